@@ -1,0 +1,33 @@
+import * as pulumi from "@pulumi/pulumi";
+import { machine } from "./infra/machine";
+import { standUp } from "./infra/platform";
+import { parseSettings } from "./infra/settings";
+import { Buckets } from "./infra/storage/buckets";
+import { UserError } from "./infra/userError";
+import { Comparison } from "./pipelines/comparison";
+
+/** settings -> platform -> buckets -> datasets (and oracles) -> runs -> stack outputs */
+async function program() {
+  const stack = pulumi.getStack();
+  const settings = parseSettings(pulumi.runtime.allConfig(), machine());
+  const platform = await standUp(settings, stack);
+  const { objectStore } = platform;
+  const buckets = new Buckets("buckets", { objectStore });
+  const comparison = new Comparison("comparison", { settings, platform, buckets, stack });
+
+  return {
+    minioConsoleUrl: objectStore.consoleUrl,
+    minioEndpoint: objectStore.endpoint,
+    sparkUiUrl: platform.sparkUiUrl,
+    rayDashboardUrl: platform.rayDashboardUrl,
+    reportUrl: "",
+    buckets: buckets.names,
+    runs: comparison.runs,
+  };
+}
+
+/** A user's error is told in its own words; a bug keeps its stack trace. */
+export = () =>
+  program().catch((error: unknown) => {
+    throw error instanceof UserError ? new pulumi.RunError(error.message) : error;
+  });

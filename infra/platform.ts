@@ -1,0 +1,48 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "./settings";
+
+/** Where the object store is, and what a resource that lives in it depends on. */
+export interface ObjectStore {
+  /** The S3 API as seen from this machine, e.g. `http://127.0.0.1:9000`. */
+  readonly endpoint: string;
+  readonly consoleUrl: string;
+  /**
+   * Identity of the stored data. It changes when the data was lost, so that what was in it
+   * (buckets, uploads, run outputs) is made again.
+   */
+  readonly marker: string;
+  /** Stands when the store answers. */
+  readonly ready: pulumi.Resource;
+  /** The stored data: what is in it goes with it, so nothing in it needs a `delete` of its own. */
+  readonly data: pulumi.Resource;
+}
+
+/**
+ * What a target stands up. Pipelines know only this, never a target. How a script starts a job on
+ * the platform is `Executor` in executor.ts.
+ */
+export interface Platform {
+  readonly objectStore: ObjectStore;
+  readonly sparkUiUrl: string;
+  readonly rayDashboardUrl: string;
+  /** What the models run on. */
+  readonly device: "cpu" | "cuda";
+  /** Stands when Python modules of `engine_comparison` can be executed. */
+  readonly python: pulumi.Resource;
+  /** All that must stand before a run may start, so that runs have a quiet machine. */
+  readonly quiet: pulumi.Resource[];
+  /** Hash of the locked environment that jobs execute in. */
+  readonly environment: string;
+  /** Identity of the model file that jobs load. */
+  readonly model: string;
+}
+
+/** Stands up what `settings.target` names. Targets are loaded only when they are used. */
+export async function standUp(settings: Settings, stack: string): Promise<Platform> {
+  switch (settings.target) {
+    case "local": {
+      const { localPlatform } = await import("./local/platform");
+      return localPlatform(settings, stack);
+    }
+  }
+}

@@ -1,0 +1,155 @@
+import * as z from "zod";
+import { UserError } from "./userError";
+
+/** The prefix of this project's keys in a stack's configuration. */
+export const namespace = "engine-comparison";
+
+const memory = z
+  .string()
+  .regex(/^[1-9]\d*[mg]$/, "must be a size such as 1536m or 2g")
+  .transform((text) => Number(text.slice(0, -1)) * (text.endsWith("g") ? 2 ** 30 : 2 ** 20));
+
+const count = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^-?\d+$/, "must be a whole number")
+    .transform(Number)
+    .refine((n) => n >= least && n <= most, `must be from ${least} to ${most}`);
+
+const listOf = <const T extends readonly [string, ...string[]]>(...members: T) =>
+  z.string().transform((text, context): T[number][] => {
+    const list = z.array(z.enum(members)).nonempty().safeParse(parseJson(text));
+    if (list.success && new Set(list.data).size === list.data.length) return list.data;
+    context.addIssue(`must be a list of different names out of ${members.join(", ")}`);
+    return z.NEVER;
+  });
+
+/** What has no value of its own until a target or a stack gives it one. */
+const optional = z.string().transform((text) => (text === "" ? undefined : text));
+
+/**
+ * The settings, each from the text that Pulumi's configuration holds. Types, defaults and
+ * descriptions for people are in Pulumi.yaml; here is what a value must be to make sense.
+ */
+const schema = z.strictObject({
+  target: z.enum(["local"]),
+  gpu: z.enum(["auto", "required", "off"]),
+  gpuWorkers: count(1, 64),
+  engines: listOf("spark", "ray", "daft", "baseline"),
+  workloads: listOf("taxi-report", "image-predictions", "image-embeddings"),
+  matrix: z.enum(["seed", "full"]),
+  datasetSource: z.enum(["sample"]),
+  taxiRows: count(1000, 1_000_000_000),
+  taxiMonths: count(1, 12),
+  photos: count(1, 1_000_000),
+  fareAbove: count(-1_000_000, 1_000_000),
+  batchSize: count(1, 4096),
+  decode: z.enum(["native", "shared"]),
+  maxRejected: count(0, 1_000_000_000),
+  warmup: count(0, 100),
+  repeats: count(1, 1000),
+  runTimeoutSeconds: count(10, 86_400),
+  portOffset: count(0, 40_000),
+  sparkWorkers: count(1, 16),
+  sparkWorkerCores: count(1, 256),
+  sparkWorkerMemory: memory,
+  rayCpus: count(1, 1024),
+  rayObjectStoreMemory: memory,
+  rayCompute: z.enum(["auto", "actors", "tasks"]),
+  daftRunner: z.enum(["auto", "native", "ray"]),
+  modelPath: optional,
+  minioRootUser: optional.refine(
+    (user) => user === undefined || /^[A-Za-z0-9_.-]{3,128}$/.test(user),
+    "must be 3 to 128 letters, digits, dots, dashes or underscores",
+  ),
+  minioRootPassword: optional.refine(
+    (password) => password === undefined || (password.length >= 8 && password.length <= 128),
+    "must be 8 to 128 characters long",
+  ),
+});
+
+/** The validated settings of a stack; memory sizes are in bytes. */
+export type Settings = Readonly<z.output<typeof schema>>;
+
+/** Each key a setting may have. */
+export const settingKeys = Object.keys(schema.shape) as (keyof Settings)[];
+
+/** Keys whose values are never told. */
+const secretKeys: readonly string[] = ["minioRootPassword"];
+
+/** What the machine has, as far as settings depend on it. */
+export interface Machine {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+}
+
+/**
+ * Validates a stack's configuration.
+ *
+ * @param config full keys (`engine-comparison:fareAbove`) to values as Pulumi holds them: text,
+ *   with lists as JSON. Keys of other namespaces (`pulumi:`, `aws:`) are passed over.
+ * @throws UserError that names every offending key with its value
+ */
+export function parseSettings(
+  config: Readonly<Record<string, string>>,
+  machine: Machine,
+): Settings {
+  const own = Object.entries(config)
+    .filter(([key]) => key.startsWith(`${namespace}:`))
+    .map(([key, value]) => [key.slice(namespace.length + 1), value] as const);
+  const parsed = schema.safeParse(Object.fromEntries(own));
+  if (!parsed.success) throw wrongSettings(parsed.error, Object.fromEntries(own));
+  checkMachine(parsed.data, machine);
+  return parsed.data;
+}
+
+function wrongSettings(error: z.ZodError, values: Record<string, string>): UserError {
+  const wrong = error.issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => `${namespace}:${key} is not a setting${didYouMean(key)}`);
+    }
+    const key = String(issue.path[0]);
+    if (!(key in values)) return [`${namespace}:${key} is missing`];
+    const value = secretKeys.includes(key) ? "[secret]" : JSON.stringify(values[key]);
+    const told =
+      issue.code === "invalid_value" ? `must be one of ${issue.values.join(", ")}` : issue.message;
+    return [`${namespace}:${key} is ${value}: it ${told}`];
+  });
+  return new UserError(
+    wrong.join("\n"),
+    "nothing was touched: a stack is deployed only from settings that make sense",
+    "correct it with `pulumi config set` or `--config key=value`; docs/configuration.md has every key",
+  );
+}
+
+function didYouMean(key: string): string {
+  const near = settingKeys.find(
+    (known) => known.toLowerCase() === key.toLowerCase().replace(/[-_]/g, ""),
+  );
+  return near ? `; did you mean ${near}?` : "";
+}
+
+function checkMachine(settings: Settings, machine: Machine): void {
+  const spark = settings.sparkWorkers * settings.sparkWorkerMemory;
+  const wanted = spark + settings.rayObjectStoreMemory;
+  if (wanted > machine.memoryBytes) {
+    throw new UserError(
+      `${namespace}:sparkWorkers x sparkWorkerMemory + rayObjectStoreMemory is ${gib(wanted)}, ` +
+        `but this machine has ${gib(machine.memoryBytes)}`,
+      "the services would be killed by the kernel when memory runs out",
+      "set fewer sparkWorkers, or a smaller sparkWorkerMemory or rayObjectStoreMemory",
+    );
+  }
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

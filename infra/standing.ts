@@ -1,0 +1,53 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { stackFolder } from "./folders";
+
+/**
+ * What a step recorded about a thing that stands (a service, a tool, a dataset): the incarnation
+ * that the program chose for it, and what the step printed.
+ */
+export interface Standing {
+  readonly incarnation: number;
+  readonly result: Readonly<Record<string, unknown>>;
+}
+
+function recordFile(stack: string, name: string): string {
+  return path.join(stackFolder(stack), "standing", `${name}.json`);
+}
+
+/** The record of `name`, or undefined where there is none (or only a broken one). */
+export function readStanding(stack: string, name: string): Standing | undefined {
+  try {
+    return JSON.parse(fs.readFileSync(recordFile(stack, name), "utf8")) as Standing;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes the record of `name`, whole or not at all. */
+export function writeStanding(stack: string, name: string, standing: Standing): void {
+  const file = recordFile(stack, name);
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  fs.writeFileSync(`${file}.${process.pid}`, JSON.stringify(standing));
+  fs.renameSync(`${file}.${process.pid}`, file);
+}
+
+/** Forgets `name`. */
+export function removeStanding(stack: string, name: string): void {
+  fs.rmSync(recordFile(stack, name), { force: true });
+}
+
+/**
+ * Makes drift visible: a Command's inputs are never read back, so the program itself looks whether
+ * the recorded thing is still there. If it is, its incarnation stays and nothing changes; if not,
+ * the next number is a changed input, and the step's `update` makes the thing again.
+ */
+export function incarnation(
+  stack: string,
+  name: string,
+  alive: (result: Readonly<Record<string, unknown>>) => boolean,
+): number {
+  const standing = readStanding(stack, name);
+  if (!standing) return 1;
+  return alive(standing.result) ? standing.incarnation : standing.incarnation + 1;
+}

@@ -1,0 +1,57 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { canonicalJson } from "./canonical";
+
+/** Plain data that a step reads; it shows in previews, so nothing secret and no path of the machine. */
+export type StepSpec = Readonly<Record<string, unknown>>;
+
+export interface StepArgs {
+  /** The script, relative to the checkout, e.g. `infra/local/steps/minio.ts`. */
+  readonly script: string;
+  readonly spec: pulumi.Input<StepSpec>;
+  /** Handed to the script's stdin; the only way in for a secret. */
+  readonly stdin?: pulumi.Input<string>;
+  /** What makes the step be replaced. Only runs and oracles have it: things that stand are updated. */
+  readonly triggers?: StepSpec;
+  /** Whether the script has a `delete`. @default true */
+  readonly deletes?: boolean;
+}
+
+/**
+ * Declares impure work as a `command.local.Command`: `node <script> create|update|delete`.
+ *
+ * With `triggers` the step is a run: replaced, so created anew, when they change. Without, it is a
+ * thing that stands. Any other changed input runs `update`, which converges in place.
+ *
+ * The command starts with `exec`, because on cancel the provider kills only the shell.
+ */
+export function step(
+  name: string,
+  args: StepArgs,
+  opts: pulumi.CustomResourceOptions,
+): command.local.Command {
+  const verb = (name: string) => `exec node --import tsx ${args.script} ${name}`;
+  return new command.local.Command(
+    name,
+    {
+      create: verb("create"),
+      update: verb("update"),
+      ...(args.triggers ? { triggers: [args.triggers] } : {}),
+      ...((args.deletes ?? !args.triggers) ? { delete: verb("delete") } : {}),
+      environment: {
+        ENGINE_COMPARISON_STACK: pulumi.getStack(),
+        STEP: name,
+        SPEC: pulumi.output(args.spec).apply(canonicalJson),
+      },
+      ...(args.stdin === undefined ? {} : { stdin: args.stdin }),
+      addPreviousOutputInEnv: false,
+      logging: command.local.Logging.None,
+    },
+    opts,
+  );
+}
+
+/** What a step printed: the one JSON line on its stdout. */
+export function printed<T>(done: command.local.Command): pulumi.Output<T> {
+  return done.stdout.apply((line) => JSON.parse(line) as T);
+}

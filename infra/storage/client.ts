@@ -1,0 +1,74 @@
+import { Client, S3Error } from "minio";
+import { executorOf } from "../executorOf";
+import { UserError } from "../userError";
+
+/** An S3 client for the store of `stack`, as seen from this machine. */
+export async function storeClient(stack: string): Promise<Client> {
+  const store = await executorOf(stack).storeFromHere();
+  const url = new URL(store.endpoint);
+  return new Client({
+    endPoint: url.hostname,
+    port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
+    useSSL: url.protocol === "https:",
+    accessKey: store.accessKey,
+    secretKey: store.secretKey,
+    region: store.region,
+    pathStyle: store.pathStyle,
+  });
+}
+
+/**
+ * Runs `work` and tells what a user can do about the failures that a store answers with.
+ *
+ * @throws UserError for refused credentials and a store that does not answer
+ */
+export async function explained<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code, message } = error as S3Error & { code?: string };
+    if (["InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"].includes(code ?? "")) {
+      throw new UserError(
+        `the object store refused the credentials (${code}: ${message})`,
+        "nothing can be read from or written to it",
+        "check minioRootUser and minioRootPassword; if another server has the port, set portOffset",
+      );
+    }
+    if (["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENOTFOUND"].includes(code ?? "")) {
+      throw new UserError(
+        `the object store does not answer (${code})`,
+        "all data lives in it",
+        "look at `npm run status` and `npm run logs -- minio`, then run `npm start` again",
+      );
+    }
+    throw error;
+  }
+}
+
+/** Every object under `prefix`, by name. */
+export async function listObjects(
+  client: Client,
+  bucket: string,
+  prefix: string,
+): Promise<Map<string, { size: number }>> {
+  const found = new Map<string, { size: number }>();
+  for await (const item of client.listObjectsV2(bucket, prefix, true)) {
+    const { name, size } = item as { name?: string; size: number };
+    if (name !== undefined) found.set(name, { size });
+  }
+  return found;
+}
+
+/** Removes every object under `prefix`; a bucket that does not exist has none. */
+export async function removePrefix(
+  client: Client,
+  bucket: string,
+  prefix: string,
+): Promise<number> {
+  if (!(await client.bucketExists(bucket))) return 0;
+  const names = [...(await listObjects(client, bucket, prefix)).keys()];
+  for (let start = 0; start < names.length; start += 1000) {
+    await client.removeObjects(bucket, names.slice(start, start + 1000));
+  }
+  return names.length;
+}

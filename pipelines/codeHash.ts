@@ -1,0 +1,64 @@
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { checkout } from "../infra/folders";
+
+const packageFolder = path.join(checkout, "pipelines", "engine_comparison");
+
+/** The first 16 hex digits of the SHA-256 over names and contents of files of the Python package. */
+function hashFiles(files: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const file of [...files].sort()) {
+    hash
+      .update(`${file}\0`)
+      .update(fs.readFileSync(path.join(packageFolder, file)))
+      .update("\0");
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+function pythonFiles(folder: string): string[] {
+  return fs
+    .readdirSync(path.join(packageFolder, folder), { withFileTypes: true })
+    .flatMap((entry) => {
+      const name = path.posix.join(folder, entry.name);
+      if (entry.isDirectory()) return pythonFiles(name);
+      return /\.(py|json)$/.test(entry.name) ? [name] : [];
+    });
+}
+
+/** An engine is one file, and a comment in it reruns that engine alone. */
+export function engineCode(engine: string): string {
+  return hashFiles([engineFile(engine)]);
+}
+
+/** A workload is one file, and so is its name in Python. */
+export function workloadCode(workload: string): string {
+  return hashFiles([workloadFile(workload)]);
+}
+
+/** What makes a dataset: all of `datasets/` but the generators of other datasets. */
+export function datasetCode(dataset: string, others: readonly string[]): string {
+  const foreign = others
+    .filter((other) => other !== dataset)
+    .map((other) => `datasets/${other}.py`);
+  return hashFiles(pythonFiles("datasets").filter((file) => !foreign.includes(file)));
+}
+
+/**
+ * What every run shares: all of the package but the files of single engines and workloads, and but
+ * the makers of datasets, whose products are an input of their own.
+ */
+export function coreCode(engines: readonly string[], workloads: readonly string[]): string {
+  const single = new Set([...engines.map(engineFile), ...workloads.map(workloadFile)]);
+  const shared = (file: string) => !single.has(file) && !file.startsWith("datasets/");
+  return hashFiles(pythonFiles("").filter(shared));
+}
+
+function engineFile(engine: string): string {
+  return `engines/${engine}.py`;
+}
+
+function workloadFile(workload: string): string {
+  return `workloads/${workload.replaceAll("-", "_")}.py`;
+}

@@ -1,0 +1,94 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Platform } from "../infra/platform";
+import type { Settings } from "../infra/settings";
+import { step } from "../infra/step";
+import type { Buckets } from "../infra/storage/buckets";
+import { Dataset } from "./dataset";
+import { outputPrefix } from "./outputPrefix";
+import type { RunSummary } from "./result";
+import { Run } from "./run";
+import { oracleInputs, runInputs, runKey, type Ground } from "./runInputs";
+import { chosenRuns, workloads, type DatasetName, type WorkloadName } from "./workloads";
+
+export interface ComparisonArgs {
+  readonly settings: Settings;
+  readonly platform: Platform;
+  readonly buckets: Buckets;
+  readonly stack: string;
+}
+
+/** The datasets, the right answers and the runs that the settings ask for. */
+export class Comparison extends pulumi.ComponentResource {
+  /** Summaries by `<engine>/<workload>`. */
+  readonly runs: Readonly<Record<string, pulumi.Output<RunSummary>>>;
+
+  constructor(name: string, args: ComparisonArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:pipelines:Comparison", name, {}, opts);
+    const { settings, platform, buckets, stack } = args;
+    const chosen = chosenRuns(settings);
+    const ground: Ground = { ...platform, store: platform.objectStore.marker };
+    const chosenWorkloads = [...new Set(chosen.map(({ workload }) => workload))];
+
+    const datasets = makeDatasets(this);
+    const oracles = makeOracles(this);
+    const quiet = [
+      ...platform.quiet,
+      ...[...datasets.values()].map((dataset) => dataset.uploaded),
+      ...[...oracles.values()].map((oracle) => oracle.resource),
+    ];
+    this.runs = Object.fromEntries(chosen.map((run) => makeRun(this, run)));
+    this.registerOutputs({ runs: this.runs });
+
+    function makeDatasets(parent: Comparison): Map<DatasetName, Dataset> {
+      const names = new Set(chosenWorkloads.map((workload) => workloads[workload].dataset));
+      return new Map(
+        [...names].map((name) => [
+          name,
+          new Dataset(name, { settings, platform, buckets, stack }, { parent }),
+        ]),
+      );
+    }
+
+    function dataOf(workload: WorkloadName): Dataset {
+      return datasets.get(workloads[workload].dataset)!;
+    }
+
+    function makeOracles(parent: Comparison) {
+      return new Map(
+        chosenWorkloads.map((workload) => {
+          const inputs = oracleInputs(workload, settings, ground, dataOf(workload).data);
+          const key = runKey(inputs);
+          const resource = step(
+            `oracle-${workload}`,
+            {
+              script: "pipelines/steps/oracle.ts",
+              triggers: inputs,
+              spec: { workload, key, inputs, buckets: buckets.names },
+            },
+            { parent, dependsOn: [platform.python, dataOf(workload).uploaded] },
+          );
+          return [workload, { key, resource }] as const;
+        }),
+      );
+    }
+
+    function makeRun(parent: Comparison, { engine, workload, rank }: (typeof chosen)[number]) {
+      const prefix = outputPrefix({ engine, workload, platform, buckets }, { parent });
+      const run = new Run(
+        `${engine}/${workload}`,
+        {
+          engine,
+          workload,
+          inputs: runInputs(engine, workload, settings, ground, dataOf(workload).data),
+          oracleKey: oracles.get(workload)!.key,
+          rank,
+          settings,
+          platform,
+          buckets: buckets.names,
+        },
+        { parent, dependsOn: [prefix, ...quiet] },
+      );
+      return [`${engine}/${workload}`, run.summary] as const;
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import * as readline from "node:readline";
+import type { Executor } from "../infra/executor";
+import { UserError } from "../infra/userError";
+
+/** A line on a job's stdout. */
+export type JobEvent =
+  | { readonly event: "phase"; readonly phase: string }
+  | { readonly event: "result"; readonly [more: string]: unknown }
+  | { readonly event: "failure"; readonly reason: string; readonly advice?: string };
+
+export interface JobArgs {
+  /** The Python module, e.g. `engine_comparison.job`. */
+  readonly module: string;
+  /** Whose place on the platform the job takes. */
+  readonly engine: string;
+  /** What the module is told, besides the connection. */
+  readonly spec: Readonly<Record<string, unknown>>;
+  /** The time limit, or null for none. */
+  readonly seconds: number | null;
+  /** Gets all that the job says besides its events. */
+  readonly log: string;
+  readonly onPhase?: (phase: string) => void;
+}
+
+/**
+ * Runs a Python module under its leader and waits for its result.
+ *
+ * The leader's stdin stays open while this process lives: when it ends, however it ends, the leader
+ * ends the job. Addresses and credentials go in by stdin too, never by argv or environment.
+ *
+ * @returns the module's result event
+ * @throws UserError with the job's reason and the place of its log
+ */
+export async function runJob(
+  executor: Executor,
+  args: JobArgs,
+): Promise<Extract<JobEvent, { event: "result" }>> {
+  const connection = args.engine === "none" ? {} : await executor.connection(args.engine);
+  fs.mkdirSync(path.dirname(args.log), { recursive: true });
+  const log = fs.createWriteStream(args.log, { flags: "a", mode: 0o600 });
+  const leader = executor.start(args.engine);
+  leader.stdin.on("error", () => {}); // a leader that died tells by its exit code
+  leader.stdin.write(
+    JSON.stringify({
+      module: args.module,
+      spec: { ...connection, ...args.spec },
+      seconds: args.seconds,
+    }) + "\n",
+  );
+  leader.stderr.pipe(log);
+
+  const ended = new Promise<string>((resolve, reject) => {
+    leader.on("error", reject);
+    leader.on("close", (code, signal) => resolve(signal ?? String(code)));
+  });
+  let last: JobEvent | undefined;
+  for await (const line of readline.createInterface({ input: leader.stdout })) {
+    const event = parseEvent(line);
+    if (event === undefined) log.write(line + "\n");
+    else if (event.event === "phase") args.onPhase?.(event.phase);
+    else last = event;
+  }
+  const exit = await ended;
+  leader.stdin.end();
+  if (last?.event === "result" && exit === "0") return last;
+  throw jobFailed(args, exit, last);
+}
+
+function parseEvent(line: string): JobEvent | undefined {
+  try {
+    const value = JSON.parse(line) as JobEvent;
+    return typeof value?.event === "string" ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function jobFailed(args: JobArgs, exit: string, last: JobEvent | undefined): UserError {
+  const why = `the whole story is in ${args.log}`;
+  if (last?.event === "failure") {
+    return new UserError(last.reason, why, last.advice ?? "read the log's last lines");
+  }
+  if (exit === "124") {
+    return new UserError(
+      `the job did not end within ${args.seconds} s and was ended`,
+      why,
+      "set runTimeoutSeconds higher, or give the engine more cores or memory",
+    );
+  }
+  return new UserError(
+    `the job ended with ${exit} and no result`,
+    why,
+    "read the log's last lines",
+  );
+}

@@ -1,0 +1,38 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Platform } from "../infra/platform";
+import { step } from "../infra/step";
+import type { Buckets } from "../infra/storage/buckets";
+import { workloads, type EngineName, type WorkloadName } from "./workloads";
+
+export interface OutputPrefixArgs {
+  readonly engine: EngineName;
+  readonly workload: WorkloadName;
+  readonly platform: Platform;
+  readonly buckets: Buckets;
+}
+
+/**
+ * Owns what one engine wrote for one workload, so that an engine taken out of the comparison takes
+ * its rows along. Runs themselves have no `delete`: a new one replaces what the old one published.
+ *
+ * @returns the step, to depend on
+ */
+export function outputPrefix(
+  args: OutputPrefixArgs,
+  opts: pulumi.ComponentResourceOptions,
+): pulumi.Resource {
+  const { engine, workload, platform, buckets } = args;
+  const { bucket, prefix } = workloads[workload].output;
+  return step(
+    `output-${engine}-${workload}`,
+    {
+      script: "pipelines/steps/outputPrefix.ts",
+      spec: {
+        bucket: buckets.names[bucket],
+        prefix: `${prefix}/engine=${engine}/`,
+        store: platform.objectStore.marker,
+      },
+    },
+    { ...opts, dependsOn: buckets.all, deletedWith: platform.objectStore.data },
+  );
+}

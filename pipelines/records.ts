@@ -1,0 +1,55 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { stackFolder } from "../infra/folders";
+import type { RunRecord } from "./result";
+
+/** What a run that is going on says about itself. */
+export interface RunProgress {
+  readonly phase: string;
+  readonly since: string;
+}
+
+function file(stack: string, run: string, kind: "record" | "progress"): string {
+  return path.join(stackFolder(stack), "records", `${run}.${kind}.json`);
+}
+
+function read<T>(name: string): T | undefined {
+  try {
+    return JSON.parse(fs.readFileSync(name, "utf8")) as T;
+  } catch {
+    return undefined;
+  }
+}
+
+function write(name: string, value: unknown): void {
+  fs.mkdirSync(path.dirname(name), { recursive: true, mode: 0o700 });
+  fs.writeFileSync(`${name}.${process.pid}`, JSON.stringify(value));
+  fs.renameSync(`${name}.${process.pid}`, name);
+}
+
+/** The last outcome of `run` (`<engine>/<workload>`), or undefined where there was none. */
+export function readRecord(stack: string, run: string): RunRecord | undefined {
+  return read(file(stack, run, "record"));
+}
+
+export function writeRecord(stack: string, run: string, record: RunRecord): void {
+  write(file(stack, run, "record"), record);
+}
+
+/** What `run` is doing, or undefined while it does nothing. */
+export function readProgress(stack: string, run: string): RunProgress | undefined {
+  return read(file(stack, run, "progress"));
+}
+
+/** @param phase undefined when the run has ended */
+export function writeProgress(stack: string, run: string, phase: string | undefined): void {
+  if (phase === undefined) fs.rmSync(file(stack, run, "progress"), { force: true });
+  else write(file(stack, run, "progress"), { phase, since: new Date().toISOString() });
+}
+
+/** Appends a result to the stack's history, which destroy keeps. */
+export function appendHistory(stack: string, result: unknown): void {
+  const name = path.join(stackFolder(stack), "history", "results.jsonl");
+  fs.mkdirSync(path.dirname(name), { recursive: true, mode: 0o700 });
+  fs.appendFileSync(name, JSON.stringify(result) + "\n");
+}

@@ -1,0 +1,69 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Platform } from "../infra/platform";
+import type { Settings } from "../infra/settings";
+import { printed, step } from "../infra/step";
+import type { BucketNames } from "../infra/storage/buckets";
+import type { RunSummary } from "./result";
+import { daftRunner, runKey, type Inputs } from "./runInputs";
+import type { EngineName, WorkloadName } from "./workloads";
+
+export interface RunArgs {
+  readonly engine: EngineName;
+  readonly workload: WorkloadName;
+  /** All that the run depends on; the run is done again exactly when one of them changes. */
+  readonly inputs: Inputs;
+  /** Names the right answer in the store. */
+  readonly oracleKey: string;
+  /** Place in the order of runs, from 0. */
+  readonly rank: number;
+  readonly settings: Settings;
+  readonly platform: Platform;
+  readonly buckets: BucketNames;
+}
+
+/** One engine executing one workload: a Command that is replaced when its inputs change. */
+export class Run extends pulumi.ComponentResource {
+  /** What the stack outputs about this run. */
+  readonly summary: pulumi.Output<RunSummary>;
+
+  constructor(name: string, args: RunArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:pipelines:Run", name, {}, opts);
+    const { settings, inputs, rank } = args;
+    const done = step(
+      name,
+      {
+        script: "pipelines/steps/run.ts",
+        triggers: inputs,
+        spec: {
+          engine: args.engine,
+          workload: args.workload,
+          key: runKey(inputs),
+          inputs,
+          oracleKey: args.oracleKey,
+          buckets: args.buckets,
+          rank,
+          seconds: settings.runTimeoutSeconds,
+          parallelism: parallelism(settings),
+        },
+      },
+      { parent: this, dependsOn: opts?.dependsOn },
+    );
+    this.summary = printed<RunSummary>(done);
+    this.registerOutputs({ key: runKey(inputs), summary: this.summary });
+  }
+}
+
+/** Sizes as numbers; the inputs say the same in words. */
+function parallelism(settings: Settings): Record<string, unknown> {
+  return {
+    threads: settings.sparkWorkers * settings.sparkWorkerCores,
+    gpuWorkers: settings.gpuWorkers,
+    daftRunner: daftRunner(settings),
+    spark: {
+      workers: settings.sparkWorkers,
+      workerCores: settings.sparkWorkerCores,
+      workerMemory: settings.sparkWorkerMemory,
+    },
+    rayCpus: settings.rayCpus,
+  };
+}

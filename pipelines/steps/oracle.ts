@@ -1,0 +1,25 @@
+import * as path from "node:path";
+import { executorOf } from "../../infra/executorOf";
+import { stackFolder } from "../../infra/folders";
+import { runStep } from "../../infra/runStep";
+import { runJob } from "../job";
+
+interface Spec {
+  readonly workload: string;
+  readonly key: string;
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly buckets: Readonly<Record<string, string>>;
+}
+
+void runStep<Spec>({
+  async create({ stack, spec }) {
+    const { event: _event, ...result } = await runJob(executorOf(stack), {
+      module: "engine_comparison.oracle",
+      engine: "baseline",
+      spec: { ...spec, oracleKey: spec.key, engine: "oracle" },
+      seconds: null,
+      log: path.join(stackFolder(stack), "logs", "oracle", `${spec.workload}.log`),
+    });
+    return { workload: spec.workload, key: spec.key, ...result };
+  },
+});

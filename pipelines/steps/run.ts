@@ -1,0 +1,87 @@
+import { randomBytes } from "node:crypto";
+import * as path from "node:path";
+import { executorOf } from "../../infra/executorOf";
+import { stackFolder } from "../../infra/folders";
+import { runStep, type StepContext, type StepResult } from "../../infra/runStep";
+import { UserError } from "../../infra/userError";
+import { codeVersion } from "../codeVersion";
+import { runJob } from "../job";
+import { appendHistory, readRecord, writeProgress, writeRecord } from "../records";
+import { summarise, type RunResult } from "../result";
+import { keepResult } from "../resultStore";
+import { takeTurn } from "../turn";
+
+interface Spec {
+  readonly engine: string;
+  readonly workload: string;
+  readonly key: string;
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly oracleKey: string;
+  readonly buckets: Readonly<Record<string, string>>;
+  readonly rank: number;
+  readonly seconds: number;
+  readonly parallelism: Readonly<Record<string, unknown>>;
+}
+
+void runStep<Spec>({
+  create: execute,
+
+  /** Nothing that the run depends on has changed, so its result stands. */
+  async update(context) {
+    const record = readRecord(context.stack, context.name);
+    const stands = record?.summary.status === "verified" && record.summary.key === context.spec.key;
+    return stands ? { ...record.summary } : execute(context);
+  },
+});
+
+async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepResult> {
+  const attempt = attemptId();
+  const log = path.join(stackFolder(stack), "logs", name, `${attempt}.log`);
+  const tell = (phase: string | undefined) => writeProgress(stack, name, phase);
+  tell("waiting for its turn");
+  const endTurn = await takeTurn(spec.rank);
+  try {
+    const { parallelism, rank: _rank, seconds, ...question } = spec;
+    const { event: _event, ...measured } = await runJob(executorOf(stack), {
+      module: "engine_comparison.job",
+      engine: spec.engine,
+      spec: { ...parallelism, ...question, attempt, kind: "run" },
+      seconds,
+      log,
+      onPhase: tell,
+    });
+    const result = { ...measured, code: codeVersion() } as unknown as RunResult;
+    const summary = summarise(result);
+    writeRecord(stack, name, { summary, result, at: new Date().toISOString() });
+    appendHistory(stack, { stack, inputs: spec.inputs, ...result });
+    await keepResult(stack, spec.buckets.output, result);
+    return { ...summary };
+  } catch (error) {
+    recordFailure(stack, name, { key: spec.key, attempt, log }, error);
+    throw error;
+  } finally {
+    tell(undefined);
+    await endTurn();
+  }
+}
+
+function recordFailure(
+  stack: string,
+  name: string,
+  failed: { key: string; attempt: string; log: string },
+  error: unknown,
+): void {
+  const before = readRecord(stack, name)?.summary;
+  const published = before?.status === "failed" ? before.published : (before?.key ?? null);
+  const reason = error instanceof UserError ? error.what : String(error);
+  const at = new Date().toISOString();
+  const summary = { ...failed, status: "failed", verified: false, reason, published } as const;
+  writeRecord(stack, name, { summary, at });
+  appendHistory(stack, { stack, run: name, ...summary, at });
+}
+
+/** Sorts by time, and is unique. */
+function attemptId(): string {
+  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
+  return `${time}-${randomBytes(3).toString("hex")}`;
+}

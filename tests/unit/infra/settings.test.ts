@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import { parseSettings, settingKeys } from "../../../infra/settings";
+import { UserError } from "../../../infra/userError";
+import { declaredConfig, defaultConfig, largeMachine } from "../../defaults";
+
+function refusal(changed: Record<string, string>, machine = largeMachine): UserError {
+  try {
+    parseSettings(defaultConfig(changed), machine);
+  } catch (error) {
+    expect(error).toBeInstanceOf(UserError);
+    return error as UserError;
+  }
+  throw new Error("the settings were taken");
+}
+
+describe("settings", () => {
+  it("takes the defaults of Pulumi.yaml", () => {
+    const settings = parseSettings(defaultConfig(), largeMachine);
+    expect(settings.fareAbove).toBe(30);
+    expect(settings.sparkWorkerMemory).toBe(2 * 2 ** 30);
+    expect(settings.engines).toEqual(["spark", "ray", "daft", "baseline"]);
+    expect(settings.minioRootUser).toBeUndefined();
+  });
+
+  it("knows exactly the keys that Pulumi.yaml declares, each with type, default, description", () => {
+    expect(Object.keys(declaredConfig).sort()).toEqual([...settingKeys].sort());
+    for (const [key, declared] of Object.entries(declaredConfig)) {
+      expect(declared.description, key).toBeTruthy();
+      expect(declared.default, key).toBeDefined();
+      expect(["string", "integer", "boolean", "array", "object"], key).toContain(declared.type);
+    }
+  });
+
+  it("passes over keys of other namespaces", () => {
+    const config = { ...defaultConfig(), "aws:region": "eu-central-1" };
+    expect(() => parseSettings(config, largeMachine)).not.toThrow();
+  });
+
+  it.each([
+    ["fareAbove", "cheap", 'engine-comparison:fareAbove is "cheap": it must be a whole number'],
+    ["sparkWorkers", "0", 'engine-comparison:sparkWorkers is "0": it must be from 1 to 16'],
+    ["decode", "fast", 'engine-comparison:decode is "fast": it must be one of native, shared'],
+    ["engines", '["flink"]', "must be a list of different names out of spark, ray, daft, baseline"],
+    ["engines", "[]", "must be a list of different names"],
+    ["engines", '["ray","ray"]', "must be a list of different names"],
+    ["sparkWorkerMemory", "2 GB", "must be a size such as 1536m or 2g"],
+    ["taxiMonths", "13", "must be from 1 to 12"],
+    ["minioRootUser", "a", "must be 3 to 128 letters"],
+  ])("refuses %s = %s and says what it must be", (key, value, told) => {
+    expect(refusal({ [key]: value }).what).toContain(told);
+  });
+
+  it("names an unknown key and the one that was meant", () => {
+    expect(refusal({ "fare-above": "30" }).what).toBe(
+      "engine-comparison:fare-above is not a setting; did you mean fareAbove?",
+    );
+  });
+
+  it("tells all that is wrong at once", () => {
+    const { what } = refusal({ photos: "0", repeats: "x", nonsense: "1" });
+    for (const key of ["photos", "repeats", "nonsense"]) expect(what).toContain(key);
+  });
+
+  it("never tells a secret's value", () => {
+    expect(refusal({ minioRootPassword: "short" }).message).not.toContain("short");
+  });
+
+  it("refuses more memory than the machine has, with both figures", () => {
+    const { what } = refusal({ sparkWorkerMemory: "8g" }, { cpus: 2, memoryBytes: 8 * 2 ** 30 });
+    expect(what).toContain("is 17.0 GiB, but this machine has 8.0 GiB");
+  });
+});

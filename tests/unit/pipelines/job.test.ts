@@ -1,0 +1,82 @@
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Executor } from "../../../infra/executor";
+import { runJob } from "../../../pipelines/job";
+
+let folder: string;
+beforeAll(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), "job-"));
+});
+afterAll(() => fs.rmSync(folder, { recursive: true }));
+
+const store = {
+  endpoint: "http://127.0.0.1:9000",
+  region: "us-east-1",
+  accessKey: "key",
+  secretKey: "secret",
+  pathStyle: true,
+  caFile: null,
+};
+
+/** An executor whose leader is a shell script. */
+function executor(script: string): Executor {
+  return {
+    connection: async () => ({ store }),
+    start: () => spawn("bash", ["-c", script], { stdio: "pipe" }),
+    storeFromHere: async () => store,
+  };
+}
+
+function job(script: string, onPhase?: (phase: string) => void) {
+  const log = path.join(folder, `${Math.random()}.log`);
+  const args = { module: "m", engine: "spark", spec: { a: 1 }, seconds: 5, log, onPhase };
+  return { log, done: runJob(executor(script), args) };
+}
+
+describe("a job", () => {
+  it("is told its module, spec and connection in one line on stdin", async () => {
+    const { done } = job(`read -r line; echo "{\\"event\\":\\"result\\",\\"told\\":$line}"`);
+    expect(await done).toEqual({
+      event: "result",
+      told: { module: "m", spec: { store, a: 1 }, seconds: 5 },
+    });
+  });
+
+  it("tells its phases, and all else goes to the log", async () => {
+    const phases: string[] = [];
+    const { done, log } = job(
+      `echo '{"event":"phase","phase":"start-up"}'; echo chatter; echo noise >&2
+       echo '{"event":"result"}'`,
+      (phase) => phases.push(phase),
+    );
+    await done;
+    expect(phases).toEqual(["start-up"]);
+    expect(fs.readFileSync(log, "utf8").split("\n").sort()).toEqual(["", "chatter", "noise"]);
+  });
+
+  it("fails with the reason and advice it gave", async () => {
+    const { done } = job(
+      `echo '{"event":"failure","reason":"3 trips too many","advice":"count again"}'; exit 1`,
+    );
+    await expect(done).rejects.toMatchObject({ what: "3 trips too many", fix: "count again" });
+  });
+
+  it.each([
+    ["exit 124", "did not end within 5 s"],
+    ["exit 9", "ended with 9 and no result"],
+    ["kill -9 $$", "ended with SIGKILL and no result"],
+    [`echo '{"event":"result"}'; exit 3`, "ended with 3 and no result"],
+  ])("that does `%s` fails and says so", async (script, told) => {
+    await expect(job(script).done).rejects.toThrow(told);
+  });
+
+  it("loses its leader's stdin when this process goes, and not before", async () => {
+    const { done } = job(
+      `read -r line; if read -t 0.3 -r more; [ $? -gt 128 ]; then echo '{"event":"result"}'; fi`,
+    );
+    expect(await done).toEqual({ event: "result" });
+  });
+});
