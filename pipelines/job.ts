@@ -49,7 +49,7 @@ export async function runJob(
       seconds: args.seconds,
     }) + "\n",
   );
-  leader.stderr.pipe(log);
+  leader.stderr.pipe(log, { end: false });
 
   const ended = new Promise<string>((resolve, reject) => {
     leader.on("error", reject);
@@ -64,6 +64,7 @@ export async function runJob(
   }
   const exit = await ended;
   leader.stdin.end();
+  await new Promise<void>((resolve) => log.end(resolve));
   if (last?.event === "result" && exit === "0") return last;
   throw jobFailed(args, exit, last);
 }

@@ -53,17 +53,11 @@ export class Run extends pulumi.ComponentResource {
   }
 }
 
-/** Sizes as numbers; the inputs say the same in words. */
+/** Sizes as numbers; the inputs say the same in words. What the clusters have, the executor knows. */
 function parallelism(settings: Settings): Record<string, unknown> {
   return {
     threads: settings.sparkWorkers * settings.sparkWorkerCores,
     gpuWorkers: settings.gpuWorkers,
-    daftRunner: daftRunner(settings),
-    spark: {
-      workers: settings.sparkWorkers,
-      workerCores: settings.sparkWorkerCores,
-      workerMemory: settings.sparkWorkerMemory,
-    },
-    rayCpus: settings.rayCpus,
+    daft: { runner: daftRunner(settings) },
   };
 }

@@ -80,7 +80,8 @@ function engineSettings(engine: EngineName, settings: Settings): Inputs {
 
 /** Daft's runner with `auto` resolved. */
 export function daftRunner(settings: Settings): "native" | "ray" {
-  return settings.daftRunner === "auto" ? "native" : settings.daftRunner;
+  if (settings.daftRunner !== "auto") return settings.daftRunner;
+  return settings.target === "local" ? "native" : "ray";
 }
 
 function size(bytes: number): string {

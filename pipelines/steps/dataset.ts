@@ -17,14 +17,17 @@ void runStep<Spec>({
     const out = datasetFolder(dataset, version);
     const manifest = path.join(out, "manifest.json");
     if (!fs.existsSync(manifest)) {
+      const executor = executorOf(stack);
+      const make = (folder: string) =>
+        runJob(executor, {
+          module: "engine_comparison.datasets.make",
+          engine: "none",
+          spec: { kind: dataset, settings, out: folder },
+          seconds: null,
+          log: path.join(stackFolder(stack), "logs", "datasets", `${dataset}.log`),
+        });
       fs.mkdirSync(path.dirname(out), { recursive: true });
-      await runJob(executorOf(stack), {
-        module: "engine_comparison.datasets.make",
-        engine: "none",
-        spec: { kind: dataset, settings, out },
-        seconds: null,
-        log: path.join(stackFolder(stack), "logs", "datasets", `${dataset}.log`),
-      });
+      await (executor.collect ? executor.collect(out, make) : make(out));
     }
     const files = JSON.parse(fs.readFileSync(manifest, "utf8")) as { bytes: number }[];
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);

@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
 import * as path from "node:path";
+import type { HostWatch } from "../../infra/executor";
 import { executorOf } from "../../infra/executorOf";
 import { stackFolder } from "../../infra/folders";
 import { runStep, type StepContext, type StepResult } from "../../infra/runStep";
 import { UserError } from "../../infra/userError";
 import { codeVersion } from "../codeVersion";
+import { withHostMeasure, type PhaseMark } from "../hostMeasure";
 import { runJob } from "../job";
 import { appendHistory, readRecord, writeProgress, writeRecord } from "../records";
 import { summarise, type RunResult } from "../result";
@@ -40,17 +42,25 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
   const tell = (phase: string | undefined) => writeProgress(stack, name, phase);
   tell("waiting for its turn");
   const endTurn = await takeTurn(spec.rank);
+  const executor = executorOf(stack);
+  let watch: HostWatch | undefined;
   try {
+    watch = await executor.watch?.(spec.engine);
+    const phases: PhaseMark[] = [];
     const { parallelism, rank: _rank, seconds, ...question } = spec;
-    const { event: _event, ...measured } = await runJob(executorOf(stack), {
+    const { event: _event, ...measured } = await runJob(executor, {
       module: "engine_comparison.job",
       engine: spec.engine,
       spec: { ...parallelism, ...question, attempt, kind: "run" },
       seconds,
       log,
-      onPhase: tell,
+      onPhase: (phase) => {
+        tell(phase);
+        if (watch) phases.push({ phase, ...watch.mark() });
+      },
     });
-    const result = { ...measured, code: codeVersion() } as unknown as RunResult;
+    const told = { ...measured, code: codeVersion() } as unknown as RunResult;
+    const result = watch ? withHostMeasure(told, await watch.stop(), phases) : told;
     const summary = summarise(result);
     writeRecord(stack, name, { summary, result, at: new Date().toISOString() });
     appendHistory(stack, { stack, inputs: spec.inputs, ...result });
@@ -61,6 +71,7 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
     throw error;
   } finally {
     tell(undefined);
+    await watch?.stop();
     await endTurn();
   }
 }

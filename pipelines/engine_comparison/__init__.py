@@ -1,0 +1,14 @@
+"""Pipelines that compare Apache Spark, Ray Data and Daft on one object store.
+
+The folders, in the direction of their imports (a line imports only from lines above it):
+
+    errors, protocol, verify, images    no engine, no store
+    model/                              builds and runs the one model file
+    workloads/                          what is computed: schemas, keys, checksum, verification
+    store, measure                      S3 access; time, memory and CPU
+    datasets/, oracle                   the inputs and the right answers
+    engines/                            one file an engine
+    job, publish, leader                one attempt: start, measure, verify, publish
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,110 @@
+"""Images in batches through the model, for engines that hand their work to Python functions.
+
+Fetching waits and computing does not, so the files of the next batches are fetched by a few threads
+while the model has the present one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .model.session import ModelSession, open_session
+from .store import open_store
+from .workloads import load
+from .workloads.image_inputs import REJECTED, ImageWorkload, read_image
+
+FETCHERS = 4
+"""Threads that fetch, a worker. Fetches wait for the store for most of their time."""
+AHEAD = 2
+"""Batches that are fetched before they are needed."""
+
+Item = TypeVar("Item")
+Fetched = TypeVar("Fetched")
+
+
+def fetched_ahead(
+    batches: Iterable[Sequence[Item]], fetch: Callable[[Item], Fetched]
+) -> Iterator[tuple[Sequence[Item], list[Fetched]]]:
+    """Fetch all items of each batch, some batches ahead of the consumer, in order.
+
+    Args:
+        batches: Batches of items, such as addresses.
+        fetch: Gets one item; called from several threads; its errors reach the consumer.
+
+    Yields:
+        Each batch with what was fetched for its items.
+    """
+    with ThreadPoolExecutor(FETCHERS) as pool:
+        waiting: deque[tuple[Sequence[Item], list[Future[Fetched]]]] = deque()
+        for batch in batches:
+            waiting.append((batch, [pool.submit(fetch, item) for item in batch]))
+            if len(waiting) > AHEAD:
+                items, futures = waiting.popleft()
+                yield items, [future.result() for future in futures]
+        while waiting:
+            items, futures = waiting.popleft()
+            yield items, [future.result() for future in futures]
+
+
+@dataclass(frozen=True)
+class ModelTask:
+    """Addresses of images in, rows of an image workload out. Small, and can be sent to a worker.
+
+    Attributes:
+        store: The `store` object of the job's spec.
+        model: Where the model is.
+        device: `cpu` or `cuda`.
+        workload: The workload's name.
+    """
+
+    store: Mapping[str, Any]
+    model: Mapping[str, str]
+    device: str
+    workload: str
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any], workload: ImageWorkload) -> ModelTask:
+        """The task for a job's spec and workload."""
+        device = spec["inputs"].get("device", "cpu")
+        return cls(spec["store"], spec["model"], device, workload.name)
+
+    def __repr__(self) -> str:
+        return f"ModelTask(workload={self.workload!r}, device={self.device!r})"
+
+    def image_workload(self) -> ImageWorkload:
+        """The workload itself."""
+        workload = load(self.workload)
+        assert isinstance(workload, ImageWorkload)
+        return workload
+
+    def session(self) -> ModelSession:
+        """The model of this process, loaded once."""
+        return open_session(self.model, self.device)
+
+    def schema(self) -> pa.Schema:
+        """What `run` yields."""
+        return self.image_workload().schema(self.session().dimension)
+
+    def reader(self) -> Callable[[str], bytes | None]:
+        """A function that fetches a file by its address; it can be called from several threads."""
+        store = open_store(self.store)
+        return lambda url: read_image(store, url)
+
+    def run(self, batches: Iterable[Sequence[str]]) -> Iterator[pa.RecordBatch]:
+        """Answer batches of addresses, with one session a process and fetching ahead.
+
+        Yields:
+            For each batch the rows of the images that are accepted, with the workload's schema.
+        """
+        workload, session = self.image_workload(), self.session()
+        for urls, files in fetched_ahead(batches, self.reader()):
+            answered = workload.infer(session, urls, files)
+            accepted = answered.filter(pc.is_null(answered.column(REJECTED)))
+            yield accepted.drop_columns([REJECTED]).cast(self.schema())

@@ -1,0 +1,187 @@
+"""What computes: one file an engine, found by its place. The verbs are the same for all.
+
+A file `duckdb.py` in this folder that has a class `ENGINE` is the engine `duckdb`; nothing else
+needs to know of it. Importing this package imports no engine.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pyarrow import fs
+
+from ..errors import UserError
+from ..model.session import ModelSession, open_session
+from ..store import StoreSpec, open_store
+from ..workloads import Workload
+
+PACKAGE_PARENT = Path(__file__).parents[2]
+"""The folder to put on a worker's `sys.path` so that it can import `engine_comparison`."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an engine is given for a job. Holds the store's secret: never print it.
+
+    Attributes:
+        spec: The job's spec, whole; an engine reads the section of its own name.
+        filesystem: The object store, open.
+    """
+
+    spec: Mapping[str, Any]
+    filesystem: fs.FileSystem
+
+    @classmethod
+    def open(cls, spec: Mapping[str, Any]) -> Context:
+        """Open the store of a spec."""
+        return cls(spec, open_store(spec["store"]))
+
+    def __repr__(self) -> str:
+        return f"Context(engine={self.spec.get('engine')!r})"
+
+    @property
+    def store(self) -> StoreSpec:
+        """How the object store is reached."""
+        return StoreSpec.parse(self.spec["store"])
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """The inputs that the run's key hashes."""
+        inputs: Mapping[str, str] = self.spec["inputs"]
+        return inputs
+
+    def bucket(self, purpose: str) -> str:
+        """The name of the bucket for `lake`, `images`, `warehouse` or `output`."""
+        return str(self.spec["buckets"][purpose])
+
+    @property
+    def threads(self) -> int:
+        """Cores that the engine may use."""
+        return max(1, int(self.spec.get("threads", 1)))
+
+    @property
+    def device(self) -> str:
+        """`cpu` or `cuda`."""
+        return self.inputs.get("device", "cpu")
+
+    @property
+    def gpu_workers(self) -> int:
+        """Workers that hold the model at a time where the device is a GPU."""
+        return max(1, int(self.spec.get("gpuWorkers", 1)))
+
+    @property
+    def model_workers(self) -> int:
+        """Workers that run the model at a time: one a core, or as many as the GPU is to have."""
+        return self.gpu_workers if self.device == "cuda" else self.threads
+
+    @property
+    def batch_size(self) -> int:
+        """Images that the model gets at once."""
+        return max(1, int(self.inputs.get("batchSize", "32")))
+
+    @property
+    def shared_decode(self) -> bool:
+        """Whether every engine has to decode by `images.decode`."""
+        return self.inputs.get("decode", "native") == "shared"
+
+    @property
+    def model(self) -> dict[str, str]:
+        """Where the model and its labels are: `{"path": ..., "labels": ...}`."""
+        return dict(self.spec["model"])
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for temporary files."""
+        return Path(self.spec["scratch"])
+
+    def session(self) -> ModelSession:
+        """The model in this process, with one thread: there is one worker a core."""
+        return open_session(self.model, self.device)
+
+
+class Engine(ABC):
+    """One engine in one job: started once, then asked for samples, the first of them cold.
+
+    Attributes:
+        name: The engine's name, that of its file.
+        packages: The distributions whose versions a result states.
+    """
+
+    name: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, context: Context) -> None:
+        """Keep the context. Nothing is started and nothing heavy imported here."""
+        self.context = context
+
+    @abstractmethod
+    def start(self) -> None:
+        """Get ready to compute: import, connect, wait for workers. Timed as start-up.
+
+        Raises:
+            UserError: What the engine needs is not there; it never waits for ever.
+        """
+
+    def run(self, workload: Workload, output: str) -> None:
+        """Carry out one sample: read the inputs from the store, compute, write Parquet there.
+
+        Rejected images are left out of the output by the rule of `images.reject_reason`; the job
+        finds out by itself which those were. Without a method named after the workload, the engine
+        cannot do it.
+
+        Args:
+            workload: What to compute.
+            output: Where to, `<bucket>/<prefix>` without a slash at the end; nothing is there yet.
+
+        Raises:
+            UserError: The engine has no way to compute this workload.
+        """
+        method = getattr(self, workload.name.replace("-", "_"), None)
+        if method is None:
+            raise UserError(
+                f"The engine {self.name!r} cannot compute {workload.name!r}.",
+                "Its file has no method for that workload.",
+                "Take the pair out of `engines` and `workloads`, or write the method.",
+            )
+        method(workload, output)
+
+    @abstractmethod
+    def configuration(self) -> dict[str, Any]:
+        """The configuration in effect, read back from the engine where it can be. No secrets."""
+
+    def versions(self) -> dict[str, str]:
+        """The versions of `packages`, as installed."""
+        return {name: metadata.version(name) for name in self.packages}
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Let go of everything. It is called after failures too, also of `start`."""
+
+
+def names() -> list[str]:
+    """The names of all engines, sorted: the files of this folder."""
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in modules if not name.startswith("_"))
+
+
+def load(name: str) -> type[Engine]:
+    """Find an engine by its name.
+
+    Raises:
+        UserError: There is no such engine.
+    """
+    if name not in names():
+        raise UserError(
+            f"There is no engine {name!r}.",
+            "A run is carried out by one of the engines in engine_comparison/engines/.",
+            f"Use one of: {', '.join(names())}.",
+        )
+    engine: type[Engine] = importlib.import_module(f"{__name__}.{name}").ENGINE
+    return engine

@@ -1,0 +1,135 @@
+"""One plain process, what one would run without any engine: Polars, and threads around the model.
+
+It is the measure of what the engines cost on one machine. It is no oracle: that is other code.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..batches import ModelTask
+from ..workloads.image_inputs import ImageWorkload, read_metadata
+from ..workloads.taxi_report import TRIPS_PREFIX, TRIPS_READ, ZONES, ZONES_KEY, TaxiReport
+from . import Engine
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FILE = "part-0.parquet"
+
+
+class Baseline(Engine):
+    """See the module."""
+
+    name: ClassVar[str] = "baseline"
+    packages: ClassVar[tuple[str, ...]] = ("polars", "pyarrow", "onnxruntime")
+
+    def start(self) -> None:
+        """Import what computes, with as many threads as the engines have."""
+        os.environ["POLARS_MAX_THREADS"] = str(self.context.threads)
+        import onnxruntime  # noqa: F401
+        import polars  # noqa: F401
+
+    def taxi_report(self, workload: TaxiReport, output: str) -> None:
+        """The report by Polars' streaming engine: columns and filter go down to the reader."""
+        import polars as pl
+
+        lake = f"s3://{self.context.bucket('lake')}"
+        options = self._storage_options()
+        trips = pl.scan_parquet(
+            f"{lake}/{TRIPS_PREFIX}/*.parquet",
+            schema=_polars_schema(TRIPS_READ),
+            extra_columns="ignore",
+            storage_options=options,
+        )
+        zones = pl.scan_csv(
+            f"{lake}/{ZONES_KEY}",
+            schema=_polars_schema(ZONES),
+            storage_options=options,
+        )
+        total = pl.col("total_amount")
+        cents = (total * 100 + 0.5).floor().cast(pl.Int64)
+        known = total.count() > 0  # Polars' sum of nulls is 0, SQL's is null
+        (
+            trips.filter(pl.col("fare_amount") > float(self.context.inputs["fareAbove"]))
+            .join(zones, left_on="PULocationID", right_on="LocationID", how="left")
+            .group_by(pl.col("Borough").alias("borough"))
+            .agg(
+                revenue=pl.when(known).then(total.sum()),
+                revenue_cents=pl.when(known).then(cents.sum()),
+                trips=pl.len(),
+                avg_tip=pl.col("tip_amount").mean(),
+                avg_distance=pl.col("trip_distance").mean(),
+            )
+            .sink_parquet(f"s3://{output}/{FILE}", storage_options=options)
+        )
+
+    def image_predictions(self, workload: ImageWorkload, output: str) -> None:
+        """Labels of all images in the list."""
+        self._images(workload, output)
+
+    def image_embeddings(self, workload: ImageWorkload, output: str) -> None:
+        """Vectors of all images in the list."""
+        self._images(workload, output)
+
+    def _images(self, workload: ImageWorkload, output: str) -> None:
+        """Every thread takes its share of the batches; they have one session, which allows it."""
+        store, size = self.context.filesystem, self.context.batch_size
+        listed = read_metadata(store, self.context.bucket("images"))
+        urls = listed.column("image_url").to_pylist()
+        batches = [urls[at : at + size] for at in range(0, len(urls), size)]
+        task = ModelTask.of(self.context.spec, workload)
+        workers = self.context.model_workers
+
+        def answer(share: Sequence[Sequence[str]]) -> list[pa.RecordBatch]:
+            return list(task.run(share))
+
+        schema = task.schema()
+        with ThreadPoolExecutor(workers) as pool:
+            shares = pool.map(answer, [batches[at::workers] for at in range(workers)])
+            rows = [batch for share in shares for batch in share]
+        with store.open_output_stream(f"{output}/{FILE}") as stream:
+            pq.write_table(pa.Table.from_batches(rows, schema), stream)
+
+    def _storage_options(self) -> dict[str, str]:
+        """Polars' access to the store."""
+        store = self.context.store
+        return {
+            "aws_endpoint_url": store.endpoint,
+            "aws_region": store.region,
+            "aws_access_key_id": store.access_key,
+            "aws_secret_access_key": store.secret_key,
+            "aws_allow_http": str(not store.encrypted).lower(),
+            "aws_virtual_hosted_style_request": str(not store.path_style).lower(),
+        }
+
+    def configuration(self) -> dict[str, Any]:
+        """Threads, and what runs the model."""
+        import onnxruntime
+        import polars
+
+        return {
+            "threads": polars.thread_pool_size(),
+            "modelWorkers": self.context.model_workers,
+            "batchSize": self.context.batch_size,
+            "onnxruntimeProviders": onnxruntime.get_available_providers(),
+        }
+
+    def stop(self) -> None:
+        """Nothing outlives the process."""
+
+
+def _polars_schema(schema: pa.Schema) -> pl.Schema:
+    """A pyarrow schema as Polars' readers take it."""
+    import polars as pl
+
+    return pl.DataFrame(schema.empty_table()).schema
+
+
+ENGINE = Baseline

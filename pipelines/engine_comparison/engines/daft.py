@@ -1,0 +1,229 @@
+"""Daft: its own multi-threaded runner in the job's process, or its runner on the Ray cluster.
+
+Reading, joining, fetching, decoding and writing are Daft's native code; the model is a class with a
+batch method, loaded once a worker.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from ..batches import ModelTask
+from ..images import reject_reason
+from ..ray_cluster import connect, disconnect
+from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
+from ..workloads.image_inputs import METADATA_KEY, REJECTED, ImageWorkload
+from ..workloads.taxi_report import TRIPS_PREFIX, TRIPS_READ, ZONES, ZONES_KEY, TaxiReport
+from . import Context, Engine
+
+if TYPE_CHECKING:
+    import daft
+    from daft.io import IOConfig
+
+FETCHES = 32
+"""Images that one download operator fetches at a time."""
+
+
+class Daft(Engine):
+    """See the module."""
+
+    name: ClassVar[str] = "daft"
+    packages: ClassVar[tuple[str, ...]] = ("daft", "pyarrow", "onnxruntime")
+
+    @property
+    def runner(self) -> str:
+        """`native` or `ray`."""
+        return str(self.context.spec.get("daft", {}).get("runner", "native"))
+
+    def start(self) -> None:
+        """Import Daft and choose its runner; on Ray, connect."""
+        os.environ.update(DAFT_ANALYTICS_ENABLED="0", DO_NOT_TRACK="true", DAFT_PROGRESS_BAR="0")
+        import daft
+
+        if self.runner == "ray":
+            connect(self.context)
+            daft.set_runner_ray(noop_if_initialized=True)
+        else:
+            daft.set_runner_native(num_threads=self.context.threads)
+
+    def taxi_report(self, workload: TaxiReport, output: str) -> None:
+        """The report as a lazy plan: columns and filter go down to the reader."""
+        import daft
+        from daft import col, functions
+
+        io = self._io()
+        lake = f"s3://{self.context.bucket('lake')}"
+        trips = daft.read_parquet(
+            f"{lake}/{TRIPS_PREFIX}/*.parquet",
+            infer_schema=False,
+            schema=_daft_schema(TRIPS_READ),
+            io_config=io,
+        )
+        zones = daft.read_csv(
+            f"{lake}/{ZONES_KEY}", infer_schema=False, schema=_daft_schema(ZONES), io_config=io
+        )
+        cents = functions.floor(col("total_amount") * 100 + 0.5).cast(daft.DataType.int64())
+        (
+            trips.where(col("fare_amount") > daft.lit(float(self.context.inputs["fareAbove"])))
+            .join(zones, left_on="PULocationID", right_on="LocationID", how="left")
+            .groupby(col("Borough").alias("borough"))
+            .agg(
+                col("total_amount").sum().alias("revenue"),
+                cents.sum().alias("revenue_cents"),
+                col("PULocationID").count(mode="all").alias("trips"),
+                col("tip_amount").mean().alias("avg_tip"),
+                col("trip_distance").mean().alias("avg_distance"),
+            )
+            .write_parquet(f"s3://{output}", write_mode="overwrite", io_config=io)
+        )
+
+    def image_predictions(self, workload: ImageWorkload, output: str) -> None:
+        """Labels of all images in the list."""
+        self._images(workload, output)
+
+    def image_embeddings(self, workload: ImageWorkload, output: str) -> None:
+        """Vectors of all images in the list."""
+        self._images(workload, output)
+
+    def _images(self, workload: ImageWorkload, output: str) -> None:
+        """Fetch, let the one rule decide, decode, ask the model."""
+        import daft
+        from daft import col, functions
+
+        io = self._io()
+        listed = daft.read_parquet(
+            f"s3://{self.context.bucket('images')}/{METADATA_KEY}", io_config=io
+        )
+        files = listed.select(
+            "image_url",
+            functions.download(
+                col("image_url"), max_connections=FETCHES, on_error="null", io_config=io
+            ).alias("file"),
+        )
+        session = self.context.session()
+        model = _model(self.context, ModelTask.of(self.context.spec, workload))
+        if self.context.shared_decode:
+            answered = files.select("image_url", model.from_files(col("file")))
+            accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
+        else:
+            pixels = functions.resize(
+                functions.decode_image(col("file"), on_error="null", mode="RGB"),
+                w=session.size,
+                h=session.size,
+            ).cast(daft.DataType.image("RGB", session.size, session.size))
+            accepted = (
+                files.where(_accepted()(col("file")))
+                .select("image_url", pixels.alias("pixels"))
+                .where(col("pixels").not_null())
+                .select("image_url", model.from_pixels(col("pixels")))
+            )
+        accepted.write_parquet(f"s3://{output}", write_mode="overwrite", io_config=io)
+
+    def _io(self) -> IOConfig:
+        """Daft's access to the store."""
+        from daft.io import IOConfig, S3Config
+
+        store = self.context.store
+        return IOConfig(
+            s3=S3Config(
+                endpoint_url=store.endpoint,
+                region_name=store.region,
+                key_id=store.access_key,
+                access_key=store.secret_key,
+                use_ssl=store.encrypted,
+                force_virtual_addressing=not store.path_style,
+                connect_timeout_ms=1000 * CONNECT_SECONDS,
+                read_timeout_ms=1000 * REQUEST_SECONDS,
+                num_tries=ATTEMPTS,
+                retry_initial_backoff_ms=200,
+            )
+        )
+
+    def configuration(self) -> dict[str, Any]:
+        """The runner in effect and the execution settings that Daft states."""
+        import daft
+
+        settings = daft.context.get_context().daft_execution_config
+        return {
+            "runner": daft.runners.get_or_create_runner().name,
+            "threads": self.context.threads,
+            "modelWorkers": self.context.model_workers,
+            "decode": self.context.inputs.get("decode", "native"),
+            "execution": {
+                name: str(getattr(settings, name))
+                for name in dir(settings)
+                if not name.startswith("_") and not callable(getattr(settings, name))
+            },
+        }
+
+    def stop(self) -> None:
+        """Leave the Ray cluster, where it was used; the native runner ends with the process."""
+        if self.runner == "ray":
+            disconnect()
+
+
+def _daft_schema(schema: pa.Schema) -> dict[str, daft.DataType]:
+    """A pyarrow schema as Daft's readers take it."""
+    from daft import DataType
+
+    return {field.name: DataType.from_arrow_type(field.type) for field in schema}
+
+
+def _accepted() -> Any:
+    """The one rule for rejects as a function on columns of files."""
+    import daft
+
+    @daft.func.batch(return_dtype=daft.DataType.bool())
+    def accepted(files: daft.Series) -> pa.Array:
+        return pa.array([reject_reason(file) is None for file in files.to_pylist()], pa.bool_())
+
+    return accepted
+
+
+def _model(context: Context, task: ModelTask) -> Any:
+    """The model as an instance of a Daft class, which loads it where it is used, once a worker."""
+    import daft
+    from daft import DataType, Series
+
+    _, *answers, rejected = task.image_workload().with_rejects(context.session().dimension)
+
+    def struct(*fields: pa.Field) -> DataType:
+        return DataType.struct(_daft_schema(pa.schema(fields)))
+
+    @daft.cls(
+        max_concurrency=context.model_workers,
+        gpus=1 / context.gpu_workers if context.device == "cuda" else 0,
+        use_process=False,  # the session lets go of the GIL while it computes
+    )
+    class Model:
+        def __init__(self, task: ModelTask) -> None:
+            self.session = task.session()
+            self.workload = task.image_workload()
+
+        @daft.method.batch(
+            return_dtype=struct(*answers, rejected), unnest=True, batch_size=context.batch_size
+        )
+        def from_files(self, files: Series) -> pa.Array:
+            """Decode by the shared function, then ask."""
+            data = files.to_pylist()
+            answered = self.workload.infer(self.session, [""] * len(data), data)
+            return answered.select(answered.schema.names[1:]).to_struct_array()
+
+        @daft.method.batch(
+            return_dtype=struct(*answers), unnest=True, batch_size=context.batch_size
+        )
+        def from_pixels(self, images: Series) -> pa.Array:
+            """Ask about images that Daft has decoded and resized."""
+            size = self.session.size
+            pixels = np.asarray(images.to_arrow().storage.flatten()).reshape(-1, size, size, 3)
+            answer = self.workload.answer(self.session, pixels)
+            return pa.StructArray.from_arrays(answer, fields=answers)
+
+    return Model(task)
+
+
+ENGINE = Daft

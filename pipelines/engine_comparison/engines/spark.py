@@ -1,0 +1,340 @@
+"""Apache Spark on a standing standalone cluster, as a client of its master.
+
+The table is Spark SQL throughout, in the JVM. Images go through `mapInArrow`: Python workers that
+live as long as their executor fetch, decode and ask the model, batch by batch.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from ..batches import ModelTask
+from ..errors import UserError, one_line
+from ..model.session import thread_environment
+from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS, list_files
+from ..workloads.image_inputs import METADATA_KEY, ImageWorkload
+from ..workloads.taxi_report import TRIPS_PREFIX, ZONES_KEY, TaxiReport
+from . import PACKAGE_PARENT, Engine
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+WAIT_SECONDS = 60
+"""How long the cluster may take to give the job its executors."""
+
+SHORT_JOB_BYTES = 2**30
+"""Below this input the executors' JVMs are set up for short jobs."""
+SHORT_JOB_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"
+"""One thread to collect garbage and only the quick compiler: a JVM that lives for seconds spends
+more CPU on compiling well than it wins by it, and takes it from the work."""
+
+# A wider type than the files have is fine for Spark's reader, a narrower one is not: TLC wrote zone
+# ids as int64 before 2024 and as int32 since.
+TRIPS_DDL = (
+    "PULocationID bigint, fare_amount double, tip_amount double, total_amount double, "
+    "trip_distance double"
+)
+ZONES_DDL = "LocationID int, Borough string, Zone string, service_zone string"
+
+_SECRET_WORDS = ("secret", "key", "password", "token", "credential")
+_PROPERTIES = "spark-defaults.conf"
+
+
+class Spark(Engine):
+    """See the module."""
+
+    name: ClassVar[str] = "spark"
+    packages: ClassVar[tuple[str, ...]] = ("pyspark", "pyarrow", "onnxruntime")
+    _session: SparkSession | None = None
+
+    @property
+    def session(self) -> SparkSession:
+        """The driver's session, after `start`."""
+        assert self._session is not None, "start() comes first"
+        return self._session
+
+    @property
+    def cluster(self) -> dict[str, Any]:
+        """The section `spark` of the job's spec."""
+        return dict(self.context.spec["spark"])
+
+    @property
+    def executors(self) -> int:
+        """Executors that the job takes, one a worker."""
+        return int(self.cluster["workers"])
+
+    @property
+    def cores(self) -> int:
+        """Cores of all executors together."""
+        return self.executors * int(self.cluster["workerCores"])
+
+    def start(self) -> None:
+        """Start a driver JVM, connect to the master and wait for the executors."""
+        host = _own_address(self.cluster["master"])
+        conf = self.context.scratch / "spark-conf"
+        _write_private(conf / _PROPERTIES, _as_properties(self._settings(host)))
+        _set_environment(conf, host, self.cluster.get("javaHome"))
+        from pyspark.sql import SparkSession
+
+        try:
+            # No settings here: pyspark would pass them, secrets included, in the JVM's arguments.
+            self._session = SparkSession.builder.getOrCreate()
+        except Exception as error:
+            raise UserError(
+                f"The Spark master at {self.cluster['master']} does not take the job: "
+                f"{one_line(error, 200)}",
+                "Spark's driver needs a master that knows the same secret.",
+                "See the job's log and that of spark-master (npm run logs).",
+            ) from error
+        self._wait_for_executors()
+
+    def _wait_for_executors(self) -> None:
+        """Wait until every worker has given an executor.
+
+        Raises:
+            UserError: They are not all there after `WAIT_SECONDS`.
+        """
+        scala_context = self.session.sparkContext._jsc.sc()
+        deadline = time.monotonic() + WAIT_SECONDS
+        there = 0
+        while there < self.executors:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"Spark is waiting for workers: {there} of {self.executors} executors came "
+                    f"within {WAIT_SECONDS} s.",
+                    "Without them Spark would wait for ever, and with fewer the run would be slower "
+                    "than it says.",
+                    "See in the Spark UI whether the workers are there and have free cores and "
+                    "memory; another application may hold them.",
+                )
+            time.sleep(0.05)
+            there = scala_context.getExecutorMemoryStatus().size() - 1  # the driver is in the list
+
+    def taxi_report(self, workload: TaxiReport, output: str) -> None:
+        """The report in Spark SQL: the zones are sent to all, so only the groups are shuffled."""
+        from pyspark.sql import functions as sql
+
+        lake = f"s3a://{self.context.bucket('lake')}"
+        # Each `read` is a new reader: the options of the first would apply to the zones, too.
+        trips = self.session.read.schema(TRIPS_DDL).parquet(
+            f"{lake}/{TRIPS_PREFIX}", pathGlobFilter="*.parquet"
+        )
+        zones = self.session.read.schema(ZONES_DDL).csv(f"{lake}/{ZONES_KEY}", header=True)
+        fare_above = float(self.context.inputs["fareAbove"])
+        report = (
+            trips.where(sql.col("fare_amount") > fare_above)
+            .join(sql.broadcast(zones), trips.PULocationID == zones.LocationID, "left")
+            .groupBy(sql.col("Borough").alias("borough"))
+            .agg(
+                sql.sum("total_amount").alias("revenue"),
+                sql.sum(sql.floor(sql.col("total_amount") * 100 + 0.5)).alias("revenue_cents"),
+                sql.count("*").alias("trips"),
+                sql.avg("tip_amount").alias("avg_tip"),
+                sql.avg("trip_distance").alias("avg_distance"),
+            )
+        )
+        report.coalesce(1).write.parquet(f"s3a://{output}")
+
+    def image_predictions(self, workload: ImageWorkload, output: str) -> None:
+        """Labels of all images in the list."""
+        self._images(workload, "label string, confidence float").write.parquet(f"s3a://{output}")
+
+    def image_embeddings(self, workload: ImageWorkload, output: str) -> None:
+        """Vectors of all images in the list."""
+        self._images(workload, "embedding array<float>").write.parquet(f"s3a://{output}")
+
+    def _images(self, workload: ImageWorkload, columns: str) -> DataFrame:
+        """The list, spread over the cores, and the model over it."""
+        bucket = self.context.bucket("images")
+        listed = self.session.read.schema("image_url string").parquet(
+            f"s3a://{bucket}/{METADATA_KEY}"
+        )
+        task = ModelTask.of(self.context.spec, workload)
+        # Two tasks a core even out images that take longer; each loads nothing anew, as Python
+        # workers are kept.
+        return listed.repartition(2 * self.cores).mapInArrow(
+            _MapInArrow(task), f"image_url string, {columns}"
+        )
+
+    def _settings(self, host: str) -> dict[str, str]:
+        """All of Spark's settings, secrets included."""
+        base = int(self.cluster["portBase"])
+        options = self._java_options()
+        jars = f"{self.cluster['jars']}/*"
+        secret = Path(self.cluster["secretFile"]).read_text(encoding="utf-8").strip()
+        return {
+            "spark.app.name": f"{self.name}/{self.context.spec.get('workload')}",
+            "spark.master": self.cluster["master"],
+            "spark.authenticate": "true",
+            "spark.authenticate.secret": secret,
+            "spark.driver.host": host,
+            "spark.driver.bindAddress": host,
+            "spark.driver.port": str(base),
+            "spark.blockManager.port": str(base + 1),
+            "spark.port.maxRetries": "16",
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.driver.memory": "1g",
+            "spark.driver.extraClassPath": jars,
+            "spark.driver.extraJavaOptions": options,
+            "spark.cores.max": str(self.cores),
+            "spark.executor.cores": str(self.cluster["workerCores"]),
+            "spark.executor.memory": str(self.cluster["workerMemory"]),
+            "spark.executor.extraClassPath": jars,
+            "spark.executor.extraJavaOptions": options,
+            "spark.executorEnv.PYTHONPATH": str(PACKAGE_PARENT),
+            **{f"spark.executorEnv.{k}": v for k, v in thread_environment().items()},
+            "spark.pyspark.python": sys.executable,
+            "spark.task.maxFailures": "2",
+            "spark.local.dir": str(self.context.scratch / "spark-local"),
+            "spark.sql.warehouse.dir": str(self.context.scratch / "spark-warehouse"),
+            "spark.sql.session.timeZone": "UTC",
+            "spark.sql.shuffle.partitions": str(self.cores),
+            "spark.sql.adaptive.enabled": "false",
+            "spark.sql.execution.arrow.maxRecordsPerBatch": str(self.context.batch_size),
+            **self._store_settings(),
+        }
+
+    def _store_settings(self) -> dict[str, str]:
+        """S3A for this store, with the magic committer: tasks upload in place, the job completes."""
+        store = self.context.store
+        s3a = {
+            "endpoint": store.endpoint,
+            "endpoint.region": store.region,
+            "path.style.access": str(store.path_style).lower(),
+            "connection.ssl.enabled": str(store.encrypted).lower(),
+            "access.key": store.access_key,
+            "secret.key": store.secret_key,
+            "aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+            "connection.maximum": "64",
+            "connection.establish.timeout": "15s",  # less is not taken
+            "connection.timeout": f"{REQUEST_SECONDS}s",
+            "attempts.maximum": str(ATTEMPTS),
+            "retry.limit": str(ATTEMPTS),
+            "retry.interval": "200ms",
+            "committer.name": "magic",
+        }
+        return {
+            **{f"spark.hadoop.fs.s3a.{name}": value for name, value in s3a.items()},
+            "spark.sql.sources.commitProtocolClass": (
+                "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
+            ),
+            "spark.sql.parquet.output.committer.class": (
+                "org.apache.spark.internal.io.cloud.BindingParquetOutputCommitter"
+            ),
+        }
+
+    def _java_options(self) -> str:
+        """The JVMs' options, by the size of the input."""
+        lake = f"{self.context.bucket('lake')}/{TRIPS_PREFIX}"
+        size = sum(info.size for info in list_files(self.context.filesystem, lake))
+        return SHORT_JOB_OPTIONS if size < SHORT_JOB_BYTES else "-Xshare:auto"
+
+    def configuration(self) -> dict[str, Any]:
+        """The settings as the running application has them, without secrets."""
+        context = self.session.sparkContext
+        return {
+            "executors": context._jsc.sc().getExecutorMemoryStatus().size() - 1,
+            "defaultParallelism": context.defaultParallelism,
+            **{
+                name: value
+                for name, value in sorted(context.getConf().getAll())
+                if not any(word in name.lower() for word in _SECRET_WORDS)
+            },
+        }
+
+    def versions(self) -> dict[str, str]:
+        """Spark, the JVM and the Python packages."""
+        jvm: Any = self.session.sparkContext._jvm
+        java = jvm.java.lang.System.getProperty("java.version")
+        return {**super().versions(), "java": str(java)}
+
+    def stop(self) -> None:
+        """End the application, so that the workers are free for the next one."""
+        if self._session is not None:
+            with suppress(Exception):
+                self._session.stop()
+            self._session = None
+
+
+class _MapInArrow:
+    """The function for `mapInArrow`; an instance is sent to the Python workers."""
+
+    def __init__(self, task: ModelTask) -> None:
+        self.task = task
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for rows in self.task.run(batch.column(0).to_pylist() for batch in batches):
+            yield _with_plain_lists(rows)
+
+
+def _with_plain_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Lists in the place of fixed-size lists, which Spark does not have."""
+    import pyarrow as pa
+
+    columns = [
+        column.cast(pa.list_(column.type.value_type))
+        if pa.types.is_fixed_size_list(column.type)
+        else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _own_address(master: str) -> str:
+    """The address of this machine on the way to the master, to which its workers can connect back.
+
+    Raises:
+        UserError: The master does not answer.
+    """
+    parts = urlsplit(master)
+    try:
+        reached = socket.create_connection(
+            (parts.hostname or "", parts.port or 7077), CONNECT_SECONDS
+        )
+        with reached:
+            return str(reached.getsockname()[0])
+    except OSError as error:
+        raise UserError(
+            f"The Spark master at {master} does not answer: {error}.",
+            "Spark's driver gets its executors from it.",
+            "See whether spark-master runs (npm run status) and its log (npm run logs).",
+        ) from error
+
+
+def _set_environment(conf: Path, host: str, java_home: str | None) -> None:
+    """What pyspark and the JVM's launcher read from the environment. No secret is in it."""
+    os.environ.update(
+        SPARK_CONF_DIR=str(conf),
+        SPARK_LOCAL_IP=host,
+        PYSPARK_PYTHON=sys.executable,
+        PYSPARK_DRIVER_PYTHON=sys.executable,
+        **({"JAVA_HOME": java_home} if java_home else {}),
+    )
+    for name in ("PYSPARK_SUBMIT_ARGS", "HADOOP_CONF_DIR", "SPARK_HOME", "SPARK_REMOTE"):
+        os.environ.pop(name, None)
+
+
+def _as_properties(settings: dict[str, str]) -> str:
+    """Settings in the format of java.util.Properties, in which a backslash has to be doubled."""
+    escaped = ((name, value.replace("\\", "\\\\")) for name, value in settings.items())
+    return "".join(f"{name}={value}\n" for name, value in escaped)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, in a folder that only its owner can enter."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+
+
+ENGINE = Spark

@@ -1,0 +1,28 @@
+"""The one class for errors that a user can cause and mend."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """An error that is no bug: something the user gave is wrong and can be changed.
+
+    Attributes:
+        what: What is wrong, with the offending value.
+        why: Why it matters.
+        do: What to do about it.
+    """
+
+    def __init__(self, what: str, why: str, do: str) -> None:
+        super().__init__(what, why, do)
+        self.what = what
+        self.why = why
+        self.do = do
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{self.why}\n{self.do}"
+
+
+def one_line(text: object, limit: int = 500) -> str:
+    """Fold a text into one line of at most `limit` characters."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,162 @@
+"""Which image files are accepted, and the one shared way to decode them.
+
+Two things must not depend on the engine. First, which files are rejected: decoders disagree about
+truncated files (Pillow raises, Daft's decoder fills the rest with grey and says nothing), so the
+decision is made on the bytes, by `reject_reason`, before any decoder sees them. Second, with the
+setting `decode: shared`, the pixels: then every engine calls `decode`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+SIZE = 224
+"""Side of the square that images are resized to, in pixels, unless the model wants another."""
+
+MISSING = "missing"
+"""The metadata names the image, the store does not have it."""
+EMPTY = "empty"
+"""The file has no bytes."""
+NOT_AN_IMAGE = "not-an-image"
+"""The file is neither JPEG nor PNG."""
+TRUNCATED = "truncated"
+"""The file starts as an image and ends before its end marker."""
+UNDECODABLE = "undecodable"
+"""The file has the structure of an image, but the decoder refuses it."""
+
+REASONS = (MISSING, EMPTY, NOT_AN_IMAGE, TRUNCATED, UNDECODABLE)
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# JPEG markers (ITU-T T.81, table B.1) that stand alone, without a length: TEM and RST0 to RST7.
+_STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])
+_START_OF_SCAN = 0xDA
+_END_OF_IMAGE = b"\xff\xd9"
+
+
+class ImageRejected(ValueError):
+    """An image that is left out of the result, with one of `REASONS` as its reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def reject_reason(data: bytes | None) -> str | None:
+    """Decide by structure whether an image file is left out. Every engine uses this rule.
+
+    No pixel is decoded: a JPEG's segments are walked to its first scan and the end marker is looked
+    for behind that (an embedded thumbnail has an end marker of its own, so the last bytes of the
+    file or any marker would not do); a PNG's chunks are walked to IEND. It takes microseconds.
+
+    Args:
+        data: The whole file, or None where there is none.
+
+    Returns:
+        One of `MISSING`, `EMPTY`, `NOT_AN_IMAGE`, `TRUNCATED`; None if the image is accepted.
+    """
+    if data is None:
+        return MISSING
+    if len(data) == 0:
+        return EMPTY
+    if data[:3] == b"\xff\xd8\xff":
+        return _jpeg_reason(data)
+    if data[:8] == _PNG_SIGNATURE:
+        return _png_reason(data)
+    return NOT_AN_IMAGE
+
+
+def _jpeg_reason(data: bytes) -> str | None:
+    at = 2
+    while at + 4 <= len(data):
+        if data[at] != 0xFF:
+            return NOT_AN_IMAGE
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+        elif marker in _STANDALONE:
+            at += 2
+        elif marker == _START_OF_SCAN:
+            # Within a scan 0xFF is followed by 0x00, so 0xFFD9 can only be the end marker.
+            return None if data.find(_END_OF_IMAGE, at) >= 0 else TRUNCATED
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return TRUNCATED
+
+
+def _png_reason(data: bytes) -> str | None:
+    at = len(_PNG_SIGNATURE)
+    while at + 12 <= len(data):
+        if data[at + 4 : at + 8] == b"IEND":
+            return None
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    return TRUNCATED
+
+
+def decode(data: bytes | None, size: int = SIZE) -> np.ndarray:
+    """Decode one image with Pillow: RGB, resized to a square by bilinear interpolation.
+
+    The aspect ratio is not kept and the EXIF orientation is not applied: both are what the engines'
+    own decoders do.
+
+    Args:
+        data: The whole file, or None where there is none.
+        size: Side of the square in pixels.
+
+    Returns:
+        uint8 array [size, size, 3].
+
+    Raises:
+        ImageRejected: The file is left out; the reason is one of `REASONS`.
+    """
+    reason = reject_reason(data)
+    if reason is not None or data is None:
+        raise ImageRejected(reason or MISSING)
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+            square = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageRejected(UNDECODABLE) from error
+    return np.asarray(square)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A batch of files after decoding.
+
+    Attributes:
+        pixels: uint8 [k, size, size, 3], the accepted images in the order of the batch.
+        reasons: For each file of the batch the reason of its rejection, or None.
+    """
+
+    pixels: np.ndarray
+    reasons: list[str | None]
+
+    @property
+    def accepted(self) -> list[int]:
+        """Positions in the batch that `pixels` belong to, ascending."""
+        return [at for at, reason in enumerate(self.reasons) if reason is None]
+
+
+def decode_batch(files: Sequence[bytes | None], size: int = SIZE) -> Decoded:
+    """Decode a batch of files; rejected ones get their reason and no pixels.
+
+    Args:
+        files: Whole files, or None where there is none.
+        size: Side of the square in pixels.
+    """
+    pixels: list[np.ndarray] = []
+    reasons: list[str | None] = []
+    for data in files:
+        try:
+            pixels.append(decode(data, size))
+            reasons.append(None)
+        except ImageRejected as rejected:
+            reasons.append(rejected.reason)
+    if not pixels:
+        return Decoded(np.empty((0, size, size, 3), np.uint8), reasons)
+    return Decoded(np.stack(pixels), reasons)

@@ -1,0 +1,296 @@
+"""One attempt of one run: start the engine, measure samples, verify the last one, publish it.
+
+    python -m engine_comparison.job        (under the leader, with a spec on standard input)
+
+The order is the same for all engines, and so is what the clock covers: a sample begins with the
+inputs in the store and ends with its output in the store. All of an attempt is one driver process
+of the engine, so only the first sample is cold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from . import engines, workloads
+from .engines import Context, Engine
+from .errors import UserError
+from .images import ImageRejected, decode
+from .measure import Sampler, describe_host
+from .model.session import thread_environment
+from .oracle import oracle_path
+from .protocol import Channel, Spec, run_module
+from .publish import Place, publish, recover
+from .store import check_store, delete_prefix, in_parallel, list_parquet, told
+from .verify import Verdict
+from .workloads import Workload
+from .workloads.image_inputs import ImageWorkload, read_image, read_metadata
+
+Fields = dict[str, Any]
+"""Fields of the result event."""
+
+SCHEMA = Path(__file__).with_name("result.schema.json")
+
+
+def run_job(channel: Channel, spec: Spec) -> Fields:
+    """Carry out an attempt and return the fields of its result.
+
+    Raises:
+        UserError: A wrong spec, a service that is not there, or an output that is not right.
+    """
+    os.environ.update(thread_environment())
+    workload, engine = workloads.load(spec["workload"]), engines.load(spec["engine"])
+    context = Context.open(spec)
+    with told(spec["store"]["endpoint"]):
+        check_store(spec["store"], context.filesystem, sorted(set(spec["buckets"].values())))
+        return Attempt(channel, context, workload, engine(context)).carry_out()
+
+
+@dataclass
+class Attempt:
+    """One attempt of one run.
+
+    Attributes:
+        channel: Where its phases are announced.
+        context: What the job was given.
+        workload: What is computed.
+        engine: What computes it, not started yet.
+    """
+
+    channel: Channel
+    context: Context
+    workload: Workload
+    engine: Engine
+
+    def __post_init__(self) -> None:
+        bucket = self.context.bucket(self.workload.purpose)
+        self.place = Place(
+            base=f"{bucket}/{self.workload.prefix}/engine={self.engine.name}",
+            key=self.context.spec["key"],
+            attempt=self.context.spec["attempt"],
+        )
+        self.store = self.context.filesystem
+
+    def carry_out(self) -> Fields:
+        """Measure, verify, publish. Whatever fails, nothing of the attempt stays in the store."""
+        started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        recover(self.store, self.place.base)
+        try:
+            measured, written = self._measure()
+            self.channel.phase("verify")
+            judged = self._verify(written)
+            self.channel.phase("publish")
+            bytes_out = publish(self.store, self.place, written, judged["checksum"])
+        finally:
+            with suppress(OSError):  # why it failed matters more; the next attempt cleans up too
+                delete_prefix(self.store, self.place.attempt_prefix)
+        result = {
+            "engine": self.engine.name,
+            "workload": self.workload.name,
+            "key": self.place.key,
+            "attempt": self.place.attempt,
+            "device": self.context.device,
+            "startedAt": started,
+            **measured,
+            **judged,
+            "bytesOut": bytes_out,
+            "host": describe_host(),
+            "outputUri": self.place.uri,
+        }
+        validate(result)
+        return result
+
+    def _measure(self) -> tuple[Fields, str]:
+        """Start the engine, take the samples, and stop it.
+
+        Returns:
+            The measured fields of the result, and the prefix that the last sample was written to.
+        """
+        spec = self.context.spec
+        pids = [int(service["pid"]) for service in spec.get("services", [])]
+        with Sampler(os.getpid(), pids, spec["store"].get("pids", [])) as sampler:
+            try:
+                self.channel.phase("start-up")
+                began = time.perf_counter()
+                self.engine.start()
+                start_up = time.perf_counter() - began
+                samples, written = self._samples(sampler)
+                configuration, versions = self.engine.configuration(), self.engine.versions()
+            finally:
+                self.engine.stop()
+            seen = sampler.stop()
+        return {
+            "startUpSeconds": round(start_up, 3),
+            "samples": samples,
+            "peakMemoryBytes": seen.peak_memory,
+            "idleMemoryBytes": seen.idle_memory,
+            "cpuSeconds": seen.cpu_seconds,
+            "othersCpuSeconds": seen.others_cpu_seconds,
+            "configuration": {"memoryMeasure": seen.memory, **configuration},
+            "versions": {"python": sys.version.split()[0], **versions},
+        }, written
+
+    def _samples(self, sampler: Sampler) -> tuple[list[Fields], str]:
+        """Take the warm-ups and the repeats; only the output of the last one is kept.
+
+        The first sample of all is cold and counts as `first`; further warm-ups are not reported.
+        """
+        warmup = max(0, int(self.context.inputs.get("warmup", "1")))
+        repeats = max(1, int(self.context.inputs.get("repeats", "3")))
+        samples: list[Fields] = []
+        written = ""
+        for at in range(warmup + repeats):
+            counted = at >= warmup
+            self.channel.phase(f"sample {at - warmup + 1}/{repeats}" if counted else "warm-up")
+            if written:
+                delete_prefix(self.store, written)
+            written = f"{self.place.attempt_prefix}/{at}"
+            before = sampler.mark()
+            began = time.perf_counter()
+            self.engine.run(self.workload, written)
+            seconds = time.perf_counter() - began
+            after = sampler.mark()
+            if counted or at == 0:
+                samples.append(
+                    {
+                        "kind": "first" if at == 0 else "hot",
+                        "totalSeconds": round(seconds, 4),
+                        "cpuSeconds": round(after.cpu_seconds - before.cpu_seconds, 3),
+                        "othersCpuSeconds": round(
+                            max(0.0, after.others_cpu_seconds - before.others_cpu_seconds), 3
+                        ),
+                    }
+                )
+        return samples, written
+
+    def _verify(self, written: str) -> Fields:
+        """Judge an output by the oracle.
+
+        Raises:
+            UserError: It is not right, or too many images were left out.
+        """
+        inputs = self.context.inputs
+        table = read_table(self.context, written)
+        rejects = self._rejects(table)
+        rejected = sum(reject["count"] for reject in rejects)
+        verdict = self.workload.verify(table, read_oracle(self.context), inputs, rejects)
+        if not verdict.verified:
+            raise _not_right(self.place, verdict)
+        allowed = int(inputs.get("maxRejected", "0"))
+        if rejected > allowed:
+            reasons = ", ".join(f"{reject['count']} {reject['reason']}" for reject in rejects)
+            raise UserError(
+                f"{rejected} images were rejected ({reasons}), and maxRejected is {allowed}.",
+                "Answers for a part of the images would pass for answers for all of them.",
+                "Mend those files in the dataset, or set maxRejected to what you can do without.",
+            )
+        return {
+            "rowsIn": self.workload.count_inputs(
+                self.store, self.context.bucket(self.workload.input_purpose)
+            ),
+            "rows": table.num_rows,
+            "rejected": rejected,
+            "rejects": rejects,
+            "checksum": self.workload.checksum(table, inputs),
+            "verified": True,
+            "deviations": verdict.deviations,
+            "agreement": verdict.agreement,
+        }
+
+    def _rejects(self, table: pa.Table) -> list[Fields]:
+        """Why images of the list have no answer, by the one rule, whatever the engine.
+
+        An image without an answer that the rule accepts is none of these: it is missing, and the
+        comparison with the oracle says so.
+        """
+        if not isinstance(self.workload, ImageWorkload):
+            return []
+        listed = read_metadata(self.store, self.context.bucket("images"))
+        answered = set(table.column("image_url").to_pylist())
+        left_out = [url for url in listed.column("image_url").to_pylist() if url not in answered]
+
+        def reason(url: str) -> str | None:
+            try:
+                decode(read_image(self.store, url))
+            except ImageRejected as rejected:
+                return rejected.reason
+            return None
+
+        counts = Counter(found for found in in_parallel(reason, left_out) if found)
+        return [{"reason": name, "count": count} for name, count in sorted(counts.items())]
+
+
+def read_table(context: Context, prefix: str) -> pa.Table:
+    """Read all Parquet files under a prefix.
+
+    Raises:
+        UserError: There is none.
+    """
+    files = list_parquet(context.filesystem, prefix)
+    if not files:
+        raise UserError(
+            f"The engine left no Parquet file in s3://{prefix}/.",
+            "There is nothing to verify, and the result published before still stands.",
+            "See the attempt's log for what the engine did.",
+        )
+
+    def read(info: Any) -> pa.Table:
+        with context.filesystem.open_input_file(info.path) as file:
+            return pq.ParquetFile(file).read()
+
+    return pa.concat_tables(in_parallel(read, files), promote_options="permissive")
+
+
+def read_oracle(context: Context) -> pa.Table:
+    """Read the oracle's answer.
+
+    Raises:
+        UserError: It is not there.
+    """
+    path = oracle_path(context.spec)
+    try:
+        with context.filesystem.open_input_file(path) as file:
+            return pq.ParquetFile(file).read()
+    except FileNotFoundError as error:
+        raise UserError(
+            f"There is no oracle at s3://{path}.",
+            "A result is published only after it was compared with the oracle's.",
+            "Deploy again: oracles are made before the first run.",
+        ) from error
+
+
+def validate(result: Fields) -> None:
+    """Hold a result against the JSON Schema that its readers rely on.
+
+    Raises:
+        jsonschema.ValidationError: A field is missing or of another type: a bug, no user's error.
+    """
+    import jsonschema
+
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.validate({"event": "result", **result}, schema)
+
+
+def _not_right(place: Place, verdict: Verdict) -> UserError:
+    deviations = ", ".join(f"{name} {value}" for name, value in verdict.deviations.items())
+    return UserError(
+        f"The output is not right. {verdict.message}",
+        f"It was not published ({deviations or 'nothing could be compared'}); the result published "
+        "before, if any, still stands.",
+        f"See the log of attempt {place.attempt} for what the engine did.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_module(run_job))

@@ -1,0 +1,216 @@
+"""Runs one Python module as a job that cannot outlive whoever asked for it.
+
+    python -m engine_comparison.leader
+
+The first line of standard input is one JSON object::
+
+    {"module": "engine_comparison.job", "spec": {...}, "seconds": 600}
+
+The leader starts the module in a process session of its own, hands it the spec as one JSON line
+on its standard input, and passes its output and its exit code through. The caller then just holds
+the leader's standard input open: the end of it, however the caller came to its end, means that
+nobody waits for the job any more. The kernel closes that pipe even after `kill -9`, which no
+signal handler survives; that is why the life of the job hangs on it (a cancelled `pulumi up` kills
+only the shell of a command).
+
+Standard library only and no import of the package, so that it starts in some 50 ms.
+
+Exit codes: the job's own; 128 + n when signal n ended the job; 130 when the caller went away or
+the leader was told to stop; 124 when the job ran longer than `seconds`; 2 for a request that is
+not as above.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import math
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+GRACE_SECONDS = 0.5
+"""What a job gets between TERM and KILL; the whole end stays below a second."""
+
+EXIT_CALLER_GONE = 130
+EXIT_TIME_LIMIT = 124
+EXIT_WRONG_REQUEST = 2
+
+_TICK_SECONDS = 0.05
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def main() -> int:
+    """Reads the request, runs the job and returns the exit code."""
+    try:
+        request = json.loads(_first_line(0))
+        module, spec, seconds = request["module"], request["spec"], request.get("seconds")
+    except (ValueError, KeyError, TypeError) as error:
+        print(f"leader: the first line of standard input is no request: {error}", file=sys.stderr)
+        return EXIT_WRONG_REQUEST
+
+    _prctl(_PR_SET_CHILD_SUBREAPER)  # orphans of the job become ours, so that none is lost
+    stop_asked = _note_signals()
+    deadline = math.inf if seconds is None else time.monotonic() + float(seconds)
+    job = _start(module)
+    try:
+        _hand_over(job, spec)
+        code = _wait(job, deadline, stop_asked)
+    finally:
+        end_descendants(job.pid)
+    if code is not None:
+        return code if code >= 0 else 128 - code
+    if stop_asked or _ended(0):
+        print("leader: the caller is gone; the job was ended", file=sys.stderr)
+        return EXIT_CALLER_GONE
+    print(f"leader: the job ran longer than {seconds} s and was ended", file=sys.stderr)
+    return EXIT_TIME_LIMIT
+
+
+def _first_line(descriptor: int) -> str:
+    """Reads up to the first newline, unbuffered: the end of the input is waited for next."""
+    line = bytearray()
+    while b"\n" not in line:
+        chunk = os.read(descriptor, 65536)
+        if not chunk:
+            raise ValueError("standard input ended before a whole line")
+        line += chunk
+    return line.partition(b"\n")[0].decode()
+
+
+def _note_signals() -> list[int]:
+    """Collects the signals that ask the leader to stop; the wait looks at the list."""
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda n, _frame: asked.append(n))
+    return asked
+
+
+def _start(module: str) -> subprocess.Popen[bytes]:
+    """Starts the module in a new process session; the kernel kills it if the leader is killed."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
+    )
+
+
+def _hand_over(job: subprocess.Popen[bytes], spec: Any) -> None:
+    """Writes the spec to the job. One that dies before it has read is told by its exit code."""
+    assert job.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        job.stdin.write(json.dumps(spec).encode() + b"\n")
+        job.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):
+        job.stdin.close()
+
+
+def _wait(job: subprocess.Popen[bytes], deadline: float, stop_asked: list[int]) -> int | None:
+    """Returns the job's exit code, or None when it has to be ended before its own end."""
+    while True:
+        code = job.poll()
+        if code is not None:
+            return code
+        if stop_asked or _ended(_TICK_SECONDS):
+            return None
+        if time.monotonic() > deadline:
+            return None
+
+
+def _ended(timeout: float) -> bool:
+    """True when standard input is at its end; whatever else arrives there is dropped."""
+    try:
+        readable, _, _ = select.select([0], [], [], timeout)
+        return bool(readable) and os.read(0, 65536) == b""
+    except OSError:
+        return True
+
+
+def end_descendants(job: int) -> None:
+    """Ends whatever is left of the job: TERM to all, half a second, KILL until none is left."""
+    for first, then in ((signal.SIGTERM, 0), (signal.SIGKILL, signal.SIGKILL)):
+        deadline = time.monotonic() + GRACE_SECONDS
+        some_left = _signal_all(job, first)
+        while some_left and time.monotonic() < deadline:
+            time.sleep(0.02)
+            some_left = _signal_all(job, then)
+        if not some_left:
+            return
+
+
+def _signal_all(job: int, number: int) -> bool:
+    """Sends a signal (0: none) to every living descendant; false when there is none."""
+    _reap()
+    pids = list(_descendants(job))
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+    return bool(pids)
+
+
+def _reap() -> None:
+    """Collects the exits of adopted orphans, which would stay as zombies."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _descendants(job: int) -> Iterator[int]:
+    """The living processes below the leader and those of the job's session.
+
+    Below the leader finds a grandchild that opened a session of its own, too. Without a `/proc`
+    (not Linux) the job's process group is all that can be named.
+    """
+    if not os.path.isdir("/proc/self"):
+        yield from _group_leader(job)
+        return
+    table = dict(_process_table())
+    ours = {os.getpid()}
+    grown = True
+    while grown:
+        found = {p for p, (parent, _) in table.items() if parent in ours} - ours
+        ours |= found
+        grown = bool(found)
+    ours |= {pid for pid, (_, session) in table.items() if session == job}
+    yield from ours - {os.getpid()}
+
+
+def _group_leader(job: int) -> Iterator[int]:
+    """The job's process group as a negative pid, while it has members."""
+    try:
+        os.killpg(job, 0)
+    except OSError:
+        return
+    yield -job
+
+
+def _process_table() -> Iterator[tuple[int, tuple[int, int]]]:
+    """Every process that is no zombie: pid, (parent, session). Fields as in proc(5), stat."""
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", encoding="latin-1") as file:
+                fields = file.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] != "Z":
+            yield int(name), (int(fields[1]), int(fields[3]))
+
+
+def _prctl(option: int, value: int = 1) -> None:
+    """Linux's prctl(2); elsewhere nothing, and the process group has to do."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

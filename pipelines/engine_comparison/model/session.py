@@ -1,0 +1,293 @@
+"""Run the model: one ONNX Runtime session a worker, kept for all its batches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from ..images import SIZE
+
+# Mean and deviation of the pixels that a model in float was trained on, of values from 0 to 1.
+# ImageNet's: torchvision's reference transforms. CLIP's: openai/CLIP, clip.py, _transform.
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+
+# The names under which exporters give the vector of an image, the best one first.
+_VECTOR_OUTPUTS = ("image_embeds", "features", "pooler_output", "embeddings", "embedding")
+
+
+def thread_environment(threads: int = 1) -> dict[str, str]:
+    """Environment variables that keep native libraries from starting more threads than meant.
+
+    With one worker a core, a library that starts a thread a core takes the other workers' cores.
+    """
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return {name: str(threads) for name in names}
+
+
+class ModelSession:
+    """An ONNX classifier or encoder of images, fed with decoded pixels.
+
+    It takes models whose one input is an image: uint8 [n, height, width, 3] with the normalisation
+    inside, as `build` makes them, or float [n, 3, height, width], which is normalised here as
+    ImageNet's models expect it (as CLIP's, if there is an output `image_embeds`).
+
+    Attributes:
+        size: Side of the square that the model wants, in pixels.
+        dimension: Length of the vectors of `embed`; None if the model gives none.
+        providers: What ONNX Runtime runs it on, in order.
+    """
+
+    def __init__(
+        self, path: str | Path, labels: str | Path | None, device: str = "cpu", threads: int = 1
+    ) -> None:
+        """Load a model.
+
+        Args:
+            path: The ONNX file.
+            labels: A JSON list of the classes' names; None or no such file for an encoder.
+            device: `cpu` or `cuda`. There is no silent way from `cuda` to `cpu`.
+            threads: Threads for one batch.
+
+        Raises:
+            UserError: No such file, no CUDA, or a model of another kind.
+        """
+        self._path = Path(path)
+        if not self._path.is_file():
+            raise UserError(
+                f"There is no model at {path}.",
+                "The image workloads need one.",
+                "Set modelPath to an ONNX file, or leave it empty for the default model.",
+            )
+        self._labels = _read_labels(labels)
+        self._session = _open(self._path, device, threads)
+        self.providers: list[str] = self._session.get_providers()
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or len(inputs[0].shape) != 4:
+            shapes = ", ".join(f"{one.name} {one.shape}" for one in inputs)
+            raise self._refuse(f"has the inputs {shapes}", "export only the part that takes images")
+        self._input = inputs[0]
+        self._outputs = {one.name: one.shape for one in self._session.get_outputs()}
+        self._channels_last = self._input.type == "tensor(uint8)"
+        if not self._channels_last and self._input.type not in ("tensor(float)", "tensor(float16)"):
+            raise self._refuse(
+                f"takes {self._input.type}", "export it with float32 or uint8 pixels"
+            )
+        side = self._input.shape[1 if self._channels_last else 2]
+        self.size: int = side if isinstance(side, int) else SIZE
+        self._vector = next((n for n in _VECTOR_OUTPUTS if self._is_matrix(n)), None)
+        if self._vector is None and not self._labels:
+            self._vector = next((n for n in self._outputs if self._is_matrix(n)), None)
+        self._logits = self._find_logits()
+        self.dimension: int | None = self._dimension()
+
+    def classify(self, pixels: np.ndarray) -> tuple[list[str], np.ndarray]:
+        """Choose a label for each image.
+
+        Args:
+            pixels: uint8 [n, size, size, 3], RGB; n may be 0.
+
+        Returns:
+            n labels, and float32 [n]: the softmax probability of each label.
+
+        Raises:
+            UserError: The model is no classifier, or has no list of labels.
+        """
+        return self.choose(self.likelihoods(pixels))
+
+    def choose(self, likelihoods: np.ndarray) -> tuple[list[str], np.ndarray]:
+        """Choose labels by what `likelihoods` gave; the second half of `classify`."""
+        best = likelihoods.argmax(axis=1) if len(likelihoods) else []
+        confidences = (1.0 / likelihoods.sum(axis=1)).astype(np.float32)
+        return [self._labels[at] for at in best], confidences
+
+    def near(self, likelihoods: np.ndarray, share: float) -> list[list[str]]:
+        """Find the labels that are nearly as likely as the chosen one.
+
+        Args:
+            likelihoods: As `likelihoods` gave them.
+            share: How likely they are at least, as a share of the chosen one.
+
+        Returns:
+            n lists of labels, without the chosen one.
+        """
+        return [
+            [self._labels[at] for at in np.flatnonzero(row >= share) if at != row.argmax()]
+            for row in likelihoods
+        ]
+
+    def likelihoods(self, pixels: np.ndarray) -> np.ndarray:
+        """How likely each label is, as a share of the most likely one.
+
+        Args:
+            pixels: As for `classify`.
+
+        Returns:
+            float64 [n, classes] in (0, 1]; divided by its sum, a row is the softmax.
+
+        Raises:
+            UserError: As `classify`.
+        """
+        if self._logits is None:
+            raise self._refuse(
+                f"has no output of {len(self._labels)} classes"
+                if self._labels
+                else "has no labels",
+                "set modelPath to a classifier with a labels.json beside it",
+            )
+        logits = self._run(self._logits, pixels)
+        if len(logits) == 0:
+            return np.empty((0, len(self._labels)))
+        # The largest logit is taken off first: nothing overflows, and its share is exactly 1.
+        shares: np.ndarray = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
+        return shares
+
+    def embed(self, pixels: np.ndarray) -> np.ndarray:
+        """Give the vector of each image.
+
+        Args:
+            pixels: uint8 [n, size, size, 3], RGB; n may be 0.
+
+        Returns:
+            float32 [n, dimension].
+
+        Raises:
+            UserError: The model gives no vectors.
+        """
+        if self._vector is None:
+            raise self._refuse(
+                f"has only the outputs {', '.join(self._outputs)}",
+                f"export it with one of the outputs {', '.join(_VECTOR_OUTPUTS)}",
+            )
+        return self._run(self._vector, pixels)
+
+    def _run(self, output: str, pixels: np.ndarray) -> np.ndarray:
+        expected = (self.size, self.size, 3)
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != expected:
+            raise ValueError(
+                f"pixels are {pixels.dtype} {pixels.shape}, not uint8 [n, *{expected}]"
+            )
+        fixed = self._input.shape[0]
+        step = fixed if isinstance(fixed, int) else max(1, len(pixels))
+        parts = []
+        for start in range(0, len(pixels), step):
+            part = pixels[start : start + step]
+            # A model exported for a fixed batch gets its last batch filled up; the rest is cut off.
+            filled = np.concatenate([part, np.zeros((step - len(part), *expected), np.uint8)])
+            feed = {self._input.name: self._prepare(filled if len(part) < step else part)}
+            parts.append(self._session.run([output], feed)[0][: len(part)])
+        if not parts:
+            width = self._outputs[output][1]
+            return np.empty((0, width if isinstance(width, int) else 0), np.float32)
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+    def _prepare(self, pixels: np.ndarray) -> np.ndarray:
+        if self._channels_last:
+            return np.ascontiguousarray(pixels)
+        mean, deviation = _CLIP if "image_embeds" in self._outputs else _IMAGENET
+        shift, scale = np.array(mean, np.float32), np.array(deviation, np.float32)
+        scaled = (pixels.astype(np.float32) / np.float32(255) - shift) / scale
+        kind = np.float16 if self._input.type == "tensor(float16)" else np.float32
+        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), dtype=kind)
+
+    def _is_matrix(self, output: str) -> bool:
+        return len(self._outputs.get(output, ())) == 2
+
+    def _find_logits(self) -> str | None:
+        if not self._labels:
+            return None
+        matrices = [name for name in self._outputs if self._is_matrix(name)]
+        exact = [name for name in matrices if self._outputs[name][1] == len(self._labels)]
+        open_ended = [n for n in matrices if not isinstance(self._outputs[n][1], int)]
+        candidates = exact or [name for name in open_ended if name != self._vector]
+        return candidates[0] if candidates else None
+
+    def _dimension(self) -> int | None:
+        if self._vector is None:
+            return None
+        width = self._outputs[self._vector][1]
+        if isinstance(width, int):
+            return width
+        return int(self.embed(np.zeros((1, self.size, self.size, 3), np.uint8)).shape[1])
+
+    def _refuse(self, what: str, do: str) -> UserError:
+        return UserError(
+            f"The model {self._path.name} {what}.",
+            "This workload cannot use it.",
+            f"Please {do}.",
+        )
+
+
+def _read_labels(path: str | Path | None) -> list[str]:
+    if path is None or not Path(path).is_file():
+        return []
+    labels: list[str] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return labels
+
+
+def _open(path: Path, device: str, threads: int) -> Any:
+    import onnxruntime
+
+    if device == "cuda":
+        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+            raise _no_cuda("the installed ONNX Runtime has no CUDA provider")
+        if hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.preload_dlls()  # CUDA's libraries, where they were installed as wheels
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    # Threads that spin while they wait take the cores from the engine's own work.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    wanted = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider"]}[device]
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
+    except Exception as error:
+        raise UserError(
+            f"ONNX Runtime cannot load {path.name} on {device}: {error}",
+            "The image workloads need it.",
+            "Set modelPath to an ONNX file that this version of ONNX Runtime supports.",
+        ) from error
+    # A provider that fails to start is left out with no more than a warning.
+    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+        raise _no_cuda("the CUDA provider did not start; the log says which library is missing")
+    return session
+
+
+def _no_cuda(what: str) -> UserError:
+    return UserError(
+        f"The device is cuda, and {what}.",
+        "A run on the CPU instead would be published as one on a GPU.",
+        "Install the extra `gpu` on a machine with an NVIDIA driver, or set gpu to off.",
+    )
+
+
+@lru_cache(maxsize=2)
+def _cached(path: str, labels: str | None, device: str, threads: int) -> ModelSession:
+    return ModelSession(path, labels, device, threads)
+
+
+def open_session(
+    model: Mapping[str, str | None], device: str = "cpu", threads: int = 1
+) -> ModelSession:
+    """The session of this process for a spec's `model`: loaded at the first call, then kept.
+
+    For workers of engines that call a plain function for each batch.
+
+    Args:
+        model: `{"path": ..., "labels": ...}`.
+        device: `cpu` or `cuda`.
+        threads: Threads for one batch.
+
+    Raises:
+        UserError: As for `ModelSession`.
+    """
+    return _cached(str(model["path"]), model.get("labels"), device, threads)

@@ -1,0 +1,79 @@
+"""The driver's side of a standing Ray cluster, for Ray Data and for Daft's runner on Ray."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+
+from .engines import PACKAGE_PARENT, Context
+from .errors import UserError, one_line
+from .store import CONNECT_SECONDS
+
+
+def connect(context: Context) -> None:
+    """Connect this process to the cluster, with the stack's token.
+
+    Raises:
+        UserError: It is not there, refuses the token, or lacks CPUs or GPUs that are asked for.
+    """
+    section = context.spec["ray"]
+    address = str(section["address"])
+    _check_reachable(address)
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(section["tokenFile"]))
+    import ray
+    from ray.job_config import JobConfig
+
+    try:
+        ray.init(
+            address=address,
+            logging_level=logging.WARNING,
+            job_config=JobConfig(_py_driver_sys_path=[str(PACKAGE_PARENT)]),
+        )
+    except Exception as error:
+        raise UserError(
+            f"The Ray head at {address} does not take the job: {one_line(error, 200)}",
+            "The run is carried out by the cluster behind it.",
+            "See the job's log and that of ray-head (npm run logs).",
+        ) from error
+    _check_resources(ray.cluster_resources(), context)
+
+
+def disconnect() -> None:
+    """Leave the cluster, if connected."""
+    import ray
+
+    with suppress(Exception):
+        ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Fail at once where nobody listens; `ray.init` would try for a minute."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise UserError(
+            f"The Ray head at {address} does not answer: {error}.",
+            "The run is carried out by the cluster behind it.",
+            "See whether ray-head runs (npm run status) and its log (npm run logs).",
+        ) from error
+
+
+def _check_resources(resources: Mapping[str, float], context: Context) -> None:
+    """Ray waits for ever for resources that its cluster does not have: ask before.
+
+    Raises:
+        UserError: There are too few CPUs, or no GPU for `device: cuda`.
+    """
+    gpus = 1 if context.device == "cuda" else 0
+    cpus = int(context.spec["ray"].get("cpus") or 1)
+    if resources.get("CPU", 0) < cpus or resources.get("GPU", 0) < gpus:
+        raise UserError(
+            f"The Ray cluster has {resources.get('CPU', 0):g} CPUs and "
+            f"{resources.get('GPU', 0):g} GPUs, and the run asks for {cpus} and {gpus}.",
+            "Ray would wait for them for ever.",
+            "Set rayCpus to what the cluster has, or gpu to off.",
+        )

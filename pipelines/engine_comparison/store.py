@@ -1,0 +1,218 @@
+"""The object store as a pyarrow file system, and the few operations the pipelines need on it.
+
+Paths are pyarrow's: `bucket/key/of/object`, without a scheme; a URI is `s3://` before that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyarrow import fs
+
+from .errors import UserError, one_line
+
+CONNECT_SECONDS = 5
+REQUEST_SECONDS = 60
+ATTEMPTS = 4
+"""Tries of one request, the first included; the SDK waits longer after each."""
+
+PARALLEL = 16
+"""Requests in flight at a time when many small objects are read, copied or looked up."""
+
+
+@dataclass(frozen=True)
+class StoreSpec:
+    """How the object store is reached. Holds a secret: never print it.
+
+    Attributes:
+        endpoint: URL of the S3 API, such as `http://127.0.0.1:9000`.
+        region: Its region; MinIO's is `us-east-1` unless set otherwise.
+        access_key: The key's name.
+        secret_key: The key's secret.
+        path_style: True for `endpoint/bucket/key`, false for `bucket.endpoint/key`.
+        ca_file: A PEM file with the authority that signed the endpoint's certificate, or None.
+    """
+
+    endpoint: str
+    region: str
+    access_key: str
+    secret_key: str
+    path_style: bool = True
+    ca_file: str | None = None
+
+    @classmethod
+    def parse(cls, spec: Mapping[str, Any]) -> StoreSpec:
+        """Read the `store` object of a job's spec."""
+        return cls(
+            endpoint=spec["endpoint"],
+            region=spec["region"],
+            access_key=spec["accessKey"],
+            secret_key=spec["secretKey"],
+            path_style=bool(spec.get("pathStyle", True)),
+            ca_file=spec.get("caFile"),
+        )
+
+    def __repr__(self) -> str:
+        return f"StoreSpec(endpoint={self.endpoint!r}, access_key=…, secret_key=…)"
+
+    @property
+    def host_and_port(self) -> str:
+        """What comes after `http://`."""
+        return urlsplit(self.endpoint).netloc
+
+    @property
+    def encrypted(self) -> bool:
+        """True for https."""
+        return urlsplit(self.endpoint).scheme == "https"
+
+
+def open_store(spec: Mapping[str, Any]) -> fs.S3FileSystem:
+    """Open the object store. Nothing is sent until the first operation.
+
+    Args:
+        spec: The `store` object of a job's spec.
+    """
+    store = StoreSpec.parse(spec)
+    return fs.S3FileSystem(
+        access_key=store.access_key,
+        secret_key=store.secret_key,
+        endpoint_override=store.host_and_port,
+        scheme="https" if store.encrypted else "http",
+        region=store.region,
+        force_virtual_addressing=not store.path_style,
+        tls_ca_file_path=store.ca_file,
+        connect_timeout=CONNECT_SECONDS,
+        request_timeout=REQUEST_SECONDS,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+    )
+
+
+def check_store(spec: Mapping[str, Any], store: fs.FileSystem, buckets: Sequence[str]) -> None:
+    """Fail early and clearly when the store is away, refuses the key, or lacks a bucket.
+
+    Args:
+        spec: The `store` object of a job's spec.
+        store: What `open_store` returned for it.
+        buckets: The buckets that have to be there.
+
+    Raises:
+        UserError: What is wrong, and what to do.
+    """
+    endpoint = StoreSpec.parse(spec).endpoint
+    parts = urlsplit(endpoint)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise UserError(
+            f"The object store at {endpoint} does not answer: {error}.",
+            "Every pipeline reads from it and writes to it.",
+            "See whether its service runs (npm run status) and what its log says (npm run logs).",
+        ) from error
+    for bucket in buckets:
+        with told(endpoint):
+            kind = store.get_file_info(bucket).type
+        if kind == fs.FileType.NotFound:
+            raise UserError(
+                f"The object store at {endpoint} has no bucket {bucket!r}.",
+                "The pipelines find their inputs and leave their outputs in buckets made before.",
+                "Deploy the stack (npm start, or pulumi up), which makes the buckets.",
+            )
+
+
+@contextlib.contextmanager
+def told(endpoint: str) -> Iterator[None]:
+    """Turn the SDK's words for a refused key into a `UserError`; pass every other error on."""
+    try:
+        yield
+    except OSError as error:
+        text = str(error)
+        refused = ("ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "403")
+        if any(word in text for word in refused):
+            raise UserError(
+                f"The object store at {endpoint} refuses the access key: {one_line(text, 200)}",
+                "No pipeline can read or write without a key that the store accepts.",
+                "Give the stack the credentials the store was set up with.",
+            ) from error
+        raise
+
+
+def list_files(store: fs.FileSystem, prefix: str) -> list[fs.FileInfo]:
+    """All objects under a prefix with their sizes, sorted by path; none if there is no such one."""
+    found = store.get_file_info(fs.FileSelector(prefix, recursive=True, allow_not_found=True))
+    files = [info for info in found if info.type == fs.FileType.File]
+    return sorted(files, key=lambda info: str(info.path))
+
+
+def list_parquet(store: fs.FileSystem, prefix: str) -> list[fs.FileInfo]:
+    """The Parquet files under a prefix that readers see: none below a `_name` or `.name`."""
+
+    def seen(path: str) -> bool:
+        below = path[len(prefix) :].strip("/").split("/")
+        return path.endswith(".parquet") and not any(part[:1] in ("_", ".") for part in below)
+
+    return [info for info in list_files(store, prefix) if seen(info.path)]
+
+
+def delete_prefix(store: fs.FileSystem, prefix: str) -> None:
+    """Delete everything under a prefix; nothing happens if there is nothing.
+
+    pyarrow then leaves an empty object as a marker of the parent folder. Where that is all that is
+    left of the parent, it goes too, and so on up to the bucket.
+    """
+    folder = prefix.strip("/")
+    while store.get_file_info(folder).type == fs.FileType.Directory:
+        store.delete_dir(folder)
+        folder = folder.rpartition("/")[0]
+        if "/" not in folder or store.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
+            return
+
+
+def delete_files(store: fs.FileSystem, paths: Sequence[str]) -> None:
+    """Delete objects, some at a time; one that is gone already is fine."""
+
+    def delete(path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            store.delete_file(path)
+
+    in_parallel(delete, paths)
+
+
+def copy_files(store: fs.FileSystem, pairs: Sequence[tuple[str, str]]) -> None:
+    """Copy objects (from, to) on the server: no byte comes here."""
+    in_parallel(lambda pair: store.copy_file(*pair), pairs)
+
+
+def in_parallel(action: Any, items: Sequence[Any]) -> list[Any]:
+    """Apply an action to every item, some at a time; the first error is raised after all ended."""
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        pending = [pool.submit(action, item) for item in items]
+    return [one.result() for one in pending]
+
+
+def read_bytes(store: fs.FileSystem, path: str) -> bytes | None:
+    """A whole object, or None where there is none. Other errors are raised."""
+    try:
+        with store.open_input_file(path) as file:
+            return file.readall()
+    except FileNotFoundError:
+        return None
+
+
+def read_json(store: fs.FileSystem, path: str) -> Any:
+    """A small JSON object of the store, or None where there is none."""
+    data = read_bytes(store, path)
+    return None if data is None else json.loads(data)
+
+
+def write_json(store: fs.FileSystem, path: str, value: Any) -> None:
+    """Write a small JSON object; in an S3 store a reader sees the old one or the new one."""
+    with store.open_output_stream(path) as stream:
+        stream.write(json.dumps(value, indent=1, sort_keys=True).encode())

@@ -1,0 +1,93 @@
+"""What every workload states about itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import pyarrow as pa
+from pyarrow import fs
+
+from ..verify import Verdict, conform, multiset_checksum
+
+Inputs = Mapping[str, str]
+"""The inputs of a run (those that its key hashes); every value is a string."""
+
+
+class Workload(ABC):
+    """A question, the form of its answer, and how an answer is judged. It knows no engine.
+
+    Attributes:
+        name: As in `image-predictions`.
+        purpose: What the bucket of the output is for, a key of the spec's `buckets`.
+        prefix: Of the output in that bucket, without slashes at the ends.
+        input_purpose: What the bucket of the input is for.
+        key: The column that names a row.
+    """
+
+    name: ClassVar[str]
+    purpose: ClassVar[str]
+    prefix: ClassVar[str]
+    input_purpose: ClassVar[str]
+    key: ClassVar[str]
+
+    @abstractmethod
+    def schema(self, dimension: int | None = None) -> pa.Schema:
+        """The schema of the output.
+
+        Args:
+            dimension: Length of an embedding, where the workload has one; default: that of the
+                default model.
+        """
+
+    @abstractmethod
+    def exact_columns(self, inputs: Inputs) -> tuple[str, ...]:
+        """The columns that must be equal everywhere, which the checksum covers."""
+
+    @abstractmethod
+    def tolerances(self, inputs: Inputs) -> dict[str, float]:
+        """How far the other columns may be from the oracle's: name of a measure to its limit."""
+
+    @abstractmethod
+    def count_inputs(self, filesystem: fs.FileSystem, bucket: str) -> int:
+        """Count the rows or images that a run reads, from the files' footers.
+
+        Args:
+            filesystem: The store.
+            bucket: Name of the bucket for `input_purpose`.
+        """
+
+    @abstractmethod
+    def verify(
+        self,
+        table: pa.Table,
+        oracle: pa.Table,
+        inputs: Inputs,
+        rejects: Sequence[Mapping[str, Any]] | None = None,
+    ) -> Verdict:
+        """Judge a result by the oracle's.
+
+        Args:
+            table: The result as read from its files.
+            oracle: The oracle's table as read from its file.
+            inputs: The inputs of the run.
+            rejects: The rejected inputs that the run reported, as in its result; None if the
+                workload rejects nothing or they are judged elsewhere.
+
+        Returns:
+            A verdict; a table of the wrong shape is a verdict too, not an exception.
+        """
+
+    def checksum(self, table: pa.Table, inputs: Inputs) -> str:
+        """Checksum the exact columns, independently of the order of the rows.
+
+        Returns:
+            64 hex digits; equal for equal answers, whichever engine wrote them.
+
+        Raises:
+            SchemaMismatch: The table does not have those columns.
+        """
+        columns = self.exact_columns(inputs)
+        exact = pa.schema([self.schema().field(name) for name in columns])
+        return multiset_checksum(conform(table, exact), columns)

@@ -1,0 +1,94 @@
+"""image-embeddings: one vector for each image, from the layer before the model's classifier."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from ..model.session import ModelSession
+from ..verify import Verdict, cosines, examples, worst
+from .base import Inputs
+from .image_inputs import ImageWorkload, native
+
+DEFAULT_DIMENSION = 1280
+"""Length of the default model's pooled features."""
+COSINE = 0.995
+"""Least cosine with the oracle's vector, for each image, where the decoder is another one.
+
+Daft's decoder and resize have at least 0.998 in the prototypes."""
+SHARED = 1e-4
+"""How far each number of a vector may be from the oracle's where the pixels are equal."""
+
+
+class ImageEmbeddings(ImageWorkload):
+    """See the module."""
+
+    name: ClassVar[str] = "image-embeddings"
+    prefix: ClassVar[str] = "embeddings"
+
+    def schema(self, dimension: int | None = None) -> pa.Schema:
+        """The embeddings' columns."""
+        vector = pa.list_(
+            pa.field("item", pa.float32(), nullable=False), dimension or DEFAULT_DIMENSION
+        )
+        return pa.schema(
+            [
+                pa.field("image_url", pa.string(), nullable=False),
+                pa.field("embedding", vector, nullable=False),
+            ]
+        )
+
+    def exact_columns(self, inputs: Inputs) -> tuple[str, ...]:
+        """The images."""
+        return ("image_url",)
+
+    def tolerances(self, inputs: Inputs) -> dict[str, float]:
+        """`cosine`: the least one; `embedding`: the largest difference of a number."""
+        return {"cosine": COSINE} if native(inputs) else {"embedding": SHARED}
+
+    def answer(self, session: ModelSession, pixels: np.ndarray) -> list[pa.Array]:
+        """The vector of each image."""
+        vectors = session.embed(pixels)
+        kind = self.schema(session.dimension).field("embedding").type
+        return [pa.FixedSizeListArray.from_arrays(vectors.reshape(-1), type=kind)]
+
+    def compare(self, ours: pa.Table, right: pa.Table, inputs: Inputs) -> Verdict:
+        """Vectors by cosine, or number by number where the pixels are equal."""
+        limits = self.tolerances(inputs)
+        names = right.column("image_url").to_pylist()
+        given, expected = vectors_of(ours), vectors_of(right)
+        similar = cosines(given, expected)
+        off = np.abs(given - expected).max(axis=1)
+        off[~np.isfinite(off)] = np.inf
+        if "cosine" in limits:
+            beyond = similar < limits["cosine"]
+            limit = f"a cosine below {limits['cosine']} with the oracle's"
+        else:
+            beyond = (off > limits["embedding"]) | (similar <= 0)
+            limit = f"a number more than {limits['embedding']} from the oracle's"
+        wrong = [name for name, bad in zip(names, beyond, strict=True) if bad]
+        message = f"{len(wrong)} embeddings have {limit}: {examples(wrong)}." if wrong else ""
+        return Verdict(
+            verified=not wrong,
+            deviations={"embedding": worst(off)},
+            agreement={"leastCosine": float(similar.min()), "meanCosine": float(similar.mean())},
+            message=message,
+        )
+
+    def dimension_of(self, table: pa.Table) -> int | None:
+        """The length of the embeddings in an oracle's table."""
+        kind = table.schema.field("embedding").type
+        return int(kind.list_size) if pa.types.is_fixed_size_list(kind) else None
+
+
+def vectors_of(table: pa.Table) -> np.ndarray:
+    """The embeddings of a table that has the workload's schema, float32 [n, d]."""
+    column = table.column("embedding").combine_chunks()
+    width = column.type.list_size
+    values: np.ndarray = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+    return values
+
+
+WORKLOAD = ImageEmbeddings()
