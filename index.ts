@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { machine } from "./infra/machine";
+import { claimStack } from "./infra/ownership";
 import { standUp } from "./infra/platform";
 import { parseSettings } from "./infra/settings";
 import { Buckets } from "./infra/storage/buckets";
@@ -10,6 +11,7 @@ import { Comparison } from "./pipelines/comparison";
 async function program() {
   const stack = pulumi.getStack();
   const settings = parseSettings(pulumi.runtime.allConfig(), machine());
+  claimStack(stack, settings.target, !pulumi.runtime.isDryRun());
   const platform = await standUp(settings, stack);
   const { objectStore } = platform;
   const buckets = new Buckets("buckets", { objectStore });

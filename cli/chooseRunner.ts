@@ -1,0 +1,89 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { stackFolder } from "../infra/folders";
+import type { Owner, RunnerName } from "../infra/ownership";
+import { howToGetCli } from "./pulumiCli";
+import { Unfit, WrongUse } from "./wrongUse";
+
+/** Which runner a stack is deployed by, and where the CLI has its state. */
+export interface Chosen {
+  readonly runner: RunnerName;
+  readonly backend: "stack folder" | "own";
+}
+
+/** What is known when a runner is chosen. */
+export interface Situation {
+  readonly stack: string;
+  readonly target: string;
+  /** The value of `--runner`. @default auto */
+  readonly asked?: string;
+  /** The runner that has made the stack, where there is one. */
+  readonly made?: Chosen;
+  /** Whether `pulumi` is on PATH or was just installed; looked for only where it matters. */
+  readonly cliThere: () => boolean;
+}
+
+/**
+ * Chooses the runner: the one that made the stack; else the one that was asked for; else the Pulumi
+ * CLI if it is there; else the embedded one.
+ *
+ * @throws WrongUse for a runner that does not exist
+ * @throws Unfit where the stack was made by another runner, or the target needs the CLI
+ */
+export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: Situation): Chosen {
+  if (asked !== "auto" && asked !== "pulumi" && asked !== "embedded") {
+    throw new WrongUse(`--runner is ${JSON.stringify(asked)}: it is auto, pulumi or embedded`);
+  }
+  if (made) {
+    if (asked !== "auto" && asked !== made.runner) {
+      throw new Unfit(
+        `--runner is ${asked}, but stack ${stack} was made by runner ${made.runner}`,
+        "each keeps its own state, so the other would make everything a second time",
+        `leave --runner out, or run npm run destroy -- --stack ${stack} first`,
+      );
+    }
+    return made;
+  }
+  const runner = asked !== "auto" ? asked : cliThere() ? "pulumi" : "embedded";
+  if (runner === "embedded" && target !== "local") {
+    throw new Unfit(
+      `stack ${stack} has target ${target}, which needs the Pulumi CLI` +
+        (asked === "auto" ? ", and there is none on PATH" : ", and --runner is embedded"),
+      "the embedded runner carries out target local only",
+      howToGetCli,
+    );
+  }
+  return { runner, backend: "stack folder" };
+}
+
+/**
+ * Which runner has made `stack`: as its record says; where the record is gone but a state with
+ * something in it is there, as after a destroy that was cut short, the one whose state that is.
+ */
+export function whoMade(project: string, stack: string, owner?: Owner): Chosen | undefined {
+  if (owner) return { runner: owner.runner, backend: owner.backend ?? "stack folder" };
+  const folder = stackFolder(stack);
+  const embedded = readState(path.join(folder, "state.json"));
+  if (embedded?.deployment?.resources?.length)
+    return { runner: "embedded", backend: "stack folder" };
+  const stacks = path.join(folder, "pulumi-backend", ".pulumi", "stacks", project);
+  const byCli = readState(path.join(stacks, `${stack}.json`));
+  return byCli?.checkpoint?.latest?.resources?.length
+    ? { runner: "pulumi", backend: "stack folder" }
+    : undefined;
+}
+
+interface State {
+  /** The embedded runner's format. */
+  readonly deployment?: { readonly resources?: unknown[] };
+  /** The format of the CLI's file backend. */
+  readonly checkpoint?: { readonly latest?: { readonly resources?: unknown[] } };
+}
+
+function readState(file: string): State | undefined {
+  try {
+    return JSON.parse(fs.readFileSync(file, "utf8")) as State;
+  } catch {
+    return undefined;
+  }
+}

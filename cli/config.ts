@@ -1,0 +1,103 @@
+import * as path from "node:path";
+import { stackFolder } from "../infra/folders";
+import { machine } from "../infra/machine";
+import { parseSettings, type Settings } from "../infra/settings";
+import { fullKey, type Declared, type Project } from "./project";
+import { readStackFile, textOf, writeStackFile, type ConfigValues } from "./stackFile";
+import { beforehand, WrongUse } from "./wrongUse";
+
+/** The configuration that a stack is deployed with. */
+export interface Configuration {
+  /** Every key with a value: full key to value, the defaults of Pulumi.yaml applied. */
+  readonly all: Readonly<Record<string, string>>;
+  /** Those of `all` whose values are secret. */
+  readonly secretKeys: readonly string[];
+  /** What is set for this stack, by the checkout's file or by `--config`. */
+  readonly set: ConfigValues;
+  /** What `--config` set, now or before: kept in the stack folder. */
+  readonly overlay: ConfigValues;
+}
+
+/** Where what `--config` sets is kept; it has the format of Pulumi's own stack files. */
+export function overlayFile(stack: string): string {
+  return path.join(stackFolder(stack), `Pulumi.${stack}.yaml`);
+}
+
+/**
+ * Puts a stack's configuration together. The later one wins: the defaults of Pulumi.yaml,
+ * `Pulumi.<stack>.yaml` of the checkout, what `--config` set before, and `assignments`.
+ *
+ * @param assignments `key=value`, the key with or without its namespace; `key=` takes back what
+ *   `--config` has set before, so that the value is again what the files say
+ * @throws WrongUse for an assignment that is none
+ */
+export async function loadConfiguration(
+  project: Project,
+  stack: string,
+  assignments: readonly string[],
+  passphrase: () => string,
+): Promise<Configuration> {
+  const file = path.join(project.folder, `Pulumi.${stack}.yaml`);
+  const committed = await readStackFile(file, project, passphrase);
+  const before = await readStackFile(overlayFile(stack), project, passphrase);
+  const overlay = assignments.reduce(
+    (values, assignment) => assign(project, values, assignment),
+    before,
+  );
+  const set = { ...committed, ...overlay };
+  const defaults = Object.entries(project.declared).flatMap(([key, declared]) => {
+    const value = declared.default ?? declared.value;
+    return value === undefined ? [] : [[key, textOf(value)] as const];
+  });
+  const chosen = Object.entries(set).map(([key, { text }]) => [key, text] as const);
+  return {
+    all: Object.fromEntries([...defaults, ...chosen]),
+    secretKeys: Object.keys(set).filter((key) => set[key].secret),
+    set,
+    overlay,
+  };
+}
+
+/**
+ * The settings of a configuration, checked against this machine.
+ *
+ * @throws Unfit that names every key that makes no sense
+ */
+export function settingsOf(configuration: Configuration): Settings {
+  return beforehand(() => parseSettings(configuration.all, machine()));
+}
+
+/** Keeps what `--config` has set. */
+export function saveOverlay(
+  project: Project,
+  stack: string,
+  { overlay }: Configuration,
+  passphrase: () => string,
+): Promise<void> {
+  return writeStackFile(overlayFile(stack), project, overlay, passphrase);
+}
+
+function assign(project: Project, values: ConfigValues, assignment: string): ConfigValues {
+  const [, name, value] = /^([^=\s]+)=(.*)$/s.exec(assignment) ?? [];
+  if (name === undefined) {
+    throw new WrongUse(`--config wants key=value, not ${JSON.stringify(assignment)}`);
+  }
+  const key = fullKey(project.name, name);
+  const { [key]: _before, ...others } = values;
+  if (value === "") return others;
+  return {
+    ...others,
+    [key]: { text: written(value, project.declared[key]), secret: isSecret(key) },
+  };
+}
+
+/** Lists may be written as JSON or with commas; everything else is taken as it is. */
+function written(value: string, declared: Declared | undefined): string {
+  if (declared?.type !== "array" || value.trimStart().startsWith("[")) return value;
+  return JSON.stringify(value.split(",").map((item) => item.trim()));
+}
+
+/** By its name, so that it also holds for keys of other namespaces such as `aws:secretKey`. */
+function isSecret(key: string): boolean {
+  return /(password|secret|token|secretkey|accesskey)$/i.test(key);
+}

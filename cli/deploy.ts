@@ -1,0 +1,86 @@
+import { execFile } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { promisify } from "node:util";
+import { stackFolder } from "../infra/folders";
+import { follow } from "./follow";
+import { changesLine, failureLines, seconds } from "./lines";
+import { howToGetCli, isCliOnPath } from "./pulumiCli";
+import type { Outcome } from "./runner";
+import type { Session } from "./session";
+import { failedRuns, outputLines, withRuns } from "./stackOutputs";
+
+/**
+ * Makes a stack what the program says, shows the outputs, and ends with the reasons of what failed.
+ *
+ * @param replace URNs of what is done again although nothing about it has changed
+ * @returns the exit code
+ */
+export async function deploy(session: Session, replace: readonly string[] = []): Promise<number> {
+  const { stack, runs, runner } = session;
+  for (const line of heading(session)) console.log(line);
+  const begun = Date.now();
+  let interrupted = false;
+  const outcome = await follow(session, (watch) => {
+    watch.stop.addEventListener("abort", () => (interrupted = true));
+    return runner.up(watch, replace);
+  });
+  const took = seconds((Date.now() - begun) / 1000);
+  console.log(`\n${changesLine(outcome.changes)} in ${took}\n`);
+  const outputs = withRuns(stack, runs, outcome.outputs);
+  for (const line of outputLines(stack, runs, outputs)) console.log(line);
+  if (!outcome.ok) {
+    for (const line of whyFailed(session, outcome, interrupted)) console.log(line);
+    return 1;
+  }
+  const hint = await dockerHint(session);
+  if (hint) console.log(`\n${hint}`);
+  return 0;
+}
+
+function heading({ project, stack, configuration, runner }: Session): string[] {
+  const by = runner.name === "pulumi" ? "the Pulumi CLI" : "the embedded runner";
+  const target = configuration.all[`${project.name}:target`];
+  const kept = Object.entries(configuration.overlay).map(([key, { text, secret }]) => {
+    const name = key.startsWith(`${project.name}:`) ? key.slice(project.name.length + 1) : key;
+    return `${name}=${secret ? "[secret]" : text}`;
+  });
+  return [
+    `stack ${stack}, target ${target}, by ${by}; its folder is ${stackFolder(stack)}`,
+    ...(kept.length > 0 ? [`settings kept for this stack: ${kept.join(" ")}`] : []),
+  ];
+}
+
+/** The reasons, last of all that is printed. */
+function whyFailed({ stack, runs }: Session, { errors }: Outcome, interrupted: boolean): string[] {
+  const isOf = (run: string) => (error: string) => error.startsWith(`${run}: `);
+  const failed = failedRuns(stack, runs).filter(([run]) => errors.some(isOf(run)));
+  const others = errors.filter((error) => !failed.some(([run]) => isOf(run)(error)));
+  // Its own words about being stopped are no reasons.
+  if (interrupted) return ["", "interrupted: the same command goes on from here"];
+  return [
+    "",
+    ...(failed.length > 0 ? [`${failed.length} of ${runs.length} runs failed:`] : []),
+    ...failed.flatMap(([run, failure]) => [
+      `  ${run}: ${failure.reason.split("\n")[0]}`,
+      ...failureLines(failure).map((line) => `    ${line}`),
+    ]),
+    ...others.flatMap((error) => error.split("\n").filter((line) => line.trim() !== "")),
+    "failed: see the reasons above",
+  ];
+}
+
+/** Where Docker answers, how to have the containers of the project's other stack. */
+async function dockerHint({ project, configuration }: Session): Promise<string | undefined> {
+  if (configuration.all[`${project.name}:target`] !== "local") return undefined;
+  if (!fs.existsSync(path.join(project.folder, "Pulumi.dev.yaml"))) return undefined;
+  try {
+    await promisify(execFile)("docker", ["version", "--format", "{{.Server.Version}}"], {
+      timeout: 3_000,
+    });
+  } catch {
+    return undefined;
+  }
+  const words = "Docker answers: `npm start -- --stack dev` runs the same in containers";
+  return isCliOnPath() ? words : `${words}.\nIt needs the Pulumi CLI: ${howToGetCli}`;
+}

@@ -1,0 +1,94 @@
+import type { Resource } from "./types";
+import { providerUrn } from "./urn";
+
+/**
+ * What depends on what within a state. A state is a list in which everything stands after what it
+ * depends on; a URN may be there twice while a replacement's old half waits for its delete.
+ * Follows pkg/resource/graph/dependency_graph.go of pulumi/pulumi.
+ */
+export function dependencyUrns(resource: Resource, withParent = true): Set<string> {
+  const urns = [
+    ...(withParent ? [resource.parent] : []),
+    ...(resource.dependencies ?? []),
+    ...Object.values(resource.propertyDependencies ?? {}).flat(),
+    resource.deletedWith,
+    resource.provider ? providerUrn(resource.provider) : undefined,
+  ];
+  return new Set(urns.filter((urn): urn is string => !!urn));
+}
+
+/** All that depends on `root`, also by way of others, in order; parenthood does not count. */
+export function dependents(
+  root: Resource,
+  state: readonly Resource[],
+  ignore: ReadonlySet<string>,
+): Resource[] {
+  const reached = new Set([root.urn]);
+  const found: Resource[] = [];
+  for (const candidate of state.slice(state.indexOf(root) + 1)) {
+    const urns = dependencyUrns(candidate, false);
+    if (!ignore.has(candidate.urn) && [...urns].some((urn) => reached.has(urn))) {
+      found.push(candidate);
+      reached.add(candidate.urn);
+    }
+  }
+  return found;
+}
+
+/** The resources that `resource` directly depends on, its parent included. */
+export function dependencies(resource: Resource, state: readonly Resource[]): Set<Resource> {
+  const urns = dependencyUrns(resource);
+  const before = state.slice(0, state.indexOf(resource));
+  const direct = before.filter((candidate) => urns.has(candidate.urn));
+  // To depend on a component is to depend on its children, as far as they stand before.
+  const components = new Set(
+    direct.filter((found) => !found.custom && found.urn !== resource.parent).map(({ urn }) => urn),
+  );
+  const inside = before.filter((candidate) => {
+    if (candidate.parent && components.has(candidate.parent)) {
+      components.add(candidate.urn);
+      return true;
+    }
+    return false;
+  });
+  return new Set([...direct, ...inside]);
+}
+
+export function transitiveDependencies(
+  resource: Resource,
+  state: readonly Resource[],
+): Set<Resource> {
+  const found = new Set<Resource>();
+  const visit = (from: Resource) => {
+    for (const urn of dependencyUrns(from)) {
+      const twins = state.filter((candidate) => candidate.urn === urn);
+      const next = twins.find((twin) => !!twin.delete === !!from.delete) ?? twins[0];
+      if (next && next !== resource && !found.has(next)) {
+        found.add(next);
+        visit(next);
+      }
+    }
+  };
+  visit(resource);
+  return found;
+}
+
+/**
+ * Groups of resources to delete: those of one group at the same time, a group after the one
+ * before, dependents first.
+ */
+export function deletionOrder(
+  condemned: readonly Resource[],
+  state: readonly Resource[],
+): Resource[][] {
+  const left = new Set(condemned);
+  const groups: Resource[][] = [];
+  while (left.size) {
+    const free = [...left].filter(
+      (resource) => ![...dependencies(resource, state)].some((needed) => left.has(needed)),
+    );
+    free.forEach((resource) => left.delete(resource));
+    groups.unshift(free);
+  }
+  return groups;
+}

@@ -1,0 +1,43 @@
+import { readProgress, readRecord } from "../pipelines/records";
+import { Display } from "./display";
+import { Interrupts } from "./interrupts";
+import type { Watch } from "./runner";
+import type { Session } from "./session";
+
+/**
+ * Shows what a runner does on stdout while it does it, and passes the user's Ctrl-C on to it.
+ *
+ * @param work starts the runner
+ */
+export async function follow<T>(session: Session, work: (watch: Watch) => Promise<T>): Promise<T> {
+  const { stack, runs, runner } = session;
+  const display = new Display({
+    screen: process.stdout,
+    runs,
+    progressOf: (run) => readProgress(stack, run),
+    recordOf: (run) => readRecord(stack, run),
+  });
+  const interrupts = new Interrupts((what) => {
+    display.say(what === "kill" ? "ending what runs" : stopWords(runner.name, display.inFlight));
+  });
+  const deaf = interrupts.listen();
+  display.start();
+  try {
+    return await work({
+      onEvent: (event) => display.take(event),
+      stop: interrupts.stop,
+      kill: interrupts.kill,
+    });
+  } finally {
+    display.end();
+    deaf();
+  }
+}
+
+/** The CLI ends its commands when it is interrupted; the embedded runner waits for them. */
+function stopWords(runner: "pulumi" | "embedded", inFlight: number): string {
+  const steps = `${inFlight} ${inFlight === 1 ? "step" : "steps"}`;
+  return runner === "pulumi"
+    ? `stopping: the Pulumi CLI ends the ${steps} in flight; Ctrl-C again waits 10 s at most`
+    : `stopping: no new step starts, waiting for ${steps} in flight; Ctrl-C again ends them now`;
+}

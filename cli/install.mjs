@@ -1,0 +1,118 @@
+// What has to be there before TypeScript can run. Depends on nothing but Node itself.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+/** The oldest Node that works, as in package.json. */
+export const leastNode = [20, 19, 0];
+
+/**
+ * What is wrong with a version of Node, as a message for the user.
+ *
+ * @param {string} version such as `20.19.0`
+ * @returns {string | undefined}
+ */
+export function nodeProblem(version) {
+  const found = version.split(".").map(Number);
+  const differs = leastNode.findIndex((part, index) => found[index] !== part);
+  if (differs === -1 || found[differs] > leastNode[differs]) return undefined;
+  return [
+    "Node " + version + " is too old: " + leastNode.join(".") + " or later is needed",
+    "  why: Pulumi's SDK and the loader for TypeScript do not run on it",
+    "  do:  install Node 22 or 24 from https://nodejs.org, or by your version manager (nvm install 22)",
+  ].join("\n");
+}
+
+/**
+ * Whether what npm put into node_modules is what package-lock.json asks for. Packages that a
+ * platform or `--omit` leaves out may be missing, but none may be another one.
+ *
+ * @param {object} lock package-lock.json
+ * @param {object | undefined} installed node_modules/.package-lock.json, which npm writes last
+ */
+export function isCurrent(lock, installed) {
+  if (installed === undefined) return false;
+  return Object.entries(lock.packages).every(([place, wanted]) => {
+    if (place === "") return true;
+    const found = installed.packages[place];
+    if (found === undefined) {
+      return Boolean(wanted.dev || wanted.optional || wanted.devOptional || wanted.peer);
+    }
+    return found.version === wanted.version && found.integrity === wanted.integrity;
+  });
+}
+
+function readJson(file) {
+  try {
+    return JSON.parse(fs.readFileSync(file, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function isInstalled(checkout) {
+  const lock = readJson(path.join(checkout, "package-lock.json"));
+  if (lock === undefined) throw new Error("package-lock.json is missing from " + checkout);
+  return isCurrent(lock, readJson(path.join(checkout, "node_modules", ".package-lock.json")));
+}
+
+/**
+ * Installs the Node packages if they are not what package-lock.json says. Install scripts of
+ * packages are never run.
+ *
+ * @param {string} checkout the folder with package-lock.json
+ * @returns {Promise<boolean>} false when npm failed; it has said why
+ */
+export async function install(checkout) {
+  if (isInstalled(checkout)) return true;
+  const unlock = await lock(checkout);
+  try {
+    return isInstalled(checkout) || npmCi(checkout);
+  } finally {
+    unlock();
+  }
+}
+
+function npmCi(checkout) {
+  console.error("installing Node packages from package-lock.json (npm ci) ...");
+  const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  const npm = process.env.npm_execpath;
+  const [program, first] = npm?.endsWith(".js") ? [process.execPath, [npm]] : ["npm", []];
+  const done = spawnSync(program, [...first, "ci", ...options], {
+    cwd: checkout,
+    // What npm says is no result of the verb, so nothing of it goes to stdout.
+    stdio: ["ignore", process.stderr, process.stderr],
+  });
+  if (done.error) console.error("npm could not be started: " + done.error.message);
+  return done.status === 0;
+}
+
+/** One installation at a time in a checkout; a holder that died is passed over. */
+async function lock(checkout) {
+  const hash = createHash("sha256").update(fs.realpathSync(checkout)).digest("hex").slice(0, 16);
+  const file = path.join(os.tmpdir(), `engine-comparison-install-${os.userInfo().uid}-${hash}`);
+  for (;;) {
+    try {
+      fs.writeFileSync(file, String(process.pid), { flag: "wx" });
+      return () => fs.rmSync(file, { force: true });
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+    if (!isAlive(file)) fs.rmSync(file, { force: true });
+    else await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+}
+
+function isAlive(file) {
+  try {
+    const pid = Number(fs.readFileSync(file, "utf8"));
+    // Empty for the moment between its creation and its content.
+    if (pid === 0) return Date.now() - fs.statSync(file).mtimeMs < 5000;
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === "EPERM";
+  }
+}

@@ -1,0 +1,10 @@
+import { UserError } from "../infra/userError";
+
+/** A verb that looks at a stack found none. */
+export function noStack(stack: string): UserError {
+  return new UserError(
+    `stack ${stack} is not deployed`,
+    "there is nothing to show of it",
+    `npm start${stack === "local" ? "" : ` -- --stack ${stack}`}`,
+  );
+}

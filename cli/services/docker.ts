@@ -1,0 +1,41 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { Docker } from "../../infra/docker/daemon";
+import { find } from "../../infra/docker/found";
+import { names } from "../../infra/docker/names";
+import type { ServiceLog, Services } from "../services";
+
+/** The services of target `docker`: the stack's containers. */
+export const dockerServices: Services = {
+  async status(stack) {
+    const { containers } = find(Docker.of(stack), stack);
+    return [...containers].map(([name, { running }]) => ({
+      name,
+      state: running ? "RUNNING" : "STOPPED",
+    }));
+  },
+
+  shell(stack) {
+    return docker(stack, ["exec", "-it", names(stack).container("app"), "bash"]);
+  },
+
+  logs(stack) {
+    const { containers } = find(Docker.of(stack), stack);
+    return new Map<string, ServiceLog>(
+      [...containers.keys()].map((name) => [
+        name,
+        {
+          command: (lines, follow) =>
+            docker(stack, ["logs", "--tail", String(lines), ...(follow ? ["--follow"] : []), name]),
+        },
+      ]),
+    );
+  },
+};
+
+function docker(stack: string, args: readonly string[]): ChildProcess {
+  const { DOCKER_CONTEXT: _context, ...environment } = process.env;
+  return spawn("docker", args, {
+    env: { ...environment, DOCKER_HOST: Docker.of(stack).host },
+    stdio: "inherit",
+  });
+}

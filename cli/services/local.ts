@@ -1,0 +1,42 @@
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { checkout } from "../../infra/folders";
+import { places, supervisorSocket } from "../../infra/local/places";
+import { callSupervisor } from "../../infra/local/processes/supervisorRpc";
+import { serviceStatus, shellEnvironment } from "../../infra/local/services";
+import type { ServiceLog, Services, ServiceView } from "../services";
+
+/** The services of target `local`: processes under the stack's supervisor. */
+export const localServices: Services = {
+  async status(stack) {
+    return [await supervisor(stack), ...(await serviceStatus(stack))];
+  },
+
+  shell(stack) {
+    const program = process.env.SHELL || "/bin/sh";
+    return spawn(program, ["-i"], {
+      cwd: checkout,
+      env: { ...process.env, ...shellEnvironment(stack) },
+      stdio: "inherit",
+    });
+  },
+
+  logs(stack) {
+    const { logs } = places(stack);
+    const names = fs.existsSync(logs) ? fs.readdirSync(logs) : [];
+    const files = names.filter((name) => name.endsWith(".log"));
+    return new Map<string, ServiceLog>(
+      files.map((name) => [name.slice(0, -".log".length), { file: path.join(logs, name) }]),
+    );
+  },
+};
+
+async function supervisor(stack: string): Promise<ServiceView> {
+  try {
+    const pid = await callSupervisor(supervisorSocket(stack), "getPID", [], 5_000);
+    return { name: "supervisor", state: "RUNNING", pid: Number(pid) };
+  } catch {
+    return { name: "supervisor", state: "DEAD" };
+  }
+}

@@ -1,0 +1,125 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { parse, stringify } from "yaml";
+import { Passphrase } from "./embedded/secrets";
+import { Unfit } from "./wrongUse";
+import { fullKey, type Project } from "./project";
+
+/** One value of a stack's configuration, as text: lists and objects are JSON. */
+export interface ConfigValue {
+  readonly text: string;
+  readonly secret: boolean;
+}
+
+/** Full keys to values. */
+export type ConfigValues = Readonly<Record<string, ConfigValue>>;
+
+interface StackFile {
+  readonly encryptionsalt?: string;
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads a `Pulumi.<stack>.yaml`.
+ *
+ * @param passphrase is asked for only when the file has secrets
+ * @returns no values where there is no file
+ * @throws Unfit for a file that is not one, or secrets that the passphrase does not open
+ */
+export async function readStackFile(
+  file: string,
+  project: Project,
+  passphrase: () => string,
+): Promise<ConfigValues> {
+  const { config = {}, encryptionsalt } = load(file);
+  const secrets = Object.values(config).some((value) => ciphertext(value) !== undefined);
+  const key = secrets ? await open(file, passphrase(), encryptionsalt) : undefined;
+  const values = Object.entries(config).map(([name, value]): [string, ConfigValue] => {
+    const sealed = ciphertext(value);
+    return [
+      fullKey(project.name, name),
+      sealed === undefined || key === undefined
+        ? { text: textOf(value), secret: false }
+        : { text: key.decrypt(sealed), secret: true },
+    ];
+  });
+  return Object.fromEntries(values);
+}
+
+/**
+ * Writes a `Pulumi.<stack>.yaml` that Pulumi itself reads, secrets encrypted, mode 0600.
+ *
+ * The salt of the file that was there is kept: Pulumi also encrypts the state with it.
+ */
+export async function writeStackFile(
+  file: string,
+  project: Project,
+  values: ConfigValues,
+  passphrase: () => string,
+): Promise<void> {
+  const salt = load(file).encryptionsalt;
+  const secrets = Object.values(values).some(({ secret }) => secret);
+  const key = !secrets
+    ? undefined
+    : salt
+      ? await open(file, passphrase(), salt)
+      : await Passphrase.make(passphrase());
+  const config = Object.fromEntries(
+    Object.entries(values).map(([name, { text, secret }]) => [
+      name,
+      secret && key ? { secure: key.encrypt(text) } : typed(text, project.declared[name]?.type),
+    ]),
+  );
+  const encryptionsalt = key?.salt ?? salt;
+  const content: StackFile = { ...(encryptionsalt ? { encryptionsalt } : {}), config };
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  // Quoted, because Pulumi's YAML is an older one, where a plain off is no string.
+  const text = stringify(content, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" });
+  fs.writeFileSync(`${file}.${process.pid}`, text, { mode: 0o600 });
+  fs.renameSync(`${file}.${process.pid}`, file);
+}
+
+function load(file: string): StackFile {
+  try {
+    return (parse(fs.readFileSync(file, "utf8")) as StackFile | null) ?? {};
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
+    throw new Unfit(
+      `${file} cannot be read: ${(error as Error).message}`,
+      "the stack's settings are in it",
+      "mend the file, or remove it to go back to the defaults",
+    );
+  }
+}
+
+async function open(file: string, passphrase: string, salt?: string): Promise<Passphrase> {
+  try {
+    return await Passphrase.open(passphrase, salt ?? "");
+  } catch {
+    throw new Unfit(
+      `the passphrase does not open the secrets in ${file}`,
+      "the stack's settings cannot be read without them",
+      "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the one they were set with",
+    );
+  }
+}
+
+function ciphertext(value: unknown): string | undefined {
+  const sealed = (value as { secure?: unknown } | null)?.secure;
+  return typeof sealed === "string" ? sealed : undefined;
+}
+
+/** A value of YAML as Pulumi hands it to programs. */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value ?? "");
+}
+
+/** Text as a value of YAML that passes Pulumi's check against the type in Pulumi.yaml. */
+function typed(text: string, type: Project["declared"][string]["type"]): unknown {
+  if (type === undefined || type === "string") return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text; // such as 007, which Pulumi takes for a whole number too
+  }
+}

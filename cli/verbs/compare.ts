@@ -1,0 +1,78 @@
+import { UserError } from "../../infra/userError";
+import { number } from "../../report/format";
+import { readHistory, type Attempt } from "../../report/history";
+import { select } from "../../report/select";
+import { compare as compared, rule, type Compared } from "../../report/verdict";
+import { textTable } from "../textTable";
+import type { Verb } from "../verb";
+import { spread } from "./results";
+
+export const compare: Verb = {
+  usage: "[--json] <A> <B>",
+  summary: "compare two attempts, dates or commits: is B faster than A, slower, or within noise",
+  help: [
+    "A, B          an attempt's id or its beginning, a date (2026-11-22 or 2026-11-22T21:53, UTC), or",
+    "              a commit; of a date or a commit, the last attempt of each run counts",
+    "--json        prints one JSON array",
+  ],
+  syntax: { options: { json: { type: "boolean" } }, positionals: [2, 2] },
+  async run(args) {
+    const { attempts } = readHistory(args.stack);
+    const [a, b] = args.positionals.map((text) => select(attempts, text));
+    const lines = compared(a, b);
+    if (lines.length === 1 && lines[0].marks.includes("another workload")) {
+      throw new UserError(
+        `${lines[0].run} are attempts of two workloads`,
+        "their times have nothing to do with each other",
+        "give two attempts of one workload; npm run results lists them",
+      );
+    }
+    if (args.flag("json")) console.log(JSON.stringify(lines.map(asJson), undefined, 2));
+    else for (const line of comparisonLines(lines)) console.log(line);
+    return 0;
+  },
+};
+
+/** The comparison for people: one line a run, what makes it doubtful below it, and the rule. */
+export function comparisonLines(lines: readonly Compared[]): string[] {
+  const rows = lines.map(({ run, a, b, verdict, ratio }) => [
+    run,
+    medianOf(a),
+    medianOf(b),
+    ratio === undefined ? "-" : `${number(ratio)}x`,
+    verdict ?? "cannot be compared",
+    `${samplesOf(a)} | ${samplesOf(b)}`,
+  ]);
+  const head = ["run", "A", "B", "B/A", "B is", "samples of A | B"];
+  const [names, ...table] = textTable([head, ...rows], ["A", "B", "B/A"]);
+  return [
+    names,
+    ...table.flatMap((line, at) => [line, ...lines[at].marks.map((mark) => `    ! ${mark}`)]),
+    "",
+    ...rule,
+  ];
+}
+
+function medianOf(attempt: Attempt | undefined): string {
+  if (!attempt) return "-";
+  return attempt.status === "verified" ? `${number(attempt.median)} s` : "failed";
+}
+
+function samplesOf(attempt: Attempt | undefined): string {
+  if (!attempt) return "no attempt";
+  return attempt.status === "verified" ? spread(attempt) : "failed";
+}
+
+function asJson({ run, a, b, verdict, ratio, marks }: Compared): Record<string, unknown> {
+  const side = (attempt: Attempt | undefined) =>
+    attempt && {
+      attempt: attempt.attempt,
+      at: attempt.at,
+      status: attempt.status,
+      ...(attempt.status === "verified"
+        ? { medianSeconds: attempt.median, samples: attempt.measured }
+        : { reason: attempt.reason }),
+    };
+  const sides = { a: side(a) ?? null, b: side(b) ?? null };
+  return { run, ...sides, verdict: verdict ?? null, ratio: ratio ?? null, marks };
+}

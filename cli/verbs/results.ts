@@ -1,0 +1,103 @@
+import { number } from "../../report/format";
+import { plain } from "../../report/html";
+import { historyFile, readHistory, type Attempt } from "../../report/history";
+import { textTable } from "../textTable";
+import type { Verb } from "../verb";
+
+export const results: Verb = {
+  usage: "[--json] [run | engine | workload ...]",
+  summary: "list the attempts of all runs, also of stacks that were destroyed",
+  help: [
+    "run           e.g. spark/taxi-report: only its attempts; an engine or a workload: only theirs",
+    "--json        prints one JSON array, the oldest attempt first",
+  ],
+  syntax: { options: { json: { type: "boolean" } }, positionals: [0, 100] },
+  async run(args) {
+    const { attempts, unreadable } = readHistory(args.stack);
+    const found = attempts.filter((attempt) => isMeant(attempt, args.positionals));
+    if (unreadable > 0) {
+      console.error(`${unreadable} lines of ${historyFile(args.stack)} cannot be read: left out`);
+    }
+    if (args.flag("json")) {
+      console.log(JSON.stringify(found.map(asJson), undefined, 2));
+    } else if (found.length === 0) {
+      console.log(
+        attempts.length === 0
+          ? `stack ${args.stack} has no results yet`
+          : `none of the ${attempts.length} attempts is of ${args.positionals.join(", ")}`,
+      );
+    } else {
+      for (const line of resultLines(found)) console.log(line);
+    }
+    return 0;
+  },
+};
+
+function isMeant({ run, engine, workload }: Attempt, names: readonly string[]): boolean {
+  return names.length === 0 || names.some((name) => [run, engine, workload].includes(name));
+}
+
+/** The list for people: one line an attempt. */
+export function resultLines(attempts: readonly Attempt[]): string[] {
+  const head = ["date", "run", "key", "status", "median", "samples", "device", "commit", "attempt"];
+  return textTable([head, ...attempts.map(row)], ["median"]);
+}
+
+function row(attempt: Attempt): string[] {
+  const date = plain(attempt.at).slice(0, 16).replace("T", " ");
+  const common = [date, attempt.run, attempt.key];
+  if (attempt.status === "failed") {
+    const reason = plain(attempt.reason.split("\n")[0]);
+    return [...common, "failed", "-", shortened(reason), "-", commit(attempt), attempt.attempt];
+  }
+  const { median, device } = attempt;
+  return [
+    ...common,
+    "verified",
+    `${number(median)} s`,
+    spread(attempt),
+    device,
+    commit(attempt),
+    attempt.attempt,
+  ];
+}
+
+/** How far the counted samples are apart: `3 hot, 1.92 to 2.01 s`. */
+export function spread({ measured, basis }: Extract<Attempt, { status: "verified" }>): string {
+  const [least, most] = [Math.min(...measured), Math.max(...measured)];
+  return `${measured.length} ${basis}, ${number(least)} to ${number(most)} s`;
+}
+
+function shortened(reason: string): string {
+  return reason.length > 60 ? `${reason.slice(0, 59)}…` : reason;
+}
+
+/** The commit of an attempt's code, marked where the checkout had changes of its own. */
+export function commit(attempt: Attempt): string {
+  const dirty = attempt.status === "verified" && attempt.dirty;
+  return `${attempt.commit?.slice(0, 12) ?? "-"}${dirty ? "+" : ""}`;
+}
+
+function asJson(attempt: Attempt): Record<string, unknown> {
+  const { run, key, status, at } = attempt;
+  const common = { attempt: attempt.attempt, at, run, key, status, commit: attempt.commit ?? null };
+  if (attempt.status === "failed") {
+    const { reason, log, published } = attempt;
+    return { ...common, reason, log, published };
+  }
+  const { device, median, measured, samples, rows, rejected, checksum, dirty, inputs } = attempt;
+  return {
+    ...common,
+    dirty,
+    device,
+    medianSeconds: median,
+    leastSeconds: Math.min(...measured),
+    mostSeconds: Math.max(...measured),
+    samples: samples.map(({ kind, seconds, disturbed }) => ({ kind, seconds, disturbed })),
+    rows,
+    rejected,
+    checksum,
+    inputs: inputs ?? null,
+    host: attempt.host,
+  };
+}

@@ -1,0 +1,20 @@
+import { UserError } from "../infra/userError";
+
+/** A command line that makes no sense: told in one line, with the usage, and exit code 2. */
+export class WrongUse extends Error {}
+
+/**
+ * A user's error that was found before anything was touched: settings or a stack that do not fit.
+ * Exit code 2, where a {@link UserError} while working is 1.
+ */
+export class Unfit extends UserError {}
+
+/** Marks the user's errors that `check` throws as found before anything was touched. */
+export function beforehand<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new Unfit(error.what, error.why, error.fix);
+  }
+}

@@ -1,0 +1,126 @@
+import { spawn, spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as net from "node:net";
+import * as os from "node:os";
+import * as path from "node:path";
+
+export const checkout = path.resolve(__dirname, "..", "..");
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** One step of a preview as `npm run preview -- --json` tells it. */
+export interface PreviewStep {
+  readonly op: string;
+  readonly urn: string;
+  readonly diff?: readonly {
+    readonly path: string;
+    readonly old?: unknown;
+    readonly new?: unknown;
+  }[];
+}
+
+/** Whether a program of that name is on PATH. */
+export function onPath(program: string): boolean {
+  return spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+}
+
+/** A stack of the test's own: its folder, its ports, and the commands a user would type. */
+export class TestStack {
+  readonly home = fs.mkdtempSync(path.join(os.tmpdir(), "ec-e2e-"));
+  readonly name = "e2e";
+
+  constructor(
+    readonly runner: "embedded" | "pulumi",
+    readonly portOffset: number,
+  ) {}
+
+  get folder(): string {
+    return path.join(this.home, this.name);
+  }
+
+  /** `npm run <verb> -- --stack e2e ...`, without npm's own words. */
+  run(verb: string, ...args: string[]): Promise<Finished> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(process.execPath, ["cli/main.mjs", verb, "--stack", this.name, ...args], {
+        cwd: checkout,
+        env: { ...process.env, ENGINE_COMPARISON_HOME: this.home },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let [stdout, stderr] = ["", ""];
+      child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+      child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+      child.on("error", reject);
+      child.on("close", (code) => resolve({ code, stdout, stderr }));
+    });
+  }
+
+  start(config: Record<string, string | number> = {}): Promise<Finished> {
+    const changes = Object.entries(config).flatMap(([key, value]) => [
+      "--config",
+      `${key}=${value}`,
+    ]);
+    return this.run("start", "--runner", this.runner, ...changes);
+  }
+
+  /** The steps that an up would take, without those that change nothing. */
+  async preview(): Promise<PreviewStep[]> {
+    const { code, stdout, stderr } = await this.run("preview", "--json");
+    if (code !== 0) throw new Error(`preview failed (${code}): ${stderr}\n${stdout}`);
+    const { steps } = JSON.parse(stdout) as { steps: PreviewStep[] };
+    return steps.filter(({ op }) => op !== "same");
+  }
+
+  async outputs<T>(): Promise<T> {
+    const { code, stdout, stderr } = await this.run("outputs", "--json");
+    if (code !== 0) throw new Error(`outputs failed (${code}): ${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  credentials(): Record<string, string> {
+    const text = fs.readFileSync(path.join(this.folder, "credentials.json"), "utf8");
+    return JSON.parse(text) as Record<string, string>;
+  }
+
+  /** Ids of processes whose environment names this stack's home, but not this test's own. */
+  processes(): number[] {
+    return fs
+      .readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+      .map(Number)
+      .filter((pid) => {
+        try {
+          const command = fs.readFileSync(`/proc/${pid}/cmdline`, "utf8");
+          const environment = fs.readFileSync(`/proc/${pid}/environ`, "utf8");
+          return (command + environment).includes(this.home);
+        } catch {
+          return false;
+        }
+      });
+  }
+}
+
+/** Whether something accepts connections on 127.0.0.1. */
+export function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: "127.0.0.1", port });
+    socket.once("connect", () => (socket.destroy(), resolve(true)));
+    socket.once("error", () => resolve(false));
+  });
+}
+
+/** Calls `probe` until it answers true. @throws Error after `seconds` */
+export async function eventually(
+  what: string,
+  seconds: number,
+  probe: () => Promise<boolean> | boolean,
+): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  while (!(await probe())) {
+    if (Date.now() > end) throw new Error(`not within ${seconds} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+}

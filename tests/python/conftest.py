@@ -1,0 +1,52 @@
+"""What several tests need: the built model, small datasets, and a store on the local disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# One thread for native libraries, as in the workers; before any of them is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+from hypothesis import HealthCheck, settings
+from pyarrow import fs
+
+from engine_comparison.datasets import photos, taxi
+from engine_comparison.model.build import build
+from engine_comparison.model.session import ModelSession
+
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    build(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def session(model_folder: Path) -> ModelSession:
+    return ModelSession(model_folder / "model.onnx", model_folder / "labels.json")
+
+
+@pytest.fixture(scope="session")
+def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Buckets as folders, filled with small sample datasets. Not to be changed by a test."""
+    folder = tmp_path_factory.mktemp("store")
+    for bucket in ("lake", "bucket", "warehouse", "output"):
+        (folder / bucket).mkdir()
+    taxi.generate(folder / "lake", {"rows": "20000", "months": "3", "seed": "1"})
+    photos.generate(folder / "bucket", {"photos": "20", "seed": "1", "bucket": "bucket"})
+    (folder / "output" / "oracles").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def local_store(store_folder: Path) -> fs.FileSystem:
+    return fs.SubTreeFileSystem(str(store_folder), fs.LocalFileSystem())

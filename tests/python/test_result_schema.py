@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import engine_comparison
+from engine_comparison import images
+
+SCHEMA = json.loads((Path(engine_comparison.__file__).parent / "result.schema.json").read_text())
+RESULT = {
+    "event": "result",
+    "engine": "spark",
+    "workload": "taxi-report",
+    "key": "0123456789abcdef",
+    "attempt": "a1",
+    "device": "cpu",
+    "startedAt": "2026-01-01T00:00:00+00:00",
+    "startUpSeconds": 4.5,
+    "samples": [
+        {"kind": "first", "totalSeconds": 3.2, "cpuSeconds": 2.0, "othersCpuSeconds": 0.1},
+        {"kind": "hot", "totalSeconds": 1.1, "othersCpuSeconds": 0.0},
+    ],
+    "rowsIn": 1200000,
+    "rows": 9,
+    "rejected": 1,
+    "rejects": [{"reason": "truncated", "count": 1}],
+    "bytesOut": 1234,
+    "peakMemoryBytes": 10**9,
+    "idleMemoryBytes": None,
+    "cpuSeconds": 12.5,
+    "othersCpuSeconds": 0.5,
+    "checksum": "ab" * 32,
+    "verified": True,
+    "deviations": {"revenue": 1e-16, "avg_tip": None},
+    "agreement": None,
+    "configuration": {},
+    "versions": {"pyspark": "4.1.1"},
+    "host": {"cores": 2},
+    "outputUri": "s3://warehouse/report/engine=spark/run=0123456789abcdef/",
+    "commit": "added by whoever writes the history",
+}
+
+
+def test_the_schema_is_one_and_a_whole_result_fits_it():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(RESULT, SCHEMA)
+    assert set(SCHEMA["required"]) == set(RESULT) - {"commit"}
+    assert set(SCHEMA["properties"]) == set(SCHEMA["required"])
+
+
+@pytest.mark.parametrize("name", SCHEMA["required"])
+def test_every_field_is_required(name):
+    result = {key: value for key, value in RESULT.items() if key != name}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(result, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("verified", False),
+        ("key", "xyz"),
+        ("device", "gpu"),
+        ("samples", []),
+        ("rows", 1.5),
+        ("rejects", [{"reason": "ugly", "count": 1}]),
+        ("deviations", {"revenue": "small"}),
+        ("outputUri", "http://127.0.0.1/warehouse/"),
+    ],
+)
+def test_wrong_values_are_refused(name, value):
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**copy.deepcopy(RESULT), name: value}, SCHEMA)
+
+
+def test_the_reasons_are_those_of_the_rule():
+    reasons = SCHEMA["properties"]["rejects"]["items"]["properties"]["reason"]["enum"]
+    assert set(reasons) == set(images.REASONS)

@@ -1,0 +1,37 @@
+/**
+ * Builds the locked Python environment together with the tools that check the Python package, in
+ * the cache, and prints the path of its interpreter.
+ */
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { shortHash } from "../infra/canonical";
+import { checkout } from "../infra/folders";
+import { ensureEntry } from "../infra/local/caches";
+import { BuildLog } from "../infra/local/processes/builds";
+import { lockFile } from "../infra/local/tools";
+import { ensureUv } from "../infra/local/uv";
+
+async function main(): Promise<void> {
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "engine-comparison-python-"));
+  const log = new BuildLog(path.join(scratch, "build.log"));
+  const uv = await ensureUv(log);
+  const dev = path.join(checkout, "pipelines", "requirements-dev.lock");
+  const locks = [lockFile("python"), dev];
+  const key = shortHash([uv.python.version, ...locks.map((lock) => fs.readFileSync(lock, "utf8"))]);
+  const folder = await ensureEntry(`python/${key}`, log, async (build) => {
+    const install = ["pip", "sync", "--require-hashes", "--build-constraints", lockFile("build")];
+    const wheels = ["--only-binary", ":all:", "--no-binary", "pyspark"];
+    const python = path.join(build.folder, "bin", "python");
+    const venv = ["venv", "--allow-existing", "--python", uv.python.path, build.folder];
+    await uv.run(log, venv, build.pidFile);
+    await uv.run(log, [...install, ...wheels, "--python", python, ...locks], build.pidFile);
+  });
+  fs.rmSync(scratch, { recursive: true });
+  console.log(path.join(folder, "bin", "python"));
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

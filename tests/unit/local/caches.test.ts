@@ -1,0 +1,149 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  cachesInUse,
+  clearCaches,
+  ensureEntry,
+  entryFolder,
+  isComplete,
+  registerUse,
+  releaseUse,
+} from "../../../infra/local/caches";
+import { ivyXml, proxyOptions } from "../../../infra/local/ivy";
+import { BuildLog, endAbandoned, runBuild } from "../../../infra/local/processes/builds";
+import { startOf } from "../../../infra/local/processes/processTable";
+import { lockedJars, modelIdentity, ownModelHash, parseJars } from "../../../infra/local/tools";
+import { removeStanding, writeStanding } from "../../../infra/standing";
+
+let folder: string;
+let log: BuildLog;
+const before = { ...process.env };
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), "ec-test-"));
+  process.env.ENGINE_COMPARISON_CACHE = path.join(folder, "cache");
+  process.env.ENGINE_COMPARISON_HOME = path.join(folder, "home");
+  log = new BuildLog(path.join(folder, "log"));
+});
+afterEach(() => {
+  process.env = { ...before };
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+describe("an entry of the cache", () => {
+  it("is made once, by whoever comes first", async () => {
+    let builds = 0;
+    const make = () =>
+      ensureEntry("kind/key", log, async ({ folder }) => {
+        builds++;
+        await sleep(100);
+        fs.writeFileSync(path.join(folder, "content"), "x");
+      });
+    await Promise.all([make(), make(), make()]);
+    await make();
+    expect(builds).toBe(1);
+    expect(isComplete("kind/key")).toBe(true);
+  });
+
+  it("is made again from the beginning after an attempt that did not come to its end", async () => {
+    const failing = ensureEntry("kind/key", log, async ({ folder }) => {
+      fs.writeFileSync(path.join(folder, "half"), "");
+      throw new Error("out of luck");
+    });
+    await expect(failing).rejects.toThrow("out of luck");
+    expect(isComplete("kind/key")).toBe(false);
+    await ensureEntry("kind/key", log, async ({ folder }) => {
+      expect(fs.readdirSync(folder)).toEqual([]);
+    });
+    expect(isComplete("kind/key")).toBe(true);
+  });
+
+  it("ends a build that its killed script left behind", async () => {
+    const pidFile = path.join(folder, "pid");
+    const build = runBuild(log, { argv: ["sleep", "60"], env: before as never, pidFile, advice: "" });
+    while (!fs.existsSync(pidFile)) await sleep(10);
+    endAbandoned(pidFile);
+    await expect(build).rejects.toThrow("ended by SIGKILL");
+    fs.writeFileSync(pidFile, `${process.pid} not-its-start`);
+    endAbandoned(pidFile);
+    expect(startOf(process.pid)).not.toBe("");
+  });
+});
+
+it("a build that fails tells its last lines, what to do and where the log is", async () => {
+  const pidFile = path.join(folder, "pid");
+  const argv = ["sh", "-c", "echo one; echo two >&2; exit 3"];
+  const build = runBuild(log, { argv, env: { PATH: before.PATH! }, pidFile, advice: "do this" });
+  await expect(build).rejects.toThrow(/sh failed \(exit code 3\):[^]*\| one\n {2}\| two\n[^]*do this/);
+  await expect(
+    runBuild(log, { argv: ["/no/such/program"], env: {}, pidFile, advice: "" }),
+  ).rejects.toThrow("ENOENT");
+});
+
+describe("the caches", () => {
+  it("are not cleared while a stack stands on them", async () => {
+    await ensureEntry("kind/key", log, async () => {});
+    writeStanding("one", "python", { incarnation: 1, result: {} });
+    registerUse("one", "python");
+    const stack = path.join(folder, "home", "one");
+    expect(cachesInUse()).toEqual([stack]);
+    expect(() => clearCaches()).toThrow(`in use by ${stack}`);
+    expect(fs.existsSync(entryFolder("kind/key"))).toBe(true);
+
+    releaseUse("one", "python");
+    releaseUse("one", "python");
+    expect(cachesInUse()).toEqual([]);
+    clearCaches();
+    expect(fs.existsSync(entryFolder("kind/key"))).toBe(false);
+  });
+
+  it("are free of a stack of which nothing stands, whatever it registered", () => {
+    writeStanding("one", "python", { incarnation: 1, result: {} });
+    registerUse("one", "python");
+    removeStanding("one", "python");
+    expect(cachesInUse()).toEqual([]);
+  });
+});
+
+describe("locked jars", () => {
+  it("are read with their hashes, and a line of another form is refused", () => {
+    const sha256 = "0".repeat(64);
+    expect(parseJars(`# why\n\ng:a:1 ${sha256}\n`)).toEqual([
+      { group: "g", artifact: "a", version: "1", sha256 },
+    ]);
+    expect(() => parseJars("g:a:1")).toThrow("g:a:1");
+    expect(lockedJars().length).toBeGreaterThan(30);
+  });
+
+  it("are asked of Ivy one by one, without what they depend on", () => {
+    const xml = ivyXml([{ group: "g", artifact: "a", version: "1", sha256: "" }]);
+    expect(xml).toContain('<dependency org="g" name="a" rev="1" conf="default->master" transitive="false"');
+  });
+
+  it("come through the proxy that the environment names", () => {
+    expect(proxyOptions({})).toEqual([]);
+    expect(
+      proxyOptions({ https_proxy: "http://proxy:3128", NO_PROXY: "localhost,.corp" }),
+    ).toEqual([
+      "-Dhttps.proxyHost=proxy",
+      "-Dhttps.proxyPort=3128",
+      "-Dhttp.nonProxyHosts=localhost|*.corp",
+    ]);
+  });
+});
+
+describe("the model's identity", () => {
+  it("is that of the pinned files by default, and the file's hash for one's own", () => {
+    expect(modelIdentity({ modelPath: undefined })).toMatch(/^[0-9a-f]{16}$/);
+    const file = path.join(folder, "own.onnx");
+    fs.writeFileSync(file, "abc");
+    expect(modelIdentity({ modelPath: file })).toBe("ba7816bf8f01cfea");
+  });
+
+  it("is refused where there is no such file", () => {
+    expect(() => ownModelHash("no/such.onnx")).toThrow('modelPath is "no/such.onnx"');
+  });
+});

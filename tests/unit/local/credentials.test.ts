@@ -1,0 +1,84 @@
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { givenCredentials } from "../../../infra/local/credentials";
+
+const nothing = { minioRootUser: undefined, minioRootPassword: undefined };
+
+describe("credentials that a stack is given", () => {
+  it.each(["local", "dev"])("are the well-known ones on stack %s", (stack) => {
+    expect(givenCredentials({ stack, settings: nothing })).toEqual({
+      minioRootUser: "minioadmin",
+      minioRootPassword: "minioadmin",
+    });
+  });
+
+  it("are random on any other stack, unless they are set", () => {
+    expect(givenCredentials({ stack: "prod", settings: nothing })).toEqual(nothing);
+    const set = { minioRootUser: "me", minioRootPassword: "secret-enough" };
+    expect(givenCredentials({ stack: "prod", settings: set })).toEqual(set);
+  });
+});
+
+describe("the credentials step", () => {
+  let home: string;
+  beforeEach(() => {
+    home = fs.mkdtempSync(path.join(os.tmpdir(), "ec-test-"));
+  });
+  afterEach(() => fs.rmSync(home, { recursive: true }));
+
+  const file = (name: string) => path.join(home, "prod", name);
+  const read = () => JSON.parse(fs.readFileSync(file("credentials.json"), "utf8"));
+
+  function step(verb: string, stdin: object) {
+    const done = spawnSync("node", ["--import", "tsx", "infra/local/steps/credentials.ts", verb], {
+      cwd: path.resolve(__dirname, "../../.."),
+      input: JSON.stringify(stdin),
+      encoding: "utf8",
+      env: {
+        PATH: process.env.PATH,
+        ENGINE_COMPARISON_HOME: home,
+        ENGINE_COMPARISON_STACK: "prod",
+        STEP: "credentials",
+        SPEC: '{"incarnation":1}',
+      },
+    });
+    expect(done.stderr).toBe("");
+    return done.stdout;
+  }
+
+  it("makes random ones once, keeps them, and counts each change without telling them", () => {
+    expect(step("create", {})).toBe('{"generation":1}\n');
+    const first = read();
+    expect(first.minioRootPassword).toMatch(/^[0-9a-f]{40}$/);
+    expect(fs.readFileSync(file("ray-token"), "utf8")).toBe(first.rayToken);
+    expect(fs.readFileSync(file("spark-secret"), "utf8")).toBe(first.sparkSecret);
+    for (const name of ["credentials.json", "ray-token", "spark-secret"]) {
+      expect(fs.statSync(file(name)).mode & 0o777, name).toBe(0o600);
+    }
+    expect(fs.statSync(path.join(home, "prod")).mode & 0o777).toBe(0o700);
+
+    expect(step("update", {})).toBe('{"generation":1}\n');
+    expect(read()).toEqual(first);
+
+    expect(step("update", { minioRootPassword: "chosen-by-hand" })).toBe('{"generation":2}\n');
+    expect(read()).toEqual({ ...first, minioRootPassword: "chosen-by-hand", generation: 2 });
+  });
+
+  it("never counts backwards when the file was lost", () => {
+    step("create", {});
+    step("update", { minioRootPassword: "chosen-by-hand" });
+    fs.rmSync(file("credentials.json"));
+    expect(step("update", {})).toBe('{"generation":3}\n');
+  });
+
+  it("deletes again and again", () => {
+    step("create", {});
+    step("delete", {});
+    step("delete", {});
+    expect(fs.existsSync(file("credentials.json"))).toBe(false);
+    expect(fs.existsSync(file("ray-token"))).toBe(false);
+  });
+});

@@ -1,0 +1,155 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Observed } from "../../../infra/local/observe";
+import { declare } from "../../../infra/local/platform";
+import type { Platform } from "../../../infra/platform";
+import { parseSettings } from "../../../infra/settings";
+import { defaultConfig, largeMachine } from "../../defaults";
+import { record, type Recorded } from "./recorded";
+
+const services = ["minio", "spark-master", "spark-worker-1", "spark-worker-2", "ray-head"];
+
+function observed(incarnations: Record<string, number> = {}): Observed {
+  return { incarnation: (name) => incarnations[name] ?? 1, alive: () => false, fallen: [] };
+}
+
+async function declared(options: {
+  config?: Record<string, string>;
+  stack?: string;
+  incarnations?: Record<string, number>;
+}): Promise<{ all: Recorded[]; platform: Platform; command: (name: string) => Recorded }> {
+  const { config = {}, stack = "local", incarnations = {} } = options;
+  const settings = parseSettings(defaultConfig({ target: "local", ...config }), largeMachine);
+  let platform: Platform | undefined;
+  const all = await record(
+    stack,
+    () => {
+      platform = declare(settings, stack, {
+        observed: observed(incarnations),
+        device: { device: "cpu", gpus: 0 },
+      });
+    },
+    (name) => (name === "credentials" ? '{"generation":3}' : "{}"),
+  );
+  const command = (name: string) => {
+    const found = all.find((each) => each.type === "command:local:Command" && each.name === name);
+    if (!found) throw new Error(`no command ${name}`);
+    return found;
+  };
+  return { all, platform: platform!, command };
+}
+
+const spec = (recorded: Recorded) => JSON.parse(recorded.inputs.environment.SPEC);
+
+describe("target local", () => {
+  let result: Awaited<ReturnType<typeof declared>>;
+  beforeAll(async () => {
+    result = await declared({});
+  });
+
+  it("has commands as its only custom resources, each inside a component", () => {
+    const types = new Set(result.all.map(({ type }) => type));
+    expect([...types].sort()).toEqual([
+      "command:local:Command",
+      "engine-comparison:local:Credentials",
+      "engine-comparison:local:Minio",
+      "engine-comparison:local:RayCluster",
+      "engine-comparison:local:SparkCluster",
+      "engine-comparison:local:Supervisor",
+      "engine-comparison:local:Toolchain",
+      "pulumi:pulumi:Stack",
+    ]);
+    const commands = result.all.filter(({ type }) => type === "command:local:Command");
+    for (const { name, parent } of commands) expect(parent, name).toContain("engine-comparison:local:");
+  });
+
+  it("updates and deletes what stands, and never replaces it", () => {
+    for (const { type, inputs, name } of result.all) {
+      if (type !== "command:local:Command") continue;
+      expect(inputs.triggers, name).toBeUndefined();
+      expect(inputs.create, name).toMatch(/^exec node --import tsx infra\/local\/steps\/\w+\.ts create$/);
+      expect(inputs.update, name).toMatch(/ update$/);
+      expect(inputs.delete, name).toMatch(/ delete$/);
+    }
+  });
+
+  it("starts each service after the supervisor, the credentials and its tools", () => {
+    const needs = (name: string) =>
+      result.command(name).dependencies.map((urn) => urn.split("::").pop()).sort();
+    expect(needs("supervisor")).toEqual(["python"]);
+    expect(needs("minio")).toEqual(["credentials", "minio-binary", "minio-data", "supervisor"]);
+    expect(needs("ray-head")).toEqual(["credentials", "supervisor"]);
+    expect(needs("spark-master")).toEqual(["credentials", "supervisor"]);
+    expect(needs("spark-worker-2")).toEqual(["credentials", "spark-master", "supervisor"]);
+    expect(needs("jars")).toEqual(["python"]);
+    expect(needs("minio-binary")).toEqual([]);
+  });
+
+  it("lets services restart when the credentials change", () => {
+    for (const name of services) expect(spec(result.command(name)).credentials, name).toBe(3);
+  });
+
+  it("gives runs a quiet machine: they wait for every tool and service", async () => {
+    const urns = await Promise.all(
+      result.platform.quiet.map((each) => new Promise<string>((done) => each.urn.apply(done))),
+    );
+    expect(urns.map((urn) => urn.split("::").pop()).sort()).toEqual(
+      [...services, "jars", "minio-binary", "model", "python"].sort(),
+    );
+  });
+
+  it("tells addresses that follow portOffset, which no tool depends on", async () => {
+    const moved = await declared({ config: { portOffset: "20000" } });
+    expect(moved.platform.objectStore.endpoint).toBe("http://127.0.0.1:29000");
+    expect(moved.platform.objectStore.consoleUrl).toBe("http://127.0.0.1:29001");
+    expect(moved.platform.sparkUiUrl).toBe("http://127.0.0.1:28080");
+    expect(moved.platform.rayDashboardUrl).toBe("http://127.0.0.1:28265");
+    for (const name of ["python", "jars", "model", "minio-binary", "supervisor", "minio-data"]) {
+      expect(spec(moved.command(name)), name).toEqual(spec(result.command(name)));
+    }
+    expect(moved.platform.objectStore.marker).toBe(result.platform.objectStore.marker);
+  });
+
+  it("changes only the service that was found dead", async () => {
+    const { command } = await declared({ incarnations: { "ray-head": 2 } });
+    const changed = services.filter(
+      (name) => command(name).inputs.environment.SPEC !== result.command(name).inputs.environment.SPEC,
+    );
+    expect(changed).toEqual(["ray-head"]);
+  });
+
+  it("changes every service when the supervisor or its Python was made again", async () => {
+    for (const name of ["supervisor", "python"]) {
+      const { command } = await declared({ incarnations: { [name]: 2 } });
+      for (const service of services) {
+        expect(command(service).inputs.environment.SPEC, `${service} after ${name}`).not.toBe(
+          result.command(service).inputs.environment.SPEC,
+        );
+      }
+    }
+  });
+
+  it("gives lost data a new marker", async () => {
+    const { platform, command } = await declared({ incarnations: { "minio-data": 2 } });
+    expect(platform.objectStore.marker).toBe("2");
+    expect(spec(command("minio")).data).toBe("2");
+  });
+
+  it("hands credentials over by a secret stdin and nowhere else", async () => {
+    const { all, command } = await declared({
+      stack: "other",
+      config: { minioRootUser: "somebody", minioRootPassword: "hunter2hunter2" },
+    });
+    const { stdin, ...rest } = command("credentials").inputs;
+    expect(stdin).toEqual({
+      "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
+      value: '{"minioRootUser":"somebody","minioRootPassword":"hunter2hunter2"}',
+    });
+    const others = all.filter((each) => each !== command("credentials")).map(({ inputs }) => inputs);
+    expect(JSON.stringify([rest, others])).not.toContain("hunter2");
+  });
+
+  it("declares as many workers as are set", async () => {
+    const { all } = await declared({ config: { sparkWorkers: "1" } });
+    expect(all.filter(({ name }) => name.startsWith("spark-worker-"))).toHaveLength(1);
+  });
+});

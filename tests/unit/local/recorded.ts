@@ -1,0 +1,78 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** One registration as the program sent it. */
+export interface Recorded {
+  readonly type: string;
+  readonly name: string;
+  readonly urn: string;
+  readonly parent: string;
+  readonly dependencies: readonly string[];
+  readonly deletedWith: string;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly inputs: any;
+}
+
+interface Request {
+  getType(): string;
+  getName(): string;
+  getParent(): string;
+  getDependenciesList(): string[];
+  getDeletedwith(): string;
+  getObject(): { toJavaScript(): unknown };
+}
+
+interface Monitor {
+  registerResource(request: Request, callback: (error: unknown, response: Response) => void): void;
+}
+
+interface Response {
+  getUrn(): string;
+}
+
+/**
+ * Runs `declare` against Pulumi's mocks and returns what it registered, with the dependencies and
+ * parents that the mocks themselves hide.
+ *
+ * @param stdout what a Command of that name has printed
+ */
+export async function record(
+  stack: string,
+  declare: () => unknown,
+  stdout: (name: string) => string = () => "{}",
+): Promise<Recorded[]> {
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ name, inputs, type }) => ({
+        id: `${name}-id`,
+        state: type === "command:local:Command" ? { ...inputs, stdout: stdout(name) } : inputs,
+      }),
+      call: ({ inputs }) => inputs,
+    },
+    "engine-comparison",
+    stack,
+    false,
+  );
+  const found: Recorded[] = [];
+  const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+  const register = monitor.registerResource.bind(monitor);
+  monitor.registerResource = (request, callback) =>
+    register(request, (error, response) => {
+      if (!error) found.push(recorded(request, response));
+      callback(error, response);
+    });
+  await pulumi.runtime.runInPulumiStack(async () => void (await declare()));
+  await pulumi.runtime.disconnect();
+  return found.sort((a, b) => (a.urn < b.urn ? -1 : 1));
+}
+
+function recorded(request: Request, response: Response): Recorded {
+  return {
+    type: request.getType(),
+    name: request.getName(),
+    urn: response.getUrn(),
+    parent: request.getParent(),
+    dependencies: [...request.getDependenciesList()].sort(),
+    deletedWith: request.getDeletedwith(),
+    inputs: request.getObject()?.toJavaScript(),
+  };
+}
