@@ -27,4 +27,35 @@ export interface Executor {
   start(engine: string): ChildProcessWithoutNullStreams;
   /** The store as seen from this machine, for uploads and results. */
   storeFromHere(): Promise<Connection["store"]>;
+  /**
+   * Where jobs cannot write to this machine's files: has `make` write into a folder of the
+   * platform, and brings that here as `folder`, whole or not at all.
+   */
+  collect?(folder: string, make: (folder: string) => Promise<unknown>): Promise<void>;
+  /** Where a job cannot see its engine's services: measures them, and the job, from outside. */
+  watch?(engine: string): Promise<HostWatch>;
+}
+
+/** CPU since a measurement began. */
+export interface HostMark {
+  /** Of the engine with its job. */
+  readonly cpuSeconds: number;
+  /** Of all else on the machine, without the object store. */
+  readonly othersCpuSeconds: number;
+}
+
+/** Memory and CPU of an engine with its job, measured from outside; fields of a result. */
+export interface HostMeasure extends HostMark {
+  /** What kind of memory: that of the containers' cgroups. */
+  readonly memoryMeasure: "cgroup";
+  readonly peakMemoryBytes: number;
+  /** Before the job. */
+  readonly idleMemoryBytes: number;
+}
+
+/** A measurement that goes on. */
+export interface HostWatch {
+  mark(): HostMark;
+  /** Ends the measurement; also after the first time. */
+  stop(): Promise<HostMeasure>;
 }

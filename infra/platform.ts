@@ -44,5 +44,9 @@ export async function standUp(settings: Settings, stack: string): Promise<Platfo
       const { localPlatform } = await import("./local/platform");
       return localPlatform(settings, stack);
     }
+    case "docker": {
+      const { dockerPlatform } = await import("./docker/platform");
+      return dockerPlatform(settings, stack);
+    }
   }
 }

@@ -4,6 +4,17 @@ import { UserError } from "./userError";
 /** The prefix of this project's keys in a stack's configuration. */
 export const namespace = "engine-comparison";
 
+/** The roles of target docker's containers. */
+export const containerRoles = [
+  "minio",
+  "spark-master",
+  "spark-worker",
+  "ray-head",
+  "ray-worker",
+  "app",
+] as const;
+export type ContainerRole = (typeof containerRoles)[number];
+
 const memory = z
   .string()
   .regex(/^[1-9]\d*[mg]$/, "must be a size such as 1536m or 2g")
@@ -24,6 +35,27 @@ const listOf = <const T extends readonly [string, ...string[]]>(...members: T) =
     return z.NEVER;
   });
 
+/** A map from the roles of containers to values, as JSON; a role that is not in it has no value. */
+const byRole = <Schema extends z.ZodType<unknown, string>>(value: Schema) =>
+  z.string().transform((text, context): Partial<Record<ContainerRole, z.output<Schema>>> => {
+    const entries = z.partialRecord(z.enum(containerRoles), z.coerce.string().pipe(value));
+    const map = entries.safeParse(parseJson(text));
+    if (map.success) return map.data;
+    const [first] = map.error.issues;
+    context.addIssue(
+      first.path.length > 0 && first.code !== "unrecognized_keys"
+        ? `${first.message} for ${String(first.path[0])}`
+        : `must be an object with some of the keys ${containerRoles.join(", ")}`,
+    );
+    return z.NEVER;
+  });
+
+const cpus = z
+  .string()
+  .regex(/^\d+(\.\d{1,2})?$/, "must be a number of CPUs such as 2 or 1.5")
+  .transform(Number)
+  .refine((n) => n >= 0.1, "must be at least 0.1 CPUs");
+
 /** What has no value of its own until a target or a stack gives it one. */
 const optional = z.string().transform((text) => (text === "" ? undefined : text));
 
@@ -32,7 +64,7 @@ const optional = z.string().transform((text) => (text === "" ? undefined : text)
  * descriptions for people are in Pulumi.yaml; here is what a value must be to make sense.
  */
 const schema = z.strictObject({
-  target: z.enum(["local"]),
+  target: z.enum(["local", "docker"]),
   gpu: z.enum(["auto", "required", "off"]),
   gpuWorkers: count(1, 64),
   engines: listOf("spark", "ray", "daft", "baseline"),
@@ -58,6 +90,14 @@ const schema = z.strictObject({
   rayCompute: z.enum(["auto", "actors", "tasks"]),
   daftRunner: z.enum(["auto", "native", "ray"]),
   modelPath: optional,
+  baseImage: optional.refine(
+    (image) => image === undefined || /^[a-z0-9][\w.\-/:@]*$/.test(image),
+    "must be the name of an image, such as debian:bookworm-slim",
+  ),
+  extraCaCertificates: optional,
+  containerMemory: byRole(memory),
+  containerCpus: byRole(cpus),
+  containerShm: byRole(memory),
   minioRootUser: optional.refine(
     (user) => user === undefined || /^[A-Za-z0-9_.-]{3,128}$/.test(user),
     "must be 3 to 128 letters, digits, dots, dashes or underscores",

@@ -1,0 +1,70 @@
+import * as pulumi from "@pulumi/pulumi";
+import type * as command from "@pulumi/command";
+import * as fs from "node:fs";
+import { givenCredentials } from "../local/credentials";
+import type { Settings } from "../settings";
+import { incarnation } from "../standing";
+import { printed, step } from "../step";
+import { places } from "../local/places";
+import { networkStep } from "./found";
+import type { Ground } from "./ground";
+import { inside } from "./inside";
+import { urlOf } from "./published";
+
+export interface CredentialsArgs {
+  readonly ground: Ground;
+  readonly settings: Settings;
+  /** An image with bash, to write into the volume with. */
+  readonly image: pulumi.Input<string>;
+  readonly imageReady: pulumi.Resource;
+}
+
+/**
+ * The stack's secrets: kept in files of this user, and copied by a container that lives for a moment
+ * into a volume that only the services' user can read. So `docker inspect`, the state, previews and
+ * process lists show none; whoever may use Docker or is root can read them, as anything on this machine.
+ */
+export class Credentials extends pulumi.ComponentResource {
+  /** Rises when a secret changes. */
+  readonly generation: pulumi.Output<string>;
+  /** Stands when the volume has the files. */
+  readonly placed: pulumi.Resource;
+
+  constructor(name: string, args: CredentialsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:docker:Credentials", name, {}, opts);
+    const { ground, settings } = args;
+    const { stack } = ground;
+    const kept = keep(this);
+    this.generation = pulumi
+      .unsecret(printed<{ generation: number }>(kept))
+      .apply(({ generation }) => String(generation));
+    this.placed = step(
+      networkStep,
+      {
+        script: "infra/docker/steps/credentials.ts",
+        spec: {
+          generation: this.generation,
+          volume: ground.credentials.name,
+          image: args.image,
+          network: ground.network.id,
+          consoleUrl: urlOf(settings.portOffset, inside.minio.console),
+          incarnation: ground.networkIncarnation,
+        },
+      },
+      { parent: this, dependsOn: args.imageReady, deletedWith: ground.sweeper },
+    );
+    this.registerOutputs({});
+
+    function keep(parent: Credentials): command.local.Command {
+      return step(
+        "credentials",
+        {
+          script: "infra/local/steps/credentials.ts",
+          spec: { incarnation: incarnation(stack, "credentials", () => fs.existsSync(places(stack).credentials)) },
+          stdin: pulumi.secret(JSON.stringify(givenCredentials({ settings, stack }))),
+        },
+        { parent },
+      );
+    }
+  }
+}

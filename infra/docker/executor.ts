@@ -1,0 +1,159 @@
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import type { Connection, Executor } from "../executor";
+import { readCredentials } from "../local/secrets";
+import { ports } from "../local/ports";
+import { readStanding } from "../standing";
+import { UserError } from "../userError";
+import { Docker } from "./daemon";
+import { readyStep } from "./found";
+import {
+  credentialsFolder,
+  imagePaths,
+  rayHeadAddress,
+  scratchFolder,
+  sparkMasterUrl,
+  storeEndpoint,
+} from "./inside";
+import { watchContainers } from "./memory";
+import type { Role } from "./names";
+
+/** What the step of `app` records; jobs are told the rest by the run itself. */
+interface AppFacts {
+  readonly daftRunner: "native" | "ray";
+  readonly rayCpus: number;
+  readonly gpus: number;
+  readonly sparkWorkers: number;
+  readonly sparkWorkerCores: number;
+  readonly sparkWorkerMemory: string;
+}
+
+/** Runs jobs in the containers of target `docker`, by `docker exec`. */
+export function dockerExecutor(stack: string, host: string): Executor {
+  const docker = new Docker(host);
+  const job = `${process.pid}-${randomBytes(4).toString("hex")}`;
+  const scratch = `${scratchFolder}/jobs/${job}`;
+
+  /** The container's id, which is the same thing as long as it is this container. */
+  function container(role: Role): string {
+    return String(recorded<{ id: string }>(stack, role).id);
+  }
+
+  return {
+    async connection() {
+      const facts = recorded<AppFacts>(stack, "app");
+      return {
+        store: { ...keys(stack), endpoint: storeEndpoint, pids: [] },
+        spark: {
+          master: sparkMasterUrl,
+          jars: imagePaths.jars,
+          javaHome: imagePaths.java,
+          secretFile: `${credentialsFolder}/spark-secret`,
+          workers: facts.sparkWorkers,
+          workerCores: facts.sparkWorkerCores,
+          workerMemory: facts.sparkWorkerMemory,
+          portBase: ports(0).sparkDriver[0],
+        },
+        ray: {
+          address: rayHeadAddress,
+          tokenFile: `${credentialsFolder}/ray-token`,
+          cpus: facts.rayCpus,
+          gpus: facts.gpus,
+        },
+        model: {
+          path: `${imagePaths.model}/model.onnx`,
+          labels: `${imagePaths.model}/labels.json`,
+        },
+        services: [],
+        scratch,
+      };
+    },
+
+    start(engine) {
+      const role = placeOf(engine, recorded<AppFacts>(stack, "app").daftRunner);
+      return docker.start(["exec", "--interactive", container(role), "bash", "-c", leader, "job", scratch]);
+    },
+
+    storeFromHere: async () => {
+      const { port } = recorded<{ port: number }>(stack, "minio");
+      return { ...keys(stack), endpoint: `http://127.0.0.1:${port}` };
+    },
+
+    async collect(folder, make) {
+      const app = container("app");
+      const made = `${scratchFolder}/made/${job}`;
+      const part = `${folder}.${process.pid}.part`;
+      docker.run(["exec", app, "mkdir", "-p", path.posix.dirname(made)]);
+      try {
+        await make(made);
+        fs.rmSync(part, { recursive: true, force: true });
+        fs.mkdirSync(path.dirname(folder), { recursive: true });
+        docker.run(["cp", `${app}:${made}`, part]);
+        fs.rmSync(folder, { recursive: true, force: true });
+        fs.renameSync(part, folder);
+      } finally {
+        docker.try(["exec", app, "rm", "-rf", made]);
+        fs.rmSync(part, { recursive: true, force: true });
+      }
+    },
+
+    watch(engine) {
+      const { daftRunner, sparkWorkers } = recorded<AppFacts>(stack, "app");
+      const counted = belongsTo(engine, daftRunner, sparkWorkers).map(container);
+      return watchContainers(docker, counted, container("minio"));
+    },
+  };
+}
+
+/**
+ * Where jobs of an engine run: Ray's drivers beside the head, because Ray Client is not reliable,
+ * everything else in `app`.
+ */
+export function placeOf(engine: string, daftRunner: "native" | "ray"): Role {
+  return usesRay(engine, daftRunner) ? "ray-head" : "app";
+}
+
+/** The containers whose memory and CPU count as the engine's, the job's own one included. */
+export function belongsTo(engine: string, daftRunner: "native" | "ray", sparkWorkers: number): Role[] {
+  if (usesRay(engine, daftRunner)) return ["ray-head", "ray-worker"];
+  if (engine !== "spark") return ["app"];
+  const workers = Array.from({ length: sparkWorkers }, (_, n) => `spark-worker-${n + 1}` as const);
+  return ["app", "spark-master", ...workers];
+}
+
+function usesRay(engine: string, daftRunner: "native" | "ray"): boolean {
+  return engine === "ray" || (engine === "daft" && daftRunner === "ray");
+}
+
+/** The job's folder is there while its leader lives, which is as long as somebody holds its stdin. */
+const leader = [
+  'mkdir -p -m 700 "$1"',
+  "trap 'rm -rf \"$1\"' EXIT",
+  "python -m engine_comparison.leader",
+].join("\n");
+
+/** What the step that saw the role's container become ready recorded. */
+function recorded<T>(stack: string, role: Role): T {
+  const standing = readStanding(stack, readyStep(role));
+  if (!standing) {
+    throw new UserError(
+      `container ${role} of stack ${stack} does not stand`,
+      "the job needs it",
+      "run npm start -- --stack <name> (or pulumi up) first",
+    );
+  }
+  return standing.result as T;
+}
+
+function keys(stack: string): Omit<Connection["store"], "endpoint"> {
+  const credentials = readCredentials(stack);
+  if (!credentials) throw new Error(`stack ${stack} has no credentials`);
+  return {
+    region: "us-east-1",
+    accessKey: credentials.minioRootUser,
+    secretKey: credentials.minioRootPassword,
+    pathStyle: true,
+    caFile: null,
+  };
+}

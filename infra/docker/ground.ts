@@ -1,0 +1,120 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { incarnation } from "../standing";
+import { step } from "../step";
+import type { Settings } from "../settings";
+import type { Daemon, DaemonInfo } from "./daemon";
+import {
+  incarnationOf,
+  leftovers,
+  settledNetwork,
+  volumeIncarnation,
+  type Found,
+} from "./found";
+import { incarnationLabel, names, stackLabel } from "./names";
+import { recordedVolume } from "./store";
+
+export interface GroundArgs {
+  readonly stack: string;
+  readonly settings: Settings;
+  readonly daemon: Daemon;
+  readonly info: DaemonInfo;
+  readonly found: Found;
+}
+
+/**
+ * What containers stand on: the network, the volumes, and the sweeper.
+ *
+ * Everything depends on the sweeper. As the first thing of an `up` it removes the containers that a
+ * killed deployment left without a record; as the last thing of a `destroy` it removes all that
+ * carries the stack's label. So network, volumes and images need no delete of their own.
+ */
+export class Ground extends pulumi.ComponentResource {
+  readonly stack: string;
+  readonly found: Found;
+  readonly provider: docker.Provider;
+  readonly sweeper: pulumi.Resource;
+  readonly network: docker.Network;
+  /** MinIO's data. */
+  readonly data: docker.Volume;
+  /** Number of the data volume: another one is another, empty volume. */
+  readonly dataIncarnation: number;
+  /** Secrets, in files for the containers' user alone. */
+  readonly credentials: docker.Volume;
+  /** Scratch space of Spark's, Ray's and the jobs' files. */
+  readonly scratch: docker.Volume;
+  readonly networkIncarnation: number;
+  /** Whether the daemon can look at a starting container more often than at one that runs. */
+  readonly startInterval: boolean;
+
+  constructor(name: string, args: GroundArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:docker:Ground", name, {}, opts);
+    const { stack, settings, daemon, info, found } = args;
+    this.stack = stack;
+    this.found = found;
+    this.startInterval = Number((info.ServerVersion ?? "").split(".")[0]) >= 25;
+    this.dataIncarnation = volumeIncarnation(
+      found.volumes.get(names(stack).volume("minio-data")),
+      recordedVolume(stack),
+    );
+    this.networkIncarnation = incarnationOf(settledNetwork(stack), found.network);
+
+    this.provider = new docker.Provider("docker", { host: daemon.host }, { parent: this });
+    this.sweeper = makeSweeper(this);
+    this.network = makeNetwork(this);
+    this.data = makeVolume(this, "minio-data", this.dataIncarnation);
+    this.credentials = makeVolume(this, "credentials", 1);
+    this.scratch = makeVolume(this, "scratch", 1);
+    this.registerOutputs({});
+
+    function makeSweeper(parent: Ground) {
+      const swept = () => leftovers(stack, settings.sparkWorkers, found).length === 0;
+      return step(
+        "sweeper",
+        {
+          script: "infra/docker/steps/sweeper.ts",
+          spec: { incarnation: incarnation(stack, "sweeper", swept) },
+        },
+        { parent },
+      );
+    }
+
+    function makeNetwork(parent: Ground) {
+      return new docker.Network(
+        "network",
+        {
+          name: names(stack).network,
+          driver: "bridge",
+          labels: labels(stack, parent.networkIncarnation),
+        },
+        { ...parent.standing(), deleteBeforeReplace: true },
+      );
+    }
+
+    function makeVolume(parent: Ground, purpose: "minio-data" | "credentials" | "scratch", number: number) {
+      return new docker.Volume(
+        purpose,
+        { name: names(stack).volume(purpose), labels: labels(stack, number) },
+        { ...parent.standing(), deleteBeforeReplace: true },
+      );
+    }
+  }
+
+  /** Options of what goes when the sweeper goes. */
+  standing(): pulumi.CustomResourceOptions {
+    return {
+      parent: this,
+      provider: this.provider,
+      dependsOn: this.sweeper,
+      deletedWith: this.sweeper,
+    };
+  }
+}
+
+/** The labels of a thing: whose it is, and the how-many-eth. */
+export function labels(stack: string, incarnation: number) {
+  return [
+    { label: stackLabel, value: stack },
+    { label: incarnationLabel, value: String(incarnation) },
+  ];
+}

@@ -1,0 +1,36 @@
+/** The roles of containers, which are also their names inside the network. */
+export type Role = "minio" | "spark-master" | `spark-worker-${number}` | "ray-head" | "ray-worker" | "app";
+
+/** The label on everything that a stack has on the daemon; its value is the stack's name. */
+export const stackLabel = "engine-comparison.stack";
+
+/** The label with the number of times a thing was made; see settled.ts. */
+export const incarnationLabel = "engine-comparison.incarnation";
+
+/** The stack whose containers have the seed's names. */
+const seedStack = "dev";
+
+/** The names of what a stack has on the daemon: the seed's on stack `dev`, else with the stack's name. */
+export function names(stack: string) {
+  const own = stack === seedStack;
+  return {
+    network: own ? "engine-comparison" : `engine-comparison-${stack}`,
+    container: (role: Role) => (own ? role : `${stack}-${role}`),
+    volume: (purpose: "minio-data" | "credentials" | "scratch" | "model") =>
+      `${own ? "engine-comparison" : `engine-comparison-${stack}`}-${purpose}`,
+    image: (image: string, hash: string) =>
+      `engine-comparison/${own ? image : `${stack}-${image}`}:${hash}`,
+  } as const;
+}
+
+/** Every role of a stack, in the order in which they become ready. */
+export function roles(sparkWorkers: number): Role[] {
+  return [
+    "minio",
+    "spark-master",
+    ...Array.from({ length: sparkWorkers }, (_, n) => `spark-worker-${n + 1}` as const),
+    "ray-head",
+    "ray-worker",
+    "app",
+  ];
+}

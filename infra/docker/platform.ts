@@ -1,0 +1,139 @@
+import * as pulumi from "@pulumi/pulumi";
+import { shortHash } from "../canonical";
+import { environmentHash, minioVersion, modelIdentity } from "../local/tools";
+import type { Platform } from "../platform";
+import type { Settings } from "../settings";
+import { App } from "./app";
+import { Credentials } from "./credentials";
+import { checkSameDaemon, daemonHost, daemonInfo, Docker, recordDaemon, recordedDaemon } from "./daemon";
+import { checkNames, find } from "./found";
+import { gpuArgs } from "./gpu/access";
+import { askForGpus } from "./gpu/answers";
+import { gpuPlan, type GpuPlan } from "./gpu/plan";
+import { Ground } from "./ground";
+import { baseImage } from "./images/bases";
+import { Image } from "./images/image";
+import { inside } from "./inside";
+import { Minio } from "./minio";
+import { names } from "./names";
+import { checkPorts, urlOf } from "./published";
+import { RayCluster } from "./rayCluster";
+import { checkSizes, sizeOf } from "./sizes";
+import { SparkCluster } from "./sparkCluster";
+
+/**
+ * The seed's containers on this machine's Docker daemon.
+ *
+ * @throws UserError before anything is made: no Docker, no GPU that is required, a name or port that
+ *   is taken, a container that does not fit
+ */
+export async function dockerPlatform(settings: Settings, stack: string): Promise<Platform> {
+  const host = daemonHost();
+  const info = daemonInfo(host);
+  const daemon = { host, id: info.ID ?? "" };
+  checkSameDaemon(stack, recordedDaemon(stack), daemon);
+  const cpus = info.NCPU ?? 1;
+  checkSizes(settings, { cpus, memoryBytes: info.MemTotal ?? 0 });
+  const plan = gpuPlan(settings.gpu, settings.gpuWorkers, () => askForGpus(info));
+  const docker = new Docker(host);
+  const found = find(docker, stack);
+  checkNames(docker, stack, settings.sparkWorkers, found);
+  await checkPorts(settings.portOffset, (role) =>
+    Boolean(found.containers.get(names(stack).container(role))?.running),
+  );
+  if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
+  tell(plan, settings);
+  const ground = new Ground("ground", { stack, settings, daemon, info, found });
+  return containers(settings, plan, cpus, ground);
+}
+
+/** Everything on the ground, in the order in which it becomes ready. */
+function containers(settings: Settings, plan: GpuPlan, cpus: number, ground: Ground): Platform {
+  const base = baseImage(settings, plan.device);
+  const minioImage = new Image("minio", {
+    ground,
+    settings,
+    buildArgs: {
+      BASE_IMAGE: baseImage(settings, "cpu"),
+      MINIO_VERSION: minioVersion,
+      MINIO_COMMIT: minioVersion.split("-").pop()!,
+    },
+  });
+  const engineImage = new Image("engine", {
+    ground,
+    settings,
+    buildArgs: { BASE_IMAGE: base, DEVICE: plan.device },
+  });
+  const credentials = new Credentials("docker-credentials", {
+    ground,
+    settings,
+    image: minioImage.imageName,
+    imageReady: minioImage.image,
+  });
+
+  const { portOffset } = settings;
+  const size = (role: Parameters<typeof sizeOf>[0]) => sizeOf(role, settings, cpus);
+  const shared = { ground, portOffset, generation: credentials.generation };
+  const engine = { ...shared, image: engineImage.imageName };
+  const gpu = gpuArgs(plan);
+  const gpus = plan.device === "cuda" ? plan.gpus.length : 0;
+  const opts = { dependsOn: [engineImage.image, credentials.placed] };
+
+  const minio = new Minio(
+    "object-store",
+    { ...shared, image: minioImage.imageName, size: size("minio") },
+    { dependsOn: [minioImage.image, credentials.placed] },
+  );
+  const spark = new SparkCluster(
+    "spark",
+    { ...engine, settings, gpu, masterSize: size("spark-master"), workerSize: size("spark-worker") },
+    opts,
+  );
+  const ray = new RayCluster(
+    "ray",
+    { ...engine, settings, gpu, gpus, headSize: size("ray-head"), workerSize: size("ray-worker") },
+    opts,
+  );
+  const services = [minio.service, spark.master, ...spark.workers, ray.head, ray.worker];
+  const app = new App(
+    "workplace",
+    { ...engine, gpu, size: size("app"), facts: jobFacts(settings, gpus) },
+    { dependsOn: services.map(({ ready }) => ready) },
+  );
+
+  return {
+    objectStore: {
+      endpoint: urlOf(portOffset, inside.minio.api),
+      consoleUrl: urlOf(portOffset, inside.minio.console),
+      marker: `volume ${ground.dataIncarnation}`,
+      ready: minio.service.ready,
+      data: ground.data,
+    },
+    sparkUiUrl: urlOf(portOffset, inside.sparkMaster.ui),
+    rayDashboardUrl: urlOf(portOffset, inside.ray.dashboard),
+    device: plan.device,
+    python: app.service.ready,
+    quiet: [...services, app.service].map(({ ready }) => ready),
+    environment: shortHash({ locks: environmentHash(), base, device: plan.device }),
+    model: modelIdentity(settings),
+  };
+}
+
+/** What the scripts that start jobs in the containers have to know; see executor.ts. */
+function jobFacts(settings: Settings, gpus: number): Record<string, string | number> {
+  return {
+    daftRunner: settings.daftRunner === "native" ? "native" : "ray",
+    rayCpus: settings.rayCpus,
+    gpus,
+    sparkWorkers: settings.sparkWorkers,
+    sparkWorkerCores: settings.sparkWorkerCores,
+    sparkWorkerMemory: `${Math.floor(settings.sparkWorkerMemory / 2 ** 20)}m`,
+  };
+}
+
+/** Says what the models run on, and why. */
+function tell(plan: GpuPlan, settings: Settings): void {
+  if (plan.device === "cuda") pulumi.log.info(`models run on ${plan.gpus.join(", ")}`);
+  else if (settings.gpu !== "off") pulumi.log.info(`models run on the CPU: ${plan.reason}`);
+  for (const note of plan.notes) pulumi.log.warn(note);
+}

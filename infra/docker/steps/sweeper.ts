@@ -1,0 +1,36 @@
+import { runStep } from "../../runStep";
+import { removeStanding } from "../../standing";
+import { Docker, forgetDaemon } from "../daemon";
+import { find, leftovers, networkStep, readyStep } from "../found";
+import { roles, stackLabel } from "../names";
+
+/** More workers than a stack may have. */
+const mostWorkers = 16;
+
+void runStep<unknown>({
+  /** Removes containers that a killed deployment left: Pulumi may not know them, and they hold names and ports. */
+  async create({ stack }) {
+    const docker = Docker.of(stack);
+    const left = leftovers(stack, mostWorkers, find(docker, stack));
+    if (left.length > 0) docker.run(["rm", "--force", "--volumes", ...left]);
+    return { swept: left.length };
+  },
+
+  /** Removes all that carries the stack's label, whoever made it. */
+  async delete({ stack }) {
+    const docker = Docker.of(stack);
+    const label = `label=${stackLabel}=${stack}`;
+    const all = (...list: string[]) =>
+      [...new Set(docker.run([...list, "--quiet", "--no-trunc", "--filter", label]).split("\n"))].filter(Boolean);
+    const remove = (ids: string[], ...command: string[]) => {
+      if (ids.length > 0) docker.run([...command, ...ids]);
+    };
+    remove(all("ps", "--all"), "rm", "--force", "--volumes");
+    remove(all("network", "ls"), "network", "rm");
+    remove(docker.run(["volume", "ls", "--quiet", "--filter", label]).split("\n").filter(Boolean), "volume", "rm");
+    remove(all("image", "ls", "--all"), "image", "rm", "--force");
+    for (const role of roles(mostWorkers)) removeStanding(stack, readyStep(role));
+    removeStanding(stack, networkStep);
+    forgetDaemon(stack);
+  },
+});

@@ -1,0 +1,25 @@
+import { execFileSync } from "node:child_process";
+
+/**
+ * What a program prints, or undefined where it is missing, fails or does not answer in time.
+ *
+ * @param env the environment; the caller's by default
+ */
+export function probe(
+  argv: readonly string[],
+  timeoutMs = 10_000,
+  env: NodeJS.ProcessEnv = process.env,
+): string | undefined {
+  const [program, ...args] = argv;
+  try {
+    return execFileSync(program!, args, {
+      encoding: "utf8",
+      timeout: timeoutMs,
+      killSignal: "SIGKILL",
+      stdio: ["ignore", "pipe", "ignore"],
+      env,
+    });
+  } catch {
+    return undefined;
+  }
+}

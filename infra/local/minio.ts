@@ -1,0 +1,49 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { ObjectStore } from "../platform";
+import { step } from "../step";
+import type { Observed } from "./observe";
+import type { ports } from "./ports";
+import type { Supervisor } from "./supervisor";
+import type { Tool } from "./toolchain";
+
+export interface MinioArgs {
+  readonly supervisor: Supervisor;
+  readonly binary: Tool;
+  readonly observed: Observed;
+  readonly ports: ReturnType<typeof ports>["minio"];
+}
+
+/** The object store: MinIO on one drive in the stack folder, at the loopback interface. */
+export class Minio extends pulumi.ComponentResource implements ObjectStore {
+  readonly endpoint: string;
+  readonly consoleUrl: string;
+  readonly marker: string;
+  readonly ready: pulumi.Resource;
+  readonly data: pulumi.Resource;
+
+  constructor(name: string, args: MinioArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:local:Minio", name, {}, opts);
+    const { supervisor, binary, observed, ports } = args;
+    const parent = this;
+    this.endpoint = `http://127.0.0.1:${ports.api}`;
+    this.consoleUrl = `http://127.0.0.1:${ports.console}`;
+    const incarnation = observed.incarnation("minio-data");
+    this.marker = String(incarnation);
+
+    this.data = step(
+      "minio-data",
+      { script: "infra/local/steps/minioData.ts", spec: { incarnation } },
+      { parent },
+    );
+    this.ready = supervisor.service(
+      "minio",
+      {
+        script: "minio",
+        spec: { ports, binary: binary.identity, data: this.marker },
+        dependsOn: [this.data, binary.resource],
+      },
+      { parent },
+    );
+    this.registerOutputs({ endpoint: this.endpoint, consoleUrl: this.consoleUrl });
+  }
+}

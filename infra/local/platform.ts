@@ -1,0 +1,56 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Platform } from "../platform";
+import type { Settings } from "../settings";
+import { Credentials } from "./credentials";
+import { deviceHere, type Device } from "./device";
+import { Minio } from "./minio";
+import { isService, observe, type Observed } from "./observe";
+import { ports } from "./ports";
+import { preflight } from "./preflight";
+import { RayCluster } from "./ray";
+import { SparkCluster } from "./spark";
+import { Supervisor } from "./supervisor";
+import { Toolchain } from "./toolchain";
+import { environmentHash, modelIdentity } from "./tools";
+
+/** What was found out about the machine and the stack before anything is declared. */
+export interface Surroundings {
+  readonly observed: Observed;
+  readonly device: Device;
+}
+
+/** Stands up target `local`: MinIO, Spark and Ray as processes of this user under one supervisor. */
+export async function localPlatform(settings: Settings, stack: string): Promise<Platform> {
+  const device = deviceHere(settings.gpu);
+  if (device.warning) await pulumi.log.warn(device.warning);
+  const observed = await observe(stack);
+  await preflight(settings, stack, observed);
+  const stopped = observed.fallen.filter(isService);
+  if (stopped.length > 0) await pulumi.log.info(`services stopped: ${stopped.join(", ")}`);
+  return declare(settings, stack, { observed, device });
+}
+
+/** Declares the platform's resources. */
+export function declare(settings: Settings, stack: string, around: Surroundings): Platform {
+  const { observed, device } = around;
+  const port = ports(settings.portOffset);
+  const toolchain = new Toolchain("toolchain", { settings, observed });
+  const { python } = toolchain;
+  const credentials = new Credentials("credentials", { settings, stack, observed });
+  const supervisor = new Supervisor("supervisor", { python, credentials, observed });
+  const binary = toolchain.minioBinary;
+  const minio = new Minio("minio", { supervisor, binary, observed, ports: port.minio });
+  const spark = new SparkCluster("spark", { supervisor, settings, ports: port });
+  const ray = new RayCluster("ray", { supervisor, settings, gpus: device.gpus, ports: port.ray });
+
+  return {
+    objectStore: minio,
+    sparkUiUrl: spark.uiUrl,
+    rayDashboardUrl: ray.dashboardUrl,
+    device: device.device,
+    python: python.resource,
+    quiet: [...toolchain.all, minio.ready, ...spark.all, ray.head],
+    environment: environmentHash(),
+    model: modelIdentity(settings),
+  };
+}

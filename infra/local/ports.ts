@@ -1,0 +1,104 @@
+/** One port that a stack on target `local` listens on. */
+export interface Listener {
+  /** The service's resource name. */
+  readonly service: string;
+  /** What the port is for, as told to people. */
+  readonly purpose: string;
+  readonly port: number;
+}
+
+/** How many ports Ray's worker processes may use, one each. */
+const rayWorkerPorts = 100;
+
+/** Blocks of ports for Spark drivers; a driver takes the first block that is free. */
+export const sparkDriverBlock = 20;
+const sparkDriverBlocks = 8;
+
+/** Every fixed port, before `portOffset`. */
+const base = {
+  minio: 9000,
+  minioConsole: 9001,
+  sparkMaster: 7077,
+  sparkMasterUi: 8080,
+  sparkWorker: 7078,
+  sparkWorkerUi: 8081,
+  sparkDriver: 7200,
+  ray: 6379,
+  rayDashboard: 8265,
+  rayClient: 10001,
+  rayNodeManager: 6380,
+  rayObjectManager: 6381,
+  rayRuntimeEnvAgent: 6382,
+  rayDashboardAgent: 6383,
+  rayDashboardAgentGrpc: 6384,
+  rayMetrics: 6385,
+  rayDashboardMetrics: 6386,
+  rayAutoscalerMetrics: 6387,
+  rayWorker: 10100,
+} as const;
+
+/** The ports of a stack: the usual ones plus `offset`. */
+export function ports(offset: number) {
+  const at = (name: keyof typeof base) => base[name] + offset;
+  return {
+    minio: { api: at("minio"), console: at("minioConsole") },
+    sparkMaster: { rpc: at("sparkMaster"), ui: at("sparkMasterUi") },
+    /** @param index from 1 */
+    sparkWorker: (index: number) => ({
+      rpc: at("sparkWorker") + index - 1,
+      ui: at("sparkWorkerUi") + index - 1,
+    }),
+    sparkDriver: Array.from(
+      { length: sparkDriverBlocks },
+      (_, block) => at("sparkDriver") + block * sparkDriverBlock,
+    ),
+    ray: {
+      gcs: at("ray"),
+      dashboard: at("rayDashboard"),
+      client: at("rayClient"),
+      nodeManager: at("rayNodeManager"),
+      objectManager: at("rayObjectManager"),
+      runtimeEnvAgent: at("rayRuntimeEnvAgent"),
+      dashboardAgent: at("rayDashboardAgent"),
+      dashboardAgentGrpc: at("rayDashboardAgentGrpc"),
+      metrics: at("rayMetrics"),
+      dashboardMetrics: at("rayDashboardMetrics"),
+      autoscalerMetrics: at("rayAutoscalerMetrics"),
+      firstWorker: at("rayWorker"),
+      lastWorker: at("rayWorker") + rayWorkerPorts - 1,
+    },
+  };
+}
+
+/** The table of all that listens in a stack, but for the ranges of workers and drivers. */
+export function listeners(offset: number, sparkWorkers: number): Listener[] {
+  const { minio, sparkMaster, sparkWorker, ray } = ports(offset);
+  const row = (service: string) => (purpose: string, port: number) => ({ service, purpose, port });
+  const ofMinio = row("minio");
+  const ofMaster = row("spark-master");
+  const ofRay = row("ray-head");
+  return [
+    ofMinio("MinIO's S3 API", minio.api),
+    ofMinio("MinIO's console", minio.console),
+    ofMaster("Spark master", sparkMaster.rpc),
+    ofMaster("Spark master's page", sparkMaster.ui),
+    ...Array.from({ length: sparkWorkers }, (_, n) => n + 1).flatMap((index) => {
+      const ofWorker = row(`spark-worker-${index}`);
+      return [
+        ofWorker(`Spark worker ${index}`, sparkWorker(index).rpc),
+        ofWorker(`Spark worker ${index}'s page`, sparkWorker(index).ui),
+      ];
+    }),
+    ofRay("Ray head", ray.gcs),
+    ofRay("Ray dashboard", ray.dashboard),
+    ofRay("Ray client server", ray.client),
+    ofRay("Ray node manager", ray.nodeManager),
+    ofRay("Ray object manager", ray.objectManager),
+    ofRay("Ray runtime environment agent", ray.runtimeEnvAgent),
+    ofRay("Ray dashboard agent", ray.dashboardAgent),
+    ofRay("Ray dashboard agent, gRPC", ray.dashboardAgentGrpc),
+    ofRay("Ray metrics", ray.metrics),
+    ofRay("Ray dashboard's metrics", ray.dashboardMetrics),
+    ofRay("Ray autoscaler's metrics", ray.autoscalerMetrics),
+  ];
+}

@@ -1,0 +1,104 @@
+import * as fs from "node:fs";
+import { cacheFolder } from "../folders";
+import type { Settings } from "../settings";
+import { readStanding } from "../standing";
+import { UserError } from "../userError";
+import { findJava } from "./machine/java";
+import { isFree, whoListens } from "./machine/listening";
+import { findPython } from "./machine/python";
+import type { Observed } from "./observe";
+import { places } from "./places";
+import { listeners, type Listener } from "./ports";
+import { marker } from "./processes/leftovers";
+import { ownProcesses, startedWith, type Process } from "./processes/processTable";
+import { stackId } from "./processes/supervisord";
+import { freeDisk, freeMemory, lacking, together } from "./requirements";
+import { ownModel, toolNames } from "./tools";
+
+/**
+ * Checks before anything is made what would otherwise fail in the middle: prerequisites, room and
+ * ports. Nothing is looked at for what stands already.
+ *
+ * @throws UserError with everything that is missing, or with the port that is taken
+ */
+export async function preflight(settings: Settings, stack: string, observed: Observed): Promise<void> {
+  const needed = listeners(settings.portOffset, settings.sparkWorkers).filter(
+    ({ service, port }) => !(observed.alive(service) && recordedPorts(stack, service).includes(port)),
+  );
+  const tools = toolNames.filter((tool) => !observed.alive(tool));
+  const found = {
+    missing: [
+      ...(tools.includes("python") ? attempt(() => findPython()) : []),
+      ...(tools.includes("jars") || needed.length > 0 ? attempt(() => findJava()) : []),
+      ...(tools.includes("model") && settings.modelPath ? attempt(() => readable(settings.modelPath!)) : []),
+    ],
+    ...(tools.includes("python") || tools.includes("minio-binary")
+      ? { cacheFree: freeDisk(cacheFolder()) }
+      : {}),
+    ...(needed.length > 0
+      ? { homeFree: freeDisk(places(stack).root), memoryFree: freeMemory() }
+      : {}),
+  };
+  const errors = lacking(found);
+  if (errors.length > 0) throw together(errors);
+  await checkPorts(stack, needed);
+}
+
+function attempt(check: () => unknown): UserError[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    if (error instanceof UserError) return [error];
+    throw error;
+  }
+}
+
+function readable(modelPath: string): void {
+  try {
+    fs.accessSync(ownModel(modelPath), fs.constants.R_OK);
+  } catch {
+    throw new UserError(
+      `modelPath is ${JSON.stringify(modelPath)}, but ${ownModel(modelPath)} cannot be read`,
+      "the image workloads load that model",
+      "set modelPath to an ONNX file, or to nothing for the default model",
+    );
+  }
+}
+
+/** The ports that a service's step recorded. */
+function recordedPorts(stack: string, service: string): readonly number[] {
+  const { ports } = (readStanding(stack, service)?.result ?? {}) as { ports?: Record<string, number> };
+  return Object.values(ports ?? {});
+}
+
+async function checkPorts(stack: string, needed: readonly Listener[]): Promise<void> {
+  for (const listener of needed) {
+    if (await isFree(listener.port)) continue;
+    const holder = whoListens(listener.port);
+    if (holder && isOurs(stack, holder)) continue; // its step ends it
+    throw portTaken(listener, holder);
+  }
+}
+
+/** The error for a port that somebody else has. */
+export function portTaken({ port, purpose }: Listener, holder: Process | undefined): UserError {
+  const who = holder ? `${holder.name} (pid ${holder.pid})` : "another user's process";
+  return new UserError(
+    `port ${port} is taken by ${who}`,
+    `${purpose} listens there`,
+    "end that process, or move this stack's ports: --config portOffset=20000 " +
+      "(pulumi config set portOffset 20000)",
+  );
+}
+
+/** Whether a process, or one that it descends from, was started by this stack's supervisor. */
+function isOurs(stack: string, holder: Process): boolean {
+  const id = stackId(stack);
+  if (id === undefined) return false;
+  const table = new Map(ownProcesses().map((process) => [process.pid, process]));
+  for (let each: Process | undefined = holder; each; each = table.get(each.parent)) {
+    if (startedWith(each.pid, marker)?.startsWith(`${id}/`)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,29 @@
+import * as http from "node:http";
+import * as net from "node:net";
+
+/** The body of a GET, or undefined where nothing answers 200 in time. */
+export function get(url: string, timeoutMs = 2_000): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const request = http.get(url, { agent: false, timeout: timeoutMs }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (part: string) => (text += part));
+      response.on("end", () => resolve(response.statusCode === 200 ? text : undefined));
+      response.on("error", () => resolve(undefined));
+    });
+    request.on("timeout", () => request.destroy());
+    request.on("error", () => resolve(undefined));
+  });
+}
+
+/** Whether a TCP connection to a port of this machine is accepted. */
+export function accepts(port: number, timeoutMs = 2_000): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: "127.0.0.1", port, timeout: timeoutMs });
+    const done = (open: boolean) => {
+      socket.destroy();
+      resolve(open);
+    };
+    socket.once("connect", () => done(true));
+    socket.once("timeout", () => done(false)).once("error", () => done(false));
+  });
+}

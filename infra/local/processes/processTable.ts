@@ -1,0 +1,87 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+
+/** One process as /proc tells of it. */
+export interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  readonly name: string;
+  readonly session: number;
+}
+
+/** When a process started, in clock ticks since boot: with the pid it names one process for ever. */
+export function startOf(pid: number): string {
+  return stat(pid)?.start ?? "";
+}
+
+/** Whether the process that started at `start` still runs; a zombie does not. */
+export function runs(pid: number, start: string): boolean {
+  const found = stat(pid);
+  return found !== undefined && found.start === start && found.state !== "Z" && found.state !== "X";
+}
+
+function stat(pid: number | string) {
+  try {
+    const text = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The name is in brackets and may hold anything, brackets and spaces too.
+    const end = text.lastIndexOf(")");
+    const fields = text.slice(end + 2).split(" ");
+    return {
+      name: text.slice(text.indexOf("(") + 1, end),
+      state: fields[0]!,
+      parent: Number(fields[1]),
+      session: Number(fields[3]),
+      start: fields[19]!,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** All processes of this user, but for zombies. Where there is no /proc the list is empty. */
+export function ownProcesses(): Process[] {
+  const uid = os.userInfo().uid;
+  let entries: string[];
+  try {
+    entries = fs.readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));
+  } catch {
+    return [];
+  }
+  return entries.flatMap((entry) => {
+    try {
+      if (fs.statSync(`/proc/${entry}`).uid !== uid) return [];
+    } catch {
+      return [];
+    }
+    const found = stat(entry);
+    if (!found || found.state === "Z" || found.state === "X") return [];
+    const { name, parent, session } = found;
+    return [{ pid: Number(entry), parent, name, session }];
+  });
+}
+
+/** One variable of the environment that a process was started with. */
+export function startedWith(pid: number, variable: string): string | undefined {
+  try {
+    const all = fs.readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");
+    return all.find((entry) => entry.startsWith(`${variable}=`))?.slice(variable.length + 1);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `roots` and all that descends from them. */
+export function withDescendants(roots: readonly number[], table: readonly Process[]): number[] {
+  const children = new Map<number, number[]>();
+  for (const { pid, parent } of table) {
+    children.set(parent, [...(children.get(parent) ?? []), pid]);
+  }
+  const found = new Set<number>();
+  const visit = (pid: number): void => {
+    if (found.has(pid)) return;
+    found.add(pid);
+    children.get(pid)?.forEach(visit);
+  };
+  roots.forEach(visit);
+  return [...found];
+}

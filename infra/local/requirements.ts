@@ -1,0 +1,90 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { UserError } from "../userError";
+
+const gib = 2 ** 30;
+
+/** What an installation of the toolchain takes at its peak: Python 2.5 GiB, building MinIO 3 GiB. */
+const toolchainDisk = 7 * gib;
+
+/** What a stack takes: the sample datasets twice, outputs, shuffle files and logs. */
+const stackDisk = 2 * gib;
+
+/** What the services take by themselves, before a job runs. */
+const servicesMemory = 2.5 * gib;
+
+/** What was found on the machine; undefined what need not be looked at. */
+export interface Found {
+  /** Free bytes where the caches go, if something must be installed. */
+  readonly cacheFree?: { readonly folder: string; readonly bytes: number };
+  /** Free bytes where the stack folder goes. */
+  readonly homeFree?: { readonly folder: string; readonly bytes: number };
+  /** Memory that could be had without swapping, if services must be started. */
+  readonly memoryFree?: number;
+  /** What the finder of a tool threw. */
+  readonly missing: readonly UserError[];
+}
+
+/** Everything that stands in the way of a deployment, at once rather than one by one. */
+export function lacking(found: Found): UserError[] {
+  const { cacheFree, homeFree, memoryFree, missing } = found;
+  return [
+    ...missing,
+    ...tooSmall(cacheFree, toolchainDisk, "the toolchain", "ENGINE_COMPARISON_CACHE"),
+    ...tooSmall(homeFree, stackDisk, "a stack", "ENGINE_COMPARISON_HOME"),
+    ...(memoryFree !== undefined && memoryFree < servicesMemory
+      ? [
+          new UserError(
+            `${inGib(memoryFree)} of memory is free, and the services take ${inGib(servicesMemory)}`,
+            "the kernel would end some of them",
+            "end other programs, or other stacks (npm run destroy)",
+          ),
+        ]
+      : []),
+  ];
+}
+
+function tooSmall(
+  free: { folder: string; bytes: number } | undefined,
+  wanted: number,
+  what: string,
+  variable: string,
+): UserError[] {
+  if (!free || free.bytes >= wanted) return [];
+  return [
+    new UserError(
+      `${inGib(free.bytes)} is free in ${free.folder}, and ${what} takes ${inGib(wanted)}`,
+      "it would stop half-way on a full disk",
+      `make room, or set ${variable} to a folder on another disk`,
+    ),
+  ];
+}
+
+/** Several errors as one, so that they are mended in one go. */
+export function together(errors: readonly UserError[]): UserError {
+  if (errors.length === 1) return errors[0]!;
+  const list = (part: "what" | "why" | "fix") => errors.map((error) => error[part]).join("\n       ");
+  return new UserError(list("what"), list("why"), list("fix"));
+}
+
+function inGib(bytes: number): string {
+  return `${(bytes / gib).toFixed(1)} GiB`;
+}
+
+/** Free bytes for this user on the disk where `folder` is or will be. */
+export function freeDisk(folder: string): { folder: string; bytes: number } {
+  let existing = folder;
+  while (!fs.existsSync(existing)) existing = path.dirname(existing);
+  const { bavail, bsize } = fs.statfsSync(existing);
+  return { folder, bytes: bavail * bsize };
+}
+
+/** Memory that could be had without swapping; undefined where the system does not say. */
+export function freeMemory(): number | undefined {
+  try {
+    const found = /^MemAvailable:\s+(\d+) kB/m.exec(fs.readFileSync("/proc/meminfo", "utf8"));
+    return found ? Number(found[1]) * 1024 : undefined;
+  } catch {
+    return undefined;
+  }
+}

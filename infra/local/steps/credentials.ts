@@ -1,0 +1,55 @@
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import { text } from "node:stream/consumers";
+import { canonicalJson } from "../../canonical";
+import { forgetOwner } from "../../ownership";
+import { runStep, type StepContext } from "../../runStep";
+import { readStanding } from "../../standing";
+import { places } from "../places";
+import { readCredentials, type Credentials } from "../secrets";
+
+/** What stdin holds: what the settings gave, and nothing for what is to be random. */
+type Given = Partial<Pick<Credentials, "minioRootUser" | "minioRootPassword">>;
+
+/** Keeps the stack's secrets in files for its user alone; prints only how often they changed. */
+void runStep<unknown>({
+  async create(context) {
+    const given = JSON.parse((await text(process.stdin)) || "{}") as Given;
+    return { generation: keep(context, given) };
+  },
+  /** Goes last of all that needs a stack to stand, so the stack's name is free again. */
+  async delete({ stack }) {
+    const { credentials, rayToken, sparkSecret } = places(stack);
+    for (const file of [credentials, rayToken, sparkSecret]) fs.rmSync(file, { force: true });
+    forgetOwner(stack);
+  },
+});
+
+function keep({ stack, name }: StepContext<unknown>, given: Given): number {
+  const { root, credentials: file, rayToken, sparkSecret } = places(stack);
+  fs.mkdirSync(root, { recursive: true, mode: 0o700 });
+  fs.chmodSync(root, 0o700);
+  const known: Partial<Credentials> = readCredentials(stack) ?? {};
+  const recorded = Number(readStanding(stack, name)?.result.generation ?? 0);
+  const { generation: last = recorded, ...before } = known;
+  const now = {
+    minioRootUser: given.minioRootUser ?? before.minioRootUser ?? `ec${secret(8)}`,
+    minioRootPassword: given.minioRootPassword ?? before.minioRootPassword ?? secret(20),
+    sparkSecret: before.sparkSecret ?? secret(32),
+    rayToken: before.rayToken ?? secret(32),
+  };
+  const generation = canonicalJson(now) === canonicalJson(before) ? last : Math.max(last, recorded) + 1;
+  writePrivately(rayToken, now.rayToken);
+  writePrivately(sparkSecret, now.sparkSecret);
+  writePrivately(file, JSON.stringify({ ...now, generation }));
+  return generation;
+}
+
+function secret(bytes: number): string {
+  return randomBytes(bytes).toString("hex");
+}
+
+function writePrivately(file: string, content: string): void {
+  fs.writeFileSync(`${file}.new`, content, { mode: 0o600 });
+  fs.renameSync(`${file}.new`, file);
+}

@@ -1,0 +1,64 @@
+import * as pulumi from "@pulumi/pulumi";
+import { step, type StepSpec } from "../step";
+import type { Credentials } from "./credentials";
+import type { Observed } from "./observe";
+import type { Tool } from "./toolchain";
+
+export interface SupervisorArgs {
+  readonly python: Tool;
+  readonly credentials: Credentials;
+  readonly observed: Observed;
+}
+
+/** A service to run under the supervisor. */
+export interface ServiceArgs {
+  /** The script, e.g. `minio` for `infra/local/steps/minio.ts`. */
+  readonly script: string;
+  readonly spec: StepSpec;
+  readonly dependsOn?: pulumi.Resource[];
+}
+
+/** The stack's supervisord, which starts its services again when they die. */
+export class Supervisor extends pulumi.ComponentResource {
+  private readonly resource: pulumi.Resource;
+  private readonly identity: string;
+
+  constructor(
+    name: string,
+    private readonly args: SupervisorArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    super("engine-comparison:local:Supervisor", name, {}, opts);
+    const incarnation = args.observed.incarnation("supervisor");
+    const python = args.python.identity;
+    this.identity = `${incarnation}.${python}`;
+    this.resource = step(
+      "supervisor",
+      { script: "infra/local/steps/supervisor.ts", spec: { incarnation, python } },
+      { parent: this, dependsOn: args.python.resource },
+    );
+    this.registerOutputs();
+  }
+
+  /**
+   * Declares a service. It starts again when its spec, the supervisor or the credentials change,
+   * and when it is found dead.
+   */
+  service(name: string, service: ServiceArgs, opts: { parent: pulumi.Resource }): pulumi.Resource {
+    const { credentials, observed } = this.args;
+    const { script, spec, dependsOn = [] } = service;
+    return step(
+      name,
+      {
+        script: `infra/local/steps/${script}.ts`,
+        spec: {
+          ...spec,
+          incarnation: observed.incarnation(name),
+          supervisor: this.identity,
+          credentials: credentials.generation,
+        } as unknown as StepSpec,
+      },
+      { ...opts, dependsOn: [this.resource, credentials.resource, ...dependsOn] },
+    );
+  }
+}

@@ -1,0 +1,59 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "../settings";
+import { step } from "../step";
+import type { Observed } from "./observe";
+import { lockHash, minioVersion, modelIdentity, type ToolName } from "./tools";
+
+export interface ToolchainArgs {
+  readonly settings: Settings;
+  readonly observed: Observed;
+}
+
+/** A tool of the toolchain, and what makes those that use it start again. */
+export interface Tool {
+  readonly resource: pulumi.Resource;
+  /** Changes with the tool's content, and when it was made again. */
+  readonly identity: string;
+}
+
+/** All that services and jobs run from, installed side by side into the shared cache. */
+export class Toolchain extends pulumi.ComponentResource {
+  /** The locked Python environment, with Spark, Ray, Daft and supervisor. */
+  readonly python: Tool;
+  /** The jars that let Spark speak S3. */
+  readonly jars: Tool;
+  readonly minioBinary: Tool;
+  readonly model: Tool;
+
+  constructor(name: string, args: ToolchainArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:local:Toolchain", name, {}, opts);
+    const { settings, observed } = args;
+    const { modelPath } = settings;
+    const tool = (
+      name: ToolName,
+      script: string,
+      content: Readonly<Record<string, string>>,
+      dependsOn: pulumi.Resource[] = [],
+    ): Tool => {
+      const incarnation = observed.incarnation(name);
+      const spec = { ...content, incarnation };
+      const file = `infra/local/steps/${script}.ts`;
+      return {
+        resource: step(name, { script: file, spec }, { parent: this, dependsOn }),
+        identity: [...Object.values(content), incarnation].join("."),
+      };
+    };
+
+    this.python = tool("python", "python", { lock: lockHash("python") });
+    const onPython = [this.python.resource];
+    this.minioBinary = tool("minio-binary", "minioBinary", { version: minioVersion });
+    this.jars = tool("jars", "jars", { lock: lockHash("jars") }, onPython);
+    const model = { model: modelIdentity(settings), ...(modelPath ? { modelPath } : {}) };
+    this.model = tool("model", "model", model, onPython);
+    this.registerOutputs();
+  }
+
+  get all(): pulumi.Resource[] {
+    return [this.python, this.jars, this.minioBinary, this.model].map(({ resource }) => resource);
+  }
+}
