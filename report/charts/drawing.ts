@@ -1,0 +1,116 @@
+import * as Plot from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import { shortened } from "../format";
+import { plain, trusted, type Html } from "../html";
+import { isVerified, type Outcome, type Verified } from "../outcome";
+import { engineColor, engineName } from "../words";
+
+/** What a chart says to those who do not see it. */
+export interface Described {
+  /** Unique on the page. */
+  readonly id: string;
+  readonly title: string;
+  readonly description: string;
+}
+
+const width = 420;
+const bandHeight = 36;
+const namesWidth = 84;
+
+/** Draws marks into an SVG picture whose colours are those of the page, light or dark. */
+export function draw(options: Plot.PlotOptions, { id, title, description }: Described): Html {
+  const { document } = parseHTML("<!doctype html><html><body></body></html>");
+  const svg = Plot.plot({
+    document: document,
+    width,
+    marginLeft: namesWidth,
+    marginRight: 24,
+    marginTop: 4,
+    marginBottom: 34,
+    // Channels hold colours and opacities themselves, not values to be encoded by them.
+    color: { type: "identity" },
+    opacity: { type: "identity" },
+    ...options,
+  });
+  const add = (name: string, text: string) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+    element.setAttribute("id", `${id}-${name}`);
+    element.textContent = plain(text);
+    svg.insertBefore(element, svg.firstChild);
+  };
+  add("desc", description);
+  add("title", title);
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-labelledby", `${id}-title`);
+  svg.setAttribute("aria-describedby", `${id}-desc`);
+  svg.removeAttribute("class");
+  // Plot's own style sheet is repeated in every picture; what is needed of it is in style.css.
+  svg.querySelector("style")?.remove();
+  return trusted(svg.outerHTML);
+}
+
+/** A band a run: the facets that all charts have in common, with the engines' names before them. */
+export function bands(outcomes: readonly Outcome[]): Plot.PlotOptions {
+  return {
+    height: 38 + bandHeight * Math.max(1, outcomes.length),
+    fy: { domain: outcomes.map(({ engine }) => engine), padding: 0, label: null, axis: null },
+    marks: [
+      Plot.axisFy({
+        anchor: "left",
+        label: null,
+        fontSize: 12.5,
+        tickSize: 0,
+        dx: -6,
+        tickFormat: (engine: string) => plain(shortened(engineName(engine), 12)),
+      }),
+    ],
+  };
+}
+
+/** In the bands of runs without a result: that it failed, where others have their marks. */
+export function absences(outcomes: readonly Outcome[]): Plot.Markish[] {
+  const absent = outcomes.filter((outcome) => !isVerified(outcome));
+  return [
+    Plot.text(absent, {
+      fy: "engine",
+      frameAnchor: "left",
+      dx: 6,
+      fontSize: 12,
+      fontWeight: 600,
+      fill: "var(--failed)",
+      text: (outcome: Outcome) =>
+        outcome.status === "failed"
+          ? `✕ failed: ${shortened(plain(outcome.reason.split("\n")[0]), 34)}`
+          : "– no outcome",
+    }),
+  ];
+}
+
+/** What {@link absences} says, in words. */
+export function absencesInWords(outcomes: readonly Outcome[]): string {
+  return outcomes
+    .filter((outcome) => !isVerified(outcome))
+    .map(({ engine, status }) => ` ${engineName(engine)}: ${status}.`)
+    .join("");
+}
+
+export const color = ({ engine }: { readonly engine: string }) => engineColor(engine);
+
+/** The most of some values, or 1 where there are none: the end of an axis that starts at 0. */
+export function most(verified: readonly Verified[], value: (run: Verified) => number): number {
+  return Math.max(...verified.map(value)) || 1;
+}
+
+/** A value axis below the bands. */
+export function valueAxis(options: Plot.AxisXOptions): Plot.Markish[] {
+  return [
+    Plot.gridX({ stroke: "var(--grid)", strokeOpacity: 1, ticks: options.ticks }),
+    Plot.axisX({
+      fontSize: 11.5,
+      tickSize: 0,
+      color: "var(--quiet)",
+      labelArrow: "none",
+      ...options,
+    }),
+  ];
+}

@@ -1,0 +1,95 @@
+import { moment } from "../format";
+import { html, type Html, type Piece } from "../html";
+import { isVerified, type Outcome, type Verified } from "../outcome";
+import { table, words } from "../table";
+import { engineName } from "../words";
+import { absent } from "./absent";
+
+/** What is needed to repeat the runs of a workload, or to doubt them: folded away. */
+export function details(outcomes: readonly Outcome[]): Html {
+  return html`<div class="more">
+    <details>
+      <summary>Inputs of these runs</summary>
+      ${inputs(outcomes)}
+    </details>
+    ${outcomes.map(
+      (outcome) =>
+        html`<details>
+          <summary>${engineName(outcome.engine)}: attempt, configuration and versions</summary>
+          ${
+            isVerified(outcome)
+              ? evidence(outcome)
+              : html`<p>${absent(outcome)}</p>
+                  ${attempt(outcome)}`
+          }
+        </details> `,
+    )}
+  </div>`;
+}
+
+/** Inputs side by side, so that what differs between the engines is seen. */
+function inputs(outcomes: readonly Outcome[]): Html {
+  const names = [...new Set(outcomes.flatMap((outcome) => Object.keys(outcome.inputs ?? {})))];
+  return table({
+    caption: "All that the runs depend on; their keys are the hashes of exactly these",
+    columns: [words("Input"), ...outcomes.map(({ engine }) => words(engineName(engine)))],
+    rows: [
+      { name: "key", cells: outcomes.map((one) => ("key" in one ? code(one.key) : "–")) },
+      ...names.sort().map((name) => ({
+        name,
+        cells: outcomes.map(({ inputs }) => {
+          if (!inputs) return "not recorded";
+          return Object.hasOwn(inputs, name) ? inputs[name] : "–";
+        }),
+      })),
+    ],
+  });
+}
+
+function attempt(outcome: Outcome): Html {
+  const facts: [string, Piece][] = [["run", outcome.run]];
+  if (outcome.status !== "not run") {
+    facts.push(["key", code(outcome.key)], ["attempt", outcome.attempt]);
+    facts.push(["ended", moment(outcome.at)]);
+  }
+  if (outcome.status === "failed") {
+    facts.push(["log", code(outcome.log)]);
+    facts.push(["still published", outcome.published ? code(outcome.published) : "nothing"]);
+  }
+  if (outcome.status === "verified") {
+    facts.push(["device", outcome.device], ["output", code(outcome.outputUri)]);
+    facts.push(["code commit", commit(outcome)]);
+  }
+  return facing("The attempt", facts);
+}
+
+/** The commit of a run's code, with a word where the checkout had changes of its own. */
+export function commit({ commit, dirty }: Verified): string {
+  return `${commit?.slice(0, 12) ?? "unknown"}${dirty ? " with changes" : ""}`;
+}
+
+function evidence(run: Verified): Html {
+  const { configuration, versions, host } = run;
+  return html`${attempt(run)} ${facing("The engine's effective configuration", flat(configuration))}
+  ${facing("Versions", flat(versions))} ${facing("The host", flat(host))}`;
+}
+
+function facing(caption: string, facts: readonly (readonly [string, Piece])[]): Html {
+  const rows = facts.map(([name, value]) => ({ name, cells: [value] }));
+  return table({ caption, columns: [words("Name"), words("Value")], rows });
+}
+
+/** Nested values as one list with dotted names. */
+export function flat(value: unknown, prefix = ""): [string, string][] {
+  if (value === null || typeof value !== "object") {
+    return [[prefix, typeof value === "string" ? value : JSON.stringify(value ?? null)]];
+  }
+  if (Array.isArray(value)) return [[prefix, JSON.stringify(value)]];
+  return Object.entries(value).flatMap(([name, inner]) =>
+    flat(inner, prefix === "" ? name : `${prefix}.${name}`),
+  );
+}
+
+function code(text: string): Html {
+  return html`<code>${text}</code>`;
+}

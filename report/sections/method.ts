@@ -1,0 +1,118 @@
+import { html, type Html, type Piece } from "../html";
+import { disturbedAbove, isVerified, type Outcome, type Verified } from "../outcome";
+import { percent } from "../format";
+import { bootstrapFrom } from "../statistics";
+import { engineName, whatPersists } from "../words";
+
+/** In words: what was measured, what was not, and what the figures are worth. */
+export function method(outcomes: readonly Outcome[]): Html {
+  const verified = outcomes.filter(isVerified);
+  return html`<section id="method" aria-labelledby="method-heading" class="prose">
+    <h2 id="method-heading">How this was measured</h2>
+    <h3>What a figure covers</h3>
+    <ul>
+      <li>
+        A sample begins with the inputs in the object store and ends with the output in the object
+        store. Reading, decoding, computing and writing are all in it.
+      </li>
+      <li>
+        Start-up is apart: importing the engine, starting its driver, connecting, and waiting until
+        its workers are there. It is in no sample.
+      </li>
+      <li>
+        ${repeats(verified)} All samples of a run are of one driver process, so only the first is
+        cold.
+      </li>
+      <li>
+        Memory is that of the job and its engine's services together, read about four times a
+        second: ${measures(verified)}. Figures that were measured in different ways are not
+        comparable.
+      </li>
+      <li>
+        One run executes at a time on the machine. The output of the last sample is compared with an
+        oracle, which is other code than any engine's; what is not right is a failure, and not
+        published.
+      </li>
+      <li>
+        Every engine is given the same inputs, the same model file and the same cores, as its inputs
+        and its effective configuration show.
+      </li>
+    </ul>
+    <h3>What persists between the samples of a run</h3>
+    <ul>
+      ${persisting(verified)}
+    </ul>
+    <h3>What was not measured</h3>
+    <ul>
+      <li>
+        Starting the object store and the Spark and Ray clusters; making and uploading the data;
+        installing anything; the oracle.
+      </li>
+      <li>
+        More than one machine, several runs at a time, cost, and what an engine does under failures.
+      </li>
+      <li>
+        A peak of memory that is shorter than the pause between two readings, and the CPU of a
+        process that lives shorter than it.
+      </li>
+      <li>
+        Other inputs than these: sizes decide, and an engine made for large clusters pays for it on
+        small data. The figures say how this machine did with these inputs.
+      </li>
+    </ul>
+    <h3>Noise</h3>
+    <ul>
+      <li>
+        The object store works on the same machine; its CPU is counted neither for an engine nor for
+        others.
+      </li>
+      <li>
+        A hot sample during which others took more than ${percent(disturbedAbove)} of the machine's
+        cores is marked (○ in the charts, ! in the tables). ${disturbance(verified)}
+      </li>
+      <li>
+        The interval of a ratio is of the samples of one attempt: with ${bootstrapFrom} or more hot
+        samples on both sides a bootstrap of the ratio of medians, else from least to most. Another
+        attempt on another day differs by more than that; <code>npm run compare</code> tells by how
+        much.
+      </li>
+    </ul>
+  </section>`;
+}
+
+function repeats(verified: readonly Verified[]): string {
+  const told = new Set(
+    verified.map(({ samples }) => {
+      const hot = samples.filter(({ kind }) => kind === "hot").length;
+      return `${samples.length - hot} cold and ${hot} hot`;
+    }),
+  );
+  return told.size === 0 ? "No sample was taken." : `Samples a run: ${[...told].join("; ")}.`;
+}
+
+const measureWords: Readonly<Record<string, string>> = {
+  pss: "the proportional set size (PSS), in which a page that n processes share counts 1/n for each",
+  rss: "the resident set size (RSS), in which shared pages count for each process",
+  cgroup: "the usage of the containers' cgroups, which has their page cache in it",
+};
+
+function measures(verified: readonly Verified[]): string {
+  const found = new Set(verified.map(({ memoryMeasure }) => memoryMeasure ?? "unknown"));
+  const told = (name: string) => (Object.hasOwn(measureWords, name) ? measureWords[name] : name);
+  return [...found].map(told).join("; ") || "nothing was measured";
+}
+
+function persisting(verified: readonly Verified[]): Piece[] {
+  const byEngine = new Map(verified.map((run) => [run.engine, whatPersists(run)]));
+  return [...byEngine].map(
+    ([engine, what]) => html`<li><strong>${engineName(engine)}</strong>: ${what}.</li> `,
+  );
+}
+
+function disturbance(verified: readonly Verified[]): string {
+  const samples = verified.flatMap((run) => run.samples);
+  const disturbed = samples.filter((sample) => sample.disturbed).length;
+  return disturbed === 0
+    ? `None of the ${samples.length} samples was.`
+    : `${disturbed} of the ${samples.length} samples were: read them with care.`;
+}

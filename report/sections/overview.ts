@@ -1,0 +1,96 @@
+import { ratiosOf, type Against } from "../comparable";
+import { seconds, times } from "../format";
+import { html, type Html, type Piece } from "../html";
+import { isFailed, isVerified, type Outcome, type Verified } from "../outcome";
+import { table, words } from "../table";
+import { byEngineOrder, engineColor, engineName } from "../words";
+
+/** The runs of one workload, and the id of its section on the page. */
+export interface Group {
+  readonly workload: string;
+  readonly outcomes: readonly Outcome[];
+  readonly id: string;
+}
+
+/** Every run in one table, engines by workloads, and what failed, before anything else. */
+export function overview(groups: readonly Group[]): Html {
+  const all = groups.flatMap(({ outcomes }) => outcomes);
+  const engines = [...new Set(all.map(({ engine }) => engine))].sort(byEngineOrder);
+  const columns = groups.map(({ outcomes }) => {
+    const byEngine = new Map(outcomes.map((run) => [run.engine, run]));
+    const ratios = ratiosOf(outcomes);
+    const longest = Math.max(0, ...outcomes.filter(isVerified).map(({ median }) => median));
+    return (engine: string) => cell(byEngine.get(engine), ratios?.get(engine), longest);
+  });
+  return html`<section id="glance" aria-labelledby="glance-heading" class="glance">
+    <h2 id="glance-heading">At a glance</h2>
+    ${table({
+      caption: "Median seconds of a hot sample, and how many times the baseline's that is",
+      columns: [
+        words("Engine"),
+        ...groups.map(({ workload, id }) => words(html`<a href="#${id}">${workload}</a>`)),
+      ],
+      rows: engines.map((engine) => ({
+        name: engineName(engine),
+        cells: columns.map((column) => column(engine)),
+      })),
+    })}
+    ${failures(all)}
+  </section>`;
+}
+
+function cell(outcome: Outcome | undefined, against: Against | undefined, longest: number): Piece {
+  switch (outcome?.status) {
+    case undefined:
+      return html`<span class="quiet">not asked for</span>`;
+    case "failed":
+      return html`<strong class="failed">✕ failed</strong>`;
+    case "not run":
+      return html`<span class="failed">– no outcome</span>`;
+    case "verified":
+      return html`<strong>${seconds(outcome.median)}</strong>
+        <span class="quiet"
+          >${outcome.basis === "first" && "first sample; "}${ratioText(outcome, against)}</span
+        >
+        ${bar(outcome, longest)}`;
+  }
+}
+
+/** As long as the median is, from 0, against the longest of the column. */
+function bar({ engine, median }: Verified, longest: number): Html {
+  const share = longest > 0 ? (100 * median) / longest : 0;
+  const style = `width:${share.toFixed(2)}%;background:${engineColor(engine)}`;
+  return html`<span class="bar" aria-hidden="true" style="${style}"></span>`;
+}
+
+function ratioText({ engine }: Outcome, against: Against | undefined): Piece {
+  if (!against) return "";
+  if (engine === "baseline") return "the baseline";
+  return against.ratio ? times(against.ratio.value) : "not comparable";
+}
+
+function failures(all: readonly Outcome[]): Piece {
+  const failed = all.filter(isFailed);
+  return (
+    failed.length > 0 &&
+    html`<div class="alert">
+      <h3>What failed</h3>
+      <ul>
+        ${failed.map(
+          ({ run, reason, log, published }) =>
+            html` <li>
+              <strong>${run}</strong>: ${reason}<br />
+              <span class="quiet"
+                >log: <code>${log}</code>;
+                ${
+                  published === null
+                    ? "nothing is published"
+                    : html`still published, and not shown here: <code>${published}</code>`
+                }</span
+              >
+            </li>`,
+        )}
+      </ul>
+    </div>`
+  );
+}

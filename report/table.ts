@@ -1,0 +1,64 @@
+import { html, type Html, type Piece } from "./html";
+
+export interface Table {
+  /** Says what the table has; above it, and to a screen reader before it. */
+  readonly caption: string;
+  readonly columns: readonly Column[];
+  readonly rows: readonly Row[];
+}
+
+export interface Column {
+  readonly name: Piece;
+  /** Numbers are set to the right, so that their digits stand below each other. */
+  readonly numeric?: boolean;
+}
+
+/** A row's name and its cells, or one piece across all columns where there is nothing to tell. */
+export type Row =
+  | { readonly name: Piece; readonly cells: readonly Piece[] }
+  | { readonly name: Piece; readonly across: Piece };
+
+/** A column of numbers. */
+export const numeric = (name: Piece): Column => ({ name, numeric: true });
+
+/** A column of words. */
+export const words = (name: Piece): Column => ({ name });
+
+/**
+ * A table that scrolls in its own frame where it is wider than the page. What is seen of the caption
+ * stands outside of that frame, so that it is not cut off.
+ */
+export function table({ caption, columns, rows }: Table): Html {
+  const [, ...others] = columns;
+  const kind = (column?: Column) => (column?.numeric ? "numeric" : "words");
+  return html`<p class="caption" aria-hidden="true">${caption}</p>
+    <div class="scroll" role="region" aria-label="${caption}" tabindex="0">
+      <table>
+        <caption class="hidden">
+          ${caption}
+        </caption>
+        <thead>
+          <tr>
+            ${columns.map(
+              (column) => html`<th scope="col" class="${kind(column)}">${column.name}</th>`,
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(
+            (row) =>
+              html`<tr>
+                <th scope="row">${row.name}</th>
+                ${
+                  "across" in row
+                    ? html`<td colspan="${Math.max(1, others.length)}">${row.across}</td>`
+                    : row.cells.map(
+                        (cell, at) => html`<td class="${kind(others[at])}">${cell}</td>`,
+                      )
+                }
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>`;
+}
