@@ -2,12 +2,16 @@ import { UserError } from "../infra/userError";
 import { parseArguments } from "./arguments";
 import type { Verb } from "./verb";
 import { caches } from "./verbs/caches";
+import { compare } from "./verbs/compare";
 import { destroy } from "./verbs/destroy";
+import { explain } from "./verbs/explain";
 import { logs } from "./verbs/logs";
 import { outputs } from "./verbs/outputs";
 import { preview } from "./verbs/preview";
 import { refresh } from "./verbs/refresh";
+import { report } from "./verbs/report";
 import { rerun } from "./verbs/rerun";
+import { results } from "./verbs/results";
 import { shell } from "./verbs/shell";
 import { start } from "./verbs/start";
 import { status } from "./verbs/status";
@@ -21,6 +25,10 @@ export const verbs: Readonly<Record<string, Verb>> = {
   destroy,
   refresh,
   rerun,
+  report,
+  results,
+  compare,
+  explain,
   status,
   logs,
   shell,

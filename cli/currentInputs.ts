@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { readOwner, runnerVariable, stackBackendUrl } from "../infra/ownership";
+import { UserError } from "../infra/userError";
 import type { Inputs } from "../pipelines/runInputs";
 import type { Configuration } from "./config";
 import type { Project } from "./project";
@@ -9,7 +10,7 @@ import type { Project } from "./project";
  * it is run as for a preview, but against recording mocks, so that nothing is touched and no runner
  * is needed.
  *
- * @throws Error with the program's own message where it refuses the settings
+ * @throws UserError in the program's own words where it refuses the settings or the machine
  */
 export async function currentInputs(
   project: Project,
@@ -30,14 +31,46 @@ export async function currentInputs(
     stack,
     true,
   );
+  allowHooks();
   pulumi.runtime.setAllConfig({ ...configuration.all }, [...configuration.secretKeys]);
   claim(stack);
-  const { default: program } = (await import("../index")) as unknown as {
-    default: () => Promise<unknown>;
-  };
-  await program();
-  await pulumi.runtime.disconnect();
+  await quietly(async () => {
+    const { default: program } = (await import("../index")) as unknown as {
+      default: () => Promise<unknown>;
+    };
+    await program().catch((error: unknown) => {
+      throw pulumi.RunError.isInstance(error) ? new Told(error.message) : error;
+    });
+    await pulumi.runtime.disconnect();
+  });
   return found;
+}
+
+/** Without an engine the SDK logs to stdout, which is for what was asked. */
+async function quietly(work: () => Promise<void>): Promise<void> {
+  const { log } = console;
+  console.log = console.error;
+  try {
+    await work();
+  } finally {
+    console.log = log;
+  }
+}
+
+/** Programs may register hooks, which the SDK's mocks know nothing of; in a preview none is called. */
+function allowHooks(): void {
+  const monitor = pulumi.runtime.getMonitor() as unknown as Record<string, unknown>;
+  const accept = (_request: unknown, done: (error: null, answer: object) => void) => done(null, {});
+  monitor.registerResourceHook ??= accept;
+  monitor.registerErrorHook ??= accept;
+}
+
+/** What the program has told in all its parts already. */
+class Told extends UserError {
+  constructor(message: string) {
+    super(message, "", "");
+    this.message = message;
+  }
 }
 
 /** The program refuses a stack that another runner made: it is told that this is the same one. */

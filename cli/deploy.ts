@@ -8,7 +8,7 @@ import { changesLine, failureLines, seconds } from "./lines";
 import { howToGetCli, isCliOnPath } from "./pulumiCli";
 import type { Outcome } from "./runner";
 import type { Session } from "./session";
-import { failedRuns, outputLines, withRuns } from "./stackOutputs";
+import { failedRuns, outputLines, summaryOf, withRuns } from "./stackOutputs";
 
 /**
  * Makes a stack what the program says, shows the outputs, and ends with the reasons of what failed.
@@ -27,7 +27,8 @@ export async function deploy(session: Session, replace: readonly string[] = []):
   });
   const took = seconds((Date.now() - begun) / 1000);
   console.log(`\n${changesLine(outcome.changes)} in ${took}\n`);
-  const outputs = withRuns(stack, runs, outcome.outputs);
+  const report = outcome.ok || interrupted ? {} : await reportOf(session);
+  const outputs = withRuns(stack, runs, { ...outcome.outputs, ...report });
   for (const line of outputLines(stack, runs, outputs)) console.log(line);
   if (!outcome.ok) {
     for (const line of whyFailed(session, outcome, interrupted)) console.log(line);
@@ -36,6 +37,13 @@ export async function deploy(session: Session, replace: readonly string[] = []):
   const hint = await dockerHint(session);
   if (hint) console.log(`\n${hint}`);
   return 0;
+}
+
+/** After a failure the program leaves the report out, so it is rendered here from what is known. */
+async function reportOf({ stack, runs }: Session): Promise<{ reportUrl?: string }> {
+  if (!runs.some((run) => summaryOf(stack, run))) return {};
+  const { renderReport } = await import("../report/renderReport");
+  return { reportUrl: await renderReport(stack, runs) };
 }
 
 function heading({ project, stack, configuration, runner }: Session): string[] {

@@ -107,7 +107,11 @@ export class Display {
       .filter(({ progress }) => !isWaiting(progress))
       .map(({ line, progress }) => `${line} (${elapsed(Date.parse(progress.since))})`);
     if (runs.length > 0) return runs.join("; ");
-    return [...this.begun].map(([name, since]) => `${name} (${elapsed(since)})`).join(", ");
+    const words = (name: string) => {
+      const progress = this.args.runs.includes(name) ? this.args.progressOf(name) : undefined;
+      return progress ? `${name} ${progress.phase}` : name;
+    };
+    return [...this.begun].map(([name, since]) => `${words(name)} (${elapsed(since)})`).join(", ");
   }
 
   private show(lines: readonly string[], status = this.status()): void {

@@ -64,7 +64,7 @@ export class PulumiEvents {
       ...named(metadata),
       ...(begun === undefined ? {} : { seconds: (this.now() - begun) / 1000 }),
       ...(kind === "failed" && error !== undefined ? { error } : {}),
-      ...(planning || op === "same" ? {} : { diff: diffOf(metadata) }),
+      ...(kind === "failed" || planning || op === "same" ? {} : { diff: diffOf(metadata) }),
     });
   }
 

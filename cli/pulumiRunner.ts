@@ -36,6 +36,8 @@ interface CallOptions {
 export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
   const { LocalWorkspace } = await import("@pulumi/pulumi/automation");
   const own = args.backend === "own";
+  const { stack: name } = args;
+  const project = args.project.name;
   const pulumiCommand = await findCli();
   const workDir = own ? args.project.folder : await projectFolder(args);
   const place = { stackName: args.stack, workDir };
@@ -51,7 +53,6 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
     call: (stack: Stack, options: CallOptions) => Promise<object>,
   ): Promise<PreviewOutcome> {
     const stack = await selected();
-    if (!own) await recover(args, stack);
     const events = new PulumiEvents((event) => watch.onEvent(event));
     let told = "";
     const result = await ended(args.stack, watch, () =>
@@ -70,19 +71,25 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
     return { ok, changes, errors, steps, outputs: shown(outputs) };
   }
 
+  /** As follow, for what changes the stack, and so needs its lock. */
+  async function change(...args: Parameters<typeof follow>): Promise<Outcome> {
+    if (!own) await recover(project, name, await selected());
+    return follow(...args);
+  }
+
   return {
     name: "pulumi",
     async up(watch, replace = []) {
-      const outcome = await follow(watch, (stack, options) =>
+      const outcome = await change(watch, (stack, options) =>
         stack.up({ ...options, continueOnError: true, replace: [...replace] }),
       );
       if (outcome.ok || watch.kill.aborted) return outcome;
       return { ...outcome, outputs: shown(await (await selected()).outputs()) };
     },
     preview: (watch) => follow(watch, (stack, options) => stack.preview(options)),
-    destroy: (watch): Promise<Outcome> =>
-      follow(watch, (stack, options) => stack.destroy({ ...options, continueOnError: true })),
-    refresh: (watch): Promise<Outcome> => follow(watch, (stack, options) => stack.refresh(options)),
+    destroy: (watch) =>
+      change(watch, (stack, options) => stack.destroy({ ...options, continueOnError: true })),
+    refresh: (watch) => change(watch, (stack, options) => stack.refresh(options)),
     outputs: async () => shown(await (await selected()).outputs()),
     resources: async () => resources(await selected()),
   };
@@ -107,14 +114,14 @@ function environment({ stack, passphrase, backend }: PulumiRunnerArgs): Record<s
 }
 
 /** A CLI that was killed leaves a lock and unfinished operations; our steps can all be repeated. */
-async function recover({ project, stack: name }: PulumiRunnerArgs, stack: Stack): Promise<void> {
-  const { living, dead } = stackLocks(project.name, name);
+async function recover(project: string, name: string, stack: Stack): Promise<void> {
+  const { living, dead } = stackLocks(project, name);
   if (living) throw inUse(name, living);
   if (dead.length > 0) {
     console.error(`removing the lock of a Pulumi CLI that was killed (process ${dead[0].pid})`);
     await stack.cancel();
   }
-  if (!hasPending(project.name, name)) return;
+  if (!hasPending(project, name)) return;
   const state = await stack.exportStack();
   const settled = { ...(state.deployment as object), pending_operations: [] };
   await stack.importStack({ ...state, deployment: settled });
@@ -131,6 +138,7 @@ async function ended<T>(
   const killed = new Promise<undefined>((resolve) =>
     watch.kill.addEventListener("abort", () => setTimeout(() => resolve(undefined), grace)),
   );
+  if (watch.stop.aborted) return undefined; // by now, or the CLI would never hear of it
   try {
     return await Promise.race([call(), killed]);
   } catch (error) {

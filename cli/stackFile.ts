@@ -92,9 +92,14 @@ function load(file: string): StackFile {
   }
 }
 
-async function open(file: string, passphrase: string, salt?: string): Promise<Passphrase> {
+/** Keys that were derived already, which takes a second each. */
+const opened = new Map<string, Promise<Passphrase>>();
+
+async function open(file: string, passphrase: string, salt = ""): Promise<Passphrase> {
+  const name = `${salt} ${passphrase}`;
   try {
-    return await Passphrase.open(passphrase, salt ?? "");
+    if (!opened.has(name)) opened.set(name, Passphrase.open(passphrase, salt));
+    return await opened.get(name)!;
   } catch {
     throw new Unfit(
       `the passphrase does not open the secrets in ${file}`,

@@ -17,10 +17,15 @@ export function hindrances(ours: Verified, theirs: Verified): string[] {
   const names = Object.keys(a).filter((name) => name in b && !mayDiffer.has(name));
   const inputs = names
     .filter((name) => a[name] !== b[name])
-    .map((name) => `${name} is ${a[name]}, not ${b[name]}`);
+    .map((name) => (isHash(a[name]) ? `another ${name}` : `${name} ${a[name]}, not ${b[name]}`));
   const host = canonicalJson(ours.host) === canonicalJson(theirs.host) ? [] : ["another host"];
   const basis = ours.basis === theirs.basis ? [] : ["a first sample against hot ones"];
   return [...inputs, ...host, ...basis];
+}
+
+/** Inputs that stand for code or data are hashes, which say nothing to people. */
+function isHash(value: string): boolean {
+  return /^[0-9a-f]{16,}$/.test(value);
 }
 
 /** The ratio of the times of two runs, or why there is none. */
@@ -29,7 +34,7 @@ export type Against =
 
 export function against(ours: Verified, theirs: Verified): Against {
   const why = hindrances(ours, theirs);
-  if (why.length > 0) return { why: `not comparable: ${why.join("; ")}` };
+  if (why.length > 0) return { why: why.join("; ") };
   if (Math.min(...ours.measured, ...theirs.measured) <= 0) return { why: "a time of 0 s" };
   return { ratio: ratioOf(ours.measured, theirs.measured) };
 }

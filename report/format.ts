@@ -34,8 +34,9 @@ export function times(value: number): string {
   return `${number(value)}×`;
 }
 
+/** `98.5 %`, `10 %` */
 export function percent(value: number): string {
-  return `${number(100 * value)} %`;
+  return `${number(100 * value).replace(/\.0+$/, "")} %`;
 }
 
 /** `2026-11-22 21:53 UTC`, or the text itself where it is no date. */

@@ -32,7 +32,7 @@ export function table({ caption, columns, rows }: Table): Html {
   const [, ...others] = columns;
   const kind = (column?: Column) => (column?.numeric ? "numeric" : "words");
   return html`<p class="caption" aria-hidden="true">${caption}</p>
-    <div class="scroll" role="region" aria-label="${caption}" tabindex="0">
+    <div class="scroll" role="group" aria-label="${caption}" tabindex="0">
       <table>
         <caption class="hidden">
           ${caption}

@@ -60,7 +60,8 @@ const workloads: Readonly<Record<string, WorkloadWords>> = {
     judged: (shared) =>
       shared
         ? "With decode: shared all labels are equal to the oracle's, and confidences within 1e-4."
-        : `At least 98 % of the labels are the oracle's. ${decoding}`,
+        : "At least 98 % of the labels are the oracle's first choice, or one that the oracle finds " +
+          `at least 0.8 times as likely. ${decoding}`,
   },
   "image-embeddings": {
     title: "Multimodal embedding",
@@ -92,6 +93,7 @@ const persists: Readonly<Record<string, string>> = {
     "the driver's JVM, one executor a worker with its compiled code, and its Python workers with the model they loaded",
   ray: "the cluster, its worker processes and the model that tasks cached in them; a pool of actors is started anew for each sample",
   daft: "the process with its thread pool, and the session of the model",
+  "daft on ray": "the cluster, its worker processes and the sessions of the model in them",
   baseline: "the process with its thread pool, and the session of the model",
 };
 
@@ -99,5 +101,6 @@ const persists: Readonly<Record<string, string>> = {
 export function whatPersists({ engine, configuration }: Verified): string {
   const said = configuration.persistsBetweenSamples;
   if (typeof said === "string") return said;
-  return Object.hasOwn(persists, engine) ? persists[engine] : "not stated by the engine";
+  const kind = engine === "daft" && configuration.runner === "ray" ? "daft on ray" : engine;
+  return Object.hasOwn(persists, kind) ? persists[kind] : "not stated by the engine";
 }

@@ -20,12 +20,7 @@ async function main(): Promise<void> {
   const locks = [lockFile("python"), dev];
   const key = shortHash([uv.python.version, ...locks.map((lock) => fs.readFileSync(lock, "utf8"))]);
   const folder = await ensureEntry(`python/${key}`, log, async (build) => {
-    const install = ["pip", "sync", "--require-hashes", "--build-constraints", lockFile("build")];
-    const wheels = ["--only-binary", ":all:", "--no-binary", "pyspark"];
-    const python = path.join(build.folder, "bin", "python");
-    const venv = ["venv", "--allow-existing", "--python", uv.python.path, build.folder];
-    await uv.run(log, venv, build.pidFile);
-    await uv.run(log, [...install, ...wheels, "--python", python, ...locks], build.pidFile);
+    await uv.environment(build, locks);
   });
   fs.rmSync(scratch, { recursive: true });
   console.log(path.join(folder, "bin", "python"));

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as path from "node:path";
+import { guardGroup } from "./guard";
 import { covers, differences, type Difference } from "./diff";
 import {
   isObject,
@@ -160,6 +161,7 @@ async function run(
     stdio: [stdin ? "pipe" : "ignore", "pipe", "pipe"],
     detached: true,
   });
+  const unguard = guardGroup(child.pid);
   // What a script does not read of its stdin is nobody's error.
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(stdin);
@@ -200,6 +202,7 @@ async function run(
     }
     return { stdout: stdout().replace(/\n$/, ""), stderr: stderr().replace(/\n$/, "") };
   } finally {
+    unguard();
     clearTimeout(limit);
     options.killSignal?.removeEventListener("abort", onKill);
   }

@@ -60,6 +60,10 @@ export class Engine {
   private readonly unavailable = new Set<string>();
   private readonly inFlight = new Set<Promise<unknown>>();
   private readonly stopper = new AbortController();
+  private readonly stopped = new Promise<never>((_, reject) => {
+    const stop = () => reject(new Stopped("the deployment was stopped"));
+    this.stopping.addEventListener("abort", stop);
+  });
 
   /** @param write puts a state on disk */
   constructor(
@@ -71,6 +75,7 @@ export class Engine {
     const complain = preview ? (message: string) => void this.errors.push(message) : undefined;
     this.planner = new Planner(stack, project, state.resources, replaceUrns, complain);
     this.slots = new Slots(parallel);
+    this.stopped.catch(() => undefined); // nobody may be waiting
     this.snapshot = new Snapshot(state, this.planner.renamedTo, preview ? () => undefined : write);
   }
 
@@ -97,7 +102,7 @@ export class Engine {
    * @throws Stopped as soon as the deployment ends, even while a command of it still runs
    */
   async register(goal: Goal): Promise<Registered> {
-    return Promise.race([this.carryOut(goal), stopped(this.stopping)]);
+    return Promise.race([this.carryOut(goal), this.stopped]);
   }
 
   private async carryOut(goal: Goal): Promise<Registered> {
@@ -357,16 +362,6 @@ export class Engine {
       this.options.onEvent({ kind, op: operation(step), urn, type, name: nameOf(urn), ...more });
     }
   }
-}
-
-function stopped(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const stop = () => reject(new Stopped("the deployment was stopped"));
-    if (signal.aborted) {
-      stop();
-    }
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }
 
 /** Commands name no provider; Pulumi then makes this one, which has no settings. */

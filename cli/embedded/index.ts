@@ -3,7 +3,6 @@
  * CLI. It runs the unmodified program and knows components and `command:local:Command`; all else is
  * refused by name.
  */
-export { describeEvent } from "./display";
 export { destroy, exportState, outputs, preview, refresh, up } from "./run";
 export type {
   Changes,

@@ -158,7 +158,7 @@ function propertiesOf(struct: unknown): Properties {
 }
 
 /** The first thing in a registration that would have to be ignored, by name. */
-function unsupportedIn(request: resourceProto.RegisterResourceRequest): string | undefined {
+export function unsupportedIn(request: resourceProto.RegisterResourceRequest): string | undefined {
   const type = request.getType();
   if (request.getCustom() && type !== COMMAND_TYPE) {
     return `the resource type ${type}`;

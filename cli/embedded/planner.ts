@@ -96,7 +96,6 @@ export class Planner {
     const deletedWith = goal.deletedWith || parent?.deletedWith || "";
     this.goals.set(urn, { protect, deletedWith });
 
-    const was = this.renamedFrom.get(urn);
     const now: Resource = {
       urn,
       custom: goal.custom,
@@ -108,7 +107,6 @@ export class Planner {
       provider,
       propertyDependencies: goal.propertyDependencies,
       additionalSecretOutputs: goal.additionalSecretOutputs,
-      aliases: was ? [was] : [],
       customTimeouts: goal.customTimeouts,
       deletedWith,
       created: old?.created,

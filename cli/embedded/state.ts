@@ -175,7 +175,9 @@ function encrypted(passphrase: Passphrase): (value: Value) => Value {
 }
 
 function decrypted(passphrase: Passphrase | undefined): (value: Value) => Value {
-  const open = ({ ciphertext }: { [key: string]: Value }) =>
-    passphrase ? (JSON.parse(passphrase.decrypt(String(ciphertext))) as Value) : null;
+  const open = ({ ciphertext }: { [key: string]: Value }): Value => {
+    const sealed = typeof ciphertext === "string" ? ciphertext : "";
+    return passphrase ? (JSON.parse(passphrase.decrypt(sealed)) as Value) : null;
+  };
   return (value) => transform(value, (part) => (isSecret(part) ? secret(open(part)) : undefined));
 }

@@ -106,7 +106,6 @@ export interface Resource {
   propertyDependencies?: Record<string, string[]>;
   pendingReplacement?: boolean;
   additionalSecretOutputs?: string[];
-  aliases?: string[];
   customTimeouts?: Timeouts;
   deletedWith?: string;
   created?: string;

@@ -2,20 +2,17 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { Docker } from "../../infra/docker/daemon";
 import { find } from "../../infra/docker/found";
 import { names } from "../../infra/docker/names";
-import type { ServiceLog, Services } from "../services";
+import type { ServiceLog, Services, ServiceView } from "../services";
 
 /** The services of target `docker`: the stack's containers. */
 export const dockerServices: Services = {
   async status(stack) {
     const { containers } = find(Docker.of(stack), stack);
-    return [...containers].map(([name, { running }]) => ({
-      name,
-      state: running ? "RUNNING" : "STOPPED",
-    }));
+    return [...containers].map(([name, { status }]) => ({ name, state: status })).sort(byName);
   },
 
   shell(stack) {
-    return docker(stack, ["exec", "-it", names(stack).container("app"), "bash"]);
+    return docker(stack, ["exec", process.stdin.isTTY ? "-it" : "-i", names(stack).container("app"), "bash"]);
   },
 
   logs(stack) {
@@ -31,6 +28,10 @@ export const dockerServices: Services = {
     );
   },
 };
+
+function byName(a: ServiceView, b: ServiceView): number {
+  return a.name < b.name ? -1 : 1;
+}
 
 function docker(stack: string, args: readonly string[]): ChildProcess {
   const { DOCKER_CONTEXT: _context, ...environment } = process.env;

@@ -15,11 +15,14 @@ export const localServices: Services = {
 
   shell(stack) {
     const program = process.env.SHELL || "/bin/sh";
-    return spawn(program, ["-i"], {
+    const environment = shellEnvironment(stack);
+    const startUp = path.join(places(stack).root, `bashrc.${process.pid}`);
+    const child = spawn(program, shellArguments(stack, program, environment.PATH, startUp), {
       cwd: checkout,
-      env: { ...process.env, ...shellEnvironment(stack) },
+      env: { ...process.env, ...environment },
       stdio: "inherit",
     });
+    return child.once("close", () => fs.rmSync(startUp, { force: true }));
   },
 
   logs(stack) {
@@ -39,4 +42,28 @@ async function supervisor(stack: string): Promise<ServiceView> {
   } catch {
     return { name: "supervisor", state: "DEAD" };
   }
+}
+
+/**
+ * The user's own start-up file may put another Python first, so ours goes first again after it.
+ *
+ * @param startUp file to write that to
+ */
+function shellArguments(
+  stack: string,
+  program: string,
+  searchPath: string,
+  startUp: string,
+): string[] {
+  if (!process.stdin.isTTY) return [];
+  if (path.basename(program) !== "bash") return ["-i"];
+  const [bin] = searchPath.split(path.delimiter);
+  const quoted = `'${bin.replaceAll("'", "'\\''")}'`;
+  const lines = [
+    "[ -f ~/.bashrc ] && . ~/.bashrc",
+    `PATH=${quoted}:$PATH`,
+    `PS1="(${stack}) $PS1"`,
+  ];
+  fs.writeFileSync(startUp, lines.map((line) => `${line}\n`).join(""), { mode: 0o600 });
+  return ["--rcfile", startUp, "-i"];
 }

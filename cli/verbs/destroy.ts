@@ -26,9 +26,18 @@ export const destroy: Verb = {
       return 1;
     }
     forgetOwner(stack);
-    // What the runs came to is in the history; as the last known outcome it would mislead a new stack.
-    fs.rmSync(path.join(stackFolder(stack), "records"), { recursive: true, force: true });
-    console.log(`destroyed; the history of results is kept in ${stackFolder(stack)}`);
+    sweep(stackFolder(stack));
+    console.log(`destroyed; results history and settings are kept in ${stackFolder(stack)}`);
     return 0;
   },
 };
+
+/**
+ * What describes things that stood, and would mislead a new stack of this name. Results are in the
+ * history; the settings, their passphrase and the CLI's own history stay, as with `pulumi destroy`.
+ */
+const traces = ["records", "standing", "logs", "report", "state.json", "state.json.bak"];
+
+function sweep(folder: string): void {
+  for (const name of traces) fs.rmSync(path.join(folder, name), { recursive: true, force: true });
+}

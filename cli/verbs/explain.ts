@@ -7,6 +7,7 @@ import {
   type Explanation,
 } from "../../report/explanation";
 import { readHistory } from "../../report/history";
+import { moment } from "../../report/format";
 import { plain } from "../../report/html";
 import { loadConfiguration } from "../config";
 import { stackPassphrase } from "../passphrase";
@@ -35,12 +36,15 @@ export const explain: Verb = {
       throw new WrongUse(`${JSON.stringify(run)} is no run of stack ${stack}: it has ${names}`);
     }
     const explanation = explainRun(run, now, readHistory(stack).attempts);
-    const others = othersToDo(stack, run, runs);
+    const toDo = notStanding(stack, runs);
+    const others = toDo.filter((name) => name !== run);
+    const stands = !toDo.includes(run);
     const command = repeat(stack, run);
     if (args.flag("json")) {
-      console.log(JSON.stringify(asJson(explanation, command, others), undefined, 2));
+      console.log(JSON.stringify(asJson(explanation, { command, others, stands }), undefined, 2));
     } else {
-      for (const line of explanationLines(explanation, command, others)) console.log(line);
+      for (const line of explanationLines(explanation, { command, others, stands }))
+        console.log(line);
     }
     return 0;
   },
@@ -50,21 +54,30 @@ function repeat(stack: string, run: string): string {
   return `npm run rerun -- ${run}${stack === "local" ? "" : ` --stack ${stack}`}`;
 }
 
-/** The other runs that any deployment would do, because their last outcome is not of these inputs. */
-function othersToDo(stack: string, run: string, runs: ReadonlyMap<string, Inputs>): string[] {
+/** The runs that any deployment would do, because their last outcome is not of these inputs. */
+function notStanding(stack: string, runs: ReadonlyMap<string, Inputs>): string[] {
   return [...runs]
     .filter(([name, inputs]) => {
       const summary = readRecord(stack, name)?.summary;
-      return name !== run && (summary?.status !== "verified" || summary.key !== runKey(inputs));
+      return summary?.status !== "verified" || summary.key !== runKey(inputs);
     })
     .map(([name]) => name);
+}
+
+/** What goes with an explanation. */
+export interface WhatToDo {
+  /** Repeats the run. */
+  readonly command: string;
+  /** The other runs that any deployment would do by now. */
+  readonly others: readonly string[];
+  /** Whether the result of exactly these inputs is deployed. */
+  readonly stands: boolean;
 }
 
 /** The explanation for people; what has changed comes first. */
 export function explanationLines(
   explanation: Explanation,
-  command: string,
-  others: readonly string[],
+  { command, others, stands }: WhatToDo,
 ): string[] {
   const { run, key, recorded, last, inputs } = explanation;
   const differing = changed(explanation);
@@ -73,13 +86,13 @@ export function explanationLines(
     run,
     recorded && recorded.key !== key ? `key ${recorded.key} -> ${key}` : `key ${key}`,
     recorded
-      ? `recorded by attempt ${recorded.attempt} of ${plain(recorded.at)}`
+      ? `recorded by attempt ${recorded.attempt} of ${moment(plain(recorded.at))}`
       : "never came to a result whose inputs are known: all of them are new",
     ...(last?.status === "failed" ? [`the last attempt failed: ${plain(last.reason)}`] : []),
     "",
     ...textTable([["input", "old", "now", ""], ...[...differing, ...same].map(row)]),
     "",
-    verdict(explanation),
+    verdict(explanation, stands),
     `to repeat this run alone: ${command}`,
     ...(others.length > 0
       ? [`(it also does what any deployment would do by now: ${others.join(", ")})`]
@@ -88,24 +101,21 @@ export function explanationLines(
 }
 
 function row({ name, old, now }: ExplainedInput): string[] {
-  const differs = old !== now;
-  return [name, plain(old ?? "-"), plain(now ?? "-"), differs ? "changed" : ""];
+  const word = old === undefined ? "new" : now === undefined ? "gone" : "changed";
+  return [name, plain(old ?? "-"), plain(now ?? "-"), old === now ? "" : word];
 }
 
-function verdict(explanation: Explanation): string {
-  const { recorded, last } = explanation;
+function verdict(explanation: Explanation, stands: boolean): string {
   const names = changed(explanation).map(({ name }) => name);
-  if (!recorded) return "npm start does it";
+  if (stands) return "nothing has changed: npm start leaves it as it is";
+  if (!explanation.recorded) return "npm start does it";
   if (names.length > 0) return `npm start does it again, because of ${names.join(", ")}`;
-  return last?.status === "failed"
-    ? "nothing has changed since its last result; npm start does it again if that is not deployed"
-    : "nothing has changed: npm start leaves it as it is";
+  return "nothing has changed, but no result of it is deployed: npm start does it again";
 }
 
 function asJson(
   explanation: Explanation,
-  command: string,
-  others: readonly string[],
+  { command, others, stands }: WhatToDo,
 ): Record<string, unknown> {
   const { run, key, recorded, last, inputs } = explanation;
   return {
@@ -117,6 +127,7 @@ function asJson(
     changed: changed(explanation).map(({ name }) => name),
     attempt: recorded?.attempt ?? null,
     lastAttempt: last ? { attempt: last.attempt, status: last.status } : null,
+    stands,
     command,
     alsoDone: others,
   };

@@ -1,6 +1,6 @@
 import { UserError } from "../../infra/userError";
 import { diffLine, isTold, logLines, planLine, reasonLines } from "../lines";
-import type { PreviewOutcome, StepEvent, StepOp } from "../runner";
+import type { PreviewOutcome, PropertyDiff, StepEvent, StepOp } from "../runner";
 import { makingOptions, openToDeploy } from "../session";
 import type { Verb } from "../verb";
 
@@ -62,7 +62,7 @@ interface ToldStep {
   readonly op: StepOp;
   readonly urn: string;
   readonly name: string;
-  readonly diff: PreviewOutcome["steps"][number]["diff"];
+  readonly diff: readonly PropertyDiff[];
 }
 
 /** The steps about resources that do something, each once. */
@@ -84,21 +84,29 @@ function typeOf(urn: string): string {
 /** A line a step, and with `diff` one more a changed input; without, the names of what changed. */
 export function previewLines(steps: readonly ToldStep[], diff: boolean): string[] {
   return steps.flatMap((step) => {
-    const changed = [
-      ...new Set(
-        step.diff.map(({ path }) =>
+    const head = `${signs[step.op]} ${step.name}`;
+    if (diff) return [head, ...step.diff.map((each) => `      ${diffLine(each)}`)];
+    const names = step.op === "update" || step.op === "replace" ? changedNames(step) : [];
+    return [names.length > 0 ? `${head}  (${names.join(", ")})` : head];
+  });
+}
+
+/** The last parts of what changed, such as `fareAbove`; of a run, only what is part of its key. */
+function changedNames({ diff }: ToldStep): string[] {
+  const paths = diff.map(({ path }) => path);
+  const triggers = paths.filter((path) => path.startsWith("triggers"));
+  const told = triggers.length > 0 ? triggers : paths;
+  return [
+    ...new Set(
+      told.map(
+        (path) =>
           path
             .split(/[.[\]]+/)
             .filter(Boolean)
-            .at(-1)!,
-        ),
+            .at(-1) ?? path,
       ),
-    ];
-    const because = step.op === "create" || changed.length === 0 ? "" : `  (${changed.join(", ")})`;
-    const head = `${signs[step.op]} ${step.name}`;
-    if (!diff) return [head + because];
-    return [head, ...step.diff.map((each) => `      ${diffLine(each)}`)];
-  });
+    ),
+  ];
 }
 
 function tellLog(event: StepEvent, say: (line: string) => void): void {

@@ -1,4 +1,4 @@
-import { number } from "../../report/format";
+import { moment, number } from "../../report/format";
 import { plain } from "../../report/html";
 import { historyFile, readHistory, type Attempt } from "../../report/history";
 import { textTable } from "../textTable";
@@ -39,12 +39,22 @@ function isMeant({ run, engine, workload }: Attempt, names: readonly string[]): 
 
 /** The list for people: one line an attempt. */
 export function resultLines(attempts: readonly Attempt[]): string[] {
-  const head = ["date", "run", "key", "status", "median", "samples", "device", "commit", "attempt"];
+  const head = [
+    "date (UTC)",
+    "run",
+    "key",
+    "status",
+    "median",
+    "samples",
+    "device",
+    "commit",
+    "attempt",
+  ];
   return textTable([head, ...attempts.map(row)], ["median"]);
 }
 
 function row(attempt: Attempt): string[] {
-  const date = plain(attempt.at).slice(0, 16).replace("T", " ");
+  const date = moment(plain(attempt.at)).replace(" UTC", "");
   const common = [date, attempt.run, attempt.key];
   if (attempt.status === "failed") {
     const reason = plain(attempt.reason.split("\n")[0]);

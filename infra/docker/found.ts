@@ -8,6 +8,8 @@ export interface FoundContainer {
   readonly id: string;
   readonly running: boolean;
   readonly incarnation: number;
+  /** In Docker's words, e.g. `Up 5 minutes (healthy)`. */
+  readonly status: string;
 }
 
 /** What a stack has on the daemon, by name. */
@@ -31,7 +33,7 @@ export function find(docker: Docker, stack: string): Found {
   const label = `.Label "${incarnationLabel}"`;
   const rows = (text: string) => text.split("\n").filter(Boolean).map((line) => line.split("\t"));
   const containers = rows(
-    docker.run(["ps", "--all", "--no-trunc", ...labelled, ...format(".Names", ".ID", ".State", label)]),
+    docker.run(["ps", "--all", "--no-trunc", ...labelled, ...format(".Names", ".ID", ".State", label, ".Status")]),
   );
   const [network] = rows(
     docker.run(["network", "ls", "--no-trunc", ...labelled, ...format(".ID", label)]),
@@ -39,9 +41,14 @@ export function find(docker: Docker, stack: string): Found {
   const volumes = rows(docker.run(["volume", "ls", ...labelled, ...format(".Name", label)]));
   return {
     containers: new Map(
-      containers.map(([name, id, state, incarnation]) => [
+      containers.map(([name, id, state, incarnation, status]) => [
         name!,
-        { id: id!, running: state === "running", incarnation: Number(incarnation) },
+        {
+          id: id!,
+          running: state === "running",
+          incarnation: Number(incarnation),
+          status: status!,
+        },
       ]),
     ),
     network: network && { id: network[0]!, incarnation: Number(network[1]) },

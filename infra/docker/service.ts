@@ -119,7 +119,7 @@ function containerArgs(role: Role, name: string, incarnation: number, args: Serv
     memory: size.memoryMib,
     // Equal to the memory, so that there is no swap; unset, the provider sees a difference for ever.
     memorySwap: size.memoryMib,
-    ...(size.cpus === undefined ? {} : { cpus: size.cpus }),
+    ...cpuQuota(size.cpus),
     shmSize: size.shmMib,
     destroyGraceSeconds: args.stopSeconds,
     stopTimeout: args.stopSeconds,
@@ -137,6 +137,16 @@ function containerArgs(role: Role, name: string, incarnation: number, args: Serv
     ],
     ...gpu?.args,
   };
+}
+
+/**
+ * Microseconds of CPU in each tenth of a second. The provider has `cpus` too, but reads "2" back as
+ * "2.0" and "10" as "10.", and sees a difference for ever.
+ */
+function cpuQuota(cpus: number | undefined): Pick<docker.ContainerArgs, "cpuPeriod" | "cpuQuota"> {
+  if (cpus === undefined) return {};
+  const period = 100_000;
+  return { cpuPeriod: period, cpuQuota: Math.round(cpus * period) };
 }
 
 /** Seconds as Docker writes them back; written otherwise, the provider sees a difference for ever. */

@@ -5,8 +5,8 @@ import type { Role } from "./names";
 /** What a container may use at most. */
 export interface Size {
   readonly memoryMib: number;
-  /** CPUs, such as "1.5"; undefined: all that the daemon has. */
-  readonly cpus: string | undefined;
+  /** CPUs, such as 1.5; undefined: all that the daemon has. */
+  readonly cpus: number | undefined;
   /** Size of /dev/shm. */
   readonly shmMib: number;
 }
@@ -39,7 +39,7 @@ export function sizeOf(role: ContainerRole, settings: Settings, cpus: number): S
   return {
     memoryMib: memory === undefined ? usual.memoryMib : mib(memory),
     shmMib: shm === undefined ? usual.shmMib : mib(shm),
-    cpus: wantedCpus === undefined ? undefined : String(Math.min(wantedCpus, cpus)),
+    cpus: wantedCpus === undefined ? undefined : Math.min(wantedCpus, cpus),
   };
 }
 

@@ -72,8 +72,8 @@ async function lock(folder: string, log: BuildLog): Promise<() => Promise<void>>
       return await lockfile.lock(folder, {
         realpath: false,
         lockfilePath: `${folder}.lock`,
-        stale: 60_000,
-        update: 5_000,
+        stale: 20_000,
+        update: 4_000,
       });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ELOCKED") throw error;

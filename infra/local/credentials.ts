@@ -41,9 +41,9 @@ export class Credentials extends pulumi.ComponentResource {
       { parent: this },
     );
     this.resource = kept;
-    this.generation = pulumi.unsecret(printed<{ generation: number }>(kept)).apply(
-      ({ generation }) => generation,
-    );
+    this.generation = pulumi
+      .unsecret(printed<{ generation: number }>(kept))
+      .apply(({ generation }) => generation);
     this.registerOutputs();
   }
 }

@@ -26,7 +26,9 @@ export function localExecutor(stack: string): Executor {
     async connection(engine) {
       const programs = await programStates(stack);
       const pids = (is: (name: string) => boolean) =>
-        programs.filter(({ name, pid }) => is(name) && pid > 0).map(({ name, pid }) => ({ name, pid }));
+        programs
+          .filter(({ name, pid }) => is(name) && pid > 0)
+          .map(({ name, pid }) => ({ name, pid }));
       scratch = makeScratch(stack);
       const store = storeOf(stack);
       return {
@@ -151,7 +153,8 @@ function makeScratch(stack: string): string {
   fs.mkdirSync(all, { recursive: true, mode: 0o700 });
   for (const name of fs.readdirSync(all)) {
     const [pid, start] = name.split("-");
-    if (startOf(Number(pid)) !== start) fs.rmSync(path.join(all, name), { recursive: true, force: true });
+    if (startOf(Number(pid)) !== start)
+      fs.rmSync(path.join(all, name), { recursive: true, force: true });
   }
   const name = [process.pid, startOf(process.pid), randomBytes(4).toString("hex")].join("-");
   const folder = path.join(all, name);

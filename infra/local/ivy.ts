@@ -28,6 +28,12 @@ export function proxyOptions(env: NodeJS.ProcessEnv): string[] {
   });
   const direct = env.no_proxy || env.NO_PROXY;
   if (options.length === 0 || !direct) return options;
-  const hosts = direct.split(",").map((host) => host.trim()).filter(Boolean);
-  return [...options, `-Dhttp.nonProxyHosts=${hosts.map((host) => host.replace(/^\./, "*.")).join("|")}`];
+  const hosts = direct
+    .split(",")
+    .map((host) => host.trim())
+    .filter(Boolean);
+  return [
+    ...options,
+    `-Dhttp.nonProxyHosts=${hosts.map((host) => host.replace(/^\./, "*.")).join("|")}`,
+  ];
 }

@@ -24,7 +24,7 @@ export class Minio extends pulumi.ComponentResource implements ObjectStore {
   constructor(name: string, args: MinioArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:local:Minio", name, {}, opts);
     const { supervisor, binary, observed, ports } = args;
-    const parent = this;
+    const child = { parent: this };
     this.endpoint = `http://127.0.0.1:${ports.api}`;
     this.consoleUrl = `http://127.0.0.1:${ports.console}`;
     const incarnation = observed.incarnation("minio-data");
@@ -33,7 +33,7 @@ export class Minio extends pulumi.ComponentResource implements ObjectStore {
     this.data = step(
       "minio-data",
       { script: "infra/local/steps/minioData.ts", spec: { incarnation } },
-      { parent },
+      child,
     );
     this.ready = supervisor.service(
       "minio",
@@ -42,7 +42,7 @@ export class Minio extends pulumi.ComponentResource implements ObjectStore {
         spec: { ports, binary: binary.identity, data: this.marker },
         dependsOn: [this.data, binary.resource],
       },
-      { parent },
+      child,
     );
     this.registerOutputs({ endpoint: this.endpoint, consoleUrl: this.consoleUrl });
   }

@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { cacheFolder } from "../folders";
+import { cacheFolder, homeFolder } from "../folders";
 import type { Settings } from "../settings";
 import { readStanding } from "../standing";
 import { UserError } from "../userError";
@@ -12,7 +12,7 @@ import { listeners, type Listener } from "./ports";
 import { marker } from "./processes/leftovers";
 import { ownProcesses, startedWith, type Process } from "./processes/processTable";
 import { stackId } from "./processes/supervisord";
-import { freeDisk, freeMemory, lacking, together } from "./requirements";
+import { freeDisk, freeMemory, lacking, together, unusableFolders } from "./requirements";
 import { ownModel, toolNames } from "./tools";
 
 /**
@@ -21,16 +21,24 @@ import { ownModel, toolNames } from "./tools";
  *
  * @throws UserError with everything that is missing, or with the port that is taken
  */
-export async function preflight(settings: Settings, stack: string, observed: Observed): Promise<void> {
+export async function preflight(
+  settings: Settings,
+  stack: string,
+  observed: Observed,
+): Promise<void> {
   const needed = listeners(settings.portOffset, settings.sparkWorkers).filter(
-    ({ service, port }) => !(observed.alive(service) && recordedPorts(stack, service).includes(port)),
+    ({ service, port }) =>
+      !(observed.alive(service) && recordedPorts(stack, service).includes(port)),
   );
   const tools = toolNames.filter((tool) => !observed.alive(tool));
   const found = {
     missing: [
+      ...unusableFolders(cacheFolder(), homeFolder()),
       ...(tools.includes("python") ? attempt(() => findPython()) : []),
       ...(tools.includes("jars") || needed.length > 0 ? attempt(() => findJava()) : []),
-      ...(tools.includes("model") && settings.modelPath ? attempt(() => readable(settings.modelPath!)) : []),
+      ...(tools.includes("model") && settings.modelPath
+        ? attempt(() => readable(settings.modelPath!))
+        : []),
     ],
     ...(tools.includes("python") || tools.includes("minio-binary")
       ? { cacheFree: freeDisk(cacheFolder()) }
@@ -68,7 +76,9 @@ function readable(modelPath: string): void {
 
 /** The ports that a service's step recorded. */
 function recordedPorts(stack: string, service: string): readonly number[] {
-  const { ports } = (readStanding(stack, service)?.result ?? {}) as { ports?: Record<string, number> };
+  const { ports } = (readStanding(stack, service)?.result ?? {}) as {
+    ports?: Record<string, number>;
+  };
   return Object.values(ports ?? {});
 }
 

@@ -13,6 +13,37 @@ const stackDisk = 2 * gib;
 /** What the services take by themselves, before a job runs. */
 const servicesMemory = 2.5 * gib;
 
+/**
+ * Checks the folders' names: Ray starts its parts by unquoted command lines out of the cache, and
+ * supervisord's configuration has no way to write some characters.
+ */
+export function unusableFolders(cache: string, home: string): UserError[] {
+  const unusable = (folder: string, variable: string, wrong: RegExp, what: string) =>
+    wrong.test(folder)
+      ? [
+          new UserError(
+            `${folder} has ${what} in its name`,
+            "the services cannot be started with such a path",
+            `set ${variable} to a folder with a plain name`,
+          ),
+        ]
+      : [];
+  return [
+    ...unusable(
+      cache,
+      "ENGINE_COMPARISON_CACHE",
+      /[^\w./+@=,~-]/,
+      "a space or another odd character",
+    ),
+    ...unusable(
+      home,
+      "ENGINE_COMPARISON_HOME",
+      /["\\\n]|\s[;#]/,
+      "a quote, backslash or comment sign",
+    ),
+  ];
+}
+
 /** What was found on the machine; undefined what need not be looked at. */
 export interface Found {
   /** Free bytes where the caches go, if something must be installed. */
@@ -62,8 +93,9 @@ function tooSmall(
 
 /** Several errors as one, so that they are mended in one go. */
 export function together(errors: readonly UserError[]): UserError {
-  if (errors.length === 1) return errors[0]!;
-  const list = (part: "what" | "why" | "fix") => errors.map((error) => error[part]).join("\n       ");
+  if (errors.length === 1) return errors[0];
+  const list = (part: "what" | "why" | "fix") =>
+    errors.map((error) => error[part]).join("\n       ");
   return new UserError(list("what"), list("why"), list("fix"));
 }
 

@@ -28,7 +28,10 @@ export interface ServiceStatus {
 export async function serviceStatus(stack: string): Promise<ServiceStatus[]> {
   const programs = await programStates(stack);
   const gone = (await supervisorAnswers(stack)) ? "STOPPED" : "DEAD";
-  const names = new Set([...recordedNames(stack).filter(isService), ...programs.map(({ name }) => name)]);
+  const names = new Set([
+    ...recordedNames(stack).filter(isService),
+    ...programs.map(({ name }) => name),
+  ]);
   return [...names].sort().map((name) => {
     const program = programs.find((each) => each.name === name);
     const url = pageOf(stack, name);

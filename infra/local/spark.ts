@@ -17,13 +17,13 @@ export class SparkCluster extends pulumi.ComponentResource {
   constructor(name: string, args: SparkClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:local:SparkCluster", name, {}, opts);
     const { supervisor, settings, ports } = args;
-    const parent = this;
+    const child = { parent: this };
     this.uiUrl = `http://127.0.0.1:${ports.sparkMaster.ui}`;
 
     const master = supervisor.service(
       "spark-master",
       { script: "sparkMaster", spec: { ports: ports.sparkMaster, driverPorts: ports.sparkDriver } },
-      { parent },
+      child,
     );
     const worker = (index: number) =>
       supervisor.service(
@@ -38,7 +38,7 @@ export class SparkCluster extends pulumi.ComponentResource {
           },
           dependsOn: [master],
         },
-        { parent },
+        child,
       );
     const workers = Array.from({ length: settings.sparkWorkers }, (_, n) => worker(n + 1));
     this.all = [master, ...workers];

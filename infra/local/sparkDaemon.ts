@@ -9,7 +9,7 @@ import { toolFolder } from "./tools";
 /** The Spark that the Python package carries. */
 function sparkHome(stack: string): string {
   const lib = path.join(toolFolder(stack, "python"), "lib");
-  return path.join(lib, fs.readdirSync(lib)[0]!, "site-packages", "pyspark");
+  return path.join(lib, fs.readdirSync(lib)[0], "site-packages", "pyspark");
 }
 
 /**

@@ -56,7 +56,7 @@ export class Supervisor extends pulumi.ComponentResource {
           incarnation: observed.incarnation(name),
           supervisor: this.identity,
           credentials: credentials.generation,
-        } as unknown as StepSpec,
+        },
       },
       { ...opts, dependsOn: [this.resource, credentials.resource, ...dependsOn] },
     );

@@ -27,7 +27,10 @@ function text(file: string): string {
 
 /** The text of a lock without its comments, which say where it was made. */
 function lockText(file: string): string {
-  return text(file).split("\n").filter((line) => !/^\s*#/.test(line)).join("\n");
+  return text(file)
+    .split("\n")
+    .filter((line) => !/^\s*#/.test(line))
+    .join("\n");
 }
 
 export const locks = {
@@ -69,7 +72,7 @@ export function parseJars(lock: string): Jar[] {
     .map((line) => {
       const found = /^([^:\s]+):([^:\s]+):([^:\s]+) ([0-9a-f]{64})$/.exec(line.trim());
       if (!found) throw new Error(`jars.lock has a line of another form: ${line}`);
-      return { group: found[1]!, artifact: found[2]!, version: found[3]!, sha256: found[4]! };
+      return { group: found[1], artifact: found[2], version: found[3], sha256: found[4] };
     });
 }
 

@@ -271,9 +271,15 @@ def _serve(questions: IO[bytes], answers: IO[str]) -> None:
         answers: One JSON line for each question.
     """
     watch = _Watch(json.loads(questions.readline()))
-    pause = 0.0
+    due = time.monotonic()
     while True:
-        ready, _, _ = select.select([questions], [], [], pause)
+        ready, _, _ = select.select([questions], [], [], max(0.0, due - time.monotonic()))
+        if time.monotonic() >= due:
+            # Own CPU, not elapsed time: a starved sampler must not sample even less.
+            began = time.process_time()
+            watch.sample()
+            cost = time.process_time() - began
+            due = time.monotonic() + max(INTERVAL_SECONDS, cost / OVERHEAD)
         if ready:
             question = questions.readline().strip()
             if not question:
@@ -282,11 +288,6 @@ def _serve(questions: IO[bytes], answers: IO[str]) -> None:
             answers.flush()
             if question == b"stop":
                 return
-        else:
-            # Own CPU, not elapsed time: a starved sampler must not sample even less.
-            began = time.process_time()
-            watch.sample()
-            pause = max(INTERVAL_SECONDS, (time.process_time() - began) / OVERHEAD)
 
 
 if __name__ == "__main__":

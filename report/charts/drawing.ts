@@ -46,7 +46,12 @@ export function draw(options: Plot.PlotOptions, { id, title, description }: Desc
   svg.removeAttribute("class");
   // Plot's own style sheet is repeated in every picture; what is needed of it is in style.css.
   svg.querySelector("style")?.remove();
-  return trusted(svg.outerHTML);
+  return trusted(rounded(svg.outerHTML));
+}
+
+/** Attributes with two decimals: less than a hundredth of a pixel is not seen. */
+function rounded(markup: string): string {
+  return markup.replace(/="[^"]*"/g, (attribute) => attribute.replace(/(\.\d\d)\d+/g, "$1"));
 }
 
 /** A band a run: the facets that all charts have in common, with the engines' names before them. */
@@ -78,6 +83,8 @@ export function absences(outcomes: readonly Outcome[]): Plot.Markish[] {
       fontSize: 12,
       fontWeight: 600,
       fill: "var(--failed)",
+      stroke: "var(--paper)",
+      strokeWidth: 5,
       text: (outcome: Outcome) =>
         outcome.status === "failed"
           ? `✕ failed: ${shortened(plain(outcome.reason.split("\n")[0]), 34)}`

@@ -7,7 +7,7 @@ import { absences, absencesInWords, bands, color, draw, valueAxis } from "./draw
 
 const gib = 2 ** 30;
 
-/** Most memory of each run as a bar, of which the dark part was held before it began. */
+/** Most memory of each run as a bar, of which the solid part was held before it began. */
 export function memoryChart(outcomes: readonly Outcome[], id: string, title: string): Html {
   const known = outcomes.filter(isVerified).filter(hasPeak);
   const parts = known.flatMap(({ engine, peakMemory, idleMemory = 0 }) => {

@@ -7,6 +7,8 @@ import { engineName } from "../words";
 import { absences, absencesInWords, bands, color, draw, valueAxis } from "./drawing";
 import { roundValues } from "./samples";
 
+const middle = () => 0;
+
 /** How many times the baseline's time each run takes, with the interval; logarithmic, 1 marked. */
 export function ratioChart(
   outcomes: readonly Outcome[],
@@ -29,6 +31,7 @@ export function ratioChart(
       ...layout,
       marginRight: 52,
       x: { type: "log", domain: [least, most] },
+      y: { domain: [-1, 1], axis: null },
       marks: [
         ...marks,
         ...valueAxis({
@@ -37,11 +40,19 @@ export function ratioChart(
           tickFormat: (value: number) => `${tick(value)}×`,
         }),
         Plot.ruleX([1], { stroke: "var(--ink)", strokeWidth: 1.2, strokeDasharray: "3,3" }),
-        Plot.ruleY(found, { x1: "low", x2: "high", fy: "engine", stroke: color, strokeWidth: 2 }),
+        Plot.ruleY(found, {
+          x1: "low",
+          x2: "high",
+          y: middle,
+          fy: "engine",
+          stroke: color,
+          strokeWidth: 2,
+        }),
         Plot.tickX(found, { x: "low", fy: "engine", stroke: color, inset: 11, strokeWidth: 2 }),
         Plot.tickX(found, { x: "high", fy: "engine", stroke: color, inset: 11, strokeWidth: 2 }),
         Plot.dot(found, {
           x: "value",
+          y: middle,
           fy: "engine",
           r: 5,
           fill: color,
@@ -50,6 +61,7 @@ export function ratioChart(
         }),
         Plot.text(found, {
           x: "high",
+          y: middle,
           fy: "engine",
           text: ({ value }: { value: number }) => times(value),
           textAnchor: "start",
@@ -63,6 +75,8 @@ export function ratioChart(
           dx: 6,
           fontSize: 12,
           fill: "var(--quiet)",
+          stroke: "var(--paper)",
+          strokeWidth: 5,
           text: () => "not comparable",
         }),
         ...absences(outcomes),
@@ -77,7 +91,7 @@ function inWords(outcomes: readonly Outcome[], ratios: ReadonlyMap<string, Again
     const found = ratios.get(engine);
     if (!found) return [];
     const { ratio } = found;
-    if (!ratio) return [`${engineName(engine)}: ${found.why}.`];
+    if (!ratio) return [`${engineName(engine)}: not comparable (${found.why}).`];
     return [
       `${engineName(engine)}: ${times(ratio.value)}, ${times(ratio.low)} to ${times(ratio.high)}.`,
     ];

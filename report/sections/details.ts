@@ -1,4 +1,4 @@
-import { moment } from "../format";
+import { moment, seconds } from "../format";
 import { html, type Html, type Piece } from "../html";
 import { isVerified, type Outcome, type Verified } from "../outcome";
 import { table, words } from "../table";
@@ -59,6 +59,8 @@ function attempt(outcome: Outcome): Html {
   if (outcome.status === "verified") {
     facts.push(["device", outcome.device], ["output", code(outcome.outputUri)]);
     facts.push(["code commit", commit(outcome)]);
+    facts.push(["CPU, start-up and warm-up included", optional(outcome.cpuSeconds)]);
+    facts.push(["CPU of others meanwhile", optional(outcome.othersCpuSeconds)]);
   }
   return facing("The attempt", facts);
 }
@@ -68,10 +70,16 @@ export function commit({ commit, dirty }: Verified): string {
   return `${commit?.slice(0, 12) ?? "unknown"}${dirty ? " with changes" : ""}`;
 }
 
+function optional(value: number | undefined): string {
+  return value === undefined ? "unknown" : seconds(value);
+}
+
 function evidence(run: Verified): Html {
-  const { configuration, versions, host } = run;
+  const { configuration, deviations, agreement, versions, host } = run;
   return html`${attempt(run)} ${facing("The engine's effective configuration", flat(configuration))}
-  ${facing("Versions", flat(versions))} ${facing("The host", flat(host))}`;
+  ${facing("Deviations from the oracle's answer", flat(deviations))}
+  ${facing("Agreement with the oracle", flat(agreement))} ${facing("Versions", flat(versions))}
+  ${facing("The host", flat(host))}`;
 }
 
 function facing(caption: string, facts: readonly (readonly [string, Piece])[]): Html {

@@ -1,6 +1,6 @@
 import { html, type Html, type Piece } from "../html";
 import { disturbedAbove, isVerified, type Outcome, type Verified } from "../outcome";
-import { percent } from "../format";
+import { percent, plural } from "../format";
 import { bootstrapFrom } from "../statistics";
 import { engineName, whatPersists } from "../words";
 
@@ -113,6 +113,6 @@ function disturbance(verified: readonly Verified[]): string {
   const samples = verified.flatMap((run) => run.samples);
   const disturbed = samples.filter((sample) => sample.disturbed).length;
   return disturbed === 0
-    ? `None of the ${samples.length} samples was.`
-    : `${disturbed} of the ${samples.length} samples were: read them with care.`;
+    ? `None of the ${plural(samples.length, "sample")} was.`
+    : `${disturbed} of the ${plural(samples.length, "sample")} were: read them with care.`;
 }

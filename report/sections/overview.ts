@@ -1,7 +1,7 @@
 import { ratiosOf, type Against } from "../comparable";
-import { seconds, times } from "../format";
+import { percent, plural, seconds, times } from "../format";
 import { html, type Html, type Piece } from "../html";
-import { isFailed, isVerified, type Outcome, type Verified } from "../outcome";
+import { disturbedAbove, isFailed, isVerified, type Outcome, type Verified } from "../outcome";
 import { table, words } from "../table";
 import { byEngineOrder, engineColor, engineName } from "../words";
 
@@ -35,7 +35,7 @@ export function overview(groups: readonly Group[]): Html {
         cells: columns.map((column) => column(engine)),
       })),
     })}
-    ${failures(all)}
+    ${failures(all)} ${disturbance(all.filter(isVerified))}
   </section>`;
 }
 
@@ -67,6 +67,22 @@ function ratioText({ engine }: Outcome, against: Against | undefined): Piece {
   if (!against) return "";
   if (engine === "baseline") return "the baseline";
   return against.ratio ? times(against.ratio.value) : "not comparable";
+}
+
+/** A warning where the figures are those of a busy machine. */
+function disturbance(verified: readonly Verified[]): Piece {
+  const counted = verified.flatMap((run) => run.counted);
+  const disturbed = counted.filter((sample) => sample.disturbed).length;
+  return (
+    disturbed > 0 &&
+    html`<p class="note">
+      During ${disturbed} of the ${plural(counted.length, "sample")} behind these figures others
+      used more than ${percent(disturbedAbove)} of the machine. Read them with care (<a
+        href="#method"
+        >how this was measured</a
+      >).
+    </p>`
+  );
 }
 
 function failures(all: readonly Outcome[]): Piece {

@@ -22,7 +22,7 @@ export function verification(workload: string, outcomes: readonly Outcome[]): Ht
         numeric("Bytes out"),
         words("Rejected"),
         words("Agreement"),
-        words("Deviations"),
+        words("Deviations, largest"),
         words("Checksum"),
       ],
       rows: outcomes.map((outcome) => ({
@@ -39,8 +39,8 @@ function cells(run: Verified): Piece[] {
     count(run.rows),
     run.bytesOut === undefined ? "unknown" : bytes(run.bytesOut),
     rejects(run),
-    listed(run.agreement, agreementText),
-    listed(run.deviations, deviationText),
+    agreement(run),
+    deviations(run),
     html`<code title="${run.checksum}">${run.checksum.slice(0, 12)}</code>`,
   ];
 }
@@ -51,27 +51,38 @@ function rejects({ rejected, rejects }: Verified): Piece {
   return reasons || count(rejected);
 }
 
-function listed(
-  values: Readonly<Record<string, unknown>>,
-  text: (value: unknown, name: string) => string,
-): Piece {
-  const entries = Object.entries(values);
+function agreement({ agreement }: Verified): Piece {
+  const entries = Object.entries(agreement);
   if (entries.length === 0) return "–";
-  // Noughts are what is hoped for; they are told once, not one by one.
-  const telling = entries.filter(([, value]) => value !== 0);
-  const noughts = entries.length - telling.length;
-  const told = telling.map(([name, value]) => `${name} ${text(value, name)}`);
-  if (noughts > 0) told.push(told.length === 0 ? `all ${noughts} are 0` : `${noughts} more are 0`);
+  return parts(
+    entries.map(([name, value]) => {
+      if (typeof value !== "number") return `${name} not finite`;
+      return `${name} ${/cosine/i.test(name) ? value.toFixed(5) : percent(value)}`;
+    }),
+  );
+}
+
+/** What is off: each count, and the largest of the other measures; the rest is in the details. */
+function deviations({ deviations }: Verified): Piece {
+  const off = Object.entries(deviations).filter(([, value]) => value !== 0);
+  const counts = off.filter(([, value]) => Number.isInteger(value));
+  const measures = off
+    .filter(([, value]) => !Number.isInteger(value))
+    .sort(([, a], [, b]) => size(b) - size(a));
+  const told = [...counts, ...measures.slice(0, 1)].map(([name, value]) =>
+    typeof value === "number"
+      ? `${name} ${Number.isInteger(value) ? count(value) : number(value)}`
+      : `${name} not finite`,
+  );
+  return told.length === 0 ? "none" : parts(told);
+}
+
+function size(value: unknown): number {
+  return typeof value === "number" ? Math.abs(value) : Infinity;
+}
+
+function parts(told: readonly string[]): Html[] {
   return told.map((part, at) => html`${at > 0 && ", "}<span class="unbroken">${part}</span>`);
-}
-
-function agreementText(value: unknown, name: string): string {
-  if (typeof value !== "number") return "not finite";
-  return /cosine/i.test(name) ? value.toFixed(5) : percent(value);
-}
-
-function deviationText(value: unknown): string {
-  return typeof value === "number" ? number(value) : "not finite";
 }
 
 /** Whether the engines' exact columns are the same as each other's. */

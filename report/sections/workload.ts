@@ -22,7 +22,7 @@ export function workloadSection({ workload, outcomes, id }: Group): Html {
   return html`<section id="${id}" aria-labelledby="${id}-heading">
     <h2 id="${id}-heading">${workload}${title && html` <span class="kind">${title}</span>`}</h2>
     <p>${what(inputs)}</p>
-    ${timesTable(outcomes, unit)}
+    ${timesTable(outcomes, unit)} ${incomparable(outcomes)}
     <div class="figures">
       ${samples(outcomes, id)} ${ratio(outcomes, id)} ${startUp(outcomes, id)}
       ${memory(outcomes, id)}
@@ -88,7 +88,19 @@ function of(
 
 function ratioText(found: Against | undefined): Piece {
   if (!found) return "unknown";
-  return found.ratio ? times(found.ratio.value) : found.why;
+  return found.ratio ? times(found.ratio.value) : "not comparable";
+}
+
+/** Why runs have no ratio although they and the baseline have results. */
+function incomparable(outcomes: readonly Outcome[]): Html {
+  const ratios = ratiosOf(outcomes) ?? new Map<string, Against>();
+  const told = [...ratios].filter(([, { ratio }]) => !ratio);
+  return html`${told.map(([engine, found]) => {
+    const why = "why" in found ? found.why : "";
+    return html`<p class="note">
+      ${engineName(engine)} is not comparable with the baseline: ${why}.
+    </p>`;
+  })}`;
 }
 
 interface Figure {
@@ -181,6 +193,7 @@ function intervals(found: readonly Ratio[]): string {
   const bootstrap = "the interval is a seeded bootstrap's, 95 %";
   const range = "the interval spans all samples of both sides";
   const kinds = new Set(found.map(({ interval }) => interval));
+  if (found.every(({ low, high }) => low === high)) return "one sample a side has no interval";
   if (kinds.size < 2) return kinds.has("bootstrap") ? bootstrap : range;
   return `${bootstrap}; below ${bootstrapFrom} samples ${range}`;
 }
@@ -197,7 +210,7 @@ function startUp(outcomes: readonly Outcome[], id: string): Html {
   const title = "Start-up against work";
   return figure({
     title,
-    about: html`Upper bar: start-up (light), then the first sample. Lower bar: a hot one. Services
+    about: html`Upper bar: start-up (faint), then the first sample. Lower bar: a hot one. Services
     that stand (a Spark or Ray cluster) are up before.`,
     picture: startUpChart(outcomes, `${id}-startup`, title),
     numbers: table({
@@ -227,7 +240,7 @@ function memory(outcomes: readonly Outcome[], id: string): Html {
   return figure({
     title,
     about: html`Most at one moment (measured as ${[...measures].join(" and ") || "nothing"}) of the
-    job and its engine's services; the dark part is what the services held before the job.`,
+    job and its engine's services; the solid part is what the services held before the job.`,
     picture: memoryChart(outcomes, `${id}-memory`, title),
     numbers: table({
       caption: "Memory of the job and its engine's services",

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { Passphrase } from "../../cli/embedded/secrets";
-import { decryptState } from "../../cli/embedded/state";
+import { decryptState, statePath } from "../../cli/embedded/state";
 import * as embedded from "../../cli/embedded";
 import { isSecret, SECRET, SIGNATURE, type Value } from "../../cli/embedded/values";
 import { logged, Project, type GraphNode } from "../unit/embedded/graph";
@@ -156,6 +156,17 @@ function node(name: string, earlier: string[]): fc.Arbitrary<GraphNode> {
     }));
 }
 
+const VERBS = ["create", "update", "delete"];
+
+function thing(name: string, value: string, more: Partial<GraphNode> = {}): GraphNode {
+  const inputs = { ...logged(name, VERBS), environment: { V: value }, ...more.inputs };
+  return { name, ...more, inputs };
+}
+
+function edit(nodes: GraphNode[], more: Partial<Edit> = {}): Edit {
+  return { nodes, broken: [], fails: false, continueOnError: false, ...more };
+}
+
 const edits: fc.Arbitrary<Edit[]> = fc.array(
   fc
     .record({
@@ -183,24 +194,157 @@ function mayBreak(what: string, continueOnError: boolean, nodes: GraphNode[]): b
   return !what.startsWith("delete") || (continueOnError && !before);
 }
 
+/** Programs one after the other, for what chance would seldom bring up. */
+const SEQUENCES: Record<string, Edit[]> = {
+  "renamed resources keep their state": [
+    edit([
+      { name: "old", component: true, inputs: { size: 1 } },
+      thing("old-child", "1", { parent: "old" }),
+      thing("user", "1", { dependsOn: ["old-child"], deletedWith: "old-child" }),
+    ]),
+    edit([
+      { name: "new", component: true, options: { aliases: [{ name: "old" }] } },
+      thing("new-child", "1", { parent: "new", inputs: logged("old-child", VERBS) }),
+      thing("user", "1", { dependsOn: ["new-child"], deletedWith: "new-child" }),
+    ]),
+    edit([
+      { name: "new", component: true },
+      thing("new-child", "2", { parent: "new", inputs: logged("old-child", VERBS) }),
+    ]),
+  ],
+  "a rename is known to what is not registered after it": [
+    edit([thing("old", "1"), thing("user", "1", { dependsOn: ["old"] })]),
+    edit([thing("new", "2", { options: { aliases: [{ name: "old" }] } })], { fails: true }),
+    edit([thing("new", "2"), thing("user", "1", { dependsOn: ["new"] })]),
+  ],
+  "what is protected stays": [
+    edit([thing("a", "1", { options: { protect: true } }), thing("b", "1")]),
+    edit([thing("b", "1")]),
+    edit([thing("a", "2", { options: { protect: true } })]),
+    edit([thing("a", "1", { inputs: { triggers: [1] }, options: { protect: true } })]),
+    edit([thing("a", "1", { inputs: { triggers: [1] } })]),
+    edit([thing("a", "1", { inputs: { triggers: [2] } })]),
+  ],
+  "what goes with something else is not deleted": [
+    edit([
+      thing("store", "1"),
+      thing("bucket", "1", { deletedWith: "store", dependsOn: ["store"] }),
+      thing("object", "1", { deletedWith: "store", inputs: { stdin: { $stdout: "bucket" } } }),
+    ]),
+    edit([thing("store", "1"), thing("bucket", "1", { deletedWith: "store" })]),
+    edit([]),
+  ],
+  "a replacement can be asked for by any input": [
+    edit([thing("a", "1", { options: { replaceOnChanges: ["environment.V", "stdin"] } })]),
+    edit([thing("a", "2", { options: { replaceOnChanges: ["environment.V"] } })]),
+    edit([thing("a", "2", { inputs: { stdin: "x" }, options: { replaceOnChanges: ["stdin"] } })]),
+  ],
+  "a delete before a replace takes along what would be replaced": [
+    ...["1", "2", "2"].map((when, i) =>
+      edit(
+        [
+          thing("a", "1", { inputs: { triggers: [when] }, options: { deleteBeforeReplace: true } }),
+          thing("b", "1", { inputs: { triggers: [{ $stdout: "a" }] } }),
+          thing("c", "1", { inputs: { stdin: { $stdout: "b" } } }),
+          thing("d", "1", { dependsOn: ["a"] }),
+        ],
+        { broken: i === 1 ? ["create a"] : [] },
+      ),
+    ),
+  ],
+  "a timeout ends a command": [
+    edit([
+      {
+        name: "a",
+        inputs: { create: "echo create a >> log; sleep 60" },
+        options: { customTimeouts: { create: "2s" } },
+      },
+    ]),
+    edit([
+      { name: "a", inputs: { create: "echo x" }, options: { customTimeouts: { delete: "1h" } } },
+    ]),
+  ],
+  "every kind of input and of secret": [
+    ...["1", "2"].map((value) =>
+      edit([
+        {
+          name: "a",
+          inputs: {
+            create: "cat; echo $X $PULUMI_COMMAND_STDOUT; echo e >&2",
+            interpreter: ["/bin/bash", "-c"],
+            dir: ".",
+            stdin: { $secret: value },
+            environment: { X: { $secret: `x${value}` }, Y: value },
+            logging: "stderr",
+          },
+          options: { additionalSecretOutputs: ["stdout"], customTimeouts: { update: "90s" } },
+        },
+        {
+          name: "b",
+          inputs: {
+            create: "echo $X",
+            environment: { $secret: { X: value } },
+            // Not a secret with others in a nested list: the provider then marks the wrong one.
+            triggers: [{ $stdout: "a" }, { deep: [null, true, 1.5] }, { $secret: value }],
+            addPreviousOutputInEnv: false,
+          },
+        },
+        { name: "c", inputs: {} },
+        { name: "group", component: true, inputs: { secret: { $secret: value }, list: [1] } },
+      ]),
+    ),
+  ],
+};
+
 describe.skipIf(!hasPulumi)(
   "the embedded runner beside the Pulumi CLI (needs pulumi on PATH)",
   () => {
     const pairs: Pair[] = [];
-    afterEach(() => pairs.splice(0).forEach((pair) => pair.ours.remove()));
+    const pair = () => {
+      const made = new Pair();
+      pairs.push(made);
+      return made;
+    };
+    afterEach(() => pairs.splice(0).forEach((made) => made.ours.remove()));
+
+    it.each(Object.keys(SEQUENCES))(
+      "agrees: %s",
+      async (name) => {
+        const both = pair();
+        for (const each of SEQUENCES[name] ?? []) {
+          await both.apply(each);
+        }
+        await both.destroy();
+      },
+      600_000,
+    );
 
     it("leaves the same state and runs the same commands, whatever is edited and whatever fails", async () => {
       await fc.assert(
         fc.asyncProperty(edits, async (sequence) => {
-          const pair = new Pair();
-          pairs.push(pair);
-          for (const edit of sequence) {
-            await pair.apply(edit);
+          const both = pair();
+          for (const each of sequence) {
+            await both.apply(each);
           }
-          await pair.destroy();
+          await both.destroy();
         }),
         { numRuns: RUNS, endOnFailure: true, ...(SEED && { seed: Number(SEED) }) },
       );
     }, 1_200_000);
+
+    it("hands its state to the CLI and takes one over, with nothing to do for either", async () => {
+      const both = pair();
+      await both.apply(SEQUENCES["every kind of input and of secret"]?.[0]);
+      const file = statePath(both.ours.stackFolder);
+      const theirs = both.real.run("stack", "export", "--stack", "test").text;
+      expect(both.real.run("stack", "import", "--file", file, "--stack", "test").ok).toBe(true);
+      const preview = both.real.run("preview", "--expect-no-changes", "--stack", "test");
+      expect(preview.ok, preview.text).toBe(true);
+
+      fs.writeFileSync(file, theirs);
+      const taken = await both.ours.up();
+      expect(taken).toMatchObject({ ok: true, changes: { same: 5 } });
+      expect(taken.changes).toEqual({ same: 5 });
+    }, 600_000);
   },
 );

@@ -40,7 +40,7 @@ export class Image extends pulumi.ComponentResource {
       secrets: settings.extraCaCertificates
         ? [{ id: "extra-certificates", src: settings.extraCaCertificates }]
         : [],
-      labels: { [stackLabel]: ground.stack },
+      label: { [stackLabel]: ground.stack },
       buildLogFile: log,
     };
     const ignore = fs.readFileSync(path.join(checkout, `${dockerfile}.dockerignore`), "utf8");

@@ -28,7 +28,7 @@ void runStep<unknown>({
     remove(all("ps", "--all"), "rm", "--force", "--volumes");
     remove(all("network", "ls"), "network", "rm");
     remove(docker.run(["volume", "ls", "--quiet", "--filter", label]).split("\n").filter(Boolean), "volume", "rm");
-    remove(all("image", "ls", "--all"), "image", "rm", "--force");
+    remove(all("image", "ls"), "image", "rm", "--force");
     for (const role of roles(mostWorkers)) removeStanding(stack, readyStep(role));
     removeStanding(stack, networkStep);
     forgetDaemon(stack);

@@ -50,11 +50,14 @@ export function inspectJava(home: string): JavaFacts | undefined {
   }
   const version =
     /^JAVA_VERSION="([^"]+)"/m.exec(release)?.[1] ??
-    /openjdk ([\d.]+)|java ([\d.]+)/.exec(probe([java, "--version"]) ?? "")?.slice(1).find(Boolean);
+    /openjdk ([\d.]+)|java ([\d.]+)/
+      .exec(probe([java, "--version"]) ?? "")
+      ?.slice(1)
+      .find(Boolean);
   if (!version) return undefined;
   const modules =
     /^MODULES="([^"]+)"/m.exec(release)?.[1]?.split(" ") ??
-    (probe([java, "--list-modules"]) ?? "").split("\n").map((line) => line.split("@")[0]!);
+    (probe([java, "--list-modules"]) ?? "").split("\n").map((line) => line.split("@")[0]);
   return { home, version, modules: new Set(modules) };
 }
 
@@ -86,5 +89,5 @@ export function findJava(env: NodeJS.ProcessEnv = process.env): Java {
 
 function majorOf(version: string): number {
   const [first, second] = version.split(/[.+-]/).map(Number);
-  return first === 1 ? second! : first!;
+  return first === 1 ? second : first;
 }

@@ -7,7 +7,9 @@ export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = net.createServer();
     server.once("error", () => resolve(false));
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(true)));
+    server.listen({ port, host: "127.0.0.1", exclusive: true }, () =>
+      server.close(() => resolve(true)),
+    );
   });
 }
 
@@ -27,7 +29,7 @@ export function socketsOn(port: number, table: string): string[] {
     .slice(1)
     .map((line) => line.trim().split(/\s+/))
     .filter((fields) => fields[1]?.endsWith(`:${hex}`) && fields[3] === listening)
-    .map((fields) => fields[9]!);
+    .map((fields) => fields[9]);
 }
 
 /** The process of this user that listens on `port`; other users' are not to be seen. */

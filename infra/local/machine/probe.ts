@@ -12,7 +12,7 @@ export function probe(
 ): string | undefined {
   const [program, ...args] = argv;
   try {
-    return execFileSync(program!, args, {
+    return execFileSync(program, args, {
       encoding: "utf8",
       timeout: timeoutMs,
       killSignal: "SIGKILL",

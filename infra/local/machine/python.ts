@@ -39,7 +39,8 @@ const question = [
 
 /** Asks an interpreter what it is; undefined where it is none, or a shim that leads nowhere. */
 export function askPython(command: string): Python | undefined {
-  const [executable, version, makesVenvs] = probe([command, "-c", question])?.trim().split("\n") ?? [];
+  const [executable, version, makesVenvs] =
+    probe([command, "-c", question])?.trim().split("\n") ?? [];
   if (!executable || !version) return undefined;
   return { path: executable, version, makesVenvs: makesVenvs === "True" };
 }
@@ -81,5 +82,5 @@ export function findPython(range = pythonRange(), ask = askPython): Python {
 
 function covers(range: PythonRange, version: string): boolean {
   const [major, minor] = version.split(".").map(Number);
-  return major === 3 && minor! >= range.least && minor! <= range.most;
+  return major === 3 && minor >= range.least && minor <= range.most;
 }

@@ -41,7 +41,7 @@ export async function runBuild(log: BuildLog, command: BuildCommand): Promise<vo
   const [program, ...args] = argv;
   const begin = fs.fstatSync(log.sink).size;
   log.line(`$ ${argv.join(" ")}`);
-  const child = spawn(program!, args, {
+  const child = spawn(program, args, {
     env,
     cwd,
     detached: true,

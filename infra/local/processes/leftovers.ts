@@ -41,7 +41,13 @@ export async function endLeftovers(
   for (;;) {
     // Looked for again and again: a process may start another while it is being ended.
     const roots = markedProcesses(id).filter(({ service }) => which(service));
-    const all = roots.length === 0 ? [] : withDescendants(roots.map(({ pid }) => pid), ownProcesses());
+    const all =
+      roots.length === 0
+        ? []
+        : withDescendants(
+            roots.map(({ pid }) => pid),
+            ownProcesses(),
+          );
     for (const pid of all) if (pid !== process.pid) found.set(pid, startOf(pid));
     const alive = [...found].filter(([pid, start]) => runs(pid, start)).map(([pid]) => pid);
     const elapsed = Date.now() - begin;

@@ -28,10 +28,10 @@ function stat(pid: number | string) {
     const fields = text.slice(end + 2).split(" ");
     return {
       name: text.slice(text.indexOf("(") + 1, end),
-      state: fields[0]!,
+      state: fields[0],
       parent: Number(fields[1]),
       session: Number(fields[3]),
-      start: fields[19]!,
+      start: fields[19],
     };
   } catch {
     return undefined;

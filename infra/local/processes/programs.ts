@@ -38,7 +38,9 @@ function quoted(word: string): string {
 
 /** The configuration file of one program. */
 function conf(program: Program): string {
-  const environment = Object.entries(program.env).map(([name, value]) => `${name}=${quoted(value)}`);
+  const environment = Object.entries(program.env).map(
+    ([name, value]) => `${name}=${quoted(value)}`,
+  );
   return section(`program:${program.name}`, {
     command: program.argv.map(quoted).join(" "),
     directory: program.directory,

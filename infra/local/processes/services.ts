@@ -15,6 +15,8 @@ export interface Service extends Omit<Program, "log"> {
   readonly healthy: () => Promise<boolean>;
   /** How long it may take until it is healthy. */
   readonly startSeconds: number;
+  /** How long it must then live on before that is believed. @default 0 */
+  readonly settleSeconds?: number;
 }
 
 /** supervisord's view of each program of the stack; empty where it does not answer. */
@@ -102,7 +104,9 @@ async function untilHealthy(stack: string, service: Service): Promise<void> {
     const program = (await programStates(stack)).find((each) => each.name === name);
     state = program ? `${program.statename}${program.spawnerr && `: ${program.spawnerr}`}` : "gone";
     if (program?.statename === "FATAL") break;
-    if (program?.statename === "RUNNING" && (await service.healthy())) return;
+    if (program?.statename === "RUNNING" && (await service.healthy())) {
+      if (await staysAlive(stack, program, service.settleSeconds ?? 0)) return;
+    }
     await sleep(150);
   }
   await removeProgram(stack, name);
@@ -112,6 +116,15 @@ async function untilHealthy(stack: string, service: Service): Promise<void> {
     "what follows needs it",
     `read ${log}; then run the same command again`,
   );
+}
+
+async function staysAlive(
+  stack: string,
+  { name, pid }: ProgramInfo,
+  seconds: number,
+): Promise<boolean> {
+  await sleep(seconds * 1000);
+  return (await programStates(stack)).some((each) => each.name === name && each.pid === pid);
 }
 
 /** The last lines of a log, indented, for a message. */

@@ -96,17 +96,17 @@ export function parseResponse(xml: string): RpcValue {
     let found = "";
     while (at < tokens.length && tokens[at] !== close) found += tokens[at++];
     at++;
-    return found.replace(/&(lt|gt|quot|apos|amp);/g, (entity) => entities[entity]!);
+    return found.replace(/&(lt|gt|quot|apos|amp);/g, (entity) => entities[entity]);
   };
   /** Reads from behind `<value>` to behind `</value>`. */
   const value = (): RpcValue => {
     while (
-      /^\s+$/.test(tokens[at]!) &&
-      tokens[at + 1]!.startsWith("<") &&
+      /^\s+$/.test(tokens[at]) &&
+      tokens[at + 1].startsWith("<") &&
       tokens[at + 1] !== "</value>"
     )
       at++;
-    const type = tokens[at]!;
+    const type = tokens[at];
     if (!type.startsWith("<") || type === "</value>") return text("</value>");
     at++;
     const read = typed(type);

@@ -105,8 +105,9 @@ export async function stopSupervisor(stack: string): Promise<void> {
   if (id) await endLeftovers(id);
 }
 
-/** Removes what the supervisor keeps on disk. */
+/** Removes what the supervisor keeps on disk, and what killed jobs left there. */
 export function removeSupervisor(stack: string): void {
+  fs.rmSync(places(stack).scratch, { recursive: true, force: true });
   fs.rmSync(places(stack).supervisor, { recursive: true, force: true });
   fs.rmSync(shortFolder(stack), { recursive: true, force: true });
 }

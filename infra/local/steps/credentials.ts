@@ -5,6 +5,7 @@ import { canonicalJson } from "../../canonical";
 import { forgetOwner } from "../../ownership";
 import { runStep, type StepContext } from "../../runStep";
 import { readStanding } from "../../standing";
+import { UserError } from "../../userError";
 import { places } from "../places";
 import { readCredentials, type Credentials } from "../secrets";
 
@@ -15,7 +16,7 @@ type Given = Partial<Pick<Credentials, "minioRootUser" | "minioRootPassword">>;
 void runStep<unknown>({
   async create(context) {
     const given = JSON.parse((await text(process.stdin)) || "{}") as Given;
-    return { generation: keep(context, given) };
+    return { generation: keep(context, checkLines(given)) };
   },
   /** Goes last of all that needs a stack to stand, so the stack's name is free again. */
   async delete({ stack }) {
@@ -24,6 +25,20 @@ void runStep<unknown>({
     forgetOwner(stack);
   },
 });
+
+/** MinIO reads its settings line by line. */
+function checkLines(given: Given): Given {
+  for (const [name, value] of Object.entries(given)) {
+    if (/[\0\r\n]/.test(value)) {
+      throw new UserError(
+        `${name} has a line break in it`,
+        "MinIO could not read it",
+        "set another: pulumi config set --secret " + name,
+      );
+    }
+  }
+  return given;
+}
 
 function keep({ stack, name }: StepContext<unknown>, given: Given): number {
   const { root, credentials: file, rayToken, sparkSecret } = places(stack);
@@ -38,7 +53,8 @@ function keep({ stack, name }: StepContext<unknown>, given: Given): number {
     sparkSecret: before.sparkSecret ?? secret(32),
     rayToken: before.rayToken ?? secret(32),
   };
-  const generation = canonicalJson(now) === canonicalJson(before) ? last : Math.max(last, recorded) + 1;
+  const generation =
+    canonicalJson(now) === canonicalJson(before) ? last : Math.max(last, recorded) + 1;
   writePrivately(rayToken, now.rayToken);
   writePrivately(sparkSecret, now.sparkSecret);
   writePrivately(file, JSON.stringify({ ...now, generation }));

@@ -46,7 +46,7 @@ async function fetch({ folder, log, pidFile }: Build, venv: string): Promise<voi
 
 function ivyJar(venv: string): string {
   const [python] = fs.readdirSync(path.join(venv, "lib"));
-  const jars = path.join(venv, "lib", python!, "site-packages", "pyspark", "jars");
+  const jars = path.join(venv, "lib", python, "site-packages", "pyspark", "jars");
   const found = fs.readdirSync(jars).find((name) => /^ivy-[\d.]+\.jar$/.test(name));
   if (!found) throw new Error(`pyspark carries no Ivy in ${jars}`);
   return path.join(jars, found);

@@ -58,11 +58,8 @@ async function build({ folder, log, pidFile }: Build): Promise<void> {
 async function goFromPackage(log: BuildLog): Promise<string> {
   const uv = await ensureUv(log);
   const entry: Entry = `go/${shortHash([lockHash("go"), uv.python.version, process.arch, process.platform])}`;
-  await ensureEntry(entry, log, async ({ folder, pidFile }) => {
-    await uv.run(log, ["venv", "--allow-existing", "--python", uv.python.path, folder], pidFile);
-    const python = path.join(folder, "bin", "python");
-    const install = ["pip", "install", "--python", python, "--require-hashes", "--only-binary", ":all:"];
-    await uv.run(log, [...install, "-r", lockFile("go")], pidFile);
+  await ensureEntry(entry, log, async (build) => {
+    await uv.environment(build, [lockFile("go")]);
   });
   return path.join(entryFolder(entry), "bin", "go");
 }

@@ -20,7 +20,9 @@ void runToolStep<ModelSpec>("model", async (log, { stack, spec }) => {
   const { model, modelPath } = spec;
   const entry = `model/${model}` as const;
   await ensureEntry(entry, log, (build) =>
-    modelPath === undefined ? buildDefault(build, pythonOf(stack)) : copyOwn(build, model, modelPath),
+    modelPath === undefined
+      ? buildDefault(build, pythonOf(stack))
+      : copyOwn(build, model, modelPath),
   );
   return { entry };
 });

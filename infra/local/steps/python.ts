@@ -1,4 +1,3 @@
-import * as path from "node:path";
 import { shortHash } from "../../canonical";
 import { ensureEntry, type Build } from "../caches";
 import { runBuild } from "../processes/builds";
@@ -23,25 +22,12 @@ void runToolStep("python", async (log) => {
   return { entry, version };
 });
 
-async function install(uv: Uv, { folder, log, pidFile }: Build): Promise<void> {
-  await uv.run(log, ["venv", "--allow-existing", "--python", uv.python.path, folder], pidFile);
-  const python = path.join(folder, "bin", "python");
-  await uv.run(
-    log,
-    [
-      ...["pip", "sync", "--python", python, "--require-hashes"],
-      // pyspark comes as source only; what builds it is pinned too.
-      ...["--only-binary", ":all:", "--no-binary", "pyspark"],
-      ...["--build-constraints", lockFile("build"), lockFile("python")],
-    ],
-    pidFile,
-  );
-  // What built it takes 1.4 GB that nobody reads again.
-  await uv.run(log, ["cache", "clean", "pyspark"], pidFile);
-  await runBuild(log, {
+async function install(uv: Uv, build: Build): Promise<void> {
+  const python = await uv.environment(build, [lockFile("python")]);
+  await runBuild(build.log, {
     argv: [python, "-c", imports],
     env: plainEnvironment(),
-    pidFile,
+    pidFile: build.pidFile,
     advice: "the locked packages do not load on this machine; see the requirements in the README",
   });
 }

@@ -1,11 +1,10 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 import { jobEnvironment } from "../jobEnvironment";
 import { makeShortFolder, places, rayFolder } from "../places";
 import type { ports } from "../ports";
 import { accepts, get } from "../processes/health";
 import { rayAccess } from "../rayAccess";
-import { toolFolder } from "../tools";
+import { pythonOf } from "../tools";
 import { runServiceStep } from "./service";
 
 export interface RayHeadSpec {
@@ -19,7 +18,8 @@ void runServiceStep<RayHeadSpec>({
   service: ({ stack, spec }) => {
     makeShortFolder(stack);
     return {
-      argv: [path.join(toolFolder(stack, "python"), "bin", "ray"), ...start(stack, spec)],
+      // By the module: an entry script's first line has no room for a long or odd path.
+      argv: [pythonOf(stack), "-m", "ray.scripts.scripts", ...start(stack, spec)],
       env: {
         ...jobEnvironment(stack),
         ...rayAccess(stack),
@@ -27,14 +27,16 @@ void runServiceStep<RayHeadSpec>({
         // The two listeners that `ray start` has no option for.
         DASHBOARD_METRIC_PORT: String(spec.ports.dashboardMetrics),
         AUTOSCALER_METRIC_PORT: String(spec.ports.autoscalerMetrics),
-        // Workers are slow to start: idle ones are kept for the next task.
-        RAY_kill_idle_workers_interval_ms: "0",
+        // Workers are slow to start: idle ones are kept for the next task of their job.
+        RAY_idle_worker_killing_time_threshold_ms: "600000",
       },
       directory: places(stack).root,
       // It ignores SIGTERM, and keeps nothing that is worth a wait.
       stopSignal: "KILL",
       stopSeconds: 5,
       startSeconds: 300,
+      // It looks once a second whether all of its processes live, and ends if not.
+      settleSeconds: 1.5,
       healthy: async () =>
         (await get(`http://127.0.0.1:${spec.ports.dashboard}/api/gcs_healthz`)) !== undefined &&
         (await get(`http://127.0.0.1:${spec.ports.dashboardAgent}/api/local_raylet_healthz`)) !==

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 """How long the cluster may take to give the job its executors."""
 
 SHORT_JOB_BYTES = 2**30
@@ -111,10 +111,10 @@ class Spark(Engine):
                 raise UserError(
                     f"Spark is waiting for workers: {there} of {self.executors} executors came "
                     f"within {WAIT_SECONDS} s.",
-                    "Without them Spark would wait for ever, and with fewer the run would be slower "
-                    "than it says.",
-                    "See in the Spark UI whether the workers are there and have free cores and "
-                    "memory; another application may hold them.",
+                    "Without any Spark would wait for ever, and with fewer the run would not have "
+                    "the resources that it states.",
+                    "See in the Spark UI whether the workers are there with free cores and memory; "
+                    "another application may hold them.",
                 )
             time.sleep(0.05)
             there = scala_context.getExecutorMemoryStatus().size() - 1  # the driver is in the list
@@ -205,7 +205,7 @@ class Spark(Engine):
         }
 
     def _store_settings(self) -> dict[str, str]:
-        """S3A for this store, with the magic committer: tasks upload in place, the job completes."""
+        """S3A for this store; with the magic committer tasks upload in place, the job completes."""
         store = self.context.store
         s3a = {
             "endpoint": store.endpoint,

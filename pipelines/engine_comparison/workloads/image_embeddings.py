@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..model.session import ModelSession
 from ..verify import Verdict, cosines, examples, worst
@@ -77,18 +78,32 @@ class ImageEmbeddings(ImageWorkload):
             message=message,
         )
 
+    def oracle_schema(self, dimension: int | None = None) -> pa.Schema:
+        """With plain lists: rejected images have null here.
+
+        pyarrow cannot read nulls among fixed-size lists back from Parquet, see
+        https://github.com/apache/arrow/issues/35692.
+        """
+        schema = super().oracle_schema(dimension)
+        at = schema.get_field_index("embedding")
+        return schema.set(at, pa.field("embedding", pa.list_(pa.float32())))
+
+    def infer_oracle(self, session: ModelSession, url: str, file: bytes | None) -> pa.RecordBatch:
+        """One row of `oracle_schema`."""
+        row = super().infer_oracle(session, url, file)
+        return row.cast(self.oracle_schema(session.dimension))
+
     def dimension_of(self, table: pa.Table) -> int | None:
-        """The length of the embeddings in an oracle's table."""
-        kind = table.schema.field("embedding").type
-        return int(kind.list_size) if pa.types.is_fixed_size_list(kind) else None
+        """The length of the embeddings in an oracle's table; None if there are none."""
+        length = pc.max(pc.list_value_length(table.column("embedding"))).as_py()
+        return None if length is None else int(length)
 
 
 def vectors_of(table: pa.Table) -> np.ndarray:
-    """The embeddings of a table that has the workload's schema, float32 [n, d]."""
+    """The embeddings of a table, none of them null and all of one length, float32 [n, d]."""
     column = table.column("embedding").combine_chunks()
-    width = column.type.list_size
-    values: np.ndarray = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
-    return values
+    values: np.ndarray = column.flatten().to_numpy(zero_copy_only=False)
+    return values.reshape(len(column), -1)
 
 
 WORKLOAD = ImageEmbeddings()

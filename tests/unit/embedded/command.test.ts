@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import * as command from "../../../cli/embedded/command";
-import { describeEvent, type StepEvent } from "../../../cli/embedded";
 import { seconds } from "../../../cli/embedded/monitor";
 import { secret, UNKNOWN, type Properties } from "../../../cli/embedded/values";
 
@@ -87,8 +86,11 @@ describe("a Command", () => {
 
   it("that fails says how, by which command line, and the end of its stderr", async () => {
     const script = "for i in $(seq 30); do echo line $i >&2; done; exit 3";
-    const error = await create({ create: script }).catch((caught: Error) => caught.message);
-    const [first, ...tail] = String(error).split("\n");
+    const failure = create({ create: script }).then(
+      () => "",
+      (error: Error) => error.message,
+    );
+    const [first, ...tail] = (await failure).split("\n");
     expect(first).toBe(`exit status 3: running ${JSON.stringify(script)}:`);
     expect(tail).toHaveLength(20);
     expect(tail.at(-1)).toBe("line 30");
@@ -142,6 +144,10 @@ describe("a Command", () => {
       { assetPaths: [] },
       'the input "assetPaths" of command:local:Command is not supported by the embedded runner',
     ],
+    [
+      { triggers: [{ "4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17" }] },
+      'an asset in the input "triggers" is not supported by the embedded runner',
+    ],
     [{ other: "" }, 'command:local:Command has no input "other"'],
     [{ create: UNKNOWN, triggers: [1, { a: null }], addPreviousOutputInEnv: false }, undefined],
   ] as [Properties, string | undefined][])("is checked: %j", (inputs, problem) => {
@@ -171,32 +177,5 @@ describe("durations", () => {
   });
   it("that make no sense are refused", () => {
     expect(() => seconds("10 minutes")).toThrow(/no duration/);
-  });
-});
-
-describe("events in words", () => {
-  const step = { op: "create", urn: "u", type: "t", name: "spark" } as const;
-  it.each([
-    [{ kind: "start", ...step }, "spark: create ..."],
-    [{ kind: "done", ...step, seconds: 1.23 }, "spark: created (1.2 s)"],
-    [{ kind: "done", ...step, op: "same" }, undefined],
-    [{ kind: "failed", ...step, error: "exit status 1" }, "spark: create failed: exit status 1"],
-    [{ kind: "summary", changes: { same: 2, create: 1 } }, "2 same, 1 create"],
-    [{ kind: "summary", changes: {} }, "nothing to do"],
-    [{ kind: "log", severity: "warning", message: "m" }, "warning: m"],
-    [{ kind: "log", severity: "output", message: "m" }, undefined],
-  ] as [StepEvent, string | undefined][])("%j", (event, text) => {
-    expect(describeEvent(event)).toBe(text);
-  });
-
-  it("with the changed properties on request", () => {
-    const diff = [
-      { path: "a", kind: "add", new: 1 },
-      { path: "b", kind: "delete", old: "x" },
-      { path: "c", kind: "update", old: 1, new: 2 },
-    ] as const;
-    expect(describeEvent({ kind: "done", ...step, diff: [...diff] }, { diff: true })).toBe(
-      'spark: created\n    + a: 1\n    - b: "x"\n    ~ c: 1 -> 2',
-    );
   });
 });

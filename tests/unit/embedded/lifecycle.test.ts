@@ -131,13 +131,7 @@ describe("what the embedded runner does not have", () => {
     ["type", "other: the resource type random:index/randomId:RandomId is not supported"],
     ["invoke", "The function command:local:run is not supported"],
     ["reference", "Reading the resource organization/project/stack (pulumi:pulumi:StackReference)"],
-    ["provider", "mine: the resource type pulumi:providers:command is not supported"],
-    ["get", "Reading the resource known (command:local:Command) is not supported"],
-    ["import", "c: the resource option import is not supported"],
     ["hook", "A resource hook is not supported"],
-    ["transform", "A stack transform is not supported"],
-    ["asset", 'c: an asset in the input "triggers" is not supported'],
-    ["archivePaths", 'c: the input "archivePaths" of command:local:Command is not supported'],
   ])(
     "is refused by name: %s",
     async (use, message) => {

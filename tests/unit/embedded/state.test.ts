@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { UserError } from "../../../infra/userError";
 import { Passphrase } from "../../../cli/embedded/secrets";
 import {
@@ -57,9 +57,11 @@ describe("the state on disk", () => {
     pending: [],
   });
 
-  beforeEach(async () => {
-    folder = fs.mkdtempSync(path.join(tmpdir(), "state-"));
+  beforeAll(async () => {
     passphrase = await Passphrase.make("word");
+  });
+  beforeEach(() => {
+    folder = fs.mkdtempSync(path.join(tmpdir(), "state-"));
   });
   afterEach(() => fs.rmSync(folder, { recursive: true }));
 

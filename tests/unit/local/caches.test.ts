@@ -63,7 +63,12 @@ describe("an entry of the cache", () => {
 
   it("ends a build that its killed script left behind", async () => {
     const pidFile = path.join(folder, "pid");
-    const build = runBuild(log, { argv: ["sleep", "60"], env: before as never, pidFile, advice: "" });
+    const build = runBuild(log, {
+      argv: ["sleep", "60"],
+      env: before as never,
+      pidFile,
+      advice: "",
+    });
     while (!fs.existsSync(pidFile)) await sleep(10);
     endAbandoned(pidFile);
     await expect(build).rejects.toThrow("ended by SIGKILL");
@@ -77,7 +82,9 @@ it("a build that fails tells its last lines, what to do and where the log is", a
   const pidFile = path.join(folder, "pid");
   const argv = ["sh", "-c", "echo one; echo two >&2; exit 3"];
   const build = runBuild(log, { argv, env: { PATH: before.PATH! }, pidFile, advice: "do this" });
-  await expect(build).rejects.toThrow(/sh failed \(exit code 3\):[^]*\| one\n {2}\| two\n[^]*do this/);
+  await expect(build).rejects.toThrow(
+    /sh failed \(exit code 3\):[^]*\| one\n {2}\| two\n[^]*do this/,
+  );
   await expect(
     runBuild(log, { argv: ["/no/such/program"], env: {}, pidFile, advice: "" }),
   ).rejects.toThrow("ENOENT");
@@ -120,18 +127,20 @@ describe("locked jars", () => {
 
   it("are asked of Ivy one by one, without what they depend on", () => {
     const xml = ivyXml([{ group: "g", artifact: "a", version: "1", sha256: "" }]);
-    expect(xml).toContain('<dependency org="g" name="a" rev="1" conf="default->master" transitive="false"');
+    expect(xml).toContain(
+      '<dependency org="g" name="a" rev="1" conf="default->master" transitive="false"',
+    );
   });
 
   it("come through the proxy that the environment names", () => {
     expect(proxyOptions({})).toEqual([]);
-    expect(
-      proxyOptions({ https_proxy: "http://proxy:3128", NO_PROXY: "localhost,.corp" }),
-    ).toEqual([
-      "-Dhttps.proxyHost=proxy",
-      "-Dhttps.proxyPort=3128",
-      "-Dhttp.nonProxyHosts=localhost|*.corp",
-    ]);
+    expect(proxyOptions({ https_proxy: "http://proxy:3128", NO_PROXY: "localhost,.corp" })).toEqual(
+      [
+        "-Dhttps.proxyHost=proxy",
+        "-Dhttps.proxyPort=3128",
+        "-Dhttp.nonProxyHosts=localhost|*.corp",
+      ],
+    );
   });
 });
 

@@ -4,6 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { givenCredentials } from "../../../infra/local/credentials";
+import type { Credentials } from "../../../infra/local/secrets";
 
 const nothing = { minioRootUser: undefined, minioRootPassword: undefined };
 
@@ -30,7 +31,7 @@ describe("the credentials step", () => {
   afterEach(() => fs.rmSync(home, { recursive: true }));
 
   const file = (name: string) => path.join(home, "prod", name);
-  const read = () => JSON.parse(fs.readFileSync(file("credentials.json"), "utf8"));
+  const read = () => JSON.parse(fs.readFileSync(file("credentials.json"), "utf8")) as Credentials;
 
   function step(verb: string, stdin: object) {
     const done = spawnSync("node", ["--import", "tsx", "infra/local/steps/credentials.ts", verb], {

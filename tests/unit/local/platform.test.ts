@@ -38,7 +38,8 @@ async function declared(options: {
   return { all, platform: platform!, command };
 }
 
-const spec = (recorded: Recorded) => JSON.parse(recorded.inputs.environment.SPEC);
+const spec = (recorded: Recorded) =>
+  JSON.parse(recorded.inputs.environment.SPEC) as Record<string, unknown>;
 
 describe("target local", () => {
   let result: Awaited<ReturnType<typeof declared>>;
@@ -59,14 +60,17 @@ describe("target local", () => {
       "pulumi:pulumi:Stack",
     ]);
     const commands = result.all.filter(({ type }) => type === "command:local:Command");
-    for (const { name, parent } of commands) expect(parent, name).toContain("engine-comparison:local:");
+    for (const { name, parent } of commands)
+      expect(parent, name).toContain("engine-comparison:local:");
   });
 
   it("updates and deletes what stands, and never replaces it", () => {
     for (const { type, inputs, name } of result.all) {
       if (type !== "command:local:Command") continue;
       expect(inputs.triggers, name).toBeUndefined();
-      expect(inputs.create, name).toMatch(/^exec node --import tsx infra\/local\/steps\/\w+\.ts create$/);
+      expect(inputs.create, name).toMatch(
+        /^exec node --import tsx infra\/local\/steps\/\w+\.ts create$/,
+      );
       expect(inputs.update, name).toMatch(/ update$/);
       expect(inputs.delete, name).toMatch(/ delete$/);
     }
@@ -74,7 +78,10 @@ describe("target local", () => {
 
   it("starts each service after the supervisor, the credentials and its tools", () => {
     const needs = (name: string) =>
-      result.command(name).dependencies.map((urn) => urn.split("::").pop()).sort();
+      result
+        .command(name)
+        .dependencies.map((urn) => urn.split("::").pop())
+        .sort();
     expect(needs("supervisor")).toEqual(["python"]);
     expect(needs("minio")).toEqual(["credentials", "minio-binary", "minio-data", "supervisor"]);
     expect(needs("ray-head")).toEqual(["credentials", "supervisor"]);
@@ -112,7 +119,8 @@ describe("target local", () => {
   it("changes only the service that was found dead", async () => {
     const { command } = await declared({ incarnations: { "ray-head": 2 } });
     const changed = services.filter(
-      (name) => command(name).inputs.environment.SPEC !== result.command(name).inputs.environment.SPEC,
+      (name) =>
+        command(name).inputs.environment.SPEC !== result.command(name).inputs.environment.SPEC,
     );
     expect(changed).toEqual(["ray-head"]);
   });
@@ -144,7 +152,9 @@ describe("target local", () => {
       "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
       value: '{"minioRootUser":"somebody","minioRootPassword":"hunter2hunter2"}',
     });
-    const others = all.filter((each) => each !== command("credentials")).map(({ inputs }) => inputs);
+    const others = all
+      .filter((each) => each !== command("credentials"))
+      .map(({ inputs }) => inputs);
     expect(JSON.stringify([rest, others])).not.toContain("hunter2");
   });
 

@@ -11,18 +11,23 @@ it("listens at the ports that everybody knows when nothing is shifted", () => {
 
 it("gives every listener, worker and driver a port of its own, within range", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 0, max: 40_000 }), fc.integer({ min: 1, max: 16 }), (offset, workers) => {
-      const { ray, sparkDriver } = ports(offset);
-      const range = (first: number, count: number) => Array.from({ length: count }, (_, n) => first + n);
-      const all = [
-        ...listeners(offset, workers).map(({ port }) => port),
-        ...range(ray.firstWorker, ray.lastWorker - ray.firstWorker + 1),
-        ...sparkDriver.flatMap((first) => range(first, sparkDriverBlock)),
-      ];
-      expect(new Set(all).size).toBe(all.length);
-      expect(Math.min(...all)).toBeGreaterThan(1023);
-      expect(Math.max(...all)).toBeLessThan(65_536);
-    }),
+    fc.property(
+      fc.integer({ min: 0, max: 40_000 }),
+      fc.integer({ min: 1, max: 16 }),
+      (offset, workers) => {
+        const { ray, sparkDriver } = ports(offset);
+        const range = (first: number, count: number) =>
+          Array.from({ length: count }, (_, n) => first + n);
+        const all = [
+          ...listeners(offset, workers).map(({ port }) => port),
+          ...range(ray.firstWorker, ray.lastWorker - ray.firstWorker + 1),
+          ...sparkDriver.flatMap((first) => range(first, sparkDriverBlock)),
+        ];
+        expect(new Set(all).size).toBe(all.length);
+        expect(Math.min(...all)).toBeGreaterThan(1023);
+        expect(Math.max(...all)).toBeLessThan(65_536);
+      },
+    ),
   );
 });
 

@@ -56,7 +56,9 @@ describe("supervisord's configuration", () => {
   });
 
   it.each(['a"b', "a\nb", "a\\b", "a ;b", "a #b"])("refuses %j, which it cannot write", (word) => {
-    expect(() => programs.conf({ ...program, argv: [word] })).toThrow("supervisord cannot be given");
+    expect(() => programs.conf({ ...program, argv: [word] })).toThrow(
+      "supervisord cannot be given",
+    );
   });
 });
 
@@ -122,7 +124,11 @@ describe.runIf(fs.existsSync("/proc/self/environ"))("leftovers of a supervisor",
       start(`${id}/ray-head`),
       start(`${id}-x/minio`),
     ]);
-    expect(markedProcesses(id).map(({ service }) => service).sort()).toEqual(["minio", "ray-head"]);
+    expect(
+      markedProcesses(id)
+        .map(({ service }) => service)
+        .sort(),
+    ).toEqual(["minio", "ray-head"]);
     expect(await endLeftovers(id, (service) => service === "minio")).toBe(2);
     await new Promise((done) => setTimeout(done, 50));
     expect([ended(mine), ended(other), ended(neighbour)]).toEqual([true, false, false]);

@@ -8,8 +8,17 @@ export interface Recorded {
   readonly parent: string;
   readonly dependencies: readonly string[];
   readonly deletedWith: string;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  readonly inputs: any;
+  readonly inputs: Inputs;
+}
+
+/** Inputs of a Command; a component has none of them. */
+export interface Inputs {
+  readonly create: string;
+  readonly update?: string;
+  readonly delete?: string;
+  readonly triggers?: unknown;
+  readonly stdin?: unknown;
+  readonly environment: { readonly SPEC: string };
 }
 
 interface Request {
@@ -44,9 +53,12 @@ export async function record(
     {
       newResource: ({ name, inputs, type }) => ({
         id: `${name}-id`,
-        state: type === "command:local:Command" ? { ...inputs, stdout: stdout(name) } : inputs,
+        state: {
+          ...(inputs as Record<string, unknown>),
+          ...(type === "command:local:Command" ? { stdout: stdout(name) } : {}),
+        },
       }),
-      call: ({ inputs }) => inputs,
+      call: ({ inputs }) => inputs as Record<string, unknown>,
     },
     "engine-comparison",
     stack,
@@ -73,6 +85,6 @@ function recorded(request: Request, response: Response): Recorded {
     parent: request.getParent(),
     dependencies: [...request.getDependenciesList()].sort(),
     deletedWith: request.getDeletedwith(),
-    inputs: request.getObject()?.toJavaScript(),
+    inputs: request.getObject().toJavaScript() as Inputs,
   };
 }

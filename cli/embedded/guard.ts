@@ -1,0 +1,40 @@
+import { spawn, type ChildProcess } from "node:child_process";
+
+/**
+ * Ends process groups when this process is gone, however it went: a shell reads their numbers from
+ * a pipe, and the pipe's end tells it. TERM first, and KILL for what has not ended a second later.
+ */
+const SCRIPT = `
+groups=" "
+while read -r sign group; do
+  case $sign in
+    +) groups="$groups$group " ;;
+    -) groups="\${groups%% $group *} \${groups#* $group }" ;;
+  esac
+done
+[ "$groups" = " " ] && exit
+for group in $groups; do kill -s TERM -- "-$group"; done
+sleep 1
+for group in $groups; do kill -s KILL -- "-$group"; done`;
+
+let shell: ChildProcess | undefined;
+
+/** @returns takes the guard off again, as the group has ended */
+export function guardGroup(group: number | undefined): () => void {
+  if (group === undefined) {
+    return () => undefined;
+  }
+  if (!shell || shell.exitCode !== null) {
+    shell = spawn("/bin/sh", ["-c", SCRIPT], {
+      stdio: ["pipe", "ignore", "ignore"],
+      detached: true,
+    });
+    shell.on("error", () => undefined);
+    shell.stdin?.on("error", () => undefined);
+    shell.unref();
+    (shell.stdin as unknown as { unref(): void }).unref();
+  }
+  const { stdin } = shell;
+  stdin?.write(`+ ${group}\n`);
+  return () => void stdin?.write(`- ${group}\n`);
+}

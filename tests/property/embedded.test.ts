@@ -1,0 +1,201 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Direct } from "../unit/embedded/direct";
+import { logged, type GraphNode } from "../unit/embedded/graph";
+
+/** A Command of a random program; the others that it names come before it. */
+interface Spec {
+  name: string;
+  verbs: string[];
+  value: string;
+  trigger?: string;
+  stdin?: string;
+  dependsOn: string[];
+}
+
+interface Edit {
+  specs: Spec[];
+  /** `<verb> <name>` */
+  broken: string[];
+}
+
+/** What the model knows of a resource that stands. */
+interface Standing {
+  inputs: { verbs: string; value: string; stdin: string | undefined };
+  trigger: string | undefined;
+  deletes: boolean;
+  stdout: string;
+  needs: string[];
+}
+
+/**
+ * What an up that goes on after errors has to do, told in the simplest way: one resource after the
+ * other, then the deletes.
+ */
+class Model {
+  readonly standing = new Map<string, Standing>();
+  /** Replaced halves whose delete has failed. */
+  old: [string, Standing][] = [];
+
+  up({ specs, broken }: Edit): string[] {
+    const log: string[] = [];
+    const run = (verb: string, name: string) => {
+      log.push(`${verb} ${name}`);
+      return !broken.includes(`${verb} ${name}`);
+    };
+    const before = new Map(this.standing);
+    const failed = new Set<string>();
+    const unavailable = new Set<string>();
+    for (const spec of specs) {
+      const needs = [...spec.dependsOn, ...(spec.stdin ? [spec.stdin] : [])];
+      if (needs.some((name) => unavailable.has(name))) {
+        unavailable.add(spec.name);
+        continue;
+      }
+      const was = this.standing.get(spec.name);
+      const stdin = spec.stdin && this.standing.get(spec.stdin)?.stdout;
+      const now: Standing = {
+        inputs: { verbs: spec.verbs.join(), value: spec.value, stdin },
+        trigger: spec.trigger,
+        deletes: spec.verbs.includes("delete"),
+        stdout: was?.stdout ?? "",
+        needs,
+      };
+      const replace = was && was.trigger !== now.trigger;
+      const same = was && !replace && JSON.stringify(was.inputs) === JSON.stringify(now.inputs);
+      if (!same) {
+        const verb = was && !replace && spec.verbs.includes("update") ? "update" : "create";
+        if (!run(verb, spec.name)) {
+          unavailable.add(spec.name);
+          failed.add(spec.name);
+          continue;
+        }
+        now.stdout = `${spec.name} ${verb}`;
+      }
+      if (replace) {
+        this.old.push([spec.name, was]);
+      }
+      this.standing.set(spec.name, now);
+    }
+    this.deletes(specs, before, failed, run);
+    return log;
+  }
+
+  private deletes(
+    specs: Spec[],
+    before: Map<string, Standing>,
+    failed: Set<string>,
+    run: (verb: string, name: string) => boolean,
+  ): void {
+    const names = new Set(specs.map(({ name }) => name));
+    const gone = [...this.standing].filter(([name]) => !names.has(name));
+    // Everything needs what has an earlier name only, so this is dependents first.
+    const condemned = [...this.old, ...gone].sort(([a], [b]) => b.localeCompare(a));
+    this.old = [];
+    const kept = new Set<string>();
+    const keep = (name: string) =>
+      (before.get(name)?.needs ?? []).forEach((need) => {
+        kept.add(need);
+        keep(need);
+      });
+    failed.forEach(keep);
+    for (const [name, was] of condemned) {
+      const replaced = names.has(name);
+      if (!kept.has(name) && (!was.deletes || run("delete", name))) {
+        if (!replaced) {
+          this.standing.delete(name);
+        }
+        continue;
+      }
+      if (!kept.has(name)) {
+        was.needs.forEach((need) => (kept.add(need), keep(need)));
+      }
+      if (replaced) {
+        this.old.push([name, was]);
+      }
+    }
+  }
+}
+
+const NAMES = ["a", "b", "c", "d", "e"];
+
+function spec(name: string, earlier: string[]): fc.Arbitrary<Spec> {
+  const some = earlier.length ? fc.constantFrom(...earlier) : fc.constant(undefined);
+  return fc
+    .record({
+      updates: fc.boolean(),
+      deletes: fc.boolean(),
+      value: fc.constantFrom("1", "2"),
+      trigger: fc.option(fc.constantFrom("x", "y"), { nil: undefined }),
+      stdin: fc.option(some, { nil: undefined }),
+      dependsOn: fc.subarray(earlier, { maxLength: Math.min(2, earlier.length) }),
+    })
+    .map(({ updates, deletes, value, trigger, stdin, dependsOn }) => ({
+      name,
+      verbs: ["create", ...(updates ? ["update"] : []), ...(deletes ? ["delete"] : [])],
+      value,
+      dependsOn,
+      ...(trigger && { trigger }),
+      ...(stdin && { stdin }),
+    }));
+}
+
+const edit: fc.Arbitrary<Edit> = fc.record({
+  specs: fc
+    .subarray(NAMES)
+    .chain((names) => fc.tuple(...names.map((name, i) => spec(name, names.slice(0, i))))),
+  broken: fc.oneof(
+    fc.constant<string[]>([]),
+    fc.subarray(
+      NAMES.flatMap((name) => ["create", "update", "delete"].map((verb) => `${verb} ${name}`)),
+      { maxLength: 4 },
+    ),
+  ),
+});
+
+function nodeOf({ name, verbs, value, trigger, stdin, dependsOn }: Spec): GraphNode {
+  return {
+    name,
+    dependsOn,
+    inputs: {
+      ...logged(name, verbs),
+      environment: { V: value },
+      ...(trigger && { triggers: [{ when: trigger }] }),
+      ...(stdin && { stdin: { $stdout: stdin } }),
+    },
+  };
+}
+
+describe("the embedded runner", () => {
+  it("runs what a simple model runs and leaves the same state, whatever is edited and fails", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(edit, { minLength: 2, maxLength: 6 }), async (edits) => {
+        const stack = new Direct();
+        const model = new Model();
+        try {
+          for (const each of [...edits, { specs: [], broken: [] }]) {
+            const expected = model.up(each);
+            stack.break(...each.broken);
+            const outcome = await stack.up(each.specs.map(nodeOf), { continueOnError: true });
+            expect(stack.log().sort()).toEqual(expected.sort());
+            expect(outcome.ok).toBe(!expected.some((line) => each.broken.includes(line)));
+            const commands = Object.entries(stack.resources());
+            expect(
+              Object.fromEntries(
+                commands.flatMap(([name, resource]) =>
+                  resource.delete ? [] : [[name, resource.outputs?.stdout]],
+                ),
+              ),
+            ).toEqual(Object.fromEntries([...model.standing].map(([n, r]) => [n, r.stdout])));
+            const old = stack.state.resources.filter((resource) => resource.delete);
+            expect(old).toHaveLength(model.old.length);
+            expect(stack.state.pending).toEqual([]);
+          }
+        } finally {
+          stack.remove();
+        }
+      }),
+      { numRuns: 300, interruptAfterTimeLimit: 20_000 },
+    );
+  }, 120_000);
+});

@@ -1,0 +1,145 @@
+"""The engines that need no cluster, on a real store: every workload, judged by its oracle."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import fs
+
+import engine_comparison
+from engine_comparison import oracle, workloads
+from engine_comparison.store import list_files, list_parquet, open_store
+
+BUCKETS = {"lake": "lake", "images": "bucket", "warehouse": "warehouse", "output": "output"}
+
+
+@pytest.fixture(scope="module")
+def store(minio: dict[str, Any], store_folder: Path) -> fs.FileSystem:
+    """The sample datasets in a real store, with two images damaged and one away."""
+    creating = fs.S3FileSystem(
+        access_key=minio["accessKey"],
+        secret_key=minio["secretKey"],
+        endpoint_override=minio["endpoint"].removeprefix("http://"),
+        scheme="http",
+        allow_bucket_creation=True,
+    )
+    for bucket in BUCKETS.values():
+        creating.create_dir(bucket)
+    store = open_store(minio)
+    for bucket in ("lake", "bucket"):
+        for file in (store_folder / bucket).rglob("*"):
+            if file.is_file():
+                with store.open_output_stream(str(file.relative_to(store_folder))) as stream:
+                    stream.write(file.read_bytes())
+    images = [info.path for info in list_files(store, "bucket/images")]
+    with store.open_output_stream(images[1]) as stream:
+        stream.write(b"no image")
+    whole = (store_folder / images[2]).read_bytes()
+    with store.open_output_stream(images[2]) as stream:
+        stream.write(whole[: len(whole) // 2])
+    store.delete_file(images[3])
+    return store
+
+
+def spec_of(minio: dict[str, Any], model: Path, workload: str, **inputs: str) -> dict[str, Any]:
+    return {
+        "engine": "x",
+        "workload": workload,
+        "key": "0123456789abcdef",
+        "attempt": "a1",
+        "inputs": {
+            "fareAbove": "30",
+            "batchSize": "8",
+            "maxRejected": "3",
+            "warmup": "0",
+            "repeats": "2",
+            "device": "cpu",
+            **inputs,
+        },
+        "store": minio,
+        "buckets": BUCKETS,
+        "daft": {"runner": "native"},
+        "threads": 2,
+        "model": {"path": str(model / "model.onnx"), "labels": str(model / "labels.json")},
+        "services": [],
+        "oracleKey": "fedcba9876543210",
+    }
+
+
+@pytest.fixture(scope="module")
+def oracles(store: fs.FileSystem, minio: dict[str, Any], model_folder: Path) -> None:
+    for workload in workloads.names():
+        spec = spec_of(minio, model_folder, workload)
+        table = oracle.answer(spec, store)
+        pq.write_table(table, oracle.oracle_path(spec), filesystem=store)
+
+
+def run_job(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """Run a job as a process of its own and return its events."""
+    done = subprocess.run(
+        [sys.executable, "-m", "engine_comparison.job"],
+        input=json.dumps(spec) + "\n",
+        cwd=Path(engine_comparison.__file__).parents[1],
+        # An engine must not depend on what the caller's shell happens to have.
+        env={"PATH": os.environ["PATH"], "HOME": spec["scratch"]},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.usefixtures("oracles")
+@pytest.mark.parametrize(
+    ("workload", "decode"),
+    [
+        ("taxi-report", "native"),
+        ("image-predictions", "native"),
+        ("image-embeddings", "native"),
+        ("image-embeddings", "shared"),
+    ],
+)
+@pytest.mark.parametrize("engine", ["baseline", "daft"])
+def test_every_workload_is_verified_and_published(
+    store: fs.FileSystem,
+    minio: dict[str, Any],
+    model_folder: Path,
+    tmp_path: Path,
+    engine: str,
+    workload: str,
+    decode: str,
+):
+    spec = spec_of(minio, model_folder, workload, decode=decode)
+    *_, result = run_job({**spec, "engine": engine, "scratch": str(tmp_path)})
+    assert result["event"] == "result", result
+    published = list_parquet(store, result["outputUri"].removeprefix("s3://").strip("/"))
+    tables = [pq.read_table(i.path, filesystem=store, partitioning=None) for i in published]
+    assert sum(len(table) for table in tables) == result["rows"] > 0
+    if workload != "taxi-report":
+        assert result["rejects"] == [
+            {"reason": "missing", "count": 1},
+            {"reason": "not-an-image", "count": 1},
+            {"reason": "truncated", "count": 1},
+        ]
+        assert result["rows"] == result["rowsIn"] - 3
+    if decode == "shared":
+        assert result["deviations"]["embedding"] < 1e-5
+
+
+def test_a_refused_key_is_a_failure_with_advice(
+    minio: dict[str, Any], model_folder: Path, tmp_path: Path
+):
+    spec = spec_of(minio, model_folder, "taxi-report")
+    wrong = {**minio, "secretKey": "no"}
+    events = run_job({**spec, "engine": "baseline", "store": wrong, "scratch": str(tmp_path)})
+    assert [event["event"] for event in events] == ["failure"]
+    assert "refuses the access key" in events[0]["reason"]
+    assert events[0]["advice"]

@@ -1,0 +1,280 @@
+"""A job: the same order for every engine, and nothing published that is not right."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import fs
+
+from engine_comparison import publish, workloads
+from engine_comparison.engines import Context, Engine
+from engine_comparison.errors import UserError
+from engine_comparison.job import Attempt
+from engine_comparison.model.session import ModelSession
+from engine_comparison.oracle import image_oracle, oracle_path, taxi_oracle
+from engine_comparison.protocol import Channel
+from engine_comparison.store import list_files, list_parquet, read_json
+from engine_comparison.workloads import Workload
+from engine_comparison.workloads.image_inputs import ImageWorkload
+
+Answer = Callable[[int], pa.Table]
+
+
+class Scripted(Engine):
+    """An engine that writes what a test tells it to, and notes what is asked of it."""
+
+    name: ClassVar[str] = "scripted"
+    packages: ClassVar[tuple[str, ...]] = ("pyarrow",)
+
+    def __init__(self, context: Context, answer: Answer, failing_in: str = "") -> None:
+        super().__init__(context)
+        self.answer = answer
+        self.failing_in = failing_in
+        self.asked: list[str] = []
+
+    def _note(self, verb: str) -> None:
+        self.asked.append(verb)
+        if verb == self.failing_in:
+            raise RuntimeError(f"the engine broke in {verb}")
+
+    def start(self) -> None:
+        self._note("start")
+
+    def run(self, workload: Workload, output: str) -> None:
+        store = self.context.filesystem
+        store.create_dir(output, recursive=True)
+        pq.write_table(self.answer(len(self.asked)), f"{output}/x.parquet", filesystem=store)
+        self._note("run")
+
+    def configuration(self) -> dict[str, Any]:
+        return {"setting": 1}
+
+    def stop(self) -> None:
+        self._note("stop")
+
+
+@pytest.fixture
+def store(store_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> fs.FileSystem:
+    """A store of the test's own on the local disk, where a copy needs its folder."""
+    shutil.copytree(store_folder, tmp_path / "store")
+    local = fs.SubTreeFileSystem(str(tmp_path / "store"), fs.LocalFileSystem())
+    copy_files = publish.copy_files
+
+    def copy(to: fs.FileSystem, pairs: list[tuple[str, str]]) -> None:
+        to.create_dir(pairs[0][1].rpartition("/")[0], recursive=True)
+        copy_files(to, pairs)
+
+    monkeypatch.setattr(publish, "copy_files", copy)
+    return local
+
+
+def spec_of(workload: str, attempt: str = "a1", **inputs: str) -> dict[str, Any]:
+    return {
+        "engine": "scripted",
+        "workload": workload,
+        "key": "0123456789abcdef",
+        "attempt": attempt,
+        "inputs": {"fareAbove": "30", "warmup": "1", "repeats": "2", "device": "cpu", **inputs},
+        "store": {"endpoint": "http://localhost", "region": "x", "accessKey": "", "secretKey": ""},
+        "buckets": {
+            "lake": "lake",
+            "images": "bucket",
+            "warehouse": "warehouse",
+            "output": "output",
+        },
+        "services": [],
+        "oracleKey": "fedcba9876543210",
+    }
+
+
+@pytest.fixture
+def report(store: fs.FileSystem) -> pa.Table:
+    """The right report, also put where the job looks for the oracle's."""
+    table = taxi_oracle(store, "lake", 30.0)
+    save_oracle(store, "taxi-report", table)
+    return table
+
+
+def save_oracle(store: fs.FileSystem, workload: str, table: pa.Table) -> None:
+    path = oracle_path(spec_of(workload))
+    store.create_dir(path.rpartition("/")[0], recursive=True)
+    pq.write_table(table, path, filesystem=store)
+
+
+class Job:
+    """An attempt with a scripted engine, and what it said."""
+
+    def __init__(
+        self, store: fs.FileSystem, spec: dict[str, Any], answer: Answer, failing_in: str = ""
+    ) -> None:
+        context = Context(spec, store)
+        self.said = io.StringIO()
+        self.engine = Scripted(context, answer, failing_in)
+        workload = workloads.load(spec["workload"])
+        self.attempt = Attempt(Channel(self.said), context, workload, self.engine)
+
+    def carry_out(self) -> dict[str, Any]:
+        return self.attempt.carry_out()
+
+    @property
+    def phases(self) -> list[str]:
+        return [json.loads(line)["phase"] for line in self.said.getvalue().splitlines()]
+
+
+def wrong(report: pa.Table) -> pa.Table:
+    trips = pa.array([n + 1 for n in report.column("trips").to_pylist()], pa.int64())
+    return report.set_column(report.schema.get_field_index("trips"), "trips", trips)
+
+
+BASE = "warehouse/report/engine=scripted"
+
+
+def test_a_right_answer_is_measured_verified_and_published(store: fs.FileSystem, report: pa.Table):
+    job = Job(store, spec_of("taxi-report"), lambda _: report)
+    result = job.carry_out()
+    assert job.phases == ["start-up", "warm-up", "sample 1/2", "sample 2/2", "verify", "publish"]
+    assert job.engine.asked == ["start", "run", "run", "run", "stop"]
+    assert [sample["kind"] for sample in result["samples"]] == ["first", "hot", "hot"]
+    assert result["verified"]
+    assert result["rowsIn"] == 20000
+    assert result["rows"] == report.num_rows
+    assert result["outputUri"] == f"s3://{BASE}/run=0123456789abcdef/"
+    assert result["configuration"]["setting"] == 1
+    assert result["versions"]["pyarrow"] == pa.__version__
+    [published] = list_parquet(store, BASE)
+    assert published.size == result["bytesOut"]
+    assert read_json(store, f"{BASE}/_manifest.json")["checksum"] == result["checksum"]
+    # Nothing of the attempt is left.
+    assert {info.path.split("/")[-2] for info in list_files(store, BASE)} == {
+        "engine=scripted",
+        "run=0123456789abcdef",
+    }
+
+
+@pytest.mark.parametrize(
+    ("warmup", "repeats", "kinds"),
+    [
+        ("0", "1", ["first"]),
+        ("0", "2", ["first", "hot"]),
+        ("1", "1", ["first", "hot"]),
+        ("3", "1", ["first", "hot"]),
+    ],
+)
+def test_only_the_first_sample_is_cold_and_further_warm_ups_are_not_reported(
+    store: fs.FileSystem, report: pa.Table, warmup: str, repeats: str, kinds: list[str]
+):
+    job = Job(store, spec_of("taxi-report", warmup=warmup, repeats=repeats), lambda _: report)
+    assert [sample["kind"] for sample in job.carry_out()["samples"]] == kinds
+    assert job.engine.asked.count("run") == int(warmup) + int(repeats)
+
+
+def test_a_wrong_answer_is_not_published_and_the_old_one_stands(
+    store: fs.FileSystem, report: pa.Table
+):
+    Job(store, spec_of("taxi-report", "good"), lambda _: report).carry_out()
+    before = [(info.path, info.size) for info in list_files(store, BASE)]
+    job = Job(store, spec_of("taxi-report", "bad"), lambda _: wrong(report))
+    with pytest.raises(UserError, match="is not right") as raised:
+        job.carry_out()
+    assert "trips" in raised.value.what
+    assert job.phases[-1] == "verify"
+    assert [(info.path, info.size) for info in list_files(store, BASE)] == before
+
+
+def test_the_last_sample_is_the_one_that_is_judged(store: fs.FileSystem, report: pa.Table):
+    job = Job(store, spec_of("taxi-report"), lambda n: report if n < 3 else wrong(report))
+    with pytest.raises(UserError, match="is not right"):
+        job.carry_out()
+
+
+@pytest.mark.parametrize("verb", ["start", "run"])
+def test_a_failing_engine_is_stopped_and_leaves_nothing(
+    store: fs.FileSystem, report: pa.Table, verb: str
+):
+    job = Job(store, spec_of("taxi-report"), lambda _: report, failing_in=verb)
+    with pytest.raises(RuntimeError, match="the engine broke"):
+        job.carry_out()
+    assert job.engine.asked[-1] == "stop"
+    assert list_files(store, BASE) == []
+
+
+def test_an_engine_that_writes_nothing_is_told(store: fs.FileSystem, report: pa.Table):
+    job = Job(store, spec_of("taxi-report"), lambda _: report)
+    job.engine.run = lambda workload, output: None  # type: ignore[method-assign]
+    with pytest.raises(UserError, match="no Parquet file"):
+        job.carry_out()
+
+
+def test_without_an_oracle_nothing_is_published(store: fs.FileSystem):
+    table = taxi_oracle(store, "lake", 30.0)
+    with pytest.raises(UserError, match="no oracle"):
+        Job(store, spec_of("taxi-report"), lambda _: table).carry_out()
+    assert list_files(store, BASE) == []
+
+
+def test_a_partial_publish_of_an_attempt_before_is_undone_first(
+    store: fs.FileSystem, report: pa.Table
+):
+    store.create_dir(f"{BASE}/run=aaaa/")
+    store.create_dir(f"{BASE}/_attempts/dead/0")
+    for path in ("run=aaaa/half.parquet", "_attempts/dead/0/x.parquet"):
+        pq.write_table(report, f"{BASE}/{path}", filesystem=store)
+    job = Job(store, spec_of("taxi-report"), lambda _: report, failing_in="start")
+    with pytest.raises(RuntimeError):
+        job.carry_out()
+    assert list_files(store, BASE) == []
+
+
+@pytest.fixture(params=["image-predictions", "image-embeddings"])
+def dirty(
+    request: pytest.FixtureRequest, store: fs.FileSystem, session: ModelSession
+) -> tuple[str, pa.Table]:
+    """A workload and its answers where two images are damaged; its oracle has the reasons."""
+    images = [info.path for info in list_files(store, "bucket/images")]
+    with store.open_output_stream(images[1]) as stream:
+        stream.write(b"")
+    store.delete_file(images[4])
+    workload = workloads.load(request.param)
+    assert isinstance(workload, ImageWorkload)
+    oracle = image_oracle(workload, store, "bucket", session)
+    save_oracle(store, request.param, oracle)
+    accepted, _ = workload.split(oracle)
+    return request.param, accepted.select(workload.schema().names)
+
+
+def test_rejected_images_are_counted_by_reason(store: fs.FileSystem, dirty: tuple[str, pa.Table]):
+    workload, answers = dirty
+    spec = spec_of(workload, decode="shared", maxRejected="2")
+    result = Job(store, spec, lambda _: answers).carry_out()
+    assert result["rejected"] == 2
+    assert result["rejects"] == [
+        {"reason": "empty", "count": 1},
+        {"reason": "missing", "count": 1},
+    ]
+    assert (result["rowsIn"], result["rows"]) == (20, 18)
+
+
+def test_more_rejected_images_than_allowed_are_a_failure(
+    store: fs.FileSystem, dirty: tuple[str, pa.Table]
+):
+    workload, answers = dirty
+    spec = spec_of(workload, decode="shared", maxRejected="1")
+    with pytest.raises(UserError, match=r"2 images were rejected \(1 empty, 1 missing\)"):
+        Job(store, spec, lambda _: answers).carry_out()
+
+
+def test_an_image_left_out_without_a_reason_is_a_wrong_answer(
+    store: fs.FileSystem, dirty: tuple[str, pa.Table]
+):
+    workload, answers = dirty
+    spec = spec_of(workload, decode="shared", maxRejected="20")
+    with pytest.raises(UserError, match="missing"):
+        Job(store, spec, lambda _: answers.slice(1)).carry_out()

@@ -1,0 +1,175 @@
+"""Measuring: from outside, over all processes of a run, and bounded in what it costs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from engine_comparison.measure import Reading, Sampler, describe_host
+
+MEGABYTE = 2**20
+
+# Says "ready" when it holds 100 MB, which it has written to; then obeys its standard input.
+HOLDER = """
+import sys
+block = bytearray(100 * 2**20)
+for at in range(0, len(block), 4096):
+    block[at] = 1
+print("ready", flush=True)
+sys.stdin.read()
+"""
+# Holds the memory in a grandchild.
+FAMILY = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", '''{HOLDER}'''], stdin=0)
+child.wait()
+"""
+BURNER = """
+import sys, time
+print("ready", flush=True)
+sys.stdin.readline()
+while time.process_time() < 0.5:
+    pass
+print("burnt", flush=True)
+sys.stdin.read()
+"""
+
+Launch = Callable[[str], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def launch() -> Iterator[Launch]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(source: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", source],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start
+    for process in started:
+        process.communicate()
+
+
+def until(sampler: Sampler, enough: Callable[[Reading], bool]) -> Reading:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        reading = sampler.mark()
+        if enough(reading):
+            return reading
+        time.sleep(0.1)
+    raise AssertionError(f"not seen: {reading}")
+
+
+def test_the_peak_has_the_memory_of_all_descendants_of_the_job(launch: Launch):
+    job = launch(FAMILY)
+    with Sampler(job.pid, []) as sampler:
+        reading = until(sampler, lambda seen: seen.samples >= 2)
+    assert 100 * MEGABYTE < reading.peak_memory < 200 * MEGABYTE
+    assert reading.idle_memory == 0
+
+
+def test_the_peak_stays_when_the_memory_is_gone(launch: Launch):
+    job = launch(FAMILY)
+    with Sampler(job.pid, []) as sampler:
+        before = until(sampler, lambda seen: seen.samples >= 1)
+        job.communicate()
+        after = until(sampler, lambda seen: seen.samples >= before.samples + 2)
+    assert after.peak_memory >= before.peak_memory > 100 * MEGABYTE
+
+
+def test_services_are_idle_before_and_part_of_the_peak(launch: Launch):
+    service, job = launch(HOLDER), launch(HOLDER)
+    with Sampler(job.pid, [service.pid]) as sampler:
+        reading = until(sampler, lambda seen: seen.samples >= 1)
+    assert 100 * MEGABYTE < reading.idle_memory < 160 * MEGABYTE
+    assert reading.peak_memory > 200 * MEGABYTE
+
+
+def test_cpu_is_that_of_the_job_and_not_of_others_or_the_store(launch: Launch):
+    burners = {role: launch(BURNER) for role in ("job", "service", "store", "other")}
+    with Sampler(burners["job"].pid, [burners["service"].pid], [burners["store"].pid]) as sampler:
+        for burner in burners.values():
+            assert burner.stdin is not None
+            burner.stdin.write("\n")
+            burner.stdin.flush()
+        for burner in burners.values():
+            assert burner.stdout is not None
+            assert burner.stdout.readline() == "burnt\n"
+        reading = sampler.stop()
+    # Two of 0.5 s each, less what they took to start; the third and the fourth are not in it.
+    assert 0.7 < reading.cpu_seconds < 1.1
+    assert reading.others_cpu_seconds > 0.3
+
+
+def test_cpu_of_a_process_that_is_gone_still_counts(launch: Launch):
+    job = launch(BURNER)
+    with Sampler(job.pid, []) as sampler:
+        assert job.stdin is not None
+        job.stdin.write("\n")
+        job.stdin.flush()
+        until(sampler, lambda seen: seen.cpu_seconds > 0.3)
+        job.communicate()
+        reading = until(sampler, lambda seen: seen.samples >= 2)
+    assert reading.cpu_seconds > 0.3
+
+
+def test_a_job_that_does_not_exist_has_nothing():
+    with Sampler(2**22 + 1, [2**22 + 2]) as sampler:
+        reading = until(sampler, lambda seen: seen.samples >= 1)
+    assert reading.peak_memory == reading.idle_memory == 0
+    assert reading.cpu_seconds == 0
+
+
+def test_the_sampler_ends_with_whoever_asked():
+    source = (
+        "from engine_comparison.measure import Sampler; import os;"
+        "sampler = Sampler(os.getpid(), []); print(sampler._process.pid, flush=True); os._exit(0)"
+    )
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    sampler = int(done.stdout)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            with open(f"/proc/{sampler}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "Z":
+                    return
+        except OSError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the sampler lives on")
+
+
+def test_a_sampler_that_died_is_an_error_and_not_a_number():
+    sampler = Sampler(os.getpid(), [])
+    sampler._process.kill()
+    sampler._process.wait()
+    with pytest.raises(RuntimeError, match="sampler"):
+        sampler.mark()
+
+
+def test_the_host_is_described():
+    host = describe_host()
+    assert host["cores"] >= 1
+    assert host["memoryBytes"] > 2**28
+    assert host["cpu"]

@@ -1,0 +1,162 @@
+"""The object store: clear words for what is wrong with it, and deleting that leaves nothing."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import fs
+
+from engine_comparison.errors import UserError
+from engine_comparison.store import (
+    StoreSpec,
+    check_store,
+    copy_files,
+    delete_files,
+    delete_prefix,
+    in_parallel,
+    list_files,
+    list_parquet,
+    open_store,
+    read_bytes,
+    read_json,
+    told,
+    write_json,
+)
+
+SPEC = {
+    "endpoint": "https://store.example:9000",
+    "region": "eu-west-1",
+    "accessKey": "the-key",
+    "secretKey": "the-secret",
+    "pathStyle": False,
+    "caFile": None,
+}
+
+
+def write(store: fs.FileSystem, path: str, content: bytes = b"x") -> None:
+    if store.type_name != "s3":
+        store.create_dir(path.rpartition("/")[0], recursive=True)
+    with store.open_output_stream(path) as stream:
+        stream.write(content)
+
+
+def paths(store: fs.FileSystem, prefix: str) -> list[str]:
+    return [info.path for info in list_files(store, prefix)]
+
+
+@pytest.fixture(params=["local", "minio"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> fs.FileSystem:
+    """An empty store with one bucket, `bucket`: on the local disk, and in MinIO if there is one."""
+    if request.param == "local":
+        (tmp_path / "bucket").mkdir()
+        return fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
+    spec = request.getfixturevalue("minio")
+    opened = open_store(spec)
+    creating = fs.S3FileSystem(
+        access_key=spec["accessKey"],
+        secret_key=spec["secretKey"],
+        endpoint_override=spec["endpoint"].removeprefix("http://"),
+        scheme="http",
+        allow_bucket_creation=True,
+    )
+    creating.create_dir("bucket")
+    creating.delete_dir_contents("bucket")
+    return opened
+
+
+def test_the_spec_is_read_and_never_shows_its_secrets():
+    spec = StoreSpec.parse(SPEC)
+    assert spec.host_and_port == "store.example:9000"
+    assert spec.encrypted
+    assert not spec.path_style
+    assert "the-secret" not in repr(spec)
+    assert "the-key" not in repr(spec)
+
+
+def test_a_store_that_is_away_is_told_at_once():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        spec = {**SPEC, "endpoint": f"http://127.0.0.1:{port}"}
+        with pytest.raises(UserError, match="does not answer"):
+            check_store(spec, open_store(spec), ["bucket"])
+
+
+def test_a_missing_bucket_is_told_by_name(minio: dict[str, Any]):
+    with pytest.raises(UserError, match="has no bucket 'nowhere'"):
+        check_store(minio, open_store(minio), ["nowhere"])
+
+
+@pytest.mark.parametrize("field", ["accessKey", "secretKey"])
+def test_a_refused_key_is_told_without_showing_it(minio: dict[str, Any], field: str):
+    wrong = {**minio, field: "not-the-key-at-all"}
+    with pytest.raises(UserError, match="refuses the access key") as raised:
+        check_store(wrong, open_store(wrong), ["bucket"])
+    assert "not-the-key-at-all" not in str(raised.value)
+
+
+def test_other_errors_of_the_store_pass_unchanged():
+    with pytest.raises(OSError, match="disk full"), told("http://x"):
+        raise OSError("disk full")
+
+
+def test_deleting_a_prefix_leaves_nothing_of_it_and_spares_its_siblings(store: fs.FileSystem):
+    for path in ("bucket/a/one/x/y", "bucket/a/one/z", "bucket/a/one-more/x", "bucket/b/x"):
+        write(store, path)
+    delete_prefix(store, "bucket/a/one")
+    assert paths(store, "bucket") == ["bucket/a/one-more/x", "bucket/b/x"]
+    delete_prefix(store, "bucket/a/one-more")
+    left = store.get_file_info(fs.FileSelector("bucket", recursive=True))
+    assert sorted(info.path for info in left) == ["bucket/b", "bucket/b/x"]
+
+
+def test_deleting_what_is_not_there_is_no_error(store: fs.FileSystem):
+    delete_prefix(store, "bucket/nothing/here")
+    delete_files(store, ["bucket/nothing"])
+    assert list_files(store, "bucket/nothing") == []
+
+
+def test_copies_have_the_bytes_of_their_originals(store: fs.FileSystem):
+    names = [f"bucket/from/{n}" for n in range(40)]
+    for name in names:
+        write(store, name, name.encode())
+    if store.type_name != "s3":
+        store.create_dir("bucket/to")
+    copy_files(store, [(name, name.replace("from", "to")) for name in names])
+    for name in names:
+        assert read_bytes(store, name.replace("from", "to")) == name.encode()
+
+
+def test_json_comes_back_and_absence_is_none(store: fs.FileSystem):
+    name = f"bucket/{uuid.uuid4().hex}"
+    assert read_json(store, name) is None
+    assert read_bytes(store, name) is None
+    write_json(store, name, {"a": ["é", None]})
+    assert read_json(store, name) == {"a": ["é", None]}
+
+
+def test_readers_see_only_parquet_files_outside_hidden_folders(store: fs.FileSystem):
+    for path in ("x/part.parquet", "x/_SUCCESS", "x/_attempts/1/part.parquet", "x/.tmp/p.parquet"):
+        write(store, f"bucket/{path}")
+    assert [info.path for info in list_parquet(store, "bucket/x")] == ["bucket/x/part.parquet"]
+    # Below a hidden folder they are seen by whoever asks for it.
+    assert len(list_parquet(store, "bucket/x/_attempts/1")) == 1
+
+
+def test_the_first_error_of_many_is_raised_after_all_have_ended():
+    done = []
+
+    def act(n: int) -> int:
+        if n == 3:
+            raise ValueError("third")
+        done.append(n)
+        return n
+
+    with pytest.raises(ValueError, match="third"):
+        in_parallel(act, range(20))
+    assert len(done) == 19
+    assert in_parallel(act, [0, 1, 2]) == [0, 1, 2]

@@ -1,0 +1,77 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { exitCode, verbs } from "../../../cli/cli";
+import { checkout } from "../../../infra/folders";
+import { freshHome } from "./home";
+
+const home = freshHome();
+let [out, err] = ["", ""];
+
+beforeEach(() => {
+  [out, err] = ["", ""];
+  vi.spyOn(console, "log").mockImplementation((text: string) => void (out += `${text}\n`));
+  vi.spyOn(console, "error").mockImplementation((text: string) => void (err += `${text}\n`));
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+it("package.json has a script for every verb", () => {
+  const text = fs.readFileSync(path.join(checkout, "package.json"), "utf8");
+  const { scripts } = JSON.parse(text) as { scripts: Record<string, string> };
+  for (const verb of Object.keys(verbs)) expect(scripts[verb]).toBe(`node cli/main.mjs ${verb}`);
+});
+
+describe("exit code 2, wrong use or settings:", () => {
+  it.each([
+    [["fly"], '"fly" is no verb'],
+    [["toString"], '"toString" is no verb'],
+    [["outputs", "--jsno"], "Unknown option '--jsno'\nusage: npm run outputs -- [--json] [name]"],
+    [["start", "now"], '"now" is one argument too many\nusage: npm start --'],
+    [["rerun"], "an argument is missing\nusage: npm run rerun --"],
+    [["start", "--config", "fareAbove"], '--config wants key=value, not "fareAbove"'],
+    [["start", "--runner", "magic"], '--runner is "magic": it is auto, pulumi or embedded'],
+    [["start", "--config", "sparkWorkers=0"], 'engine-comparison:sparkWorkers is "0"'],
+    [["rerun", "spark/nothing"], '"spark/nothing" is no run of this stack: it has'],
+  ])("%j", async (argv, message) => {
+    expect(await exitCode(argv)).toBe(2);
+    expect(err).toContain(message);
+    expect(out).toBe("");
+  });
+
+  it("leaves nothing behind", async () => {
+    await exitCode(["start", "--config", "sparkWorkers=0"]);
+    expect(fs.readdirSync(home())).toEqual([]);
+  });
+});
+
+describe("where nothing is deployed", () => {
+  it.each(["outputs", "status", "logs", "shell", "refresh"])(
+    "%s fails and says how to deploy",
+    async (verb) => {
+      expect(await exitCode([verb, "--stack", "other"])).toBe(1);
+      expect(err).toContain("stack other is not deployed");
+      expect(err).toContain("npm start -- --stack other");
+    },
+  );
+
+  it("there is nothing to destroy, and that is no failure", async () => {
+    expect(await exitCode(["destroy"])).toBe(0);
+    expect(out).toContain("nothing to destroy");
+    expect(fs.readdirSync(home())).toEqual([]);
+  });
+});
+
+describe("help", () => {
+  it("lists every verb", async () => {
+    expect(await exitCode(["--help"])).toBe(0);
+    for (const verb of Object.keys(verbs)) expect(out).toContain(verb);
+  });
+
+  it.each(Object.keys(verbs))("of %s says how to use it", async (verb) => {
+    expect(await exitCode([verb, "--help"])).toBe(0);
+    expect(out).toContain(verb === "start" ? "usage: npm start" : `usage: npm run ${verb}`);
+    expect(out).toContain("--stack");
+  });
+});

@@ -1,0 +1,148 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { loadConfiguration, overlayFile, saveOverlay, settingsOf } from "../../../cli/config";
+import { readProject, type Project } from "../../../cli/project";
+import { writeStackFile } from "../../../cli/stackFile";
+import { Unfit, WrongUse } from "../../../cli/wrongUse";
+import { freshHome } from "./home";
+
+const home = freshHome();
+const stack = "local";
+const passphrase = () => "correct horse";
+let project: Project;
+
+const pulumiYaml = `
+name: engine-comparison
+runtime: nodejs
+config:
+  fareAbove: { type: integer, default: 30 }
+  engines: { type: array, items: { type: string }, default: [spark, ray] }
+  gpu: { type: string, default: auto }
+  modelPath: { type: string, default: "" }
+  minioRootPassword: { type: string, default: "" }
+`;
+
+beforeEach(() => {
+  const folder = path.join(home(), "checkout");
+  fs.mkdirSync(folder);
+  fs.writeFileSync(path.join(folder, "Pulumi.yaml"), pulumiYaml);
+  project = readProject(folder);
+});
+
+function commit(config: string): void {
+  fs.writeFileSync(path.join(project.folder, "Pulumi.local.yaml"), `config:\n${config}`);
+}
+
+async function set(...assignments: string[]) {
+  const configuration = await loadConfiguration(project, stack, assignments, passphrase);
+  await saveOverlay(project, stack, configuration, passphrase);
+  return configuration.all;
+}
+
+const load = async () => (await loadConfiguration(project, stack, [], passphrase)).all;
+
+describe("the configuration of a stack", () => {
+  it("is what Pulumi.yaml says where nothing is set, lists as JSON", async () => {
+    expect(await load()).toEqual({
+      "engine-comparison:fareAbove": "30",
+      "engine-comparison:engines": '["spark","ray"]',
+      "engine-comparison:gpu": "auto",
+      "engine-comparison:modelPath": "",
+      "engine-comparison:minioRootPassword": "",
+    });
+  });
+
+  it("follows the stack's file over the defaults, and --config over both", async () => {
+    commit('  engine-comparison:fareAbove: 40\n  engine-comparison:gpu: "off"\n');
+    const all = await set("fareAbove=50");
+    expect(all["engine-comparison:fareAbove"]).toBe("50");
+    expect(all["engine-comparison:gpu"]).toBe("off");
+  });
+
+  it("keeps what --config set, and takes it back with key=", async () => {
+    commit("  engine-comparison:fareAbove: 40\n");
+    await set("fareAbove=50", "engine-comparison:gpu=off");
+    expect(await load()).toMatchObject({
+      "engine-comparison:fareAbove": "50",
+      "engine-comparison:gpu": "off",
+    });
+    await set("fareAbove=");
+    expect(await load()).toMatchObject({
+      "engine-comparison:fareAbove": "40",
+      "engine-comparison:gpu": "off",
+    });
+  });
+
+  it("takes lists with commas or as JSON", async () => {
+    const text = '["spark","daft"]';
+    expect((await set("engines=spark, daft"))["engine-comparison:engines"]).toBe(text);
+    expect((await set(`engines=${text}`))["engine-comparison:engines"]).toBe(text);
+    expect(await load()).toMatchObject({ "engine-comparison:engines": text });
+  });
+
+  it("keeps values in the types of Pulumi.yaml, so that the Pulumi CLI takes the file", async () => {
+    await set("fareAbove=7", "engines=spark", "gpu=off", "modelPath=12", "aws:region=eu-west-1");
+    const file = parse(fs.readFileSync(overlayFile(stack), "utf8")) as { config: unknown };
+    expect(file.config).toEqual({
+      "engine-comparison:fareAbove": 7,
+      "engine-comparison:engines": ["spark"],
+      "engine-comparison:gpu": "off",
+      "engine-comparison:modelPath": "12",
+      "aws:region": "eu-west-1",
+    });
+    expect(fs.readFileSync(overlayFile(stack), "utf8")).toContain('gpu: "off"');
+  });
+
+  it.each(["fareAbove", "=3", "fare above=3"])("%j is no assignment", async (assignment) => {
+    const loading = loadConfiguration(project, stack, [assignment], passphrase);
+    await expect(loading).rejects.toThrow(WrongUse);
+  });
+
+  it("is checked as a whole, and nothing is kept by checking", async () => {
+    const loaded = await loadConfiguration(project, stack, ["fareAbove=no"], passphrase);
+    expect(() => settingsOf(loaded)).toThrow(Unfit);
+    expect(() => settingsOf(loaded)).toThrow('engine-comparison:fareAbove is "no"');
+    expect(fs.existsSync(overlayFile(stack))).toBe(false);
+  });
+});
+
+describe("a secret", () => {
+  it("given by --config is kept encrypted, for this user alone", async () => {
+    await set("minioRootPassword=open sesame");
+    const file = overlayFile(stack);
+    expect(fs.readFileSync(file, "utf8")).not.toContain("sesame");
+    expect(fs.statSync(file).mode & 0o777).toBe(0o600);
+    const loaded = await loadConfiguration(project, stack, [], passphrase);
+    expect(loaded.all["engine-comparison:minioRootPassword"]).toBe("open sesame");
+    expect(loaded.secretKeys).toEqual(["engine-comparison:minioRootPassword"]);
+  });
+
+  it("is not read with another passphrase", async () => {
+    await set("minioRootPassword=open sesame");
+    const loading = loadConfiguration(project, stack, [], () => "wrong");
+    await expect(loading).rejects.toThrow("the passphrase does not open the secrets in");
+  });
+
+  it("needs no passphrase where there is none", async () => {
+    await set("fareAbove=50");
+    const never = () => {
+      throw new Error("asked for the passphrase");
+    };
+    await expect(loadConfiguration(project, stack, [], never)).resolves.toBeDefined();
+  });
+
+  it("is encrypted with the salt that the file has, because the state may be too", async () => {
+    const file = path.join(home(), "Pulumi.local.yaml");
+    const values = { "engine-comparison:minioRootPassword": { text: "sesame", secret: true } };
+    const salt = () =>
+      (parse(fs.readFileSync(file, "utf8")) as { encryptionsalt?: string }).encryptionsalt;
+    await writeStackFile(file, project, values, passphrase);
+    const first = salt();
+    await writeStackFile(file, project, {}, passphrase);
+    await writeStackFile(file, project, values, passphrase);
+    expect(first).toMatch(/^v1:/);
+    expect(salt()).toBe(first);
+  });
+});

@@ -1,0 +1,76 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { pathToFileURL } from "node:url";
+import { beforeAll, describe, expect, it } from "vitest";
+import { checkout } from "../../../infra/folders";
+
+interface Entry {
+  readonly version: string;
+  readonly integrity?: string;
+  readonly dev?: boolean;
+  readonly optional?: boolean;
+}
+interface Lock {
+  readonly packages: Readonly<Record<string, Entry>>;
+}
+interface Install {
+  nodeProblem(version: string): string | undefined;
+  isCurrent(lock: Lock, installed: Lock | undefined): boolean;
+  readonly leastNode: readonly number[];
+}
+
+let install: Install;
+beforeAll(async () => {
+  const file = path.join(checkout, "cli", "install.mjs");
+  install = (await import(pathToFileURL(file).href)) as Install;
+});
+
+describe("Node's version", () => {
+  it.each(["20.19.0", "20.20.2", "22.0.0", "24.11.1"])("%s will do", (version) => {
+    expect(install.nodeProblem(version)).toBeUndefined();
+  });
+
+  it.each(["18.20.8", "20.18.3", "8.0.0"])("%s is refused, with what to do", (version) => {
+    const problem = install.nodeProblem(version);
+    expect(problem).toContain(`Node ${version} is too old: 20.19.0 or later is needed`);
+    expect(problem).toContain("https://nodejs.org");
+  });
+
+  it("is checked against what package.json asks for", () => {
+    const text = fs.readFileSync(path.join(checkout, "package.json"), "utf8");
+    const { engines } = JSON.parse(text) as { engines: { node: string } };
+    expect(install.leastNode.join(".")).toContain(engines.node.replace(">=", ""));
+  });
+});
+
+describe("node_modules", () => {
+  const root = { version: "0.1.0" };
+  const a = { version: "1.0.0", integrity: "sha512-a" };
+  const b = { version: "2.0.0", integrity: "sha512-b" };
+  const lock = (packages: Readonly<Record<string, Entry>>) => ({
+    packages: { "": root, ...packages },
+  });
+
+  it("is installed when it was never, or not to the end", () => {
+    expect(install.isCurrent(lock({ a }), undefined)).toBe(false);
+  });
+
+  it("stays when it is what package-lock.json says", () => {
+    expect(install.isCurrent(lock({ a, b }), { packages: { a, b } })).toBe(true);
+  });
+
+  it.each([
+    ["a package is missing", { a }],
+    ["a package has another version", { a, b: { ...b, version: "2.0.1" } }],
+    ["a package has another content", { a, b: { ...b, integrity: "sha512-c" } }],
+  ])("is installed again when %s", (_what, packages) => {
+    expect(install.isCurrent(lock({ a, b }), { packages })).toBe(false);
+  });
+
+  it("may lack what a platform or --omit leaves out, but not have another of it", () => {
+    const wanted = lock({ a, b: { ...b, optional: true }, c: { ...b, dev: true } });
+    expect(install.isCurrent(wanted, { packages: { a } })).toBe(true);
+    const other = { packages: { a, b: { ...b, version: "9.0.0" } } };
+    expect(install.isCurrent(wanted, other)).toBe(false);
+  });
+});

@@ -1,0 +1,58 @@
+import { beforeEach, expect, it } from "vitest";
+import { failedRuns, outputLines, withRuns } from "../../../cli/stackOutputs";
+import { writeRecord } from "../../../pipelines/records";
+import type { RunFailure, RunSummary } from "../../../pipelines/result";
+import { freshHome } from "./home";
+
+freshHome();
+const runs = ["spark/taxi-report", "ray/image-predictions", "daft/image-embeddings"];
+const verified = {
+  key: "k1",
+  status: "verified",
+  device: "cpu",
+  rows: 6,
+  rejected: 0,
+  medianSeconds: 1.5,
+  outputUri: "s3://warehouse/report/engine=spark/run=k1/",
+} as RunSummary;
+const failed = {
+  key: "k2",
+  status: "failed",
+  reason: "no actor",
+  log: "/l",
+  published: "k0",
+} as RunFailure;
+
+beforeEach(() => {
+  const at = "2026-01-01T00:00:00Z";
+  writeRecord("local", runs[0], { summary: verified, at } as never);
+  writeRecord("local", runs[1], { summary: failed, at });
+});
+
+it("runs come from their records, so that a failure shows and not the old result", () => {
+  const outputs = { minioEndpoint: "http://x", runs: { [runs[1]]: { key: "k0" } } };
+  expect(withRuns("local", runs, outputs)).toEqual({
+    minioEndpoint: "http://x",
+    runs: { [runs[0]]: verified, [runs[1]]: failed },
+  });
+  expect(failedRuns("local", runs)).toEqual([[runs[1], failed]]);
+});
+
+it("a run without a record is what the state says", () => {
+  const inState = { [runs[2]]: { key: "k3" } };
+  expect(withRuns("local", [], { runs: inState }).runs).toEqual(inState);
+});
+
+it("people get a line an output and what each run came to", () => {
+  const outputs = { reportUrl: "", sparkUiUrl: "http://u", buckets: { lake: "lake" } };
+  expect(outputLines("local", runs, outputs)).toEqual([
+    "sparkUiUrl  http://u",
+    "buckets     lake: lake",
+    "spark/taxi-report           verified, median 1.50 s, 6 rows, on cpu",
+    "    s3://warehouse/report/engine=spark/run=k1/",
+    "ray/image-predictions       failed: no actor",
+    "    log: /l",
+    "    still published: run k0",
+    "daft/image-embeddings       never ran",
+  ]);
+});

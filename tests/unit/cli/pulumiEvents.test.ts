@@ -1,0 +1,87 @@
+import type { EngineEvent } from "@pulumi/pulumi/automation";
+import { beforeEach, expect, it } from "vitest";
+import { PulumiEvents } from "../../../cli/pulumiEvents";
+import type { StepEvent } from "../../../cli/runner";
+
+const urn = "urn:pulumi:local::p::a:b:Run$command:local:Command::spark/taxi-report";
+const type = "command:local:Command";
+let told: StepEvent[];
+let at: number;
+let events: PulumiEvents;
+
+beforeEach(() => {
+  [told, at] = [[], 0];
+  events = new PulumiEvents(
+    (event) => told.push(event),
+    () => at,
+  );
+});
+
+function take(event: Partial<Record<keyof EngineEvent, unknown>>): void {
+  events.take({ sequence: 1, timestamp: 1, ...event } as EngineEvent);
+}
+
+const metadata = (op: string, inputs?: [old: unknown, now: unknown]) => ({
+  op,
+  urn,
+  type,
+  ...(inputs ? { old: { inputs: inputs[0] }, new: { inputs: inputs[1] } } : {}),
+});
+
+it("a replacement is one step, with its time", () => {
+  take({ resourcePreEvent: { metadata: metadata("create-replacement") } });
+  at = 1_500;
+  take({ resOutputsEvent: { metadata: metadata("create-replacement") } });
+  take({ resourcePreEvent: { metadata: metadata("replace") } });
+  take({ resOutputsEvent: { metadata: metadata("replace") } });
+  const step = { op: "replace", urn, type, name: "spark/taxi-report" };
+  expect(told).toEqual([
+    { kind: "start", ...step },
+    { kind: "done", ...step, seconds: 1.5, diff: [] },
+  ]);
+});
+
+it("a preview lists the steps with what changed, inside of JSON too", () => {
+  const inputs = (fare: string) => ({
+    triggers: [{ fareAbove: fare }],
+    environment: { SPEC: JSON.stringify({ inputs: { fareAbove: fare }, rank: 0 }) },
+  });
+  const replaced = metadata("create-replacement", [inputs("30"), inputs("40")]);
+  take({ resourcePreEvent: { planning: true, metadata: replaced } });
+  take({ resourcePreEvent: { planning: true, metadata: metadata("same") } });
+  take({ summaryEvent: { resourceChanges: { replace: 1, same: 7 } } });
+  expect(events.steps).toEqual([
+    {
+      op: "replace",
+      urn,
+      diff: [
+        { path: "environment.SPEC.inputs.fareAbove", kind: "update", old: "30", new: "40" },
+        { path: "triggers[0].fareAbove", kind: "update", old: "30", new: "40" },
+      ],
+    },
+  ]);
+  expect(events.changes).toEqual({ replace: 1, same: 7 });
+  expect(told).toEqual([{ kind: "summary", changes: { replace: 1, same: 7 } }]);
+});
+
+it("a failed step has the reason that came before it", () => {
+  const message = "<{%reset%}>exit status 1: running x:\nno executor came<{%reset%}>\n";
+  take({ diagnosticEvent: { urn, message, severity: "error", color: "" } });
+  take({ resOpFailedEvent: { metadata: metadata("create"), status: 0, steps: 0 } });
+  const error = "exit status 1: running x:\nno executor came";
+  expect(told).toEqual([
+    { kind: "failed", op: "create", urn, type, name: "spark/taxi-report", error },
+  ]);
+  expect(events.errors).toEqual([`spark/taxi-report: ${error}`]);
+});
+
+it("an error of the program itself is kept, and that the whole failed is not", () => {
+  const stack = "urn:pulumi:local::p::pulumi:pulumi:Stack::p-local";
+  const diagnostic = (message: string) => ({
+    diagnosticEvent: { urn: stack, message, severity: "error", color: "" },
+  });
+  take(diagnostic("port 9000 is taken"));
+  take(diagnostic("update failed"));
+  expect(events.errors).toEqual(["port 9000 is taken"]);
+  expect(told).toHaveLength(1);
+});

@@ -1,0 +1,298 @@
+import * as fc from "fast-check";
+import { parseHTML } from "linkedom";
+import { describe, expect, it } from "vitest";
+import type { RunOutcome } from "../../../report/outcome";
+import { renderPage } from "../../../report/page";
+import { hostile } from "./hostile";
+import { failed, fullMatrix, notRun, verified } from "./synthetic";
+
+function render(runs: readonly RunOutcome[]) {
+  const text = renderPage({ stack: "local", runs });
+  const { document } = parseHTML(text);
+  return { text, document };
+}
+
+type Page = ReturnType<typeof render>["document"];
+
+const words = (element: { textContent: string | null } | null) =>
+  (element?.textContent ?? "").replace(/\s+/g, " ").trim();
+
+type Place = Pick<Page, "querySelectorAll">;
+
+/** The rows of all tables in a place, cell by cell. */
+function rowsIn(place: Place): string[] {
+  return [...place.querySelectorAll("tbody tr")].map((row) =>
+    [...row.children].map(words).join(" "),
+  );
+}
+
+/** The rows that are about one engine. */
+function rowsOf(place: Place, name: string): string[] {
+  return rowsIn(place).filter((row) => row.startsWith(`${name} `));
+}
+
+const seed = ["spark/taxi-report", "ray/image-predictions", "daft/image-embeddings"];
+
+describe("the page", () => {
+  it.each([
+    ["one run", ["daft/taxi-report"]],
+    ["three runs", seed],
+    ["twelve runs", fullMatrix],
+  ])("shows every run, of %s", (_what, names) => {
+    const { document, text } = render(names.map((name) => verified(name)));
+    expect(words(document.querySelector(".lead"))).toContain(
+      `${names.length} ${names.length === 1 ? "run" : "runs"}, ${names.length} verified.`,
+    );
+    const workloads = [...new Set(names.map((name) => name.split("/")[1]))];
+    expect(document.querySelectorAll("section[id^=workload]").length).toBe(workloads.length);
+    expect(document.querySelectorAll("main section > h2").length).toBe(workloads.length + 2);
+    for (const name of names) expect(text).toContain(`<td class="words">${name}</td>`);
+    expect(text).not.toContain("⚠");
+    expect(text).not.toMatch(/\b(undefined|NaN|\[object)/);
+  });
+
+  it("is the same, byte by byte, for the same data", () => {
+    const runs = fullMatrix.map((name) => verified(name));
+    expect(render(runs).text).toBe(render(runs).text);
+  });
+
+  it("asks for nothing from anywhere", () => {
+    const { document, text } = render(fullMatrix.map((name) => verified(name)));
+    expect(document.querySelectorAll("script, img, iframe, object, embed, video").length).toBe(0);
+    expect(text).not.toMatch(/url\(|@import|\b(src|srcset|xlink:href)=/);
+    const links = [...document.querySelectorAll("[href]")].map((one) => one.getAttribute("href")!);
+    expect(links.filter((href) => !href.startsWith("#") && href !== "data:,")).toEqual([]);
+    expect(text).toContain("default-src &#39;none&#39;");
+  });
+
+  it("has a description and a table of the same numbers for every chart", () => {
+    const { document } = render(fullMatrix.map((name) => verified(name)));
+    const figures = [...document.querySelectorAll("figure")];
+    expect(figures.length).toBe(12);
+    const ids = new Set<string>();
+    for (const figure of figures) {
+      const svg = figure.querySelector("svg")!;
+      expect(svg.getAttribute("role")).toBe("img");
+      for (const part of ["title", "desc"]) {
+        const { id } = svg.querySelector(part)!;
+        expect(words(svg.querySelector(part))).not.toBe("");
+        expect(ids.has(id)).toBe(false);
+        ids.add(id);
+      }
+      expect(figure.querySelector("table caption")).not.toBeNull();
+    }
+    for (const table of document.querySelectorAll("table")) {
+      expect(words(table.querySelector("caption"))).not.toBe("");
+      expect(table.querySelectorAll("th:not([scope])").length).toBe(0);
+    }
+  });
+});
+
+describe("a run that failed", () => {
+  const reason = "the job did not end within 900 s and was ended";
+  const runs = fullMatrix.map((name) =>
+    name === "ray/taxi-report" ? failed(name, reason, "aaaabbbbccccdddd") : verified(name),
+  );
+
+  it("is a failure in every table and every chart of its workload", () => {
+    const { document } = render(runs);
+    const section = document.querySelector("#workload-1")!;
+    const tables = [...section.querySelectorAll("table")].filter((table) =>
+      [...table.querySelectorAll("tbody th")].some((head) => words(head) === "Spark"),
+    );
+    expect(tables.length).toBe(6);
+    for (const table of tables) {
+      const row = [...table.querySelectorAll("tbody tr")].find(
+        (one) => words(one.querySelector("th")) === "Ray Data",
+      );
+      expect(words(row ?? null)).toContain(`✕ failed ${reason}`);
+    }
+    const pictures = [...section.querySelectorAll("svg")];
+    expect(pictures.length).toBe(4);
+    for (const svg of pictures) {
+      expect(words(svg)).toContain("✕ failed: the job did not end");
+      expect(words(svg.querySelector("desc"))).toContain("Ray Data: failed.");
+    }
+  });
+
+  it("is told at the top, with its log and what is still published", () => {
+    const { document } = render(runs);
+    expect(words(document.querySelector(".lead"))).toContain("11 verified, 1 failed");
+    const alert = words(document.querySelector(".alert"));
+    expect(alert).toContain(`ray/taxi-report: ${reason}`);
+    expect(alert).toContain("/state/local/logs/ray/taxi-report/attempt.log");
+    expect(alert).toContain("aaaabbbbccccdddd");
+  });
+
+  it("has no time and no ratio", () => {
+    const { document } = render(runs);
+    expect(rowsOf(document.querySelector("#glance")!, "Ray Data")[0]).toMatch(
+      /^Ray Data ✕ failed \d/,
+    );
+  });
+
+  it("may be all of them", () => {
+    const { document, text } = render(fullMatrix.map((name) => failed(name, "no memory")));
+    expect(words(document.querySelector(".lead"))).toContain("12 runs, 0 verified, 12 failed");
+    expect(document.querySelectorAll(".alert li").length).toBe(12);
+    expect(text).not.toMatch(/\b(undefined|NaN|Infinity)/);
+  });
+
+  it("takes the ratios along where it is the baseline", () => {
+    const { document } = render([
+      verified("spark/taxi-report"),
+      failed("baseline/taxi-report", "killed"),
+    ]);
+    expect(words(document.querySelector("section[id^=workload] .note"))).toBe(
+      "The baseline failed, so there is no ratio to it.",
+    );
+  });
+});
+
+describe("a comparison without a baseline", () => {
+  it("says so in place of a ratio", () => {
+    const { document } = render(seed.map((name) => verified(name)));
+    const notes = [...document.querySelectorAll("section[id^=workload] .note")].map(words);
+    expect(notes.length).toBe(3);
+    for (const note of notes) expect(note).toContain("There is no baseline run of this workload");
+    expect(rowsOf(document, "Spark").some((row) => row.includes("no baseline"))).toBe(true);
+  });
+});
+
+describe("a run without an outcome", () => {
+  it("is shown as such", () => {
+    const { document } = render([notRun("spark/taxi-report"), verified("baseline/taxi-report")]);
+    expect(words(document.querySelector(".lead"))).toContain("1 verified, 1 without an outcome");
+    expect(rowsOf(document, "Spark").length).toBeGreaterThanOrEqual(6);
+    for (const row of rowsOf(document, "Spark")) expect(row).toContain("– no outcome");
+  });
+});
+
+describe("results of different settings side by side", () => {
+  it("have no ratio, and the reason is told", () => {
+    const { document } = render([
+      verified("spark/taxi-report", { inputs: { fareAbove: "40" } }),
+      verified("baseline/taxi-report"),
+    ]);
+    expect(rowsOf(document, "Spark")[1]).toContain("not comparable");
+    expect(words(document.querySelector("section[id^=workload] .note"))).toBe(
+      "Spark is not comparable with the baseline: fareAbove 40, not 30.",
+    );
+  });
+
+  it("have no ratio where they are of different hosts, and the page says it on top", () => {
+    const host = { system: "Linux", cpu: "Another", cores: 64, memoryBytes: 2 ** 38 };
+    const { document } = render([
+      verified("spark/taxi-report", { result: { host } }),
+      verified("baseline/taxi-report"),
+    ]);
+    expect(words(document.querySelector(".facts"))).toContain("not comparable");
+    expect(words(document.querySelector("section[id^=workload] .note"))).toContain("another host");
+  });
+});
+
+describe("samples", () => {
+  it("are all there, first and hot, and marked where others used the machine", () => {
+    const samples = [
+      { kind: "first", totalSeconds: 2, othersCpuSeconds: 0.1 },
+      { kind: "hot", totalSeconds: 1.111, othersCpuSeconds: 0 },
+      { kind: "hot", totalSeconds: 1.5, othersCpuSeconds: 2.4 },
+    ];
+    const { document } = render([verified("daft/taxi-report", { result: { samples } })]);
+    const rows = rowsIn(document.querySelector("figure")!);
+    expect(rows).toEqual([
+      "Daft 1, first 2.00 s 2.50 %",
+      "Daft 2, hot 1.11 s 0 %",
+      "Daft 3, hot 1.50 s 80 % !",
+    ]);
+    const dots = document.querySelectorAll("#workload-1 figure:first-of-type [aria-label=dot] > *");
+    expect(dots.length).toBe(3);
+    expect(words(document.querySelector("#method"))).toContain("1 of the 3 samples were");
+    expect(words(document.querySelector("#glance .note"))).toContain("During 1 of the 2 samples");
+  });
+
+  it("may be a first one alone, which is said", () => {
+    const only = verified("daft/taxi-report", { hot: 0 });
+    const { document } = render([only]);
+    expect(rowsOf(document, "Daft")[0]).toContain("first");
+  });
+});
+
+describe("fields that an older result lacks", () => {
+  it("are unknown, and nothing breaks", () => {
+    const bare = Object.fromEntries(
+      [
+        "startUpSeconds",
+        "rowsIn",
+        "rejects",
+        "bytesOut",
+        "peakMemoryBytes",
+        "idleMemoryBytes",
+        "deviations",
+        "agreement",
+        "configuration",
+        "versions",
+        "host",
+        "code",
+      ].map((name) => [name, null]),
+    );
+    const { document, text } = render([
+      { ...verified("daft/taxi-report", { result: bare }), inputs: undefined },
+      verified("baseline/taxi-report"),
+    ]);
+    expect(rowsOf(document, "Daft").some((row) => row.includes("unknown"))).toBe(true);
+    expect(text).not.toMatch(/\b(undefined|NaN)/);
+  });
+});
+
+describe("hostile text", () => {
+  /** Every element with the names of its attributes: what the page is, whatever it says. */
+  function skeleton(runs: readonly RunOutcome[]): string[] {
+    const { document } = render(runs);
+    return [...document.querySelectorAll("*")].map(
+      (element) => `${element.tagName} ${element.getAttributeNames().join(" ")}`,
+    );
+  }
+
+  function runsSaying(text: string): RunOutcome[] {
+    const said = `x${text}`;
+    const result = {
+      attempt: said,
+      checksum: said,
+      outputUri: said,
+      versions: { python: said },
+      configuration: { memoryMeasure: said, setting: said },
+      host: { cpu: said, system: said },
+      code: { commit: said },
+      rejects: [{ reason: said, count: 1 }],
+      deviations: { labels: said },
+    };
+    return [
+      verified("spark/taxi-report", { result, inputs: { resources: said } }),
+      failed("ray/taxi-report", said, said),
+      verified("baseline/taxi-report"),
+    ];
+  }
+
+  it("stays text, wherever it comes from", () => {
+    const usual = skeleton(runsSaying("usual"));
+    fc.assert(
+      fc.property(hostile, (text) => {
+        expect(skeleton(runsSaying(text))).toEqual(usual);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it("stays text as the name of an engine or a workload", () => {
+    const usual = skeleton([verified("usual/thing"), failed("usual2/thing", "r")]);
+    fc.assert(
+      fc.property(hostile, (text) => {
+        const name = text.replaceAll("/", "").trim();
+        const runs = [verified(`u${name}/w${name}`), failed(`v${name}/w${name}`, "r")];
+        expect(skeleton(runs)).toEqual(usual);
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
