@@ -6,8 +6,9 @@ import { parseSettings } from "./infra/settings";
 import { Buckets } from "./infra/storage/buckets";
 import { UserError } from "./infra/userError";
 import { Comparison } from "./pipelines/comparison";
+import { Report } from "./pipelines/report";
 
-/** settings -> platform -> buckets -> datasets (and oracles) -> runs -> stack outputs */
+/** settings -> platform -> buckets -> datasets (and oracles) -> runs -> report -> stack outputs */
 async function program() {
   const stack = pulumi.getStack();
   const settings = parseSettings(pulumi.runtime.allConfig(), machine());
@@ -16,13 +17,14 @@ async function program() {
   const { objectStore } = platform;
   const buckets = new Buckets("buckets", { objectStore });
   const comparison = new Comparison("comparison", { settings, platform, buckets, stack });
+  const report = new Report("report", { runs: comparison.runs, platform, buckets, stack });
 
   return {
     minioConsoleUrl: objectStore.consoleUrl,
     minioEndpoint: objectStore.endpoint,
     sparkUiUrl: platform.sparkUiUrl,
     rayDashboardUrl: platform.rayDashboardUrl,
-    reportUrl: "",
+    reportUrl: report.url,
     buckets: buckets.names,
     runs: comparison.runs,
   };

@@ -3,6 +3,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import { stackFolder } from "../infra/folders";
+import { settleRecord } from "../pipelines/records";
+import type { RunSummary } from "../pipelines/result";
 import { follow } from "./follow";
 import { changesLine, failureLines, seconds } from "./lines";
 import { howToGetCli, isCliOnPath } from "./pulumiCli";
@@ -27,6 +29,7 @@ export async function deploy(session: Session, replace: readonly string[] = []):
   });
   const took = seconds((Date.now() - begun) / 1000);
   console.log(`\n${changesLine(outcome.changes)} in ${took}\n`);
+  if (outcome.ok) settle(session, outcome);
   const report = outcome.ok || interrupted ? {} : await reportOf(session);
   const outputs = withRuns(stack, runs, { ...outcome.outputs, ...report });
   for (const line of outputLines(stack, runs, outputs)) console.log(line);
@@ -37,6 +40,12 @@ export async function deploy(session: Session, replace: readonly string[] = []):
   const hint = await dockerHint(session);
   if (hint) console.log(`\n${hint}`);
   return 0;
+}
+
+/** What the state says of runs stands now. */
+function settle({ stack, runs }: Session, { outputs }: Outcome): void {
+  const standing = (outputs.runs ?? {}) as Readonly<Record<string, RunSummary>>;
+  for (const run of runs) if (run in standing) settleRecord(stack, run, standing[run]);
 }
 
 /** After a failure the program leaves the report out, so it is rendered here from what is known. */

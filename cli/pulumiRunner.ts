@@ -3,6 +3,7 @@ import * as path from "node:path";
 import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation";
 import { stackFolder } from "../infra/folders";
 import { runnerVariable, stackBackendUrl } from "../infra/ownership";
+import { UserError } from "../infra/userError";
 import type { Configuration } from "./config";
 import type { StackPassphrase } from "./passphrase";
 import { once } from "./once";
@@ -43,10 +44,16 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
   const place = { stackName: args.stack, workDir };
   const options = { pulumiCommand, envVars: environment(args) };
   const selected = once(() =>
-    own
-      ? LocalWorkspace.selectStack(place, options)
-      : LocalWorkspace.createOrSelectStack(place, options),
+    explained(() =>
+      own
+        ? LocalWorkspace.selectStack(place, options)
+        : LocalWorkspace.createOrSelectStack(place, options),
+    ),
   );
+  const outputs = async () => {
+    const stack = await selected();
+    return shown(await explained(() => stack.outputs()));
+  };
 
   async function follow(
     watch: Watch,
@@ -84,13 +91,13 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
         stack.up({ ...options, continueOnError: true, replace: [...replace] }),
       );
       if (outcome.ok || watch.kill.aborted) return outcome;
-      return { ...outcome, outputs: shown(await (await selected()).outputs()) };
+      return { ...outcome, outputs: await outputs() };
     },
     preview: (watch) => follow(watch, (stack, options) => stack.preview(options)),
     destroy: (watch) =>
       change(watch, (stack, options) => stack.destroy({ ...options, continueOnError: true })),
     refresh: (watch) => change(watch, (stack, options) => stack.refresh(options)),
-    outputs: async () => shown(await (await selected()).outputs()),
+    outputs,
     resources: async () => resources(await selected()),
   };
 }
@@ -156,10 +163,26 @@ function shown(outputs: OutputMap): Record<string, unknown> {
 }
 
 async function resources(stack: Stack): Promise<readonly Standing[]> {
-  const { deployment } = (await stack.exportStack()) as {
+  const { deployment } = (await explained(() => stack.exportStack())) as {
     deployment: { resources?: Standing[] } | null;
   };
   return deployment?.resources ?? [];
+}
+
+/** Tells a call's failure in the CLI's own words. @throws UserError */
+async function explained<T>(call: () => Promise<T>): Promise<T> {
+  const { CommandError } = await import("@pulumi/pulumi/automation");
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const said = error.message.split("\n").filter((line) => /^\s*error:/.test(line));
+    throw new UserError(
+      said.join("\n").trim() || lastWords(error.message),
+      "the Pulumi CLI keeps this stack's state",
+      "see that the backend (pulumi whoami -v) and the passphrase are those it was made with",
+    );
+  }
 }
 
 /** Of what the CLI said on stderr, the lines that tell why it failed. */

@@ -1,4 +1,6 @@
+import * as fs from "node:fs";
 import { readRecord } from "../pipelines/records";
+import { reportFile, reportUrl } from "../pipelines/reportPlace";
 import type { RunFailure, RunRecord } from "../pipelines/result";
 import { failureLines, runWords } from "./lines";
 
@@ -20,7 +22,8 @@ export function withRuns(
     const summary = summaryOf(stack, run) ?? inState[run];
     return summary === undefined ? [] : [[run, summary] as const];
   });
-  return { ...outputs, runs: Object.fromEntries(known) };
+  const report = fs.existsSync(reportFile(stack)) ? { reportUrl: reportUrl(stack) } : {};
+  return { ...outputs, ...report, runs: Object.fromEntries(known) };
 }
 
 /** The outputs for people, a line each; runs with what they came to. */

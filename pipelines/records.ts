@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../infra/folders";
-import type { RunRecord } from "./result";
+import type { RunRecord, RunResult, RunSummary } from "./result";
 
 /** What a run that is going on says about itself. */
 export interface RunProgress {
@@ -52,4 +52,32 @@ export function appendHistory(stack: string, result: unknown): void {
   const name = path.join(stackFolder(stack), "history", "results.jsonl");
   fs.mkdirSync(path.dirname(name), { recursive: true, mode: 0o700 });
   fs.appendFileSync(name, JSON.stringify(result) + "\n");
+}
+
+/**
+ * After an up that succeeded, what the state says of each run stands: a failure in between, of a
+ * setting that was taken back since, is past. Its record gives way to that of the standing result.
+ *
+ * @param standing the summary that the state holds
+ */
+export function settleRecord(stack: string, run: string, standing: RunSummary): void {
+  if (readRecord(stack, run)?.summary.status !== "failed") return;
+  const result = readHistory(stack).findLast(
+    (past) => past.key === standing.key && `${past.engine}/${past.workload}` === run,
+  );
+  if (result) writeRecord(stack, run, { summary: standing, result, at: new Date().toISOString() });
+}
+
+/** The results in the stack's history, oldest first; lines that are no results are left out. */
+function readHistory(stack: string): RunResult[] {
+  const name = path.join(stackFolder(stack), "history", "results.jsonl");
+  const lines = fs.existsSync(name) ? fs.readFileSync(name, "utf8").split("\n") : [];
+  return lines.flatMap((line) => {
+    try {
+      const past = JSON.parse(line) as Partial<RunResult>;
+      return past.verified && past.samples ? [past as RunResult] : [];
+    } catch {
+      return []; // a line that was cut short when the machine stopped
+    }
+  });
 }

@@ -26,10 +26,7 @@ export async function preflight(
   stack: string,
   observed: Observed,
 ): Promise<void> {
-  const needed = listeners(settings.portOffset, settings.sparkWorkers).filter(
-    ({ service, port }) =>
-      !(observed.alive(service) && recordedPorts(stack, service).includes(port)),
-  );
+  const needed = portsNeeded(settings, stack, observed);
   const tools = toolNames.filter((tool) => !observed.alive(tool));
   const found = {
     missing: [
@@ -74,6 +71,18 @@ function readable(modelPath: string): void {
   }
 }
 
+/** The ports of services that are to be started: not of those that stand where they are declared. */
+export function portsNeeded(
+  settings: Pick<Settings, "portOffset" | "sparkWorkers">,
+  stack: string,
+  observed: Pick<Observed, "alive">,
+): Listener[] {
+  return listeners(settings.portOffset, settings.sparkWorkers).filter(
+    ({ service, port }) =>
+      !(observed.alive(service) && recordedPorts(stack, service).includes(port)),
+  );
+}
+
 /** The ports that a service's step recorded. */
 function recordedPorts(stack: string, service: string): readonly number[] {
   const { ports } = (readStanding(stack, service)?.result ?? {}) as {
@@ -82,7 +91,8 @@ function recordedPorts(stack: string, service: string): readonly number[] {
   return Object.values(ports ?? {});
 }
 
-async function checkPorts(stack: string, needed: readonly Listener[]): Promise<void> {
+/** @throws UserError for the first port that neither is free nor held by the stack's leftovers */
+export async function checkPorts(stack: string, needed: readonly Listener[]): Promise<void> {
   for (const listener of needed) {
     if (await isFree(listener.port)) continue;
     const holder = whoListens(listener.port);

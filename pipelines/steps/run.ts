@@ -67,7 +67,7 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
     await keepResult(stack, spec.buckets.output, result);
     return { ...summary };
   } catch (error) {
-    recordFailure(stack, name, { key: spec.key, attempt, log }, error);
+    recordFailure(stack, name, spec.inputs, { key: spec.key, attempt, log }, error);
     throw error;
   } finally {
     tell(undefined);
@@ -79,6 +79,7 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
 function recordFailure(
   stack: string,
   name: string,
+  inputs: Spec["inputs"],
   failed: { key: string; attempt: string; log: string },
   error: unknown,
 ): void {
@@ -88,7 +89,7 @@ function recordFailure(
   const at = new Date().toISOString();
   const summary = { ...failed, status: "failed", verified: false, reason, published } as const;
   writeRecord(stack, name, { summary, at });
-  appendHistory(stack, { stack, run: name, ...summary, at });
+  appendHistory(stack, { stack, run: name, inputs, code: codeVersion(), ...summary, at });
 }
 
 /** Sorts by time, and is unique. */

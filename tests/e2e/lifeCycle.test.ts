@@ -112,7 +112,11 @@ describe.each([
       const preview = await stack.run("preview", "--json", "--config", "fareAbove=40");
       expect(preview.code, preview.stderr).toBe(0);
       const steps = await stack.preview();
-      expect(steps.map(nameOf).sort()).toEqual(["oracle-taxi-report", "spark/taxi-report"]);
+      expect(steps.map(nameOf).sort()).toEqual([
+        "oracle-taxi-report",
+        "report-page",
+        "spark/taxi-report",
+      ]);
       const diff = steps.find((step) => nameOf(step) === "spark/taxi-report")?.diff ?? [];
       expect(diff).toContainEqual(
         expect.objectContaining({ path: "triggers[0].fareAbove", old: "30", new: "40" }),

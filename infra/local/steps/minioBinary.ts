@@ -31,6 +31,8 @@ async function build({ folder, log, pidFile }: Build): Promise<void> {
   const go = goOnPath() ?? (await goFromPackage(log));
   // Kept when the build is cut short, so that the next one goes on from there.
   const work = `${folder}.go`;
+  const temporary = path.join(work, "tmp");
+  fs.mkdirSync(temporary, { recursive: true });
   await runBuild(log, {
     argv: [
       go,
@@ -43,6 +45,7 @@ async function build({ folder, log, pidFile }: Build): Promise<void> {
       GOTOOLCHAIN: "local",
       GOFLAGS: "",
       GOBIN: folder,
+      GOTMPDIR: temporary,
       GOPATH: path.join(work, "path"),
       GOMODCACHE: path.join(work, "modules"),
       GOCACHE: path.join(work, "build"),

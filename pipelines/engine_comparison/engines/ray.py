@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..batches import ModelTask, fetched_ahead
+from ..batches import ModelTask, fetched_ahead, task_count
 from ..images import decode_batch
 from ..ray_cluster import connect, disconnect
 from ..workloads.image_inputs import METADATA_KEY, ImageWorkload
@@ -101,12 +101,12 @@ class Ray(Engine):
         """The list, spread over the cluster, and the model over it."""
         import ray.data
 
-        store = self.context.filesystem
+        store, bucket = self.context.filesystem, self.context.bucket("images")
         listed = ray.data.read_parquet(
-            f"{self.context.bucket('images')}/{METADATA_KEY}",
+            f"{bucket}/{METADATA_KEY}",
             columns=["image_url"],
             filesystem=store,
-            override_num_blocks=2 * self.cpus,
+            override_num_blocks=task_count(workload.count_inputs(store, bucket), self.cpus),
         )
         task = ModelTask.of(self.context.spec, workload)
         run = self._in_actors if self.compute == "actors" else self._in_tasks

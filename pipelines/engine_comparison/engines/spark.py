@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from ..batches import ModelTask
+from ..batches import ModelTask, task_count
 from ..errors import UserError, one_line
 from ..model.session import thread_environment
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS, list_files
@@ -159,9 +159,8 @@ class Spark(Engine):
             f"s3a://{bucket}/{METADATA_KEY}"
         )
         task = ModelTask.of(self.context.spec, workload)
-        # Two tasks a core even out images that take longer; each loads nothing anew, as Python
-        # workers are kept.
-        return listed.repartition(2 * self.cores).mapInArrow(
+        tasks = task_count(workload.count_inputs(self.context.filesystem, bucket), self.cores)
+        return listed.repartition(tasks).mapInArrow(
             _MapInArrow(task), f"image_url string, {columns}"
         )
 

@@ -1,0 +1,68 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { appendHistory, readRecord, settleRecord, writeRecord } from "../../../pipelines/records";
+import { summarise, type RunFailure, type RunResult } from "../../../pipelines/result";
+
+const stack = "s";
+const run = "spark/taxi-report";
+const result = {
+  engine: "spark",
+  workload: "taxi-report",
+  key: "thirty",
+  attempt: "1",
+  device: "cpu",
+  samples: [
+    { kind: "first", totalSeconds: 9 },
+    { kind: "hot", totalSeconds: 2 },
+    { kind: "hot", totalSeconds: 4 },
+  ],
+  rows: 9,
+  rejected: 0,
+  checksum: "c",
+  verified: true,
+  outputUri: "s3://warehouse/report/engine=spark/run=thirty/",
+} as const satisfies RunResult;
+const failure: RunFailure = {
+  key: "forty",
+  status: "failed",
+  verified: false,
+  attempt: "2",
+  reason: "9 trips too many",
+  log: "log",
+  published: "thirty",
+};
+
+let before: string | undefined;
+beforeEach(() => {
+  before = process.env.ENGINE_COMPARISON_HOME;
+  process.env.ENGINE_COMPARISON_HOME = fs.mkdtempSync(path.join(os.tmpdir(), "records-"));
+});
+afterEach(() => {
+  fs.rmSync(process.env.ENGINE_COMPARISON_HOME!, { recursive: true });
+  if (before === undefined) delete process.env.ENGINE_COMPARISON_HOME;
+  else process.env.ENGINE_COMPARISON_HOME = before;
+});
+
+it("a result's median is that of its hot samples", () => {
+  expect(summarise(result)).toMatchObject({ medianSeconds: 3, samples: [9, 2, 4] });
+});
+
+it("a failure gives way to the standing result once an up without it has succeeded", () => {
+  appendHistory(stack, result);
+  appendHistory(stack, { run, ...failure });
+  fs.appendFileSync(
+    path.join(process.env.ENGINE_COMPARISON_HOME!, stack, "history", "results.jsonl"),
+    '{"cut',
+  );
+  writeRecord(stack, run, { summary: failure, at: "now" });
+  settleRecord(stack, run, summarise(result));
+  expect(readRecord(stack, run)?.summary).toEqual(summarise(result));
+});
+
+it("a failure stays where the history has no such result", () => {
+  writeRecord(stack, run, { summary: failure, at: "now" });
+  settleRecord(stack, run, summarise(result));
+  expect(readRecord(stack, run)?.summary).toEqual(failure);
+});
