@@ -23,6 +23,8 @@ export interface DisplayArgs {
 /** Without a terminal, silence longer than this is broken by a line that says what goes on. */
 const longestSilence = 30_000;
 const pollEvery = 2_000;
+/** A runner may tell this late that a step has begun. */
+const toldWithin = 1_000;
 
 /**
  * Shows a deployment while it goes on: one line a step that has ended and one a phase of a run that
@@ -93,11 +95,19 @@ export class Display {
     return known
       .filter((run) => this.begun.has(run))
       .flatMap((run) => {
-        const progress = this.args.progressOf(run);
+        const progress = this.progressOf(run);
         if (!progress) return [];
         const at = isWaiting(progress) ? 0 : this.ended.size + 1;
         return [{ run, progress, line: progressLine(at, known.length, run, progress) }];
       });
+  }
+
+  /** What a run says of itself; what it said in an earlier, killed attempt is older than its step. */
+  private progressOf(name: string): RunProgress | undefined {
+    const begun = this.begun.get(name);
+    if (begun === undefined || !this.args.runs.includes(name)) return undefined;
+    const progress = this.args.progressOf(name);
+    return progress && Date.parse(progress.since) > begun - toldWithin ? progress : undefined;
   }
 
   /** What goes on, with how long it has been. */
@@ -108,7 +118,7 @@ export class Display {
       .map(({ line, progress }) => `${line} (${elapsed(Date.parse(progress.since))})`);
     if (runs.length > 0) return runs.join("; ");
     const words = (name: string) => {
-      const progress = this.args.runs.includes(name) ? this.args.progressOf(name) : undefined;
+      const progress = this.progressOf(name);
       return progress ? `${name} ${progress.phase}` : name;
     };
     return [...this.begun].map(([name, since]) => `${words(name)} (${elapsed(since)})`).join(", ");

@@ -82,8 +82,8 @@ function npmCi(checkout) {
   const [program, first] = npm?.endsWith(".js") ? [process.execPath, [npm]] : ["npm", []];
   const done = spawnSync(program, [...first, "ci", ...options], {
     cwd: checkout,
-    // What npm says is no result of the verb, so nothing of it goes to stdout.
-    stdio: ["ignore", process.stderr, process.stderr],
+    // Its errors are wanted, its summary is not, and the verb's stdout is not npm's.
+    stdio: ["ignore", "ignore", "inherit"],
   });
   if (done.error) console.error("npm could not be started: " + done.error.message);
   return done.status === 0;

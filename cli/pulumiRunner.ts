@@ -90,8 +90,9 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
       const outcome = await change(watch, (stack, options) =>
         stack.up({ ...options, continueOnError: true, replace: [...replace] }),
       );
-      if (outcome.ok || watch.kill.aborted) return outcome;
-      return { ...outcome, outputs: await outputs() };
+      if (outcome.ok || watch.stop.aborted) return outcome;
+      // What stands is worth telling, but no reason to lose why the rest does not.
+      return { ...outcome, outputs: await outputs().catch(() => ({})) };
     },
     preview: (watch) => follow(watch, (stack, options) => stack.preview(options)),
     destroy: (watch) =>
@@ -176,9 +177,10 @@ async function explained<T>(call: () => Promise<T>): Promise<T> {
     return await call();
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    const said = error.message.split("\n").filter((line) => /^\s*error:/.test(line));
+    const lines = error.message.split("\n").map((line) => line.trim());
+    const said = new Set(lines.filter((line) => line.startsWith("error: ")));
     throw new UserError(
-      said.join("\n").trim() || lastWords(error.message),
+      [...said].join("\n") || lastWords(error.message),
       "the Pulumi CLI keeps this stack's state",
       "see that the backend (pulumi whoami -v) and the passphrase are those it was made with",
     );

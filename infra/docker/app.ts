@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { engineEnvs } from "./engine";
+import { engineEnvs, engineMounts } from "./engine";
 import type { GpuArgs } from "./gpu/access";
 import { credentialsFolder, rayClientUrl, scratchFolder, sparkMasterUrl } from "./inside";
 import type { ServiceBase } from "./minio";
@@ -32,10 +32,7 @@ export class App extends pulumi.ComponentResource {
           RAY_ADDRESS: rayClientUrl,
           DAFT_RUNNER: "ray",
         },
-        mounts: [
-          { volume: ground.credentials, path: credentialsFolder, readOnly: true },
-          { volume: ground.scratch, path: scratchFolder },
-        ],
+        mounts: engineMounts(ground),
         health: `test -r ${credentialsFolder}/store.env && test -w ${scratchFolder}`,
         startSeconds: 30,
         stopSeconds: 2,

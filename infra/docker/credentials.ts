@@ -6,7 +6,7 @@ import type { Settings } from "../settings";
 import { incarnation } from "../standing";
 import { printed, step } from "../step";
 import { places } from "../local/places";
-import { networkStep } from "./found";
+import { groundStep } from "./found";
 import type { Ground } from "./ground";
 import { inside } from "./inside";
 import { urlOf } from "./published";
@@ -39,7 +39,7 @@ export class Credentials extends pulumi.ComponentResource {
       .unsecret(printed<{ generation: number }>(kept))
       .apply(({ generation }) => String(generation));
     this.placed = step(
-      networkStep,
+      groundStep,
       {
         script: "infra/docker/steps/credentials.ts",
         spec: {
@@ -47,6 +47,7 @@ export class Credentials extends pulumi.ComponentResource {
           volume: ground.credentials.name,
           image: args.image,
           network: ground.network.id,
+          volumes: ground.volumeIncarnations,
           consoleUrl: urlOf(settings.portOffset, inside.minio.console),
           incarnation: ground.networkIncarnation,
         },

@@ -7,10 +7,11 @@ import { ports } from "../local/ports";
 import { readStanding } from "../standing";
 import { UserError } from "../userError";
 import { Docker } from "./daemon";
-import { readyStep } from "./found";
+import { modelStep, readyStep } from "./found";
 import {
   credentialsFolder,
   imagePaths,
+  ownModelFolder,
   rayHeadAddress,
   scratchFolder,
   sparkMasterUrl,
@@ -27,6 +28,7 @@ interface AppFacts {
   readonly sparkWorkers: number;
   readonly sparkWorkerCores: number;
   readonly sparkWorkerMemory: string;
+  readonly modelFolder: string;
 }
 
 /** Runs jobs in the containers of target `docker`, by `docker exec`. */
@@ -61,10 +63,7 @@ export function dockerExecutor(stack: string, host: string): Executor {
           cpus: facts.rayCpus,
           gpus: facts.gpus,
         },
-        model: {
-          path: `${imagePaths.model}/model.onnx`,
-          labels: `${imagePaths.model}/labels.json`,
-        },
+        model: modelIn(stack, facts.modelFolder),
         services: [],
         scratch,
       };
@@ -132,6 +131,16 @@ const leader = [
   "trap 'rm -rf \"$1\"' EXIT",
   "python -m engine_comparison.leader",
 ].join("\n");
+
+/** The image's model has labels; the user's own one has them if a file lay beside it. */
+function modelIn(stack: string, folder: string): { path: string; labels: string | null } {
+  const own = folder === ownModelFolder;
+  const hasLabels = !own || readStanding(stack, modelStep)?.result.labels === true;
+  return {
+    path: `${folder}/model.onnx`,
+    labels: hasLabels ? `${folder}/labels.json` : null,
+  };
+}
 
 /** What the step that saw the role's container become ready recorded. */
 function recorded<T>(stack: string, role: Role): T {

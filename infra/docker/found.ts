@@ -1,7 +1,7 @@
 import { readStanding } from "../standing";
 import { UserError } from "../userError";
 import type { Docker } from "./daemon";
-import { incarnationLabel, names, roles, stackLabel, type Role } from "./names";
+import { incarnationLabel, names, roles, stackLabel, type Role, type VolumePurpose } from "./names";
 
 /** A container of a stack as it is on the daemon. */
 export interface FoundContainer {
@@ -61,8 +61,11 @@ export function readyStep(role: Role): string {
   return `${role}-ready`;
 }
 
-/** The name of the step that records the network. */
-export const networkStep = "container-credentials";
+/** The name of the step that records the network and the volumes: the first that uses them. */
+export const groundStep = "container-credentials";
+
+/** The name of the step that copies the user's own model. */
+export const modelStep = "container-model";
 
 /** What is recorded about a role's container. */
 export function settledContainer(stack: string, role: Role): Settled | undefined {
@@ -72,8 +75,13 @@ export function settledContainer(stack: string, role: Role): Settled | undefined
 
 /** What is recorded about the network. */
 export function settledNetwork(stack: string): Settled | undefined {
-  const standing = readStanding(stack, networkStep);
+  const standing = readStanding(stack, groundStep);
   return standing && { id: String(standing.result.network), incarnation: standing.incarnation };
+}
+
+/** Numbers of the volumes that were there last. */
+export function recordedVolumes(stack: string): Partial<Record<VolumePurpose, number>> {
+  return (readStanding(stack, groundStep)?.result.volumes ?? {}) as Partial<Record<VolumePurpose, number>>;
 }
 
 /**

@@ -7,12 +7,12 @@ import type { Daemon, DaemonInfo } from "./daemon";
 import {
   incarnationOf,
   leftovers,
+  recordedVolumes,
   settledNetwork,
   volumeIncarnation,
   type Found,
 } from "./found";
-import { incarnationLabel, names, stackLabel } from "./names";
-import { recordedVolume } from "./store";
+import { incarnationLabel, names, stackLabel, type VolumePurpose } from "./names";
 
 export interface GroundArgs {
   readonly stack: string;
@@ -37,12 +37,14 @@ export class Ground extends pulumi.ComponentResource {
   readonly network: docker.Network;
   /** MinIO's data. */
   readonly data: docker.Volume;
-  /** Number of the data volume: another one is another, empty volume. */
-  readonly dataIncarnation: number;
   /** Secrets, in files for the containers' user alone. */
   readonly credentials: docker.Volume;
   /** Scratch space of Spark's, Ray's and the jobs' files. */
   readonly scratch: docker.Volume;
+  /** The user's own model, where the settings name one. */
+  readonly model: docker.Volume | undefined;
+  /** Numbers of the volumes: with another number it is another, empty volume. */
+  readonly volumeIncarnations: Readonly<Record<VolumePurpose, number>>;
   readonly networkIncarnation: number;
   /** Whether the daemon can look at a starting container more often than at one that runs. */
   readonly startInterval: boolean;
@@ -53,19 +55,29 @@ export class Ground extends pulumi.ComponentResource {
     this.stack = stack;
     this.found = found;
     this.startInterval = Number((info.ServerVersion ?? "").split(".")[0]) >= 25;
-    this.dataIncarnation = volumeIncarnation(
-      found.volumes.get(names(stack).volume("minio-data")),
-      recordedVolume(stack),
-    );
+    this.volumeIncarnations = volumeIncarnations();
     this.networkIncarnation = incarnationOf(settledNetwork(stack), found.network);
 
     this.provider = new docker.Provider("docker", { host: daemon.host }, { parent: this });
     this.sweeper = makeSweeper(this);
     this.network = makeNetwork(this);
-    this.data = makeVolume(this, "minio-data", this.dataIncarnation);
-    this.credentials = makeVolume(this, "credentials", 1);
-    this.scratch = makeVolume(this, "scratch", 1);
+    this.data = makeVolume(this, "minio-data");
+    this.credentials = makeVolume(this, "credentials");
+    this.scratch = makeVolume(this, "scratch");
+    this.model = settings.modelPath === undefined ? undefined : makeVolume(this, "model");
     this.registerOutputs({});
+
+    function volumeIncarnations(): Record<VolumePurpose, number> {
+      const recorded = recordedVolumes(stack);
+      const number = (purpose: VolumePurpose) =>
+        volumeIncarnation(found.volumes.get(names(stack).volume(purpose)), recorded[purpose]);
+      return {
+        "minio-data": number("minio-data"),
+        credentials: number("credentials"),
+        scratch: number("scratch"),
+        model: number("model"),
+      };
+    }
 
     function makeSweeper(parent: Ground) {
       const swept = () => leftovers(stack, settings.sparkWorkers, found).length === 0;
@@ -91,10 +103,13 @@ export class Ground extends pulumi.ComponentResource {
       );
     }
 
-    function makeVolume(parent: Ground, purpose: "minio-data" | "credentials" | "scratch", number: number) {
+    function makeVolume(parent: Ground, purpose: VolumePurpose) {
       return new docker.Volume(
-        purpose,
-        { name: names(stack).volume(purpose), labels: labels(stack, number) },
+        `volume-${purpose}`,
+        {
+          name: names(stack).volume(purpose),
+          labels: labels(stack, parent.volumeIncarnations[purpose]),
+        },
         { ...parent.standing(), deleteBeforeReplace: true },
       );
     }

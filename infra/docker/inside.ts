@@ -24,5 +24,8 @@ export const credentialsFolder = "/run/credentials";
 /** Where the volume for large temporary files is in the containers of engines. */
 export const scratchFolder = "/scratch";
 
+/** Where the volume with the user's own model is, if there is one. */
+export const ownModelFolder = "/opt/own-model";
+
 /** Where the engine image has Spark's S3A jars, Java and the default model. */
 export const imagePaths = { jars: "/opt/jars", java: "/opt/java", model: "/opt/model", spark: "/opt/spark" };

@@ -32,7 +32,6 @@ export class Minio extends pulumi.ComponentResource {
         startSeconds: 120,
         stopSeconds: 15,
         facts: {
-          data: ground.dataIncarnation,
           port: published(args.portOffset).find(({ internal }) => internal === api)!.external,
         },
       },

@@ -7,6 +7,9 @@ export const stackLabel = "engine-comparison.stack";
 /** The label with the number of times a thing was made; see settled.ts. */
 export const incarnationLabel = "engine-comparison.incarnation";
 
+/** What a stack's volumes are for. */
+export type VolumePurpose = "minio-data" | "credentials" | "scratch" | "model";
+
 /** The stack whose containers have the seed's names. */
 const seedStack = "dev";
 
@@ -16,7 +19,7 @@ export function names(stack: string) {
   return {
     network: own ? "engine-comparison" : `engine-comparison-${stack}`,
     container: (role: Role) => (own ? role : `${stack}-${role}`),
-    volume: (purpose: "minio-data" | "credentials" | "scratch" | "model") =>
+    volume: (purpose: VolumePurpose) =>
       `${own ? "engine-comparison" : `engine-comparison-${stack}`}-${purpose}`,
     image: (image: string, hash: string) =>
       `engine-comparison/${own ? image : `${stack}-${image}`}:${hash}`,

@@ -13,9 +13,10 @@ import { gpuPlan, type GpuPlan } from "./gpu/plan";
 import { Ground } from "./ground";
 import { baseImage } from "./images/bases";
 import { Image } from "./images/image";
-import { inside } from "./inside";
+import { imagePaths, inside, ownModelFolder } from "./inside";
 import { Minio } from "./minio";
 import { names } from "./names";
+import { ownModel } from "./ownModel";
 import { checkPorts, urlOf } from "./published";
 import { RayCluster } from "./rayCluster";
 import { checkSizes, sizeOf } from "./sizes";
@@ -77,7 +78,10 @@ function containers(settings: Settings, plan: GpuPlan, cpus: number, ground: Gro
   const engine = { ...shared, image: engineImage.imageName };
   const gpu = gpuArgs(plan);
   const gpus = plan.device === "cuda" ? plan.gpus.length : 0;
-  const opts = { dependsOn: [engineImage.image, credentials.placed] };
+  const model = ownModel({ ground, settings, image: minioImage.imageName, imageReady: minioImage.image });
+  const opts = {
+    dependsOn: [engineImage.image, credentials.placed, ...(model ? [model] : [])],
+  };
 
   const minio = new Minio(
     "object-store",
@@ -105,7 +109,7 @@ function containers(settings: Settings, plan: GpuPlan, cpus: number, ground: Gro
     objectStore: {
       endpoint: urlOf(portOffset, inside.minio.api),
       consoleUrl: urlOf(portOffset, inside.minio.console),
-      marker: `volume ${ground.dataIncarnation}`,
+      marker: `volume ${ground.volumeIncarnations["minio-data"]}`,
       ready: minio.service.ready,
       data: ground.data,
     },
@@ -128,6 +132,7 @@ function jobFacts(settings: Settings, gpus: number): Record<string, string | num
     sparkWorkers: settings.sparkWorkers,
     sparkWorkerCores: settings.sparkWorkerCores,
     sparkWorkerMemory: `${Math.floor(settings.sparkWorkerMemory / 2 ** 20)}m`,
+    modelFolder: settings.modelPath === undefined ? imagePaths.model : ownModelFolder,
   };
 }
 

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
-import { engineEnvs } from "./engine";
+import { engineEnvs, engineMounts } from "./engine";
 import type { GpuArgs } from "./gpu/access";
 import { accepts, answers } from "./health";
 import { credentialsFolder, inside, rayHeadAddress, scratchFolder } from "./inside";
@@ -25,10 +25,7 @@ export class RayCluster extends pulumi.ComponentResource {
   constructor(name: string, args: RayClusterArgs, opts: pulumi.ComponentResourceOptions) {
     super("engine-comparison:docker:RayCluster", name, {}, opts);
     const { settings, ground } = args;
-    const mounts = [
-      { volume: ground.credentials, path: credentialsFolder, readOnly: true },
-      { volume: ground.scratch, path: scratchFolder },
-    ];
+    const mounts = engineMounts(ground);
     this.head = makeHead(this);
     this.worker = makeWorker(this);
     this.registerOutputs({});

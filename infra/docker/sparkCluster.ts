@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
-import { engineEnvs } from "./engine";
+import { engineEnvs, engineMounts } from "./engine";
 import type { GpuArgs } from "./gpu/access";
 import { answers } from "./health";
 import { credentialsFolder, imagePaths, inside, scratchFolder, sparkMasterUrl } from "./inside";
@@ -23,7 +23,6 @@ export class SparkCluster extends pulumi.ComponentResource {
   constructor(name: string, args: SparkClusterArgs, opts: pulumi.ComponentResourceOptions) {
     super("engine-comparison:docker:SparkCluster", name, {}, opts);
     const { settings, ground } = args;
-    const mounts = [{ volume: ground.credentials, path: credentialsFolder, readOnly: true }];
     this.master = makeMaster(this);
     this.workers = Array.from({ length: settings.sparkWorkers }, (_, n) => makeWorker(this, n + 1));
     this.registerOutputs({});
@@ -37,7 +36,7 @@ export class SparkCluster extends pulumi.ComponentResource {
           size: args.masterSize,
           command: daemon("master.Master", "spark-master", rpc, ui),
           envs: daemonEnvs,
-          mounts,
+          mounts: [{ volume: ground.credentials, path: credentialsFolder, readOnly: true }],
           health: answers(ui, "/json/", "ALIVE"),
           startSeconds: 120,
           stopSeconds: 15,
@@ -61,7 +60,7 @@ export class SparkCluster extends pulumi.ComponentResource {
             ...["--work-dir", `${scratchFolder}/${role}/work`, sparkMasterUrl],
           ],
           envs: { ...daemonEnvs, SPARK_LOCAL_DIRS: `${scratchFolder}/${role}/local` },
-          mounts: [...mounts, { volume: ground.scratch, path: scratchFolder }],
+          mounts: engineMounts(ground),
           // A worker that has found its master names it.
           health: answers(ui, "/json/", `"masterurl" : "${sparkMasterUrl}"`),
           startSeconds: 120,

@@ -17,24 +17,27 @@ import { environmentHash, modelIdentity } from "./tools";
 export interface Surroundings {
   readonly observed: Observed;
   readonly device: Device;
+  /** Identity of the model file that jobs load. */
+  readonly model: string;
 }
 
 /** Stands up target `local`: MinIO, Spark and Ray as processes of this user under one supervisor. */
 export async function localPlatform(settings: Settings, stack: string): Promise<Platform> {
   const device = deviceHere(settings.gpu);
+  const model = modelIdentity(settings);
   if (device.warning) await pulumi.log.warn(device.warning);
   const observed = await observe(stack);
   await preflight(settings, stack, observed);
   const stopped = observed.fallen.filter(isService);
   if (stopped.length > 0) await pulumi.log.info(`services stopped: ${stopped.join(", ")}`);
-  return declare(settings, stack, { observed, device });
+  return declare(settings, stack, { observed, device, model });
 }
 
 /** Declares the platform's resources. */
 export function declare(settings: Settings, stack: string, around: Surroundings): Platform {
-  const { observed, device } = around;
+  const { observed, device, model } = around;
   const port = ports(settings.portOffset);
-  const toolchain = new Toolchain("toolchain", { settings, observed });
+  const toolchain = new Toolchain("toolchain", { settings, model, observed });
   const { python } = toolchain;
   const credentials = new Credentials("credentials", { settings, stack, observed });
   const supervisor = new Supervisor("supervisor", { python, credentials, observed });
@@ -51,6 +54,6 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     python: python.resource,
     quiet: [...toolchain.all, minio.ready, ...spark.all, ray.head],
     environment: environmentHash(),
-    model: modelIdentity(settings),
+    model,
   };
 }

@@ -1,4 +1,3 @@
-import * as fs from "node:fs";
 import { cacheFolder, homeFolder } from "../folders";
 import type { Settings } from "../settings";
 import { readStanding } from "../standing";
@@ -13,7 +12,7 @@ import { marker } from "./processes/leftovers";
 import { ownProcesses, startedWith, type Process } from "./processes/processTable";
 import { stackId } from "./processes/supervisord";
 import { freeDisk, freeMemory, lacking, together, unusableFolders } from "./requirements";
-import { ownModel, toolNames } from "./tools";
+import { toolNames } from "./tools";
 
 /**
  * Checks before anything is made what would otherwise fail in the middle: prerequisites, room and
@@ -33,9 +32,6 @@ export async function preflight(
       ...unusableFolders(cacheFolder(), homeFolder()),
       ...(tools.includes("python") ? attempt(() => findPython()) : []),
       ...(tools.includes("jars") || needed.length > 0 ? attempt(() => findJava()) : []),
-      ...(tools.includes("model") && settings.modelPath
-        ? attempt(() => readable(settings.modelPath!))
-        : []),
     ],
     ...(tools.includes("python") || tools.includes("minio-binary")
       ? { cacheFree: freeDisk(cacheFolder()) }
@@ -56,18 +52,6 @@ function attempt(check: () => unknown): UserError[] {
   } catch (error) {
     if (error instanceof UserError) return [error];
     throw error;
-  }
-}
-
-function readable(modelPath: string): void {
-  try {
-    fs.accessSync(ownModel(modelPath), fs.constants.R_OK);
-  } catch {
-    throw new UserError(
-      `modelPath is ${JSON.stringify(modelPath)}, but ${ownModel(modelPath)} cannot be read`,
-      "the image workloads load that model",
-      "set modelPath to an ONNX file, or to nothing for the default model",
-    );
   }
 }
 

@@ -2,10 +2,12 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
 import { step } from "../step";
 import type { Observed } from "./observe";
-import { lockHash, minioVersion, modelIdentity, type ToolName } from "./tools";
+import { lockHash, minioVersion, type ToolName } from "./tools";
 
 export interface ToolchainArgs {
-  readonly settings: Settings;
+  readonly settings: Pick<Settings, "modelPath">;
+  /** Identity of the model file. */
+  readonly model: string;
   readonly observed: Observed;
 }
 
@@ -27,7 +29,7 @@ export class Toolchain extends pulumi.ComponentResource {
 
   constructor(name: string, args: ToolchainArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:local:Toolchain", name, {}, opts);
-    const { settings, observed } = args;
+    const { settings, model, observed } = args;
     const { modelPath } = settings;
     const tool = (
       name: ToolName,
@@ -48,8 +50,8 @@ export class Toolchain extends pulumi.ComponentResource {
     const onPython = [this.python.resource];
     this.minioBinary = tool("minio-binary", "minioBinary", { version: minioVersion });
     this.jars = tool("jars", "jars", { lock: lockHash("jars") }, onPython);
-    const model = { model: modelIdentity(settings), ...(modelPath ? { modelPath } : {}) };
-    this.model = tool("model", "model", model, onPython);
+    const file = { model, ...(modelPath ? { modelPath } : {}) };
+    this.model = tool("model", "model", file, onPython);
     this.registerOutputs();
   }
 

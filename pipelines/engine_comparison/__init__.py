@@ -5,9 +5,10 @@ The folders, in the direction of their imports (a line imports only from lines a
     errors, protocol, verify, images    no engine, no store
     model/                              builds and runs the one model file
     workloads/                          what is computed: schemas, keys, checksum, verification
-    store, measure                      S3 access; time, memory and CPU
+    store, measure                      S3 access; memory and CPU
     datasets/, oracle                   the inputs and the right answers
-    engines/                            one file an engine
+    batches                             images through the model, for workers of engines
+    engines/, ray_cluster               one file an engine; the way to a Ray cluster
     job, publish, leader                one attempt: start, measure, verify, publish
 """
 

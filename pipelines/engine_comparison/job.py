@@ -293,4 +293,8 @@ def _not_right(place: Place, verdict: Verdict) -> UserError:
 
 
 if __name__ == "__main__":
-    sys.exit(run_module(run_job))
+    exit_code = run_module(run_job)
+    sys.stderr.flush()
+    # Without the interpreter's own end: all is said and stopped, and threads of native libraries
+    # that are still there have been seen to crash it (Daft, about one run in ten of a prototype).
+    os._exit(exit_code)

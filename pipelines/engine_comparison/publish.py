@@ -12,31 +12,23 @@ prefix does so again after `recover`, with which the next attempt begins: it rem
 manifest does not name, and thereby undoes a publish that stopped before the manifest and finishes
 one that stopped after it. Attempts of one engine and workload must not overlap; the caller's lock
 sees to that.
-
-An OutputPrefix command purges a prefix by `python -m engine_comparison.publish` under the leader,
-with the spec `{"store": {...}, "prefix": "<bucket>/<prefix>/engine=<engine>"}`.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
 
 from pyarrow import fs
 
 from .errors import UserError
-from .protocol import Channel, Spec, run_module
 from .store import (
     copy_files,
     delete_files,
     delete_prefix,
     list_files,
     list_parquet,
-    open_store,
     read_json,
-    told,
     write_json,
 )
 
@@ -159,33 +151,3 @@ def _check_copies(store: fs.FileSystem, place: Place, expected: dict[str, int]) 
     wrong = [path for path, size in expected.items() if found.get(path) != size]
     if wrong:
         raise RuntimeError(f"{len(wrong)} of {len(expected)} copies differ, first {wrong[0]}")
-
-
-def purge(store: fs.FileSystem, prefix: str) -> None:
-    """Delete all output of one engine and workload.
-
-    Args:
-        store: The object store.
-        prefix: `<bucket>/<prefix>/engine=<engine>`; anything shorter is refused.
-
-    Raises:
-        UserError: The prefix does not name one engine's output.
-    """
-    if not prefix.strip("/").rpartition("/")[2].startswith("engine="):
-        raise UserError(
-            f"Refusing to purge {prefix!r}: its last part is not engine=<engine>.",
-            "A shorter prefix would delete the output of other engines, or the inputs.",
-            "Give the prefix of one engine and workload, such as warehouse/report/engine=spark.",
-        )
-    delete_prefix(store, prefix)
-
-
-def _purge(channel: Channel, spec: Spec) -> dict[str, Any]:
-    channel.phase("purge")
-    with told(spec["store"]["endpoint"]):
-        purge(open_store(spec["store"]), spec["prefix"])
-    return {"prefix": spec["prefix"]}
-
-
-if __name__ == "__main__":
-    sys.exit(run_module(_purge))

@@ -1,14 +1,15 @@
 import { runStep } from "../../runStep";
 import { readCredentials, type Credentials } from "../../local/secrets";
 import { Docker } from "../daemon";
-import { stackLabel } from "../names";
-import { credentialsFolder, imagePaths, sparkMasterUrl, storeEndpoint, user } from "../inside";
+import { credentialsFolder, imagePaths, sparkMasterUrl, storeEndpoint } from "../inside";
+import { shortLived } from "../shortLived";
 
 interface Spec {
   readonly generation: string;
   readonly volume: string;
   readonly image: string;
   readonly network: string;
+  readonly volumes: Readonly<Record<string, number>>;
   readonly consoleUrl: string;
 }
 
@@ -24,17 +25,13 @@ void runStep<Spec>({
     const credentials = readCredentials(stack);
     if (!credentials) throw new Error(`stack ${stack} has no credentials`);
     const files = Object.entries(filesOf(credentials, spec.consoleUrl));
-    // By stdin: an argument or a variable would show in `docker inspect` and in the process list.
+    const mount = { volume: spec.volume, folder: credentialsFolder };
     Docker.of(stack).run(
-      [
-        ...["run", "--rm", "--interactive", "--network", "none", "--label", `${stackLabel}=${stack}`],
-        ...["--user", user, "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true", "--read-only"],
-        ...["--volume", `${spec.volume}:${credentialsFolder}`, "--workdir", credentialsFolder],
-        ...[spec.image, "bash", "-c", write],
-      ],
+      [...shortLived(stack, spec.image, mount), "bash", "-c", write],
       files.map(([name, text]) => `${name} ${Buffer.from(text).toString("base64")}\n`).join(""),
     );
-    return { files: files.length, generation: spec.generation, network: spec.network };
+    const { generation, network, volumes } = spec;
+    return { files: files.length, generation, network, volumes };
   },
 });
 

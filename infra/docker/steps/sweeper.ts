@@ -1,7 +1,7 @@
 import { runStep } from "../../runStep";
 import { removeStanding } from "../../standing";
 import { Docker, forgetDaemon } from "../daemon";
-import { find, leftovers, networkStep, readyStep } from "../found";
+import { find, groundStep, leftovers, modelStep, readyStep } from "../found";
 import { roles, stackLabel } from "../names";
 
 /** More workers than a stack may have. */
@@ -30,7 +30,7 @@ void runStep<unknown>({
     remove(docker.run(["volume", "ls", "--quiet", "--filter", label]).split("\n").filter(Boolean), "volume", "rm");
     remove(all("image", "ls"), "image", "rm", "--force");
     for (const role of roles(mostWorkers)) removeStanding(stack, readyStep(role));
-    removeStanding(stack, networkStep);
+    for (const name of [groundStep, modelStep]) removeStanding(stack, name);
     forgetDaemon(stack);
   },
 });

@@ -194,9 +194,9 @@ def _model(context: Context, task: ModelTask) -> Any:
     def struct(*fields: pa.Field) -> DataType:
         return DataType.struct(_daft_schema(pa.schema(fields)))
 
-    # On the CPU Daft's own threads call the one instance at once: a session allows it and lets go of
-    # the GIL. `max_concurrency` would make it a pool of processes, whatever `use_process` says, each
-    # of which loads the model anew in every query (UdfOperator::make_state in Daft 0.7's
+    # On the CPU Daft's own threads call the one instance at once: a session allows it and lets go
+    # of the GIL. `max_concurrency` would make it a pool of processes, whatever `use_process` says,
+    # each of which loads the model anew in every query (UdfOperator::make_state in Daft 0.7's
     # daft-local-execution): 6 s of CPU instead of 3 for 200 images.
     gpu = context.device == "cuda"
 

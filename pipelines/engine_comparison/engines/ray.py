@@ -51,6 +51,11 @@ class Ray(Engine):
             return wanted
         return "actors" if self.context.device == "cuda" else "tasks"
 
+    @property
+    def pool_size(self) -> int:
+        """Actors of the pool: as many as share the GPU, or one a CPU."""
+        return self.context.gpu_workers if self.context.device == "cuda" else self.cpus
+
     def start(self) -> None:
         """Connect to the cluster, see that it has what is asked for, and set Ray Data up."""
         connect(self.context)
@@ -135,7 +140,7 @@ class Ray(Engine):
             ModelActor,
             batch_size=self.context.batch_size,
             batch_format="pyarrow",
-            compute=ActorPoolStrategy(size=self.context.model_workers),
+            compute=ActorPoolStrategy(size=self.pool_size),
             fn_constructor_args=(task,),
             num_cpus=POOL_CPUS,
             num_gpus=1 / self.context.gpu_workers if gpu else None,
@@ -155,7 +160,7 @@ class Ray(Engine):
         return {
             "compute": self.compute,
             "cpus": self.cpus,
-            "modelWorkers": self.context.model_workers,
+            "modelWorkers": self.pool_size,
             "cluster": {
                 name: value
                 for name, value in ray.cluster_resources().items()

@@ -54,6 +54,15 @@ describe("without a terminal", () => {
     ]);
   });
 
+  it("does not take what a killed attempt said last for what goes on", () => {
+    const { state, display, phase, take } = setUp(false);
+    phase(runs[0], "sample 2/3");
+    state.at = 60_000;
+    take("start", runs[0]);
+    display.poll();
+    expect(state.text).toBe("");
+  });
+
   it("breaks a long silence", () => {
     const { state, display, take } = setUp(false);
     take("start", "minio-binary");

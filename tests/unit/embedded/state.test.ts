@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { exportState, refresh, type StepEvent } from "../../../cli/embedded";
 import { UserError } from "../../../infra/userError";
 import { Passphrase } from "../../../cli/embedded/secrets";
 import {
@@ -121,6 +122,30 @@ describe("the state on disk", () => {
     } catch (error) {
       expect((error as UserError).fix).toContain(backupPath(folder));
     }
+  });
+
+  it("is rid of interrupted steps by a refresh, which tells them and runs nothing", async () => {
+    const resource = { urn: "urn:pulumi:s::p::t:t:B::c", type: "t:t:B", custom: true };
+    writeState(folder, { ...state("one"), pending: [{ type: "creating", resource }] }, passphrase);
+    const told: string[] = [];
+    const options = {
+      projectDir: folder,
+      project: "p",
+      stack: "s",
+      stackFolder: folder,
+      config: {},
+      secretKeys: [],
+      passphrase: "word",
+      onEvent: (event: StepEvent) => {
+        if (event.kind === "log") {
+          told.push(`${event.severity}: ${event.message}`);
+        }
+      },
+    };
+    expect(await refresh(options)).toMatchObject({ ok: true, changes: { same: 2 } });
+    expect(told).toEqual([expect.stringMatching(/^warning: .*while creating .*::c;/)]);
+    expect(exportState(folder)?.deployment).not.toHaveProperty("pending_operations.0");
+    expect(exportState(folder)?.deployment.resources).toHaveLength(2);
   });
 
   it("is refused when it has vanished", () => {

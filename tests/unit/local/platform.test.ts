@@ -26,6 +26,7 @@ async function declared(options: {
       platform = declare(settings, stack, {
         observed: observed(incarnations),
         device: { device: "cpu", gpus: 0 },
+        model: "f00d",
       });
     },
     (name) => (name === "credentials" ? '{"generation":3}' : "{}"),
