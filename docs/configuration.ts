@@ -132,12 +132,15 @@ same for a stack, by name and value, before anything is done.
 |---|---|---|---|---|
 ${rows.map((row) => `| ${row} |`).join("\n")}
 
-## Folders
+## Environment
 
-| variable | default | holds |
+| variable | default | what it is |
 |---|---|---|
 | \`ENGINE_COMPARISON_HOME\` | \`$XDG_STATE_HOME/engine-comparison\` (\`~/.local/state/engine-comparison\`) | one folder a stack: service data, logs, credentials, results history, state |
-| \`ENGINE_COMPARISON_CACHE\` | \`$XDG_CACHE_HOME/engine-comparison\` (\`~/.cache/engine-comparison\`) | the toolchain and the datasets, shared by stacks |
+| \`ENGINE_COMPARISON_CACHE\` | \`$XDG_CACHE_HOME/engine-comparison\` (\`~/.cache/engine-comparison\`) | the toolchain and the datasets, shared by stacks; no space may be in its path, because Ray does not start from one |
+| \`ENGINE_COMPARISON_IVY_SETTINGS\` | Ivy's own | an \`ivysettings.xml\` that names another Maven repository for the S3A jars |
+| \`PIP_INDEX_URL\`, \`UV_DEFAULT_INDEX\`, \`GOPROXY\`, \`https_proxy\` | each tool's own | are passed to the downloads of the toolchain, and to nothing else |
+| \`JAVA_HOME\` | the JDK on PATH | a full JDK 17 or 21 |
 `;
 }
 

@@ -1,5 +1,6 @@
 import { deploy } from "../deploy";
-import { openToDeploy } from "../session";
+import { noStack } from "../noStack";
+import { describeStack, openToDeploy } from "../session";
 import type { Verb } from "../verb";
 import { WrongUse } from "../wrongUse";
 
@@ -8,6 +9,7 @@ export const rerun: Verb = {
   summary: "do these runs again, although nothing about them has changed",
   syntax: { positionals: [1, 100] },
   async run(args) {
+    if (!(await describeStack(args.stack))) throw noStack(args.stack);
     const session = await openToDeploy(args);
     const unknown = args.positionals.find((name) => !session.runs.includes(name));
     if (unknown !== undefined) {

@@ -43,8 +43,8 @@ export class Ground extends pulumi.ComponentResource {
   readonly scratch: docker.Volume;
   /** The user's own model, where the settings name one. */
   readonly model: docker.Volume | undefined;
-  /** Numbers of the volumes: with another number it is another, empty volume. */
-  readonly volumeIncarnations: Readonly<Record<VolumePurpose, number>>;
+  /** Numbers of the declared volumes: with another number it is another, empty volume. */
+  readonly volumeIncarnations: Readonly<Partial<Record<VolumePurpose, number>>>;
   readonly networkIncarnation: number;
   /** Whether the daemon can look at a starting container more often than at one that runs. */
   readonly startInterval: boolean;
@@ -55,7 +55,11 @@ export class Ground extends pulumi.ComponentResource {
     this.stack = stack;
     this.found = found;
     this.startInterval = Number((info.ServerVersion ?? "").split(".")[0]) >= 25;
-    this.volumeIncarnations = volumeIncarnations();
+    const ownModel = settings.modelPath !== undefined;
+    this.volumeIncarnations = incarnationsOf([
+      ...(["minio-data", "credentials", "scratch"] as const),
+      ...(ownModel ? (["model"] as const) : []),
+    ]);
     this.networkIncarnation = incarnationOf(settledNetwork(stack), found.network);
 
     this.provider = new docker.Provider("docker", { host: daemon.host }, { parent: this });
@@ -64,19 +68,15 @@ export class Ground extends pulumi.ComponentResource {
     this.data = makeVolume(this, "minio-data");
     this.credentials = makeVolume(this, "credentials");
     this.scratch = makeVolume(this, "scratch");
-    this.model = settings.modelPath === undefined ? undefined : makeVolume(this, "model");
+    this.model = ownModel ? makeVolume(this, "model") : undefined;
     this.registerOutputs({});
 
-    function volumeIncarnations(): Record<VolumePurpose, number> {
+    function incarnationsOf(purposes: VolumePurpose[]) {
       const recorded = recordedVolumes(stack);
-      const number = (purpose: VolumePurpose) =>
-        volumeIncarnation(found.volumes.get(names(stack).volume(purpose)), recorded[purpose]);
-      return {
-        "minio-data": number("minio-data"),
-        credentials: number("credentials"),
-        scratch: number("scratch"),
-        model: number("model"),
-      };
+      const there = (purpose: VolumePurpose) => found.volumes.get(names(stack).volume(purpose));
+      return Object.fromEntries(
+        purposes.map((purpose) => [purpose, volumeIncarnation(there(purpose), recorded[purpose])]),
+      );
     }
 
     function makeSweeper(parent: Ground) {
@@ -108,7 +108,7 @@ export class Ground extends pulumi.ComponentResource {
         `volume-${purpose}`,
         {
           name: names(stack).volume(purpose),
-          labels: labels(stack, parent.volumeIncarnations[purpose]),
+          labels: labels(stack, parent.volumeIncarnations[purpose]!),
         },
         { ...parent.standing(), deleteBeforeReplace: true },
       );

@@ -2,11 +2,20 @@ import * as pulumi from "@pulumi/pulumi";
 import { shortHash } from "../canonical";
 import { environmentHash, minioVersion, modelIdentity } from "../local/tools";
 import type { Platform } from "../platform";
-import type { Settings } from "../settings";
+import type { ContainerRole, Settings } from "../settings";
 import { App } from "./app";
 import { Credentials } from "./credentials";
-import { checkSameDaemon, daemonHost, daemonInfo, Docker, recordDaemon, recordedDaemon } from "./daemon";
-import { checkNames, find } from "./found";
+import {
+  checkSameDaemon,
+  daemonHost,
+  daemonInfo,
+  Docker,
+  recordDaemon,
+  recordedDaemon,
+  type Daemon,
+  type DaemonInfo,
+} from "./daemon";
+import { checkNames, find, type Found } from "./found";
 import { gpuArgs } from "./gpu/access";
 import { askForGpus } from "./gpu/answers";
 import { gpuPlan, type GpuPlan } from "./gpu/plan";
@@ -33,8 +42,7 @@ export async function dockerPlatform(settings: Settings, stack: string): Promise
   const info = daemonInfo(host);
   const daemon = { host, id: info.ID ?? "" };
   checkSameDaemon(stack, recordedDaemon(stack), daemon);
-  const cpus = info.NCPU ?? 1;
-  checkSizes(settings, { cpus, memoryBytes: info.MemTotal ?? 0 });
+  checkSizes(settings, { cpus: info.NCPU ?? 1, memoryBytes: info.MemTotal ?? 0 });
   const plan = gpuPlan(settings.gpu, settings.gpuWorkers, () => askForGpus(info));
   const docker = new Docker(host);
   const found = find(docker, stack);
@@ -44,12 +52,21 @@ export async function dockerPlatform(settings: Settings, stack: string): Promise
   );
   if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
   tell(plan, settings);
-  const ground = new Ground("ground", { stack, settings, daemon, info, found });
-  return containers(settings, plan, cpus, ground);
+  return declare(settings, stack, { daemon, info, found, plan });
 }
 
-/** Everything on the ground, in the order in which it becomes ready. */
-function containers(settings: Settings, plan: GpuPlan, cpus: number, ground: Ground): Platform {
+/** What was found out about the daemon and the stack before anything is declared. */
+export interface Surroundings {
+  readonly daemon: Daemon;
+  readonly info: DaemonInfo;
+  readonly found: Found;
+  readonly plan: GpuPlan;
+}
+
+/** Declares the platform's resources, in the order in which they become ready. */
+export function declare(settings: Settings, stack: string, around: Surroundings): Platform {
+  const { info, plan } = around;
+  const ground = new Ground("ground", { stack, settings, ...around });
   const base = baseImage(settings, plan.device);
   const minioImage = new Image("minio", {
     ground,
@@ -73,7 +90,7 @@ function containers(settings: Settings, plan: GpuPlan, cpus: number, ground: Gro
   });
 
   const { portOffset } = settings;
-  const size = (role: Parameters<typeof sizeOf>[0]) => sizeOf(role, settings, cpus);
+  const size = (role: ContainerRole) => sizeOf(role, settings, info.NCPU ?? 1);
   const shared = { ground, portOffset, generation: credentials.generation };
   const engine = { ...shared, image: engineImage.imageName };
   const gpu = gpuArgs(plan);

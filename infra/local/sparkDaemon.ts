@@ -35,7 +35,7 @@ export function sparkDaemon(stack: string, daemon: string, args: readonly string
       SPARK_LOCAL_IP: "127.0.0.1",
       SPARK_PUBLIC_DNS: "127.0.0.1",
       SPARK_LOCAL_DIRS: path.join(folder, "local"),
-      SPARK_DAEMON_MEMORY: "512m",
+      SPARK_DAEMON_MEMORY: "256m",
       // A daemon does little: the plain collector and compiler save memory and a second of start.
       SPARK_DAEMON_JAVA_OPTS: "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
     },

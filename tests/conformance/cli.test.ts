@@ -179,13 +179,18 @@ const edits: fc.Arbitrary<Edit[]> = fc.array(
       continueOnError: fc.boolean(),
     })
     .map(({ nodes, broken, breaks, fails, continueOnError }) => ({
-      nodes,
+      nodes: nodes.map((each) => (each.component ? withoutDependsOn(each) : each)),
       fails,
       continueOnError,
       broken: breaks ? broken.filter((what) => mayBreak(what, continueOnError, nodes)) : [],
     })),
   { minLength: 3, maxLength: 5 },
 );
+
+/** The CLI ends with an internal error on a component that it skips (seen with 3.248.0). */
+function withoutDependsOn({ dependsOn: _, ...component }: GraphNode): GraphNode {
+  return component;
+}
 
 function mayBreak(what: string, continueOnError: boolean, nodes: GraphNode[]): boolean {
   // Without continueOnError the order of deletes, which is free, would decide what is left; with it

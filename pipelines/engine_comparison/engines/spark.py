@@ -33,7 +33,7 @@ WAIT_SECONDS = 120
 
 SHORT_JOB_BYTES = 2**30
 """Below this input the executors' JVMs are set up for short jobs."""
-SHORT_JOB_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"
+SHORT_JOB_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 """One thread to collect garbage and only the quick compiler: a JVM that lives for seconds spends
 more CPU on compiling well than it wins by it, and takes it from the work."""
 
@@ -236,7 +236,7 @@ class Spark(Engine):
         """The JVMs' options, by the size of the input."""
         lake = f"{self.context.bucket('lake')}/{TRIPS_PREFIX}"
         size = sum(info.size for info in list_files(self.context.filesystem, lake))
-        return SHORT_JOB_OPTIONS if size < SHORT_JOB_BYTES else "-Xshare:auto"
+        return SHORT_JOB_OPTIONS if size < SHORT_JOB_BYTES else ""
 
     def configuration(self) -> dict[str, Any]:
         """The settings as the running application has them, without secrets."""

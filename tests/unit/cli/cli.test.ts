@@ -3,6 +3,7 @@ import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exitCode, verbs } from "../../../cli/cli";
 import { checkout } from "../../../infra/folders";
+import type { Owner } from "../../../infra/ownership";
 import { freshHome } from "./home";
 
 const home = freshHome();
@@ -16,6 +17,14 @@ beforeEach(() => {
 afterEach(() => {
   vi.restoreAllMocks();
 });
+
+/** Records stack `local` as deployed by the embedded runner. */
+function deployed(changed: Partial<Owner> = {}): void {
+  const owner = { checkout: fs.realpathSync(checkout), target: "local", runner: "embedded" };
+  const folder = path.join(home(), "local");
+  fs.mkdirSync(folder);
+  fs.writeFileSync(path.join(folder, "owner.json"), JSON.stringify({ ...owner, ...changed }));
+}
 
 it("package.json has a script for every verb", () => {
   const text = fs.readFileSync(path.join(checkout, "package.json"), "utf8");
@@ -33,11 +42,33 @@ describe("exit code 2, wrong use or settings:", () => {
     [["start", "--config", "fareAbove"], '--config wants key=value, not "fareAbove"'],
     [["start", "--runner", "magic"], '--runner is "magic": it is auto, pulumi or embedded'],
     [["start", "--config", "sparkWorkers=0"], 'engine-comparison:sparkWorkers is "0"'],
-    [["rerun", "spark/nothing"], '"spark/nothing" is no run of this stack: it has'],
   ])("%j", async (argv, message) => {
     expect(await exitCode(argv)).toBe(2);
     expect(err).toContain(message);
     expect(out).toBe("");
+  });
+
+  it("a run that the stack does not have", async () => {
+    deployed();
+    expect(await exitCode(["rerun", "spark/nothing"])).toBe(2);
+    expect(err).toContain('"spark/nothing" is no run of this stack: it has spark/taxi-report');
+  });
+
+  it("a runner that has not made the stack", async () => {
+    deployed();
+    expect(await exitCode(["start", "--runner", "pulumi"])).toBe(2);
+    expect(err).toContain("stack local was made by runner embedded");
+  });
+
+  it("a stack of another checkout", async () => {
+    const other = path.join(home(), "elsewhere");
+    fs.mkdirSync(other);
+    fs.writeFileSync(path.join(other, "Pulumi.yaml"), "");
+    deployed({ checkout: other });
+    for (const verb of ["start", "destroy", "outputs"]) {
+      expect(await exitCode([verb])).toBe(2);
+      expect(err).toContain(`stack local belongs to the checkout ${other}`);
+    }
   });
 
   it("leaves nothing behind", async () => {

@@ -60,7 +60,10 @@ describe("without a terminal", () => {
     state.at = 60_000;
     take("start", runs[0]);
     display.poll();
-    expect(state.text).toBe("");
+    expect(state.text).not.toContain("sample");
+    phase(runs[0], "start-up");
+    display.poll();
+    expect(state.text).toContain("run 1 of 1: spark/taxi-report: start-up\n");
   });
 
   it("breaks a long silence", () => {
