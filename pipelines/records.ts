@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../infra/folders";
-import type { RunRecord, RunResult, RunSummary } from "./result";
+import type { RunFailure, RunRecord, RunResult, RunSummary } from "./result";
 
 /** What a run that is going on says about itself. */
 export interface RunProgress {
@@ -74,8 +74,8 @@ function readHistory(stack: string): RunResult[] {
   const lines = fs.existsSync(name) ? fs.readFileSync(name, "utf8").split("\n") : [];
   return lines.flatMap((line) => {
     try {
-      const past = JSON.parse(line) as Partial<RunResult>;
-      return past.verified && past.samples ? [past as RunResult] : [];
+      const past = JSON.parse(line) as RunResult | RunFailure;
+      return past.verified ? [past] : [];
     } catch {
       return []; // a line that was cut short when the machine stopped
     }

@@ -50,9 +50,13 @@ function vitest(name, folders, env) {
 }
 
 /** Pytest, counted from its JUnit report. */
-function pytest(python) {
+function pytest(python, env) {
   const report = path.join(scratch, "pytest.xml");
-  const passed = ok(python, ["-m", "pytest", "-q", "tests/python", `--junitxml=${report}`, "-rs"]);
+  const passed = ok(
+    python,
+    ["-m", "pytest", "-q", "tests/python", `--junitxml=${report}`, "-rs"],
+    env,
+  );
   if (!fs.existsSync(report)) return one(false);
   const head = /<testsuite [^>]*>/.exec(fs.readFileSync(report, "utf8"))?.[0] ?? "";
   const count = (what) => Number(new RegExp(` ${what}="(\\d+)"`).exec(head)?.[1] ?? 0);
@@ -71,6 +75,16 @@ function python() {
   }).stdout.trim();
   if (!pythonPath) throw new Error("the Python environment could not be built");
   return pythonPath;
+}
+
+/** MinIO from the cache, or nothing: tests that need it are then skipped. */
+function minioBinary() {
+  const cache =
+    process.env.ENGINE_COMPARISON_CACHE ||
+    path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"), "engine-comparison");
+  const folder = path.join(cache, "minio");
+  const built = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  return built.map((key) => path.join(folder, key, "minio")).find(fs.existsSync) ?? "";
 }
 
 const packageFolder = "pipelines/engine_comparison";
@@ -96,9 +110,10 @@ const parts = {
   "python-format": () => one(ruff("format", "--check")),
   "python-types": () =>
     one(ok(python(), ["-m", "mypy", "--config-file", "pipelines/pyproject.toml", packageFolder])),
-  python: () => pytest(python()),
   conformance: () => vitest("conformance", ["tests/conformance"]),
   e2e: () => vitest("e2e", ["tests/e2e"]),
+  // Last, because its tests against a real store take the MinIO that the life cycle has built.
+  python: () => pytest(python(), { MINIO_BIN: minioBinary() }),
 };
 
 const total = { passed: 0, failed: 0, skipped: 0 };

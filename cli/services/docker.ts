@@ -12,7 +12,12 @@ export const dockerServices: Services = {
   },
 
   shell(stack) {
-    return docker(stack, ["exec", process.stdin.isTTY ? "-it" : "-i", names(stack).container("app"), "bash"]);
+    return docker(stack, [
+      "exec",
+      process.stdin.isTTY ? "-it" : "-i",
+      names(stack).container("app"),
+      "bash",
+    ]);
   },
 
   logs(stack) {

@@ -61,7 +61,11 @@ export class Credentials extends pulumi.ComponentResource {
         "credentials",
         {
           script: "infra/local/steps/credentials.ts",
-          spec: { incarnation: incarnation(stack, "credentials", () => fs.existsSync(places(stack).credentials)) },
+          spec: {
+            incarnation: incarnation(stack, "credentials", () =>
+              fs.existsSync(places(stack).credentials),
+            ),
+          },
           stdin: pulumi.secret(JSON.stringify(givenCredentials({ settings, stack }))),
         },
         { parent },

@@ -1,4 +1,9 @@
-import { execFileSync, spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
+import {
+  execFileSync,
+  spawn,
+  spawnSync,
+  type ChildProcessWithoutNullStreams,
+} from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../folders";
@@ -40,10 +45,14 @@ const advice =
  * @throws UserError without `docker`, or for a daemon on another machine
  */
 export function daemonHost(): string {
-  const answer = spawnSync("docker", ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], {
-    encoding: "utf8",
-    timeout: timeoutMs,
-  });
+  const answer = spawnSync(
+    "docker",
+    ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
+    {
+      encoding: "utf8",
+      timeout: timeoutMs,
+    },
+  );
   if (answer.error) throw noDocker("the `docker` command is not on PATH");
   if (answer.status !== 0) throw noDocker(firstLine(answer.stderr));
   return checkLocal(answer.stdout.trim());
@@ -64,7 +73,11 @@ export function checkLocal(host: string): string {
 }
 
 function noDocker(what: string): UserError {
-  return new UserError(`target docker needs a Docker daemon: ${what}`, "its services are containers", advice);
+  return new UserError(
+    `target docker needs a Docker daemon: ${what}`,
+    "its services are containers",
+    advice,
+  );
 }
 
 function firstLine(text: string): string {
@@ -167,14 +180,21 @@ export class Docker {
 
   /** Like {@link run}, but an exit code other than 0 gives undefined. */
   try(args: readonly string[]): string | undefined {
-    const answer = spawnSync("docker", args, { encoding: "utf8", env: environment(this.host), maxBuffer: 2 ** 26 });
+    const answer = spawnSync("docker", args, {
+      encoding: "utf8",
+      env: environment(this.host),
+      maxBuffer: 2 ** 26,
+    });
     return answer.status === 0 ? answer.stdout : undefined;
   }
 
   /** The last lines that a container said. */
   tail(container: string, lines: number): string[] {
     const args = ["logs", "--tail", String(lines), container];
-    const { stdout, stderr } = spawnSync("docker", args, { encoding: "utf8", env: environment(this.host) });
+    const { stdout, stderr } = spawnSync("docker", args, {
+      encoding: "utf8",
+      env: environment(this.host),
+    });
     return `${stdout}${stderr}`.trimEnd().split("\n").slice(-lines);
   }
 

@@ -71,7 +71,16 @@ export function dockerExecutor(stack: string, host: string): Executor {
 
     start(engine) {
       const role = placeOf(engine, recorded<AppFacts>(stack, "app").daftRunner);
-      return docker.start(["exec", "--interactive", container(role), "bash", "-c", leader, "job", scratch]);
+      return docker.start([
+        "exec",
+        "--interactive",
+        container(role),
+        "bash",
+        "-c",
+        leader,
+        "job",
+        scratch,
+      ]);
     },
 
     storeFromHere: async () => {
@@ -114,7 +123,11 @@ export function placeOf(engine: string, daftRunner: "native" | "ray"): Role {
 }
 
 /** The containers whose memory and CPU count as the engine's, the job's own one included. */
-export function belongsTo(engine: string, daftRunner: "native" | "ray", sparkWorkers: number): Role[] {
+export function belongsTo(
+  engine: string,
+  daftRunner: "native" | "ray",
+  sparkWorkers: number,
+): Role[] {
   if (usesRay(engine, daftRunner)) return ["ray-head", "ray-worker"];
   if (engine !== "spark") return ["app"];
   const workers = Array.from({ length: sparkWorkers }, (_, n) => `spark-worker-${n + 1}` as const);

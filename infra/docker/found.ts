@@ -29,11 +29,24 @@ export interface Settled {
 /** Looks at what the stack has on the daemon. */
 export function find(docker: Docker, stack: string): Found {
   const labelled = ["--filter", `label=${stackLabel}=${stack}`];
-  const format = (...fields: string[]) => ["--format", fields.map((field) => `{{${field}}}`).join("\t")];
+  const format = (...fields: string[]) => [
+    "--format",
+    fields.map((field) => `{{${field}}}`).join("\t"),
+  ];
   const label = `.Label "${incarnationLabel}"`;
-  const rows = (text: string) => text.split("\n").filter(Boolean).map((line) => line.split("\t"));
+  const rows = (text: string) =>
+    text
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => line.split("\t"));
   const containers = rows(
-    docker.run(["ps", "--all", "--no-trunc", ...labelled, ...format(".Names", ".ID", ".State", label, ".Status")]),
+    docker.run([
+      "ps",
+      "--all",
+      "--no-trunc",
+      ...labelled,
+      ...format(".Names", ".ID", ".State", label, ".Status"),
+    ]),
   );
   const [network] = rows(
     docker.run(["network", "ls", "--no-trunc", ...labelled, ...format(".ID", label)]),
@@ -42,17 +55,17 @@ export function find(docker: Docker, stack: string): Found {
   return {
     containers: new Map(
       containers.map(([name, id, state, incarnation, status]) => [
-        name!,
+        name,
         {
-          id: id!,
+          id: id,
           running: state === "running",
           incarnation: Number(incarnation),
-          status: status!,
+          status: status,
         },
       ]),
     ),
-    network: network && { id: network[0]!, incarnation: Number(network[1]) },
-    volumes: new Map(volumes.map(([name, incarnation]) => [name!, Number(incarnation)])),
+    network: network && { id: network[0], incarnation: Number(network[1]) },
+    volumes: new Map(volumes.map(([name, incarnation]) => [name, Number(incarnation)])),
   };
 }
 
@@ -81,7 +94,7 @@ export function settledNetwork(stack: string): Settled | undefined {
 
 /** Numbers of the volumes that were there last. */
 export function recordedVolumes(stack: string): Partial<Record<VolumePurpose, number>> {
-  return (readStanding(stack, groundStep)?.result.volumes ?? {}) as Partial<Record<VolumePurpose, number>>;
+  return readStanding(stack, groundStep)?.result.volumes ?? {};
 }
 
 /**
@@ -93,10 +106,12 @@ export function recordedVolumes(stack: string): Partial<Record<VolumePurpose, nu
  */
 export function incarnationOf(
   settled: Settled | undefined,
-  found: { readonly id: string; readonly incarnation: number; readonly running?: boolean } | undefined,
+  found:
+    { readonly id: string; readonly incarnation: number; readonly running?: boolean } | undefined,
 ): number {
   if (!settled && !found) return 1;
-  if (settled && found && settled.id === found.id && found.running !== false) return settled.incarnation;
+  if (settled && found && settled.id === found.id && found.running !== false)
+    return settled.incarnation;
   return Math.max(settled?.incarnation ?? 0, found?.incarnation ?? 0) + 1;
 }
 
@@ -123,7 +138,12 @@ export function leftovers(stack: string, sparkWorkers: number, found: Found): st
  *
  * @throws UserError that names them
  */
-export function checkNames(docker: Docker, stack: string, sparkWorkers: number, found: Found): void {
+export function checkNames(
+  docker: Docker,
+  stack: string,
+  sparkWorkers: number,
+  found: Found,
+): void {
   const ours = new Set(roles(sparkWorkers).map((role) => names(stack).container(role)));
   const all = docker.run(["ps", "--all", "--format", "{{.Names}}"]).split("\n");
   const taken = all.filter((name) => ours.has(name) && !found.containers.has(name));

@@ -28,4 +28,9 @@ export const scratchFolder = "/scratch";
 export const ownModelFolder = "/opt/own-model";
 
 /** Where the engine image has Spark's S3A jars, Java and the default model. */
-export const imagePaths = { jars: "/opt/jars", java: "/opt/java", model: "/opt/model", spark: "/opt/spark" };
+export const imagePaths = {
+  jars: "/opt/jars",
+  java: "/opt/java",
+  model: "/opt/model",
+  spark: "/opt/spark",
+};

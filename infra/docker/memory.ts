@@ -44,7 +44,8 @@ done`;
 export function parseReading(line: string): Reading | undefined {
   const numbers = line.trim().split(/\s+/).map(Number);
   if (numbers.length < 12 || numbers.some(Number.isNaN)) return undefined;
-  const [version, used, dropped, cpu, user, nice, system, , , irq, softirq, steal] = numbers as Twelve;
+  const [version, used, dropped, cpu, user, nice, system, , , irq, softirq, steal] =
+    numbers as Twelve;
   return {
     memory: Math.max(0, used - dropped),
     cpu: cpu / (version === 2 ? 1e6 : 1e9),
@@ -52,7 +53,20 @@ export function parseReading(line: string): Reading | undefined {
   };
 }
 
-type Twelve = [number, number, number, number, number, number, number, number, number, number, number, number];
+type Twelve = [
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+];
 
 /** Follows the containers of an engine, and the store's, while a job runs. */
 export async function watchContainers(
@@ -67,7 +81,11 @@ export async function watchContainers(
   const idle = sum(({ latest }) => latest.memory);
   let peak = idle;
   for (const follower of followed) {
-    follower.onReading = () => (peak = Math.max(peak, sum(({ latest }) => latest.memory)));
+    follower.onReading = () =>
+      (peak = Math.max(
+        peak,
+        sum(({ latest }) => latest.memory),
+      ));
   }
   function mark(): HostMark {
     const cpu = sum(({ spent }) => spent);
@@ -125,7 +143,9 @@ class Follower {
         follower.onReading();
       });
       child.on("error", reject);
-      child.on("close", () => reject(new Error(`no memory can be read in container ${container}: ${words.trim()}`)));
+      child.on("close", () =>
+        reject(new Error(`no memory can be read in container ${container}: ${words.trim()}`)),
+      );
     });
   }
 

@@ -5,7 +5,10 @@ import { published } from "./published";
 import { Service, type ServiceArgs } from "./service";
 
 /** What the components of services are given; they add what is theirs. */
-export type ServiceBase = Pick<ServiceArgs, "ground" | "image" | "generation" | "size" | "portOffset">;
+export type ServiceBase = Pick<
+  ServiceArgs,
+  "ground" | "image" | "generation" | "size" | "portOffset"
+>;
 
 /** MinIO's server on the data volume. */
 export class Minio extends pulumi.ComponentResource {

@@ -1,5 +1,6 @@
 /** The roles of containers, which are also their names inside the network. */
-export type Role = "minio" | "spark-master" | `spark-worker-${number}` | "ray-head" | "ray-worker" | "app";
+export type Role =
+  "minio" | "spark-master" | `spark-worker-${number}` | "ray-head" | "ray-worker" | "app";
 
 /** The label on everything that a stack has on the daemon; its value is the stack's name. */
 export const stackLabel = "engine-comparison.stack";

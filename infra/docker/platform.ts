@@ -95,7 +95,12 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   const engine = { ...shared, image: engineImage.imageName };
   const gpu = gpuArgs(plan);
   const gpus = plan.device === "cuda" ? plan.gpus.length : 0;
-  const model = ownModel({ ground, settings, image: minioImage.imageName, imageReady: minioImage.image });
+  const model = ownModel({
+    ground,
+    settings,
+    image: minioImage.imageName,
+    imageReady: minioImage.image,
+  });
   const opts = {
     dependsOn: [engineImage.image, credentials.placed, ...(model ? [model] : [])],
   };
@@ -107,7 +112,13 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   );
   const spark = new SparkCluster(
     "spark",
-    { ...engine, settings, gpu, masterSize: size("spark-master"), workerSize: size("spark-worker") },
+    {
+      ...engine,
+      settings,
+      gpu,
+      masterSize: size("spark-master"),
+      workerSize: size("spark-worker"),
+    },
     opts,
   );
   const ray = new RayCluster(
@@ -155,7 +166,7 @@ function jobFacts(settings: Settings, gpus: number): Record<string, string | num
 
 /** Says what the models run on, and why. */
 function tell(plan: GpuPlan, settings: Settings): void {
-  if (plan.device === "cuda") pulumi.log.info(`models run on ${plan.gpus.join(", ")}`);
-  else if (settings.gpu !== "off") pulumi.log.info(`models run on the CPU: ${plan.reason}`);
-  for (const note of plan.notes) pulumi.log.warn(note);
+  if (plan.device === "cuda") void pulumi.log.info(`models run on ${plan.gpus.join(", ")}`);
+  else if (settings.gpu !== "off") void pulumi.log.info(`models run on the CPU: ${plan.reason}`);
+  for (const note of plan.notes) void pulumi.log.warn(note);
 }

@@ -21,11 +21,36 @@ export interface Published {
 export function published(portOffset: number): Published[] {
   const outside = ports(portOffset);
   return [
-    { role: "minio", purpose: "MinIO's S3 API", internal: inside.minio.api, external: outside.minio.api },
-    { role: "minio", purpose: "MinIO's console", internal: inside.minio.console, external: outside.minio.console },
-    { role: "spark-master", purpose: "Spark master's page", internal: inside.sparkMaster.ui, external: outside.sparkMaster.ui },
-    { role: "ray-head", purpose: "Ray dashboard", internal: inside.ray.dashboard, external: outside.ray.dashboard },
-    { role: "ray-head", purpose: "Ray client server", internal: inside.ray.client, external: outside.ray.client },
+    {
+      role: "minio",
+      purpose: "MinIO's S3 API",
+      internal: inside.minio.api,
+      external: outside.minio.api,
+    },
+    {
+      role: "minio",
+      purpose: "MinIO's console",
+      internal: inside.minio.console,
+      external: outside.minio.console,
+    },
+    {
+      role: "spark-master",
+      purpose: "Spark master's page",
+      internal: inside.sparkMaster.ui,
+      external: outside.sparkMaster.ui,
+    },
+    {
+      role: "ray-head",
+      purpose: "Ray dashboard",
+      internal: inside.ray.dashboard,
+      external: outside.ray.dashboard,
+    },
+    {
+      role: "ray-head",
+      purpose: "Ray client server",
+      internal: inside.ray.client,
+      external: outside.ray.client,
+    },
   ];
 }
 
@@ -58,6 +83,8 @@ function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = net.createServer();
     server.once("error", () => resolve(false));
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(true)));
+    server.listen({ port, host: "127.0.0.1", exclusive: true }, () =>
+      server.close(() => resolve(true)),
+    );
   });
 }

@@ -84,10 +84,16 @@ export class RayCluster extends pulumi.ComponentResource {
 }
 
 function rayStart(options: Readonly<Record<string, string | number | true>>): string[] {
-  const all: typeof options = { ...options, "object-spilling-directory": scratchFolder, "log-color": "false" };
+  const all: typeof options = {
+    ...options,
+    "object-spilling-directory": scratchFolder,
+    "log-color": "false",
+  };
   return [
     ...["ray", "start", "--block", "--disable-usage-stats"],
-    ...Object.entries(all).map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`)),
+    ...Object.entries(all).map(([name, value]) =>
+      value === true ? `--${name}` : `--${name}=${value}`,
+    ),
   ];
 }
 

@@ -85,10 +85,17 @@ function dependencies(
   more: pulumi.ComponentResourceOptions["dependsOn"],
   sweeper: pulumi.Resource,
 ): pulumi.Input<pulumi.Input<pulumi.Resource>[]> {
-  return pulumi.output(more).apply((list) => [sweeper, ...[list ?? []].flat()] as pulumi.Resource[]);
+  return pulumi
+    .output(more)
+    .apply((list) => [sweeper, ...[list ?? []].flat()] as pulumi.Resource[]);
 }
 
-function containerArgs(role: Role, name: string, incarnation: number, args: ServiceArgs): docker.ContainerArgs {
+function containerArgs(
+  role: Role,
+  name: string,
+  incarnation: number,
+  args: ServiceArgs,
+): docker.ContainerArgs {
   const { ground, size, gpu } = args;
   return {
     name,

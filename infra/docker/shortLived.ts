@@ -12,7 +12,15 @@ export function shortLived(
 ): string[] {
   return [
     ...["run", "--rm", "--interactive", "--network", "none", "--label", `${stackLabel}=${stack}`],
-    ...["--user", user, "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true", "--read-only"],
+    ...[
+      "--user",
+      user,
+      "--cap-drop",
+      "ALL",
+      "--security-opt",
+      "no-new-privileges:true",
+      "--read-only",
+    ],
     ...["--volume", `${mount.volume}:${mount.folder}`, "--workdir", mount.folder, image],
   ];
 }

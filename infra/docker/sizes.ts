@@ -43,7 +43,10 @@ export function sizeOf(role: ContainerRole, settings: Settings, cpus: number): S
   };
 }
 
-function usualSize(role: ContainerRole, settings: Settings): { memoryMib: number; shmMib: number; cpus?: number } {
+function usualSize(
+  role: ContainerRole,
+  settings: Settings,
+): { memoryMib: number; shmMib: number; cpus?: number } {
   const threads = settings.sparkWorkers * settings.sparkWorkerCores;
   const objectStore = mib(settings.rayObjectStoreMemory);
   switch (role) {
@@ -54,7 +57,8 @@ function usualSize(role: ContainerRole, settings: Settings): { memoryMib: number
     case "spark-worker":
       // The worker's own JVM, the executor's beyond its heap, and a Python process for each core.
       return {
-        memoryMib: mib(settings.sparkWorkerMemory) + 1024 + settings.sparkWorkerCores * modelProcess,
+        memoryMib:
+          mib(settings.sparkWorkerMemory) + 1024 + settings.sparkWorkerCores * modelProcess,
         shmMib: 64,
         cpus: settings.sparkWorkerCores,
       };
@@ -81,7 +85,10 @@ export const headObjectStoreMib = 256;
  *
  * @throws UserError with the first that does not
  */
-export function checkSizes(settings: Settings, daemon: { cpus: number; memoryBytes: number }): void {
+export function checkSizes(
+  settings: Settings,
+  daemon: { cpus: number; memoryBytes: number },
+): void {
   const there = mib(daemon.memoryBytes);
   for (const role of containerRoles) {
     const { memoryMib, shmMib } = sizeOf(role, settings, daemon.cpus);

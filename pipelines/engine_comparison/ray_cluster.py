@@ -35,7 +35,7 @@ def connect(context: Context) -> None:
     except Exception as error:
         raise UserError(
             f"The Ray head at {address} does not take the job: {one_line(error, 200)}",
-            "The run is carried out by the cluster behind it.",
+            "The cluster behind it carries out the run, and answers only who has its token.",
             "See the job's log and that of ray-head (npm run logs).",
         ) from error
     _check_resources(ray.cluster_resources(), context)

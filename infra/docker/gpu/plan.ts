@@ -49,7 +49,10 @@ export function gpuPlan(
 }
 
 function lines(text: string | undefined): string[] {
-  return (text ?? "").split("\n").map((line) => line.trim()).filter(Boolean);
+  return (text ?? "")
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
 }
 
 /** The first way that works: a registered runtime, devices by name (CDI), or the hook of `--gpus`. */
@@ -100,7 +103,9 @@ function whatIsMissing({ info, nvidiaSmi }: GpuAnswers, gpus: readonly string[])
 function notesOn({ info }: GpuAnswers, gpus: readonly string[], gpuWorkers: number): string[] {
   const notes = [];
   if (gpuWorkers > gpus.length) {
-    notes.push(`gpuWorkers is ${gpuWorkers}, but there ${gpus.length === 1 ? "is 1 GPU" : `are ${gpus.length} GPUs`}: they share`);
+    notes.push(
+      `gpuWorkers is ${gpuWorkers}, but there ${gpus.length === 1 ? "is 1 GPU" : `are ${gpus.length} GPUs`}: they share`,
+    );
   }
   if (isWsl(info.KernelVersion)) {
     notes.push(

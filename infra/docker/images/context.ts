@@ -13,7 +13,10 @@ import { checkout } from "../../folders";
  * @throws Error for a line of another form, which the builder would read differently
  */
 export function contextFiles(ignore: string, root = checkout): string[] {
-  const rules = ignore.split("\n").map((line) => line.trim()).filter((line) => line && !line.startsWith("#"));
+  const rules = ignore
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line && !line.startsWith("#"));
   if (rules.shift() !== "*") throw new Error("a .dockerignore has to shut out everything first: *");
   const letIn: string[] = [];
   const shutOut = new Set<string>();

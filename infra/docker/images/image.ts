@@ -70,7 +70,7 @@ function makeWay(log: string): void {
 /** The provider's error has the last command; what that command said is in the log. */
 function tellLog(name: string, log: string): pulumi.ErrorHook {
   return new pulumi.ErrorHook(`image-${name}-log`, () => {
-    pulumi.log.error(`image ${name} was not built; all that the build said is in ${log}`);
+    void pulumi.log.error(`image ${name} was not built; all that the build said is in ${log}`);
     return false;
   });
 }

@@ -35,7 +35,13 @@ void runStep<Spec>({
   },
 });
 
-async function copy(docker: Docker, stack: string, spec: Spec, from: string, to: string): Promise<void> {
+async function copy(
+  docker: Docker,
+  stack: string,
+  spec: Spec,
+  from: string,
+  to: string,
+): Promise<void> {
   const write = `umask 022; cat >${to}.new && mv ${to}.new ${to}`;
   const mount = { volume: spec.volume, folder: ownModelFolder };
   const child = docker.start([...shortLived(stack, spec.image, mount), "bash", "-c", write]);

@@ -30,7 +30,8 @@ void runStep<Spec>({
     const deadline = Date.now() + seconds * 1000;
     while (docker.try(["exec", container, "bash", "-c", health]) === undefined) {
       const ended = whyEnded(docker, container);
-      if (ended || Date.now() > deadline) throw notReady(docker, role, container, ended ?? `not healthy after ${seconds} s`);
+      if (ended || Date.now() > deadline)
+        throw notReady(docker, role, container, ended ?? `not healthy after ${seconds} s`);
       await sleep(pollMs);
     }
     return { id: container, ...facts };
@@ -42,7 +43,7 @@ function whyEnded(docker: Docker, container: string): string | undefined {
   const text = docker.try(["inspect", "--format", "{{json .State}}\t{{.RestartCount}}", container]);
   if (text === undefined) return "it was removed";
   const [state, restarts] = text.trim().split("\t");
-  const { Status, ExitCode, OOMKilled } = JSON.parse(state!) as State;
+  const { Status, ExitCode, OOMKilled } = JSON.parse(state) as State;
   const code = OOMKilled ? "it ran out of memory" : `it ended with exit code ${ExitCode}`;
   if (Number(restarts) > mostRestarts) return `${code}, ${restarts} times`;
   return Status === "exited" || Status === "dead" ? code : undefined;

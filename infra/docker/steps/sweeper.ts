@@ -21,13 +21,19 @@ void runStep<unknown>({
     const docker = Docker.of(stack);
     const label = `label=${stackLabel}=${stack}`;
     const all = (...list: string[]) =>
-      [...new Set(docker.run([...list, "--quiet", "--no-trunc", "--filter", label]).split("\n"))].filter(Boolean);
+      [
+        ...new Set(docker.run([...list, "--quiet", "--no-trunc", "--filter", label]).split("\n")),
+      ].filter(Boolean);
     const remove = (ids: string[], ...command: string[]) => {
       if (ids.length > 0) docker.run([...command, ...ids]);
     };
     remove(all("ps", "--all"), "rm", "--force", "--volumes");
     remove(all("network", "ls"), "network", "rm");
-    remove(docker.run(["volume", "ls", "--quiet", "--filter", label]).split("\n").filter(Boolean), "volume", "rm");
+    remove(
+      docker.run(["volume", "ls", "--quiet", "--filter", label]).split("\n").filter(Boolean),
+      "volume",
+      "rm",
+    );
     remove(all("image", "ls"), "image", "rm", "--force");
     for (const role of roles(mostWorkers)) removeStanding(stack, readyStep(role));
     for (const name of [groundStep, modelStep]) removeStanding(stack, name);
