@@ -31,7 +31,7 @@ const nameOf = ({ urn }: PreviewStep) => urn.slice(urn.lastIndexOf("::") + 2);
 
 describe.each([
   { runner: "embedded", portOffset: 21_000 },
-  { runner: "pulumi", portOffset: 22_000 },
+  { runner: "pulumi", portOffset: 18_000 },
 ] as const)("the life of a stack, by the runner $runner", ({ runner, portOffset }) => {
   const skip = runner === "pulumi" && !onPath("pulumi");
   const test = skip ? it.skip : it;
