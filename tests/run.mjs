@@ -16,11 +16,16 @@ const { values } = parseArgs({ options: { only: { type: "string" } } });
 const only = values.only?.split(",");
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "engine-comparison-test-"));
 
+/** No part takes longer unless it hangs; then it counts as failed. Milliseconds. */
+const longest = 25 * 60_000;
+
 /** Runs a program with inherited output; true when it exits 0. */
 function ok(file, args, env = {}) {
   const done = spawnSync(file, args, {
     cwd: checkout,
     stdio: ["ignore", "inherit", "inherit"],
+    timeout: longest,
+    killSignal: "SIGKILL",
     env: { ...process.env, ...env },
   });
   return done.status === 0;

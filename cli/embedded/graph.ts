@@ -62,7 +62,8 @@ export function transitiveDependencies(
   const visit = (from: Resource) => {
     for (const urn of dependencyUrns(from)) {
       const twins = state.filter((candidate) => candidate.urn === urn);
-      const next = twins.find((twin) => !!twin.delete === !!from.delete) ?? twins[0];
+      const alike = twins.filter((twin) => !!twin.delete === !!from.delete);
+      const next = (alike.length ? alike : twins).at(-1);
       if (next && next !== resource && !found.has(next)) {
         found.add(next);
         visit(next);

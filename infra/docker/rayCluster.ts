@@ -24,8 +24,8 @@ export class RayCluster extends pulumi.ComponentResource {
 
   constructor(name: string, args: RayClusterArgs, opts: pulumi.ComponentResourceOptions) {
     super("engine-comparison:docker:RayCluster", name, {}, opts);
-    const { settings, ground } = args;
-    const mounts = engineMounts(ground);
+    const { settings, gpu, gpus, headSize, workerSize, ...base } = args;
+    const mounts = engineMounts(base.ground);
     this.head = makeHead(this);
     this.worker = makeWorker(this);
     this.registerOutputs({});
@@ -35,8 +35,8 @@ export class RayCluster extends pulumi.ComponentResource {
       return new Service(
         "ray-head",
         {
-          ...args,
-          size: args.headSize,
+          ...base,
+          size: headSize,
           command: rayStart({
             head: true,
             port: gcs,
@@ -62,12 +62,12 @@ export class RayCluster extends pulumi.ComponentResource {
       return new Service(
         "ray-worker",
         {
-          ...args,
-          size: args.workerSize,
+          ...base,
+          size: workerSize,
           command: rayStart({
             address: rayHeadAddress,
             "num-cpus": settings.rayCpus,
-            "num-gpus": args.gpus,
+            "num-gpus": gpus,
             "object-store-memory": settings.rayObjectStoreMemory,
           }),
           envs: rayEnvs,
@@ -75,7 +75,7 @@ export class RayCluster extends pulumi.ComponentResource {
           health: "pgrep -x raylet",
           startSeconds: 120,
           stopSeconds: 2,
-          gpu: args.gpu,
+          gpu,
         },
         { parent, dependsOn: parent.head.ready },
       );

@@ -22,7 +22,8 @@ export class SparkCluster extends pulumi.ComponentResource {
 
   constructor(name: string, args: SparkClusterArgs, opts: pulumi.ComponentResourceOptions) {
     super("engine-comparison:docker:SparkCluster", name, {}, opts);
-    const { settings, ground } = args;
+    const { settings, gpu, masterSize, workerSize, ...base } = args;
+    const { ground } = base;
     this.master = makeMaster(this);
     this.workers = Array.from({ length: settings.sparkWorkers }, (_, n) => makeWorker(this, n + 1));
     this.registerOutputs({});
@@ -32,8 +33,8 @@ export class SparkCluster extends pulumi.ComponentResource {
       return new Service(
         "spark-master",
         {
-          ...args,
-          size: args.masterSize,
+          ...base,
+          size: masterSize,
           command: daemon("master.Master", "spark-master", rpc, ui),
           envs: daemonEnvs,
           mounts: [{ volume: ground.credentials, path: credentialsFolder, readOnly: true }],
@@ -51,8 +52,8 @@ export class SparkCluster extends pulumi.ComponentResource {
       return new Service(
         role,
         {
-          ...args,
-          size: args.workerSize,
+          ...base,
+          size: workerSize,
           command: [
             ...daemon("worker.Worker", role, rpc, ui),
             ...["--cores", String(settings.sparkWorkerCores)],
@@ -65,7 +66,7 @@ export class SparkCluster extends pulumi.ComponentResource {
           health: answers(ui, "/json/", `"masterurl" : "${sparkMasterUrl}"`),
           startSeconds: 120,
           stopSeconds: 15,
-          gpu: args.gpu,
+          gpu,
         },
         { parent, dependsOn: parent.master.ready },
       );

@@ -90,7 +90,10 @@ class Model {
     const names = new Set(specs.map(({ name }) => name));
     const gone = [...this.standing].filter(([name]) => !names.has(name));
     // Everything needs what has an earlier name only, so this is dependents first.
-    const condemned = [...this.old, ...gone].sort(([a], [b]) => b.localeCompare(a));
+    const condemned = [
+      ...this.old.map(([name, was]) => ({ name, was, replaced: true })),
+      ...gone.map(([name, was]) => ({ name, was, replaced: false })),
+    ].sort((one, other) => other.name.localeCompare(one.name));
     this.old = [];
     const kept = new Set<string>();
     const keep = (name: string) =>
@@ -99,8 +102,7 @@ class Model {
         keep(need);
       });
     failed.forEach(keep);
-    for (const [name, was] of condemned) {
-      const replaced = names.has(name);
+    for (const { name, was, replaced } of condemned) {
       if (!kept.has(name) && (!was.deletes || run("delete", name))) {
         if (!replaced) {
           this.standing.delete(name);
@@ -172,8 +174,16 @@ describe("the embedded runner", () => {
       fc.asyncProperty(fc.array(edit, { minLength: 2, maxLength: 6 }), async (edits) => {
         const stack = new Direct();
         const model = new Model();
+        let last: Edit = { specs: [], broken: [] };
         try {
           for (const each of [...edits, { specs: [], broken: [] }]) {
+            if (model.old.length) {
+              // Which of two halves something needs is Pulumi's to say; here they are cleared away.
+              model.up({ ...last, broken: [] });
+              await stack.break().up(last.specs.map(nodeOf));
+              stack.log();
+            }
+            last = each;
             const expected = model.up(each);
             stack.break(...each.broken);
             const outcome = await stack.up(each.specs.map(nodeOf), { continueOnError: true });
@@ -195,7 +205,12 @@ describe("the embedded runner", () => {
           stack.remove();
         }
       }),
-      { numRuns: 300, interruptAfterTimeLimit: 20_000 },
+      // The same graphs in every run of CI; others by FAST_CHECK_SEED.
+      {
+        seed: Number(process.env.FAST_CHECK_SEED ?? 20261122),
+        numRuns: 150,
+        interruptAfterTimeLimit: 60_000,
+      },
     );
   }, 120_000);
 });

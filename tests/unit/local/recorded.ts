@@ -32,6 +32,8 @@ interface Request {
 
 interface Monitor {
   registerResource(request: Request, callback: (error: unknown, response: Response) => void): void;
+  /** Which the mocks lack. */
+  registerErrorHook?: (request: unknown, callback: (error: unknown) => void) => void;
 }
 
 interface Response {
@@ -72,6 +74,7 @@ export async function record(
       if (!error) found.push(recorded(request, response));
       callback(error, response);
     });
+  monitor.registerErrorHook ??= (_request, callback) => callback(null);
   await pulumi.runtime.runInPulumiStack(async () => void (await declare()));
   await pulumi.runtime.disconnect();
   return found.sort((a, b) => (a.urn < b.urn ? -1 : 1));
