@@ -193,10 +193,12 @@ function withoutDependsOn({ dependsOn: _, ...component }: GraphNode): GraphNode 
 }
 
 function mayBreak(what: string, continueOnError: boolean, nodes: GraphNode[]): boolean {
-  // Without continueOnError the order of deletes, which is free, would decide what is left; with it
-  // the CLI hangs for ever when a delete before a replace fails (seen with 3.248.0).
-  const before = nodes.some(({ options }) => options?.deleteBeforeReplace);
-  return !what.startsWith("delete") || (continueOnError && !before);
+  if (continueOnError) {
+    // The CLI hangs for ever when a delete before a replace fails (seen with 3.248.0).
+    return !what.startsWith("delete") || !nodes.some(({ options }) => options?.deleteBeforeReplace);
+  }
+  // Where the first failure is the end, what is free in its order would decide how far it comes.
+  return !what.startsWith("delete") && !nodes.some(({ component }) => component);
 }
 
 /** Programs one after the other, for what chance would seldom bring up. */
