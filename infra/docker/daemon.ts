@@ -29,7 +29,14 @@ export interface DaemonInfo {
   readonly Runtimes?: Readonly<Record<string, unknown>>;
   /** Since Docker 28: devices that can be asked for by name. */
   readonly DiscoveredDevices?: readonly { readonly Source?: string; readonly ID?: string }[] | null;
+  /** Pairs of a name and a value. */
+  readonly DriverStatus?: readonly (readonly [string, string])[] | null;
   readonly ServerErrors?: readonly string[];
+}
+
+/** Whether images are kept in containerd's store, for which the provider makes no promise. */
+export function hasContainerdStore({ DriverStatus }: DaemonInfo): boolean {
+  return (DriverStatus ?? []).some(([, value]) => value.startsWith("io.containerd.snapshotter"));
 }
 
 const timeoutMs = 20_000;

@@ -10,6 +10,7 @@ import {
   daemonHost,
   daemonInfo,
   Docker,
+  hasContainerdStore,
   recordDaemon,
   recordedDaemon,
   type Daemon,
@@ -52,6 +53,12 @@ export async function dockerPlatform(settings: Settings, stack: string): Promise
   );
   if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
   tell(plan, settings);
+  if (hasContainerdStore(info)) {
+    void pulumi.log.warn(
+      "this Docker daemon keeps images in containerd's store, with which the provider's builds are " +
+        "not tested: if an image is not found after its build, turn that store off",
+    );
+  }
   return declare(settings, stack, { daemon, info, found, plan });
 }
 

@@ -179,7 +179,11 @@ const edits: fc.Arbitrary<Edit[]> = fc.array(
       continueOnError: fc.boolean(),
     })
     .map(({ nodes, broken, breaks, fails, continueOnError }) => ({
-      nodes: nodes.map((each) => (each.component ? withoutDependsOn(each) : each)),
+      nodes: continueOnError
+        ? nodes.map((each) => (each.component ? withoutDependsOn(each) : each))
+        : breaks
+          ? inOrder(nodes)
+          : nodes,
       fails,
       continueOnError,
       broken: breaks ? broken.filter((what) => mayBreak(what, continueOnError, nodes)) : [],
@@ -193,12 +197,18 @@ function withoutDependsOn({ dependsOn: _, ...component }: GraphNode): GraphNode 
 }
 
 function mayBreak(what: string, continueOnError: boolean, nodes: GraphNode[]): boolean {
-  if (continueOnError) {
-    // The CLI hangs for ever when a delete before a replace fails (seen with 3.248.0).
-    return !what.startsWith("delete") || !nodes.some(({ options }) => options?.deleteBeforeReplace);
-  }
-  // Where the first failure is the end, what is free in its order would decide how far it comes.
-  return !what.startsWith("delete") && !nodes.some(({ component }) => component);
+  // With continueOnError the CLI hangs for ever when a delete before a replace fails (seen with
+  // 3.248.0); without, the order of deletes, which is free, would decide what is left.
+  const before = nodes.some(({ options }) => options?.deleteBeforeReplace);
+  return !what.startsWith("delete") || (continueOnError && !before);
+}
+
+/** Where the first failure is the end, a free order would decide how far it comes. */
+function inOrder(nodes: GraphNode[]): GraphNode[] {
+  return nodes.map((each, i) => ({
+    ...each,
+    dependsOn: nodes.slice(0, i).map(({ name }) => name),
+  }));
 }
 
 /** Programs one after the other, for what chance would seldom bring up. */

@@ -2,7 +2,13 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { checkLocal, checkSameDaemon, daemonHost, daemonInfo } from "../../../infra/docker/daemon";
+import {
+  checkLocal,
+  checkSameDaemon,
+  daemonHost,
+  daemonInfo,
+  hasContainerdStore,
+} from "../../../infra/docker/daemon";
 
 const { PATH } = process.env;
 let folder: string;
@@ -83,5 +89,16 @@ describe("the daemon", () => {
     expect(() => checkSameDaemon("dev", here, there)).toThrow(
       "stack dev is on the Docker daemon unix:///a (A), and this is unix:///b (B)",
     );
+  });
+});
+
+describe("containerd's image store", () => {
+  it("is known by its driver", () => {
+    const overlay = [["Backing Filesystem", "extfs"]] as const;
+    expect(hasContainerdStore({})).toBe(false);
+    expect(hasContainerdStore({ DriverStatus: overlay })).toBe(false);
+    expect(
+      hasContainerdStore({ DriverStatus: [["driver-type", "io.containerd.snapshotter.v1"]] }),
+    ).toBe(true);
   });
 });
