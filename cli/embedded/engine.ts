@@ -55,7 +55,8 @@ export class Engine {
   private provider?: Promise<Registered>;
   private stackOutputs?: { urn: string; outputs: Properties };
 
-  private readonly failedSteps: Step[] = [];
+  /** What failed or was skipped, so that the state keeps it as it was. */
+  private readonly undone: Step[] = [];
   /** URNs of what failed or was skipped. */
   private readonly unavailable = new Set<string>();
   private readonly inFlight = new Set<Promise<unknown>>();
@@ -131,6 +132,7 @@ export class Engine {
       const missing = [...dependencyUrns(subject(step))].find((urn) => this.unavailable.has(urn));
       if (missing) {
         this.unavailable.add(subject(step).urn);
+        this.undone.push(step);
         this.emit("skipped", step, { error: `needs ${nameOf(missing)}, which was not done` });
       }
       return !missing;
@@ -175,7 +177,7 @@ export class Engine {
     } catch (error) {
       const message = (error as Error).message;
       this.errors.push(`${nameOf(subject(step).urn)}: ${message}`);
-      this.failedSteps.push(step);
+      this.undone.push(step);
       this.unavailable.add(subject(step).urn);
       this.emit("failed", step, { ...took(), error: message });
       if (!this.options.continueOnError && !(error instanceof Protected)) {
@@ -301,8 +303,8 @@ export class Engine {
       if (this.stopping.aborted) {
         return;
       }
-      // What is needed by something that could not be made or deleted must stay.
-      const stuck = this.failedSteps
+      // What is needed by something that stays as it was must stay too.
+      const stuck = this.undone
         .flatMap(({ old, now }) => [old, now])
         .filter((resource): resource is Resource => !!resource && base.includes(resource));
       const needed = new Set(stuck.flatMap((one) => [...transitiveDependencies(one, base)]));

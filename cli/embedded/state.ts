@@ -72,8 +72,13 @@ function verify({ version, deployment }: Deployment): void {
   if (provider && provider.type !== "passphrase") {
     throw new Error(`its secrets are encrypted by "${String(provider.type)}", not "passphrase"`);
   }
+  verifyResources(deployment.resources ?? []);
+}
+
+/** @throws Error when a resource lacks something or stands before what it depends on */
+export function verifyResources(resources: readonly Resource[]): void {
   const seen = new Set<string>();
-  for (const resource of deployment.resources ?? []) {
+  for (const resource of resources) {
     if (!resource.urn?.startsWith("urn:pulumi:") || !resource.type) {
       throw new Error(
         `a resource lacks its urn or type: ${JSON.stringify(resource).slice(0, 120)}`,

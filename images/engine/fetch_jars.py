@@ -19,8 +19,8 @@ from tempfile import TemporaryDirectory
 
 def main(lock: Path, folder: Path) -> int:
     """Fetch and verify; returns the exit code."""
-    lines = [line.split() for line in lock.read_text().splitlines() if not line.startswith("#")]
-    wanted = {coordinates: sha256 for coordinates, sha256 in filter(None, lines)}
+    lines = lock.read_text().splitlines()
+    wanted = dict(line.split() for line in lines if line and not line.startswith("#"))
     with TemporaryDirectory() as work:
         module = Path(work, "ivy.xml")
         module.write_text(ivy_xml(wanted))

@@ -185,10 +185,11 @@ export class Docker {
     }
   }
 
-  /** Like {@link run}, but an exit code other than 0 gives undefined. */
-  try(args: readonly string[]): string | undefined {
+  /** Like {@link run}, but an exit code other than 0, or no answer in time, gives undefined. */
+  try(args: readonly string[], timeoutMs?: number): string | undefined {
     const answer = spawnSync("docker", args, {
       encoding: "utf8",
+      timeout: timeoutMs,
       env: environment(this.host),
       maxBuffer: 2 ** 26,
     });

@@ -6,6 +6,7 @@ import { Passphrase } from "../../cli/embedded/secrets";
 import { decryptState, statePath } from "../../cli/embedded/state";
 import * as embedded from "../../cli/embedded";
 import { isSecret, SECRET, SIGNATURE, type Value } from "../../cli/embedded/values";
+import { edits, type Edit } from "../unit/embedded/arbitrary";
 import { logged, Project, type GraphNode } from "../unit/embedded/graph";
 import { normalise } from "./normalise";
 import { hasPulumi, PulumiStack } from "./pulumiCli";
@@ -14,14 +15,6 @@ import { hasPulumi, PulumiStack } from "./pulumiCli";
 const RUNS = Number(process.env.CONFORMANCE_RUNS ?? 4);
 const SEED = process.env.CONFORMANCE_SEED;
 const PASSPHRASE = "open sesame";
-
-interface Edit {
-  nodes: GraphNode[];
-  /** `<verb> <name>` */
-  broken: string[];
-  fails: boolean;
-  continueOnError: boolean;
-}
 
 /** The same program, run by both. */
 class Pair {
@@ -86,76 +79,6 @@ class Pair {
   }
 }
 
-const NAMES = ["a", "b", "c", "d", "e"];
-
-/** A program over some of the names, in which everything refers to earlier ones only. */
-const program: fc.Arbitrary<GraphNode[]> = fc
-  .subarray(NAMES, { minLength: 1 })
-  .chain((names) => fc.tuple(...names.map((name, i) => node(name, names.slice(0, i)))))
-  .map((nodes) => {
-    // Stdout comes of Commands only, and only components have children here.
-    const components = new Set(nodes.filter(({ component }) => component).map(({ name }) => name));
-    return nodes.map((each) => {
-      const parent = each.parent && components.has(each.parent) ? each.parent : undefined;
-      const source = (each.inputs?.stdin as { $stdout: string } | undefined)?.$stdout;
-      const stdin = source && !components.has(source) ? { stdin: each.inputs?.stdin } : {};
-      const deletedWith =
-        each.deletedWith && !components.has(each.deletedWith) ? each.deletedWith : undefined;
-      if (each.component) {
-        return { ...each, parent, inputs: { size: (each.inputs?.environment as { V: string }).V } };
-      }
-      const { stdin: _, ...inputs } = each.inputs ?? {};
-      return { ...each, parent, deletedWith, inputs: { ...inputs, ...stdin } };
-    });
-  });
-
-function node(name: string, earlier: string[]): fc.Arbitrary<GraphNode> {
-  const some = earlier.length ? fc.constantFrom(...earlier) : fc.constant(undefined);
-  const rarely = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 3 });
-  return fc
-    .record({
-      component: fc.nat(4).map((n) => n === 0),
-      parent: rarely(some),
-      dependsOn: fc.subarray(earlier, { maxLength: Math.min(2, earlier.length) }),
-      deletedWith: rarely(some),
-      updates: fc.boolean(),
-      deletes: fc.nat(3).map((n) => n > 0),
-      value: fc.constantFrom("1", "2"),
-      secret: fc.boolean(),
-      trigger: rarely(fc.constantFrom("x", "y")),
-      triggerOn: rarely(some),
-      stdin: rarely(some),
-      deleteBeforeReplace: rarely(fc.boolean()),
-      secretOutput: fc.boolean(),
-    })
-    .map((drawn) => ({
-      name,
-      ...(drawn.component
-        ? { component: true }
-        : drawn.deletedWith && { deletedWith: drawn.deletedWith }),
-      ...(drawn.parent && { parent: drawn.parent }),
-      ...(drawn.dependsOn.length && { dependsOn: drawn.dependsOn }),
-      inputs: {
-        ...logged(name, [
-          "create",
-          ...(drawn.updates ? ["update"] : []),
-          ...(drawn.deletes ? ["delete"] : []),
-        ]),
-        environment: { V: drawn.value, ...(drawn.secret && { S: { $secret: "hidden" } }) },
-        ...(drawn.trigger && { triggers: [{ when: drawn.trigger, list: [1, null] }] }),
-        ...(drawn.stdin && { stdin: { $stdout: drawn.stdin } }),
-      },
-      options: {
-        ...(!drawn.component && {
-          ...(drawn.deleteBeforeReplace !== undefined && {
-            deleteBeforeReplace: drawn.deleteBeforeReplace,
-          }),
-          ...(drawn.secretOutput && { additionalSecretOutputs: ["stderr"] }),
-        }),
-      },
-    }));
-}
-
 const VERBS = ["create", "update", "delete"];
 
 function thing(name: string, value: string, more: Partial<GraphNode> = {}): GraphNode {
@@ -165,50 +88,6 @@ function thing(name: string, value: string, more: Partial<GraphNode> = {}): Grap
 
 function edit(nodes: GraphNode[], more: Partial<Edit> = {}): Edit {
   return { nodes, broken: [], fails: false, continueOnError: false, ...more };
-}
-
-const edits: fc.Arbitrary<Edit[]> = fc.array(
-  fc
-    .record({
-      nodes: program,
-      broken: fc.subarray(
-        NAMES.flatMap((name) => ["create", "update", "delete"].map((v) => `${v} ${name}`)),
-      ),
-      breaks: fc.nat(2).map((n) => n === 0),
-      fails: fc.nat(7).map((n) => n === 0),
-      continueOnError: fc.boolean(),
-    })
-    .map(({ nodes, broken, breaks, fails, continueOnError }) => ({
-      nodes: continueOnError
-        ? nodes.map((each) => (each.component ? withoutDependsOn(each) : each))
-        : breaks
-          ? inOrder(nodes)
-          : nodes,
-      fails,
-      continueOnError,
-      broken: breaks ? broken.filter((what) => mayBreak(what, continueOnError, nodes)) : [],
-    })),
-  { minLength: 3, maxLength: 5 },
-);
-
-/** The CLI ends with an internal error on a component that it skips (seen with 3.248.0). */
-function withoutDependsOn({ dependsOn: _, ...component }: GraphNode): GraphNode {
-  return component;
-}
-
-function mayBreak(what: string, continueOnError: boolean, nodes: GraphNode[]): boolean {
-  // With continueOnError the CLI hangs for ever when a delete before a replace fails (seen with
-  // 3.248.0); without, the order of deletes, which is free, would decide what is left.
-  const before = nodes.some(({ options }) => options?.deleteBeforeReplace);
-  return !what.startsWith("delete") || (continueOnError && !before);
-}
-
-/** Where the first failure is the end, a free order would decide how far it comes. */
-function inOrder(nodes: GraphNode[]): GraphNode[] {
-  return nodes.map((each, i) => ({
-    ...each,
-    dependsOn: nodes.slice(0, i).map(({ name }) => name),
-  }));
 }
 
 /** Programs one after the other, for what chance would seldom bring up. */

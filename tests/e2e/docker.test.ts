@@ -4,7 +4,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { bases } from "../../infra/docker/images/bases";
 import { checkout, eventually, onPath, TestStack, type PreviewStep } from "./stack";
 
-const portOffset = 26_000;
+/** Below the ports that outgoing connections take. */
+const portOffset = 22_500;
 const roles = [
   "minio",
   "spark-master",
@@ -86,10 +87,17 @@ describe(`the life of a stack on Docker${reason ? ` (skipped: ${reason})` : ""}`
     const child = spawn(process.execPath, args, {
       cwd: checkout,
       env: { ...process.env, ENGINE_COMPARISON_HOME: stack.home },
-      stdio: "ignore",
+      stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });
-    await eventually(what, 1800, moment);
+    let told = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk: Buffer) => (told += chunk.toString()));
+    }
+    await eventually(what, 1800, () => {
+      if (child.exitCode !== null) throw new Error(`up ended before ${what}: ${told}`);
+      return moment();
+    });
     process.kill(-child.pid!, "SIGKILL");
     // The provider lives a little longer, and ends what it has begun.
     await new Promise((resolve) => setTimeout(resolve, 8_000));

@@ -44,12 +44,13 @@ class Model {
       return !broken.includes(`${verb} ${name}`);
     };
     const before = new Map(this.standing);
-    const failed = new Set<string>();
+    const undone = new Set<string>();
     const unavailable = new Set<string>();
     for (const spec of specs) {
       const needs = [...spec.dependsOn, ...(spec.stdin ? [spec.stdin] : [])];
       if (needs.some((name) => unavailable.has(name))) {
         unavailable.add(spec.name);
+        undone.add(spec.name);
         continue;
       }
       const was = this.standing.get(spec.name);
@@ -67,7 +68,7 @@ class Model {
         const verb = was && !replace && spec.verbs.includes("update") ? "update" : "create";
         if (!run(verb, spec.name)) {
           unavailable.add(spec.name);
-          failed.add(spec.name);
+          undone.add(spec.name);
           continue;
         }
         now.stdout = `${spec.name} ${verb}`;
@@ -77,14 +78,14 @@ class Model {
       }
       this.standing.set(spec.name, now);
     }
-    this.deletes(specs, before, failed, run);
+    this.deletes(specs, before, undone, run);
     return log;
   }
 
   private deletes(
     specs: Spec[],
     before: Map<string, Standing>,
-    failed: Set<string>,
+    undone: Set<string>,
     run: (verb: string, name: string) => boolean,
   ): void {
     const names = new Set(specs.map(({ name }) => name));
@@ -100,7 +101,7 @@ class Model {
         kept.add(need);
         keep(need);
       });
-    failed.forEach(keep);
+    undone.forEach(keep);
     /** How many of the condemned stand on each other beneath this one. */
     const height = (name: string): number =>
       Math.max(

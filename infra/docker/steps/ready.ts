@@ -20,6 +20,9 @@ interface State {
 }
 
 const pollMs = 500;
+/** A service that takes a connection and says nothing is not healthy either. */
+const probeMs = 10_000;
+const outOfMemory = "it ran out of memory";
 /** A container that was restarted so often will not do better the next time. */
 const mostRestarts = 2;
 
@@ -28,7 +31,7 @@ void runStep<Spec>({
   async create({ stack, spec: { role, container, health, seconds, facts } }) {
     const docker = Docker.of(stack);
     const deadline = Date.now() + seconds * 1000;
-    while (docker.try(["exec", container, "bash", "-c", health]) === undefined) {
+    while (docker.try(["exec", container, "bash", "-c", health], probeMs) === undefined) {
       const ended = whyEnded(docker, container);
       if (ended || Date.now() > deadline)
         throw notReady(docker, role, container, ended ?? `not healthy after ${seconds} s`);
@@ -44,7 +47,7 @@ function whyEnded(docker: Docker, container: string): string | undefined {
   if (text === undefined) return "it was removed";
   const [state, restarts] = text.trim().split("\t");
   const { Status, ExitCode, OOMKilled } = JSON.parse(state) as State;
-  const code = OOMKilled ? "it ran out of memory" : `it ended with exit code ${ExitCode}`;
+  const code = OOMKilled ? outOfMemory : `it ended with exit code ${ExitCode}`;
   if (Number(restarts) > mostRestarts) return `${code}, ${restarts} times`;
   return Status === "exited" || Status === "dead" ? code : undefined;
 }
@@ -55,6 +58,9 @@ function notReady(docker: Docker, role: string, container: string, why: string):
   return new UserError(
     [`${name} is not ready: ${why}`, ...lines].join("\n"),
     "what follows needs it",
-    `read \`docker logs ${name}\`; then run the same command again, which makes the container anew`,
+    (why.includes(outOfMemory)
+      ? "set containerMemory higher for it"
+      : `read \`docker logs ${name}\``) +
+      "; then run the same command again, which makes the container anew",
   );
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { COMMAND_TYPE } from "../../../cli/embedded/command";
 import { Engine, Result } from "../../../cli/embedded/engine";
-import type { State } from "../../../cli/embedded/state";
+import { verifyResources, type State } from "../../../cli/embedded/state";
 import type { Goal, PreviewOutcome, Resource, StepEvent } from "../../../cli/embedded/types";
 import { nameOf, STACK_TYPE } from "../../../cli/embedded/urn";
 import {
@@ -52,7 +52,10 @@ export class Direct {
         onEvent: (event) => void this.events.push(event),
       },
       structuredClone(this.state),
-      (state) => (this.state = structuredClone(state)),
+      (state) => {
+        verifyResources(state.resources);
+        this.state = structuredClone(state);
+      },
     );
     more.signal?.addEventListener("abort", () => engine.fail("canceled"));
     let failed = !!more.fails;
