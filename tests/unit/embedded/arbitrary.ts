@@ -19,17 +19,34 @@ const program: fc.Arbitrary<GraphNode[]> = fc
   .map((nodes) => {
     // Stdout comes of Commands only, and only components have children here.
     const components = new Set(nodes.filter(({ component }) => component).map(({ name }) => name));
-    return nodes.map((each) => {
-      const parent = each.parent && components.has(each.parent) ? each.parent : undefined;
+    const parentOf = new Map(
+      nodes.map(({ name, parent }) => [
+        name,
+        parent && components.has(parent) ? parent : undefined,
+      ]),
+    );
+    const isWithin = (name: string | undefined, ancestor: string): boolean =>
+      !!name && (name === ancestor || isWithin(parentOf.get(name), ancestor));
+    return nodes.map((each, i) => {
+      const parent = parentOf.get(each.name);
+      // Who waits for a component waits for its children, so none of them may wait in turn.
+      const dependsOn = each.dependsOn?.filter(
+        (need) => !components.has(need) || !nodes.slice(i).some(({ name }) => isWithin(name, need)),
+      );
       const source = (each.inputs?.stdin as { $stdout: string } | undefined)?.$stdout;
       const stdin = source && !components.has(source) ? { stdin: each.inputs?.stdin } : {};
       const deletedWith =
         each.deletedWith && !components.has(each.deletedWith) ? each.deletedWith : undefined;
+      const more = { parent, dependsOn };
       if (each.component) {
-        return { ...each, parent, inputs: { size: (each.inputs?.environment as { V: string }).V } };
+        return {
+          ...each,
+          ...more,
+          inputs: { size: (each.inputs?.environment as { V: string }).V },
+        };
       }
       const { stdin: _, ...inputs } = each.inputs ?? {};
-      return { ...each, parent, deletedWith, inputs: { ...inputs, ...stdin } };
+      return { ...each, ...more, deletedWith, inputs: { ...inputs, ...stdin } };
     });
   });
 
