@@ -110,13 +110,22 @@ export const edits: fc.Arbitrary<Edit[]> = fc.array(
       continueOnError: fc.boolean(),
     })
     .map(({ nodes, broken, breaks, fails, continueOnError }) => ({
-      nodes: breaks && !continueOnError ? inOrder(nodes) : nodes,
+      nodes: continueOnError
+        ? nodes.map((each) => (each.component ? withoutDependsOn(each) : each))
+        : breaks
+          ? inOrder(nodes)
+          : nodes,
       fails,
       continueOnError,
       broken: breaks ? broken.filter((what) => mayBreak(what, continueOnError, nodes)) : [],
     })),
   { minLength: 3, maxLength: 5 },
 );
+
+/** The CLI ends with an internal error on a component that it skips (seen with 3.248.0). */
+function withoutDependsOn({ dependsOn: _, ...component }: GraphNode): GraphNode {
+  return component;
+}
 
 function mayBreak(what: string, continueOnError: boolean, nodes: GraphNode[]): boolean {
   // With continueOnError the CLI hangs for ever when a delete before a replace fails (seen with
