@@ -104,7 +104,7 @@ function notesOn({ info }: GpuAnswers, gpus: readonly string[], gpuWorkers: numb
   const notes = [];
   if (gpuWorkers > gpus.length) {
     notes.push(
-      `gpuWorkers is ${gpuWorkers}, but there ${gpus.length === 1 ? "is 1 GPU" : `are ${gpus.length} GPUs`}: they share`,
+      `gpuWorkers is ${gpuWorkers}, but there ${gpus.length === 1 ? "is 1 GPU: 1 is" : `are ${gpus.length} GPUs: ${gpus.length} are`} used`,
     );
   }
   if (isWsl(info.KernelVersion)) {

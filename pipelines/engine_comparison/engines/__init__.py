@@ -73,8 +73,9 @@ class Context:
 
     @property
     def gpu_workers(self) -> int:
-        """Workers that hold the model at a time where the device is a GPU."""
-        return max(1, int(self.spec.get("gpuWorkers", 1)))
+        """Workers that hold the model at a time where the device is a GPU: at most one a GPU."""
+        gpus = int((self.spec.get("ray") or {}).get("gpus", 0))
+        return max(1, min(int(self.spec.get("gpuWorkers", 1)), gpus))
 
     @property
     def model_workers(self) -> int:

@@ -143,7 +143,7 @@ class Ray(Engine):
             compute=ActorPoolStrategy(size=self.pool_size),
             fn_constructor_args=(task,),
             num_cpus=POOL_CPUS,
-            num_gpus=1 / self.context.gpu_workers if gpu else None,
+            num_gpus=1 if gpu else None,
         )
 
     def configuration(self) -> dict[str, Any]:

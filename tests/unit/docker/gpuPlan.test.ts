@@ -141,10 +141,10 @@ describe("the device", () => {
     expect(plan("one", "auto", 1).notes).toEqual([]);
     expect(plan("several", "auto", 2).notes).toEqual([]);
     expect(plan("one", "auto", 2).notes).toEqual([
-      "gpuWorkers is 2, but there is 1 GPU: they share",
+      "gpuWorkers is 2, but there is 1 GPU: 1 is used",
     ]);
     expect(plan("several", "auto", 3).notes).toEqual([
-      "gpuWorkers is 3, but there are 2 GPUs: they share",
+      "gpuWorkers is 3, but there are 2 GPUs: 2 are used",
     ]);
   });
 
