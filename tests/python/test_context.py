@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from engine_comparison.engines import Context
 from pyarrow import fs
+
+from engine_comparison.engines import Context
 
 
 @pytest.mark.parametrize(
