@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -92,6 +93,11 @@ class Attempt:
             judged = self._verify(written)
             self.channel.phase("publish")
             bytes_out = publish(self.store, self.place, written, judged["checksum"])
+        except UserError:
+            raise
+        except Exception as error:
+            self._blame_input(error)
+            raise
         finally:
             with suppress(OSError):  # why it failed matters more; the next attempt cleans up too
                 delete_prefix(self.store, self.place.attempt_prefix)
@@ -110,6 +116,23 @@ class Attempt:
         }
         validate(result)
         return result
+
+    def _blame_input(self, error: Exception) -> None:
+        """Say it in one way for all engines where an input was the reason of a failure.
+
+        Raises:
+            UserError: An input file cannot be read.
+        """
+        bucket = self.context.bucket(self.workload.input_purpose)
+        unreadable = self.workload.unreadable_input(self.store, bucket)
+        if unreadable:
+            traceback.print_exception(error)
+            raise UserError(
+                unreadable,
+                f"{self.engine.name} stopped there, and no engine may leave out input.",
+                "If the store answers (`npm run status`), its objects are not what was uploaded: "
+                "`npm run destroy` and `npm start` upload them again.",
+            ) from error
 
     def _measure(self) -> tuple[Fields, str]:
         """Start the engine, take the samples, and stop it.

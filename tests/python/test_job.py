@@ -206,6 +206,38 @@ def test_a_failing_engine_is_stopped_and_leaves_nothing(
     assert list_files(store, BASE) == []
 
 
+@pytest.mark.parametrize(
+    ("workload", "damaged"),
+    [("taxi-report", "lake/taxi"), ("image-predictions", "bucket/image_metadata.parquet")],
+)
+def test_a_truncated_input_is_named_as_the_reason_of_a_failure(
+    store: fs.FileSystem, workload: str, damaged: str
+):
+    path = damaged if damaged.endswith(".parquet") else list_parquet(store, damaged)[1].path
+    with store.open_input_stream(path) as stream:
+        whole = stream.read()
+    with store.open_output_stream(path) as stream:
+        stream.write(whole[: len(whole) // 2])
+    job = Job(store, spec_of(workload), lambda _: pa.table({}), failing_in="run")
+    with pytest.raises(UserError, match=f"s3://{path} cannot be read"):
+        job.carry_out()
+
+
+def test_an_image_that_was_damaged_after_the_oracle_is_told_as_rejected(
+    store: fs.FileSystem, session: ModelSession
+):
+    workload = workloads.load("image-predictions")
+    assert isinstance(workload, ImageWorkload)
+    oracle = image_oracle(workload, store, "bucket", session)
+    save_oracle(store, workload.name, oracle)
+    answers = workload.split(oracle)[0].select(workload.schema().names)
+    with store.open_output_stream(list_files(store, "bucket/images")[0].path) as stream:
+        stream.write(b"")
+    job = Job(store, spec_of(workload.name), lambda _: answers.slice(1))
+    with pytest.raises(UserError, match=r"Images differ: .* 1 rejected as empty, not 0"):
+        job.carry_out()
+
+
 def test_an_engine_that_writes_nothing_is_told(store: fs.FileSystem, report: pa.Table):
     job = Job(store, spec_of("taxi-report"), lambda _: report)
     job.engine.run = lambda workload, output: None  # type: ignore[method-assign]

@@ -59,6 +59,18 @@ class Workload(ABC):
         """
 
     @abstractmethod
+    def unreadable_input(self, filesystem: fs.FileSystem, bucket: str) -> str | None:
+        """Find an input file that no engine could read; looked for after a failure only.
+
+        Args:
+            filesystem: The store.
+            bucket: Name of the bucket for `input_purpose`.
+
+        Returns:
+            Which and why, in one line; None if all can be read.
+        """
+
+    @abstractmethod
     def verify(
         self,
         table: pa.Table,

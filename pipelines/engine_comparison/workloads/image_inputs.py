@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from ..errors import one_line
 from ..images import decode_batch
 from ..model.session import ModelSession
 from ..verify import SchemaMismatch, Verdict, compare_keys, compare_rejects, conform
@@ -158,6 +159,14 @@ class ImageWorkload(Workload):
         with filesystem.open_input_file(f"{bucket}/{METADATA_KEY}") as file:
             return int(pq.read_metadata(file).num_rows)
 
+    def unreadable_input(self, filesystem: fs.FileSystem, bucket: str) -> str | None:
+        """Read the list; an image that cannot be read is rejected, and fails nothing."""
+        try:
+            read_metadata(filesystem, bucket)
+        except (pa.ArrowException, OSError, SchemaMismatch) as error:
+            return f"s3://{bucket}/{METADATA_KEY} cannot be read: {one_line(error, 160)}"
+        return None
+
     def verify(
         self,
         table: pa.Table,
@@ -175,12 +184,14 @@ class ImageWorkload(Workload):
         keys = compare_keys(
             table.column(self.key).to_pylist(), expected.column(self.key).to_pylist()
         )
-        if keys.message:
-            return Verdict(False, keys.deviations, message=f"Images differ: {keys.message}.")
-        if rejects is not None:
-            difference = compare_rejects(rejects, reject_counts)
-            if difference:
-                return Verdict(False, keys.deviations, message=f"Rejects differ: {difference}.")
+        difference = "" if rejects is None else compare_rejects(rejects, reject_counts)
+        found = [
+            f"{what} differ: {which}."
+            for what, which in (("Images", keys.message), ("Rejects", difference))
+            if which
+        ]
+        if found:
+            return Verdict(False, keys.deviations, message=" ".join(found))
         if len(expected) == 0:
             return Verdict(True, keys.deviations)
         verdict = self.compare(table.sort_by(self.key), expected.sort_by(self.key), inputs)

@@ -33,6 +33,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from ..errors import one_line
 from ..verify import (
     SchemaMismatch,
     Verdict,
@@ -163,6 +164,18 @@ class TaxiReport(Workload):
             with filesystem.open_input_file(path) as file:
                 total += pq.read_metadata(file).num_rows
         return total
+
+    def unreadable_input(self, filesystem: fs.FileSystem, bucket: str) -> str | None:
+        """Read the zones and the footer of each month, which a file that was cut short lacks."""
+        reading = bucket + "/" + ZONES_KEY
+        try:
+            read_zones(filesystem, bucket)
+            for reading in trip_files(filesystem, bucket):
+                with filesystem.open_input_file(reading) as file:
+                    pq.read_metadata(file)
+        except (pa.ArrowException, OSError) as error:
+            return f"s3://{reading} cannot be read: {one_line(error, 160)}"
+        return None
 
     def verify(
         self,
