@@ -6,9 +6,9 @@ import { stackFolder } from "../infra/folders";
 import { settleRecord } from "../pipelines/records";
 import type { RunSummary } from "../pipelines/result";
 import { follow } from "./follow";
-import { changesLine, failureLines, seconds } from "./lines";
+import { changesLine, failureLines, isTold, seconds } from "./lines";
 import { howToGetCli, isCliOnPath } from "./pulumiCli";
-import type { Outcome } from "./runner";
+import type { Outcome, StepEvent } from "./runner";
 import type { Session } from "./session";
 import { failedRuns, outputLines, summaryOf, withRuns } from "./stackOutputs";
 
@@ -22,11 +22,22 @@ export async function deploy(session: Session, replace: readonly string[] = []):
   const { stack, runs, runner } = session;
   for (const line of heading(session)) console.log(line);
   const begun = Date.now();
-  let interrupted = false;
+  let [interrupted, touched] = [false, false];
+  const told = new Set<string>();
   const outcome = await follow(session, (watch) => {
     watch.stop.addEventListener("abort", () => (interrupted = true));
-    return runner.up(watch, replace);
+    const onEvent = (event: StepEvent) => {
+      touched ||= "op" in event && isTold(event);
+      if (event.kind === "log" && event.severity === "error") told.add(event.message);
+      watch.onEvent(event);
+    };
+    return runner.up({ ...watch, onEvent }, replace);
   });
+  if (!outcome.ok && !interrupted && !touched) {
+    for (const error of outcome.errors.filter((each) => !told.has(each))) console.log(error);
+    console.log("\nfailed, and nothing was changed");
+    return 1;
+  }
   const took = seconds((Date.now() - begun) / 1000);
   console.log(`\n${changesLine(outcome.changes)} in ${took}\n`);
   if (outcome.ok) settle(session, outcome);
