@@ -6,7 +6,7 @@ import { stackFolder } from "../infra/folders";
 import { settleRecord } from "../pipelines/records";
 import type { RunSummary } from "../pipelines/result";
 import { follow } from "./follow";
-import { changesLine, failureLines, isTold, seconds } from "./lines";
+import { changesLine, failureLines, isTold, seconds, withoutCommand } from "./lines";
 import { howToGetCli, isCliOnPath } from "./pulumiCli";
 import type { Outcome, StepEvent } from "./runner";
 import type { Session } from "./session";
@@ -93,7 +93,7 @@ function whyFailed({ stack, runs }: Session, { errors }: Outcome, interrupted: b
       `  ${run}: ${failure.reason.split("\n")[0]}`,
       ...failureLines(failure).map((line) => `    ${line}`),
     ]),
-    ...others.flatMap((error) => error.split("\n").filter((line) => line.trim() !== "")),
+    ...others.flatMap((error) => withoutCommand(error).split("\n")).filter((line) => line.trim()),
     "failed: see the reasons above",
   ];
 }

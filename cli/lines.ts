@@ -63,6 +63,11 @@ export function reasonLines(error = ""): string[] {
   return told.filter((text) => text !== undefined).map((text) => `         ${text}`);
 }
 
+/** A step's error, `<name>: <why>`, without the command line where its script said more. */
+export function withoutCommand(error: string): string {
+  return error.replace(/^(\S+): (?:exit status|signal: )[^\n]*\n(?=\s*\S)/, "$1: ");
+}
+
 /** `3.2 s`, `1 m 5 s`; empty for undefined. @param digits behind the point, under a minute */
 export function seconds(value: number | undefined, digits = 1): string {
   if (value === undefined) return "";

@@ -111,8 +111,10 @@ async function untilHealthy(stack: string, service: Service): Promise<void> {
   }
   await removeProgram(stack, name);
   const log = serviceLog(stack, name);
+  const ended = state.startsWith("FATAL");
+  const what = ended ? "ends as soon as it is started" : `was not healthy after ${startSeconds} s`;
   throw new UserError(
-    `${name} did not become healthy within ${startSeconds} s (${state})\n${lastLines(log, 8)}`,
+    `${name} ${what} (${state})\n${lastLines(log, 8)}`,
     "what follows needs it",
     `read ${log}; then run the same command again`,
   );
@@ -127,11 +129,12 @@ async function staysAlive(
   return (await programStates(stack)).some((each) => each.name === name && each.pid === pid);
 }
 
-/** The last lines of a log, indented, for a message. */
+/** The last lines of a log, indented, for a message; what is repeated, once. */
 function lastLines(file: string, count: number): string {
   try {
-    const lines = fs.readFileSync(file, "utf8").trimEnd().split("\n").slice(-count);
-    return lines.map((line) => `  | ${line.slice(0, 300)}`).join("\n");
+    const lines = fs.readFileSync(file, "utf8").trimEnd().split("\n");
+    const last = lines.filter((line, i) => line !== lines[i - 1]).slice(-count);
+    return last.map((line) => `  | ${line.slice(0, 300)}`).join("\n");
   } catch {
     return "  | (no log)";
   }

@@ -8,6 +8,7 @@ import {
   runWords,
   seconds,
   stepLines,
+  withoutCommand,
 } from "../../../cli/lines";
 import type { StepEvent } from "../../../cli/runner";
 import type { RunFailure, RunRecord, RunSummary } from "../../../pipelines/result";
@@ -79,6 +80,12 @@ describe("the lines of a step", () => {
       '         signal: killed: running "x":',
     ]);
     expect(reasonLines("")).toEqual([]);
+  });
+
+  it("leave out the command line where its script said more", () => {
+    const error = 'minio: exit status 1: running "x":\nit is broken\n  do:  mend it';
+    expect(withoutCommand(error)).toBe("minio: it is broken\n  do:  mend it");
+    expect(withoutCommand("a: exit status 1: running x")).toBe("a: exit status 1: running x");
   });
 
   it("pass on messages of the program, but not the output of commands", () => {

@@ -124,13 +124,25 @@ describe("a service", () => {
 
   it("that does not become healthy is ended, and its log's last lines are told", async () => {
     const log = path.join(places(stack).logs, "minio.log");
-    fs.writeFileSync(log, "first\nthe drive is broken\n");
+    fs.writeFileSync(log, "first\nthe drive is broken\nthe drive is broken\n");
     const never = service({ healthy: () => Promise.resolve(false) });
     await expect(convergeService(stack, never, {})).rejects.toThrow(
-      /^minio did not become healthy within 1 s \(RUNNING\)\n {2}\| first\n {2}\| the drive is broken\n/,
+      /^minio was not healthy after 1 s \(RUNNING\)\n {2}\| first\n {2}\| the drive is broken\n/,
     );
     expect(supervisor.states.has("minio")).toBe(false);
     expect(fs.existsSync(path.join(places(stack).programs, "minio.conf"))).toBe(false);
+  });
+
+  it("that ends by itself is not waited for", async () => {
+    const broken = service({
+      healthy: () => {
+        supervisor.states.set("minio", "FATAL");
+        return Promise.resolve(false);
+      },
+    });
+    await expect(convergeService(stack, broken, {})).rejects.toThrow(
+      /^minio ends as soon as it is started \(FATAL/,
+    );
   });
 
   it("that the supervisor gave up is told at once", async () => {
