@@ -1,4 +1,4 @@
-import { UserError } from "../infra/userError";
+import { explainFullDisk, UserError } from "../infra/userError";
 import { parseArguments } from "./arguments";
 import type { Verb } from "./verb";
 import { caches } from "./verbs/caches";
@@ -55,7 +55,8 @@ export async function exitCode([name, ...rest]: readonly string[]): Promise<numb
     if (args) return await verb.run(args);
     console.log(helpOf(name, verb));
     return 0;
-  } catch (error) {
+  } catch (thrown) {
+    const error = explainFullDisk(thrown);
     if (error instanceof WrongUse) {
       console.error(`${error.message}\n${usageOf(name, verb)}`);
       return 2;

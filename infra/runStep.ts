@@ -1,5 +1,5 @@
 import { removeStanding, writeStanding } from "./standing";
-import { UserError } from "./userError";
+import { explainFullDisk, UserError } from "./userError";
 
 /** What a step's script is given: the stack, the resource's name and the parsed SPEC. */
 export interface StepContext<Spec> {
@@ -35,7 +35,8 @@ export async function runStep<Spec>(verbs: StepVerbs<Spec>): Promise<void> {
       spec: JSON.parse(required("SPEC")) as Spec,
     };
     await runVerb(process.argv[2], verbs, context);
-  } catch (error) {
+  } catch (thrown) {
+    const error = explainFullDisk(thrown);
     const told =
       error instanceof UserError ? error.message : String((error as Error).stack ?? error);
     process.stderr.write(told.split("\n").slice(0, stderrLines).join("\n") + "\n");

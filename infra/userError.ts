@@ -17,3 +17,14 @@ export class UserError extends Error {
     this.name = "UserError";
   }
 }
+
+/** Turns a full disk, which is nobody's bug, into a user's error; any other error is returned as it is. */
+export function explainFullDisk(error: unknown): unknown {
+  const { code, path, message } = error as NodeJS.ErrnoException;
+  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  return new UserError(
+    `no space is left on the disk${path ? ` of ${path}` : ""} (${message})`,
+    "nothing more can be written; what was there before is as it was",
+    "make room (`npm run caches` tells what the caches hold), then run the same command again",
+  );
+}

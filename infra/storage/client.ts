@@ -20,7 +20,7 @@ export async function storeClient(stack: string): Promise<Client> {
 /**
  * Runs `work` and tells what a user can do about the failures that a store answers with.
  *
- * @throws UserError for refused credentials and a store that does not answer
+ * @throws UserError for refused credentials, a store that does not answer or one that is full
  */
 export async function explained<T>(work: () => Promise<T>): Promise<T> {
   try {
@@ -39,6 +39,13 @@ export async function explained<T>(work: () => Promise<T>): Promise<T> {
         `the object store does not answer (${code})`,
         "all data lives in it",
         "look at `npm run status` and `npm run logs -- minio`, then run `npm start` again",
+      );
+    }
+    if (code === "XMinioStorageFull") {
+      throw new UserError(
+        `the object store has no room left (${message})`,
+        "it takes no more objects; what it has is as it was",
+        "make room on the disk of the stack folder, then run the same command again",
       );
     }
     throw error;

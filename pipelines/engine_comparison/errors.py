@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class UserError(Exception):
     """An error that is no bug: something the user gave is wrong and can be changed.
@@ -20,6 +22,13 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}\n{self.why}\n{self.do}"
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error, an engine's too, says that the disk or the object store has no room left."""
+    said = ("No space left on device", "XMinioStorageFull", "minimum free drive threshold")
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return full or any(words in str(error) for words in said)
 
 
 def one_line(text: object, limit: int = 500) -> str:

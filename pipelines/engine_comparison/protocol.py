@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from .errors import UserError, one_line
+from .errors import UserError, is_full_disk, one_line
 
 Spec = dict[str, Any]
 
@@ -98,6 +98,12 @@ def run_module(body: Callable[[Channel, Spec], dict[str, Any]]) -> int:
         return 1
     except Exception as error:
         traceback.print_exc()
+        if is_full_disk(error):
+            channel.failure(
+                f"No space is left on the disk of the store or of the stack folder: {error}",
+                "Make room, then deploy again; what was published before still stands.",
+            )
+            return 1
         channel.failure(f"{type(error).__name__}: {error}", "The log has the whole traceback.")
         return 1
     return 0

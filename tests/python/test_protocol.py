@@ -82,6 +82,21 @@ def test_any_other_error_is_one_failure_and_a_traceback_in_the_log():
     assert "Traceback" in process.stderr
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        "OSError(errno.ENOSPC, 'x')",
+        "RuntimeError('Py4J: java.io.IOException: No space left on device')",
+        "OSError('AWS Error UNKNOWN (HTTP status 507): XMinioStorageFull')",
+    ],
+    ids=["of this process", "of an engine", "of the store"],
+)
+def test_a_full_disk_is_told_as_one(error: str):
+    (failure,) = events(run(f"import errno\nraise {error}"))
+    assert failure["reason"].startswith("No space is left on the disk")
+    assert failure["advice"].startswith("Make room")
+
+
 def test_a_result_that_is_no_json_is_a_failure():
     (failure,) = events(run("return {'x': float('nan')}"))
     assert failure["event"] == "failure"
