@@ -25,7 +25,7 @@ class UserError(Exception):
 
 
 def is_full_disk(error: BaseException) -> bool:
-    """Whether an error, an engine's too, says that the disk or the object store has no room left."""
+    """Whether an error, or an engine's words in it, says that disk or object store are full."""
     said = ("No space left on device", "XMinioStorageFull", "minimum free drive threshold")
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     return full or any(words in str(error) for words in said)
