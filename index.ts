@@ -6,17 +6,19 @@ import { parseSettings } from "./infra/settings";
 import { Buckets } from "./infra/storage/buckets";
 import { UserError } from "./infra/userError";
 import { Comparison } from "./pipelines/comparison";
+import { chosenRuns } from "./pipelines/matrix";
 import { Report } from "./pipelines/report";
 
 /** settings -> platform -> buckets -> datasets (and oracles) -> runs -> report -> stack outputs */
 async function program() {
   const stack = pulumi.getStack();
   const settings = parseSettings(pulumi.runtime.allConfig(), machine());
+  const chosen = chosenRuns(settings);
   claimStack(stack, settings.target, !pulumi.runtime.isDryRun());
   const platform = await standUp(settings, stack);
   const { objectStore } = platform;
   const buckets = new Buckets("buckets", { objectStore });
-  const comparison = new Comparison("comparison", { settings, platform, buckets, stack });
+  const comparison = new Comparison("comparison", { chosen, settings, platform, buckets, stack });
   const report = new Report("report", { runs: comparison.runs, platform, buckets, stack });
 
   return {

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { checkout } from "../infra/folders";
 import { checkOwner, readOwner, type Owner } from "../infra/ownership";
-import { chosenRuns } from "../pipelines/workloads";
+import { chosenRuns } from "../pipelines/matrix";
 import type { Arguments } from "./arguments";
 import { chooseRunner, whoMade, type Chosen } from "./chooseRunner";
 import { loadConfiguration, saveOverlay, settingsOf, type Configuration } from "./config";

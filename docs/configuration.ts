@@ -8,7 +8,7 @@ import * as path from "node:path";
 import { parse } from "yaml";
 import { parseSettings, type Settings } from "../infra/settings";
 import { runInputs } from "../pipelines/runInputs";
-import { chosenRuns } from "../pipelines/workloads";
+import { chosenRuns } from "../pipelines/matrix";
 
 interface Declared {
   readonly type: string;

@@ -13,18 +13,18 @@ export interface Connection {
   readonly [other: string]: unknown;
 }
 
+/** What an engine computes on besides the process of its job, whose memory and CPU are its, too. */
+export type Cluster = "none" | "spark" | "ray";
+
 /**
  * How a script starts Python on the platform and what it tells it. One implementation a target;
  * the contract of stdin and the leader is the same on all.
  */
 export interface Executor {
-  /**
-   * Everything in a job's spec that is an address, a path, an id or a secret.
-   * @param engine `spark`, `ray`, `daft`, `baseline`: a target may place them differently
-   */
-  connection(engine: string): Promise<Connection>;
-  /** Starts `python -m engine_comparison.leader` where jobs of `engine` run, with piped stdio. */
-  start(engine: string): ChildProcessWithoutNullStreams;
+  /** Everything in a job's spec that is an address, a path, an id or a secret. */
+  connection(cluster: Cluster): Promise<Connection>;
+  /** Starts `python -m engine_comparison.leader` where jobs on `cluster` run, with piped stdio. */
+  start(cluster: Cluster): ChildProcessWithoutNullStreams;
   /** The store as seen from this machine, for uploads and results. */
   storeFromHere(): Promise<Connection["store"]>;
   /**
@@ -33,7 +33,7 @@ export interface Executor {
    */
   collect?(folder: string, make: (folder: string) => Promise<unknown>): Promise<void>;
   /** Where a job cannot see its engine's services: measures them, and the job, from outside. */
-  watch?(engine: string): Promise<HostWatch>;
+  watch?(cluster: Cluster): Promise<HostWatch>;
 }
 
 /** CPU since a measurement began. */

@@ -27,13 +27,13 @@ const count = (least: number, most: number) =>
     .transform(Number)
     .refine((n) => n >= least && n <= most, `must be from ${least} to ${most}`);
 
-const listOf = <const T extends readonly [string, ...string[]]>(...members: T) =>
-  z.string().transform((text, context): T[number][] => {
-    const list = z.array(z.enum(members)).nonempty().safeParse(parseJson(text));
-    if (list.success && new Set(list.data).size === list.data.length) return list.data;
-    context.addIssue(`must be a list of different names out of ${members.join(", ")}`);
-    return z.NEVER;
-  });
+/** A list of names as JSON; whether there are such things, those who have them know. */
+const names = z.string().transform((text, context): string[] => {
+  const list = z.array(z.string().min(1)).safeParse(parseJson(text));
+  if (list.success && new Set(list.data).size === list.data.length) return list.data;
+  context.addIssue("must be a list of different names");
+  return z.NEVER;
+});
 
 /** A map from the roles of containers to values, as JSON; a role that is not in it has no value. */
 const byRole = <Schema extends z.ZodType<unknown, string>>(value: Schema) =>
@@ -67,8 +67,8 @@ const schema = z.strictObject({
   target: z.enum(["local", "docker"]),
   gpu: z.enum(["auto", "required", "off"]),
   gpuWorkers: count(1, 64),
-  engines: listOf("spark", "ray", "daft", "baseline"),
-  workloads: listOf("taxi-report", "image-predictions", "image-embeddings"),
+  engines: names,
+  workloads: names,
   matrix: z.enum(["seed", "full"]),
   datasetSource: z.enum(["sample"]),
   taxiRows: count(1000, 1_000_000_000),
@@ -108,14 +108,38 @@ const schema = z.strictObject({
   ),
 });
 
+/** With what depends on the target resolved. */
+const resolved = schema.transform(({ daftRunner, ...settings }) => {
+  const usual = settings.target === "local" ? "native" : "ray";
+  return { ...settings, daftRunner: daftRunner === "auto" ? usual : daftRunner } as const;
+});
+
 /** The validated settings of a stack; memory sizes are in bytes. */
-export type Settings = Readonly<z.output<typeof schema>>;
+export type Settings = Readonly<z.output<typeof resolved>>;
 
 /** Each key a setting may have. */
 export const settingKeys = Object.keys(schema.shape) as (keyof Settings)[];
 
 /** Keys whose values are never told. */
 const secretKeys: readonly string[] = ["minioRootPassword"];
+
+/** Lists, objects and secrets: no value of theirs is told as an input of a run. */
+const notInputs = [
+  "engines",
+  "workloads",
+  "containerMemory",
+  "containerCpus",
+  "containerShm",
+  "minioRootUser",
+  "minioRootPassword",
+] as const satisfies (keyof Settings)[];
+
+/** A setting that may be an input of a run. */
+export type InputKey = Exclude<keyof Settings, (typeof notInputs)[number]>;
+
+export const inputKeys = settingKeys.filter(
+  (key): key is InputKey => !notInputs.some((one) => one === key),
+);
 
 /** What the machine has, as far as settings depend on it. */
 export interface Machine {
@@ -137,7 +161,7 @@ export function parseSettings(
   const own = Object.entries(config)
     .filter(([key]) => key.startsWith(`${namespace}:`))
     .map(([key, value]) => [key.slice(namespace.length + 1), value] as const);
-  const parsed = schema.safeParse(Object.fromEntries(own));
+  const parsed = resolved.safeParse(Object.fromEntries(own));
   if (!parsed.success) throw wrongSettings(parsed.error, Object.fromEntries(own));
   checkMachine(parsed.data, machine);
   return parsed.data;

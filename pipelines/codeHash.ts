@@ -1,9 +1,7 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { checkout } from "../infra/folders";
-
-const packageFolder = path.join(checkout, "pipelines", "engine_comparison");
+import { packageFolder } from "./declaration";
 
 /** The first 16 hex digits of the SHA-256 over names and contents of files of the Python package. */
 function hashFiles(files: readonly string[]): string {
@@ -49,14 +47,21 @@ export function datasetCode(dataset: string, others: readonly string[]): string 
  * What every run shares: all of the package but the files of single engines and workloads, and but
  * the makers of datasets, whose products are an input of their own.
  */
-export function coreCode(engines: readonly string[], workloads: readonly string[]): string {
-  const single = new Set([...engines.map(engineFile), ...workloads.map(workloadFile)]);
+export function coreCode(engines: readonly Named[], workloads: readonly Named[]): string {
+  const single = new Set([
+    ...engines.map(({ name }) => engineFile(name)),
+    ...workloads.map(({ name }) => workloadFile(name)),
+  ]);
   const shared = (file: string) => !single.has(file) && !file.startsWith("datasets/");
   return hashFiles(pythonFiles("").filter(shared));
 }
 
+interface Named {
+  readonly name: string;
+}
+
 function engineFile(engine: string): string {
-  return `engines/${engine}.py`;
+  return `engines/${engine.replaceAll("-", "_")}.py`;
 }
 
 function workloadFile(workload: string): string {

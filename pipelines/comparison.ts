@@ -4,28 +4,29 @@ import type { Settings } from "../infra/settings";
 import { step } from "../infra/step";
 import type { Buckets } from "../infra/storage/buckets";
 import { Dataset } from "./dataset";
+import type { ChosenRun } from "./matrix";
 import { outputPrefix } from "./outputPrefix";
 import type { RunSummary } from "./result";
 import { Run } from "./run";
 import { oracleInputs, runInputs, runKey, type Ground } from "./runInputs";
-import { chosenRuns, workloads, type DatasetName, type WorkloadName } from "./workloads";
+import { workloadOf, type DatasetName } from "./workloads";
 
 export interface ComparisonArgs {
+  readonly chosen: readonly ChosenRun[];
   readonly settings: Settings;
   readonly platform: Platform;
   readonly buckets: Buckets;
   readonly stack: string;
 }
 
-/** The datasets, the right answers and the runs that the settings ask for. */
+/** The chosen runs, with the datasets and the right answers that they need. */
 export class Comparison extends pulumi.ComponentResource {
   /** Summaries by `<engine>/<workload>`. */
   readonly runs: Readonly<Record<string, pulumi.Output<RunSummary>>>;
 
   constructor(name: string, args: ComparisonArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Comparison", name, {}, opts);
-    const { settings, platform, buckets, stack } = args;
-    const chosen = chosenRuns(settings);
+    const { chosen, settings, platform, buckets, stack } = args;
     const ground: Ground = { ...platform, store: platform.objectStore.marker };
     const chosenWorkloads = [...new Set(chosen.map(({ workload }) => workload))];
 
@@ -40,7 +41,7 @@ export class Comparison extends pulumi.ComponentResource {
     this.registerOutputs({ runs: this.runs });
 
     function makeDatasets(parent: Comparison): Map<DatasetName, Dataset> {
-      const names = new Set(chosenWorkloads.map((workload) => workloads[workload].dataset));
+      const names = new Set(chosenWorkloads.map((workload) => workloadOf(workload).dataset));
       return new Map(
         [...names].map((name) => [
           name,
@@ -49,8 +50,8 @@ export class Comparison extends pulumi.ComponentResource {
       );
     }
 
-    function dataOf(workload: WorkloadName): Dataset {
-      return datasets.get(workloads[workload].dataset)!;
+    function dataOf(workload: string): Dataset {
+      return datasets.get(workloadOf(workload).dataset)!;
     }
 
     function makeOracles(parent: Comparison) {
@@ -72,7 +73,7 @@ export class Comparison extends pulumi.ComponentResource {
       );
     }
 
-    function makeRun(parent: Comparison, { engine, workload, rank }: (typeof chosen)[number]) {
+    function makeRun(parent: Comparison, { engine, workload, rank }: ChosenRun) {
       const prefix = outputPrefix({ engine, workload, platform, buckets }, { parent });
       const run = new Run(
         `${engine}/${workload}`,

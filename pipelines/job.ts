@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as readline from "node:readline";
-import type { Executor } from "../infra/executor";
+import type { Cluster, Executor } from "../infra/executor";
 import { UserError } from "../infra/userError";
 
 /** A line on a job's stdout. */
@@ -13,8 +13,10 @@ export type JobEvent =
 export interface JobArgs {
   /** The Python module, e.g. `engine_comparison.job`. */
   readonly module: string;
-  /** Whose place on the platform the job takes. */
-  readonly engine: string;
+  /** What the job computes on; `none` also for a job that is no engine's. */
+  readonly cluster: Cluster;
+  /** For a job that needs neither the store nor a cluster. */
+  readonly unconnected?: boolean;
   /** What the module is told, besides the connection. */
   readonly spec: Readonly<Record<string, unknown>>;
   /** The time limit, or null for none. */
@@ -37,10 +39,10 @@ export async function runJob(
   executor: Executor,
   args: JobArgs,
 ): Promise<Extract<JobEvent, { event: "result" }>> {
-  const connection = args.engine === "none" ? {} : await executor.connection(args.engine);
+  const connection = args.unconnected ? {} : await executor.connection(args.cluster);
   fs.mkdirSync(path.dirname(args.log), { recursive: true });
   const log = fs.createWriteStream(args.log, { flags: "a", mode: 0o600 });
-  const leader = executor.start(args.engine);
+  const leader = executor.start(args.cluster);
   leader.stdin.on("error", () => {}); // a leader that died tells by its exit code
   leader.stdin.write(
     JSON.stringify({

@@ -2,11 +2,11 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../infra/platform";
 import { step } from "../infra/step";
 import type { Buckets } from "../infra/storage/buckets";
-import { workloads, type EngineName, type WorkloadName } from "./workloads";
+import { workloadOf } from "./workloads";
 
 export interface OutputPrefixArgs {
-  readonly engine: EngineName;
-  readonly workload: WorkloadName;
+  readonly engine: string;
+  readonly workload: string;
   readonly platform: Platform;
   readonly buckets: Buckets;
 }
@@ -22,7 +22,7 @@ export function outputPrefix(
   opts: pulumi.ComponentResourceOptions,
 ): pulumi.Resource {
   const { engine, workload, platform, buckets } = args;
-  const { bucket, prefix } = workloads[workload].output;
+  const { bucket, prefix } = workloadOf(workload).output;
   return step(
     `output-${engine}-${workload}`,
     {

@@ -3,13 +3,13 @@ import type { Platform } from "../infra/platform";
 import type { Settings } from "../infra/settings";
 import { printed, step } from "../infra/step";
 import type { BucketNames } from "../infra/storage/buckets";
+import { clusterOf, engineOf } from "./engines";
 import type { RunSummary } from "./result";
-import { daftRunner, runKey, type Inputs } from "./runInputs";
-import type { EngineName, WorkloadName } from "./workloads";
+import { runKey, type Inputs } from "./runInputs";
 
 export interface RunArgs {
-  readonly engine: EngineName;
-  readonly workload: WorkloadName;
+  readonly engine: string;
+  readonly workload: string;
   /** All that the run depends on; the run is done again exactly when one of them changes. */
   readonly inputs: Inputs;
   /** Names the right answer in the store. */
@@ -36,6 +36,7 @@ export class Run extends pulumi.ComponentResource {
         triggers: inputs,
         spec: {
           engine: args.engine,
+          cluster: clusterOf(engineOf(args.engine), settings),
           workload: args.workload,
           key: runKey(inputs),
           inputs,
@@ -58,6 +59,5 @@ function parallelism(settings: Settings): Record<string, unknown> {
   return {
     threads: settings.sparkWorkers * settings.sparkWorkerCores,
     gpuWorkers: settings.gpuWorkers,
-    daft: { runner: daftRunner(settings) },
   };
 }

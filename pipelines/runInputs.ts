@@ -1,8 +1,10 @@
 import { shortHash } from "../infra/canonical";
+import type { Cluster } from "../infra/executor";
 import type { Platform } from "../infra/platform";
-import type { Settings } from "../infra/settings";
+import type { InputKey, Settings } from "../infra/settings";
 import { coreCode, engineCode, workloadCode } from "./codeHash";
-import { engines, workloads, type EngineName, type WorkloadName } from "./workloads";
+import { clusterOf, engineOf, engines } from "./engines";
+import { usesModel, workloadOf, workloads } from "./workloads";
 
 /**
  * All that a run or an oracle depends on, as plain strings known when the program runs, so that a
@@ -22,18 +24,21 @@ export type Ground = Pick<Platform, "environment" | "model" | "device"> & {
 
 /** The inputs of one run. @param data identity of the dataset that the workload reads */
 export function runInputs(
-  engine: EngineName,
-  workload: WorkloadName,
+  engine: string,
+  workload: string,
   settings: Settings,
   ground: Ground,
   data: string,
 ): Inputs {
+  const device = usesModel(workloadOf(workload)) ? ground.device : "cpu";
   return {
     ...oracleInputs(workload, settings, ground, data),
-    ...workloads[workload].manner(settings),
-    ...engineSettings(engine, settings),
+    ...named(workloadOf(workload).manner, settings),
+    ...named(engineOf(engine).settings, settings),
+    ...(device === "cuda" ? named(["gpuWorkers"], settings) : {}),
+    resources: resources(clusterOf(engineOf(engine), settings), settings),
     engineCode: engineCode(engine),
-    device: workloads[workload].usesModel ? ground.device : "cpu",
+    device,
     warmup: String(settings.warmup),
     repeats: String(settings.repeats),
   };
@@ -41,47 +46,39 @@ export function runInputs(
 
 /** The inputs of a workload's oracle: what decides the right answer, whoever computes it. */
 export function oracleInputs(
-  workload: WorkloadName,
+  workload: string,
   settings: Settings,
   ground: Ground,
   data: string,
 ): Inputs {
+  const { question } = workloadOf(workload);
+  const asked = question.filter((name) => name !== "model");
   return {
-    ...workloads[workload].question(settings),
-    ...(workloads[workload].usesModel ? { model: ground.model } : {}),
+    ...named(asked, settings),
+    ...(asked.length < question.length ? { model: ground.model } : {}),
     workloadCode: workloadCode(workload),
-    coreCode: coreCode(engines, Object.keys(workloads)),
+    coreCode: coreCode(engines(), workloads()),
     data,
     environment: ground.environment,
     store: ground.store,
   };
 }
 
-/** The resources an engine is given, in words, and the settings that are its own. */
-function engineSettings(engine: EngineName, settings: Settings): Inputs {
-  const threads = settings.sparkWorkers * settings.sparkWorkerCores;
-  switch (engine) {
-    case "spark":
-      return {
-        resources: `${settings.sparkWorkers} x ${settings.sparkWorkerCores} core ${size(settings.sparkWorkerMemory)}`,
-      };
-    case "ray":
-      return {
-        resources: `${settings.rayCpus} cpus, object store ${size(settings.rayObjectStoreMemory)}`,
-        rayCompute: settings.rayCompute,
-        gpuWorkers: String(settings.gpuWorkers),
-      };
-    case "daft":
-      return { resources: `${threads} threads`, daftRunner: daftRunner(settings) };
-    case "baseline":
-      return { resources: `${threads} threads` };
-  }
+function named(keys: readonly InputKey[], settings: Settings): Inputs {
+  return Object.fromEntries(keys.map((key) => [key, String(settings[key] ?? "")]));
 }
 
-/** Daft's runner with `auto` resolved. */
-export function daftRunner(settings: Settings): "native" | "ray" {
-  if (settings.daftRunner !== "auto") return settings.daftRunner;
-  return settings.target === "local" ? "native" : "ray";
+/** What an engine is given, in words. */
+function resources(cluster: Cluster, settings: Settings): string {
+  const { sparkWorkers, sparkWorkerCores, sparkWorkerMemory, rayCpus } = settings;
+  switch (cluster) {
+    case "spark":
+      return `${sparkWorkers} x ${sparkWorkerCores} core ${size(sparkWorkerMemory)}`;
+    case "ray":
+      return `${rayCpus} cpus, object store ${size(settings.rayObjectStoreMemory)}`;
+    case "none":
+      return `${sparkWorkers * sparkWorkerCores} threads`;
+  }
 }
 
 function size(bytes: number): string {

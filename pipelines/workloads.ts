@@ -1,95 +1,66 @@
+import * as path from "node:path";
+import { inputKeys, type InputKey } from "../infra/settings";
 import type { BucketPurpose } from "../infra/storage/buckets";
-import type { Settings } from "../infra/settings";
-import { UserError } from "../infra/userError";
+import { declarations, packageFolder, type Declaration } from "./declaration";
+import { seed } from "./seed";
 
-export type WorkloadName = Settings["workloads"][number];
-export type EngineName = Settings["engines"][number];
-export type DatasetName = "taxi" | "photos";
+const datasets = ["taxi", "photos"] as const;
+export type DatasetName = (typeof datasets)[number];
 
-/** What the program must know of a workload; what it computes is in the Python package. */
+const purposes = ["lake", "images", "warehouse", "output"] as const satisfies BucketPurpose[];
+
+/** What the program must know of a workload; what it computes is in its Python file. */
 export interface Workload {
+  /** `taxi-report` of `taxi_report.py` */
+  readonly name: string;
   readonly dataset: DatasetName;
   /** Where its output goes: `<bucket>/<prefix>/engine=<engine>/run=<key>/`. */
   readonly output: { readonly bucket: BucketPurpose; readonly prefix: string };
-  readonly usesModel: boolean;
-  /** The settings that decide what the right answer is. */
-  readonly question: (settings: Settings) => Record<string, string>;
+  /** What decides the right answer: settings, and `model` for the model's file. */
+  readonly question: readonly (InputKey | "model")[];
   /** The settings that only decide how a run gets there. */
-  readonly manner: (settings: Settings) => Record<string, string>;
+  readonly manner: readonly InputKey[];
 }
 
-const images = {
-  dataset: "photos",
-  usesModel: true,
-  question: () => ({}),
-  manner: (settings: Settings) => ({
-    batchSize: String(settings.batchSize),
-    decode: settings.decode,
-    maxRejected: String(settings.maxRejected),
-  }),
-} as const;
-
-/** Every workload, by name. */
-export const workloads: Readonly<Record<WorkloadName, Workload>> = {
-  "taxi-report": {
-    dataset: "taxi",
-    output: { bucket: "warehouse", prefix: "report" },
-    usesModel: false,
-    question: (settings) => ({ fareAbove: String(settings.fareAbove) }),
-    manner: () => ({}),
-  },
-  "image-predictions": { ...images, output: { bucket: "images", prefix: "predictions" } },
-  "image-embeddings": { ...images, output: { bucket: "images", prefix: "embeddings" } },
-};
-
-/** The three runs of the seed, which go first. */
-const seed: readonly (readonly [EngineName, WorkloadName])[] = [
-  ["spark", "taxi-report"],
-  ["ray", "image-predictions"],
-  ["daft", "image-embeddings"],
-];
-
-/** A run and its place in the machine's order of runs, which no setting changes. */
-export interface ChosenRun {
-  readonly engine: EngineName;
-  readonly workload: WorkloadName;
-  readonly rank: number;
+export function usesModel({ question }: Workload): boolean {
+  return question.includes("model");
 }
 
-/** Every engine. */
-export const engines: readonly EngineName[] = ["spark", "ray", "daft", "baseline"];
+let found: readonly Workload[] | undefined;
 
-/** Every run there is, in the order in which runs are carried out: the seed's three first. */
-function allRuns(): ChosenRun[] {
-  const isSeed = (engine: EngineName, workload: WorkloadName) =>
-    seed.some(([e, w]) => e === engine && w === workload);
-  const rest = engines.flatMap((engine) =>
-    (Object.keys(workloads) as WorkloadName[])
-      .filter((workload) => !isSeed(engine, workload))
-      .map((workload) => [engine, workload] as const),
-  );
-  return [...seed, ...rest].map(([engine, workload], rank) => ({ engine, workload, rank }));
+/** Every workload, the seed's first: the files of `workloads/` in the Python package. */
+export function workloads(): readonly Workload[] {
+  return (found ??= findWorkloads(path.join(packageFolder, "workloads")));
+}
+
+/** @throws RangeError for a name that no workload has */
+export function workloadOf(name: string): Workload {
+  const workload = workloads().find((one) => one.name === name);
+  if (!workload) throw new RangeError(`there is no workload ${name}`);
+  return workload;
 }
 
 /**
- * The runs that the settings ask for, in order.
+ * The workloads of a folder: its files with a `WORKLOAD`; the others are what these share.
  *
- * @throws UserError when the settings leave none
+ * @throws UserError for a file that does not say what it is
  */
-export function chosenRuns(settings: Settings): ChosenRun[] {
-  const chosen = allRuns().filter(
-    ({ engine, workload, rank }) =>
-      settings.engines.includes(engine) &&
-      settings.workloads.includes(workload) &&
-      (settings.matrix === "full" || rank < seed.length),
-  );
-  if (chosen.length === 0) {
-    throw new UserError(
-      `engines [${settings.engines}], workloads [${settings.workloads}] and matrix ` +
-        `${settings.matrix} leave nothing to run`,
-      "a comparison without a run has no result",
-      "set matrix to full, or add one of " + seed.map((run) => run.join("/")).join(", "),
-    );
-  }
-  return chosen;
+export function findWorkloads(folder: string): Workload[] {
+  return declarations(
+    folder,
+    seed.map(([, workload]) => workload),
+  )
+    .filter((file) => file.has(/^WORKLOAD = /))
+    .map(read);
+}
+
+function read(file: Declaration): Workload {
+  file.checkName();
+  return {
+    name: file.name,
+    dataset: file.oneOf("dataset", datasets),
+    output: { bucket: file.oneOf("purpose", purposes), prefix: file.string("prefix") },
+    question: file.someOf("question", ["model", ...inputKeys]),
+    manner: file.someOf("manner", inputKeys),
+  };
 }

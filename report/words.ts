@@ -1,30 +1,36 @@
+import { engines } from "../pipelines/engines";
 import type { Verified } from "./outcome";
 
-const engineNames: Readonly<Record<string, string>> = {
-  spark: "Spark",
-  ray: "Ray Data",
-  daft: "Daft",
-  baseline: "Baseline",
-};
-
-/** An engine as people write it; a new engine goes by its own name. */
+/** An engine as people write it; one whose file is gone goes by its name. */
 export function engineName(engine: string): string {
-  return Object.hasOwn(engineNames, engine) ? engineNames[engine] : engine;
+  return engines().find(({ name }) => name === engine)?.label ?? engine;
 }
 
-/** The order of engines in every table and chart: the known ones, new ones, the baseline last. */
+/** Whether an engine's file has a way to do a workload; of a file that is gone nobody knows. */
+export function canDo(engine: string, workload: string): boolean {
+  return (
+    engines()
+      .find(({ name }) => name === engine)
+      ?.workloads.includes(workload) ?? true
+  );
+}
+
+/** The order of engines in every table and chart: the baseline last. */
 export function byEngineOrder(a: string, b: string): number {
-  const known = ["spark", "ray", "daft", "", "baseline"];
-  const place = (engine: string) => known.indexOf(known.includes(engine) ? engine : "");
-  return place(a) - place(b) || (a < b ? -1 : 1);
+  const place = (engine: string) => (engine === "baseline" ? Infinity : placeOf(engine));
+  return a === b ? 0 : place(a) - place(b) || (a < b ? -1 : 1);
 }
 
-/** An engine's colour in style.css; engines beyond the known share three more. */
+/** An engine's colour in style.css: four have their own, all others share three more. */
 export function engineColor(engine: string): string {
-  const known = Object.keys(engineNames).indexOf(engine);
-  if (known >= 0) return `var(--engine-${known})`;
-  const sum = [...engine].reduce((total, letter) => total + letter.codePointAt(0)!, 0);
-  return `var(--engine-${4 + (sum % 3)})`;
+  const place = placeOf(engine);
+  return `var(--engine-${place < 4 ? place : 4 + (place % 3)})`;
+}
+
+/** The place of an engine among all; behind them where its file is gone. */
+function placeOf(engine: string): number {
+  const place = engines().findIndex(({ name }) => name === engine);
+  return place < 0 ? engines().length : place;
 }
 
 interface WorkloadWords {
@@ -88,19 +94,8 @@ export function workloadWords(workload: string): WorkloadWords {
       };
 }
 
-const persists: Readonly<Record<string, string>> = {
-  spark:
-    "the driver's JVM, one executor a worker with its compiled code, and its Python workers with the model they loaded",
-  ray: "the cluster, its worker processes and the model that tasks cached in them; a pool of actors is started anew for each sample",
-  daft: "the process with its thread pool, and the session of the model",
-  "daft on ray": "the cluster, its worker processes and the sessions of the model in them",
-  baseline: "the process with its thread pool, and the session of the model",
-};
-
-/** What of an engine outlives a sample and so makes the next one hot. */
-export function whatPersists({ engine, configuration }: Verified): string {
+/** What of an engine outlives a sample and so makes the next one hot, as the engine itself says. */
+export function whatPersists({ configuration }: Verified): string {
   const said = configuration.persistsBetweenSamples;
-  if (typeof said === "string") return said;
-  const kind = engine === "daft" && configuration.runner === "ray" ? "daft on ray" : engine;
-  return Object.hasOwn(persists, kind) ? persists[kind] : "not stated by the engine";
+  return typeof said === "string" ? said : "not stated by the engine";
 }

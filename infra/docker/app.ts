@@ -12,7 +12,7 @@ export interface AppArgs extends ServiceBase {
   readonly facts: Readonly<Record<string, string | number>>;
 }
 
-/** Where people work, and where Spark's drivers, native Daft and the baseline run. */
+/** Where people work, and where all jobs run but those on the Ray cluster. */
 export class App extends pulumi.ComponentResource {
   readonly service: Service;
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import type { Connection, Executor } from "../executor";
+import type { Cluster, Connection, Executor } from "../executor";
 import { readCredentials } from "../local/secrets";
 import { ports } from "../local/ports";
 import { readStanding } from "../standing";
@@ -22,7 +22,6 @@ import type { Role } from "./names";
 
 /** What the step of `app` records; jobs are told the rest by the run itself. */
 interface AppFacts {
-  readonly daftRunner: "native" | "ray";
   readonly rayCpus: number;
   readonly gpus: number;
   readonly sparkWorkers: number;
@@ -69,12 +68,11 @@ export function dockerExecutor(stack: string, host: string): Executor {
       };
     },
 
-    start(engine) {
-      const role = placeOf(engine, recorded<AppFacts>(stack, "app").daftRunner);
+    start(cluster) {
       return docker.start([
         "exec",
         "--interactive",
-        container(role),
+        container(placeOf(cluster)),
         "bash",
         "-c",
         leader,
@@ -106,36 +104,33 @@ export function dockerExecutor(stack: string, host: string): Executor {
       }
     },
 
-    watch(engine) {
-      const { daftRunner, sparkWorkers } = recorded<AppFacts>(stack, "app");
-      const counted = belongsTo(engine, daftRunner, sparkWorkers).map(container);
+    watch(cluster) {
+      const { sparkWorkers } = recorded<AppFacts>(stack, "app");
+      const counted = belongsTo(cluster, sparkWorkers).map(container);
       return watchContainers(docker, counted, container("minio"));
     },
   };
 }
 
 /**
- * Where jobs of an engine run: Ray's drivers beside the head, because Ray Client is not reliable,
- * everything else in `app`.
+ * Where jobs run: Ray's drivers beside the head, because Ray Client is not reliable, everything else
+ * in `app`.
  */
-export function placeOf(engine: string, daftRunner: "native" | "ray"): Role {
-  return usesRay(engine, daftRunner) ? "ray-head" : "app";
+export function placeOf(cluster: Cluster): Role {
+  return cluster === "ray" ? "ray-head" : "app";
 }
 
 /** The containers whose memory and CPU count as the engine's, the job's own one included. */
-export function belongsTo(
-  engine: string,
-  daftRunner: "native" | "ray",
-  sparkWorkers: number,
-): Role[] {
-  if (usesRay(engine, daftRunner)) return ["ray-head", "ray-worker"];
-  if (engine !== "spark") return ["app"];
+export function belongsTo(cluster: Cluster, sparkWorkers: number): Role[] {
   const workers = Array.from({ length: sparkWorkers }, (_, n) => `spark-worker-${n + 1}` as const);
-  return ["app", "spark-master", ...workers];
-}
-
-function usesRay(engine: string, daftRunner: "native" | "ray"): boolean {
-  return engine === "ray" || (engine === "daft" && daftRunner === "ray");
+  switch (cluster) {
+    case "ray":
+      return ["ray-head", "ray-worker"];
+    case "spark":
+      return ["app", "spark-master", ...workers];
+    case "none":
+      return ["app"];
+  }
 }
 
 /** The job's folder is there while its leader lives, which is as long as somebody holds its stdin. */

@@ -161,7 +161,6 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
 /** What the scripts that start jobs in the containers have to know; see executor.ts. */
 function jobFacts(settings: Settings, gpus: number): Record<string, string | number> {
   return {
-    daftRunner: settings.daftRunner === "native" ? "native" : "ray",
     rayCpus: settings.rayCpus,
     gpus,
     sparkWorkers: settings.sparkWorkers,

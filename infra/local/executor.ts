@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { checkout } from "../folders";
-import type { Connection, Executor } from "../executor";
+import type { Cluster, Connection, Executor } from "../executor";
 import { readStanding } from "../standing";
 import { UserError } from "../userError";
 import { jobEnvironment } from "./jobEnvironment";
@@ -23,7 +23,7 @@ import { pythonOf, toolFolder } from "./tools";
 export function localExecutor(stack: string): Executor {
   let scratch: string | undefined;
   return {
-    async connection(engine) {
+    async connection(cluster) {
       const programs = await programStates(stack);
       const pids = (is: (name: string) => boolean) =>
         programs
@@ -33,10 +33,10 @@ export function localExecutor(stack: string): Executor {
       const store = storeOf(stack);
       return {
         store: { ...store, pids: pids((name) => name === "minio").map(({ pid }) => pid) },
-        spark: engine === "spark" ? await sparkOf(stack, programs) : null,
+        spark: cluster === "spark" ? await sparkOf(stack, programs) : null,
         ray: rayOf(stack),
         model: modelOf(stack),
-        services: pids(belongsTo(engine)),
+        services: pids(belongsTo(cluster)),
         scratch,
       };
     },
@@ -55,13 +55,13 @@ export function localExecutor(stack: string): Executor {
 }
 
 /** Whose memory and CPU count as the engine's. */
-function belongsTo(engine: string): (service: string) => boolean {
-  switch (engine) {
+function belongsTo(cluster: Cluster): (service: string) => boolean {
+  switch (cluster) {
     case "spark":
       return (name) => name.startsWith("spark-");
     case "ray":
       return (name) => name === "ray-head";
-    default:
+    case "none":
       return () => false;
   }
 }

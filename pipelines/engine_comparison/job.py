@@ -160,7 +160,11 @@ class Attempt:
             "idleMemoryBytes": seen.idle_memory,
             "cpuSeconds": seen.cpu_seconds,
             "othersCpuSeconds": seen.others_cpu_seconds,
-            "configuration": {"memoryMeasure": seen.memory, **configuration},
+            "configuration": {
+                "memoryMeasure": seen.memory,
+                "persistsBetweenSamples": self.engine.persists(),
+                **configuration,
+            },
             "versions": {"python": sys.version.split()[0], **versions},
         }, written
 

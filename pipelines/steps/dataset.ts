@@ -21,7 +21,8 @@ void runStep<Spec>({
       const make = (folder: string) =>
         runJob(executor, {
           module: "engine_comparison.datasets.make",
-          engine: "none",
+          cluster: "none",
+          unconnected: true,
           spec: { kind: dataset, settings, out: folder },
           seconds: null,
           log: path.join(stackFolder(stack), "logs", "datasets", `${dataset}.log`),

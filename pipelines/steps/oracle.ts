@@ -15,7 +15,7 @@ void runStep<Spec>({
   async create({ stack, spec }) {
     const { event: _event, ...result } = await runJob(executorOf(stack), {
       module: "engine_comparison.oracle",
-      engine: "baseline",
+      cluster: "none",
       spec: { ...spec, oracleKey: spec.key, engine: "oracle" },
       seconds: null,
       log: path.join(stackFolder(stack), "logs", "oracle", `${spec.workload}.log`),

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as path from "node:path";
-import type { HostWatch } from "../../infra/executor";
+import type { Cluster, HostWatch } from "../../infra/executor";
 import { executorOf } from "../../infra/executorOf";
 import { stackFolder } from "../../infra/folders";
 import { runStep, type StepContext, type StepResult } from "../../infra/runStep";
@@ -15,6 +15,7 @@ import { takeTurn } from "../turn";
 
 interface Spec {
   readonly engine: string;
+  readonly cluster: Cluster;
   readonly workload: string;
   readonly key: string;
   readonly inputs: Readonly<Record<string, string>>;
@@ -45,12 +46,12 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
   const executor = executorOf(stack);
   let watch: HostWatch | undefined;
   try {
-    watch = await executor.watch?.(spec.engine);
+    watch = await executor.watch?.(spec.cluster);
     const phases: PhaseMark[] = [];
-    const { parallelism, rank: _rank, seconds, ...question } = spec;
+    const { parallelism, cluster, rank: _rank, seconds, ...question } = spec;
     const { event: _event, ...measured } = await runJob(executor, {
       module: "engine_comparison.job",
-      engine: spec.engine,
+      cluster,
       spec: { ...parallelism, ...question, attempt, kind: "run" },
       seconds,
       log,

@@ -3,7 +3,7 @@ import { percent, plural, seconds, times } from "../format";
 import { html, type Html, type Piece } from "../html";
 import { disturbedAbove, isFailed, isVerified, type Outcome, type Verified } from "../outcome";
 import { table, words } from "../table";
-import { byEngineOrder, engineColor, engineName } from "../words";
+import { byEngineOrder, canDo, engineColor, engineName } from "../words";
 
 /** The runs of one workload, and the id of its section on the page. */
 export interface Group {
@@ -16,11 +16,12 @@ export interface Group {
 export function overview(groups: readonly Group[]): Html {
   const all = groups.flatMap(({ outcomes }) => outcomes);
   const engines = [...new Set(all.map(({ engine }) => engine))].sort(byEngineOrder);
-  const columns = groups.map(({ outcomes }) => {
+  const columns = groups.map(({ workload, outcomes }) => {
     const byEngine = new Map(outcomes.map((run) => [run.engine, run]));
     const ratios = ratiosOf(outcomes);
     const longest = Math.max(0, ...outcomes.filter(isVerified).map(({ median }) => median));
-    return (engine: string) => cell(byEngine.get(engine), ratios?.get(engine), longest);
+    return (engine: string) =>
+      cell(byEngine.get(engine), canDo(engine, workload), ratios?.get(engine), longest);
   });
   return html`<section id="glance" aria-labelledby="glance-heading" class="glance">
     <h2 id="glance-heading">At a glance</h2>
@@ -39,10 +40,15 @@ export function overview(groups: readonly Group[]): Html {
   </section>`;
 }
 
-function cell(outcome: Outcome | undefined, against: Against | undefined, longest: number): Piece {
+function cell(
+  outcome: Outcome | undefined,
+  can: boolean,
+  against: Against | undefined,
+  longest: number,
+): Piece {
   switch (outcome?.status) {
     case undefined:
-      return html`<span class="quiet">not asked for</span>`;
+      return html`<span class="quiet">${can ? "not asked for" : "does not do it"}</span>`;
     case "failed":
       return html`<strong class="failed">✕ failed</strong>`;
     case "not run":

@@ -68,7 +68,6 @@ def spec(tmp_path: Path) -> dict[str, Any]:
             "cpus": 2,
             "gpus": 0,
         },
-        "daft": {"runner": "native"},
         "threads": 2,
         "gpuWorkers": 1,
         "model": {"path": "m", "labels": "l"},
@@ -86,10 +85,12 @@ def test_engines_are_found_by_their_place():
     assert {"baseline", "daft", "ray", "spark"} <= set(engines.names())
 
 
-@pytest.mark.parametrize("name", engines.names())
-def test_every_engine_computes_every_workload(name: str):
+@pytest.mark.parametrize("name", ["baseline", "daft", "ray", "spark"])
+def test_every_engine_computes_every_workload(name: str, context: Context):
     engine = engines.load(name)
     assert engine.name == name
+    assert engine.label
+    assert engine(context).persists()
     for workload in workloads.names():
         assert callable(getattr(engine, workload.replace("-", "_")))
 
@@ -106,6 +107,9 @@ def test_a_workload_that_an_engine_has_no_method_for_is_refused(context: Context
 
         def start(self) -> None: ...
 
+        def persists(self) -> str:
+            return "nothing"
+
         def configuration(self) -> dict[str, Any]:
             return {}
 
@@ -113,6 +117,26 @@ def test_a_workload_that_an_engine_has_no_method_for_is_refused(context: Context
 
     with pytest.raises(UserError, match="'half' cannot compute 'taxi-report'"):
         Half(context).run(workloads.load("taxi-report"), "x/y")
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "said"),
+    [
+        ("ray", {"rayCompute": "tasks"}, "model that tasks cached"),
+        ("ray", {"rayCompute": "actors"}, "started anew for each sample"),
+        ("daft", {"daftRunner": "native"}, "the process"),
+        ("daft", {"daftRunner": "ray"}, "the cluster"),
+    ],
+)
+def test_what_persists_is_said_of_the_way_an_engine_runs(
+    spec: dict[str, Any],
+    local_store: fs.FileSystem,
+    name: str,
+    inputs: dict[str, str],
+    said: str,
+):
+    spec["inputs"].update(inputs)
+    assert said in engines.load(name)(Context(spec, local_store)).persists()
 
 
 def test_a_context_never_shows_its_secrets(context: Context):

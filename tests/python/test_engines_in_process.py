@@ -65,7 +65,6 @@ def spec_of(minio: dict[str, Any], model: Path, workload: str, **inputs: str) ->
         },
         "store": minio,
         "buckets": BUCKETS,
-        "daft": {"runner": "native"},
         "threads": 2,
         "model": {"path": str(model / "model.onnx"), "labels": str(model / "labels.json")},
         "services": [],

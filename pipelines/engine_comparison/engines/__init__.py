@@ -2,6 +2,10 @@
 
 A file `duckdb.py` in this folder that has a class `ENGINE` is the engine `duckdb`; nothing else
 needs to know of it. Importing this package imports no engine.
+
+The program that starts the jobs runs no Python. It reads the engine's attributes `name`, `label`,
+`cluster` and `settings` from the file's text, each a string or a tuple of strings on one line, and
+takes the engine to do the workloads that its file has a method for.
 """
 
 from __future__ import annotations
@@ -112,10 +116,18 @@ class Engine(ABC):
 
     Attributes:
         name: The engine's name, that of its file.
+        label: The name as people write it.
+        cluster: What it computes on besides the job's process: `none`, `spark` or `ray`, or the
+            name of a setting with one of these as its value (and `native` for `none`). Decides
+            where its jobs run, which services' memory and CPU are its, and its cores.
+        settings: Names of the settings that are inputs of its runs alone.
         packages: The distributions whose versions a result states.
     """
 
     name: ClassVar[str]
+    label: ClassVar[str]
+    cluster: ClassVar[str] = "none"
+    settings: ClassVar[tuple[str, ...]] = ()
     packages: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, context: Context) -> None:
@@ -154,6 +166,10 @@ class Engine(ABC):
         method(workload, output)
 
     @abstractmethod
+    def persists(self) -> str:
+        """What outlives a sample and so makes the next one hot, in words for the report."""
+
+    @abstractmethod
     def configuration(self) -> dict[str, Any]:
         """The configuration in effect, read back from the engine where it can be. No secrets."""
 
@@ -168,8 +184,8 @@ class Engine(ABC):
 
 def names() -> list[str]:
     """The names of all engines, sorted: the files of this folder."""
-    modules = (module.name for module in pkgutil.iter_modules(__path__))
-    return sorted(name for name in modules if not name.startswith("_"))
+    files = (module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return sorted(name.replace("_", "-") for name in files if not name.startswith("_"))
 
 
 def load(name: str) -> type[Engine]:
@@ -184,5 +200,5 @@ def load(name: str) -> type[Engine]:
             "A run is carried out by one of the engines in engine_comparison/engines/.",
             f"Use one of: {', '.join(names())}.",
         )
-    engine: type[Engine] = importlib.import_module(f"{__name__}.{name}").ENGINE
+    engine: type[Engine] = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").ENGINE
     return engine

@@ -28,6 +28,7 @@ class Baseline(Engine):
     """See the module."""
 
     name: ClassVar[str] = "baseline"
+    label: ClassVar[str] = "Baseline"
     packages: ClassVar[tuple[str, ...]] = ("polars", "pyarrow", "onnxruntime")
 
     def start(self) -> None:
@@ -108,6 +109,10 @@ class Baseline(Engine):
             "aws_allow_http": str(not store.encrypted).lower(),
             "aws_virtual_hosted_style_request": str(not store.path_style).lower(),
         }
+
+    def persists(self) -> str:
+        """See `Engine.persists`."""
+        return "the process with its thread pool, and the session of the model"
 
     def configuration(self) -> dict[str, Any]:
         """Threads, and what runs the model."""

@@ -32,12 +32,14 @@ class Daft(Engine):
     """See the module."""
 
     name: ClassVar[str] = "daft"
+    label: ClassVar[str] = "Daft"
+    cluster: ClassVar[str] = "daftRunner"
     packages: ClassVar[tuple[str, ...]] = ("daft", "pyarrow", "onnxruntime")
 
     @property
     def runner(self) -> str:
         """`native` or `ray`."""
-        return str(self.context.spec.get("daft", {}).get("runner", "native"))
+        return self.context.inputs.get("daftRunner", "native")
 
     def start(self) -> None:
         """Import Daft and choose its runner; on Ray, connect."""
@@ -142,6 +144,12 @@ class Daft(Engine):
                 retry_initial_backoff_ms=200,
             )
         )
+
+    def persists(self) -> str:
+        """See `Engine.persists`."""
+        if self.runner == "ray":
+            return "the cluster, its worker processes and the sessions of the model in them"
+        return "the process with its thread pool, and the session of the model"
 
     def configuration(self) -> dict[str, Any]:
         """The runner in effect and the execution settings that Daft states."""

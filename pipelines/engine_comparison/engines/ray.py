@@ -36,6 +36,9 @@ class Ray(Engine):
     """See the module."""
 
     name: ClassVar[str] = "ray"
+    label: ClassVar[str] = "Ray Data"
+    cluster: ClassVar[str] = "ray"
+    settings: ClassVar[tuple[str, ...]] = ("rayCompute",)
     packages: ClassVar[tuple[str, ...]] = ("ray", "pyarrow", "onnxruntime")
 
     @property
@@ -145,6 +148,15 @@ class Ray(Engine):
             num_cpus=POOL_CPUS,
             num_gpus=1 if gpu else None,
         )
+
+    def persists(self) -> str:
+        """See `Engine.persists`."""
+        if self.compute == "actors":
+            return (
+                "the cluster and its worker processes; the pool of actors, and with it the model, "
+                "is started anew for each sample"
+            )
+        return "the cluster, its worker processes and the model that tasks cached in them"
 
     def configuration(self) -> dict[str, Any]:
         """The cluster's resources and the settings of Ray Data that differ from its defaults."""

@@ -53,6 +53,8 @@ class Spark(Engine):
     """See the module."""
 
     name: ClassVar[str] = "spark"
+    label: ClassVar[str] = "Spark"
+    cluster: ClassVar[str] = "spark"
     packages: ClassVar[tuple[str, ...]] = ("pyspark", "pyarrow", "onnxruntime")
     _session: SparkSession | None = None
 
@@ -237,6 +239,13 @@ class Spark(Engine):
         lake = f"{self.context.bucket('lake')}/{TRIPS_PREFIX}"
         size = sum(info.size for info in list_files(self.context.filesystem, lake))
         return SHORT_JOB_OPTIONS if size < SHORT_JOB_BYTES else ""
+
+    def persists(self) -> str:
+        """See `Engine.persists`."""
+        return (
+            "the driver's JVM, one executor a worker with its compiled code, and its Python workers "
+            "with the model they loaded"
+        )
 
     def configuration(self) -> dict[str, Any]:
         """The settings as the running application has them, without secrets."""

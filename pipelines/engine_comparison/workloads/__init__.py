@@ -1,6 +1,8 @@
 """What is computed, whatever computes it: one file a workload, found by its place.
 
-A file `image_predictions.py` that has a `WORKLOAD` is the workload `image-predictions`.
+A file `image_predictions.py` that has a `WORKLOAD` is the workload `image-predictions`. The program
+that starts the jobs runs no Python: it reads the attributes `name`, `dataset`, `purpose`, `prefix`,
+`question` and `manner` from the file's text, each a string or a tuple of strings on one line.
 """
 
 from __future__ import annotations

@@ -20,6 +20,10 @@ class Workload(ABC):
 
     Attributes:
         name: As in `image-predictions`.
+        dataset: What it reads, `taxi` or `photos`.
+        question: Names of the settings that decide what the right answer is, and `model` if the
+            model's file does.
+        manner: Names of the settings that only decide how a run gets there.
         purpose: What the bucket of the output is for, a key of the spec's `buckets`.
         prefix: Of the output in that bucket, without slashes at the ends.
         input_purpose: What the bucket of the input is for.
@@ -27,6 +31,9 @@ class Workload(ABC):
     """
 
     name: ClassVar[str]
+    dataset: ClassVar[str]
+    question: ClassVar[tuple[str, ...]] = ()
+    manner: ClassVar[tuple[str, ...]] = ()
     purpose: ClassVar[str]
     prefix: ClassVar[str]
     input_purpose: ClassVar[str]

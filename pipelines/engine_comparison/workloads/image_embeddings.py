@@ -27,6 +27,10 @@ class ImageEmbeddings(ImageWorkload):
     """See the module."""
 
     name: ClassVar[str] = "image-embeddings"
+    dataset: ClassVar[str] = "photos"
+    question: ClassVar[tuple[str, ...]] = ("model",)
+    manner: ClassVar[tuple[str, ...]] = ("batchSize", "decode", "maxRejected")
+    purpose: ClassVar[str] = "images"
     prefix: ClassVar[str] = "embeddings"
 
     def schema(self, dimension: int | None = None) -> pa.Schema:

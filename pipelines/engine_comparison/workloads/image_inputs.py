@@ -62,7 +62,6 @@ def native(inputs: Inputs) -> bool:
 class ImageWorkload(Workload):
     """A workload that asks the model something about each image."""
 
-    purpose: ClassVar[str] = "images"
     input_purpose: ClassVar[str] = "images"
     key: ClassVar[str] = "image_url"
 

@@ -33,6 +33,10 @@ class ImagePredictions(ImageWorkload):
     """See the module."""
 
     name: ClassVar[str] = "image-predictions"
+    dataset: ClassVar[str] = "photos"
+    question: ClassVar[tuple[str, ...]] = ("model",)
+    manner: ClassVar[tuple[str, ...]] = ("batchSize", "decode", "maxRejected")
+    purpose: ClassVar[str] = "images"
     prefix: ClassVar[str] = "predictions"
 
     def schema(self, dimension: int | None = None) -> pa.Schema:

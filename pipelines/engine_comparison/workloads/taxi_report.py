@@ -124,6 +124,8 @@ class TaxiReport(Workload):
     """See the module."""
 
     name: ClassVar[str] = "taxi-report"
+    dataset: ClassVar[str] = "taxi"
+    question: ClassVar[tuple[str, ...]] = ("fareAbove",)
     purpose: ClassVar[str] = "warehouse"
     prefix: ClassVar[str] = "report"
     input_purpose: ClassVar[str] = "lake"

@@ -18,7 +18,9 @@ describe("settings", () => {
     const settings = parseSettings(defaultConfig(), largeMachine);
     expect(settings.fareAbove).toBe(30);
     expect(settings.sparkWorkerMemory).toBe(2 * 2 ** 30);
-    expect(settings.engines).toEqual(["spark", "ray", "daft", "baseline"]);
+    expect(settings.engines).toEqual([]);
+    expect(settings.matrix).toBe("full");
+    expect(settings.daftRunner).toBe("native");
     expect(settings.minioRootUser).toBeUndefined();
   });
 
@@ -40,8 +42,7 @@ describe("settings", () => {
     ["fareAbove", "cheap", 'engine-comparison:fareAbove is "cheap": it must be a whole number'],
     ["sparkWorkers", "0", 'engine-comparison:sparkWorkers is "0": it must be from 1 to 16'],
     ["decode", "fast", 'engine-comparison:decode is "fast": it must be one of native, shared'],
-    ["engines", '["flink"]', "must be a list of different names out of spark, ray, daft, baseline"],
-    ["engines", "[]", "must be a list of different names"],
+    ["engines", "spark", "must be a list of different names"],
     ["engines", '["ray","ray"]', "must be a list of different names"],
     ["sparkWorkerMemory", "2 GB", "must be a size such as 1536m or 2g"],
     ["taxiMonths", "13", "must be from 1 to 12"],

@@ -32,7 +32,7 @@ function executor(script: string): Executor {
 
 function job(script: string, onPhase?: (phase: string) => void) {
   const log = path.join(folder, `${Math.random()}.log`);
-  const args = { module: "m", engine: "spark", spec: { a: 1 }, seconds: 5, log, onPhase };
+  const args = { module: "m", cluster: "none" as const, spec: { a: 1 }, seconds: 5, log, onPhase };
   return { log, done: runJob(executor(script), args) };
 }
 

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { parseSettings } from "../../../infra/settings";
+import { chosenRuns } from "../../../pipelines/matrix";
 import { oracleInputs, runInputs, runKey } from "../../../pipelines/runInputs";
-import { chosenRuns, type EngineName, type WorkloadName } from "../../../pipelines/workloads";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 const ground = { environment: "env", model: "m", device: "cpu", store: "1" } as const;
 
 function keys(changed: Record<string, string>): Record<string, string> {
-  const settings = parseSettings(defaultConfig({ matrix: "full", ...changed }), largeMachine);
+  const settings = parseSettings(defaultConfig(changed), largeMachine);
   return Object.fromEntries(
     chosenRuns(settings).map(({ engine, workload }) => [
       `${engine}/${workload}`,
@@ -23,7 +23,7 @@ function rerun(changed: Record<string, string>): string[] {
   return Object.keys(before).filter((run) => before[run] !== after[run]);
 }
 
-const every = (engine: EngineName | "*", workload: WorkloadName | "*") =>
+const every = (engine: string, workload: string) =>
   Object.keys(keys({})).filter(
     (run) =>
       (engine === "*" || run.startsWith(`${engine}/`)) &&
@@ -42,6 +42,8 @@ describe("run keys", () => {
     ["repeats", "5", () => every("*", "*")],
     ["warmup", "0", () => every("*", "*")],
     ["sparkWorkerMemory", "3g", () => every("spark", "*")],
+    ["daftRunner", "ray", () => every("daft", "*")],
+    ["gpuWorkers", "2", () => []],
     ["portOffset", "100", () => []],
     ["runTimeoutSeconds", "60", () => []],
     ["minioRootPassword", "something-else", () => []],
@@ -76,7 +78,7 @@ describe("chosen runs", () => {
       ({ engine, workload }) => `${engine}/${workload}`,
     );
 
-  it("are the seed's three by default", () => {
+  it("are the seed's three in the seed's matrix", () => {
     expect(names({ matrix: "seed" })).toEqual([
       "spark/taxi-report",
       "ray/image-predictions",
@@ -84,17 +86,14 @@ describe("chosen runs", () => {
     ]);
   });
 
-  it("are twelve in the full matrix, the seed's three first", () => {
-    const full = names({ matrix: "full" });
+  it("are twelve by default, the seed's three first", () => {
+    const full = names({});
     expect(full).toHaveLength(12);
     expect(full.slice(0, 3)).toEqual(names({ matrix: "seed" }));
   });
 
   it("keep their rank whatever else is chosen", () => {
-    const settings = parseSettings(
-      defaultConfig({ matrix: "full", engines: '["daft"]' }),
-      largeMachine,
-    );
+    const settings = parseSettings(defaultConfig({ engines: '["daft"]' }), largeMachine);
     expect(chosenRuns(settings)[0]).toEqual({
       engine: "daft",
       workload: "image-embeddings",

@@ -97,6 +97,7 @@ export function verified(run: string, varied: Varied = {}): RunOutcome {
     agreement: images ? { labels: 0.985 } : null,
     configuration: {
       memoryMeasure: "pss",
+      persistsBetweenSamples: `what ${engine} keeps`,
       threads: 2,
       execution: { "spark.sql.shuffle.partitions": "2", targetBatch: 32 },
     },

@@ -1,0 +1,75 @@
+import { namespace, type Settings } from "../infra/settings";
+import { UserError } from "../infra/userError";
+import { engines } from "./engines";
+import { seed } from "./seed";
+import { workloads } from "./workloads";
+
+/** A run and its place in the machine's order of runs, which no setting changes. */
+export interface ChosenRun {
+  readonly engine: string;
+  readonly workload: string;
+  readonly rank: number;
+}
+
+function isSeed(engine: string, workload: string): boolean {
+  return seed.some(([e, w]) => e === engine && w === workload);
+}
+
+/** Every run there is, in the order in which runs are carried out: the seed's three first. */
+function allRuns(): ChosenRun[] {
+  const pairs = engines().flatMap((engine) =>
+    workloads()
+      .filter(({ name }) => engine.workloads.includes(name))
+      .map(({ name }) => ({ engine: engine.name, workload: name })),
+  );
+  const ofSeed = seed.flatMap(([e, w]) =>
+    pairs.filter(({ engine, workload }) => e === engine && w === workload),
+  );
+  const rest = pairs.filter(({ engine, workload }) => !isSeed(engine, workload));
+  return [...ofSeed, ...rest].map((run, rank) => ({ ...run, rank }));
+}
+
+/**
+ * The runs that the settings ask for, in order.
+ *
+ * @throws UserError when the settings name what is not there, or leave nothing to run
+ */
+export function chosenRuns(settings: Settings): ChosenRun[] {
+  const [ofEngines, ofWorkloads] = [engines(), workloads()].map((all) =>
+    all.map(({ name }) => name),
+  );
+  const asked = {
+    engines: chosen("engines", settings.engines, ofEngines),
+    workloads: chosen("workloads", settings.workloads, ofWorkloads),
+  };
+  const runs = allRuns().filter(
+    ({ engine, workload }) =>
+      asked.engines.includes(engine) &&
+      asked.workloads.includes(workload) &&
+      (settings.matrix === "full" || isSeed(engine, workload)),
+  );
+  if (runs.length === 0) {
+    throw new UserError(
+      `engines [${asked.engines}], workloads [${asked.workloads}] and matrix ` +
+        `${settings.matrix} leave nothing to run`,
+      "a comparison without a run has no result",
+      "set matrix to full, or add one of " + seed.map((run) => run.join("/")).join(", "),
+    );
+  }
+  return runs;
+}
+
+/** The names that a setting asks for: all there are where it is empty. */
+function chosen(
+  key: "engines" | "workloads",
+  names: readonly string[],
+  all: readonly string[],
+): readonly string[] {
+  const unknown = names.filter((name) => !all.includes(name));
+  if (unknown.length === 0) return names.length > 0 ? names : all;
+  throw new UserError(
+    `${namespace}:${key} is ${JSON.stringify(names)}: there is no ${unknown.join(", ")}`,
+    `each is a file in pipelines/engine_comparison/${key}/, and nothing was touched`,
+    `take some of ${all.join(", ")}, or write the file (docs/adding-an-engine.md)`,
+  );
+}
