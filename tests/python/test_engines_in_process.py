@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -80,12 +81,16 @@ def oracles(store: fs.FileSystem, minio: dict[str, Any], model_folder: Path) -> 
         pq.write_table(table, oracle.oracle_path(spec), filesystem=store)
 
 
-def run_job(spec: dict[str, Any]) -> list[dict[str, Any]]:
+PACKAGE = Path(engine_comparison.__file__).parent
+TOY = Path(__file__).parents[1] / "toy" / "toy.py"
+
+
+def run_job(spec: dict[str, Any], package: Path = PACKAGE) -> list[dict[str, Any]]:
     """Run a job as a process of its own and return its events."""
     done = subprocess.run(
         [sys.executable, "-m", "engine_comparison.job"],
         input=json.dumps(spec) + "\n",
-        cwd=Path(engine_comparison.__file__).parents[1],
+        cwd=package.parent,
         # An engine must not depend on what the caller's shell happens to have.
         env={"PATH": os.environ["PATH"], "HOME": spec["scratch"]},
         stdout=subprocess.PIPE,
@@ -129,8 +134,38 @@ def test_every_workload_is_verified_and_published(
             {"reason": "truncated", "count": 1},
         ]
         assert result["rows"] == result["rowsIn"] - 3
+    assert result["configuration"]["threads"] == spec["threads"]
+    if engine == "daft" and workload == "taxi-report":
+        assert result["configuration"]["threadsStarted"] in (spec["threads"], None)
+    assert result["configuration"]["persistsBetweenSamples"]
+    if workload != "taxi-report":
+        session = result["configuration"]["session"]
+        assert session["providers"] == ["CPUExecutionProvider"]
+        assert session["intraOpThreads"] == 1
     if decode == "shared":
         assert result["deviations"]["embedding"] < 1e-5
+
+
+@pytest.mark.usefixtures("oracles")
+def test_an_engine_is_added_by_one_file(
+    store: fs.FileSystem, minio: dict[str, Any], model_folder: Path, tmp_path: Path
+):
+    package = tmp_path / "engine_comparison"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(TOY, package / "engines")
+    spec = spec_of(minio, model_folder, "taxi-report")
+    given = {"engine": "toy", "threads": 3, "scratch": str(tmp_path)}
+    *_, result = run_job({**spec, **given}, package)
+    assert result["event"] == "result", result
+    assert result["verified"]
+    assert result["configuration"]["threads"] == 3
+    assert result["configuration"]["persistsBetweenSamples"] == "the process"
+    published = result["outputUri"].removeprefix("s3://").strip("/")
+    assert "/engine=toy/" in published
+    assert list_parquet(store, published)
+    other = spec_of(minio, model_folder, "image-predictions")
+    *_, failure = run_job({**other, **given}, package)
+    assert "cannot compute 'image-predictions'" in failure["reason"]
 
 
 def test_a_refused_key_is_a_failure_with_advice(

@@ -54,6 +54,9 @@ class Scripted(Engine):
         pq.write_table(self.answer(len(self.asked)), f"{output}/x.parquet", filesystem=store)
         self._note("run")
 
+    def persists(self) -> str:
+        return "what a test says"
+
     def configuration(self) -> dict[str, Any]:
         return {"setting": 1}
 
@@ -148,6 +151,7 @@ def test_a_right_answer_is_measured_verified_and_published(store: fs.FileSystem,
     assert result["rows"] == report.num_rows
     assert result["outputUri"] == f"s3://{BASE}/run=0123456789abcdef/"
     assert result["configuration"]["setting"] == 1
+    assert result["configuration"]["persistsBetweenSamples"] == "what a test says"
     assert result["versions"]["pyarrow"] == pa.__version__
     [published] = list_parquet(store, BASE)
     assert published.size == result["bytesOut"]

@@ -37,7 +37,7 @@ RESULT = {
     "verified": True,
     "deviations": {"revenue": 1e-16, "avg_tip": None},
     "agreement": None,
-    "configuration": {},
+    "configuration": {"persistsBetweenSamples": "the process"},
     "versions": {"pyspark": "4.1.1"},
     "host": {"cores": 2},
     "outputUri": "s3://warehouse/report/engine=spark/run=0123456789abcdef/",

@@ -25,6 +25,7 @@ from ..errors import UserError
 from ..model.session import ModelSession, open_session
 from ..store import StoreSpec, open_store
 from ..workloads import Workload
+from ..workloads import load as load_workload
 
 PACKAGE_PARENT = Path(__file__).parents[2]
 """The folder to put on a worker's `sys.path` so that it can import `engine_comparison`."""
@@ -109,6 +110,11 @@ class Context:
     def session(self) -> ModelSession:
         """The model in this process, with one thread: there is one worker a core."""
         return open_session(self.model, self.device)
+
+    def session_configuration(self) -> dict[str, Any]:
+        """What this process runs the model with; empty where the workload does not ask it."""
+        asks = "model" in load_workload(self.spec["workload"]).question
+        return {"session": self.session().configuration()} if asks else {}
 
 
 class Engine(ABC):

@@ -115,15 +115,14 @@ class Baseline(Engine):
         return "the process with its thread pool, and the session of the model"
 
     def configuration(self) -> dict[str, Any]:
-        """Threads, and what runs the model."""
-        import onnxruntime
+        """Polars' threads, and what runs the model."""
         import polars
 
         return {
             "threads": polars.thread_pool_size(),
             "modelWorkers": self.context.model_workers,
             "batchSize": self.context.batch_size,
-            "onnxruntimeProviders": onnxruntime.get_available_providers(),
+            **self.context.session_configuration(),
         }
 
     def stop(self) -> None:

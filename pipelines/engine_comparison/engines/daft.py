@@ -7,6 +7,8 @@ batch method, loaded once a worker.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -152,15 +154,13 @@ class Daft(Engine):
         return "the process with its thread pool, and the session of the model"
 
     def configuration(self) -> dict[str, Any]:
-        """The runner in effect and the execution settings that Daft states."""
+        """The runner in effect with its threads or cluster, and Daft's execution settings."""
         import daft
 
         settings = daft.context.get_context().daft_execution_config
         return {
             "runner": daft.runners.get_or_create_runner().name,
-            "threads": self.context.threads,
-            "modelWorkers": self.context.model_workers,
-            "decode": self.context.inputs.get("decode", "native"),
+            **(self._cluster() if self.runner == "ray" else self._process()),
             "execution": {
                 name: str(getattr(settings, name))
                 for name in dir(settings)
@@ -168,10 +168,39 @@ class Daft(Engine):
             },
         }
 
+    def _process(self) -> dict[str, Any]:
+        """What the native runner computes with in this process."""
+        return {
+            "threads": self.context.threads,
+            "threadsStarted": _threads_started(),
+            **self.context.session_configuration(),
+        }
+
+    def _cluster(self) -> dict[str, Any]:
+        """What the cluster offers."""
+        import ray
+
+        return {"clusterCpus": ray.cluster_resources().get("CPU", 0)}
+
     def stop(self) -> None:
         """Leave the Ray cluster, where it was used; the native runner ends with the process."""
         if self.runner == "ray":
             disconnect()
+
+
+def _threads_started() -> int | None:
+    """Daft's threads for computing: its workers, and those that were in a function of ours.
+
+    Daft does not say how many workers it has. None where the system has no /proc.
+    """
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        return None
+    count = 0
+    for task in tasks.iterdir():
+        with suppress(OSError):  # a thread that has ended meanwhile
+            count += (task / "comm").read_text().startswith("DAFTCPU")
+    return count
 
 
 def _daft_schema(schema: pa.Schema) -> dict[str, daft.DataType]:

@@ -65,26 +65,26 @@ class Spark(Engine):
         return self._session
 
     @property
-    def cluster(self) -> dict[str, Any]:
+    def given(self) -> dict[str, Any]:
         """The section `spark` of the job's spec."""
         return dict(self.context.spec["spark"])
 
     @property
     def executors(self) -> int:
         """Executors that the job takes, one a worker."""
-        return int(self.cluster["workers"])
+        return int(self.given["workers"])
 
     @property
     def cores(self) -> int:
         """Cores of all executors together."""
-        return self.executors * int(self.cluster["workerCores"])
+        return self.executors * int(self.given["workerCores"])
 
     def start(self) -> None:
         """Start a driver JVM, connect to the master and wait for the executors."""
-        host = _own_address(self.cluster["master"])
+        host = _own_address(self.given["master"])
         conf = self.context.scratch / "spark-conf"
         _write_private(conf / _PROPERTIES, _as_properties(self._settings(host)))
-        _set_environment(conf, host, self.cluster.get("javaHome"))
+        _set_environment(conf, host, self.given.get("javaHome"))
         from pyspark.sql import SparkSession
 
         try:
@@ -92,7 +92,7 @@ class Spark(Engine):
             self._session = SparkSession.builder.getOrCreate()
         except Exception as error:
             raise UserError(
-                f"The Spark master at {self.cluster['master']} does not take the job: "
+                f"The Spark master at {self.given['master']} does not take the job: "
                 f"{one_line(error, 200)}",
                 "Spark's driver needs a master that knows the same secret.",
                 "See the job's log and that of spark-master (npm run logs).",
@@ -168,13 +168,13 @@ class Spark(Engine):
 
     def _settings(self, host: str) -> dict[str, str]:
         """All of Spark's settings, secrets included."""
-        base = int(self.cluster["portBase"])
+        base = int(self.given["portBase"])
         options = self._java_options()
-        jars = f"{self.cluster['jars']}/*"
-        secret = Path(self.cluster["secretFile"]).read_text(encoding="utf-8").strip()
+        jars = f"{self.given['jars']}/*"
+        secret = Path(self.given["secretFile"]).read_text(encoding="utf-8").strip()
         return {
             "spark.app.name": f"{self.name}/{self.context.spec.get('workload')}",
-            "spark.master": self.cluster["master"],
+            "spark.master": self.given["master"],
             "spark.authenticate": "true",
             "spark.authenticate.secret": secret,
             "spark.driver.host": host,
@@ -188,8 +188,8 @@ class Spark(Engine):
             "spark.driver.extraClassPath": jars,
             "spark.driver.extraJavaOptions": options,
             "spark.cores.max": str(self.cores),
-            "spark.executor.cores": str(self.cluster["workerCores"]),
-            "spark.executor.memory": str(self.cluster["workerMemory"]),
+            "spark.executor.cores": str(self.given["workerCores"]),
+            "spark.executor.memory": str(self.given["workerMemory"]),
             "spark.executor.extraClassPath": jars,
             "spark.executor.extraJavaOptions": options,
             "spark.executorEnv.PYTHONPATH": str(PACKAGE_PARENT),
@@ -243,8 +243,8 @@ class Spark(Engine):
     def persists(self) -> str:
         """See `Engine.persists`."""
         return (
-            "the driver's JVM, one executor a worker with its compiled code, and its Python workers "
-            "with the model they loaded"
+            "the driver's JVM, one executor a worker with its compiled code, and its Python "
+            "workers with the model they loaded"
         )
 
     def configuration(self) -> dict[str, Any]:

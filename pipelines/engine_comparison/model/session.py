@@ -87,6 +87,15 @@ class ModelSession:
         self._logits = self._find_logits()
         self.dimension: int | None = self._dimension()
 
+    def configuration(self) -> dict[str, Any]:
+        """What ONNX Runtime runs the model with, read back from it."""
+        options = self._session.get_session_options()
+        return {
+            "providers": self._session.get_providers(),
+            "intraOpThreads": options.intra_op_num_threads,
+            "interOpThreads": options.inter_op_num_threads,
+        }
+
     def classify(self, pixels: np.ndarray) -> tuple[list[str], np.ndarray]:
         """Choose a label for each image.
 

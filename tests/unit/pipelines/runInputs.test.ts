@@ -3,28 +3,17 @@ import { parseSettings } from "../../../infra/settings";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { oracleInputs, runInputs, runKey } from "../../../pipelines/runInputs";
 import { defaultConfig, largeMachine } from "../../defaults";
-
-const ground = { environment: "env", model: "m", device: "cpu", store: "1" } as const;
-
-function keys(changed: Record<string, string>): Record<string, string> {
-  const settings = parseSettings(defaultConfig(changed), largeMachine);
-  return Object.fromEntries(
-    chosenRuns(settings).map(({ engine, workload }) => [
-      `${engine}/${workload}`,
-      runKey(runInputs(engine, workload, settings, ground, "data")),
-    ]),
-  );
-}
+import { ground, runKeys } from "./runKeys";
 
 /** The runs whose keys differ after `changed`. */
 function rerun(changed: Record<string, string>): string[] {
-  const before = keys({});
-  const after = keys(changed);
+  const before = runKeys();
+  const after = runKeys(changed);
   return Object.keys(before).filter((run) => before[run] !== after[run]);
 }
 
 const every = (engine: string, workload: string) =>
-  Object.keys(keys({})).filter(
+  Object.keys(runKeys()).filter(
     (run) =>
       (engine === "*" || run.startsWith(`${engine}/`)) &&
       (workload === "*" || run.endsWith(`/${workload}`)),

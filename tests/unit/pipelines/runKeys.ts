@@ -1,0 +1,20 @@
+import { parseSettings } from "../../../infra/settings";
+import { chosenRuns } from "../../../pipelines/matrix";
+import { runInputs, runKey } from "../../../pipelines/runInputs";
+import { defaultConfig, largeMachine } from "../../defaults";
+
+/** A platform that gives every run the same. */
+export const ground = { environment: "env", model: "m", device: "cpu", store: "1" } as const;
+
+/** The keys of all runs by name, in order, with some settings other than the defaults. */
+export function runKeys(changed: Record<string, string> = {}): Record<string, string> {
+  const settings = parseSettings(defaultConfig(changed), largeMachine);
+  return Object.fromEntries(
+    chosenRuns(settings).map(({ engine, workload }) => [
+      `${engine}/${workload}`,
+      runKey(runInputs(engine, workload, settings, ground, "data")),
+    ]),
+  );
+}
+
+if (require.main === module) console.log(JSON.stringify(runKeys()));
