@@ -22,6 +22,7 @@ const { ENGINE_COMPARISON_BASE_IMAGE: baseImage, ENGINE_COMPARISON_EXTRA_CA: ext
 
 const settings: Record<string, string | number> = {
   target: "docker",
+  matrix: "seed",
   portOffset,
   taxiRows: 60_000,
   taxiMonths: 3,

@@ -6,6 +6,7 @@ import { cacheFolder } from "../../infra/folders";
 import { checkout, eventually, listens, onPath, TestStack, type PreviewStep } from "./stack";
 
 const small = {
+  matrix: "seed",
   taxiRows: 60_000,
   taxiMonths: 3,
   photos: 24,

@@ -1,7 +1,10 @@
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import { expect, it } from "vitest";
 import { configurationPage } from "../../docs/configuration";
+import { findEngines } from "../../pipelines/engines";
+import { workloads } from "../../pipelines/workloads";
 
 const checkout = path.join(__dirname, "..", "..");
 
@@ -22,4 +25,31 @@ it("every relative link in README and docs leads to a file", () => {
       expect(fs.existsSync(target), `${page} links to ${link}`).toBe(true);
     }
   }
+});
+
+it("the engine of docs/adding-an-engine.md is one that the program takes, for one workload", () => {
+  const page = fs.readFileSync(path.join(checkout, "docs", "adding-an-engine.md"), "utf8");
+  const [, file] = /^```python\n(.*?)^```$/ms.exec(page)!;
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "docs-"));
+  try {
+    fs.writeFileSync(path.join(folder, "datafusion.py"), file);
+    const known = workloads().map(({ name }) => name);
+    expect(findEngines(folder, known)).toEqual([
+      {
+        name: "datafusion",
+        label: "DataFusion",
+        cluster: "none",
+        settings: [],
+        workloads: ["taxi-report"],
+      },
+    ]);
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+});
+
+it("docs/adding-an-engine.md locks by the command in the lock's head", () => {
+  const page = fs.readFileSync(path.join(checkout, "docs", "adding-an-engine.md"), "utf8");
+  const lock = fs.readFileSync(path.join(checkout, "pipelines", "requirements.lock"), "utf8");
+  expect(page).toContain(/^#\s+(uv pip compile .*)$/m.exec(lock)![1]);
 });
