@@ -24,7 +24,7 @@ export function byEngineOrder(a: string, b: string): number {
 /** An engine's colour in style.css: four have their own, all others share three more. */
 export function engineColor(engine: string): string {
   const place = placeOf(engine);
-  return `var(--engine-${place < 4 ? place : 4 + (place % 3)})`;
+  return `var(--engine-${place < 4 ? place : 4 + ((place - 4) % 3)})`;
 }
 
 /** The place of an engine among all; behind them where its file is gone. */

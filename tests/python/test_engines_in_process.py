@@ -82,7 +82,7 @@ def oracles(store: fs.FileSystem, minio: dict[str, Any], model_folder: Path) -> 
 
 
 PACKAGE = Path(engine_comparison.__file__).parent
-TOY = Path(__file__).parents[1] / "toy" / "toy.py"
+TOY = Path(__file__).with_name("toy.py")
 
 
 def run_job(spec: dict[str, Any], package: Path = PACKAGE) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import { findWorkloads, workloads } from "../../../pipelines/workloads";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 const checkout = path.join(__dirname, "..", "..", "..");
-const toy = path.join(checkout, "tests", "toy", "toy.py");
+const toy = path.join(checkout, "tests", "python", "toy.py");
 const names = workloads().map(({ name }) => name);
 
 let scratch: string;
