@@ -26,7 +26,7 @@ export class Declaration {
 
   /** Whether a line of the file matches. */
   has(line: RegExp): boolean {
-    return this.text.split("\n").some((each) => line.test(each));
+    return this.text.split(/\r?\n/).some((each) => line.test(each));
   }
 
   /** @throws UserError where the file gives itself another name than its place does */

@@ -68,7 +68,7 @@ function read(file: Declaration, workloads: readonly string[]): Engine {
       `write one in its class: ${workloads.join(", ").replaceAll("-", "_")}`,
     );
   }
-  const cluster = file.oneOf("cluster", [...clusters, ...inputKeys], "none");
+  const cluster = file.oneOf("cluster", [...clusters, ...runners], "none");
   return {
     name: file.name,
     label: file.string("label", file.name),
@@ -77,6 +77,9 @@ function read(file: Declaration, workloads: readonly string[]): Engine {
     workloads: methods,
   };
 }
+
+/** The settings that say on what something runs. */
+const runners = inputKeys.filter((key) => key.endsWith("Runner"));
 
 const clusters = ["none", "spark", "ray"] as const satisfies Cluster[];
 

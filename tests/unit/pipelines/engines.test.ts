@@ -86,6 +86,7 @@ describe("engines", () => {
     ["toy.py", said('label = ("Toy",)'), "has a `label` that is no string"],
     ["toy.py", said('label = "a"\n    label = "b"'), "has more than one `label`"],
     ["toy.py", said('cluster = "flink"'), 'has the `cluster` "flink"'],
+    ["toy.py", said('cluster = "fareAbove"'), 'has the `cluster` "fareAbove"'],
     ["toy.py", said('settings = "batchSize"'), 'has "batchSize" as `settings`'],
     ["toy.py", said('settings = ("batchsize",)'), 'has "batchsize" as `settings`'],
     ["toy.py", said('settings = ("minioRootPassword",)'), 'has "minioRootPassword" as `settings`'],
