@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { machine } from "./infra/machine";
-import { claimStack } from "./infra/ownership";
-import { standUp } from "./infra/platform";
+import { checkStack, claimStack } from "./infra/ownership";
+import { preparePlatform } from "./infra/platform";
 import { parseSettings } from "./infra/settings";
 import { Buckets } from "./infra/storage/buckets";
 import { UserError } from "./infra/userError";
@@ -14,8 +14,11 @@ async function program() {
   const stack = pulumi.getStack();
   const settings = parseSettings(pulumi.runtime.allConfig(), machine());
   const chosen = chosenRuns(settings);
-  claimStack(stack, settings.target, !pulumi.runtime.isDryRun());
-  const platform = await standUp(settings, stack);
+  checkStack(stack, settings.target);
+  const declarePlatform = await preparePlatform(settings, stack);
+  if (!pulumi.runtime.isDryRun()) claimStack(stack, settings.target);
+
+  const platform = declarePlatform();
   const { objectStore } = platform;
   const buckets = new Buckets("buckets", { objectStore });
   const comparison = new Comparison("comparison", { chosen, settings, platform, buckets, stack });

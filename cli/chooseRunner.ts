@@ -64,20 +64,28 @@ export function whoMade(project: string, stack: string, owner?: Owner): Chosen |
   if (owner) return { runner: owner.runner, backend: owner.backend ?? "stack folder" };
   const folder = stackFolder(stack);
   const embedded = readState(path.join(folder, "state.json"));
-  if (embedded?.deployment?.resources?.length)
-    return { runner: "embedded", backend: "stack folder" };
+  if (holdsSomething(embedded?.deployment)) return { runner: "embedded", backend: "stack folder" };
   const stacks = path.join(folder, "pulumi-backend", ".pulumi", "stacks", project);
   const byCli = readState(path.join(stacks, `${stack}.json`));
-  return byCli?.checkpoint?.latest?.resources?.length
+  return holdsSomething(byCli?.checkpoint?.latest)
     ? { runner: "pulumi", backend: "stack folder" }
     : undefined;
 }
 
+interface Deployment {
+  readonly resources?: readonly { readonly type: string }[];
+}
+
 interface State {
   /** The embedded runner's format. */
-  readonly deployment?: { readonly resources?: unknown[] };
+  readonly deployment?: Deployment;
   /** The format of the CLI's file backend. */
-  readonly checkpoint?: { readonly latest?: { readonly resources?: unknown[] } };
+  readonly checkpoint?: { readonly latest?: Deployment };
+}
+
+/** The stack itself is in the state before the program has looked at anything. */
+function holdsSomething(deployment: Deployment | undefined): boolean {
+  return (deployment?.resources ?? []).some(({ type }) => type !== "pulumi:pulumi:Stack");
 }
 
 function readState(file: string): State | undefined {

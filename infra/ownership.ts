@@ -107,18 +107,27 @@ function isCheckout(folder: string): boolean {
 }
 
 /**
- * For the program, before its first resource: refuses to touch what belongs to another checkout,
- * target, runner or state, and otherwise takes the stack.
+ * For the program, before it looks at anything else: refuses to touch what belongs to another
+ * checkout, target, runner or state. Writes nothing.
  *
- * @param recording false in a preview, which checks but takes nothing
  * @throws UserError as {@link checkOwner}
  */
-export function claimStack(stack: string, target: string, recording: boolean): void {
+export function checkStack(stack: string, target: string): void {
+  const owner = readOwner(stack);
+  if (owner) checkOwner(stack, owner, claimant(stack, target));
+}
+
+/**
+ * For the program that deploys, when nothing stands in the way any more and before its first
+ * resource: takes the stack.
+ *
+ * @throws UserError as {@link checkOwner}
+ */
+export function claimStack(stack: string, target: string): void {
   const now = claimant(stack, target);
-  const owner = readOwner(stack) ?? (recording ? takeFree(stack, now) : undefined);
-  if (!owner) return;
+  const owner = readOwner(stack) ?? takeFree(stack, now);
   checkOwner(stack, owner, now);
-  if (recording && owner.checkout !== now.checkout) replace(stack, now);
+  if (owner.checkout !== now.checkout) replace(stack, now);
 }
 
 /** Writes the first record. @returns the other's record if another process was faster */

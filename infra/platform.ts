@@ -37,16 +37,22 @@ export interface Platform {
   readonly model: string;
 }
 
-/** Stands up what `settings.target` names. Targets are loaded only when they are used. */
-export async function standUp(settings: Settings, stack: string): Promise<Platform> {
+/**
+ * Looks whether `settings.target` can stand here; writes nothing. Targets are loaded only when they
+ * are used.
+ *
+ * @returns what declares the platform's resources
+ * @throws UserError with what is in the way
+ */
+export async function preparePlatform(settings: Settings, stack: string): Promise<() => Platform> {
   switch (settings.target) {
     case "local": {
-      const { localPlatform } = await import("./local/platform");
-      return localPlatform(settings, stack);
+      const { prepare } = await import("./local/platform");
+      return prepare(settings, stack);
     }
     case "docker": {
-      const { dockerPlatform } = await import("./docker/platform");
-      return dockerPlatform(settings, stack);
+      const { prepare } = await import("./docker/platform");
+      return prepare(settings, stack);
     }
   }
 }

@@ -33,12 +33,13 @@ import { checkSizes, sizeOf } from "./sizes";
 import { SparkCluster } from "./sparkCluster";
 
 /**
- * The seed's containers on this machine's Docker daemon.
+ * Looks whether the seed's containers can stand on this machine's Docker daemon.
  *
- * @throws UserError before anything is made: no Docker, no GPU that is required, a name or port that
- *   is taken, a container that does not fit
+ * @returns what declares them
+ * @throws UserError before anything is written: no Docker, no GPU that is required, a name or port
+ *   that is taken, a container that does not fit
  */
-export async function dockerPlatform(settings: Settings, stack: string): Promise<Platform> {
+export async function prepare(settings: Settings, stack: string): Promise<() => Platform> {
   const host = daemonHost();
   const info = daemonInfo(host);
   const daemon = { host, id: info.ID ?? "" };
@@ -51,7 +52,6 @@ export async function dockerPlatform(settings: Settings, stack: string): Promise
   await checkPorts(settings.portOffset, (role) =>
     Boolean(found.containers.get(names(stack).container(role))?.running),
   );
-  if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
   tell(plan, settings);
   if (hasContainerdStore(info)) {
     void pulumi.log.warn(
@@ -59,7 +59,10 @@ export async function dockerPlatform(settings: Settings, stack: string): Promise
         "not tested: if an image is not found after its build, turn that store off",
     );
   }
-  return declare(settings, stack, { daemon, info, found, plan });
+  return () => {
+    if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
+    return declare(settings, stack, { daemon, info, found, plan });
+  };
 }
 
 /** What was found out about the daemon and the stack before anything is declared. */

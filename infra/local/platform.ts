@@ -21,8 +21,14 @@ export interface Surroundings {
   readonly model: string;
 }
 
-/** Stands up target `local`: MinIO, Spark and Ray as processes of this user under one supervisor. */
-export async function localPlatform(settings: Settings, stack: string): Promise<Platform> {
+/**
+ * Looks whether target `local` can stand here: MinIO, Spark and Ray as processes of this user under
+ * one supervisor.
+ *
+ * @returns what declares them
+ * @throws UserError with what is missing or taken; nothing was written
+ */
+export async function prepare(settings: Settings, stack: string): Promise<() => Platform> {
   const device = deviceHere(settings.gpu);
   const model = modelIdentity(settings);
   if (device.warning) await pulumi.log.warn(device.warning);
@@ -30,7 +36,7 @@ export async function localPlatform(settings: Settings, stack: string): Promise<
   await preflight(settings, stack, observed);
   const stopped = observed.fallen.filter(isService);
   if (stopped.length > 0) await pulumi.log.info(`services stopped: ${stopped.join(", ")}`);
-  return declare(settings, stack, { observed, device, model });
+  return () => declare(settings, stack, { observed, device, model });
 }
 
 /** Declares the platform's resources. */

@@ -69,12 +69,17 @@ describe("who made a stack", () => {
     expect(whoMade("p", "local")).toBeUndefined();
   });
 
+  it("is nobody where the first up stopped before it made anything", () => {
+    write("state.json", { deployment: { resources: [{ type: "pulumi:pulumi:Stack" }] } });
+    expect(whoMade("p", "local")).toBeUndefined();
+  });
+
   it("says a state with something in it where the record is gone", () => {
     write("pulumi-backend/.pulumi/stacks/p/local.json", {
-      checkpoint: { latest: { resources: [{}] } },
+      checkpoint: { latest: { resources: [{ type: "t" }] } },
     });
     expect(whoMade("p", "local")).toEqual({ ...here, runner: "pulumi" });
-    write("state.json", { deployment: { resources: [{}] } });
+    write("state.json", { deployment: { resources: [{ type: "t" }] } });
     expect(whoMade("p", "local")).toEqual({ ...here, runner: "embedded" });
   });
 });

@@ -3,6 +3,7 @@ import * as path from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { checkout } from "../../../infra/folders";
 import {
+  checkStack,
   claimStack,
   forgetOwner,
   readOwner,
@@ -29,9 +30,9 @@ function write(owner: Partial<Owner>): void {
 
 describe("the program", () => {
   it("takes a free stack when it deploys, and not in a preview", () => {
-    claimStack("local", "local", false);
-    expect(readOwner("local")).toBeUndefined();
-    claimStack("local", "local", true);
+    checkStack("local", "local");
+    expect(fs.readdirSync(home())).toEqual([]);
+    claimStack("local", "local");
     expect(readOwner("local")).toEqual({
       checkout: fs.realpathSync(checkout),
       target: "local",
@@ -41,34 +42,32 @@ describe("the program", () => {
   });
 
   it("goes on with its own stack, and frees the name in the end", () => {
-    claimStack("local", "local", true);
-    claimStack("local", "local", true);
+    claimStack("local", "local");
+    claimStack("local", "local");
     forgetOwner("local");
     forgetOwner("local");
     expect(readOwner("local")).toBeUndefined();
   });
 
-  it.each([true, false])("refuses the stack of another checkout (deploying: %s)", (recording) => {
+  it.each([checkStack, claimStack])("refuses the stack of another checkout (%o)", (refuse) => {
     const other = path.join(home(), "elsewhere");
     fs.mkdirSync(other);
     fs.writeFileSync(path.join(other, "Pulumi.yaml"), "");
     write({ checkout: other });
-    expect(() => claimStack("local", "local", recording)).toThrow(UserError);
-    expect(() => claimStack("local", "local", recording)).toThrow(
-      `stack local belongs to the checkout ${other}`,
-    );
+    expect(() => refuse("local", "local")).toThrow(UserError);
+    expect(() => refuse("local", "local")).toThrow(`stack local belongs to the checkout ${other}`);
     expect(readOwner("local")?.checkout).toBe(other);
   });
 
   it("takes over from a checkout that is gone", () => {
     write({ checkout: path.join(home(), "gone") });
-    claimStack("local", "local", true);
+    claimStack("local", "local");
     expect(readOwner("local")?.checkout).toBe(fs.realpathSync(checkout));
   });
 
   it("refuses another target", () => {
     write({ target: "docker" });
-    expect(() => claimStack("local", "local", true)).toThrow(
+    expect(() => claimStack("local", "local")).toThrow(
       "stack local has target docker, and the settings say local",
     );
   });
@@ -76,7 +75,7 @@ describe("the program", () => {
   it("refuses a stack that the other runner made", () => {
     write({});
     delete process.env.ENGINE_COMPARISON_RUNNER;
-    expect(() => claimStack("local", "local", true)).toThrow(
+    expect(() => claimStack("local", "local")).toThrow(
       "stack local was made by the embedded runner, and this is the Pulumi CLI",
     );
   });
@@ -84,12 +83,10 @@ describe("the program", () => {
   it("refuses a stack whose state is somewhere else", () => {
     delete process.env.ENGINE_COMPARISON_RUNNER;
     process.env.PULUMI_BACKEND_URL = stackBackendUrl("local");
-    claimStack("local", "local", true);
+    claimStack("local", "local");
     expect(readOwner("local")?.backend).toBe("stack folder");
     delete process.env.PULUMI_BACKEND_URL;
-    expect(() => claimStack("local", "local", false)).toThrow(
-      "the state of stack local is in file:",
-    );
+    expect(() => checkStack("local", "local")).toThrow("the state of stack local is in file:");
   });
 });
 
