@@ -18,6 +18,16 @@ export default tseslint.config(
       "@typescript-eslint/require-await": "off",
     },
   },
+  // A target is one folder that another can be put beside: what two of them need is one level up.
+  {
+    files: ["infra/local/**", "infra/docker/**"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        { patterns: [{ regex: "/(local|docker)/", message: "A target imports no other." }] },
+      ],
+    },
+  },
   {
     files: ["**/*.mjs", "**/*.mts"],
     ...tseslint.configs.disableTypeChecked,

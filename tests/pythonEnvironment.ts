@@ -9,7 +9,7 @@ import { shortHash } from "../infra/canonical";
 import { checkout } from "../infra/folders";
 import { ensureEntry } from "../infra/local/caches";
 import { BuildLog } from "../infra/local/processes/builds";
-import { lockFile } from "../infra/local/tools";
+import { lockFile } from "../infra/locks";
 import { ensureUv } from "../infra/local/uv";
 
 async function main(): Promise<void> {

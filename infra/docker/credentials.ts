@@ -1,11 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
-import type * as command from "@pulumi/command";
-import * as fs from "node:fs";
-import { givenCredentials } from "../local/credentials";
+import { readCredentials } from "../credentials/files";
+import { KeptCredentials } from "../credentials/keep";
 import type { Settings } from "../settings";
 import { incarnation } from "../standing";
-import { printed, step } from "../step";
-import { places } from "../local/places";
+import { step } from "../step";
 import { groundStep } from "./found";
 import type { Ground } from "./ground";
 import { inside } from "./inside";
@@ -34,10 +32,13 @@ export class Credentials extends pulumi.ComponentResource {
     super("engine-comparison:docker:Credentials", name, {}, opts);
     const { ground, settings } = args;
     const { stack } = ground;
-    const kept = keep(this);
-    this.generation = pulumi
-      .unsecret(printed<{ generation: number }>(kept))
-      .apply(({ generation }) => String(generation));
+    const there = () => readCredentials(stack) !== undefined;
+    const kept = new KeptCredentials(
+      "credentials",
+      { settings, stack, incarnation: incarnation(stack, "credentials", there) },
+      { parent: this },
+    );
+    this.generation = kept.generation.apply(String);
     this.placed = step(
       groundStep,
       {
@@ -55,21 +56,5 @@ export class Credentials extends pulumi.ComponentResource {
       { parent: this, dependsOn: args.imageReady, deletedWith: ground.sweeper },
     );
     this.registerOutputs({});
-
-    function keep(parent: Credentials): command.local.Command {
-      return step(
-        "credentials",
-        {
-          script: "infra/local/steps/credentials.ts",
-          spec: {
-            incarnation: incarnation(stack, "credentials", () =>
-              fs.existsSync(places(stack).credentials),
-            ),
-          },
-          stdin: pulumi.secret(JSON.stringify(givenCredentials({ settings, stack }))),
-        },
-        { parent },
-      );
-    }
   }
 }

@@ -1,4 +1,4 @@
-import { ports } from "../local/ports";
+import { ports } from "../ports";
 
 /** The ports inside the network, which no setting changes. */
 export const inside = ports(0);

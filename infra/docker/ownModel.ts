@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { modelIdentity } from "../local/tools";
+import { modelIdentity } from "../model";
 import type { Settings } from "../settings";
 import { step } from "../step";
 import { modelStep } from "./found";

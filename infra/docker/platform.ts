@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { shortHash } from "../canonical";
-import { environmentHash, minioVersion, modelIdentity } from "../local/tools";
+import { environmentHash, minioVersion } from "../locks";
+import { modelIdentity } from "../model";
 import type { Platform } from "../platform";
 import type { ContainerRole, Settings } from "../settings";
 import { App } from "./app";

@@ -1,5 +1,5 @@
-import * as net from "node:net";
-import { ports } from "../local/ports";
+import { isFree } from "../freePorts";
+import { ports } from "../ports";
 import { UserError } from "../userError";
 import { inside } from "./inside";
 import type { Role } from "./names";
@@ -77,14 +77,4 @@ export async function checkPorts(portOffset: number, runs: (role: Role) => boole
     "the containers' services are reached there",
     "end what listens there (`ss -ltnp`), or move the whole stack: set portOffset, e.g. 20000",
   );
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = net.createServer();
-    server.once("error", () => resolve(false));
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () =>
-      server.close(() => resolve(true)),
-    );
-  });
 }

@@ -8,15 +8,15 @@ import { readStanding } from "../standing";
 import { UserError } from "../userError";
 import { jobEnvironment } from "./jobEnvironment";
 import { findJava } from "./machine/java";
-import { areFree } from "./machine/listening";
+import { areFree } from "../freePorts";
 import { places } from "./places";
-import { sparkDriverBlock } from "./ports";
+import { sparkDriverBlock } from "../ports";
 import { plainEnvironment } from "./processes/environment";
 import { startOf } from "./processes/processTable";
 import { programStates } from "./processes/services";
 import type { ProgramInfo } from "./processes/supervisorRpc";
 import { rayAccess } from "./rayAccess";
-import { readCredentials } from "./secrets";
+import { credentialFiles, readCredentials } from "../credentials/files";
 import { pythonOf, toolFolder } from "./tools";
 
 /** Runs jobs as processes of this user, next to the services of target `local`. */
@@ -106,7 +106,7 @@ async function sparkOf(stack: string, programs: readonly ProgramInfo[]) {
     master,
     jars: toolFolder(stack, "jars"),
     javaHome: findJava().home,
-    secretFile: places(stack).sparkSecret,
+    secretFile: credentialFiles(stack).sparkSecret,
     workers: workers.length,
     workerCores: worker.cores,
     workerMemory: worker.memory,
@@ -131,7 +131,7 @@ function rayOf(stack: string) {
   if (!ray) return null;
   return {
     address: ray.address,
-    tokenFile: places(stack).rayToken,
+    tokenFile: credentialFiles(stack).rayToken,
     cpus: ray.cpus,
     gpus: ray.gpus,
   };

@@ -1,4 +1,4 @@
-import type { Jar } from "./tools";
+import type { Jar } from "../locks";
 
 /** An Ivy module that wants exactly these jars, without what they depend on. */
 export function ivyXml(jars: readonly Jar[]): string {

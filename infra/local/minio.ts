@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ObjectStore } from "../platform";
 import { step } from "../step";
 import type { Observed } from "./observe";
-import type { ports } from "./ports";
+import type { ports } from "../ports";
 import type { Supervisor } from "./supervisor";
 import type { Tool } from "./toolchain";
 

@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
+import { readCredentials } from "../credentials/files";
 import { incarnation, readStanding } from "../standing";
 import { dataMark, places } from "./places";
 import { programStates } from "./processes/services";
 import { supervisorAnswers } from "./processes/supervisord";
-import { readCredentials } from "./secrets";
 import { toolNames, toolStands } from "./tools";
 
 /** What of a stack is standing, as seen just before the program declares it. */

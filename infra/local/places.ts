@@ -14,12 +14,6 @@ export function places(stack: string) {
     logs: at("logs"),
     /** Records of what stands; standing.ts writes them. */
     standing: at("standing"),
-    /** MinIO's credentials, with the number of times they changed. */
-    credentials: at("credentials.json"),
-    /** The bare token of the Ray cluster. */
-    rayToken: at("ray-token"),
-    /** The bare secret of the Spark cluster. */
-    sparkSecret: at("spark-secret"),
     supervisor: at("supervisor"),
     /** One supervisord configuration file a service. */
     programs: at("supervisor", "conf.d"),

@@ -1,17 +1,18 @@
 import * as pulumi from "@pulumi/pulumi";
+import { KeptCredentials } from "../credentials/keep";
+import { environmentHash } from "../locks";
+import { modelIdentity } from "../model";
 import type { Platform } from "../platform";
+import { ports } from "../ports";
 import type { Settings } from "../settings";
-import { Credentials } from "./credentials";
 import { deviceHere, type Device } from "./device";
 import { Minio } from "./minio";
 import { isService, observe, type Observed } from "./observe";
-import { ports } from "./ports";
 import { preflight } from "./preflight";
 import { RayCluster } from "./ray";
 import { SparkCluster } from "./spark";
 import { Supervisor } from "./supervisor";
 import { Toolchain } from "./toolchain";
-import { environmentHash, modelIdentity } from "./tools";
 
 /** What was found out about the machine and the stack before anything is declared. */
 export interface Surroundings {
@@ -45,7 +46,11 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   const port = ports(settings.portOffset);
   const toolchain = new Toolchain("toolchain", { settings, model, observed });
   const { python } = toolchain;
-  const credentials = new Credentials("credentials", { settings, stack, observed });
+  const credentials = new KeptCredentials("credentials", {
+    settings,
+    stack,
+    incarnation: observed.incarnation("credentials"),
+  });
   const supervisor = new Supervisor("supervisor", { python, credentials, observed });
   const binary = toolchain.minioBinary;
   const minio = new Minio("minio", { supervisor, binary, observed, ports: port.minio });

@@ -1,13 +1,14 @@
+import { isFree } from "../freePorts";
 import { cacheFolder, homeFolder } from "../folders";
 import type { Settings } from "../settings";
 import { readStanding } from "../standing";
 import { UserError } from "../userError";
 import { findJava } from "./machine/java";
-import { isFree, whoListens } from "./machine/listening";
+import { whoListens } from "./machine/listening";
 import { findPython } from "./machine/python";
 import type { Observed } from "./observe";
 import { places } from "./places";
-import { listeners, type Listener } from "./ports";
+import { listeners, type Listener } from "./listeners";
 import { marker } from "./processes/leftovers";
 import { ownProcesses, startedWith, type Process } from "./processes/processTable";
 import { stackId } from "./processes/supervisord";

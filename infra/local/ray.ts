@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
-import type { ports } from "./ports";
+import type { ports } from "../ports";
 import type { Supervisor } from "./supervisor";
 
 export interface RayClusterArgs {

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { jobEnvironment } from "./jobEnvironment";
 import { findJava } from "./machine/java";
 import { places } from "./places";
-import { readCredentials } from "./secrets";
+import { readCredentials } from "../credentials/files";
 import { toolFolder } from "./tools";
 
 /** The Spark that the Python package carries. */

@@ -1,12 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { step, type StepSpec } from "../step";
-import type { Credentials } from "./credentials";
+import type { KeptCredentials } from "../credentials/keep";
 import type { Observed } from "./observe";
 import type { Tool } from "./toolchain";
 
 export interface SupervisorArgs {
   readonly python: Tool;
-  readonly credentials: Credentials;
+  readonly credentials: KeptCredentials;
   readonly observed: Observed;
 }
 

@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
+import { lockHash, minioVersion } from "../locks";
 import { step } from "../step";
 import type { Observed } from "./observe";
-import { lockHash, minioVersion, type ToolName } from "./tools";
+import type { ToolName } from "./tools";
 
 export interface ToolchainArgs {
   readonly settings: Pick<Settings, "modelPath">;

@@ -6,7 +6,7 @@ import { ensureEntry, type Build } from "./caches";
 import { findPython, type Python } from "./machine/python";
 import { runBuild, type BuildLog } from "./processes/builds";
 import { downloadEnvironment } from "./processes/environment";
-import { lockFile, lockHash } from "./tools";
+import { lockFile, lockHash } from "../locks";
 
 const advice =
   "see that this machine reaches a Python package index (PIP_INDEX_URL and UV_DEFAULT_INDEX name another, " +

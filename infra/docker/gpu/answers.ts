@@ -1,5 +1,5 @@
 import type { DaemonInfo } from "../daemon";
-import { probe } from "../../local/machine/probe";
+import { probe } from "../../probe";
 
 /** What the machine answered when asked for GPUs; everything that the decision is made from. */
 export interface GpuAnswers {

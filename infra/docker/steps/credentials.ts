@@ -1,5 +1,5 @@
 import { runStep } from "../../runStep";
-import { readCredentials, type Credentials } from "../../local/secrets";
+import { readCredentials, type Credentials } from "../../credentials/files";
 import { Docker } from "../daemon";
 import { credentialsFolder, imagePaths, sparkMasterUrl, storeEndpoint } from "../inside";
 import { shortLived } from "../shortLived";

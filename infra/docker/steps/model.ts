@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { runStep } from "../../runStep";
-import { ownModel, ownModelHash } from "../../local/tools";
+import { ownModel, ownModelHash } from "../../model";
 import { UserError } from "../../userError";
 import { Docker } from "../daemon";
 import { ownModelFolder } from "../inside";

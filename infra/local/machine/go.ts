@@ -1,4 +1,4 @@
-import { probe } from "./probe";
+import { probe } from "../../probe";
 
 /** What MinIO's go.mod asks for. */
 export const leastGo = [1, 24] as const;

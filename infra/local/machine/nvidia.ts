@@ -1,4 +1,4 @@
-import { probe } from "./probe";
+import { probe } from "../../probe";
 
 /** Names of the GPUs that `nvidia-smi` lists; none where it is missing or does not answer in time. */
 export function gpusOf(

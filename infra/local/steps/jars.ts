@@ -9,7 +9,8 @@ import { ivyXml, proxyOptions } from "../ivy";
 import { findJava } from "../machine/java";
 import { runBuild } from "../processes/builds";
 import { downloadEnvironment } from "../processes/environment";
-import { lockedJars, lockHash, toolFolder, type Jar } from "../tools";
+import { lockedJars, lockHash, type Jar } from "../../locks";
+import { toolFolder } from "../tools";
 import { runToolStep } from "./tool";
 
 /** Fetches the jars that let Spark speak S3, with the Apache Ivy that pyspark carries. */

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { places } from "../places";
 import { get } from "../processes/health";
-import { readCredentials } from "../secrets";
+import { readCredentials } from "../../credentials/files";
 import { toolFolder } from "../tools";
 import { runServiceStep } from "./service";
 

@@ -5,7 +5,7 @@ import { ensureEntry, entryFolder, type Build, type Entry } from "../caches";
 import { goOnPath } from "../machine/go";
 import { runBuild, type BuildLog } from "../processes/builds";
 import { downloadEnvironment } from "../processes/environment";
-import { lockFile, lockHash, minioVersion } from "../tools";
+import { lockFile, lockHash, minioVersion } from "../../locks";
 import { ensureUv } from "../uv";
 import { runToolStep } from "./tool";
 

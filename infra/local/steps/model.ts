@@ -5,7 +5,8 @@ import { UserError } from "../../userError";
 import { ensureEntry, type Build } from "../caches";
 import { runBuild } from "../processes/builds";
 import { plainEnvironment } from "../processes/environment";
-import { ownModel, ownModelHash, pythonOf } from "../tools";
+import { ownModel, ownModelHash } from "../../model";
+import { pythonOf } from "../tools";
 import { runToolStep } from "./tool";
 
 interface ModelSpec {

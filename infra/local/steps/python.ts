@@ -2,7 +2,7 @@ import { shortHash } from "../../canonical";
 import { ensureEntry, type Build } from "../caches";
 import { runBuild } from "../processes/builds";
 import { plainEnvironment } from "../processes/environment";
-import { lockFile, lockHash } from "../tools";
+import { lockFile, lockHash } from "../../locks";
 import { ensureUv, type Uv } from "../uv";
 import { runToolStep } from "./tool";
 

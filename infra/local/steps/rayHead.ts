@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { jobEnvironment } from "../jobEnvironment";
 import { makeShortFolder, places, rayFolder } from "../places";
-import type { ports } from "../ports";
+import type { ports } from "../../ports";
 import { accepts, get } from "../processes/health";
 import { rayAccess } from "../rayAccess";
 import { pythonOf } from "../tools";

@@ -15,7 +15,8 @@ import {
 import { ivyXml, proxyOptions } from "../../../infra/local/ivy";
 import { BuildLog, endAbandoned, runBuild } from "../../../infra/local/processes/builds";
 import { startOf } from "../../../infra/local/processes/processTable";
-import { lockedJars, modelIdentity, ownModelHash, parseJars } from "../../../infra/local/tools";
+import { lockedJars, parseJars } from "../../../infra/locks";
+import { modelIdentity, ownModelHash } from "../../../infra/model";
 import { removeStanding, writeStanding } from "../../../infra/standing";
 
 let folder: string;

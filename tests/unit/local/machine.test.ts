@@ -1,9 +1,10 @@
 import * as net from "node:net";
 import { describe, expect, it } from "vitest";
+import { isFree } from "../../../infra/freePorts";
 import { chooseDevice } from "../../../infra/local/device";
 import { parseGoVersion } from "../../../infra/local/machine/go";
 import { chooseJava, type JavaFacts } from "../../../infra/local/machine/java";
-import { isFree, socketsOn, whoListens } from "../../../infra/local/machine/listening";
+import { socketsOn, whoListens } from "../../../infra/local/machine/listening";
 import { gpusOf } from "../../../infra/local/machine/nvidia";
 import { findPython, parseRange, type Python } from "../../../infra/local/machine/python";
 import { portTaken } from "../../../infra/local/preflight";

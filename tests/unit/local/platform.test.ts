@@ -52,7 +52,7 @@ describe("target local", () => {
     const types = new Set(result.all.map(({ type }) => type));
     expect([...types].sort()).toEqual([
       "command:local:Command",
-      "engine-comparison:local:Credentials",
+      "engine-comparison:credentials:KeptCredentials",
       "engine-comparison:local:Minio",
       "engine-comparison:local:RayCluster",
       "engine-comparison:local:SparkCluster",
@@ -62,7 +62,7 @@ describe("target local", () => {
     ]);
     const commands = result.all.filter(({ type }) => type === "command:local:Command");
     for (const { name, parent } of commands)
-      expect(parent, name).toContain("engine-comparison:local:");
+      expect(parent, name).toContain("engine-comparison:");
   });
 
   it("updates and deletes what stands, and never replaces it", () => {
@@ -70,7 +70,7 @@ describe("target local", () => {
       if (type !== "command:local:Command") continue;
       expect(inputs.triggers, name).toBeUndefined();
       expect(inputs.create, name).toMatch(
-        /^exec node --import tsx infra\/local\/steps\/\w+\.ts create$/,
+        /^exec node --import tsx infra\/(local|credentials)\/steps\/\w+\.ts create$/,
       );
       expect(inputs.update, name).toMatch(/ update$/);
       expect(inputs.delete, name).toMatch(/ delete$/);

@@ -2,12 +2,12 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { text } from "node:stream/consumers";
 import { canonicalJson } from "../../canonical";
+import { stackFolder } from "../../folders";
 import { forgetOwner } from "../../ownership";
 import { runStep, type StepContext } from "../../runStep";
 import { readStanding } from "../../standing";
 import { UserError } from "../../userError";
-import { places } from "../places";
-import { readCredentials, type Credentials } from "../secrets";
+import { credentialFiles, readCredentials, type Credentials } from "../files";
 
 /** What stdin holds: what the settings gave, and nothing for what is to be random. */
 type Given = Partial<Pick<Credentials, "minioRootUser" | "minioRootPassword">>;
@@ -20,8 +20,7 @@ void runStep<unknown>({
   },
   /** Goes last of all that needs a stack to stand, so the stack's name is free again. */
   async delete({ stack }) {
-    const { credentials, rayToken, sparkSecret } = places(stack);
-    for (const file of [credentials, rayToken, sparkSecret]) fs.rmSync(file, { force: true });
+    for (const file of Object.values(credentialFiles(stack))) fs.rmSync(file, { force: true });
     forgetOwner(stack);
   },
 });
@@ -41,7 +40,8 @@ function checkLines(given: Given): Given {
 }
 
 function keep({ stack, name }: StepContext<unknown>, given: Given): number {
-  const { root, credentials: file, rayToken, sparkSecret } = places(stack);
+  const root = stackFolder(stack);
+  const { all: file, rayToken, sparkSecret } = credentialFiles(stack);
   fs.mkdirSync(root, { recursive: true, mode: 0o700 });
   fs.chmodSync(root, 0o700);
   const known: Partial<Credentials> = readCredentials(stack) ?? {};

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { listeners, ports, sparkDriverBlock } from "../../../infra/local/ports";
+import { listeners } from "../../../infra/local/listeners";
+import { ports, sparkDriverBlock } from "../../../infra/ports";
 
 it("listens at the ports that everybody knows when nothing is shifted", () => {
   const { minio, sparkMaster, ray } = ports(0);

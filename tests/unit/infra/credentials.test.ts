@@ -3,23 +3,23 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { givenCredentials } from "../../../infra/local/credentials";
-import type { Credentials } from "../../../infra/local/secrets";
+import type { Credentials } from "../../../infra/credentials/files";
+import { givenCredentials } from "../../../infra/credentials/keep";
 
 const nothing = { minioRootUser: undefined, minioRootPassword: undefined };
 
 describe("credentials that a stack is given", () => {
   it.each(["local", "dev"])("are the well-known ones on stack %s", (stack) => {
-    expect(givenCredentials({ stack, settings: nothing })).toEqual({
+    expect(givenCredentials(nothing, stack)).toEqual({
       minioRootUser: "minioadmin",
       minioRootPassword: "minioadmin",
     });
   });
 
   it("are random on any other stack, unless they are set", () => {
-    expect(givenCredentials({ stack: "prod", settings: nothing })).toEqual(nothing);
+    expect(givenCredentials(nothing, "prod")).toEqual(nothing);
     const set = { minioRootUser: "me", minioRootPassword: "secret-enough" };
-    expect(givenCredentials({ stack: "prod", settings: set })).toEqual(set);
+    expect(givenCredentials(set, "prod")).toEqual(set);
   });
 });
 
@@ -34,7 +34,7 @@ describe("the credentials step", () => {
   const read = () => JSON.parse(fs.readFileSync(file("credentials.json"), "utf8")) as Credentials;
 
   function step(verb: string, stdin: object) {
-    const done = spawnSync("node", ["--import", "tsx", "infra/local/steps/credentials.ts", verb], {
+    const done = spawnSync("node", ["--import", "tsx", "infra/credentials/steps/keep.ts", verb], {
       cwd: path.resolve(__dirname, "../../.."),
       input: JSON.stringify(stdin),
       encoding: "utf8",
