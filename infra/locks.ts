@@ -20,6 +20,8 @@ function lockText(file: string): string {
 
 export const locks = {
   python: "requirements.lock",
+  gpu: "requirements-gpu.lock",
+  cuda: "requirements-cuda.lock",
   uv: "requirements-uv.lock",
   go: "requirements-go.lock",
   build: "requirements-build.lock",
@@ -36,9 +38,18 @@ export function lockFile(lock: keyof typeof locks): string {
   return path.join(checkout, "pipelines", locks[lock]);
 }
 
+/** What the models run on. */
+export type DeviceName = "cpu" | "cuda";
+
+/** Hash of the locked packages of Python. */
+export function pythonHash(device: DeviceName): string {
+  const cpu = lockHash("python");
+  return device === "cpu" ? cpu : shortHash([cpu, lockHash("gpu"), lockHash("cuda")]);
+}
+
 /** Hash of the locked environment that jobs execute in. */
-export function environmentHash(): string {
-  return shortHash({ python: lockHash("python"), jars: lockHash("jars") });
+export function environmentHash(device: DeviceName): string {
+  return shortHash({ python: pythonHash(device), jars: lockHash("jars") });
 }
 
 /** A jar of the lock. */

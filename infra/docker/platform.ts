@@ -157,7 +157,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     device: plan.device,
     python: app.service.ready,
     quiet: [...services, app.service].map(({ ready }) => ready),
-    environment: shortHash({ locks: environmentHash(), base, device: plan.device }),
+    environment: shortHash({ locks: environmentHash(plan.device), base }),
     model: modelIdentity(settings),
   };
 }

@@ -34,7 +34,7 @@ export async function prepare(settings: Settings, stack: string): Promise<() => 
   const model = modelIdentity(settings);
   if (device.warning) await pulumi.log.warn(device.warning);
   const observed = await observe(stack);
-  await preflight(settings, stack, observed);
+  await preflight(settings, stack, observed, device.device);
   const stopped = observed.fallen.filter(isService);
   if (stopped.length > 0) await pulumi.log.info(`services stopped: ${stopped.join(", ")}`);
   return () => declare(settings, stack, { observed, device, model });
@@ -44,7 +44,12 @@ export async function prepare(settings: Settings, stack: string): Promise<() => 
 export function declare(settings: Settings, stack: string, around: Surroundings): Platform {
   const { observed, device, model } = around;
   const port = ports(settings.portOffset);
-  const toolchain = new Toolchain("toolchain", { settings, model, observed });
+  const toolchain = new Toolchain("toolchain", {
+    settings,
+    device: device.device,
+    model,
+    observed,
+  });
   const { python } = toolchain;
   const credentials = new KeptCredentials("credentials", {
     settings,
@@ -64,7 +69,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     device: device.device,
     python: python.resource,
     quiet: [...toolchain.all, minio.ready, ...spark.all, ray.head],
-    environment: environmentHash(),
+    environment: environmentHash(device.device),
     model,
   };
 }

@@ -1,5 +1,6 @@
 import { isFree } from "../freePorts";
 import { cacheFolder, homeFolder } from "../folders";
+import type { DeviceName } from "../locks";
 import type { Settings } from "../settings";
 import { readStanding } from "../standing";
 import { UserError } from "../userError";
@@ -25,6 +26,7 @@ export async function preflight(
   settings: Settings,
   stack: string,
   observed: Observed,
+  device: DeviceName,
 ): Promise<void> {
   const needed = portsNeeded(settings, stack, observed);
   const tools = toolNames.filter((tool) => !observed.alive(tool));
@@ -35,7 +37,7 @@ export async function preflight(
       ...(tools.includes("jars") || needed.length > 0 ? attempt(() => findJava()) : []),
     ],
     ...(tools.includes("python") || tools.includes("minio-binary")
-      ? { cacheFree: freeDisk(cacheFolder()) }
+      ? { cacheFree: freeDisk(cacheFolder()), device }
       : {}),
     ...(needed.length > 0
       ? { homeFree: freeDisk(places(stack).root), memoryFree: freeMemory() }

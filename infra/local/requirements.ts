@@ -1,11 +1,15 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import type { DeviceName } from "../locks";
 import { UserError } from "../userError";
 
 const gib = 2 ** 30;
 
 /** What an installation of the toolchain takes at its peak: Python 2.5 GiB, building MinIO 3 GiB. */
 const toolchainDisk = 7 * gib;
+
+/** What CUDA takes besides, packed and unpacked. */
+const cudaDisk = 5 * gib;
 
 /** What a stack takes: the sample datasets twice, outputs, shuffle files and logs. */
 const stackDisk = 2 * gib;
@@ -48,6 +52,8 @@ export function unusableFolders(cache: string, home: string): UserError[] {
 export interface Found {
   /** Free bytes where the caches go, if something must be installed. */
   readonly cacheFree?: { readonly folder: string; readonly bytes: number };
+  /** What the toolchain is for. @default cpu */
+  readonly device?: DeviceName;
   /** Free bytes where the stack folder goes. */
   readonly homeFree?: { readonly folder: string; readonly bytes: number };
   /** Memory that could be had without swapping, if services must be started. */
@@ -58,10 +64,11 @@ export interface Found {
 
 /** Everything that stands in the way of a deployment, at once rather than one by one. */
 export function lacking(found: Found): UserError[] {
-  const { cacheFree, homeFree, memoryFree, missing } = found;
+  const { cacheFree, device, homeFree, memoryFree, missing } = found;
+  const toolchain = toolchainDisk + (device === "cuda" ? cudaDisk : 0);
   return [
     ...missing,
-    ...tooSmall(cacheFree, toolchainDisk, "the toolchain", "ENGINE_COMPARISON_CACHE"),
+    ...tooSmall(cacheFree, toolchain, "the toolchain", "ENGINE_COMPARISON_CACHE"),
     ...tooSmall(homeFree, stackDisk, "a stack", "ENGINE_COMPARISON_HOME"),
     ...(memoryFree !== undefined && memoryFree < servicesMemory
       ? [

@@ -1,12 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
-import { lockHash, minioVersion } from "../locks";
+import { lockHash, minioVersion, pythonHash, type DeviceName } from "../locks";
 import { step } from "../step";
 import type { Observed } from "./observe";
 import type { ToolName } from "./tools";
 
 export interface ToolchainArgs {
   readonly settings: Pick<Settings, "modelPath">;
+  readonly device: DeviceName;
   /** Identity of the model file. */
   readonly model: string;
   readonly observed: Observed;
@@ -30,7 +31,7 @@ export class Toolchain extends pulumi.ComponentResource {
 
   constructor(name: string, args: ToolchainArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:local:Toolchain", name, {}, opts);
-    const { settings, model, observed } = args;
+    const { settings, device, model, observed } = args;
     const { modelPath } = settings;
     const tool = (
       name: ToolName,
@@ -47,7 +48,7 @@ export class Toolchain extends pulumi.ComponentResource {
       };
     };
 
-    this.python = tool("python", "python", { lock: lockHash("python") });
+    this.python = tool("python", "python", { lock: pythonHash(device), device });
     const onPython = [this.python.resource];
     this.minioBinary = tool("minio-binary", "minioBinary", { version: minioVersion });
     this.jars = tool("jars", "jars", { lock: lockHash("jars") }, onPython);

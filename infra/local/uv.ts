@@ -22,6 +22,8 @@ export interface Uv {
    * @returns its interpreter
    */
   environment(build: Build, locks: readonly string[]): Promise<string>;
+  /** Takes a package out of a build's environment, and puts what the locks hold in its place. */
+  replace(build: Build, name: string, locks: readonly string[]): Promise<void>;
 }
 
 /** Makes uv stand in the cache. */
@@ -49,15 +51,15 @@ export async function ensureUv(log: BuildLog): Promise<Uv> {
     if (!fs.existsSync(path.join(folder, "bin", "uv"))) throw new Error("pip installed no uv");
   });
   const uv = path.join(home, "bin", "uv");
-  return { python, environment: (build, locks) => installLocked(uv, python, build, locks) };
+  return {
+    python,
+    environment: (build, locks) => installLocked(uv, python, build, locks),
+    replace: (build, name, locks) => replaceLocked(uv, build, name, locks),
+  };
 }
 
-async function installLocked(
-  uv: string,
-  base: Python,
-  { folder, log, pidFile }: Build,
-  locks: readonly string[],
-): Promise<string> {
+/** Runs uv for a build. */
+function running(uv: string, { log, pidFile }: Build) {
   const env = {
     ...downloadEnvironment(),
     UV_CACHE_DIR: path.join(cacheFolder(), "uv-downloads"),
@@ -65,7 +67,33 @@ async function installLocked(
     UV_NO_PROGRESS: "1",
     UV_NO_CONFIG: "1",
   };
-  const run = (...args: string[]) => runBuild(log, { argv: [uv, ...args], env, pidFile, advice });
+  return (...args: string[]) => runBuild(log, { argv: [uv, ...args], env, pidFile, advice });
+}
+
+async function replaceLocked(
+  uv: string,
+  build: Build,
+  name: string,
+  locks: readonly string[],
+): Promise<void> {
+  const run = running(uv, build);
+  const python = ["--python", path.join(build.folder, "bin", "python")];
+  // First of all: the files of the two may have the same names.
+  await run("pip", "uninstall", ...python, name);
+  await run(
+    ...["pip", "install", ...python, "--require-hashes", "--no-deps", "--only-binary", ":all:"],
+    ...locks.flatMap((lock) => ["--requirements", lock]),
+  );
+}
+
+async function installLocked(
+  uv: string,
+  base: Python,
+  build: Build,
+  locks: readonly string[],
+): Promise<string> {
+  const { folder } = build;
+  const run = running(uv, build);
   const python = path.join(folder, "bin", "python");
   await run("venv", "--allow-existing", "--python", base.path, folder);
   await run(

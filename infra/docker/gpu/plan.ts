@@ -1,4 +1,5 @@
 import type { GpuAnswers } from "./answers";
+import { gpusIn } from "../../nvidia";
 import { UserError } from "../../userError";
 
 /** How a container is given GPUs. */
@@ -32,7 +33,7 @@ export function gpuPlan(
 ): GpuPlan {
   if (wanted === "off") return { device: "cpu", reason: "gpu is off", notes: [] };
   const found = answers();
-  const gpus = lines(found.nvidiaSmi);
+  const gpus = gpusIn(found.nvidiaSmi);
   const access = accessTo(found);
   if (gpus.length > 0 && access) {
     return { device: "cuda", access, gpus, notes: notesOn(found, gpus, gpuWorkers) };
@@ -48,19 +49,12 @@ export function gpuPlan(
   return { device: "cpu", reason: missing.what, notes: [] };
 }
 
-function lines(text: string | undefined): string[] {
-  return (text ?? "")
-    .split("\n")
-    .map((line) => line.trim())
-    .filter(Boolean);
-}
-
 /** The first way that works: a registered runtime, devices by name (CDI), or the hook of `--gpus`. */
 function accessTo({ info, cdiList, hook }: GpuAnswers): GpuAccess | undefined {
   if (info.Runtimes && "nvidia" in info.Runtimes) return "runtime";
   const devices = [
     ...(info.DiscoveredDevices ?? []).map(({ ID }) => ID ?? ""),
-    ...lines(supportsCdi(info) ? cdiList : undefined),
+    ...(supportsCdi(info) ? (cdiList ?? "") : "").split("\n").map((line) => line.trim()),
   ];
   if (devices.some((device) => device.startsWith("nvidia.com/gpu="))) return "cdi";
   // Docker Desktop has the hook in its own machine, where nobody can look for it.

@@ -1,31 +1,39 @@
 import { shortHash } from "../../canonical";
+import { lockFile, pythonHash, type DeviceName } from "../../locks";
 import { ensureEntry, type Build } from "../caches";
 import { runBuild } from "../processes/builds";
 import { plainEnvironment } from "../processes/environment";
-import { lockFile, lockHash } from "../../locks";
 import { ensureUv, type Uv } from "../uv";
 import { runToolStep } from "./tool";
+
+interface PythonSpec {
+  readonly device: DeviceName;
+}
 
 /** What jobs import first: importing it once compiles it, and shows that the lock fits this machine. */
 const imports =
   "import daft, duckdb, numpy, onnxruntime, pandas, PIL.Image, polars, psutil, pyarrow.parquet, " +
   "pyspark.sql, ray.data, supervisor.supervisord";
 
+const hasCuda = "assert 'CUDAExecutionProvider' in onnxruntime.get_available_providers()";
+
 /** Installs the locked Python environment, in which jobs, services and the supervisor run. */
-void runToolStep("python", async (log) => {
+void runToolStep<PythonSpec>("python", async (log, { spec: { device } }) => {
   const uv = await ensureUv(log);
   const { version } = uv.python;
   const minor = version.split(".").slice(0, 2).join(".");
-  const key = shortHash([lockHash("python"), minor, process.arch, process.platform]);
+  const key = shortHash([pythonHash(device), minor, process.arch, process.platform]);
   const entry = `python/${key}` as const;
-  await ensureEntry(entry, log, (build) => install(uv, build));
+  await ensureEntry(entry, log, (build) => install(uv, build, device));
   return { entry, version };
 });
 
-async function install(uv: Uv, build: Build): Promise<void> {
+async function install(uv: Uv, build: Build, device: DeviceName): Promise<void> {
+  const cuda = device === "cuda";
   const python = await uv.environment(build, [lockFile("python")]);
+  if (cuda) await uv.replace(build, "onnxruntime", [lockFile("gpu"), lockFile("cuda")]);
   await runBuild(build.log, {
-    argv: [python, "-c", imports],
+    argv: [python, "-c", [imports, ...(cuda ? [hasCuda] : [])].join("\n")],
     env: plainEnvironment(),
     pidFile: build.pidFile,
     advice: "the locked packages do not load on this machine; see the requirements in the README",

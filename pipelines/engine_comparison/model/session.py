@@ -275,7 +275,7 @@ def _no_cuda(what: str) -> UserError:
     return UserError(
         f"The device is cuda, and {what}.",
         "A run on the CPU instead would be published as one on a GPU.",
-        "Install the extra `gpu` on a machine with an NVIDIA driver, or set gpu to off.",
+        "See that nvidia-smi lists the GPU with a driver for CUDA 12, or set gpu to off.",
     )
 
 

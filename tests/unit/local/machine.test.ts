@@ -5,10 +5,10 @@ import { chooseDevice } from "../../../infra/local/device";
 import { parseGoVersion } from "../../../infra/local/machine/go";
 import { chooseJava, type JavaFacts } from "../../../infra/local/machine/java";
 import { socketsOn, whoListens } from "../../../infra/local/machine/listening";
-import { gpusOf } from "../../../infra/local/machine/nvidia";
 import { findPython, parseRange, type Python } from "../../../infra/local/machine/python";
 import { portTaken } from "../../../infra/local/preflight";
 import { lacking, together, unusableFolders } from "../../../infra/local/requirements";
+import { gpusIn } from "../../../infra/nvidia";
 import { UserError } from "../../../infra/userError";
 
 describe("Python", () => {
@@ -101,30 +101,30 @@ describe("the device", () => {
   };
 
   it.each([
-    ["off", never, true, { device: "cpu", gpus: 0 }],
-    ["auto", none, true, { device: "cpu", gpus: 0 }],
-    ["auto", one, true, { device: "cuda", gpus: 1 }],
-    ["required", one, true, { device: "cuda", gpus: 1 }],
-  ] as const)("with gpu %s is %s", (gpu, gpus, lock, device) => {
-    expect(chooseDevice(gpu, gpus, lock)).toEqual(device);
+    ["off", never, "linux x64", { device: "cpu", gpus: 0 }],
+    ["auto", none, "linux x64", { device: "cpu", gpus: 0 }],
+    ["auto", one, "linux x64", { device: "cuda", gpus: 1 }],
+    ["required", one, "linux x64", { device: "cuda", gpus: 1 }],
+  ] as const)("with gpu %s is %s", (gpu, gpus, machine, device) => {
+    expect(chooseDevice(gpu, gpus, machine)).toEqual(device);
   });
 
-  it("is the CPU, with a warning, where the environment has no CUDA", () => {
-    const { device, warning } = chooseDevice("auto", one, false);
+  it("is the CPU, with a warning, where there is no build with CUDA", () => {
+    const { device, warning } = chooseDevice("auto", one, "linux arm64");
     expect(device).toBe("cpu");
     expect(warning).toContain("NVIDIA H100 is not used");
   });
 
   it("is refused when a GPU is required and cannot be used", () => {
-    expect(() => chooseDevice("required", none, true)).toThrow(UserError);
-    expect(() => chooseDevice("required", one, false)).toThrow(
-      "no Python environment for NVIDIA H100",
+    expect(() => chooseDevice("required", none, "linux x64")).toThrow(UserError);
+    expect(() => chooseDevice("required", one, "linux arm64")).toThrow(
+      "ONNX Runtime has no CUDA build for linux arm64",
     );
   });
 
   it("knows GPUs from what nvidia-smi prints", () => {
-    expect(gpusOf("NVIDIA H100\nNVIDIA H100\n")).toHaveLength(2);
-    expect(gpusOf("")).toEqual([]);
+    expect(gpusIn("NVIDIA H100\nNVIDIA H100\n")).toHaveLength(2);
+    expect(gpusIn("")).toEqual([]);
   });
 });
 
@@ -179,6 +179,12 @@ describe("room", () => {
     expect(
       lacking({ cacheFree: plenty, homeFree: plenty, memoryFree: 8 * gib, missing: [] }),
     ).toEqual([]);
+  });
+
+  it("is more with CUDA", () => {
+    const cacheFree = { folder: "/x", bytes: 8 * gib };
+    expect(lacking({ cacheFree, device: "cpu", missing: [] })).toEqual([]);
+    expect(lacking({ cacheFree, device: "cuda", missing: [] })).toHaveLength(1);
   });
 
   it("is told all at once with what else is missing", () => {

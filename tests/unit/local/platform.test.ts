@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import type { Device } from "../../../infra/local/device";
 import type { Observed } from "../../../infra/local/observe";
 import { declare } from "../../../infra/local/platform";
 import type { Platform } from "../../../infra/platform";
@@ -16,8 +17,10 @@ async function declared(options: {
   config?: Record<string, string>;
   stack?: string;
   incarnations?: Record<string, number>;
+  device?: Device;
 }): Promise<{ all: Recorded[]; platform: Platform; command: (name: string) => Recorded }> {
   const { config = {}, stack = "local", incarnations = {} } = options;
+  const { device = { device: "cpu", gpus: 0 } } = options;
   const settings = parseSettings(defaultConfig({ target: "local", ...config }), largeMachine);
   let platform: Platform | undefined;
   const all = await record(
@@ -25,7 +28,7 @@ async function declared(options: {
     () => {
       platform = declare(settings, stack, {
         observed: observed(incarnations),
-        device: { device: "cpu", gpus: 0 },
+        device,
         model: "f00d",
       });
     },
@@ -61,8 +64,7 @@ describe("target local", () => {
       "pulumi:pulumi:Stack",
     ]);
     const commands = result.all.filter(({ type }) => type === "command:local:Command");
-    for (const { name, parent } of commands)
-      expect(parent, name).toContain("engine-comparison:");
+    for (const { name, parent } of commands) expect(parent, name).toContain("engine-comparison:");
   });
 
   it("updates and deletes what stands, and never replaces it", () => {
@@ -135,6 +137,15 @@ describe("target local", () => {
         );
       }
     }
+  });
+
+  it("gives a machine with GPUs another Python environment, and Ray its GPUs", async () => {
+    const { command, platform } = await declared({ device: { device: "cuda", gpus: 2 } });
+    expect(spec(command("python"))).toMatchObject({ device: "cuda" });
+    expect(spec(command("python")).lock).not.toBe(spec(result.command("python")).lock);
+    expect(spec(command("ray-head")).gpus).toBe(2);
+    expect(platform.device).toBe("cuda");
+    expect(platform.environment).not.toBe(result.platform.environment);
   });
 
   it("gives lost data a new marker", async () => {

@@ -1,0 +1,18 @@
+import { probe } from "./probe";
+
+/** WSL2 keeps the driver's programs in a folder that is not on everybody's PATH. */
+const wslSmi = "/usr/lib/wsl/lib/nvidia-smi";
+
+/** What `nvidia-smi` lists: a line of name and memory for each GPU; undefined: no answer within 10 s. */
+export function askNvidiaSmi(): string | undefined {
+  const query = ["--query-gpu=name,memory.total", "--format=csv,noheader"];
+  return probe(["nvidia-smi", ...query]) ?? probe([wslSmi, ...query]);
+}
+
+/** Name and memory of each GPU, e.g. `NVIDIA GeForce RTX 4090, 24564 MiB`. */
+export function gpusIn(listing: string | undefined): string[] {
+  return (listing ?? "")
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
+}
