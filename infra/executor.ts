@@ -8,7 +8,6 @@ export interface Connection {
     readonly accessKey: string;
     readonly secretKey: string;
     readonly pathStyle: boolean;
-    readonly caFile: string | null;
   };
   readonly [other: string]: unknown;
 }

@@ -171,6 +171,5 @@ function keys(stack: string): Omit<Connection["store"], "endpoint"> {
     accessKey: credentials.minioRootUser,
     secretKey: credentials.minioRootPassword,
     pathStyle: true,
-    caFile: null,
   };
 }

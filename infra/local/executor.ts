@@ -89,7 +89,6 @@ function storeOf(stack: string): Connection["store"] {
     accessKey: credentials.minioRootUser,
     secretKey: credentials.minioRootPassword,
     pathStyle: true,
-    caFile: null,
   };
 }
 

@@ -37,7 +37,6 @@ class StoreSpec:
         access_key: The key's name.
         secret_key: The key's secret.
         path_style: True for `endpoint/bucket/key`, false for `bucket.endpoint/key`.
-        ca_file: A PEM file with the authority that signed the endpoint's certificate, or None.
     """
 
     endpoint: str
@@ -45,7 +44,6 @@ class StoreSpec:
     access_key: str
     secret_key: str
     path_style: bool = True
-    ca_file: str | None = None
 
     @classmethod
     def parse(cls, spec: Mapping[str, Any]) -> StoreSpec:
@@ -56,7 +54,6 @@ class StoreSpec:
             access_key=spec["accessKey"],
             secret_key=spec["secretKey"],
             path_style=bool(spec.get("pathStyle", True)),
-            ca_file=spec.get("caFile"),
         )
 
     def __repr__(self) -> str:
@@ -87,7 +84,6 @@ def open_store(spec: Mapping[str, Any]) -> fs.S3FileSystem:
         scheme="https" if store.encrypted else "http",
         region=store.region,
         force_virtual_addressing=not store.path_style,
-        tls_ca_file_path=store.ca_file,
         connect_timeout=CONNECT_SECONDS,
         request_timeout=REQUEST_SECONDS,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),

@@ -87,7 +87,6 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
             "accessKey": access_key,
             "secretKey": secret_key,
             "pathStyle": True,
-            "caFile": None,
         }
     finally:
         server.kill()

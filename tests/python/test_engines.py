@@ -44,7 +44,6 @@ def spec(tmp_path: Path) -> dict[str, Any]:
             "accessKey": "the-access-key",
             "secretKey": "the-secret-key",
             "pathStyle": True,
-            "caFile": None,
         },
         "buckets": {
             "lake": "lake",

@@ -33,7 +33,6 @@ SPEC = {
     "accessKey": "the-key",
     "secretKey": "the-secret",
     "pathStyle": False,
-    "caFile": None,
 }
 
 

@@ -18,7 +18,6 @@ const store = {
   accessKey: "key",
   secretKey: "secret",
   pathStyle: true,
-  caFile: null,
 };
 
 /** An executor whose leader is a shell script. */
