@@ -4,6 +4,9 @@ import { UserError } from "./userError";
 /** The prefix of this project's keys in a stack's configuration. */
 export const namespace = "engine-comparison";
 
+/** With a higher one, ports would not fit below 65536. */
+export const mostPortOffset = 40_000;
+
 /** The roles of target docker's containers. */
 export const containerRoles = [
   "minio",
@@ -81,7 +84,7 @@ const schema = z.strictObject({
   warmup: count(0, 100),
   repeats: count(1, 1000),
   runTimeoutSeconds: count(10, 86_400),
-  portOffset: count(0, 40_000),
+  portOffset: count(0, mostPortOffset),
   sparkWorkers: count(1, 16),
   sparkWorkerCores: count(1, 256),
   sparkWorkerMemory: memory,

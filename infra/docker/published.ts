@@ -1,4 +1,4 @@
-import { isFree } from "../freePorts";
+import { isFree, nextFreeOffset, otherOffset } from "../freePorts";
 import { ports } from "../ports";
 import { UserError } from "../userError";
 import { inside } from "./inside";
@@ -54,6 +54,10 @@ export function published(portOffset: number): Published[] {
   ];
 }
 
+function externalPorts(portOffset: number): number[] {
+  return published(portOffset).map(({ external }) => external);
+}
+
 /** `http://127.0.0.1:<external>` of a published port. */
 export function urlOf(portOffset: number, internal: number): string {
   const port = published(portOffset).find((each) => each.internal === internal)!.external;
@@ -75,6 +79,6 @@ export async function checkPorts(portOffset: number, runs: (role: Role) => boole
   throw new UserError(
     `port ${taken.join(", port ")} of 127.0.0.1 is in use`,
     "the containers' services are reached there",
-    "end what listens there (`ss -ltnp`), or move the whole stack: set portOffset, e.g. 20000",
+    otherOffset(await nextFreeOffset(portOffset, externalPorts)),
   );
 }

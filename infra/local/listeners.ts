@@ -7,9 +7,11 @@ export interface Listener {
   /** What the port is for, as told to people. */
   readonly purpose: string;
   readonly port: number;
+  /** Whether it is one of a range, of which the service takes those that are free. */
+  readonly shared?: boolean;
 }
 
-/** The table of all that listens in a stack, but for the ranges of workers and drivers. */
+/** The table of all that listens in a stack, but for drivers, which look for ports themselves. */
 export function listeners(offset: number, sparkWorkers: number): Listener[] {
   const { minio, sparkMaster, sparkWorker, ray } = ports(offset);
   const row = (service: string) => (purpose: string, port: number) => ({ service, purpose, port });
@@ -39,5 +41,9 @@ export function listeners(offset: number, sparkWorkers: number): Listener[] {
     ofRay("Ray metrics", ray.metrics),
     ofRay("Ray dashboard's metrics", ray.dashboardMetrics),
     ofRay("Ray autoscaler's metrics", ray.autoscalerMetrics),
+    ...Array.from({ length: ray.lastWorker - ray.firstWorker + 1 }, (_, n) => ({
+      ...ofRay("a worker of Ray's", ray.firstWorker + n),
+      shared: true,
+    })),
   ];
 }

@@ -1,8 +1,8 @@
-import { isFree } from "../freePorts";
+import { isFree, nextFreeOffset, otherOffset } from "../freePorts";
 import { cacheFolder, homeFolder } from "../folders";
 import type { DeviceName } from "../locks";
+import { portsOfNeighbours, recordedPorts } from "../neighbours";
 import type { Settings } from "../settings";
-import { readStanding } from "../standing";
 import { UserError } from "../userError";
 import { findJava } from "./machine/java";
 import { whoListens } from "./machine/listening";
@@ -45,7 +45,7 @@ export async function preflight(
   };
   const errors = lacking(found);
   if (errors.length > 0) throw together(errors);
-  await checkPorts(stack, needed);
+  await checkPorts(stack, needed, settings);
 }
 
 function attempt(check: () => unknown): UserError[] {
@@ -58,9 +58,11 @@ function attempt(check: () => unknown): UserError[] {
   }
 }
 
+type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers">;
+
 /** The ports of services that are to be started: not of those that stand where they are declared. */
 export function portsNeeded(
-  settings: Pick<Settings, "portOffset" | "sparkWorkers">,
+  settings: PortSettings,
   stack: string,
   observed: Pick<Observed, "alive">,
 ): Listener[] {
@@ -70,32 +72,45 @@ export function portsNeeded(
   );
 }
 
-/** The ports that a service's step recorded. */
-function recordedPorts(stack: string, service: string): readonly number[] {
-  const { ports } = (readStanding(stack, service)?.result ?? {}) as {
-    ports?: Record<string, number>;
+/**
+ * @throws UserError for the first port that neither is free nor held by the stack's leftovers, or
+ *   that another running stack has or may take; it names the next offset that is free
+ */
+export async function checkPorts(
+  stack: string,
+  needed: readonly Listener[],
+  settings: PortSettings,
+): Promise<void> {
+  const neighbours = await portsOfNeighbours(stack);
+  const holder = async (listener: Listener) => {
+    const neighbour = neighbours.get(listener.port);
+    if (neighbour) return `${neighbour.service} of stack ${neighbour.stack}`;
+    if (listener.shared || (await isFree(listener.port))) return undefined;
+    const process = whoListens(listener.port);
+    if (process && isOurs(stack, process)) return undefined; // its step ends it
+    return process ? `${process.name} (pid ${process.pid})` : "another user's process";
   };
-  return Object.values(ports ?? {});
-}
-
-/** @throws UserError for the first port that neither is free nor held by the stack's leftovers */
-export async function checkPorts(stack: string, needed: readonly Listener[]): Promise<void> {
   for (const listener of needed) {
-    if (await isFree(listener.port)) continue;
-    const holder = whoListens(listener.port);
-    if (holder && isOurs(stack, holder)) continue; // its step ends it
-    throw portTaken(listener, holder);
+    const who = await holder(listener);
+    if (who === undefined) continue;
+    const portsAt = (offset: number) =>
+      listeners(offset, settings.sparkWorkers).map(({ port }) => port);
+    const free = await nextFreeOffset(settings.portOffset, portsAt, neighbours);
+    throw portTaken(listener, who, settings.portOffset, free);
   }
 }
 
 /** The error for a port that somebody else has. */
-export function portTaken({ port, purpose }: Listener, holder: Process | undefined): UserError {
-  const who = holder ? `${holder.name} (pid ${holder.pid})` : "another user's process";
+export function portTaken(
+  { port, purpose }: Listener,
+  who: string,
+  portOffset: number,
+  free: number | undefined,
+): UserError {
   return new UserError(
     `port ${port} is taken by ${who}`,
-    `${purpose} listens there`,
-    "end that process, or move this stack's ports: --config portOffset=20000 " +
-      "(pulumi config set portOffset 20000)",
+    `with portOffset ${portOffset} it is for ${purpose}`,
+    otherOffset(free),
   );
 }
 

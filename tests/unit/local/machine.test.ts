@@ -152,13 +152,12 @@ describe("ports", () => {
 
   it("say who has them, what they are for and how to move", () => {
     const listener = { service: "minio", purpose: "MinIO's S3 API", port: 9000 };
-    const holder = { pid: 12, parent: 1, name: "node", session: 12 };
-    expect(portTaken(listener, holder).message).toBe(
-      "port 9000 is taken by node (pid 12)\n  why: MinIO's S3 API listens there\n  do:  end that process, " +
-        "or move this stack's ports: --config portOffset=20000 (pulumi config set portOffset 20000)",
+    expect(portTaken(listener, "node (pid 12)", 0, 100).message).toBe(
+      "port 9000 is taken by node (pid 12)\n  why: with portOffset 0 it is for MinIO's S3 API\n  do:  end that process, " +
+        "or move this stack's ports: --config portOffset=100 (pulumi config set portOffset 100) is free",
     );
-    expect(portTaken(listener, undefined).what).toBe(
-      "port 9000 is taken by another user's process",
+    expect(portTaken(listener, "node (pid 12)", 0, undefined).fix).toBe(
+      "end that process: no portOffset is free",
     );
   });
 });

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
-import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { nextFreeOffset } from "../../../infra/freePorts";
 import { places } from "../../../infra/local/places";
 import { listeners } from "../../../infra/local/listeners";
 import { ports } from "../../../infra/ports";
@@ -32,15 +32,10 @@ afterEach(() => {
   process.env = { ...before };
 });
 
-/** An offset that gives MinIO a port that was free just now. */
+/** An offset with free ports, below those that the system gives to outgoing connections. */
 async function freeOffset(): Promise<number> {
-  for (;;) {
-    const server = net.createServer();
-    await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
-    const { port } = server.address() as net.AddressInfo;
-    await new Promise((closed) => server.close(closed));
-    if (port - 9000 <= 40_000) return port - 9000;
-  }
+  const portsAt = (at: number) => listeners(at, 1).map(({ port }) => port);
+  return (await nextFreeOffset(12_000 + Math.floor(Math.random() * 8_000), portsAt))!;
 }
 
 async function holdMinioPort(env: Record<string, string> = {}): Promise<ChildProcess> {
@@ -54,30 +49,59 @@ async function holdMinioPort(env: Record<string, string> = {}): Promise<ChildPro
   return child;
 }
 
+const here = () => ({ portOffset: offset, sparkWorkers: 1 });
 const minioListeners = () => listeners(offset, 1).filter(({ service }) => service === "minio");
 
 it("refuses a port that somebody else has, by name and pid", async () => {
   const child = await holdMinioPort();
-  await expect(checkPorts("one", minioListeners())).rejects.toThrow(
+  await expect(checkPorts("one", minioListeners(), here())).rejects.toThrow(
     new RegExp(`^port ${9000 + offset} is taken by .*\\(pid ${child.pid}\\)\\n.*MinIO's S3 API`),
   );
+});
+
+it.each([
+  [1000, /port \d+ is taken by ray-head of stack two\n.*MinIO's console/],
+  [-100, /port \d+ is taken by ray-head of stack two\n.*a worker of Ray's/],
+  [100, /port \d+ is taken by ray-head of stack two\n.*Ray client server/],
+])(
+  "refuses what another stack may take, %i away, also while it takes it not",
+  async (away, words) => {
+    const other = ports(offset);
+    await holdMinioPort();
+    writeStanding("two", "minio", { incarnation: 1, result: { ports: other.minio } });
+    writeStanding("two", "ray-head", { incarnation: 1, result: { ports: other.ray } });
+    const settings = { portOffset: offset + away, sparkWorkers: 1 };
+    const needed = listeners(settings.portOffset, 1);
+    const error = await checkPorts("one", needed, settings).catch((found: Error) => found);
+    expect(String(error)).toMatch(words);
+    const [, free] = /portOffset=(\d+)/.exec(String(error))!;
+    const moved = { portOffset: Number(free), sparkWorkers: 1 };
+    await checkPorts("one", listeners(moved.portOffset, 1), moved);
+  },
+);
+
+it("forgets the ports of a stack that does not run any more", async () => {
+  writeStanding("two", "minio", { incarnation: 1, result: { ports: ports(offset).minio } });
+  await checkPorts("one", minioListeners(), here());
 });
 
 it.runIf(process.platform === "linux")("lets leftovers of the stack itself have it", async () => {
   fs.mkdirSync(places("one").supervisor, { recursive: true });
   fs.writeFileSync(path.join(places("one").supervisor, "id"), "mine");
   await holdMinioPort({ [marker]: "mine/minio" });
-  await checkPorts("one", minioListeners().slice(0, 1));
+  await checkPorts("one", minioListeners().slice(0, 1), here());
 });
 
 it("looks at no port of a service that stands where it is declared", () => {
-  const needed = (alive: string[], portOffset = 0) =>
+  const needed = (alive: string[], portOffset = 0, of = "minio") =>
     portsNeeded({ portOffset, sparkWorkers: 1 }, "one", {
       alive: (service) => alive.includes(service),
-    }).filter(({ service }) => service === "minio");
+    }).filter(({ service }) => service === of);
   expect(needed([])).toHaveLength(2);
   writeStanding("one", "minio", { incarnation: 1, result: { ports: ports(0).minio } });
   expect(needed(["minio"])).toEqual([]);
   expect(needed(["minio"], 100)).toHaveLength(2);
   expect(needed([])).toHaveLength(2);
+  writeStanding("one", "ray-head", { incarnation: 1, result: { ports: ports(0).ray } });
+  expect(needed(["ray-head"], 0, "ray-head")).toEqual([]);
 });
