@@ -27,7 +27,8 @@ void runServiceStep<RayHeadSpec>({
         // The two listeners that `ray start` has no option for.
         DASHBOARD_METRIC_PORT: String(spec.ports.dashboardMetrics),
         AUTOSCALER_METRIC_PORT: String(spec.ports.autoscalerMetrics),
-        // Workers are slow to start: idle ones are kept for the next task of their job.
+        // Workers are slow to start: idle ones are kept for the next task of their job. How many may be
+        // idle (num_workers_soft_limit) does not matter meanwhile: Ray ends one only if both are passed.
         RAY_idle_worker_killing_time_threshold_ms: "600000",
       },
       directory: places(stack).root,

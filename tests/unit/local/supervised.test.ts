@@ -3,6 +3,8 @@ import * as http from "node:http";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { credentialFiles } from "../../../infra/credentials/files";
+import { localExecutor } from "../../../infra/local/executor";
 import { observe } from "../../../infra/local/observe";
 import { dataMark, places, supervisorSocket } from "../../../infra/local/places";
 import { serviceStatus } from "../../../infra/local/services";
@@ -203,4 +205,13 @@ describe("what of a stack stands", () => {
       { name: "minio", state: "RUNNING", pid: 100, uptime: 60, url: "http://127.0.0.1:9001" },
     ]);
   });
+});
+
+it("a job on Ray, whatever its engine, has the head of Ray counted with it, and one on no cluster nothing", async () => {
+  for (const name of ["minio", "spark-master", "ray-head"]) supervisor.states.set(name, "RUNNING");
+  writeStanding(stack, "minio", { incarnation: 1, result: { endpoint: "http://127.0.0.1:1" } });
+  fs.writeFileSync(credentialFiles(stack).all, JSON.stringify({ minioRootUser: "me" }));
+  const executor = localExecutor(stack);
+  expect((await executor.connection("ray")).services).toEqual([{ name: "ray-head", pid: 100 }]);
+  expect((await executor.connection("none")).services).toEqual([]);
 });
