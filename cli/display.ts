@@ -67,9 +67,14 @@ export class Display {
     this.show(stepLines(event, isRun ? this.args.recordOf(name) : undefined));
   }
 
-  /** How many steps have begun and not ended. */
+  /** How many steps have begun and not ended, without runs that wait for their turn. */
   get inFlight(): number {
-    return this.begun.size;
+    return this.begun.size - this.waiting;
+  }
+
+  /** How many runs wait for their turn. */
+  get waiting(): number {
+    return this.going().filter(({ progress }) => isWaiting(progress)).length;
   }
 
   /** Says something in between. */

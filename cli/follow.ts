@@ -1,4 +1,5 @@
 import { readProgress, readRecord } from "../pipelines/records";
+import { goOn, stopWaiting } from "../pipelines/stopping";
 import { Display } from "./display";
 import { Interrupts } from "./interrupts";
 import type { Watch } from "./runner";
@@ -18,8 +19,10 @@ export async function follow<T>(session: Session, work: (watch: Watch) => Promis
     recordOf: (run) => readRecord(stack, run),
   });
   const interrupts = new Interrupts((what) => {
-    display.say(what === "kill" ? "ending what runs" : stopWords(runner.name, display.inFlight));
+    display.say(what === "kill" ? "ending what runs" : stopWords(runner.name, display));
+    stopWaiting(stack);
   });
+  goOn(stack); // of a process that was killed, whose pid may be another's by now
   const deaf = interrupts.listen();
   display.start();
   try {
@@ -31,13 +34,19 @@ export async function follow<T>(session: Session, work: (watch: Watch) => Promis
   } finally {
     display.end();
     deaf();
+    goOn(stack);
   }
 }
 
 /** The CLI ends its commands when it is interrupted; the embedded runner waits for them. */
-function stopWords(runner: "pulumi" | "embedded", inFlight: number): string {
-  const steps = `${inFlight} ${inFlight === 1 ? "step" : "steps"}`;
+function stopWords(
+  runner: "pulumi" | "embedded",
+  { inFlight, waiting }: Pick<Display, "inFlight" | "waiting">,
+): string {
+  const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
+  const steps = count(inFlight, "step");
+  const turns = waiting === 0 ? "" : `, without the ${count(waiting, "run")} still to come`;
   return runner === "pulumi"
-    ? `stopping: the Pulumi CLI ends the ${steps} in flight; Ctrl-C again waits 10 s at most`
-    : `stopping: no new step starts, waiting for ${steps} in flight; Ctrl-C again ends them now`;
+    ? `stopping: the Pulumi CLI ends the ${steps} in flight${turns}; Ctrl-C again waits 10 s at most`
+    : `stopping: no new step starts, waiting for ${steps} in flight${turns}; Ctrl-C again ends them now`;
 }

@@ -1,3 +1,4 @@
+import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
@@ -26,4 +27,14 @@ export function stackFolder(stack: string): string {
 /** Where the files of a dataset are, with their `manifest.json`; shared by stacks. */
 export function datasetFolder(dataset: string, version: string): string {
   return path.join(cacheFolder(), "datasets", dataset, version);
+}
+
+/** Removes a file, and with the last one its folder; no matter if it is not there. */
+export function removeLast(file: string): void {
+  fs.rmSync(file, { force: true });
+  try {
+    fs.rmdirSync(path.dirname(file));
+  } catch {
+    // there are others, or the folder is gone
+  }
 }

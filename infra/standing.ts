@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "./folders";
+import { removeLast, stackFolder } from "./folders";
 
 /**
  * What a step recorded about a thing that stands (a service, a tool, a dataset): the incarnation
@@ -34,7 +34,7 @@ export function writeStanding(stack: string, name: string, standing: Standing): 
 
 /** Forgets `name`. */
 export function removeStanding(stack: string, name: string): void {
-  fs.rmSync(recordFile(stack, name), { force: true });
+  removeLast(recordFile(stack, name));
 }
 
 /**

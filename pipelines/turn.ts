@@ -3,6 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as lockfile from "proper-lockfile";
+import { UserError } from "../infra/userError";
 
 const pollMs = 200;
 /** A ticket or lock that nobody refreshed for this long belongs to a process that died. */
@@ -19,9 +20,14 @@ function turnFolder(): string {
  * Waits until no other run executes on this machine and none of lower rank is waiting.
  *
  * @param rank the run's declared place; runs of equal rank go in the order of their arrival
+ * @param givesUp whether to give up; asked while it waits
  * @returns what ends the turn
+ * @throws UserError when it has given up
  */
-export async function takeTurn(rank: number): Promise<() => Promise<void>> {
+export async function takeTurn(
+  rank: number,
+  givesUp: () => boolean = () => false,
+): Promise<() => Promise<void>> {
   const folder = turnFolder();
   fs.mkdirSync(folder, { recursive: true, mode: 0o777 });
   const arrived = Date.now();
@@ -30,6 +36,7 @@ export async function takeTurn(rank: number): Promise<() => Promise<void>> {
   fs.writeFileSync(ticket, "");
   try {
     for (;;) {
+      if (givesUp()) throw stopped();
       const now = new Date();
       fs.utimesSync(ticket, now, now);
       const settled = now.getTime() - arrived >= settleMs;
@@ -42,6 +49,14 @@ export async function takeTurn(rank: number): Promise<() => Promise<void>> {
   } finally {
     fs.rmSync(ticket, { force: true });
   }
+}
+
+function stopped(): UserError {
+  return new UserError(
+    "the run was stopped before its turn came",
+    "the deployment that it belongs to was interrupted",
+    "run the same command again: it goes on from here",
+  );
 }
 
 /** The tickets of runs that wait, lowest rank first; those of dead processes are removed. */

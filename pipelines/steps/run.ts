@@ -11,6 +11,7 @@ import { runJob } from "../job";
 import { appendHistory, readRecord, writeProgress, writeRecord } from "../records";
 import { summarise, type RunResult } from "../result";
 import { keepResult } from "../resultStore";
+import { isStopping } from "../stopping";
 import { takeTurn } from "../turn";
 
 interface Spec {
@@ -42,7 +43,10 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
   const log = path.join(stackFolder(stack), "logs", name, `${attempt}.log`);
   const tell = (phase: string | undefined) => writeProgress(stack, name, phase);
   tell("waiting for its turn");
-  const endTurn = await takeTurn(spec.rank);
+  const endTurn = await takeTurn(spec.rank, () => isStopping(stack)).catch((error: unknown) => {
+    tell(undefined);
+    throw error;
+  });
   const executor = executorOf(stack);
   let watch: HostWatch | undefined;
   try {

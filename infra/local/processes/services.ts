@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { shortHash } from "../../canonical";
+import { removeLast } from "../../folders";
 import { UserError } from "../../userError";
 import { places, serviceLog, supervisorSocket } from "../places";
 import { endLeftovers, marker } from "./leftovers";
@@ -93,7 +94,7 @@ export async function removeService(stack: string, name: string): Promise<void> 
   const id = stackId(stack);
   if (id) await endLeftovers(id, (other) => other === name);
   const log = serviceLog(stack, name);
-  for (const file of [log, `${log}.1`]) fs.rmSync(file, { force: true });
+  for (const file of [`${log}.1`, log]) removeLast(file);
 }
 
 async function untilHealthy(stack: string, service: Service): Promise<void> {

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { removeLast } from "../../folders";
 import { runStep, type StepContext } from "../../runStep";
 import { entryFolder, isComplete, registerUse, releaseUse } from "../caches";
 import { places } from "../places";
@@ -26,7 +27,7 @@ export function runToolStep<Spec>(
     },
     async delete({ stack }) {
       releaseUse(stack, tool);
-      fs.rmSync(logFile(stack, tool), { force: true });
+      removeLast(logFile(stack, tool));
     },
   });
 }

@@ -66,6 +66,14 @@ describe("without a terminal", () => {
     expect(state.text).toContain("run 1 of 1: spark/taxi-report: start-up\n");
   });
 
+  it("counts runs that wait for their turn apart from what works", () => {
+    const { display, phase, take } = setUp(false);
+    for (const run of runs) take("start", run);
+    phase(runs[0], "start-up");
+    phase(runs[1], "waiting for its turn");
+    expect([display.inFlight, display.waiting]).toEqual([1, 1]);
+  });
+
   it("breaks a long silence", () => {
     const { state, display, take } = setUp(false);
     take("start", "minio-binary");

@@ -1,8 +1,10 @@
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { goOn, isStopping, stopWaiting } from "../../../pipelines/stopping";
 import { takeTurn } from "../../../pipelines/turn";
 
 let folder: string;
@@ -46,4 +48,41 @@ it("leaves nothing behind", async () => {
   const end = await takeTurn(1);
   await end();
   expect(fs.readdirSync(folder)).toEqual([]);
+});
+
+it("gives up when the deployment is stopped, and lets the next one go", async () => {
+  const end = await takeTurn(0);
+  let stopping = false;
+  const waiting = takeTurn(1, () => stopping);
+  const next = takeTurn(2);
+  stopping = true;
+  await expect(waiting).rejects.toThrow("stopped before its turn came");
+  await end();
+  await (
+    await next
+  )();
+  expect(fs.readdirSync(folder)).toEqual([]);
+});
+
+describe("stopping", () => {
+  const before = process.env.ENGINE_COMPARISON_HOME;
+  beforeEach(() => (process.env.ENGINE_COMPARISON_HOME = folder));
+  afterEach(() => {
+    if (before === undefined) delete process.env.ENGINE_COMPARISON_HOME;
+    else process.env.ENGINE_COMPARISON_HOME = before;
+  });
+
+  it("is asked of one stack, until it goes on", () => {
+    stopWaiting("one");
+    expect([isStopping("one"), isStopping("two")]).toEqual([true, false]);
+    goOn("one");
+    expect(isStopping("one")).toBe(false);
+  });
+
+  it("is not asked by a process that is gone", () => {
+    const { pid } = spawnSync("true");
+    fs.mkdirSync(path.join(folder, "one"));
+    fs.writeFileSync(path.join(folder, "one", "stopping"), String(pid));
+    expect(isStopping("one")).toBe(false);
+  });
 });
