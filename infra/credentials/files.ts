@@ -8,9 +8,14 @@ export interface Credentials {
   readonly minioRootPassword: string;
   readonly sparkSecret: string;
   readonly rayToken: string;
-  /** How often they changed; services restart when it does. */
-  readonly generation: number;
+  readonly generations: Generations;
 }
+
+/** Whose secret it is. */
+export type SecretOwner = "minio" | "spark" | "ray";
+
+/** How often each one's secret changed; its services restart when it does. */
+export type Generations = Readonly<Record<SecretOwner, number>>;
 
 /** Where they are kept, each for this user alone. */
 export function credentialFiles(stack: string) {

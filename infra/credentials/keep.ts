@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings";
 import { printed, step } from "../step";
+import type { Generations } from "./files";
 
 /** The credentials that everybody knows, for the stacks that people try things with. */
 const wellKnown = "minioadmin";
@@ -27,8 +28,8 @@ export interface KeptCredentialsArgs {
 /** The stack's secrets, in files for its user alone; they travel by the step's stdin. */
 export class KeptCredentials extends pulumi.ComponentResource {
   readonly resource: pulumi.Resource;
-  /** How often they changed: an input of what has to restart then. */
-  readonly generation: pulumi.Output<number>;
+  /** How often each changed: an input of what has to restart then. */
+  readonly generations: pulumi.Output<Generations>;
 
   constructor(name: string, args: KeptCredentialsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:credentials:KeptCredentials", name, {}, opts);
@@ -43,9 +44,9 @@ export class KeptCredentials extends pulumi.ComponentResource {
       { parent: this },
     );
     this.resource = kept;
-    this.generation = pulumi
-      .unsecret(printed<{ generation: number }>(kept))
-      .apply(({ generation }) => generation);
+    this.generations = pulumi
+      .unsecret(printed<{ generations: Generations }>(kept))
+      .apply(({ generations }) => generations);
     this.registerOutputs();
   }
 }

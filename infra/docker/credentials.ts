@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { readCredentials } from "../credentials/files";
+import { readCredentials, type Generations } from "../credentials/files";
 import { KeptCredentials } from "../credentials/keep";
 import type { Settings } from "../settings";
 import { incarnation } from "../standing";
@@ -23,8 +23,8 @@ export interface CredentialsArgs {
  * process lists show none; whoever may use Docker or is root can read them, as anything on this machine.
  */
 export class Credentials extends pulumi.ComponentResource {
-  /** Rises when a secret changes. */
-  readonly generation: pulumi.Output<string>;
+  /** Each rises when its secret changes. */
+  readonly generations: pulumi.Output<Generations>;
   /** Stands when the volume has the files. */
   readonly placed: pulumi.Resource;
 
@@ -38,13 +38,13 @@ export class Credentials extends pulumi.ComponentResource {
       { settings, stack, incarnation: incarnation(stack, "credentials", there) },
       { parent: this },
     );
-    this.generation = kept.generation.apply(String);
+    this.generations = kept.generations;
     this.placed = step(
       groundStep,
       {
         script: "infra/docker/steps/credentials.ts",
         spec: {
-          generation: this.generation,
+          generations: this.generations,
           volume: ground.credentials.name,
           image: args.image,
           network: ground.network.id,

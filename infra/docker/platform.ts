@@ -102,7 +102,8 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
 
   const { portOffset } = settings;
   const size = (role: ContainerRole) => sizeOf(role, settings, info.NCPU ?? 1);
-  const shared = { ground, portOffset, generation: credentials.generation };
+  const { generations } = credentials;
+  const shared = { ground, portOffset };
   const engine = { ...shared, image: engineImage.imageName };
   const gpu = gpuArgs(plan);
   const gpus = plan.device === "cuda" ? plan.gpus.length : 0;
@@ -118,13 +119,19 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
 
   const minio = new Minio(
     "object-store",
-    { ...shared, image: minioImage.imageName, size: size("minio") },
+    {
+      ...shared,
+      generation: pulumi.interpolate`${generations.minio}`,
+      image: minioImage.imageName,
+      size: size("minio"),
+    },
     { dependsOn: [minioImage.image, credentials.placed] },
   );
   const spark = new SparkCluster(
     "spark",
     {
       ...engine,
+      generation: pulumi.interpolate`${generations.spark}`,
       settings,
       gpu,
       masterSize: size("spark-master"),
@@ -134,13 +141,28 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   );
   const ray = new RayCluster(
     "ray",
-    { ...engine, settings, gpu, gpus, headSize: size("ray-head"), workerSize: size("ray-worker") },
+    {
+      ...engine,
+      generation: pulumi.interpolate`${generations.ray}`,
+      settings,
+      gpu,
+      gpus,
+      headSize: size("ray-head"),
+      workerSize: size("ray-worker"),
+    },
     opts,
   );
   const services = [minio.service, spark.master, ...spark.workers, ray.head, ray.worker];
   const app = new App(
     "workplace",
-    { ...engine, gpu, size: size("app"), facts: jobFacts(settings, gpus) },
+    {
+      ...engine,
+      // It has all of them; what a shell in it has read would be the old ones.
+      generation: pulumi.interpolate`${generations.minio}.${generations.spark}.${generations.ray}`,
+      gpu,
+      size: size("app"),
+      facts: jobFacts(settings, gpus),
+    },
     { dependsOn: services.map(({ ready }) => ready) },
   );
 

@@ -30,7 +30,7 @@ export interface ServiceArgs {
   /** How long it may take to end before it is killed. */
   readonly stopSeconds: number;
   readonly gpu?: GpuArgs;
-  /** Changes when secrets do: the container is then replaced. */
+  /** Changes when its secret does: the container is then replaced. */
   readonly generation: pulumi.Input<string>;
   /** Facts that are recorded when the service is healthy. */
   readonly facts?: Readonly<Record<string, string | number>>;

@@ -39,6 +39,7 @@ export class Minio extends pulumi.ComponentResource implements ObjectStore {
       "minio",
       {
         script: "minio",
+        secret: "minio",
         spec: { ports, binary: binary.identity, data: this.marker },
         dependsOn: [this.data, binary.resource],
       },

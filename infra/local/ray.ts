@@ -23,6 +23,7 @@ export class RayCluster extends pulumi.ComponentResource {
       "ray-head",
       {
         script: "rayHead",
+        secret: "ray",
         spec: {
           ports,
           cpus: settings.rayCpus,

@@ -22,7 +22,11 @@ export class SparkCluster extends pulumi.ComponentResource {
 
     const master = supervisor.service(
       "spark-master",
-      { script: "sparkMaster", spec: { ports: ports.sparkMaster, driverPorts: ports.sparkDriver } },
+      {
+        script: "sparkMaster",
+        secret: "spark",
+        spec: { ports: ports.sparkMaster, driverPorts: ports.sparkDriver },
+      },
       child,
     );
     const worker = (index: number) =>
@@ -30,6 +34,7 @@ export class SparkCluster extends pulumi.ComponentResource {
         `spark-worker-${index}`,
         {
           script: "sparkWorker",
+          secret: "spark",
           spec: {
             ports: ports.sparkWorker(index),
             master: ports.sparkMaster,

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { step, type StepSpec } from "../step";
+import type { SecretOwner } from "../credentials/files";
 import type { KeptCredentials } from "../credentials/keep";
 import type { Observed } from "./observe";
 import type { Tool } from "./toolchain";
@@ -15,6 +16,8 @@ export interface ServiceArgs {
   /** The script, e.g. `minio` for `infra/local/steps/minio.ts`. */
   readonly script: string;
   readonly spec: StepSpec;
+  /** Whose secret it is protected by. */
+  readonly secret: SecretOwner;
   readonly dependsOn?: pulumi.Resource[];
 }
 
@@ -41,12 +44,12 @@ export class Supervisor extends pulumi.ComponentResource {
   }
 
   /**
-   * Declares a service. It starts again when its spec, the supervisor or the credentials change,
+   * Declares a service. It starts again when its spec, the supervisor or its secret change,
    * and when it is found dead.
    */
   service(name: string, service: ServiceArgs, opts: { parent: pulumi.Resource }): pulumi.Resource {
     const { credentials, observed } = this.args;
-    const { script, spec, dependsOn = [] } = service;
+    const { script, spec, secret, dependsOn = [] } = service;
     return step(
       name,
       {
@@ -55,7 +58,7 @@ export class Supervisor extends pulumi.ComponentResource {
           ...spec,
           incarnation: observed.incarnation(name),
           supervisor: this.identity,
-          credentials: credentials.generation,
+          credentials: credentials.generations[secret],
         },
       },
       { ...opts, dependsOn: [this.resource, credentials.resource, ...dependsOn] },

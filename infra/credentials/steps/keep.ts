@@ -7,16 +7,22 @@ import { forgetOwner } from "../../ownership";
 import { runStep, type StepContext } from "../../runStep";
 import { readStanding } from "../../standing";
 import { UserError } from "../../userError";
-import { credentialFiles, readCredentials, type Credentials } from "../files";
+import {
+  credentialFiles,
+  readCredentials,
+  type Credentials,
+  type Generations,
+  type SecretOwner,
+} from "../files";
 
 /** What stdin holds: what the settings gave, and nothing for what is to be random. */
 type Given = Partial<Pick<Credentials, "minioRootUser" | "minioRootPassword">>;
 
-/** Keeps the stack's secrets in files for its user alone; prints only how often they changed. */
+/** Keeps the stack's secrets in files for its user alone; prints only how often each changed. */
 void runStep<unknown>({
   async create(context) {
     const given = JSON.parse((await text(process.stdin)) || "{}") as Given;
-    return { generation: keep(context, checkLines(given)) };
+    return { generations: keep(context, checkLines(given)) };
   },
   /** Goes last of all that needs a stack to stand, so the stack's name is free again. */
   async delete({ stack }) {
@@ -39,26 +45,44 @@ function checkLines(given: Given): Given {
   return given;
 }
 
-function keep({ stack, name }: StepContext<unknown>, given: Given): number {
+function keep({ stack, name }: StepContext<unknown>, given: Given): Generations {
   const root = stackFolder(stack);
   const { all: file, rayToken, sparkSecret } = credentialFiles(stack);
   fs.mkdirSync(root, { recursive: true, mode: 0o700 });
   fs.chmodSync(root, 0o700);
-  const known: Partial<Credentials> = readCredentials(stack) ?? {};
-  const recorded = Number(readStanding(stack, name)?.result.generation ?? 0);
-  const { generation: last = recorded, ...before } = known;
+  const before: Partial<Credentials> = readCredentials(stack) ?? {};
   const now = {
     minioRootUser: given.minioRootUser ?? before.minioRootUser ?? `ec${secret(8)}`,
     minioRootPassword: given.minioRootPassword ?? before.minioRootPassword ?? secret(20),
     sparkSecret: before.sparkSecret ?? secret(32),
     rayToken: before.rayToken ?? secret(32),
   };
-  const generation =
-    canonicalJson(now) === canonicalJson(before) ? last : Math.max(last, recorded) + 1;
+  const recorded = readStanding(stack, name)?.result.generations as Generations | undefined;
+  const generationOf = (owner: SecretOwner) => {
+    const last = Math.max(before.generations?.[owner] ?? 0, recorded?.[owner] ?? 0);
+    return canonicalJson(secretsOf(owner, now)) === canonicalJson(secretsOf(owner, before))
+      ? last
+      : last + 1;
+  };
+  const generations = {
+    minio: generationOf("minio"),
+    spark: generationOf("spark"),
+    ray: generationOf("ray"),
+  };
   writePrivately(rayToken, now.rayToken);
   writePrivately(sparkSecret, now.sparkSecret);
-  writePrivately(file, JSON.stringify({ ...now, generation }));
-  return generation;
+  writePrivately(file, JSON.stringify({ ...now, generations }));
+  return generations;
+}
+
+function secretsOf(owner: SecretOwner, all: Partial<Credentials>) {
+  const {
+    minioRootUser = null,
+    minioRootPassword = null,
+    sparkSecret = null,
+    rayToken = null,
+  } = all;
+  return { minio: [minioRootUser, minioRootPassword], spark: sparkSecret, ray: rayToken }[owner];
 }
 
 function secret(bytes: number): string {

@@ -1,11 +1,11 @@
 import { runStep } from "../../runStep";
-import { readCredentials, type Credentials } from "../../credentials/files";
+import { readCredentials, type Credentials, type Generations } from "../../credentials/files";
 import { Docker } from "../daemon";
 import { credentialsFolder, imagePaths, sparkMasterUrl, storeEndpoint } from "../inside";
 import { shortLived } from "../shortLived";
 
 interface Spec {
-  readonly generation: string;
+  readonly generations: Generations;
   readonly volume: string;
   readonly image: string;
   readonly network: string;
@@ -30,8 +30,8 @@ void runStep<Spec>({
       [...shortLived(stack, spec.image, mount), "bash", "-c", write],
       files.map(([name, text]) => `${name} ${Buffer.from(text).toString("base64")}\n`).join(""),
     );
-    const { generation, network, volumes } = spec;
-    return { files: files.length, generation, network, volumes };
+    const { generations, network, volumes } = spec;
+    return { files: files.length, generations, network, volumes };
   },
 });
 

@@ -68,10 +68,11 @@ async function declared(
     stack?: string;
     found?: Found;
     plan?: GpuPlan;
-    generation?: number;
+    generations?: Record<string, number>;
   } = {},
 ) {
-  const { config = {}, stack = "dev", found = nothing, plan = cpu, generation = 3 } = options;
+  const { config = {}, stack = "dev", found = nothing, plan = cpu } = options;
+  const { generations = { minio: 3, spark: 3, ray: 3 } } = options;
   const settings = parseSettings(defaultConfig({ target: "docker", ...config }), largeMachine);
   let platform: Platform | undefined;
   const all = (await record(
@@ -84,7 +85,7 @@ async function declared(
         plan,
       });
     },
-    (name) => (name === "credentials" ? JSON.stringify({ generation }) : "{}"),
+    (name) => (name === "credentials" ? JSON.stringify({ generations }) : "{}"),
   )) as unknown as Recorded[];
   const of = (type: string, name: string) => {
     const one = all.find((each) => each.type === type && each.name === name);
@@ -446,12 +447,19 @@ describe("drift", () => {
     expect(graph.platform.objectStore.marker).toBe("volume 6");
   });
 
-  it("replaces every container when the credentials change", async () => {
-    const [before, after] = [await declared({ generation: 3 }), await declared({ generation: 4 })];
-    for (const role of roles) {
-      expect(label(before.container(role), "engine-comparison.credentials")).toBe("3");
-      expect(label(after.container(role), "engine-comparison.credentials")).toBe("4");
-    }
+  it.each([
+    ["minio", ["minio", "app"]],
+    ["spark", ["spark-master", "spark-worker-1", "spark-worker-2", "app"]],
+    ["ray", ["ray-head", "ray-worker", "app"]],
+  ])("replaces what is protected by the secret of %s when it changes", async (owner, changed) => {
+    const generations = { minio: 3, spark: 3, ray: 3 };
+    const before = await declared({ generations });
+    const after = await declared({ generations: { ...generations, [owner]: 4 } });
+    const generation = (graph: typeof before, role: string) =>
+      label(graph.container(role), "engine-comparison.credentials");
+    expect(roles.filter((role) => generation(before, role) !== generation(after, role))).toEqual(
+      changed,
+    );
   });
 });
 

@@ -50,8 +50,11 @@ describe("the credentials step", () => {
     return done.stdout;
   }
 
+  const told = (minio: number, spark: number, ray: number) =>
+    `${JSON.stringify({ generations: { minio, spark, ray } })}\n`;
+
   it("makes random ones once, keeps them, and counts each change without telling them", () => {
-    expect(step("create", {})).toBe('{"generation":1}\n');
+    expect(step("create", {})).toBe(told(1, 1, 1));
     const first = read();
     expect(first.minioRootPassword).toMatch(/^[0-9a-f]{40}$/);
     expect(fs.readFileSync(file("ray-token"), "utf8")).toBe(first.rayToken);
@@ -61,18 +64,22 @@ describe("the credentials step", () => {
     }
     expect(fs.statSync(path.join(home, "prod")).mode & 0o777).toBe(0o700);
 
-    expect(step("update", {})).toBe('{"generation":1}\n');
+    expect(step("update", {})).toBe(told(1, 1, 1));
     expect(read()).toEqual(first);
 
-    expect(step("update", { minioRootPassword: "chosen-by-hand" })).toBe('{"generation":2}\n');
-    expect(read()).toEqual({ ...first, minioRootPassword: "chosen-by-hand", generation: 2 });
+    expect(step("update", { minioRootPassword: "chosen-by-hand" })).toBe(told(2, 1, 1));
+    expect(read()).toEqual({
+      ...first,
+      minioRootPassword: "chosen-by-hand",
+      generations: { minio: 2, spark: 1, ray: 1 },
+    });
   });
 
   it("never counts backwards when the file was lost", () => {
     step("create", {});
     step("update", { minioRootPassword: "chosen-by-hand" });
     fs.rmSync(file("credentials.json"));
-    expect(step("update", {})).toBe('{"generation":3}\n');
+    expect(step("update", {})).toBe(told(3, 2, 2));
   });
 
   it("deletes again and again", () => {
