@@ -4,6 +4,7 @@ import type { Verb } from "./verb";
 import { caches } from "./verbs/caches";
 import { compare } from "./verbs/compare";
 import { destroy } from "./verbs/destroy";
+import { doctor } from "./verbs/doctor";
 import { explain } from "./verbs/explain";
 import { logs } from "./verbs/logs";
 import { outputs } from "./verbs/outputs";
@@ -30,6 +31,7 @@ export const verbs: Readonly<Record<string, Verb>> = {
   compare,
   explain,
   status,
+  doctor,
   logs,
   shell,
   caches,
