@@ -60,6 +60,7 @@ export async function convergeService(
   if (!same || running?.statename !== "RUNNING") {
     await removeProgram(stack, name);
     await endLeftovers(id, (other) => other === name);
+    fs.mkdirSync(places(stack).logs, { recursive: true, mode: 0o700 });
     fs.writeFileSync(`${file}.new`, text, { mode: 0o600 });
     fs.renameSync(`${file}.new`, file);
     const socket = supervisorSocket(stack);
