@@ -9,6 +9,7 @@ of the engine, so only the first sample is cold.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -28,11 +29,12 @@ from . import engines, workloads
 from .engines import Context, Engine
 from .errors import UserError
 from .images import ImageRejected, decode
-from .measure import Sampler, describe_host
+from .measure import Meter, OutsideMeter, Reading, Sampler, cores, describe_host
 from .model.session import thread_environment
 from .oracle import oracle_path
 from .protocol import Channel, Spec, run_module
 from .publish import Place, publish, recover
+from .samples import Try, median_seconds, sample_of, take_hot
 from .store import check_store, delete_prefix, in_parallel, list_parquet, told
 from .verify import Verdict
 from .workloads import Workload
@@ -101,6 +103,7 @@ class Attempt:
         finally:
             with suppress(OSError):  # why it failed matters more; the next attempt cleans up too
                 delete_prefix(self.store, self.place.attempt_prefix)
+        rate = judged["rowsIn"] / max(median_seconds(measured["samples"]), 1e-9)
         result = {
             "engine": self.engine.name,
             "workload": self.workload.name,
@@ -110,6 +113,7 @@ class Attempt:
             "startedAt": started,
             **measured,
             **judged,
+            "rowsPerSecond": round(rate, 3),
             "bytesOut": bytes_out,
             "host": describe_host(),
             "outputUri": self.place.uri,
@@ -139,23 +143,25 @@ class Attempt:
 
         Returns:
             The measured fields of the result, and the prefix that the last sample was written to.
+
+        Raises:
+            UserError: The run took more memory than it may.
         """
-        spec = self.context.spec
-        pids = [int(service["pid"]) for service in spec.get("services", [])]
-        with Sampler(os.getpid(), pids, spec["store"].get("pids", [])) as sampler:
+        with self._meter() as meter:
             try:
                 self.channel.phase("start-up")
                 began = time.perf_counter()
                 self.engine.start()
                 start_up = time.perf_counter() - began
-                samples, written = self._samples(sampler)
+                samples, written = self._samples(meter)
                 configuration, versions = self.engine.configuration(), self.engine.versions()
             finally:
                 self.engine.stop()
-            seen = sampler.stop()
+            seen = self._within_memory(meter.read())
         return {
             "startUpSeconds": round(start_up, 3),
             "samples": samples,
+            "limits": self.context.limits,
             "peakMemoryBytes": seen.peak_memory,
             "idleMemoryBytes": seen.idle_memory,
             "cpuSeconds": seen.cpu_seconds,
@@ -168,38 +174,80 @@ class Attempt:
             "versions": {"python": sys.version.split()[0], **versions},
         }, written
 
-    def _samples(self, sampler: Sampler) -> tuple[list[Fields], str]:
-        """Take the warm-ups and the repeats; only the output of the last one is kept.
+    def _meter(self) -> Meter:
+        """What tells memory and CPU: from here, or where this container sees too little, outside."""
+        spec = self.context.spec
+        if spec.get("measuredOutside"):
+            return OutsideMeter(lambda: self.channel.ask("measure"))
+        services = [int(service["pid"]) for service in spec.get("services", [])]
+        return Sampler(os.getpid(), services, spec["store"].get("pids", []))
 
-        The first sample of all is cold and counts as `first`; further warm-ups are not reported.
+    def _samples(self, meter: Meter) -> tuple[list[Fields], str]:
+        """Take the warm-ups and the repeats; only the output of the last execution is kept.
+
+        The first sample of all is cold and counts as `first`; further warm-ups are not reported. It
+        is taken once, whatever others did meanwhile: a second one would not be cold.
         """
         warmup = max(0, int(self.context.inputs.get("warmup", "1")))
         repeats = max(1, int(self.context.inputs.get("repeats", "3")))
+        written = (f"{self.place.attempt_prefix}/{at}" for at in itertools.count())
+        outputs: list[str] = []
+
+        def execute(phase: str) -> Try:
+            self.channel.phase(phase)
+            if outputs:
+                delete_prefix(self.store, outputs[-1])
+            outputs.append(next(written))
+            return self._execute(meter, outputs[-1])
+
+        def hot(name: str) -> list[Try]:
+            return take_hot(lambda n: execute(name if n == 1 else f"{name}, try {n}"), cores())
+
         samples: list[Fields] = []
-        written = ""
         for at in range(warmup + repeats):
-            counted = at >= warmup
-            self.channel.phase(f"sample {at - warmup + 1}/{repeats}" if counted else "warm-up")
-            if written:
-                delete_prefix(self.store, written)
-            written = f"{self.place.attempt_prefix}/{at}"
-            before = sampler.mark()
-            began = time.perf_counter()
-            self.engine.run(self.workload, written)
-            seconds = time.perf_counter() - began
-            after = sampler.mark()
-            if counted or at == 0:
-                samples.append(
-                    {
-                        "kind": "first" if at == 0 else "hot",
-                        "totalSeconds": round(seconds, 4),
-                        "cpuSeconds": round(after.cpu_seconds - before.cpu_seconds, 3),
-                        "othersCpuSeconds": round(
-                            max(0.0, after.others_cpu_seconds - before.others_cpu_seconds), 3
-                        ),
-                    }
-                )
-        return samples, written
+            name = "warm-up" if at < warmup else f"sample {at - warmup + 1}/{repeats}"
+            if at == 0:
+                samples.append(sample_of("first", [execute(name)], cores()))
+            elif at < warmup:
+                execute(name)
+            else:
+                samples.append(sample_of("hot", hot(name), cores()))
+        return samples, outputs[-1]
+
+    def _execute(self, meter: Meter, output: str) -> Try:
+        """Execute the workload once.
+
+        Raises:
+            UserError: The run took more memory than it may.
+        """
+        before = meter.read()
+        began = time.perf_counter()
+        self.engine.run(self.workload, output)
+        seconds = time.perf_counter() - began
+        after = self._within_memory(meter.read())
+        return Try(
+            total_seconds=seconds,
+            cpu_seconds=max(0.0, after.cpu_seconds - before.cpu_seconds),
+            others_cpu_seconds=max(0.0, after.others_cpu_seconds - before.others_cpu_seconds),
+        )
+
+    def _within_memory(self, seen: Reading) -> Reading:
+        """Pass a reading on whose peak is within the run's limit.
+
+        Raises:
+            UserError: It is above.
+        """
+        limit = self.context.limits["memoryBytes"]
+        if seen.peak_memory > limit:
+            raise UserError(
+                f"The run took {gib(seen.peak_memory)} of memory ({seen.memory}) at its peak, and "
+                f"runMemory allows {gib(limit)}.",
+                "Every engine gets the same memory, the services of its own included: a result "
+                "with more would stand beside those that kept to it.",
+                "Set runMemory higher for all engines, or let this run take less by a smaller "
+                "batchSize, sparkWorkerMemory or rayObjectStoreMemory.",
+            )
+        return seen
 
     def _verify(self, written: str) -> Fields:
         """Judge an output by the oracle.
@@ -222,10 +270,10 @@ class Attempt:
                 "Answers for a part of the images would pass for answers for all of them.",
                 "Mend those files in the dataset, or set maxRejected to what you can do without.",
             )
+        bucket = self.context.bucket(self.workload.input_purpose)
         return {
-            "rowsIn": self.workload.count_inputs(
-                self.store, self.context.bucket(self.workload.input_purpose)
-            ),
+            "rowsIn": self.workload.count_inputs(self.store, bucket),
+            "bytesIn": self.workload.input_bytes(self.store, bucket),
             "rows": table.num_rows,
             "rejected": rejected,
             "rejects": rejects,
@@ -295,6 +343,11 @@ def read_oracle(context: Context) -> pa.Table:
             "A result is published only after it was compared with the oracle's.",
             "Deploy again: oracles are made before the first run.",
         ) from error
+
+
+def gib(size: int) -> str:
+    """A size in bytes for people: `6.00 GiB`."""
+    return f"{size / 2**30:.2f} GiB"
 
 
 def validate(result: Fields) -> None:

@@ -7,9 +7,9 @@ The first line of standard input is one JSON object::
     {"module": "engine_comparison.job", "spec": {...}, "seconds": 600}
 
 The leader starts the module in a process session of its own, hands it the spec as one JSON line
-on its standard input, and passes its output and its exit code through. The caller then just holds
-the leader's standard input open: the end of it, however the caller came to its end, means that
-nobody waits for the job any more. The kernel closes that pipe even after `kill -9`, which no
+on its standard input, and passes further lines, its output and its exit code through. The caller
+holds the leader's standard input open: the end of it, however the caller came to its end, means
+that nobody waits for the job any more. The kernel closes that pipe even after `kill -9`, which no
 signal handler survives; that is why the life of the job hangs on it (a cancelled `pulumi up` kills
 only the shell of a command).
 
@@ -33,7 +33,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 GRACE_SECONDS = 0.5
 """What a job gets between TERM and KILL; the whole end stays below a second."""
@@ -50,7 +49,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 def main() -> int:
     """Reads the request, runs the job and returns the exit code."""
     try:
-        request = json.loads(_first_line(0))
+        line, further = _first_line(0)
+        request = json.loads(line)
         module, spec, seconds = request["module"], request["spec"], request.get("seconds")
     except (ValueError, KeyError, TypeError) as error:
         print(f"leader: the first line of standard input is no request: {error}", file=sys.stderr)
@@ -61,28 +61,33 @@ def main() -> int:
     deadline = math.inf if seconds is None else time.monotonic() + float(seconds)
     job = _start(module)
     try:
-        _hand_over(job, spec)
+        _pass_on(job, json.dumps(spec).encode() + b"\n" + further)
         code = _wait(job, deadline, stop_asked)
     finally:
         end_descendants(job.pid)
     if code is not None:
         return code if code >= 0 else 128 - code
-    if stop_asked or _ended(0):
+    if stop_asked or _told(0) == b"":
         print("leader: the caller is gone; the job was ended", file=sys.stderr)
         return EXIT_CALLER_GONE
     print(f"leader: the job ran longer than {seconds} s and was ended", file=sys.stderr)
     return EXIT_TIME_LIMIT
 
 
-def _first_line(descriptor: int) -> str:
-    """Reads up to the first newline, unbuffered: the end of the input is waited for next."""
-    line = bytearray()
-    while b"\n" not in line:
+def _first_line(descriptor: int) -> tuple[bytes, bytes]:
+    """Reads up to the first newline, unbuffered: the end of the input is waited for next.
+
+    Returns:
+        The line, and what came behind it already.
+    """
+    read = bytearray()
+    while b"\n" not in read:
         chunk = os.read(descriptor, 65536)
         if not chunk:
             raise ValueError("standard input ended before a whole line")
-        line += chunk
-    return line.partition(b"\n")[0].decode()
+        read += chunk
+    line, _, further = bytes(read).partition(b"\n")
+    return line, further
 
 
 def _note_signals() -> list[int]:
@@ -103,14 +108,12 @@ def _start(module: str) -> subprocess.Popen[bytes]:
     )
 
 
-def _hand_over(job: subprocess.Popen[bytes], spec: Any) -> None:
-    """Writes the spec to the job. One that dies before it has read is told by its exit code."""
+def _pass_on(job: subprocess.Popen[bytes], line: bytes) -> None:
+    """Writes to the job. One that dies before it has read is told by its exit code."""
     assert job.stdin is not None
     with contextlib.suppress(BrokenPipeError):
-        job.stdin.write(json.dumps(spec).encode() + b"\n")
+        job.stdin.write(line)
         job.stdin.flush()
-    with contextlib.suppress(BrokenPipeError):
-        job.stdin.close()
 
 
 def _wait(job: subprocess.Popen[bytes], deadline: float, stop_asked: list[int]) -> int | None:
@@ -119,19 +122,22 @@ def _wait(job: subprocess.Popen[bytes], deadline: float, stop_asked: list[int]) 
         code = job.poll()
         if code is not None:
             return code
-        if stop_asked or _ended(_TICK_SECONDS):
+        told = _told(_TICK_SECONDS)
+        if stop_asked or told == b"":
             return None
+        if told:
+            _pass_on(job, told)
         if time.monotonic() > deadline:
             return None
 
 
-def _ended(timeout: float) -> bool:
-    """True when standard input is at its end; whatever else arrives there is dropped."""
+def _told(timeout: float) -> bytes | None:
+    """What arrived on standard input; empty at its end, None where nothing came in time."""
     try:
         readable, _, _ = select.select([0], [], [], timeout)
-        return bool(readable) and os.read(0, 65536) == b""
+        return os.read(0, 65536) if readable else None
     except OSError:
-        return True
+        return b""
 
 
 def end_descendants(job: int) -> None:

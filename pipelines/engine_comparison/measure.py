@@ -6,7 +6,7 @@ so the sampler is a small process of its own::
     python -m engine_comparison.measure
 
 It gets one JSON line, `{"job": pid, "services": [pid, ...], "store": [pid, ...]}`, and then one
-line for every question, `mark` or `stop`, which it answers with one JSON line each (`Reading`).
+line for every question, which it answers with one JSON line each (`Reading`).
 
 Memory is the proportional set size (PSS): a page that n processes share counts 1/n for each, so
 that a sum over processes counts it once. Where there is no PSS (not Linux, or another user's
@@ -26,7 +26,8 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -50,7 +51,8 @@ class Reading:
         idle_memory: Memory of the services before the job began its work, bytes.
         cpu_seconds: CPU of job and services since the sampler started.
         others_cpu_seconds: CPU of all else on the machine since then, without the object store.
-        memory: `pss`, or `rss` where at least one process had no PSS to read.
+        memory: `pss`, or `rss` where at least one process had no PSS to read; `cgroup` where it was
+            measured from outside a container.
         samples: How many times memory was read.
     """
 
@@ -62,8 +64,45 @@ class Reading:
     samples: int
 
 
-class Sampler:
-    """The sampler process of one job. Use as a context manager around all that is measured."""
+class Meter(ABC):
+    """What measures a job. Use as a context manager around all that is measured."""
+
+    @abstractmethod
+    def read(self) -> Reading:
+        """What was seen up to now."""
+
+    def __enter__(self) -> Meter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the measurement."""
+
+
+class OutsideMeter(Meter):
+    """The meter of a job in a container, which sees neither its engine's services nor the others.
+
+    Whoever started the job measures, and began before it.
+    """
+
+    def __init__(self, ask: Callable[[], dict[str, Any]]) -> None:
+        """Keep how to ask: `ask` returns the fields of a reading, named as in a result."""
+        self._ask = ask
+
+    def read(self) -> Reading:
+        """What was seen up to now."""
+        seen = self._ask()
+        return Reading(
+            peak_memory=int(seen["peakMemoryBytes"]),
+            idle_memory=int(seen["idleMemoryBytes"]),
+            cpu_seconds=float(seen["cpuSeconds"]),
+            others_cpu_seconds=float(seen["othersCpuSeconds"]),
+            memory=str(seen["memoryMeasure"]),
+            samples=int(seen["readings"]),
+        )
+
+
+class Sampler(Meter):
+    """The sampler process of one job, on the machine where the engine's services are too."""
 
     def __init__(self, job: int, services: Iterable[int], store: Iterable[int] = ()) -> None:
         """Start sampling.
@@ -82,28 +121,19 @@ class Sampler:
         )
         watched = {"job": job, "services": list(services), "store": list(store)}
         self._send(json.dumps(watched))
-        self.mark()  # the idle value is taken before the caller goes on
+        self.read()  # the idle value is taken before the caller goes on
 
-    def mark(self) -> Reading:
+    def read(self) -> Reading:
         """What was seen up to now.
 
         Raises:
             RuntimeError: The sampler has died or does not answer.
         """
-        self._send("mark")
+        self._send("read")
         return self._receive()
 
-    def stop(self) -> Reading:
-        """End sampling and return the last reading."""
-        self._send("stop")
-        reading = self._receive()
-        self.__exit__()
-        return reading
-
-    def __enter__(self) -> Sampler:
-        return self
-
     def __exit__(self, *_: object) -> None:
+        """End the sampler process."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()  # its end is the sampler's end
@@ -244,13 +274,18 @@ def _machine_cpu() -> float:
     return float(sum(times) - idle - getattr(times, "guest_nice", 0.0))
 
 
+def cores() -> int:
+    """Cores of the machine, at least 1."""
+    return psutil.cpu_count() or 1
+
+
 def describe_host() -> dict[str, Any]:
     """What the machine is: it goes into a result, since figures of two machines say little."""
     return {
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "cpu": _cpu_name(),
-        "cores": psutil.cpu_count() or 0,
+        "cores": cores(),
         "memoryBytes": psutil.virtual_memory().total,
     }
 
@@ -264,7 +299,7 @@ def _cpu_name() -> str:
 
 
 def _serve(questions: IO[bytes], answers: IO[str]) -> None:
-    """Sample until told to stop, or until whoever asked is gone.
+    """Sample until there is nobody left to ask.
 
     Args:
         questions: Unbuffered: `select` must not miss a line that a buffer already holds.
@@ -281,13 +316,10 @@ def _serve(questions: IO[bytes], answers: IO[str]) -> None:
             cost = time.process_time() - began
             due = time.monotonic() + max(INTERVAL_SECONDS, cost / OVERHEAD)
         if ready:
-            question = questions.readline().strip()
-            if not question:
+            if not questions.readline():
                 return
             answers.write(json.dumps(watch.reading().__dict__) + "\n")
             answers.flush()
-            if question == b"stop":
-                return
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """How a module talks to whoever started it: JSON lines on descriptor 1, and nothing else there.
 
 A module gets one JSON object, its spec, as the first line of standard input. It answers with any
-number of phase events and exactly one last event:
+number of phase events and questions and exactly one last event. Each question is answered by one
+JSON object on a line of standard input:
 
     {"event": "phase", "phase": "warm-up"}
+    {"event": "measure"}
     {"event": "result", ...}                                                  exit code 0
     {"event": "failure", "reason": "...", "advice": "...", "phase": "..."}    exit code 1
 
@@ -32,8 +34,10 @@ class Channel:
         current: The phase announced last; a failure is reported as having happened in it.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, answers: TextIO | None = None) -> None:
+        """Send to `stream`, and read answers to questions from `answers`: standard input."""
         self._stream = stream
+        self._answers = answers or sys.stdin
         self._ended = False
         self.current = "start"
 
@@ -50,6 +54,19 @@ class Channel:
         """Announce what is being done now, such as `start-up` or `sample 1/3`."""
         self.current = name
         self._send({"event": "phase", "phase": name})
+
+    def ask(self, event: str) -> dict[str, Any]:
+        """Ask whoever started this process, and wait for the answer.
+
+        Raises:
+            RuntimeError: There is none.
+        """
+        self._send({"event": event})
+        line = self._answers.readline()
+        if not line:
+            raise RuntimeError(f"nobody is left to answer {event!r}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def result(self, fields: dict[str, Any]) -> None:
         """Send the last event of a success."""

@@ -71,6 +71,7 @@ def spec(tmp_path: Path) -> dict[str, Any]:
         "gpuWorkers": 1,
         "model": {"path": "m", "labels": "l"},
         "services": [],
+        "limits": {"cores": 2, "memoryBytes": 8 * 2**30},
         "scratch": str(tmp_path / "scratch"),
     }
 

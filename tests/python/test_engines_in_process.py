@@ -69,6 +69,7 @@ def spec_of(minio: dict[str, Any], model: Path, workload: str, **inputs: str) ->
         "threads": 2,
         "model": {"path": str(model / "model.onnx"), "labels": str(model / "labels.json")},
         "services": [],
+        "limits": {"cores": 2, "memoryBytes": 8 * 2**30},
         "oracleKey": "fedcba9876543210",
     }
 

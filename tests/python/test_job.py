@@ -18,6 +18,7 @@ from engine_comparison import publish, workloads
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
 from engine_comparison.job import Attempt
+from engine_comparison.measure import Meter, Reading
 from engine_comparison.model.session import ModelSession
 from engine_comparison.oracle import image_oracle, oracle_path, taxi_oracle
 from engine_comparison.protocol import Channel
@@ -94,6 +95,7 @@ def spec_of(workload: str, attempt: str = "a1", **inputs: str) -> dict[str, Any]
             "output": "output",
         },
         "services": [],
+        "limits": {"cores": 2, "memoryBytes": 8 * 2**30},
         "oracleKey": "fedcba9876543210",
     }
 
@@ -112,6 +114,18 @@ def save_oracle(store: fs.FileSystem, workload: str, table: pa.Table) -> None:
     pq.write_table(table, path, filesystem=store)
 
 
+class Readings(Meter):
+    """A meter that reads what a test tells it to, one reading more each time it is asked."""
+
+    def __init__(self, others: list[float], peaks: list[int]) -> None:
+        self.others, self.peaks, self.asked = others, peaks, 0
+
+    def read(self) -> Reading:
+        at, self.asked = self.asked, self.asked + 1
+        spent = self.others[min(at, len(self.others) - 1)]
+        return Reading(self.peaks[min(at, len(self.peaks) - 1)], 7, 0.0, spent, "pss", at)
+
+
 class Job:
     """An attempt with a scripted engine, and what it said."""
 
@@ -123,6 +137,11 @@ class Job:
         self.engine = Scripted(context, answer, failing_in)
         workload = workloads.load(spec["workload"])
         self.attempt = Attempt(Channel(self.said), context, workload, self.engine)
+        self.measured_by([0.0], [100])  # what else the machine does is not the matter here
+
+    def measured_by(self, others: list[float], peaks: list[int]) -> Job:
+        self.attempt._meter = lambda: Readings(others, peaks)  # type: ignore[method-assign]
+        return self
 
     def carry_out(self) -> dict[str, Any]:
         return self.attempt.carry_out()
@@ -197,6 +216,76 @@ def test_the_last_sample_is_the_one_that_is_judged(store: fs.FileSystem, report:
     job = Job(store, spec_of("taxi-report"), lambda n: report if n < 3 else wrong(report))
     with pytest.raises(UserError, match="is not right"):
         job.carry_out()
+
+
+def test_a_disturbed_sample_is_taken_again_and_all_tries_are_in_the_result(
+    store: fs.FileSystem, report: pa.Table
+):
+    # Read before and after each execution: the first is disturbed, which is not repeated, as are
+    # the first two tries of the first hot sample and all three of the second.
+    before_and_after = [(0, 900), (900, 1900), (1900, 2800), (2800, 2800), *[(2800, 4000)] * 3]
+    others = [float(at) for pair in before_and_after for at in pair]
+    job = Job(store, spec_of("taxi-report"), lambda _: report).measured_by(others, [100])
+    result = job.carry_out()
+    hot = ["sample 1/2", "sample 1/2, try 2", "sample 1/2, try 3"]
+    hot += ["sample 2/2", "sample 2/2, try 2", "sample 2/2, try 3"]
+    assert job.phases == ["start-up", "warm-up", *hot, "verify", "publish"]
+    first, one, two = result["samples"]
+    assert (first["disturbed"], one["disturbed"], two["disturbed"]) == (True, False, True)
+    assert "tries" not in first
+    assert [each["othersCpuSeconds"] for each in one["tries"]] == [1000.0, 900.0, 0.0]
+    assert one["othersCpuSeconds"] == 0.0
+    assert [each["othersCpuSeconds"] for each in two["tries"]] == [1200.0] * 3
+
+
+def test_rows_a_second_and_bytes_are_in_the_result(store: fs.FileSystem, report: pa.Table):
+    result = Job(store, spec_of("taxi-report"), lambda _: report).carry_out()
+    hot = sorted(each["totalSeconds"] for each in result["samples"] if each["kind"] == "hot")
+    assert result["rowsPerSecond"] == pytest.approx(20000 / (sum(hot) / 2), rel=1e-3)
+    files = list_files(store, "lake/taxi")
+    assert len(files) == 4
+    assert result["bytesIn"] == sum(info.size for info in files)
+
+
+@pytest.mark.parametrize("when", [0, 2, 6])
+def test_more_memory_than_allowed_is_a_failure_and_nothing_is_published(
+    store: fs.FileSystem, report: pa.Table, when: int
+):
+    spec = {**spec_of("taxi-report"), "limits": {"cores": 2, "memoryBytes": 2**30}}
+    peaks = [2**30] * when + [2**30 + 2**29]
+    job = Job(store, spec, lambda _: report).measured_by([0.0], peaks)
+    with pytest.raises(UserError, match=r"1\.50 GiB of memory \(pss\).*runMemory allows 1\.00 GiB"):
+        job.carry_out()
+    assert job.engine.asked[-1] == "stop"
+    assert list_files(store, BASE) == []
+
+
+def test_a_peak_within_the_limit_is_stated_beside_it(store: fs.FileSystem, report: pa.Table):
+    spec = {**spec_of("taxi-report"), "limits": {"cores": 2, "memoryBytes": 2**30}}
+    result = Job(store, spec, lambda _: report).measured_by([0.0], [2**30]).carry_out()
+    assert result["limits"] == {"cores": 2, "memoryBytes": 2**30}
+    assert (result["peakMemoryBytes"], result["idleMemoryBytes"]) == (2**30, 7)
+
+
+def test_a_job_that_cannot_see_its_services_asks_whoever_started_it(
+    store: fs.FileSystem, report: pa.Table
+):
+    answer = {
+        "peakMemoryBytes": 11,
+        "idleMemoryBytes": 5,
+        "cpuSeconds": 2.5,
+        "othersCpuSeconds": 0.5,
+        "memoryMeasure": "cgroup",
+        "readings": 3,
+    }
+    job = Job(store, {**spec_of("taxi-report"), "measuredOutside": True}, lambda _: report)
+    del job.attempt._meter  # its own
+    job.attempt.channel = Channel(job.said, io.StringIO((json.dumps(answer) + "\n") * 7))
+    result = job.carry_out()
+    asked = [json.loads(line)["event"] for line in job.said.getvalue().splitlines()]
+    assert asked.count("measure") == 7  # before and after three executions, and at the end
+    assert result["peakMemoryBytes"] == 11
+    assert result["configuration"]["memoryMeasure"] == "cgroup"
 
 
 @pytest.mark.parametrize("verb", ["start", "run"])

@@ -120,6 +120,25 @@ def test_the_job_gets_its_spec_as_one_line_and_its_output_passes(start: Start):
     assert leader.stderr.read() == "log\n"
 
 
+def test_further_lines_reach_the_job_and_the_job_lives_on(start: Start):
+    source = """
+import sys
+sys.stdin.readline()
+for line in sys.stdin:
+    print("asked", line, end="", flush=True)
+    if line == "end\\n":
+        break
+"""
+    leader = start(source)
+    assert leader.stdin is not None
+    assert leader.stdout is not None
+    for line in ("one\n", "two\n", "end\n"):
+        leader.stdin.write(line)
+        leader.stdin.flush()
+        assert leader.stdout.readline() == f"asked {line}"
+    assert leader.wait(30) == 0
+
+
 def test_a_job_that_never_reads_its_spec_is_no_error(start: Start):
     leader = start("import sys; sys.exit(0)", spec="x" * 1_000_000)
     assert leader.wait(30) == 0

@@ -66,7 +66,7 @@ def launch() -> Iterator[Launch]:
 def until(sampler: Sampler, enough: Callable[[Reading], bool]) -> Reading:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        reading = sampler.mark()
+        reading = sampler.read()
         if enough(reading):
             return reading
         time.sleep(0.1)
@@ -108,7 +108,7 @@ def test_cpu_is_that_of_the_job_and_not_of_others_or_the_store(launch: Launch):
         for burner in burners.values():
             assert burner.stdout is not None
             assert burner.stdout.readline() == "burnt\n"
-        reading = sampler.stop()
+        reading = sampler.read()
     # Two of 0.5 s each, less what they took to start; the third and the fourth are not in it.
     assert 0.7 < reading.cpu_seconds < 1.1
     assert reading.others_cpu_seconds > 0.3
@@ -165,7 +165,7 @@ def test_a_sampler_that_died_is_an_error_and_not_a_number():
     sampler._process.kill()
     sampler._process.wait()
     with pytest.raises(RuntimeError, match="sampler"):
-        sampler.mark()
+        sampler.read()
 
 
 def test_the_host_is_described():

@@ -103,6 +103,19 @@ def test_a_result_that_is_no_json_is_a_failure():
     assert "not JSON compliant" in failure["reason"]
 
 
+def test_a_question_gets_the_next_line_as_its_answer():
+    process = run("return {'seen': channel.ask('measure')}", '{}\n{"cpuSeconds": 1.5}')
+    assert events(process) == [
+        {"event": "measure"},
+        {"event": "result", "seen": {"cpuSeconds": 1.5}},
+    ]
+
+
+def test_a_question_that_nobody_answers_is_a_failure_and_no_wait():
+    _, failure = events(run("channel.ask('measure'); channel.ask('measure')", "{}"))
+    assert failure["reason"] == "RuntimeError: nobody is left to answer 'measure'"
+
+
 @pytest.mark.parametrize("line", ["", "nonsense", "[1]"])
 def test_a_spec_that_is_no_object_is_a_users_error(line):
     (failure,) = events(run("return {}", line))

@@ -11,6 +11,16 @@ import engine_comparison
 from engine_comparison import images
 
 SCHEMA = json.loads((Path(engine_comparison.__file__).parent / "result.schema.json").read_text())
+
+
+def tried(seconds):
+    return {"totalSeconds": seconds, "cpuSeconds": 2.0, "othersCpuSeconds": 0.1}
+
+
+def sample(kind, seconds):
+    return {"kind": kind, **tried(seconds), "disturbed": False}
+
+
 RESULT = {
     "event": "result",
     "engine": "spark",
@@ -21,10 +31,13 @@ RESULT = {
     "startedAt": "2026-01-01T00:00:00+00:00",
     "startUpSeconds": 4.5,
     "samples": [
-        {"kind": "first", "totalSeconds": 3.2, "cpuSeconds": 2.0, "othersCpuSeconds": 0.1},
-        {"kind": "hot", "totalSeconds": 1.1, "othersCpuSeconds": 0.0},
+        sample("first", 3.2),
+        {**sample("hot", 1.1), "disturbed": True, "tries": [tried(1.2), tried(1.1), tried(1.3)]},
     ],
+    "limits": {"cores": 2, "memoryBytes": 6 * 2**30},
     "rowsIn": 1200000,
+    "bytesIn": 25000000,
+    "rowsPerSecond": 1090909.1,
     "rows": 9,
     "rejected": 1,
     "rejects": [{"reason": "truncated", "count": 1}],
@@ -66,6 +79,9 @@ def test_every_field_is_required(name):
         ("key", "xyz"),
         ("device", "gpu"),
         ("samples", []),
+        ("samples", [{"kind": "hot", **tried(1.0)}]),
+        ("samples", [{**sample("hot", 1.0), "tries": [tried(1.0)]}]),
+        ("limits", {"cores": 2}),
         ("rows", 1.5),
         ("rejects", [{"reason": "ugly", "count": 1}]),
         ("deviations", {"revenue": "small"}),

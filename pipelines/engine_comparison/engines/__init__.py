@@ -72,6 +72,14 @@ class Context:
         return max(1, int(self.spec.get("threads", 1)))
 
     @property
+    def limits(self) -> dict[str, int]:
+        """What the run may use: `{"cores": ..., "memoryBytes": ...}`, the same for all engines.
+
+        The memory is that of the job and of its engine's services together.
+        """
+        return {name: int(self.spec["limits"][name]) for name in ("cores", "memoryBytes")}
+
+    @property
     def device(self) -> str:
         """`cpu` or `cuda`."""
         return self.inputs.get("device", "cpu")

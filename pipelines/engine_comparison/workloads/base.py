@@ -78,6 +78,15 @@ class Workload(ABC):
         """
 
     @abstractmethod
+    def input_bytes(self, filesystem: fs.FileSystem, bucket: str) -> int:
+        """Sum up the sizes of the files that a run reads; of a file that is missing, 0.
+
+        Args:
+            filesystem: The store.
+            bucket: Name of the bucket for `input_purpose`.
+        """
+
+    @abstractmethod
     def verify(
         self,
         table: pa.Table,

@@ -15,6 +15,7 @@ from pyarrow import fs
 from ..errors import one_line
 from ..images import decode_batch
 from ..model.session import ModelSession
+from ..store import list_files
 from ..verify import SchemaMismatch, Verdict, compare_keys, compare_rejects, conform
 from .base import Inputs, Workload
 
@@ -165,6 +166,15 @@ class ImageWorkload(Workload):
         except (pa.ArrowException, OSError, SchemaMismatch) as error:
             return f"s3://{bucket}/{METADATA_KEY} cannot be read: {one_line(error, 160)}"
         return None
+
+    def input_bytes(self, filesystem: fs.FileSystem, bucket: str) -> int:
+        """The list and the images in it."""
+        urls = read_metadata(filesystem, bucket).column("image_url").to_pylist()
+        listed = {url.removeprefix("s3://") for url in urls}
+        folders = sorted({path.rpartition("/")[0] for path in listed})
+        found = [info for folder in folders for info in list_files(filesystem, folder)]
+        images = sum(info.size for info in found if info.path in listed)
+        return int(images + filesystem.get_file_info(f"{bucket}/{METADATA_KEY}").size)
 
     def verify(
         self,

@@ -179,6 +179,11 @@ class TaxiReport(Workload):
             return f"s3://{reading} cannot be read: {one_line(error, 160)}"
         return None
 
+    def input_bytes(self, filesystem: fs.FileSystem, bucket: str) -> int:
+        """The trips' files and the zone table."""
+        paths = [*trip_files(filesystem, bucket), f"{bucket}/{ZONES_KEY}"]
+        return sum(info.size or 0 for info in filesystem.get_file_info(paths))
+
     def verify(
         self,
         table: pa.Table,
