@@ -35,26 +35,25 @@ export interface Executor {
   watch?(cluster: Cluster): Promise<HostWatch>;
 }
 
-/** CPU since a measurement began. */
-export interface HostMark {
-  /** Of the engine with its job. */
-  readonly cpuSeconds: number;
-  /** Of all else on the machine, without the object store. */
-  readonly othersCpuSeconds: number;
-}
-
-/** Memory and CPU of an engine with its job, measured from outside; fields of a result. */
-export interface HostMeasure extends HostMark {
+/** Memory and CPU of an engine with its job, measured from outside since the watch began. */
+export interface HostReading {
   /** What kind of memory: that of the containers' cgroups. */
   readonly memoryMeasure: "cgroup";
   readonly peakMemoryBytes: number;
   /** Before the job. */
   readonly idleMemoryBytes: number;
+  /** Of the engine with its job. */
+  readonly cpuSeconds: number;
+  /** Of all else on the machine, without the object store. */
+  readonly othersCpuSeconds: number;
+  /** How many times memory was read. */
+  readonly readings: number;
 }
 
 /** A measurement that goes on. */
 export interface HostWatch {
-  mark(): HostMark;
+  /** What was seen up to now. */
+  read(): HostReading;
   /** Ends the measurement; also after the first time. */
-  stop(): Promise<HostMeasure>;
+  stop(): Promise<void>;
 }

@@ -84,6 +84,7 @@ const schema = z.strictObject({
   warmup: count(0, 100),
   repeats: count(1, 1000),
   runTimeoutSeconds: count(10, 86_400),
+  runMemory: memory,
   portOffset: count(0, mostPortOffset),
   sparkWorkers: count(1, 16),
   sparkWorkerCores: count(1, 256),

@@ -7,6 +7,7 @@ import { UserError } from "../infra/userError";
 /** A line on a job's stdout. */
 export type JobEvent =
   | { readonly event: "phase"; readonly phase: string }
+  | { readonly event: "measure" }
   | { readonly event: "result"; readonly [more: string]: unknown }
   | { readonly event: "failure"; readonly reason: string; readonly advice?: string };
 
@@ -24,6 +25,8 @@ export interface JobArgs {
   /** Gets all that the job says besides its events. */
   readonly log: string;
   readonly onPhase?: (phase: string) => void;
+  /** Answers a job that asks what it was measured to use, being told that it cannot see it. */
+  readonly onMeasure?: () => object;
 }
 
 /**
@@ -47,7 +50,11 @@ export async function runJob(
   leader.stdin.write(
     JSON.stringify({
       module: args.module,
-      spec: { ...connection, ...args.spec },
+      spec: {
+        ...connection,
+        ...args.spec,
+        ...(args.onMeasure ? { measuredOutside: true } : {}),
+      },
       seconds: args.seconds,
     }) + "\n",
   );
@@ -62,6 +69,8 @@ export async function runJob(
     const event = parseEvent(line);
     if (event === undefined) log.write(line + "\n");
     else if (event.event === "phase") args.onPhase?.(event.phase);
+    else if (event.event === "measure")
+      leader.stdin.write(JSON.stringify(args.onMeasure?.() ?? {}) + "\n");
     else last = event;
   }
   const exit = await ended;

@@ -5,7 +5,7 @@ import { printed, step } from "../infra/step";
 import type { BucketNames } from "../infra/storage/buckets";
 import { clusterOf, engineOf } from "./engines";
 import type { RunSummary } from "./result";
-import { runKey, type Inputs } from "./runInputs";
+import { coresOf, runKey, type Inputs } from "./runInputs";
 
 export interface RunArgs {
   readonly engine: string;
@@ -29,6 +29,7 @@ export class Run extends pulumi.ComponentResource {
   constructor(name: string, args: RunArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Run", name, {}, opts);
     const { settings, inputs, rank } = args;
+    const cluster = clusterOf(engineOf(args.engine), settings);
     const done = step(
       name,
       {
@@ -36,7 +37,7 @@ export class Run extends pulumi.ComponentResource {
         triggers: inputs,
         spec: {
           engine: args.engine,
-          cluster: clusterOf(engineOf(args.engine), settings),
+          cluster,
           workload: args.workload,
           key: runKey(inputs),
           inputs,
@@ -44,6 +45,7 @@ export class Run extends pulumi.ComponentResource {
           buckets: args.buckets,
           rank,
           seconds: settings.runTimeoutSeconds,
+          limits: { cores: coresOf(cluster, settings), memoryBytes: settings.runMemory },
           parallelism: parallelism(settings),
         },
       },

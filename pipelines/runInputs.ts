@@ -31,12 +31,15 @@ export function runInputs(
   data: string,
 ): Inputs {
   const device = usesModel(workloadOf(workload)) ? ground.device : "cpu";
+  const cluster = clusterOf(engineOf(engine), settings);
   return {
     ...oracleInputs(workload, settings, ground, data),
     ...named(workloadOf(workload).manner, settings),
     ...named(engineOf(engine).settings, settings),
     ...(device === "cuda" ? named(["gpuWorkers"], settings) : {}),
-    resources: resources(clusterOf(engineOf(engine), settings), settings),
+    resources: resources(cluster, settings),
+    cores: String(coresOf(cluster, settings)),
+    runMemory: size(settings.runMemory),
     engineCode: engineCode(engine),
     device,
     warmup: String(settings.warmup),
@@ -79,6 +82,11 @@ function resources(cluster: Cluster, settings: Settings): string {
     case "none":
       return `${sparkWorkers * sparkWorkerCores} threads`;
   }
+}
+
+/** Cores that a run computes on. Runs that have other ones are not compared by their times. */
+export function coresOf(cluster: Cluster, settings: Settings): number {
+  return cluster === "ray" ? settings.rayCpus : settings.sparkWorkers * settings.sparkWorkerCores;
 }
 
 function size(bytes: number): string {

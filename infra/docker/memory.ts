@@ -1,5 +1,5 @@
 import * as readline from "node:readline";
-import type { HostMark, HostWatch } from "../executor";
+import type { HostWatch } from "../executor";
 import type { Docker } from "./daemon";
 
 /** What a container's kernel counters say at one moment. */
@@ -80,23 +80,29 @@ export async function watchContainers(
     followed.reduce((total, follower) => total + value(follower), 0);
   const idle = sum(({ latest }) => latest.memory);
   let peak = idle;
+  let readings = 1;
   for (const follower of followed) {
-    follower.onReading = () =>
-      (peak = Math.max(
-        peak,
-        sum(({ latest }) => latest.memory),
-      ));
-  }
-  function mark(): HostMark {
-    const cpu = sum(({ spent }) => spent);
-    const others = storeFollower.machineSpent - cpu - storeFollower.spent;
-    return { cpuSeconds: round(cpu), othersCpuSeconds: round(Math.max(0, others)) };
+    follower.onReading = () => {
+      const now = sum(({ latest }) => latest.memory);
+      peak = Math.max(peak, now);
+      readings += 1;
+    };
   }
   return {
-    mark,
+    read() {
+      const cpu = sum(({ spent }) => spent);
+      const others = storeFollower.machineSpent - cpu - storeFollower.spent;
+      return {
+        memoryMeasure: "cgroup",
+        peakMemoryBytes: peak,
+        idleMemoryBytes: idle,
+        cpuSeconds: round(cpu),
+        othersCpuSeconds: round(Math.max(0, others)),
+        readings,
+      };
+    },
     async stop() {
       await Promise.all([...followed, storeFollower].map((follower) => follower.stop()));
-      return { ...mark(), memoryMeasure: "cgroup", peakMemoryBytes: peak, idleMemoryBytes: idle };
     },
   };
 }

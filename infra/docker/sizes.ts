@@ -27,7 +27,9 @@ const modelProcess = 1024;
 /**
  * The size of a role's container: what the settings give it, else what its work needs by the
  * settings of Spark and Ray. An engine gets the same cores on every target: `sparkWorkers` x
- * `sparkWorkerCores` for Spark, native Daft and the baseline, `rayCpus` for Ray.
+ * `sparkWorkerCores` for Spark, native Daft and the baseline, `rayCpus` for Ray. Where an
+ * engine has one container, that has the memory that a run may take; several are held to it by
+ * measuring.
  *
  * @param cpus what the daemon has; a container cannot be given more
  */
@@ -72,7 +74,7 @@ function usualSize(
         cpus: settings.rayCpus,
       };
     case "app":
-      return { memoryMib: 3072 + threads * modelProcess, shmMib: 64, cpus: threads };
+      return { memoryMib: mib(settings.runMemory), shmMib: 64, cpus: threads };
   }
 }
 
@@ -98,7 +100,8 @@ export function checkSizes(
           ? `container ${role} is to have ${memoryMib} MiB of memory, but the Docker daemon has ${there} MiB`
           : `container ${role} is to have ${shmMib} MiB of /dev/shm in ${memoryMib} MiB of memory`,
         "its processes would be killed by the kernel when memory runs out",
-        "set containerMemory or containerShm for it, or smaller sizes for Spark's and Ray's workers" +
+        "set containerMemory or containerShm for it, a smaller runMemory, or smaller sizes for " +
+          "Spark's and Ray's workers" +
           "; Docker Desktop has its own memory limit in its settings",
       );
     }

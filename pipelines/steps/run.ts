@@ -6,7 +6,6 @@ import { stackFolder } from "../../infra/folders";
 import { runStep, type StepContext, type StepResult } from "../../infra/runStep";
 import { UserError } from "../../infra/userError";
 import { codeVersion } from "../codeVersion";
-import { withHostMeasure, type PhaseMark } from "../hostMeasure";
 import { runJob } from "../job";
 import { appendHistory, readRecord, writeProgress, writeRecord } from "../records";
 import { summarise, type RunResult } from "../result";
@@ -24,6 +23,7 @@ interface Spec {
   readonly buckets: Readonly<Record<string, string>>;
   readonly rank: number;
   readonly seconds: number;
+  readonly limits: { readonly cores: number; readonly memoryBytes: number };
   readonly parallelism: Readonly<Record<string, unknown>>;
 }
 
@@ -51,7 +51,6 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
   let watch: HostWatch | undefined;
   try {
     watch = await executor.watch?.(spec.cluster);
-    const phases: PhaseMark[] = [];
     const { parallelism, cluster, rank: _rank, seconds, ...question } = spec;
     const { event: _event, ...measured } = await runJob(executor, {
       module: "engine_comparison.job",
@@ -59,13 +58,10 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
       spec: { ...parallelism, ...question, attempt, kind: "run" },
       seconds,
       log,
-      onPhase: (phase) => {
-        tell(phase);
-        if (watch) phases.push({ phase, ...watch.mark() });
-      },
+      onPhase: tell,
+      ...(watch ? { onMeasure: watch.read } : {}),
     });
-    const told = { ...measured, code: codeVersion() } as unknown as RunResult;
-    const result = watch ? withHostMeasure(told, await watch.stop(), phases) : told;
+    const result = { ...measured, code: codeVersion() } as unknown as RunResult;
     const summary = summarise(result);
     writeRecord(stack, name, { summary, result, at: new Date().toISOString() });
     appendHistory(stack, { stack, inputs: spec.inputs, ...result });

@@ -1,7 +1,7 @@
+import { spawn } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { parseReading } from "../../../infra/docker/memory";
-import { withHostMeasure } from "../../../pipelines/hostMeasure";
-import type { RunResult } from "../../../pipelines/result";
+import type { Docker } from "../../../infra/docker/daemon";
+import { parseReading, watchContainers } from "../../../infra/docker/memory";
 
 describe("a reading of a container", () => {
   // version, used, file cache, cpu, then the machine's user nice system idle iowait irq softirq steal
@@ -22,65 +22,49 @@ describe("a reading of a container", () => {
   });
 });
 
-describe("a result that was measured from outside", () => {
-  const result = {
-    samples: [
-      { kind: "first", totalSeconds: 9, cpuSeconds: 1, othersCpuSeconds: 8 },
-      { kind: "hot", totalSeconds: 2, cpuSeconds: 1, othersCpuSeconds: 1 },
-      { kind: "hot", totalSeconds: 2, cpuSeconds: 1, othersCpuSeconds: 1 },
-    ],
-    peakMemoryBytes: 1,
-    configuration: { memoryMeasure: "pss", cores: 2 },
-  } as unknown as RunResult;
-  const measure = {
-    memoryMeasure: "cgroup",
-    peakMemoryBytes: 500,
-    idleMemoryBytes: 100,
-    cpuSeconds: 30,
-    othersCpuSeconds: 3,
-  } as const;
-  const mark = (phase: string, cpuSeconds: number, othersCpuSeconds = 0) => ({
-    phase,
-    cpuSeconds,
-    othersCpuSeconds,
-  });
+describe("the containers of an engine", () => {
+  /** A daemon whose containers say the lines that a test gives them, each when it is told to. */
+  function containers() {
+    const said = new Map<string, (line: string) => void>();
+    const docker = {
+      start: (args: readonly string[]) => {
+        const child = spawn("cat", { stdio: "pipe" });
+        said.set(args[2], (line) => child.stdin.write(line + "\n"));
+        return child;
+      },
+    } as unknown as Docker;
+    return { docker, say: (id: string, line: string) => said.get(id)!(line) };
+  }
+  const line = (memory: number, cpu: number, machine: number) =>
+    `2 ${memory} 0 ${cpu * 1e6} ${machine * 100} 0 0 0 0 0 0 0`;
 
-  it("has the containers' memory and says so", () => {
-    expect(withHostMeasure(result, measure, [])).toMatchObject({
-      peakMemoryBytes: 500,
-      idleMemoryBytes: 100,
-      cpuSeconds: 30,
-      configuration: { memoryMeasure: "cgroup", cores: 2 },
+  it("are measured together from before the job on, and what is left is others'", async () => {
+    const { docker, say } = containers();
+    const begun = watchContainers(docker, ["app", "worker"], "minio");
+    say("app", line(100, 1, 50));
+    say("worker", line(30, 2, 50));
+    say("minio", line(999, 7, 50));
+    const watch = await begun;
+    expect(watch.read()).toEqual({
+      memoryMeasure: "cgroup",
+      peakMemoryBytes: 130,
+      idleMemoryBytes: 130,
+      cpuSeconds: 0,
+      othersCpuSeconds: 0,
+      readings: 1,
     });
-  });
-
-  it("has the CPU of each sample that is reported, not of further warm-ups", () => {
-    const { samples } = withHostMeasure(result, measure, [
-      mark("start-up", 1),
-      mark("warm-up", 4),
-      mark("warm-up", 14, 1),
-      mark("sample 1/2", 20, 1),
-      mark("sample 2/2", 22.5, 2),
-      mark("verify", 26, 2.25),
-    ]);
-    expect(
-      samples.map(({ cpuSeconds, othersCpuSeconds }) => [cpuSeconds, othersCpuSeconds]),
-    ).toEqual([
-      [10, 1],
-      [2.5, 1],
-      [3.5, 0.25],
-    ]);
-  });
-
-  it("has them without a warm-up too", () => {
-    const phases = [
-      mark("sample 1/3", 0),
-      mark("sample 2/3", 5),
-      mark("sample 3/3", 6),
-      mark("verify", 8),
-    ];
-    expect(
-      withHostMeasure(result, measure, phases).samples.map(({ cpuSeconds }) => cpuSeconds),
-    ).toEqual([5, 1, 2]);
+    say("app", line(500, 4, 60));
+    await expect.poll(() => watch.read().peakMemoryBytes).toBe(530);
+    say("app", line(90, 4, 60));
+    say("worker", line(20, 3, 60));
+    say("minio", line(999, 9, 60));
+    await expect.poll(() => watch.read().othersCpuSeconds).toBe(4);
+    expect(watch.read()).toMatchObject({
+      peakMemoryBytes: 530,
+      idleMemoryBytes: 130,
+      cpuSeconds: 4,
+    });
+    await watch.stop();
+    await watch.stop();
   });
 });

@@ -48,6 +48,11 @@ describe("the size of a container", () => {
     expect(sizeOf("spark-master", own, 64).cpus).toBeUndefined();
   });
 
+  it("is what a run may take where an engine has one container", () => {
+    expect(sizeOf("app", settings(), 64).memoryMib).toBe(6144);
+    expect(sizeOf("app", settings({ runMemory: "3g" }), 64).memoryMib).toBe(3072);
+  });
+
   it("has no more CPUs than the daemon, which would refuse it", () => {
     expect(sizeOf("ray-worker", settings({ rayCpus: "8" }), 2).cpus).toBe(2);
   });

@@ -29,9 +29,17 @@ function executor(script: string): Executor {
   };
 }
 
-function job(script: string, onPhase?: (phase: string) => void) {
+function job(script: string, onPhase?: (phase: string) => void, onMeasure?: () => object) {
   const log = path.join(folder, `${Math.random()}.log`);
-  const args = { module: "m", cluster: "none" as const, spec: { a: 1 }, seconds: 5, log, onPhase };
+  const args = {
+    module: "m",
+    cluster: "none" as const,
+    spec: { a: 1 },
+    seconds: 5,
+    log,
+    onPhase,
+    onMeasure,
+  };
   return { log, done: runJob(executor(script), args) };
 }
 
@@ -54,6 +62,19 @@ describe("a job", () => {
     await done;
     expect(phases).toEqual(["start-up"]);
     expect(fs.readFileSync(log, "utf8").split("\n").sort()).toEqual(["", "chatter", "noise"]);
+  });
+
+  it("that cannot see what it uses is told so, and is answered when it asks", async () => {
+    const readings = [{ cpuSeconds: 1 }, { cpuSeconds: 4 }];
+    const { done } = job(
+      `read -r line
+       case $line in *'"measuredOutside":true'*) ;; *) exit 9 ;; esac
+       echo '{"event":"measure"}'; read -r one; echo '{"event":"measure"}'; read -r two
+       echo "{\\"event\\":\\"result\\",\\"seen\\":[$one,$two]}"`,
+      undefined,
+      () => readings.shift()!,
+    );
+    expect(await done).toMatchObject({ seen: [{ cpuSeconds: 1 }, { cpuSeconds: 4 }] });
   });
 
   it("fails with the reason and advice it gave", async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parseSettings } from "../../../infra/settings";
+import { clusterOf, engineOf } from "../../../pipelines/engines";
 import { chosenRuns } from "../../../pipelines/matrix";
-import { oracleInputs, runInputs, runKey } from "../../../pipelines/runInputs";
+import { coresOf, oracleInputs, runInputs, runKey } from "../../../pipelines/runInputs";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { ground, runKeys } from "./runKeys";
 
@@ -30,6 +31,7 @@ describe("run keys", () => {
     ["rayCompute", "actors", () => every("ray", "*")],
     ["repeats", "5", () => every("*", "*")],
     ["warmup", "0", () => every("*", "*")],
+    ["runMemory", "8g", () => every("*", "*")],
     ["sparkWorkerMemory", "3g", () => every("spark", "*")],
     ["daftRunner", "ray", () => every("daft", "*")],
     ["gpuWorkers", "2", () => []],
@@ -44,7 +46,30 @@ describe("run keys", () => {
     const settings = parseSettings(defaultConfig(), largeMachine);
     const inputs = runInputs("spark", "taxi-report", settings, ground, "data");
     expect(inputs).toMatchObject({ fareAbove: "30", resources: "2 x 1 core 2g", store: "1" });
+    expect(inputs).toMatchObject({ cores: "2", runMemory: "6g" });
     expect(Object.values(inputs).every((value) => typeof value === "string")).toBe(true);
+  });
+
+  it("have the same cores and memory for every engine by default, on every target", () => {
+    for (const target of ["local", "docker"]) {
+      const settings = parseSettings(defaultConfig({ target, matrix: "full" }), largeMachine);
+      const limits = chosenRuns(settings).map(({ engine, workload }) => {
+        const { cores, runMemory } = runInputs(engine, workload, settings, ground, "data");
+        return `${cores} cores, ${runMemory}`;
+      });
+      expect(new Set(limits)).toEqual(new Set(["2 cores, 6g"]));
+    }
+  });
+
+  it("have the cores of what computes", () => {
+    const cores = (engine: string, changed: Record<string, string>) => {
+      const settings = parseSettings(defaultConfig(changed), largeMachine);
+      return coresOf(clusterOf(engineOf(engine), settings), settings);
+    };
+    expect(cores("spark", { sparkWorkers: "3", sparkWorkerCores: "2" })).toBe(6);
+    expect(cores("ray", { rayCpus: "5" })).toBe(5);
+    expect(cores("daft", { rayCpus: "5", daftRunner: "native" })).toBe(2);
+    expect(cores("daft", { rayCpus: "5", daftRunner: "ray" })).toBe(5);
   });
 
   it("an oracle does not depend on how a run gets to its answer", () => {
