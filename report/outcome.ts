@@ -10,15 +10,21 @@ export interface RunOutcome {
   readonly inputs?: Readonly<Record<string, string>>;
 }
 
-export interface Sample {
-  readonly kind: "first" | "hot";
+/** One execution of a workload. */
+export interface Try {
   readonly seconds: number;
   /** CPU seconds of the job and its engine's services. */
   readonly cpuSeconds?: number;
   /** Share of the machine's cores that others used meanwhile, 0 to 1. */
   readonly othersShare?: number;
+}
+
+export interface Sample extends Try {
+  readonly kind: "first" | "hot";
   /** Whether others used so much that the figure says little. */
   readonly disturbed: boolean;
+  /** All tries in the order taken, this one among them. */
+  readonly tries: readonly Try[];
 }
 
 interface Named {
@@ -51,9 +57,12 @@ export interface Verified extends Named {
   readonly rows: number;
   readonly rejected: number;
   readonly rejects: readonly { readonly reason: string; readonly count: number }[];
+  readonly bytesIn?: number;
   readonly bytesOut?: number;
   readonly peakMemory?: number;
   readonly idleMemory?: number;
+  /** Memory that the run might take; a peak above it is a failure. */
+  readonly memoryLimit?: number;
   /** `pss`, `rss`, `cgroup`: how memory was measured. */
   readonly memoryMeasure?: string;
   readonly cpuSeconds?: number;
@@ -135,9 +144,11 @@ export function readResult(result: RunResult): Omit<Verified, keyof Named | "at"
     rows: result.rows,
     rejected: result.rejected,
     rejects: readRejects(result.rejects),
+    bytesIn: numeric(result.bytesIn),
     bytesOut: numeric(result.bytesOut),
     peakMemory: numeric(result.peakMemoryBytes),
     idleMemory: numeric(result.idleMemoryBytes),
+    memoryLimit: numeric(object(result.limits).memoryBytes),
     memoryMeasure: text(configuration.memoryMeasure),
     cpuSeconds: numeric(result.cpuSeconds),
     othersCpuSeconds: numeric(result.othersCpuSeconds),
@@ -153,20 +164,31 @@ export function readResult(result: RunResult): Omit<Verified, keyof Named | "at"
   };
 }
 
-/** Above this share of the machine's cores, what others did is part of the figure. */
+/**
+ * Above this share of the machine's cores, what others did is part of the figure: the same as in
+ * engine_comparison/samples.py, which decides; older results are judged here.
+ */
 export const disturbedAbove = 0.1;
 
-function readSample(sample: RunResult["samples"][number], cores = 1): Sample {
-  const { kind, totalSeconds, cpuSeconds, othersCpuSeconds, disturbed } = sample;
-  const others = numeric(othersCpuSeconds);
-  const share =
-    others === undefined || totalSeconds <= 0 ? undefined : others / (totalSeconds * cores);
+function readSample(sample: RunResult["samples"][number], cores?: number): Sample {
+  const { kind, disturbed, tries } = sample;
+  const kept = readTry(sample, cores);
   return {
     kind,
-    seconds: totalSeconds,
-    cpuSeconds: numeric(cpuSeconds),
-    othersShare: share,
-    disturbed: typeof disturbed === "boolean" ? disturbed : (share ?? 0) > disturbedAbove,
+    ...kept,
+    disturbed:
+      typeof disturbed === "boolean" ? disturbed : (kept.othersShare ?? 0) > disturbedAbove,
+    tries: Array.isArray(tries) ? tries.map((one) => readTry(object(one), cores)) : [kept],
+  };
+}
+
+function readTry(one: Readonly<Record<string, unknown>>, cores = 1): Try {
+  const seconds = numeric(one.totalSeconds) ?? NaN;
+  const others = numeric(one.othersCpuSeconds);
+  return {
+    seconds,
+    cpuSeconds: numeric(one.cpuSeconds),
+    othersShare: others === undefined || !(seconds > 0) ? undefined : others / (seconds * cores),
   };
 }
 

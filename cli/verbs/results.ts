@@ -72,10 +72,13 @@ function row(attempt: Attempt): string[] {
   ];
 }
 
-/** How far the counted samples are apart: `3 hot, 1.92 to 2.01 s`. */
-export function spread({ measured, basis }: Extract<Attempt, { status: "verified" }>): string {
+/** How far the counted samples are apart: `3 hot, 1.92 to 2.01 s, 1 disturbed`. */
+export function spread(attempt: Extract<Attempt, { status: "verified" }>): string {
+  const { counted, measured, basis } = attempt;
   const [least, most] = [Math.min(...measured), Math.max(...measured)];
-  return `${measured.length} ${basis}, ${number(least)} to ${number(most)} s`;
+  const disturbed = counted.filter((sample) => sample.disturbed).length;
+  const marked = disturbed > 0 ? `, ${disturbed} disturbed` : "";
+  return `${measured.length} ${basis}, ${number(least)} to ${number(most)} s${marked}`;
 }
 
 function shortened(reason: string): string {
@@ -95,7 +98,8 @@ function asJson(attempt: Attempt): Record<string, unknown> {
     const { reason, log, published } = attempt;
     return { ...common, reason, log, published };
   }
-  const { device, median, measured, samples, rows, rejected, checksum, dirty, inputs } = attempt;
+  const { device, median, measured, samples, rowsIn, rows, rejected, checksum, dirty, inputs } =
+    attempt;
   return {
     ...common,
     dirty,
@@ -103,7 +107,13 @@ function asJson(attempt: Attempt): Record<string, unknown> {
     medianSeconds: median,
     leastSeconds: Math.min(...measured),
     mostSeconds: Math.max(...measured),
-    samples: samples.map(({ kind, seconds, disturbed }) => ({ kind, seconds, disturbed })),
+    samples: samples.map(({ kind, seconds, disturbed, tries }) => ({
+      kind,
+      seconds,
+      disturbed,
+      tries: tries.map((one) => one.seconds),
+    })),
+    perSecond: rowsIn === undefined ? null : rowsIn / median,
     rows,
     rejected,
     checksum,

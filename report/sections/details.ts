@@ -1,4 +1,4 @@
-import { moment, seconds } from "../format";
+import { bytes, moment, seconds } from "../format";
 import { html, type Html, type Piece } from "../html";
 import { isVerified, type Outcome, type Verified } from "../outcome";
 import { table, words } from "../table";
@@ -59,6 +59,7 @@ function attempt(outcome: Outcome): Html {
   if (outcome.status === "verified") {
     facts.push(["device", outcome.device], ["output", code(outcome.outputUri)]);
     facts.push(["code commit", commit(outcome)]);
+    facts.push(["read", outcome.bytesIn === undefined ? "unknown" : bytes(outcome.bytesIn)]);
     facts.push(["CPU, start-up and warm-up included", optional(outcome.cpuSeconds)]);
     facts.push(["CPU of others meanwhile", optional(outcome.othersCpuSeconds)]);
   }

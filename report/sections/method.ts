@@ -34,8 +34,10 @@ export function method(outcomes: readonly Outcome[]): Html {
         published.
       </li>
       <li>
-        Every engine is given the same inputs, the same model file and the same cores, as its inputs
-        and its effective configuration show.
+        Every engine is given the same inputs, the same model file and the same cores, and may take
+        the same memory, as its inputs and its effective configuration show: <code>cores</code> by
+        its own settings, and <code>runMemory</code> by measuring. A run whose peak is above it is a
+        failure.
       </li>
     </ul>
     <h3>What persists between the samples of a run</h3>
@@ -68,7 +70,9 @@ export function method(outcomes: readonly Outcome[]): Html {
       </li>
       <li>
         A hot sample during which others took more than ${percent(disturbedAbove)} of the machine's
-        cores is marked (○ in the charts, ! in the tables). ${disturbance(verified)}
+        cores is taken again, at most twice. The least disturbed try counts; where that is disturbed
+        too, it is marked (○ in the charts, ! in the tables). All tries are under Numbers.
+        ${disturbance(verified)}
       </li>
       <li>
         The interval of a ratio is of the samples of one attempt: with ${bootstrapFrom} or more hot
@@ -111,8 +115,10 @@ function persisting(verified: readonly Verified[]): Piece[] {
 
 function disturbance(verified: readonly Verified[]): string {
   const samples = verified.flatMap((run) => run.samples);
+  const again = samples.filter(({ tries }) => tries.length > 1).length;
   const disturbed = samples.filter((sample) => sample.disturbed).length;
+  const of = `of the ${plural(samples.length, "sample")}`;
   return disturbed === 0
-    ? `None of the ${plural(samples.length, "sample")} was.`
-    : `${disturbed} of the ${plural(samples.length, "sample")} were: read them with care.`;
+    ? `${again} ${of} were taken again, and none is marked.`
+    : `${again} ${of} were taken again, and ${disturbed} are marked: read them with care.`;
 }

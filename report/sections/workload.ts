@@ -6,7 +6,7 @@ import { ratiosOf, type Against } from "../comparable";
 import { bytes, number, percent, seconds, times } from "../format";
 import { median } from "../../pipelines/result";
 import { html, type Html, type Piece } from "../html";
-import { isVerified, type Outcome, type Sample, type Verified } from "../outcome";
+import { isVerified, type Outcome, type Sample, type Try, type Verified } from "../outcome";
 import { bootstrapFrom, type Ratio } from "../statistics";
 import { numeric, table, words, type Column, type Row } from "../table";
 import { engineName, workloadWords } from "../words";
@@ -129,6 +129,7 @@ function samples(outcomes: readonly Outcome[], id: string): Html {
   const verified = outcomes.filter(isVerified);
   const scale = verified.length > 0 && isLogarithmic(verified) ? ", on a logarithmic axis" : "";
   const disturbed = verified.some((run) => run.samples.some((sample) => sample.disturbed));
+  const repeated = verified.some((run) => run.samples.some(({ tries }) => tries.length > 1));
   return figure({
     title,
     about: html`● hot, ◇ first (cold)${disturbed && ", ○ hot while others used the machine"}; from
@@ -136,21 +137,40 @@ function samples(outcomes: readonly Outcome[], id: string): Html {
     picture: samplesChart(outcomes, `${id}-samples`, title),
     numbers: table({
       caption: `${title}, in the order taken`,
-      columns: [words("Engine"), words("Sample"), numeric("Time"), numeric("Others' share of CPU")],
+      columns: [
+        words("Engine"),
+        words("Sample"),
+        numeric("Time"),
+        numeric("Others' share of CPU"),
+        ...(repeated ? [words("All tries")] : []),
+      ],
       rows: outcomes.flatMap((outcome): Row[] => {
         const name = engineName(outcome.engine);
         if (!isVerified(outcome)) return [{ name, across: absent(outcome) }];
-        return outcome.samples.map(({ kind, seconds: took, othersShare, disturbed }, at) => ({
-          name,
-          cells: [
-            `${at + 1}, ${kind}`,
-            seconds(took),
-            `${othersShare === undefined ? "unknown" : percent(othersShare)}${disturbed ? " !" : ""}`,
-          ],
-        }));
+        return outcome.samples.map(
+          ({ kind, seconds: took, othersShare, disturbed, tries }, at) => ({
+            name,
+            cells: [
+              `${at + 1}, ${kind}`,
+              seconds(took),
+              `${share(othersShare)}${disturbed ? " !" : ""}`,
+              ...(repeated ? [triesText(tries)] : []),
+            ],
+          }),
+        );
       }),
     }),
   });
+}
+
+/** Why a sample was taken again: each try with the others' share of the machine meanwhile. */
+function triesText(tries: readonly Try[]): string {
+  const told = tries.map((one) => `${seconds(one.seconds)} (${share(one.othersShare)})`);
+  return tries.length > 1 ? told.join(", ") : "one";
+}
+
+function share(value: number | undefined): string {
+  return value === undefined ? "unknown" : percent(value);
 }
 
 function ratio(outcomes: readonly Outcome[], id: string): Html {
@@ -244,10 +264,17 @@ function memory(outcomes: readonly Outcome[], id: string): Html {
     picture: memoryChart(outcomes, `${id}-memory`, title),
     numbers: table({
       caption: "Memory of the job and its engine's services",
-      columns: [words("Engine"), numeric("Peak"), numeric("Idle, before"), words("Measure")],
-      rows: rows(outcomes, ({ peakMemory, idleMemory, memoryMeasure }) => [
+      columns: [
+        words("Engine"),
+        numeric("Peak"),
+        numeric("Idle, before"),
+        numeric("Allowed"),
+        words("Measure"),
+      ],
+      rows: rows(outcomes, ({ peakMemory, idleMemory, memoryLimit, memoryMeasure }) => [
         peakMemory === undefined ? "unknown" : bytes(peakMemory),
         idleMemory === undefined ? "unknown" : bytes(idleMemory),
+        memoryLimit === undefined ? "unlimited" : bytes(memoryLimit),
         memoryMeasure ?? "unknown",
       ]),
     }),

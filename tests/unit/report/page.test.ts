@@ -207,8 +207,39 @@ describe("samples", () => {
     ]);
     const dots = document.querySelectorAll("#workload-1 figure:first-of-type [aria-label=dot] > *");
     expect(dots.length).toBe(3);
-    expect(words(document.querySelector("#method"))).toContain("1 of the 3 samples were");
+    expect(words(document.querySelector("#method"))).toContain("1 are marked");
     expect(words(document.querySelector("#glance .note"))).toContain("During 1 of the 2 samples");
+  });
+
+  it("that were taken again have all their tries beside them", () => {
+    const tries = [
+      { totalSeconds: 3, cpuSeconds: 1, othersCpuSeconds: 3 },
+      { totalSeconds: 2, cpuSeconds: 1, othersCpuSeconds: 0.1 },
+    ];
+    const samples = [
+      { kind: "first", totalSeconds: 4, othersCpuSeconds: 0, disturbed: false },
+      { kind: "hot", ...tries[1], disturbed: false, tries },
+    ];
+    const { document } = render([verified("daft/taxi-report", { result: { samples } })]);
+    expect(rowsIn(document.querySelector("figure")!)).toEqual([
+      "Daft 1, first 4.00 s 0 % one",
+      "Daft 2, hot 2.00 s 2.50 % 3.00 s (50 %), 2.00 s (2.50 %)",
+    ]);
+    expect(words(document.querySelector("#method"))).toContain(
+      "1 of the 2 samples were taken again, and none is marked",
+    );
+  });
+
+  it("are marked as the job says, which knows what its counters are worth", () => {
+    const samples = [
+      { kind: "hot", totalSeconds: 0.1, othersCpuSeconds: 0.09, disturbed: false },
+      { kind: "hot", totalSeconds: 2, othersCpuSeconds: 0.4, disturbed: true },
+    ];
+    const { document } = render([verified("daft/taxi-report", { result: { samples } })]);
+    expect(rowsIn(document.querySelector("figure")!)).toEqual([
+      "Daft 1, hot 0.100 s 45 %",
+      "Daft 2, hot 2.00 s 10 % !",
+    ]);
   });
 
   it("may be a first one alone, which is said", () => {

@@ -27,4 +27,14 @@ describe("the list of results", () => {
     expect(first).toMatch(/3 hot, 1\.50 to 1\.75 s +cpu +abc +1$/);
     expect(second).toMatch(/failed +- {2}no memory +- +- +20261122T120000Z-cccccc$/);
   });
+
+  it("tells how many samples others disturbed", () => {
+    const { samples, ...rest } = JSON.parse(
+      resultLine("spark/taxi-report", { attempt: "1", times: [1.5, 1.6] }),
+    ) as { samples: object[] };
+    const last = samples.length - 1;
+    const marked = samples.map((sample, at) => ({ ...sample, disturbed: at === last }));
+    const { attempts } = parseHistory(JSON.stringify({ ...rest, samples: marked }));
+    expect(resultLines(attempts)[1]).toContain("2 hot, 1.50 to 1.60 s, 1 disturbed");
+  });
 });
