@@ -22,7 +22,7 @@ export interface DisplayArgs {
 
 /** Without a terminal, silence longer than this is broken by a line that says what goes on. */
 const longestSilence = 30_000;
-const pollEvery = 2_000;
+const pollEvery = 1_000;
 /** A runner may tell this late that a step has begun. */
 const toldWithin = 1_000;
 
@@ -44,7 +44,7 @@ export class Display {
     this.lastLine = this.now();
   }
 
-  /** Looks at the runs' progress every two seconds from now on. */
+  /** Looks at the runs' progress every second from now on. */
   start(): void {
     this.timer = setInterval(() => this.poll(), pollEvery);
   }
@@ -102,8 +102,8 @@ export class Display {
       .flatMap((run) => {
         const progress = this.progressOf(run);
         if (!progress) return [];
-        const at = isWaiting(progress) ? 0 : this.ended.size + 1;
-        return [{ run, progress, line: progressLine(at, known.length, run, progress) }];
+        const place = { at: this.ended.size + 1, of: known.length };
+        return [{ run, progress, line: progressLine(place, run, progress, this.now()) }];
       });
   }
 
@@ -118,10 +118,8 @@ export class Display {
   /** What goes on, with how long it has been. */
   private status(): string {
     const elapsed = (since: number) => seconds((this.now() - since) / 1000, 0);
-    const runs = this.going()
-      .filter(({ progress }) => !isWaiting(progress))
-      .map(({ line, progress }) => `${line} (${elapsed(Date.parse(progress.since))})`);
-    if (runs.length > 0) return runs.join("; ");
+    const runs = this.going().filter(({ progress }) => !isWaiting(progress));
+    if (runs.length > 0) return runs.map(({ line }) => line).join("; ");
     const words = (name: string) => {
       const progress = this.progressOf(name);
       return progress ? `${name} ${progress.phase}` : name;
@@ -141,6 +139,6 @@ export class Display {
   }
 }
 
-function isWaiting({ phase }: RunProgress): boolean {
-  return phase.startsWith("waiting");
+function isWaiting({ began }: RunProgress): boolean {
+  return began === undefined;
 }

@@ -92,9 +92,25 @@ export function failureLines({ log, published }: RunFailure): string[] {
   ];
 }
 
-/** A run that is going on, e.g. `run 2 of 3: ray/image-predictions: warm-up`. */
-export function progressLine(at: number, of: number, run: string, progress: RunProgress): string {
-  return `run ${at} of ${of}: ${run}: ${progress.phase}`;
+/**
+ * A run that is going on, e.g. `spark/taxi-report 2 of 12: sample 2/3, 41 s`; the time is that since
+ * its turn came.
+ *
+ * @param now milliseconds
+ */
+export function progressLine(
+  { at, of }: { readonly at: number; readonly of: number },
+  run: string,
+  progress: RunProgress,
+  now: number,
+): string {
+  return `${run} ${at} of ${of}: ${phaseWords(progress, now)}`;
+}
+
+/** What a run is doing and for how long: `sample 2/3, 41 s`, `waiting for its turn`. */
+export function phaseWords({ phase, began }: RunProgress, now: number): string {
+  if (began === undefined) return phase;
+  return `${phase}, ${seconds(Math.max(0, now - Date.parse(began)) / 1000, 0)}`;
 }
 
 /** What a deployment did: `3 created, 1 replaced, 40 unchanged`. */

@@ -6,7 +6,10 @@ import type { RunFailure, RunRecord, RunResult, RunSummary } from "./result";
 /** What a run that is going on says about itself. */
 export interface RunProgress {
   readonly phase: string;
+  /** When the phase began. */
   readonly since: string;
+  /** When its turn came; undefined while it waits for it. */
+  readonly began?: string;
 }
 
 function file(stack: string, run: string, kind: "record" | "progress"): string {
@@ -41,10 +44,14 @@ export function readProgress(stack: string, run: string): RunProgress | undefine
   return read(file(stack, run, "progress"));
 }
 
-/** @param phase undefined when the run has ended */
-export function writeProgress(stack: string, run: string, phase: string | undefined): void {
-  if (phase === undefined) fs.rmSync(file(stack, run, "progress"), { force: true });
-  else write(file(stack, run, "progress"), { phase, since: new Date().toISOString() });
+/** @param progress undefined when the run has ended */
+export function writeProgress(
+  stack: string,
+  run: string,
+  progress: Omit<RunProgress, "since"> | undefined,
+): void {
+  if (progress === undefined) fs.rmSync(file(stack, run, "progress"), { force: true });
+  else write(file(stack, run, "progress"), { ...progress, since: new Date().toISOString() });
 }
 
 /** Appends a result to the stack's history, which destroy keeps. */

@@ -1,7 +1,7 @@
 import { stackFolder } from "../../infra/folders";
 import { readProgress } from "../../pipelines/records";
 import { isDeploying } from "../deploying";
-import { runWords, seconds } from "../lines";
+import { phaseWords, runWords, seconds } from "../lines";
 import { noStack } from "../noStack";
 import { servicesOf, type ServiceView } from "../services";
 import { describeStack } from "../session";
@@ -30,7 +30,7 @@ export const status: Verb = {
     console.log(`stack ${stack} in ${stackFolder(stack)}${deploying ? ", being deployed" : ""}`);
     for (const service of services) console.log(serviceLine(service));
     for (const { run, progress, summary } of runs) {
-      const now = progress ? `  (now: ${progress.phase})` : "";
+      const now = progress ? `  (now: ${phaseWords(progress, Date.now())})` : "";
       console.log(`${run.padEnd(24)}  ${runWords(summary)}${now}`);
     }
     return 0;

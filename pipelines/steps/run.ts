@@ -41,12 +41,13 @@ void runStep<Spec>({
 async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepResult> {
   const attempt = attemptId();
   const log = path.join(stackFolder(stack), "logs", name, `${attempt}.log`);
-  const tell = (phase: string | undefined) => writeProgress(stack, name, phase);
+  const tell = (phase: string, began?: string) => writeProgress(stack, name, { phase, began });
   tell("waiting for its turn");
   const endTurn = await takeTurn(spec.rank, () => isStopping(stack)).catch((error: unknown) => {
-    tell(undefined);
+    writeProgress(stack, name, undefined);
     throw error;
   });
+  const began = new Date().toISOString();
   const executor = executorOf(stack);
   let watch: HostWatch | undefined;
   try {
@@ -58,7 +59,7 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
       spec: { ...parallelism, ...question, attempt, kind: "run" },
       seconds,
       log,
-      onPhase: tell,
+      onPhase: (phase) => tell(phase, began),
       ...(watch ? { onMeasure: watch.read } : {}),
     });
     const result = { ...measured, code: codeVersion() } as unknown as RunResult;
@@ -71,7 +72,7 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
     recordFailure(stack, name, spec.inputs, { key: spec.key, attempt, log }, error);
     throw error;
   } finally {
-    tell(undefined);
+    writeProgress(stack, name, undefined);
     await watch?.stop();
     await endTurn();
   }

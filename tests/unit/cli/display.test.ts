@@ -14,11 +14,20 @@ function setUp(isTTY: boolean) {
     recordOf: () => undefined,
     now: () => state.at,
   });
-  const phase = (run: string, words: string) =>
-    state.progress.set(run, { phase: words, since: new Date(state.at).toISOString() });
+  const phase = (run: string, words: string, began = state.at) =>
+    state.progress.set(run, {
+      phase: words,
+      since: new Date(state.at).toISOString(),
+      began: new Date(began).toISOString(),
+    });
+  const waits = (run: string) =>
+    state.progress.set(run, {
+      phase: "waiting for its turn",
+      since: new Date(state.at).toISOString(),
+    });
   const take = (kind: "start" | "done", name: string, type = "command:local:Command") =>
     display.take({ kind, op: "create", urn: name, type, name });
-  return { state, display, phase, take };
+  return { state, display, phase, waits, take };
 }
 
 describe("without a terminal", () => {
@@ -31,26 +40,27 @@ describe("without a terminal", () => {
     expect(state.text).toBe("created  minio\n");
   });
 
-  it("tells each phase of a run once, which of how many it is, and not that it waits", () => {
-    const { state, display, phase, take } = setUp(false);
+  it("tells each phase of a run once, which of how many and since when, not that it waits", () => {
+    const { state, display, phase, waits, take } = setUp(false);
     for (const run of runs) {
       take("done", run, "engine-comparison:pipelines:Run"); // the component of the same name
       take("start", run);
     }
     phase(runs[0], "start-up");
-    phase(runs[1], "waiting for its turn");
+    waits(runs[1]);
     display.poll();
     display.poll();
-    phase(runs[0], "sample 1/3");
+    state.at = 20_400;
+    phase(runs[0], "sample 1/3", 0);
     display.poll();
     take("done", runs[0]);
     phase(runs[1], "start-up");
     display.poll();
     expect(state.text.trimEnd().split("\n")).toEqual([
-      "run 1 of 2: spark/taxi-report: start-up",
-      "run 1 of 2: spark/taxi-report: sample 1/3",
+      "spark/taxi-report 1 of 2: start-up, 0 s",
+      "spark/taxi-report 1 of 2: sample 1/3, 20 s",
       "created  spark/taxi-report",
-      "run 2 of 2: ray/image-predictions: start-up",
+      "ray/image-predictions 2 of 2: start-up, 0 s",
     ]);
   });
 
@@ -63,14 +73,14 @@ describe("without a terminal", () => {
     expect(state.text).not.toContain("sample");
     phase(runs[0], "start-up");
     display.poll();
-    expect(state.text).toContain("run 1 of 1: spark/taxi-report: start-up\n");
+    expect(state.text).toContain("spark/taxi-report 1 of 1: start-up, 0 s\n");
   });
 
   it("counts runs that wait for their turn apart from what works", () => {
-    const { display, phase, take } = setUp(false);
+    const { display, phase, waits, take } = setUp(false);
     for (const run of runs) take("start", run);
     phase(runs[0], "start-up");
-    phase(runs[1], "waiting for its turn");
+    waits(runs[1]);
     expect([display.inFlight, display.waiting]).toEqual([1, 1]);
   });
 
@@ -86,6 +96,20 @@ describe("without a terminal", () => {
     expect(state.text).toBe("still at it: minio-binary (1 m 35 s)\n");
   });
 
+  it("breaks the silence of a run with the time since its turn came", () => {
+    const { state, display, phase, waits, take } = setUp(false);
+    for (const run of runs) take("start", run);
+    phase(runs[0], "sample 2/3");
+    waits(runs[1]);
+    display.poll();
+    state.at = 95_000;
+    display.poll();
+    expect(state.text).toBe(
+      "spark/taxi-report 1 of 2: sample 2/3, 0 s\n" +
+        "still at it: spark/taxi-report 1 of 2: sample 2/3, 1 m 35 s\n",
+    );
+  });
+
   it("knows how many steps are in flight, components left out", () => {
     const { display, take } = setUp(false);
     take("start", "minio");
@@ -97,6 +121,24 @@ describe("without a terminal", () => {
 });
 
 describe("on a terminal", () => {
+  it("counts the time in a last line that is rewritten", () => {
+    const { state, display, phase, waits, take } = setUp(true);
+    for (const run of runs) take("start", run);
+    phase(runs[0], "sample 2/3");
+    waits(runs[1]);
+    display.poll();
+    for (state.at = 39_000; state.at < 42_000; state.at += 1000) display.poll();
+    const lines = state.text.split("\n");
+    expect(lines.slice(0, -1)).toEqual([expect.stringMatching(/1 of 2: sample 2\/3, 0 s$/)]);
+    const rewritten = lines
+      .at(-1)!
+      .split("\r\x1b[2K")
+      .filter((text) => text !== "");
+    expect(rewritten.slice(-3)).toEqual(
+      [39, 40, 41].map((at) => `spark/taxi-report 1 of 2: sample 2/3, ${at} s`),
+    );
+  });
+
   it("keeps a last line that says what goes on, no longer than the screen is wide", () => {
     const { state, display, phase, take } = setUp(true);
     take("start", runs[0]);
@@ -104,7 +146,7 @@ describe("on a terminal", () => {
     state.at = 3_000;
     display.poll();
     const last = state.text.slice(state.text.lastIndexOf("\n") + 1);
-    expect(last).toMatch(/^run 1 of 1: spark\/taxi-report: a phase/);
+    expect(last).toMatch(/^spark\/taxi-report 1 of 1: a phase/);
     expect(last.length).toBe(59);
   });
 
