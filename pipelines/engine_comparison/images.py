@@ -9,6 +9,7 @@ setting `decode: shared`, the pixels: then every engine calls `decode`.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ NOT_AN_IMAGE = "not-an-image"
 TRUNCATED = "truncated"
 """The file starts as an image and ends before its end marker."""
 UNDECODABLE = "undecodable"
-"""The file has the structure of an image, but the decoder refuses it."""
+"""The file begins as an image, but its structure is broken, or the shared decoder refuses it."""
 
 REASONS = (MISSING, EMPTY, NOT_AN_IMAGE, TRUNCATED, UNDECODABLE)
 
@@ -35,7 +36,14 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # JPEG markers (ITU-T T.81, table B.1) that stand alone, without a length: TEM and RST0 to RST7.
 _STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])
 _START_OF_SCAN = 0xDA
-_END_OF_IMAGE = b"\xff\xd9"
+_END_OF_IMAGE = 0xD9
+# Markers of a frame's start (the same table): SOF0 to SOF15 without DHT, JPG and DAC.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Markers with a length that libjpeg reads or skips: frames, DHT, DAC, SOS, DQT, DNL, DRI, APPn, COM.
+_SEGMENTS = _FRAMES | {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE}
+_KNOWN = _SEGMENTS | _STANDALONE | {_END_OF_IMAGE, 0xFF}
+# Within a scan 0xFF is followed by 0x00 or a restart marker; anything else ends it.
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 class ImageRejected(ValueError):
@@ -49,15 +57,15 @@ class ImageRejected(ValueError):
 def reject_reason(data: bytes | None) -> str | None:
     """Decide by structure whether an image file is left out. Every engine uses this rule.
 
-    No pixel is decoded: a JPEG's segments are walked to its first scan and the end marker is looked
-    for behind that (an embedded thumbnail has an end marker of its own, so the last bytes of the
-    file or any marker would not do); a PNG's chunks are walked to IEND. It takes microseconds.
+    No pixel is decoded: a JPEG's segments and scans are walked to the end marker (an embedded
+    thumbnail has an end marker of its own, so the last bytes of the file or any marker would not
+    do); a PNG's chunks are walked to IEND. It takes microseconds.
 
     Args:
         data: The whole file, or None where there is none.
 
     Returns:
-        One of `MISSING`, `EMPTY`, `NOT_AN_IMAGE`, `TRUNCATED`; None if the image is accepted.
+        One of `REASONS`; None if the image is accepted, unless the shared decoder refuses it.
     """
     if data is None:
         return MISSING
@@ -71,21 +79,38 @@ def reject_reason(data: bytes | None) -> str | None:
 
 
 def _jpeg_reason(data: bytes) -> str | None:
-    at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            return NOT_AN_IMAGE
+    """Walk the segments and scans to the end marker."""
+    at, framed, scanned = 2, False, False
+    while at + 2 <= len(data):
         marker = data[at + 1]
+        if data[at] != 0xFF or marker not in _KNOWN:
+            return UNDECODABLE if scanned else NOT_AN_IMAGE
+        if marker == _END_OF_IMAGE:
+            return None if scanned else UNDECODABLE
         if marker == 0xFF:  # fill byte
             at += 1
         elif marker in _STANDALONE:
             at += 2
-        elif marker == _START_OF_SCAN:
-            # Within a scan 0xFF is followed by 0x00, so 0xFFD9 can only be the end marker.
-            return None if data.find(_END_OF_IMAGE, at) >= 0 else TRUNCATED
         else:
+            framed = framed or marker in _FRAMES
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+            if marker == _START_OF_SCAN:
+                behind = _AFTER_SCAN.search(data, at)
+                if behind is None or not framed:
+                    return UNDECODABLE if behind else TRUNCATED
+                at, scanned = behind.start(), True
     return TRUNCATED
+
+
+def _is_progressive(data: bytes) -> bool:
+    """Whether an accepted JPEG has its coefficients in several scans (SOF2 and its kin)."""
+    at = 2
+    while data[at + 1] not in _FRAMES:
+        bare = data[at + 1] in _STANDALONE or data[at + 1] == 0xFF
+        at += (
+            1 + (data[at + 1] != 0xFF) if bare else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        )
+    return data[at + 1] not in (0xC0, 0xC1)
 
 
 def _png_reason(data: bytes) -> str | None:
@@ -142,6 +167,36 @@ class Decoded:
         return [at for at, reason in enumerate(self.reasons) if reason is None]
 
 
+def decode_rest(
+    files: Sequence[bytes | None], pixels: Sequence[np.ndarray | None], size: int = SIZE
+) -> Decoded:
+    """Complete a batch that an engine's own decoder has decoded, so that rejects are the same.
+
+    Where that decoder refused a file, the shared one decides. It decides about progressive JPEGs
+    too: of damaged ones, decoders accept different ones. Of damaged sequential JPEGs and PNGs,
+    those that pass `reject_reason` and Pillow refuses were refused by Daft's decoder as well.
+
+    Args:
+        files: Whole files, or None where there is none.
+        pixels: What the engine's decoder made of each, uint8 [size, size, 3], or None.
+        size: Side of the square in pixels.
+    """
+    done: list[np.ndarray] = []
+    reasons: list[str | None] = []
+    for data, own in zip(files, pixels, strict=True):
+        reason = reject_reason(data)
+        if reason is None and data is not None:
+            if own is not None and not (data[:2] == b"\xff\xd8" and _is_progressive(data)):
+                done.append(own)
+            else:
+                try:
+                    done.append(decode(data, size))
+                except ImageRejected as rejected:
+                    reason = rejected.reason
+        reasons.append(reason)
+    return _decoded(done, reasons, size)
+
+
 def decode_batch(files: Sequence[bytes | None], size: int = SIZE) -> Decoded:
     """Decode a batch of files; rejected ones get their reason and no pixels.
 
@@ -157,6 +212,9 @@ def decode_batch(files: Sequence[bytes | None], size: int = SIZE) -> Decoded:
             reasons.append(None)
         except ImageRejected as rejected:
             reasons.append(rejected.reason)
-    if not pixels:
-        return Decoded(np.empty((0, size, size, 3), np.uint8), reasons)
-    return Decoded(np.stack(pixels), reasons)
+    return _decoded(pixels, reasons, size)
+
+
+def _decoded(pixels: list[np.ndarray], reasons: list[str | None], size: int) -> Decoded:
+    empty = np.empty((0, size, size, 3), np.uint8)
+    return Decoded(np.stack(pixels) if pixels else empty, reasons)

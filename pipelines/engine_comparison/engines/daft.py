@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..batches import ModelTask
-from ..images import reject_reason
+from ..images import Decoded, decode_batch, decode_rest
 from ..ray_cluster import connect, disconnect
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
 from ..workloads.image_inputs import METADATA_KEY, REJECTED, ImageWorkload
@@ -94,7 +94,7 @@ class Daft(Engine):
         self._images(workload, output)
 
     def _images(self, workload: ImageWorkload, output: str) -> None:
-        """Fetch, let the one rule decide, decode, ask the model."""
+        """Fetch, decode, let the one rule decide, ask the model."""
         import daft
         from daft import col, functions
 
@@ -111,20 +111,16 @@ class Daft(Engine):
         session = self.context.session()
         model = _model(self.context, ModelTask.of(self.context.spec, workload))
         if self.context.shared_decode:
-            answered = files.select("image_url", model.from_files(col("file")))
-            accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
+            answers = model.from_files(col("file"))
         else:
             pixels = functions.resize(
                 functions.decode_image(col("file"), on_error="null", mode="RGB"),
                 w=session.size,
                 h=session.size,
             ).cast(daft.DataType.image("RGB", session.size, session.size))
-            accepted = (
-                files.where(_accepted()(col("file")))
-                .select("image_url", pixels.alias("pixels"))
-                .where(col("pixels").not_null())
-                .select("image_url", model.from_pixels(col("pixels")))
-            )
+            answers = model.from_pixels(pixels, col("file"))
+        answered = files.select("image_url", answers)
+        accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
         accepted.write_parquet(f"s3://{output}", write_mode="overwrite", io_config=io)
 
     def _io(self) -> IOConfig:
@@ -210,17 +206,6 @@ def _daft_schema(schema: pa.Schema) -> dict[str, daft.DataType]:
     return {field.name: DataType.from_arrow_type(field.type) for field in schema}
 
 
-def _accepted() -> Any:
-    """The one rule for rejects as a function on columns of files."""
-    import daft
-
-    @daft.func.batch(return_dtype=daft.DataType.bool())
-    def accepted(files: daft.Series) -> pa.Array:
-        return pa.array([reject_reason(file) is None for file in files.to_pylist()], pa.bool_())
-
-    return accepted
-
-
 def _model(context: Context, task: ModelTask) -> Any:
     """The model as an instance of a Daft class, which loads it where it is used, once a worker."""
     import daft
@@ -253,19 +238,24 @@ def _model(context: Context, task: ModelTask) -> Any:
         def from_files(self, files: Series) -> pa.Array:
             """Decode by the shared function, then ask."""
             data = files.to_pylist()
-            answered = self.workload.infer(self.session, [""] * len(data), data)
-            return answered.select(answered.schema.names[1:]).to_struct_array()
+            return self.answer(decode_batch(data, self.session.size))
 
         @daft.method.batch(
-            return_dtype=struct(*answers), unnest=True, batch_size=context.batch_size
+            return_dtype=struct(*answers, rejected), unnest=True, batch_size=context.batch_size
         )
-        def from_pixels(self, images: Series) -> pa.Array:
-            """Ask about images that Daft has decoded and resized."""
+        def from_pixels(self, images: Series, files: Series) -> pa.Array:
+            """Ask about images that Daft has decoded and resized, as far as its decoder could."""
             size = self.session.size
-            pixels = np.asarray(images.to_arrow().storage.flatten()).reshape(-1, size, size, 3)
-            answer = self.workload.answer(self.session, pixels)
-            # By name: pickled to a worker, a fixed-size list's type forgets that it has no nulls.
-            return pa.StructArray.from_arrays(answer, names=[field.name for field in answers])
+            storage = images.to_arrow().storage
+            pixels = iter(np.asarray(storage.flatten()).reshape(-1, size, size, 3))
+            own = [next(pixels) if there else None for there in storage.is_valid().to_pylist()]
+            return self.answer(decode_rest(files.to_pylist(), own, size))
+
+        def answer(self, decoded: Decoded) -> pa.Array:
+            """Answers and reasons of a batch, without the images' names."""
+            names = [""] * len(decoded.reasons)
+            answered = self.workload.infer_decoded(self.session, names, decoded)
+            return answered.select(answered.schema.names[1:]).to_struct_array()
 
     return Model(task)
 

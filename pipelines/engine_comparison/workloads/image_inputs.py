@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from ..errors import one_line
-from ..images import decode_batch
+from ..images import Decoded, decode_batch
 from ..model.session import ModelSession
 from ..store import list_files
 from ..verify import SchemaMismatch, Verdict, compare_keys, compare_rejects, conform
@@ -106,7 +106,12 @@ class ImageWorkload(Workload):
         Returns:
             n rows of the schema `with_rejects(session.dimension)`, in the order given.
         """
-        decoded = decode_batch(files, session.size)
+        return self.infer_decoded(session, urls, decode_batch(files, session.size))
+
+    def infer_decoded(
+        self, session: ModelSession, urls: Sequence[str], decoded: Decoded
+    ) -> pa.RecordBatch:
+        """The second half of `infer`, for engines that decode by themselves."""
         answers = self.answer(session, decoded.pixels)
         return self.assemble(session.dimension, urls, decoded.reasons, answers)
 
