@@ -39,7 +39,7 @@ _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
 # Markers of a frame's start (the same table): SOF0 to SOF15 without DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Markers with a length that libjpeg reads or skips: frames, DHT, DAC, SOS, DQT, DNL, DRI, APPn, COM.
+# Markers with a length that libjpeg knows: frames, DHT, DAC, SOS, DQT, DNL, DRI, APPn, COM.
 _SEGMENTS = _FRAMES | {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE}
 _KNOWN = _SEGMENTS | _STANDALONE | {_END_OF_IMAGE, 0xFF}
 # Within a scan 0xFF is followed by 0x00 or a restart marker; anything else ends it.

@@ -175,7 +175,7 @@ class Attempt:
         }, written
 
     def _meter(self) -> Meter:
-        """What tells memory and CPU: from here, or where this container sees too little, outside."""
+        """What tells memory and CPU: this machine, or who sees it where a container does not."""
         spec = self.context.spec
         if spec.get("measuredOutside"):
             return OutsideMeter(lambda: self.channel.ask("measure"))

@@ -1,0 +1,400 @@
+"""Bad data: all engines leave out the same images for the same reasons, and count the same trips.
+
+All four engines run as they do in a stack: Spark and Ray on clusters of their own, started here.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from pyarrow import fs
+
+import engine_comparison
+from engine_comparison import oracle
+from engine_comparison.datasets import zones
+from engine_comparison.store import list_files, list_parquet, open_store
+from engine_comparison.workloads.taxi_report import TRIPS, ZONES_KEY
+
+BUCKETS = {"lake": "dirtylake", "images": "dirtyimages", "warehouse": "report", "output": "oracles"}
+PIPELINES = Path(engine_comparison.__file__).parents[1]
+ENGINES = ("baseline", "daft", "ray", "spark")
+WAIT_SECONDS = 120
+
+
+def cut(share: float) -> Callable[[bytes], bytes]:
+    return lambda image: image[: int(len(image) * share)]
+
+
+def progressive(image: bytes) -> bytes:
+    file = io.BytesIO()
+    Image.open(io.BytesIO(image)).save(file, "JPEG", progressive=True)
+    return file.getvalue()
+
+
+def without_tables(image: bytes) -> bytes:
+    """Progressive, and without a table that its first scan needs, which not all decoders refuse."""
+    whole = progressive(image)
+    at = whole.find(b"\xff\xc4")
+    return whole[:at] + whole[at + 2 + int.from_bytes(whole[at + 2 : at + 4], "big") :]
+
+
+def marked(image: bytes) -> bytes:
+    """With a marker in the middle of its scan, as a flipped bit makes one."""
+    at = image.find(b"\xff\x00", len(image) // 2)
+    return image[: at + 1] + b"\x37" + image[at + 2 :]
+
+
+def picture(kind: str, spoil: int | None = None) -> Callable[[bytes], bytes]:
+    """The image in another format, with one byte changed in its middle."""
+
+    def encode(image: bytes) -> bytes:
+        file = io.BytesIO()
+        Image.open(io.BytesIO(image)).resize((64, 48)).save(file, kind)
+        data = bytearray(file.getvalue())
+        if spoil is not None:
+            data[len(data) // 2] ^= spoil
+        return bytes(data)
+
+    return encode
+
+
+# What is done to one image each, and why it is left out then, or None.
+DAMAGE: list[tuple[Callable[[bytes], bytes] | None, str | None]] = [
+    (None, "missing"),
+    (lambda _: b"", "empty"),
+    (lambda _: b"<html>404 not found</html>", "not-an-image"),
+    (lambda _: bytes(1000), "not-an-image"),
+    (picture("GIF"), "not-an-image"),
+    (cut(0.5), "truncated"),
+    (cut(0.01), "truncated"),
+    (lambda image: image[:-2], "truncated"),
+    (marked, "undecodable"),
+    (without_tables, "undecodable"),
+    (picture("PNG", spoil=0x55), "undecodable"),
+    (picture("PNG"), None),
+    (progressive, None),
+]
+REJECTS = [
+    {"reason": reason, "count": sum(one == reason for _, one in DAMAGE)}
+    for reason in ("empty", "missing", "not-an-image", "truncated", "undecodable")
+]
+
+# Fares, totals, tips and distances as they are not meant to be; zone 999 is in no table.
+TRIPS_MADE = [
+    {"PULocationID": 1, "fare_amount": 45.0, "total_amount": 50.005, "tip_amount": 1.0},
+    {"PULocationID": None, "fare_amount": 45.0, "total_amount": 50.0, "tip_amount": 2.0},
+    {"PULocationID": 999, "fare_amount": 45.0, "total_amount": 50.0, "tip_amount": None},
+    {"PULocationID": 0, "fare_amount": 31.0, "total_amount": None, "tip_amount": None},
+    {"PULocationID": 264, "fare_amount": 45.0, "total_amount": -50.0, "tip_amount": -3.0},
+    {"PULocationID": 265, "fare_amount": 30.01, "total_amount": None, "tip_amount": None},
+    {"PULocationID": 132, "fare_amount": -45.0, "total_amount": -50.0, "tip_amount": 0.0},
+    {"PULocationID": 132, "fare_amount": None, "total_amount": 50.0, "tip_amount": 0.0},
+    {"PULocationID": 132, "fare_amount": 30.0, "total_amount": 50.0, "tip_amount": 0.0},
+    {"PULocationID": 4, "fare_amount": 99.0, "total_amount": -0.005, "trip_distance": -1.0},
+    {"PULocationID": 4, "fare_amount": 99.0, "total_amount": 0.015, "trip_distance": None},
+]
+UNITS = ("us", "ns", "ms", "us")
+
+
+def month(number: int, unit: str) -> pa.Table:
+    """The trips as a month whose timestamps have their own unit."""
+    fields = [
+        pa.field(
+            field.name, pa.timestamp(unit) if pa.types.is_timestamp(field.type) else field.type
+        )
+        for field in TRIPS
+    ]
+    rows = [{"trip_distance": 1.5 * number, **trip} for trip in TRIPS_MADE[number:]]
+    return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def store(minio: dict[str, Any], store_folder: Path) -> fs.FileSystem:
+    """A store of bad data."""
+    creating = fs.S3FileSystem(
+        access_key=minio["accessKey"],
+        secret_key=minio["secretKey"],
+        endpoint_override=minio["endpoint"].removeprefix("http://"),
+        scheme="http",
+        allow_bucket_creation=True,
+    )
+    for bucket in BUCKETS.values():
+        creating.create_dir(bucket)
+    store = open_store(minio)
+
+    def put(path: str, data: bytes) -> None:
+        with store.open_output_stream(path) as stream:
+            stream.write(data)
+
+    listed = pq.read_table(store_folder / "bucket" / "image_metadata.parquet")
+    urls = [
+        url.replace("s3://bucket", "s3://dirtyimages") for url in listed["image_url"].to_pylist()
+    ]
+    listed = listed.set_column(0, "image_url", pa.array(urls, pa.string()))
+    pq.write_table(listed, "dirtyimages/image_metadata.parquet", filesystem=store)
+    images = sorted((store_folder / "bucket" / "images").iterdir())
+    assert len(images) > len(DAMAGE)
+    for at, file in enumerate(images):
+        damage = DAMAGE[at][0] if at < len(DAMAGE) else bytes
+        if damage:
+            put(f"dirtyimages/images/{file.name}", damage(file.read_bytes()))
+    put("dirtyimages/images/unlisted.jpg", b"nobody asks for this one")
+    put(f"dirtylake/{ZONES_KEY}", zones.zones_csv())
+    for at, unit in enumerate(UNITS):
+        path = f"dirtylake/taxi/yellow_tripdata_2024-{at + 1:02}.parquet"
+        pq.write_table(month(at, unit), path, filesystem=store)
+    return store
+
+
+@pytest.fixture(scope="module")
+def ray_head() -> Iterator[dict[str, Any]]:
+    """A Ray head of two CPUs, as the section `ray` of a spec."""
+    folder = Path(tempfile.mkdtemp(prefix="ec", dir="/tmp"))  # sockets in it need a short path
+    token = folder / "token"
+    token.write_text(secrets.token_hex(16))
+    port = free_port()
+    options = {
+        "node-ip-address": "127.0.0.1",
+        "port": port,
+        "ray-client-server-port": free_port(),
+        "include-dashboard": "false",
+        "min-worker-port": 0,
+        "max-worker-port": 0,
+        "num-cpus": 2,
+        "num-gpus": 0,
+        "object-store-memory": 128 * 2**20,
+        "temp-dir": folder / "ray",
+    }
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    head = subprocess.Popen(
+        [*command, "--disable-usage-stats"],
+        env={**environment(folder), **ray_access(str(token)), "PYTHONPATH": str(PIPELINES)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        wait_for(port, head)
+        yield {"address": f"127.0.0.1:{port}", "tokenFile": str(token), "cpus": 2, "gpus": 0}
+    finally:
+        end(head)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def spark_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A Spark master with two workers of one core, as the section `spark` of a spec."""
+    jars = os.environ.get("SPARK_JARS")
+    if not jars or not shutil.which("java"):
+        pytest.skip("set SPARK_JARS to a folder with S3A's jars, and have Java, to test Spark")
+    import pyspark
+
+    folder = tmp_path_factory.mktemp("spark")
+    (folder / "secret").write_text(secrets.token_hex(16))
+    settings = folder / "daemons.properties"
+    settings.write_text(
+        "spark.authenticate true\n"
+        f"spark.authenticate.secret {(folder / 'secret').read_text()}\n"
+        "spark.master.rest.enabled false\n"
+    )
+    port = free_port()
+
+    def daemon(kind: str, *args: str) -> subprocess.Popen[bytes]:
+        program = Path(pyspark.__file__).parent / "bin" / "spark-class"
+        common = ["--host", "127.0.0.1", "--webui-port", "0", "--properties-file", str(settings)]
+        return subprocess.Popen(
+            [str(program), f"org.apache.spark.deploy.{kind}", *common, *args],
+            env={
+                **environment(folder),
+                "SPARK_LOCAL_IP": "127.0.0.1",
+                "SPARK_DAEMON_MEMORY": "256m",
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+        )
+
+    started = [daemon("master.Master", "--port", str(port))]
+    try:
+        wait_for(port, started[0])
+        for worker in ("1", "2"):
+            sizes = ["--cores", "1", "--memory", "1g", "--work-dir", str(folder / worker)]
+            started.append(daemon("worker.Worker", *sizes, f"spark://127.0.0.1:{port}"))
+        yield {
+            "master": f"spark://127.0.0.1:{port}",
+            "jars": jars,
+            "javaHome": None,
+            "secretFile": str(folder / "secret"),
+            "workers": 2,
+            "workerCores": 1,
+            "workerMemory": "1g",
+            "portBase": free_port(),
+        }
+    finally:
+        for process in reversed(started):
+            end(process)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """As little as a stack gives its services: nothing depends on what a shell happens to have."""
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "OMP_NUM_THREADS": "1"}
+
+
+def ray_access(token: str) -> dict[str, str]:
+    """What a process needs to talk to the head, and keeps both on the loopback interface."""
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": token,
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    }
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"{process.args} ended with {process.returncode}"
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"nobody listens on {port}")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process and all that it started, by their ids."""
+    with suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def run(
+    minio: dict[str, Any],
+    store: fs.FileSystem,
+    model_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Callable[[str, str], dict[str, Any]]:
+    """Carries out a run, judged by an oracle that reads the same bad data; its last event."""
+    spec: dict[str, Any] = {
+        "key": "0123456789abcdef",
+        "attempt": "a1",
+        "inputs": {
+            "fareAbove": "30",
+            "batchSize": "4",
+            "maxRejected": "100",
+            "decode": "native",
+            "warmup": "0",
+            "repeats": "1",
+            "device": "cpu",
+        },
+        "store": minio,
+        "buckets": BUCKETS,
+        "daft": {"runner": "native"},
+        "threads": 2,
+        "limits": {"cores": 2, "memoryBytes": 16 * 2**30},
+        "model": {
+            "path": str(model_folder / "model.onnx"),
+            "labels": str(model_folder / "labels.json"),
+        },
+        "services": [],
+        "oracleKey": "fedcba9876543210",
+    }
+    judged: set[str] = set()
+
+    def carry_out(engine: str, workload: str) -> dict[str, Any]:
+        scratch = tmp_path_factory.mktemp("scratch")
+        given = {**spec, "engine": engine, "workload": workload, "scratch": str(scratch)}
+        if workload not in judged:
+            path = oracle.oracle_path(given)
+            pq.write_table(oracle.answer(given, store), path, filesystem=store)
+            judged.add(workload)
+        clusters = {"ray": "ray_head", "spark": "spark_master"}
+        if engine in clusters:
+            given[engine] = request.getfixturevalue(clusters[engine])
+        access = ray_access(given["ray"]["tokenFile"]) if engine == "ray" else {}
+        done = subprocess.run(
+            [sys.executable, "-m", "engine_comparison.job"],
+            input=json.dumps(given) + "\n",
+            cwd=PIPELINES,
+            env={**environment(scratch), **access},
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        last: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return last
+
+    return carry_out
+
+
+@pytest.mark.parametrize("workload", ["image-predictions", "image-embeddings"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_all_engines_reject_the_same_images_for_the_same_reasons(
+    run: Callable[[str, str], dict[str, Any]], store: fs.FileSystem, engine: str, workload: str
+):
+    result = run(engine, workload)
+    assert result["event"] == "result", result
+    assert result["rejects"] == REJECTS
+    assert result["rejected"] == sum(reason is not None for _, reason in DAMAGE)
+    assert result["rowsIn"] == 20
+    published = result["outputUri"].removeprefix("s3://").strip("/")
+    files = [info.path for info in list_parquet(store, published)]
+    tables = [pq.read_table(path, filesystem=store, partitioning=None) for path in files]
+    answered = [url for table in tables for url in table.column("image_url").to_pylist()]
+    names = [info.path for info in list_files(store, "dirtyimages/images")]
+    whole = names[len([one for one in DAMAGE if one[0]]) - 2 :]  # the last two of DAMAGE and on
+    assert sorted(answered) == [f"s3://{name}" for name in whole if "unlisted" not in name]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_all_engines_count_bad_trips_alike(
+    run: Callable[[str, str], dict[str, Any]], store: fs.FileSystem, engine: str
+):
+    result = run(engine, "taxi-report")
+    assert result["event"] == "result", result
+    assert result["rowsIn"] == sum(len(TRIPS_MADE) - at for at in range(len(UNITS)))
+    published = result["outputUri"].removeprefix("s3://").strip("/")
+    files = [info.path for info in list_parquet(store, published)]
+    tables = [pq.read_table(path, filesystem=store, partitioning=None) for path in files]
+    rows = {row["borough"]: row for table in tables for row in table.to_pylist()}
+    # Month n begins with trip n. Without a known zone: 1, 2 and 3; of these only 1 and 2 have a
+    # total. Zones 264 and 265 are "Unknown" and "N/A", 1 is Newark; 4 is in Queens here.
+    counts = {borough: (row["trips"], row["revenue_cents"]) for borough, row in rows.items()}
+    assert counts == {
+        None: (2 + 3 + 4, 5000 * 2 + 5000 * 3),
+        "Unknown": (4, -5000 * 4),
+        "N/A": (4, None),
+        "EWR": (1, 5001),
+        "Queens": (8, 4 * (0 + 2)),
+    }
+    assert rows["N/A"]["avg_tip"] is None
+    assert rows["Queens"]["avg_distance"] == -1.0
