@@ -82,14 +82,14 @@ function python() {
   return pythonPath;
 }
 
-/** MinIO from the cache, or nothing: tests that need it are then skipped. */
-function minioBinary() {
+/** What a stack has left in the cache, or nothing: tests that need it are then skipped. */
+function cached(kind, file) {
   const cache =
     process.env.ENGINE_COMPARISON_CACHE ||
     path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"), "engine-comparison");
-  const folder = path.join(cache, "minio");
+  const folder = path.join(cache, kind);
   const built = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
-  return built.map((key) => path.join(folder, key, "minio")).find(fs.existsSync) ?? "";
+  return built.map((key) => path.join(folder, key, file)).find(fs.existsSync) ?? "";
 }
 
 const packageFolder = "pipelines/engine_comparison";
@@ -117,8 +117,9 @@ const parts = {
     one(ok(python(), ["-m", "mypy", "--config-file", "pipelines/pyproject.toml", packageFolder])),
   conformance: () => vitest("conformance", ["tests/conformance"]),
   e2e: () => vitest("e2e", ["tests/e2e"]),
-  // Last, because its tests against a real store take the MinIO that the life cycle has built.
-  python: () => pytest(python(), { MINIO_BIN: minioBinary() }),
+  // Last, because its tests against a real store take the MinIO and jars that e2e has left.
+  python: () =>
+    pytest(python(), { MINIO_BIN: cached("minio", "minio"), SPARK_JARS: cached("jars", "") }),
 };
 
 const total = { passed: 0, failed: 0, skipped: 0 };

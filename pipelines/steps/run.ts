@@ -51,7 +51,8 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
   const executor = executorOf(stack);
   let watch: HostWatch | undefined;
   try {
-    watch = await executor.watch?.(spec.cluster);
+    const watching = await executor.watch?.(spec.cluster);
+    watch = watching;
     const { parallelism, cluster, rank: _rank, seconds, ...question } = spec;
     const { event: _event, ...measured } = await runJob(executor, {
       module: "engine_comparison.job",
@@ -60,7 +61,7 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
       seconds,
       log,
       onPhase: (phase) => tell(phase, began),
-      ...(watch ? { onMeasure: watch.read } : {}),
+      ...(watching ? { onMeasure: () => watching.read() } : {}),
     });
     const result = { ...measured, code: codeVersion() } as unknown as RunResult;
     const summary = summarise(result);

@@ -17,6 +17,7 @@ from engine_comparison.images import (
     ImageRejected,
     decode,
     decode_batch,
+    decode_rest,
     reject_reason,
 )
 
@@ -29,7 +30,19 @@ def encoded(kind: str = "JPEG", mode: str = "RGB", **options: object) -> bytes:
     return file.getvalue()
 
 
-JPEG, PNG = encoded(), encoded("PNG")
+JPEG, PNG, PROGRESSIVE = encoded(), encoded("PNG"), encoded(progressive=True)
+
+
+def marked(jpeg: bytes) -> bytes:
+    """With a marker in the middle of its scan, as a flipped bit makes one."""
+    at = jpeg.find(b"\xff\x00", len(jpeg) // 2)
+    return jpeg[: at + 1] + b"\x37" + jpeg[at + 2 :]
+
+
+def without(jpeg: bytes, marker: int) -> bytes:
+    """Without the first segment of a kind."""
+    at = jpeg.find(bytes([0xFF, marker]))
+    return jpeg[:at] + jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big") :]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +80,9 @@ def test_pictures_are_accepted_and_decoded_to_rgb(data):
         (JPEG[:-2], TRUNCATED),
         (JPEG[:-1], TRUNCATED),
         (JPEG[:30], TRUNCATED),
+        (marked(JPEG), UNDECODABLE),
+        (JPEG[:2] + JPEG[-2:], UNDECODABLE),
+        (without(JPEG, 0xC0), UNDECODABLE),
         (PNG[:-12], TRUNCATED),
         (PNG[: len(PNG) // 2], TRUNCATED),
     ],
@@ -117,3 +133,59 @@ def test_a_batch_keeps_the_places_of_its_rejected_files():
     assert decoded.accepted == [0, 2]
     assert (decoded.pixels[1] == decode(PNG)).all()
     assert decode_batch([b""]).pixels.shape == (0, 224, 224, 3)
+
+
+OWN = np.full((224, 224, 3), 7, np.uint8)
+"""What an engine's own decoder made of a file."""
+
+
+def test_what_an_engine_has_decoded_itself_is_kept():
+    done = decode_rest([JPEG, PNG], [OWN, OWN])
+    assert done.reasons == [None, None]
+    assert (done.pixels == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "own", "reason"),
+    [
+        (None, None, MISSING),
+        (b"", None, EMPTY),
+        (JPEG[:-2], OWN, TRUNCATED),  # decoders fill the rest with grey and say nothing
+        (marked(JPEG), OWN, UNDECODABLE),
+        (without(PROGRESSIVE, 0xC4), OWN, UNDECODABLE),  # Daft's decoder takes it, Pillow doesn't
+    ],
+)
+def test_a_file_is_rejected_whatever_the_engines_own_decoder_made_of_it(data, own, reason):
+    done = decode_rest([JPEG, data], [OWN, own])
+    assert done.reasons == [None, reason]
+    assert done.accepted == [0]
+    assert done.pixels.shape == (1, 224, 224, 3)
+
+
+@pytest.mark.parametrize(("data", "own"), [(JPEG, None), (PROGRESSIVE, OWN), (PROGRESSIVE, None)])
+def test_the_shared_decoder_decides_where_the_engines_own_cannot(data, own):
+    done = decode_rest([data], [own])
+    assert done.reasons == [None]
+    np.testing.assert_array_equal(done.pixels[0], decode(data))
+
+
+def test_a_batch_of_which_nothing_is_left_has_no_pixels():
+    assert decode_rest([b""], [None]).pixels.shape == (0, 224, 224, 3)
+
+
+flips = st.tuples(st.integers(2, 10**6), st.integers(0, 255))
+
+
+@given(st.sampled_from([JPEG, PROGRESSIVE, PNG]), st.lists(flips, min_size=1, max_size=8))
+def test_damage_of_any_kind_is_rejected_or_decoded_and_nothing_else(data, damage):
+    spoilt = bytearray(data)
+    for at, value in damage:
+        spoilt[at % len(data)] = value
+    file = bytes(spoilt)
+    reason = reject_reason(file)
+    assert reason in (None, NOT_AN_IMAGE, TRUNCATED, UNDECODABLE)
+    # The engine's own decoder refused it, or took it: the reason is that of the shared rule.
+    shared = decode_batch([file]).reasons
+    assert decode_rest([file], [None]).reasons == shared
+    trusted = decode_rest([file], [OWN]).reasons
+    assert trusted == shared if reason is not None else trusted in ([None], shared)
