@@ -38,6 +38,8 @@ PIPELINES = Path(engine_comparison.__file__).parents[1]
 ENGINES = ("baseline", "daft", "ray", "spark")
 WAIT_SECONDS = 120
 
+Run = Callable[..., dict[str, Any]]
+
 
 def cut(share: float) -> Callable[[bytes], bytes]:
     return lambda image: image[: int(len(image) * share)]
@@ -301,7 +303,7 @@ def run(
     model_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
-) -> Callable[[str, str], dict[str, Any]]:
+) -> Run:
     """Carries out a run, judged by an oracle that reads the same bad data; its last event."""
     spec: dict[str, Any] = {
         "key": "0123456789abcdef",
@@ -317,7 +319,6 @@ def run(
         },
         "store": minio,
         "buckets": BUCKETS,
-        "daft": {"runner": "native"},
         "threads": 2,
         "limits": {"cores": 2, "memoryBytes": 16 * 2**30},
         "model": {
@@ -329,17 +330,20 @@ def run(
     }
     judged: set[str] = set()
 
-    def carry_out(engine: str, workload: str) -> dict[str, Any]:
+    def carry_out(engine: str, workload: str, **inputs: str) -> dict[str, Any]:
         scratch = tmp_path_factory.mktemp("scratch")
         given = {**spec, "engine": engine, "workload": workload, "scratch": str(scratch)}
+        given["inputs"] = {**spec["inputs"], **inputs}
         if workload not in judged:
             path = oracle.oracle_path(given)
             pq.write_table(oracle.answer(given, store), path, filesystem=store)
             judged.add(workload)
-        clusters = {"ray": "ray_head", "spark": "spark_master"}
-        if engine in clusters:
-            given[engine] = request.getfixturevalue(clusters[engine])
-        access = ray_access(given["ray"]["tokenFile"]) if engine == "ray" else {}
+        access = {}
+        if engine == "spark":
+            given["spark"] = request.getfixturevalue("spark_master")
+        if engine == "ray" or inputs.get("daftRunner") == "ray":
+            given["ray"] = request.getfixturevalue("ray_head")
+            access = ray_access(given["ray"]["tokenFile"])
         done = subprocess.run(
             [sys.executable, "-m", "engine_comparison.job"],
             input=json.dumps(given) + "\n",
@@ -359,7 +363,7 @@ def run(
 @pytest.mark.parametrize("workload", ["image-predictions", "image-embeddings"])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_all_engines_reject_the_same_images_for_the_same_reasons(
-    run: Callable[[str, str], dict[str, Any]], store: fs.FileSystem, engine: str, workload: str
+    run: Run, store: fs.FileSystem, engine: str, workload: str
 ):
     result = run(engine, workload)
     assert result["event"] == "result", result
@@ -375,10 +379,16 @@ def test_all_engines_reject_the_same_images_for_the_same_reasons(
     assert sorted(answered) == [f"s3://{name}" for name in whole if "unlisted" not in name]
 
 
+@pytest.mark.parametrize("decode", ["native", "shared"])
+def test_daft_on_ray_rejects_them_too(run: Run, decode: str):
+    result = run("daft", "image-embeddings", daftRunner="ray", decode=decode)
+    assert result["event"] == "result", result
+    assert result["configuration"]["runner"] == "ray"
+    assert result["rejects"] == REJECTS
+
+
 @pytest.mark.parametrize("engine", ENGINES)
-def test_all_engines_count_bad_trips_alike(
-    run: Callable[[str, str], dict[str, Any]], store: fs.FileSystem, engine: str
-):
+def test_all_engines_count_bad_trips_alike(run: Run, store: fs.FileSystem, engine: str):
     result = run(engine, "taxi-report")
     assert result["event"] == "result", result
     assert result["rowsIn"] == sum(len(TRIPS_MADE) - at for at in range(len(UNITS)))
