@@ -31,6 +31,9 @@ describe("npm run explain", () => {
   const spark = "spark/taxi-report";
   const history = path.join(home, "local", "history", "results.jsonl");
   fs.mkdirSync(path.dirname(history), { recursive: true });
+  // The ports of the default may be another stack's.
+  const settings = "config:\n  engine-comparison:portOffset: 20500\n";
+  fs.writeFileSync(path.join(home, "local", "Pulumi.local.yaml"), settings);
   const recorded = resultLine(spark, { attempt: "1", inputs: { fareAbove: "25" } });
   fs.writeFileSync(history, `${recorded}\n${failedLine("ray/image-predictions", {})}\n`);
 
