@@ -107,10 +107,10 @@ export class Display {
       });
   }
 
-  /** What a run says of itself; what it said in an earlier, killed attempt is older than its step. */
+  /** What a run, or another step that takes long, says of itself; what it said in an earlier, killed attempt is older than its step. */
   private progressOf(name: string): RunProgress | undefined {
     const begun = this.begun.get(name);
-    if (begun === undefined || !this.args.runs.includes(name)) return undefined;
+    if (begun === undefined) return undefined;
     const progress = this.args.progressOf(name);
     return progress && Date.parse(progress.since) > begun - toldWithin ? progress : undefined;
   }

@@ -96,6 +96,8 @@ const byHand: Readonly<Record<string, string>> = {
   datasetSource: "all",
   taxiRows: "all engines: taxi-report",
   taxiMonths: "all engines: taxi-report",
+  taxiYear: "all engines: taxi-report, with `nyc`",
+  nycMirror: "all, with `nyc`",
   photos: "all engines: image-predictions, image-embeddings",
   modelPath: "all engines: image-predictions, image-embeddings",
   minioRootUser: "none",
@@ -139,7 +141,7 @@ ${rows.map((row) => `| ${row} |`).join("\n")}
 | \`ENGINE_COMPARISON_HOME\` | \`$XDG_STATE_HOME/engine-comparison\` (\`~/.local/state/engine-comparison\`) | one folder a stack: service data, logs, credentials, results history, state |
 | \`ENGINE_COMPARISON_CACHE\` | \`$XDG_CACHE_HOME/engine-comparison\` (\`~/.cache/engine-comparison\`) | the toolchain and the datasets, shared by stacks; no space may be in its path, because Ray does not start from one |
 | \`ENGINE_COMPARISON_IVY_SETTINGS\` | Ivy's own | an \`ivysettings.xml\` that names another Maven repository for the S3A jars |
-| \`PIP_INDEX_URL\`, \`UV_DEFAULT_INDEX\`, \`GOPROXY\`, \`https_proxy\` | each tool's own | are passed to the downloads of the toolchain, and to nothing else |
+| \`PIP_INDEX_URL\`, \`UV_DEFAULT_INDEX\`, \`GOPROXY\`, \`https_proxy\` | each tool's own | are passed to the downloads of the toolchain, the proxies also to those of \`nyc\`, and to nothing else |
 | \`JAVA_HOME\` | the JDK on PATH | a full JDK 17 or 21 |
 `;
 }

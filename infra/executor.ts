@@ -22,15 +22,22 @@ export type Cluster = "none" | "spark" | "ray";
 export interface Executor {
   /** Everything in a job's spec that is an address, a path, an id or a secret. */
   connection(cluster: Cluster): Promise<Connection>;
-  /** Starts `python -m engine_comparison.leader` where jobs on `cluster` run, with piped stdio. */
-  start(cluster: Cluster): ChildProcessWithoutNullStreams;
+  /**
+   * Starts `python -m engine_comparison.leader` where jobs on `cluster` run, with piped stdio.
+   * @param mayDownload whether the job is told of the caller's proxies and certificates
+   */
+  start(cluster: Cluster, mayDownload?: boolean): ChildProcessWithoutNullStreams;
   /** The store as seen from this machine, for uploads and results. */
   storeFromHere(): Promise<Connection["store"]>;
   /**
    * Where jobs cannot write to this machine's files: has `make` write into a folder of the
-   * platform, and brings that here as `folder`, whole or not at all.
+   * platform, and brings that here as `folder`, whole or not at all. `make` is also given a folder
+   * of the platform for what it downloads, which stays.
    */
-  collect?(folder: string, make: (folder: string) => Promise<unknown>): Promise<void>;
+  collect?(
+    folder: string,
+    make: (folder: string, downloads: string) => Promise<unknown>,
+  ): Promise<void>;
   /** Where a job cannot see its engine's services: measures them, and the job, from outside. */
   watch?(cluster: Cluster): Promise<HostWatch>;
 }

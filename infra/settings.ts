@@ -73,9 +73,15 @@ const schema = z.strictObject({
   engines: names,
   workloads: names,
   matrix: z.enum(["seed", "full"]),
-  datasetSource: z.enum(["sample"]),
+  datasetSource: z.enum(["sample", "nyc"]),
   taxiRows: count(1000, 1_000_000_000),
   taxiMonths: count(1, 12),
+  taxiYear: count(2011, 2100),
+  nycMirror: optional.transform((url, context) => {
+    if (url === undefined || isPlainUrl(url)) return url?.replace(/\/+$/, "");
+    context.addIssue("must be an http or https address without a password or a query");
+    return z.NEVER;
+  }),
   photos: count(1, 1_000_000),
   fareAbove: count(-1_000_000, 1_000_000),
   batchSize: count(1, 4096),
@@ -167,6 +173,7 @@ export function parseSettings(
     .map(([key, value]) => [key.slice(namespace.length + 1), value] as const);
   const parsed = resolved.safeParse(Object.fromEntries(own));
   if (!parsed.success) throw wrongSettings(parsed.error, Object.fromEntries(own));
+  checkDataset(parsed.data);
   checkMachine(parsed.data, machine);
   return parsed.data;
 }
@@ -195,6 +202,25 @@ function didYouMean(key: string): string {
     (known) => known.toLowerCase() === key.toLowerCase().replace(/[-_]/g, ""),
   );
   return near ? `; did you mean ${near}?` : "";
+}
+
+/** Photographs of Food-101 that its makers reviewed by hand: 250 of each of 101 classes. */
+const reviewedPhotos = 101 * 250;
+
+function checkDataset({ datasetSource, photos }: Settings): void {
+  if (datasetSource === "nyc" && photos > reviewedPhotos) {
+    throw new UserError(
+      `${namespace}:photos is "${photos}": with datasetSource nyc it must be at most ${reviewedPhotos}`,
+      "Food-101 has 250 reviewed photographs of each of its 101 classes",
+      `set photos to at most ${reviewedPhotos}, or datasetSource to sample`,
+    );
+  }
+}
+
+function isPlainUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, search, hash } = new URL(text);
+  return /^https?:$/.test(protocol) && !(username || password || search || hash);
 }
 
 function checkMachine(settings: Settings, machine: Machine): void {

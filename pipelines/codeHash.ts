@@ -35,12 +35,18 @@ export function workloadCode(workload: string): string {
   return hashFiles([workloadFile(workload)]);
 }
 
-/** What makes a dataset: all of `datasets/` but the generators of other datasets. */
-export function datasetCode(dataset: string, others: readonly string[]): string {
-  const foreign = others
+/**
+ * What makes a dataset: the files of `datasets/`, and those of its source's folder there but the
+ * generators of the other datasets.
+ */
+export function datasetCode(source: string, dataset: string, all: readonly string[]): string {
+  const foreign = all
     .filter((other) => other !== dataset)
-    .map((other) => `datasets/${other}.py`);
-  return hashFiles(pythonFiles("datasets").filter((file) => !foreign.includes(file)));
+    .map((other) => `datasets/${source}/${other}.py`);
+  const own = (file: string) =>
+    !foreign.includes(file) &&
+    (path.posix.dirname(file) === "datasets" || file.startsWith(`datasets/${source}/`));
+  return hashFiles(pythonFiles("datasets").filter(own));
 }
 
 /**

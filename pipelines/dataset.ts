@@ -7,36 +7,84 @@ import { datasetFolder } from "../infra/folders";
 import { step } from "../infra/step";
 import type { Buckets, BucketPurpose } from "../infra/storage/buckets";
 import { datasetCode } from "./codeHash";
-import type { DatasetName } from "./workloads";
+import { makingStep, type DatasetName } from "./workloads";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
 /** Of the samples' random numbers: same settings, same bytes. */
 const seed = "1";
 
+/** Where `datasetSource: nyc` finds its files; a mirror has both at the same paths below it. */
+const nyc = {
+  taxi: "https://d37ci6vzurychx.cloudfront.net",
+  /** The files as Hugging Face has them, at a pinned revision, so that they never change. */
+  photos:
+    "https://huggingface.co/datasets/ethz/food101/resolve/e06acf2a88084f04bce4d4a525165d68e0a36c38/data",
+  photosOfMirror: "food-101",
+} as const;
+
+type Source = Settings["datasetSource"];
+
 interface Declared {
   readonly bucket: BucketPurpose;
   /** The prefixes that belong to the dataset alone. */
   readonly owns: readonly string[];
-  readonly settings: (settings: Settings, bucket: string) => Record<string, string>;
+  /** All that decides what is in the dataset, besides the code that makes it. */
+  readonly settings: Readonly<
+    Record<Source, (settings: Settings, bucket: string) => Record<string, string>>
+  >;
 }
 
 const declared: Readonly<Record<DatasetName, Declared>> = {
   taxi: {
     bucket: "lake",
     owns: ["taxi/"],
-    settings: (settings) => ({
-      rows: String(settings.taxiRows),
-      months: String(settings.taxiMonths),
-      seed,
-    }),
+    settings: {
+      sample: ({ taxiRows, taxiMonths }) => ({
+        rows: String(taxiRows),
+        months: String(taxiMonths),
+        seed,
+      }),
+      nyc: ({ taxiYear, taxiMonths, nycMirror }) => ({
+        year: String(taxiYear),
+        months: String(taxiMonths),
+        from: nycMirror ?? nyc.taxi,
+      }),
+    },
   },
   photos: {
     bucket: "images",
     owns: ["images/", "image_metadata.parquet"],
-    settings: (settings, bucket) => ({ photos: String(settings.photos), bucket, seed }),
+    settings: {
+      sample: ({ photos }, bucket) => ({ photos: String(photos), bucket, seed }),
+      nyc: ({ photos, nycMirror }, bucket) => ({
+        photos: String(photos),
+        bucket,
+        from: nycMirror ? `${nycMirror}/${nyc.photosOfMirror}` : nyc.photos,
+      }),
+    },
   },
 };
+
+/** All that a dataset follows from, known before it is made. */
+export interface Recipe {
+  readonly dataset: DatasetName;
+  readonly source: Source;
+  readonly settings: Readonly<Record<string, string>>;
+  /** Hash of the code that makes it. */
+  readonly code: string;
+}
+
+/** What a dataset of the settings follows from. @param bucket the name of the bucket it goes to */
+export function recipeOf(name: DatasetName, settings: Settings, bucket: string): Recipe {
+  const source = settings.datasetSource;
+  return {
+    dataset: name,
+    source,
+    settings: declared[name].settings[source](settings, bucket),
+    code: datasetCode(source, name, Object.keys(declared)),
+  };
+}
 
 export interface DatasetArgs {
   readonly settings: Settings;
@@ -58,18 +106,14 @@ export class Dataset extends pulumi.ComponentResource {
   constructor(name: DatasetName, args: DatasetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Dataset", name, {}, opts);
     const { platform, buckets, stack } = args;
-    const { owns, bucket: purpose, settings } = declared[name];
+    const { owns, bucket: purpose } = declared[name];
     const bucket = buckets.names[purpose];
-    const recipe = {
-      dataset: name,
-      settings: settings(args.settings, bucket),
-      code: datasetCode(name, Object.keys(declared)),
-    };
+    const recipe = recipeOf(name, args.settings, bucket);
     this.data = shortHash(recipe);
     const version = shortHash({ ...recipe, environment: platform.environment });
 
     const made = step(
-      `make-${name}`,
+      makingStep(name),
       {
         script: "pipelines/steps/dataset.ts",
         spec: { ...recipe, version, incarnation: madeIncarnation(stack, name) },
@@ -101,7 +145,7 @@ export class Dataset extends pulumi.ComponentResource {
 }
 
 function madeIncarnation(stack: string, name: DatasetName): number {
-  return incarnation(stack, `make-${name}`, ({ version }) =>
+  return incarnation(stack, makingStep(name), ({ version }) =>
     fs.existsSync(path.join(datasetFolder(name, String(version)), "manifest.json")),
   );
 }

@@ -16,7 +16,7 @@ export interface JobArgs {
   readonly module: string;
   /** What the job computes on; `none` also for a job that is no engine's. */
   readonly cluster: Cluster;
-  /** For a job that needs neither the store nor a cluster. */
+  /** For a job that needs neither the store nor a cluster, but may download. */
   readonly unconnected?: boolean;
   /** What the module is told, besides the connection. */
   readonly spec: Readonly<Record<string, unknown>>;
@@ -45,7 +45,7 @@ export async function runJob(
   const connection = args.unconnected ? {} : await executor.connection(args.cluster);
   fs.mkdirSync(path.dirname(args.log), { recursive: true });
   const log = fs.createWriteStream(args.log, { flags: "a", mode: 0o600 });
-  const leader = executor.start(args.cluster);
+  const leader = executor.start(args.cluster, args.unconnected);
   leader.stdin.on("error", () => {}); // a leader that died tells by its exit code
   leader.stdin.write(
     JSON.stringify({

@@ -7,6 +7,9 @@ import { seed } from "./seed";
 const datasets = ["taxi", "photos"] as const;
 export type DatasetName = (typeof datasets)[number];
 
+/** The step that makes a dataset; its record says what was made, with the manifest's hash. */
+export const makingStep = (dataset: DatasetName): string => `make-${dataset}`;
+
 const purposes = ["lake", "images", "warehouse", "output"] as const satisfies BucketPurpose[];
 
 /** What the program must know of a workload; what it computes is in its Python file. */

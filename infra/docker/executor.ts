@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Cluster, Connection, Executor } from "../executor";
 import { readCredentials } from "../credentials/files";
+import { proxyVariables } from "../local/processes/environment";
 import { ports } from "../ports";
 import { readStanding } from "../standing";
 import { UserError } from "../userError";
@@ -68,10 +69,11 @@ export function dockerExecutor(stack: string, host: string): Executor {
       };
     },
 
-    start(cluster) {
+    start(cluster, mayDownload) {
       return docker.start([
         "exec",
         "--interactive",
+        ...(mayDownload ? proxyVariables().flatMap((name) => ["--env", name]) : []),
         container(placeOf(cluster)),
         "bash",
         "-c",
@@ -92,7 +94,7 @@ export function dockerExecutor(stack: string, host: string): Executor {
       const part = `${folder}.${process.pid}.part`;
       docker.run(["exec", app, "mkdir", "-p", path.posix.dirname(made)]);
       try {
-        await make(made);
+        await make(made, `${scratchFolder}/downloads`);
         fs.rmSync(part, { recursive: true, force: true });
         fs.mkdirSync(path.dirname(folder), { recursive: true });
         docker.run(["cp", `${app}:${made}`, part]);

@@ -11,7 +11,7 @@ import { findJava } from "./machine/java";
 import { areFree } from "../freePorts";
 import { places } from "./places";
 import { sparkDriverBlock } from "../ports";
-import { plainEnvironment } from "./processes/environment";
+import { datasetEnvironment, plainEnvironment } from "./processes/environment";
 import { startOf } from "./processes/processTable";
 import { programStates } from "./processes/services";
 import type { ProgramInfo } from "./processes/supervisorRpc";
@@ -40,10 +40,11 @@ export function localExecutor(stack: string): Executor {
         scratch,
       };
     },
-    start() {
+    start(_cluster, mayDownload) {
+      const environment = mayDownload ? datasetEnvironment() : plainEnvironment();
       const child = spawn(pythonOf(stack), ["-m", "engine_comparison.leader"], {
         cwd: checkout,
-        env: { ...plainEnvironment(), ...jobEnvironment(stack), ...rayAccess(stack) },
+        env: { ...environment, ...jobEnvironment(stack), ...rayAccess(stack) },
         stdio: ["pipe", "pipe", "pipe"],
       });
       const done = scratch;

@@ -1,37 +1,48 @@
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { executorOf } from "../../infra/executorOf";
-import { datasetFolder, stackFolder } from "../../infra/folders";
+import { datasetFolder, downloadsFolder, stackFolder } from "../../infra/folders";
 import { runStep } from "../../infra/runStep";
 import { runJob } from "../job";
+import { writeProgress } from "../records";
 
 interface Spec {
   readonly dataset: string;
+  readonly source: string;
   readonly settings: Readonly<Record<string, string>>;
   /** Names the dataset's folder in the cache. */
   readonly version: string;
 }
 
 void runStep<Spec>({
-  async create({ stack, spec: { dataset, settings, version } }) {
+  async create({ stack, name, spec: { dataset, source, settings, version } }) {
     const out = datasetFolder(dataset, version);
     const manifest = path.join(out, "manifest.json");
     if (!fs.existsSync(manifest)) {
       const executor = executorOf(stack);
-      const make = (folder: string) =>
+      const tell = (phase: string | undefined) => writeProgress(stack, name, phase);
+      const make = (folder: string, downloads: string) =>
         runJob(executor, {
           module: "engine_comparison.datasets.make",
           cluster: "none",
           unconnected: true,
-          spec: { kind: dataset, settings, out: folder },
+          spec: { source, kind: dataset, settings, out: folder, downloads },
           seconds: null,
           log: path.join(stackFolder(stack), "logs", "datasets", `${dataset}.log`),
+          onPhase: tell,
         });
       fs.mkdirSync(path.dirname(out), { recursive: true });
-      await (executor.collect ? executor.collect(out, make) : make(out));
+      try {
+        await (executor.collect ? executor.collect(out, make) : make(out, downloadsFolder()));
+      } finally {
+        tell(undefined);
+      }
     }
-    const files = JSON.parse(fs.readFileSync(manifest, "utf8")) as { bytes: number }[];
+    const listed = fs.readFileSync(manifest, "utf8");
+    const files = JSON.parse(listed) as { bytes: number }[];
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-    return { dataset, version, files: files.length, bytes };
+    const manifestSha256 = createHash("sha256").update(listed).digest("hex");
+    return { dataset, source, version, files: files.length, bytes, manifestSha256 };
   },
 });

@@ -4,6 +4,7 @@ import type { Cluster, HostWatch } from "../../infra/executor";
 import { executorOf } from "../../infra/executorOf";
 import { stackFolder } from "../../infra/folders";
 import { runStep, type StepContext, type StepResult } from "../../infra/runStep";
+import { readStanding } from "../../infra/standing";
 import { UserError } from "../../infra/userError";
 import { codeVersion } from "../codeVersion";
 import { runJob } from "../job";
@@ -12,6 +13,7 @@ import { summarise, type RunResult } from "../result";
 import { keepResult } from "../resultStore";
 import { isStopping } from "../stopping";
 import { takeTurn } from "../turn";
+import { makingStep, workloadOf } from "../workloads";
 
 interface Spec {
   readonly engine: string;
@@ -63,7 +65,8 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
       onPhase: (phase) => tell(phase, began),
       ...(watching ? { onMeasure: () => watching.read() } : {}),
     });
-    const result = { ...measured, code: codeVersion() } as unknown as RunResult;
+    const dataset = datasetOf(stack, spec.workload);
+    const result = { ...measured, dataset, code: codeVersion() } as unknown as RunResult;
     const summary = summarise(result);
     writeRecord(stack, name, { summary, result, at: new Date().toISOString() });
     appendHistory(stack, { stack, inputs: spec.inputs, ...result });
@@ -77,6 +80,11 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
     await watch?.stop();
     await endTurn();
   }
+}
+
+/** What was made of the inputs, where they were: the key has only what was asked for. */
+function datasetOf(stack: string, workload: string): unknown {
+  return readStanding(stack, makingStep(workloadOf(workload).dataset))?.result;
 }
 
 function recordFailure(

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from pyarrow import fs
 
-from engine_comparison.datasets import photos, taxi
+from engine_comparison.datasets.sample import photos, taxi
 from engine_comparison.model.build import build
 from engine_comparison.model.session import ModelSession
 

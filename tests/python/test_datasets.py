@@ -15,8 +15,8 @@ import pytest
 from pyarrow import fs
 
 from engine_comparison.datasets import files, make
-from engine_comparison.datasets.photos import SOURCES
-from engine_comparison.datasets.zones import pickup_weights, zones
+from engine_comparison.datasets.sample.photos import SOURCES
+from engine_comparison.datasets.sample.zones import pickup_weights, zones
 from engine_comparison.errors import UserError
 from engine_comparison.images import decode, reject_reason
 from engine_comparison.model.build import class_labels
@@ -38,13 +38,19 @@ class Silent:
 
 
 def made(kind: str, settings: dict[str, str], out: Path) -> dict:
-    return make.make(Silent(), {"kind": kind, "out": str(out), "settings": settings})
+    spec = {"source": "sample", "kind": kind, "out": str(out), "settings": settings}
+    return make.make(Silent(), spec)
 
 
 @pytest.mark.parametrize(("kind", "settings"), [("taxi", TAXI), ("photos", PHOTOS)])
 def test_same_settings_give_the_same_bytes_in_another_process(kind, settings, tmp_path: Path):
     here = made(kind, settings, tmp_path / "here")
-    spec = {"kind": kind, "out": str(tmp_path / "there"), "settings": settings}
+    spec = {
+        "source": "sample",
+        "kind": kind,
+        "out": str(tmp_path / "there"),
+        "settings": settings,
+    }
     there = subprocess.run(
         [sys.executable, "-m", "engine_comparison.datasets.make"],
         input=json.dumps(spec) + "\n",
@@ -95,7 +101,9 @@ def test_a_dataset_is_replaced_whole_or_not_at_all(tmp_path: Path):
 
 
 def test_two_processes_that_make_the_same_dataset_leave_one_whole(tmp_path: Path):
-    spec = json.dumps({"kind": "taxi", "out": str(tmp_path / "out"), "settings": TAXI})
+    spec = json.dumps(
+        {"source": "sample", "kind": "taxi", "out": str(tmp_path / "out"), "settings": TAXI}
+    )
     both = [
         subprocess.Popen(
             [sys.executable, "-m", "engine_comparison.datasets.make"],

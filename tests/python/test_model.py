@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from engine_comparison.datasets.photos import read_source
+from engine_comparison.datasets.sample.photos import read_source
 from engine_comparison.errors import UserError
 from engine_comparison.model import build as build_module
 from engine_comparison.model.build import build, class_labels, main

@@ -9,12 +9,16 @@ const plain = [
   /^(CUDA_VISIBLE_DEVICES|NVIDIA_[A-Z_]+|OPENBLAS_[A-Z0-9_]+)$/,
 ];
 
+const proxies = /^(https?|all|no)_proxy$/i;
+const bundles = /^(REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$/;
+
 /** What tools that download may see besides: proxies, certificates and where packages come from. */
 const forDownloads = [
-  /^(https?|all|no)_proxy$/i,
+  proxies,
+  bundles,
   /^(PIP|UV)_[A-Z_]+$/,
   /^GO(PROXY|SUMDB|NOSUMDB|NOPROXY|PRIVATE|INSECURE|AUTH|TELEMETRY)$/,
-  /^(REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC|JAVA_TOOL_OPTIONS)$/,
+  /^(NETRC|JAVA_TOOL_OPTIONS)$/,
 ];
 
 function allowed(patterns: readonly RegExp[], from: NodeJS.ProcessEnv): Environment {
@@ -29,6 +33,11 @@ export function plainEnvironment(from: NodeJS.ProcessEnv = process.env): Environ
   return allowed(plain, from);
 }
 
+/** Names of the variables that say which proxies to use. */
+export function proxyVariables(from: NodeJS.ProcessEnv = process.env): string[] {
+  return Object.keys(allowed([proxies], from));
+}
+
 const systemCertificates = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
@@ -36,12 +45,25 @@ const systemCertificates = [
   "/etc/ssl/cert.pem",
 ];
 
+function systemCertificate(): string | undefined {
+  return systemCertificates.find((file) => fs.existsSync(file));
+}
+
+/** Environment of jobs that make datasets: Python's requests trusts what the system trusts, too. */
+export function datasetEnvironment(from: NodeJS.ProcessEnv = process.env): Environment {
+  const trusted = from.SSL_CERT_FILE || systemCertificate();
+  return {
+    ...(trusted ? { REQUESTS_CA_BUNDLE: trusted } : {}),
+    ...allowed([...plain, proxies, bundles], from),
+  };
+}
+
 /**
  * Environment of tools that download: pip and uv trust what the system trusts, which behind a
  * company's proxy is more than they carry.
  */
 export function downloadEnvironment(from: NodeJS.ProcessEnv = process.env): Environment {
-  const system = systemCertificates.find((file) => fs.existsSync(file));
+  const system = systemCertificate();
   return {
     ...(system ? { PIP_CERT: system, UV_SYSTEM_CERTS: "1" } : {}),
     PIP_DISABLE_PIP_VERSION_CHECK: "1",

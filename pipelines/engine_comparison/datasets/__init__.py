@@ -1,1 +1,1 @@
-"""Makes the sample datasets, offline: one file a kind, found by its place, as `make` says."""
+"""Makes the datasets: a folder a source, in it a file a kind, found by its place."""

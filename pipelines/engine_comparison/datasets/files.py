@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
     part, old = out.with_name(f"{out.name}.tmp"), out.with_name(f"{out.name}.old")
     existed = out.exists()
     out.parent.mkdir(parents=True, exist_ok=True)
-    with _alone_in(out.parent):
+    with alone_in(out.parent):
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)
         part.mkdir()
@@ -65,11 +65,20 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder, which ends with the process at the latest."""
+def alone_in(folder: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a lock on a folder, which ends with the process at the latest.
+
+    Args:
+        folder: An existing folder.
+        waiting: Is called where another process has the lock, before waiting for it.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
@@ -119,6 +128,30 @@ def whole_number(settings: Mapping[str, str], name: str, least: int, most: int) 
             f"Give a whole number from {least} to {most}.",
         )
     return number
+
+
+def link_or_copy(source: Path, to: Path) -> None:
+    """Have a file in a second place; on the same disk it takes no room there."""
+    try:
+        os.link(source, to)
+    except OSError:  # another disk, or a file system without links
+        shutil.copyfile(source, to)
+
+
+def bucket_name(settings: Mapping[str, str]) -> str:
+    """Read the setting `bucket`: what the addresses of pictures begin with.
+
+    Raises:
+        UserError: It is not there, or no name.
+    """
+    bucket = settings.get("bucket", "")
+    if not bucket or "/" in bucket:
+        raise UserError(
+            f"The setting bucket of the dataset is {bucket!r}.",
+            "The addresses of the pictures begin with it.",
+            "Give the name of the bucket for images.",
+        )
+    return bucket
 
 
 def cores() -> int:

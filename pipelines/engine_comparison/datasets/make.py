@@ -1,10 +1,11 @@
 """Make a dataset.
 
-    echo '{"kind": "taxi", "out": "DIR", "settings": {...}}' |
+    echo '{"source": "sample", "kind": "taxi", "out": "DIR", "settings": {...}}' |
         python -m engine_comparison.datasets.make
 
 The result event has `files`, `bytes`, `manifestSha256`, and `distinctSources`: how many different
-photographs the pictures were cut from (0 for tables). Same settings, same bytes.
+photographs the pictures were made from (0 for tables). Of the source `sample`, same settings are
+same bytes; `nyc` downloads, and its manifest tells what was found.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..errors import UserError
 from ..protocol import Channel, Spec, run_module
 from .files import whole_folder, write_manifest
 
+SOURCES = ("sample", "nyc")
 KINDS = ("taxi", "photos")
 
 
@@ -26,23 +28,27 @@ def make(channel: Channel, spec: Spec) -> dict[str, Any]:
 
     Args:
         channel: For the phases.
-        spec: `kind`, one of `KINDS`; `out`, the folder; `settings`, strings, described in the
-            kind's module.
+        spec: `source`, one of `SOURCES`; `kind`, one of `KINDS`; `out`, the folder; `settings`,
+            strings, described in the module of source and kind; and for a source that downloads,
+            `downloads`, the folder where those files stay.
 
     Raises:
-        UserError: An unknown kind or a wrong setting.
+        UserError: An unknown source or kind, a wrong setting, or a download that fails.
     """
-    kind = spec.get("kind")
-    if kind not in KINDS:
-        raise UserError(
-            f"There is no dataset of the kind {kind!r}.",
-            "It names the module in engine_comparison/datasets/ that makes it.",
-            f"Use one of: {', '.join(KINDS)}.",
-        )
-    generator = importlib.import_module(f"{__package__}.{kind}")
+    source = _one_of(SOURCES, "source", spec.get("source"))
+    kind = _one_of(KINDS, "kind", spec.get("kind"))
+    settings = spec["settings"]
+    generator = importlib.import_module(f"{__package__}.{source}.{kind}")
+    downloaded: list[list[Path]] = []
+    if source == "nyc":
+        from .nyc.downloads import Downloads  # what it imports is needed only here
+
+        channel.phase(f"download {kind}")
+        downloads = Downloads(Path(spec["downloads"]), channel.phase)
+        downloaded.append(downloads.fetch(generator.remotes(settings)))
     channel.phase(f"make {kind}")
     with whole_folder(Path(spec["out"])) as folder:
-        sources = generator.generate(folder, spec["settings"])
+        sources = generator.generate(folder, settings, *downloaded)
         channel.phase("manifest")
         manifest = write_manifest(folder)
     return {
@@ -51,6 +57,16 @@ def make(channel: Channel, spec: Spec) -> dict[str, Any]:
         "manifestSha256": manifest.sha256,
         "distinctSources": sources,
     }
+
+
+def _one_of(known: tuple[str, ...], what: str, given: object) -> str:
+    if given not in known:
+        raise UserError(
+            f"There is no dataset of the {what} {given!r}.",
+            "Source and kind name the module in engine_comparison/datasets/ that makes it.",
+            f"Use one of: {', '.join(known)}.",
+        )
+    return str(given)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ The rules that engines are apt to read differently:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -79,8 +79,11 @@ TRIPS = pa.schema(
 
 TRIP_COLUMNS = ("PULocationID", "fare_amount", "tip_amount", "total_amount", "trip_distance")
 """The columns that the question needs; engines give this as their reading schema or projection."""
-TRIPS_READ = pa.schema([TRIPS.field(name) for name in TRIP_COLUMNS])
-"""`TRIP_COLUMNS` with their types."""
+TRIPS_READ = pa.schema([TRIPS.field(name) for name in TRIP_COLUMNS]).set(
+    0, pa.field("PULocationID", pa.int64())
+)
+"""`TRIP_COLUMNS` with the types to read them as. Zones are 64 bits wide in TLC's files up to
+January 2023 and 32 later, so a year's files may differ: the wider type has room for both."""
 
 ZONES = pa.schema(
     [
@@ -105,13 +108,18 @@ def read_zones(filesystem: fs.FileSystem, bucket: str) -> pa.Table:
     Returns:
         A table with the schema `ZONES`.
     """
+    with filesystem.open_input_stream(f"{bucket}/{ZONES_KEY}") as stream:
+        return parse_zones(stream)
+
+
+def parse_zones(stream: IO[bytes] | pa.NativeFile) -> pa.Table:
+    """Read a zone table from a file; see `read_zones`."""
     from pyarrow import csv
 
     options = csv.ConvertOptions(
         column_types=ZONES, include_columns=ZONES.names, strings_can_be_null=False, null_values=[]
     )
-    with filesystem.open_input_stream(f"{bucket}/{ZONES_KEY}") as stream:
-        return csv.read_csv(stream, convert_options=options).cast(ZONES)
+    return csv.read_csv(stream, convert_options=options).cast(ZONES)
 
 
 def trip_files(filesystem: fs.FileSystem, bucket: str) -> list[str]:

@@ -64,6 +64,19 @@ describe("without a terminal", () => {
     ]);
   });
 
+  it("breaks a long silence with what a step that is no run says of itself", () => {
+    const { state, display, phase, take } = setUp(false);
+    take("start", "make-taxi");
+    phase("make-taxi", "file 2 of 13: 20 of 50 MB, 1.0 MB/s, 0:30 left");
+    display.poll();
+    expect(state.text).toBe("");
+    state.at = 31_000;
+    display.poll();
+    expect(state.text).toBe(
+      "still at it: make-taxi file 2 of 13: 20 of 50 MB, 1.0 MB/s, 0:30 left (31 s)\n",
+    );
+  });
+
   it("does not take what a killed attempt said last for what goes on", () => {
     const { state, display, phase, take } = setUp(false);
     phase(runs[0], "sample 2/3");

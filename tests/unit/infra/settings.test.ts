@@ -33,6 +33,13 @@ describe("settings", () => {
     }
   });
 
+  it("refuses more real photographs than there are", () => {
+    const refused = refusal({ datasetSource: "nyc", photos: "25251" });
+    expect(refused.what).toContain("with datasetSource nyc it must be at most 25250");
+    const most = { datasetSource: "nyc", photos: "25250" };
+    expect(() => parseSettings(defaultConfig(most), largeMachine)).not.toThrow();
+  });
+
   it("passes over keys of other namespaces", () => {
     const config = { ...defaultConfig(), "aws:region": "eu-central-1" };
     expect(() => parseSettings(config, largeMachine)).not.toThrow();
@@ -46,6 +53,9 @@ describe("settings", () => {
     ["engines", '["ray","ray"]', "must be a list of different names"],
     ["sparkWorkerMemory", "2 GB", "must be a size such as 1536m or 2g"],
     ["taxiMonths", "13", "must be from 1 to 12"],
+    ["taxiYear", "2010", "must be from 2011 to 2100"],
+    ["nycMirror", "mirror.example", "must be an http or https address without a password"],
+    ["nycMirror", "https://me:secret@mirror.example", "must be an http or https address"],
     ["minioRootUser", "a", "must be 3 to 128 letters"],
   ])("refuses %s = %s and says what it must be", (key, value, told) => {
     expect(refusal({ [key]: value }).what).toContain(told);

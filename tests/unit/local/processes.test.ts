@@ -1,7 +1,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
-import { downloadEnvironment, plainEnvironment } from "../../../infra/local/processes/environment";
+import {
+  datasetEnvironment,
+  downloadEnvironment,
+  plainEnvironment,
+} from "../../../infra/local/processes/environment";
 import { endLeftovers, marker, markedProcesses } from "../../../infra/local/processes/leftovers";
 import { withDescendants } from "../../../infra/local/processes/processTable";
 import { programs } from "../../../infra/local/processes/programs";
@@ -34,6 +38,16 @@ describe("the environment of a child", () => {
       GOPROXY: "http://go",
     });
     expect(JSON.stringify(env)).not.toContain("secret");
+  });
+
+  it("holds proxies and certificates, and no package sources, for what makes datasets", () => {
+    const { LC_ALL, PATH, JAVA_HOME, https_proxy } = caller;
+    const given = { ...caller, SSL_CERT_FILE: "/company.pem" };
+    const expected = { LC_ALL, PATH, JAVA_HOME, https_proxy, SSL_CERT_FILE: "/company.pem" };
+    expect(datasetEnvironment(given)).toEqual({
+      ...expected,
+      REQUESTS_CA_BUNDLE: "/company.pem",
+    });
   });
 });
 

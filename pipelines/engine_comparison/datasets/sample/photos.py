@@ -22,9 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, ImageEnhance, ImageOps
 
-from ..errors import UserError
-from ..workloads.image_inputs import METADATA, METADATA_KEY
-from .files import cores, whole_number
+from ...workloads.image_inputs import METADATA, METADATA_KEY
+from ..files import bucket_name, cores, whole_number
 
 WIDTH, HEIGHT = 512, 384
 """Of the pictures, in pixels."""
@@ -70,13 +69,7 @@ def generate(folder: Path, settings: Mapping[str, str]) -> int:
     """
     count = whole_number(settings, "photos", 1, 999_999)
     seed = whole_number(settings, "seed", 0, 2**63 - 1)
-    bucket = settings.get("bucket", "")
-    if not bucket or "/" in bucket:
-        raise UserError(
-            f"The setting bucket of the dataset is {bucket!r}.",
-            "The addresses of the pictures begin with it.",
-            "Give the name of the bucket for images.",
-        )
+    bucket = bucket_name(settings)
     (folder / "images").mkdir()
     names = list(SOURCES)[:count]
     photographs = {name: read_source(name) for name in names}

@@ -1,0 +1,1 @@
+"""Datasets made on this machine, offline and seeded: same settings, same bytes."""

@@ -1,0 +1,62 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { describe, expect, it } from "vitest";
+import { shortHash } from "../../../infra/canonical";
+import { parseSettings } from "../../../infra/settings";
+import { datasetCode } from "../../../pipelines/codeHash";
+import { recipeOf } from "../../../pipelines/dataset";
+import type { DatasetName } from "../../../pipelines/workloads";
+import { defaultConfig, largeMachine } from "../../defaults";
+
+function recipe(name: DatasetName, changed: Record<string, string> = {}) {
+  return recipeOf(name, parseSettings(defaultConfig(changed), largeMachine), "b");
+}
+
+describe("a dataset's identity", () => {
+  it("has year, months and address of the real trips, and not the sample's number of rows", () => {
+    expect(recipe("taxi", { datasetSource: "nyc", taxiYear: "2023", taxiRows: "5000" })).toEqual({
+      dataset: "taxi",
+      source: "nyc",
+      settings: { year: "2023", months: "12", from: "https://d37ci6vzurychx.cloudfront.net" },
+      code: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
+    });
+  });
+
+  it("has number, bucket and pinned address of the real photographs", () => {
+    const { settings } = recipe("photos", { datasetSource: "nyc", photos: "101" });
+    expect(settings).toMatchObject({ photos: "101", bucket: "b" });
+    expect(settings.from).toMatch(/^https:.*\/ethz\/food101\/resolve\/[0-9a-f]{40}\/data$/);
+  });
+
+  it("takes both from a mirror", () => {
+    const changed = { datasetSource: "nyc", nycMirror: "http://mirror.example/data/" };
+    expect(recipe("taxi", changed).settings.from).toBe("http://mirror.example/data");
+    expect(recipe("photos", changed).settings.from).toBe("http://mirror.example/data/food-101");
+  });
+
+  it.each<[string, string, DatasetName[]]>([
+    ["taxiYear", "2023", []],
+    ["nycMirror", "http://mirror.example", []],
+    ["taxiMonths", "2", ["taxi"]],
+    ["photos", "7", ["photos"]],
+    ["datasetSource", "nyc", ["taxi", "photos"]],
+  ])("of the sample changes with %s (to %s) for %j only", (key, value, changed) => {
+    const names: DatasetName[] = ["taxi", "photos"];
+    const differ = (name: DatasetName) =>
+      shortHash(recipe(name)) !== shortHash(recipe(name, { [key]: value }));
+    expect(names.filter(differ)).toEqual(changed);
+  });
+
+  it("is of the code of its own source and kind, whose files are found", () => {
+    const codes = ["sample", "nyc"].flatMap((source) =>
+      ["taxi", "photos"].map((kind) => datasetCode(source, kind, ["taxi", "photos"])),
+    );
+    expect(new Set(codes).size).toBe(4);
+    const folder = path.join(__dirname, "../../../pipelines/engine_comparison/datasets");
+    for (const source of ["sample", "nyc"]) {
+      expect(fs.readdirSync(path.join(folder, source))).toEqual(
+        expect.arrayContaining(["taxi.py", "photos.py"]),
+      );
+    }
+  });
+});
