@@ -55,13 +55,12 @@ class Baseline(Engine):
             schema=_polars_schema(ZONES),
             storage_options=options,
         )
-        zone = pl.col("LocationID").cast(pl.Int64)
         total = pl.col("total_amount")
         cents = (total * 100 + 0.5).floor().cast(pl.Int64)
         known = total.count() > 0  # Polars' sum of nulls is 0, SQL's is null
         (
             trips.filter(pl.col("fare_amount") > float(self.context.inputs["fareAbove"]))
-            .join(zones, left_on="PULocationID", right_on=zone, how="left")
+            .join(zones, left_on="PULocationID", right_on="LocationID", how="left")
             .group_by(pl.col("Borough").alias("borough"))
             .agg(
                 revenue=pl.when(known).then(total.sum()),

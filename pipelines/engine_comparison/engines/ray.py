@@ -202,7 +202,7 @@ def sums_by_borough(trips: pa.Table, zones: pa.Table, fare_above: float) -> pa.T
     """
     kept = trips.filter(pc.greater(trips.column("fare_amount"), fare_above))
     row = pc.index_in(
-        kept.column("PULocationID").cast(pa.int32()), zones.column("LocationID").combine_chunks()
+        kept.column("PULocationID").cast(pa.int64()), zones.column("LocationID").combine_chunks()
     )
     total = kept.column("total_amount")
     cents = pc.floor(pc.add(pc.multiply(total, 100.0), 0.5)).cast(pa.int64())
