@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { proxyVariable } from "../../proxies";
 
 type Environment = Record<string, string>;
 
@@ -9,12 +10,11 @@ const plain = [
   /^(CUDA_VISIBLE_DEVICES|NVIDIA_[A-Z_]+|OPENBLAS_[A-Z0-9_]+)$/,
 ];
 
-const proxies = /^(https?|all|no)_proxy$/i;
 const bundles = /^(REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$/;
 
 /** What tools that download may see besides: proxies, certificates and where packages come from. */
 const forDownloads = [
-  proxies,
+  proxyVariable,
   bundles,
   /^(PIP|UV)_[A-Z_]+$/,
   /^GO(PROXY|SUMDB|NOSUMDB|NOPROXY|PRIVATE|INSECURE|AUTH|TELEMETRY)$/,
@@ -33,11 +33,6 @@ export function plainEnvironment(from: NodeJS.ProcessEnv = process.env): Environ
   return allowed(plain, from);
 }
 
-/** Names of the variables that say which proxies to use. */
-export function proxyVariables(from: NodeJS.ProcessEnv = process.env): string[] {
-  return Object.keys(allowed([proxies], from));
-}
-
 const systemCertificates = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
@@ -54,7 +49,7 @@ export function datasetEnvironment(from: NodeJS.ProcessEnv = process.env): Envir
   const trusted = from.SSL_CERT_FILE || systemCertificate();
   return {
     ...(trusted ? { REQUESTS_CA_BUNDLE: trusted } : {}),
-    ...allowed([...plain, proxies, bundles], from),
+    ...allowed([...plain, proxyVariable, bundles], from),
   };
 }
 
