@@ -21,7 +21,7 @@ void runStep<Spec>({
     const manifest = path.join(out, "manifest.json");
     if (!fs.existsSync(manifest)) {
       const executor = executorOf(stack);
-      const tell = (phase: string | undefined) => writeProgress(stack, name, phase);
+      const tell = (phase: string) => writeProgress(stack, name, { phase });
       const make = (folder: string, downloads: string) =>
         runJob(executor, {
           module: "engine_comparison.datasets.make",
@@ -36,7 +36,7 @@ void runStep<Spec>({
       try {
         await (executor.collect ? executor.collect(out, make) : make(out, downloadsFolder()));
       } finally {
-        tell(undefined);
+        writeProgress(stack, name, undefined);
       }
     }
     const listed = fs.readFileSync(manifest, "utf8");

@@ -29,7 +29,7 @@ from pyarrow import fs
 
 import engine_comparison
 from engine_comparison import oracle
-from engine_comparison.datasets import zones
+from engine_comparison.datasets.sample import zones
 from engine_comparison.store import list_files, list_parquet, open_store
 from engine_comparison.workloads.taxi_report import TRIPS, ZONES_KEY
 

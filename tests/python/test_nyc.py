@@ -314,6 +314,7 @@ def test_engines_read_months_of_different_types(
         "buckets": buckets,
         "daft": {"runner": "native"},
         "threads": 2,
+        "limits": {"cores": 2, "memoryBytes": 8 * 2**30},
         "model": {"path": "none", "labels": "none"},
         "services": [],
         "oracleKey": "fedcba9876543210",
