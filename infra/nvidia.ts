@@ -16,3 +16,10 @@ export function gpusIn(listing: string | undefined): string[] {
     .map((line) => line.trim())
     .filter(Boolean);
 }
+
+/** What to tell where more workers are wanted than there are GPUs, each of which takes one. */
+export function clampNote(gpuWorkers: number, gpus: number): string | undefined {
+  if (gpus === 0 || gpuWorkers <= gpus) return undefined;
+  const there = gpus === 1 ? "is 1 GPU: 1 is" : `are ${gpus} GPUs: ${gpus} are`;
+  return `gpuWorkers is ${gpuWorkers}, but there ${there} used`;
+}

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { KeptCredentials } from "../credentials/keep";
 import { environmentHash } from "../locks";
 import { modelIdentity } from "../model";
+import { clampNote } from "../nvidia";
 import type { Platform } from "../platform";
 import { ports } from "../ports";
 import type { Settings } from "../settings";
@@ -32,7 +33,9 @@ export interface Surroundings {
 export async function prepare(settings: Settings, stack: string): Promise<() => Platform> {
   const device = deviceHere(settings.gpu);
   const model = modelIdentity(settings);
-  if (device.warning) await pulumi.log.warn(device.warning);
+  for (const warning of [device.warning, clampNote(settings.gpuWorkers, device.gpus)]) {
+    if (warning) await pulumi.log.warn(warning);
+  }
   const observed = await observe(stack);
   await preflight(settings, stack, observed, device.device);
   const stopped = observed.fallen.filter(isService);

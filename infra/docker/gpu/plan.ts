@@ -1,5 +1,5 @@
 import type { GpuAnswers } from "./answers";
-import { gpusIn } from "../../nvidia";
+import { clampNote, gpusIn } from "../../nvidia";
 import { UserError } from "../../userError";
 
 /** How a container is given GPUs. */
@@ -95,12 +95,8 @@ function whatIsMissing({ info, nvidiaSmi }: GpuAnswers, gpus: readonly string[])
 }
 
 function notesOn({ info }: GpuAnswers, gpus: readonly string[], gpuWorkers: number): string[] {
-  const notes = [];
-  if (gpuWorkers > gpus.length) {
-    notes.push(
-      `gpuWorkers is ${gpuWorkers}, but there ${gpus.length === 1 ? "is 1 GPU: 1 is" : `are ${gpus.length} GPUs: ${gpus.length} are`} used`,
-    );
-  }
+  const clamped = clampNote(gpuWorkers, gpus.length);
+  const notes = clamped ? [clamped] : [];
   if (isWsl(info.KernelVersion)) {
     notes.push(
       "WSL2 shares the GPU with Windows: close what uses it, watch `nvidia-smi`, and lower batchSize if memory runs out",
