@@ -21,9 +21,13 @@ export interface Owner {
 /** Set by the embedded runner for the program, and by nobody else. */
 export const runnerVariable = "ENGINE_COMPARISON_RUNNER";
 
-/** The state backend that `npm start` gives to the Pulumi CLI. */
+/**
+ * The state backend that `npm start` gives to the Pulumi CLI. Without `metadata=skip` the CLI keeps
+ * `.attrs` files beside the state, which it does not write atomically: killed there, it could never
+ * read the state again.
+ */
 export function stackBackendUrl(stack: string): string {
-  return `file://${path.join(stackFolder(stack), "pulumi-backend")}`;
+  return `file://${path.join(stackFolder(stack), "pulumi-backend")}?metadata=skip`;
 }
 
 function ownerFile(stack: string): string {
@@ -49,7 +53,8 @@ export function claimant(stack: string, target: string): Owner {
   const runner = process.env[runnerVariable] === "embedded" ? "embedded" : "pulumi";
   const here = { checkout: fs.realpathSync(checkout), target, runner } as const;
   if (runner === "embedded") return here;
-  const inFolder = process.env.PULUMI_BACKEND_URL === stackBackendUrl(stack);
+  const [folder] = stackBackendUrl(stack).split("?");
+  const inFolder = process.env.PULUMI_BACKEND_URL?.split("?")[0] === folder;
   return { ...here, backend: inFolder ? "stack folder" : "own" };
 }
 

@@ -85,6 +85,8 @@ describe("the program", () => {
     process.env.PULUMI_BACKEND_URL = stackBackendUrl("local");
     claimStack("local", "local");
     expect(readOwner("local")?.backend).toBe("stack folder");
+    process.env.PULUMI_BACKEND_URL = stackBackendUrl("local").split("?")[0];
+    expect(() => checkStack("local", "local")).not.toThrow();
     delete process.env.PULUMI_BACKEND_URL;
     expect(() => checkStack("local", "local")).toThrow("the state of stack local is in file:");
   });
