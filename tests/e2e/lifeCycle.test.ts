@@ -30,11 +30,12 @@ interface Service {
 
 const nameOf = ({ urn }: PreviewStep) => urn.slice(urn.lastIndexOf("::") + 2);
 
+const withoutCli = onPath("pulumi") ? "" : " (skipped: the Pulumi CLI is not on PATH)";
+
 describe.each([
-  { runner: "embedded", portOffset: 21_000 },
-  { runner: "pulumi", portOffset: 18_000 },
-] as const)("the life of a stack, by the runner $runner", ({ runner, portOffset }) => {
-  const skip = runner === "pulumi" && !onPath("pulumi");
+  ["the embedded runner", { runner: "embedded", portOffset: 21_000, skip: false }],
+  [`the Pulumi CLI${withoutCli}`, { runner: "pulumi", portOffset: 18_000, skip: !!withoutCli }],
+] as const)("the life of a stack, by %s", (_, { runner, portOffset, skip }) => {
   const test = skip ? it.skip : it;
   const minutes = (n: number) => n * 60_000;
   const stack = new TestStack(runner, portOffset);
