@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { places } from "../places";
-import { get } from "../processes/health";
+import { getJson } from "../processes/health";
 import { sparkDaemon } from "../sparkDaemon";
 import { runServiceStep } from "./service";
 
@@ -18,8 +18,8 @@ void runServiceStep<SparkMasterSpec>({
     stopSeconds: 10,
     startSeconds: 180,
     healthy: async () => {
-      const page = await get(`http://127.0.0.1:${ports.ui}/json/`);
-      return page !== undefined && (JSON.parse(page) as { status: string }).status === "ALIVE";
+      const page = await getJson(`http://127.0.0.1:${ports.ui}/json/`);
+      return (page as { status?: string } | undefined)?.status === "ALIVE";
     },
   }),
   result: ({ ports, driverPorts }) => ({

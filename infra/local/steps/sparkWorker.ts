@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { places } from "../places";
-import { get } from "../processes/health";
+import { getJson } from "../processes/health";
 import { sparkDaemon } from "../sparkDaemon";
 import { runServiceStep } from "./service";
 
@@ -13,7 +13,7 @@ export interface SparkWorkerSpec {
 }
 
 interface MasterPage {
-  readonly workers: readonly { readonly port: number; readonly state: string }[];
+  readonly workers?: readonly { readonly port: number; readonly state: string }[];
 }
 
 /** A size as Spark writes it. */
@@ -31,9 +31,8 @@ void runServiceStep<SparkWorkerSpec>({
     stopSeconds: 10,
     startSeconds: 180,
     healthy: async () => {
-      const page = await get(`http://127.0.0.1:${master.ui}/json/`);
-      if (page === undefined) return false;
-      const { workers } = JSON.parse(page) as MasterPage;
+      const page = (await getJson(`http://127.0.0.1:${master.ui}/json/`)) as MasterPage | undefined;
+      const workers = page?.workers ?? [];
       return workers.some(({ port, state }) => port === ports.rpc && state === "ALIVE");
     },
   }),
