@@ -44,29 +44,13 @@ done`;
 export function parseReading(line: string): Reading | undefined {
   const numbers = line.trim().split(/\s+/).map(Number);
   if (numbers.length < 12 || numbers.some(Number.isNaN)) return undefined;
-  const [version, used, dropped, cpu, user, nice, system, , , irq, softirq, steal] =
-    numbers as Twelve;
+  const [version, used, dropped, cpu, user, nice, system, , , irq, softirq, steal] = numbers;
   return {
     memory: Math.max(0, used - dropped),
     cpu: cpu / (version === 2 ? 1e6 : 1e9),
     machine: (user + nice + system + irq + softirq + steal) / 100,
   };
 }
-
-type Twelve = [
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-];
 
 /** Follows the containers of an engine, and the store's, while a job runs. */
 export async function watchContainers(

@@ -91,3 +91,15 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     finally:
         server.kill()
         server.wait()
+
+
+@pytest.fixture(scope="session")
+def creating(minio: dict[str, Any]) -> fs.FileSystem:
+    """The real store, opened so that buckets can be made in it, which the package never does."""
+    return fs.S3FileSystem(
+        access_key=minio["accessKey"],
+        secret_key=minio["secretKey"],
+        endpoint_override=minio["endpoint"].removeprefix("http://"),
+        scheme="http",
+        allow_bucket_creation=True,
+    )

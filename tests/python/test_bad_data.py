@@ -135,15 +135,8 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def store(minio: dict[str, Any], store_folder: Path) -> fs.FileSystem:
+def store(minio: dict[str, Any], creating: fs.FileSystem, store_folder: Path) -> fs.FileSystem:
     """A store of bad data."""
-    creating = fs.S3FileSystem(
-        access_key=minio["accessKey"],
-        secret_key=minio["secretKey"],
-        endpoint_override=minio["endpoint"].removeprefix("http://"),
-        scheme="http",
-        allow_bucket_creation=True,
-    )
     for bucket in BUCKETS.values():
         creating.create_dir(bucket)
     store = open_store(minio)

@@ -22,15 +22,8 @@ BUCKETS = {"lake": "lake", "images": "bucket", "warehouse": "warehouse", "output
 
 
 @pytest.fixture(scope="module")
-def store(minio: dict[str, Any], store_folder: Path) -> fs.FileSystem:
+def store(minio: dict[str, Any], creating: fs.FileSystem, store_folder: Path) -> fs.FileSystem:
     """The sample datasets in a real store, with two images damaged and one away."""
-    creating = fs.S3FileSystem(
-        access_key=minio["accessKey"],
-        secret_key=minio["secretKey"],
-        endpoint_override=minio["endpoint"].removeprefix("http://"),
-        scheme="http",
-        allow_bucket_creation=True,
-    )
     for bucket in BUCKETS.values():
         creating.create_dir(bucket)
     store = open_store(minio)

@@ -287,16 +287,13 @@ BUCKETS = {"lake": "lake", "images": "bucket", "warehouse": "warehouse", "output
 
 @pytest.mark.parametrize("engine", ["baseline", "daft"])
 def test_engines_read_months_of_different_types(
-    server: FaultyServer, minio: dict[str, Any], tmp_path: Path, engine: str
+    server: FaultyServer,
+    minio: dict[str, Any],
+    creating: fs.FileSystem,
+    tmp_path: Path,
+    engine: str,
 ):
     make.make(Silent(), spec_of(server, tmp_path, "taxi"))
-    creating = fs.S3FileSystem(
-        access_key=minio["accessKey"],
-        secret_key=minio["secretKey"],
-        endpoint_override=minio["endpoint"].removeprefix("http://"),
-        scheme="http",
-        allow_bucket_creation=True,
-    )
     buckets = {purpose: f"nyc-{engine}-{name}" for purpose, name in BUCKETS.items()}
     for bucket in buckets.values():
         creating.create_dir(bucket)

@@ -238,15 +238,10 @@ def test_other_engines_are_left_alone(tmp_path: Path):
     assert len(list_parquet(store, other.base)) == 3
 
 
-def test_in_a_real_store_a_rerun_and_a_new_run_leave_one_run_and_no_more(minio: dict[str, Any]):
+def test_in_a_real_store_a_rerun_and_a_new_run_leave_one_run_and_no_more(
+    minio: dict[str, Any], creating: fs.FileSystem
+):
     store = open_store(minio)
-    creating = fs.S3FileSystem(
-        access_key=minio["accessKey"],
-        secret_key=minio["secretKey"],
-        endpoint_override=minio["endpoint"].removeprefix("http://"),
-        scheme="http",
-        allow_bucket_creation=True,
-    )
     creating.create_dir("warehouse")
     for value, place in enumerate(
         (OLD, Place(BASE, OLD.key, "again"), Place(BASE, "1" * 16, "new"))

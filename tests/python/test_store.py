@@ -55,13 +55,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> fs.FileSystem:
         return fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
     spec = request.getfixturevalue("minio")
     opened = open_store(spec)
-    creating = fs.S3FileSystem(
-        access_key=spec["accessKey"],
-        secret_key=spec["secretKey"],
-        endpoint_override=spec["endpoint"].removeprefix("http://"),
-        scheme="http",
-        allow_bucket_creation=True,
-    )
+    creating = request.getfixturevalue("creating")
     creating.create_dir("bucket")
     creating.delete_dir_contents("bucket")
     return opened
