@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { bases } from "../../infra/docker/images/bases";
-import { checkout, eventually, onPath, TestStack, type PreviewStep } from "./stack";
+import { checkout, eventually, onPath, small, TestStack, type PreviewStep } from "./stack";
 
 /** Below the ports that outgoing connections take. */
 const portOffset = 22_500;
@@ -21,16 +21,9 @@ const { ENGINE_COMPARISON_BASE_IMAGE: baseImage, ENGINE_COMPARISON_EXTRA_CA: ext
   process.env;
 
 const settings: Record<string, string | number> = {
+  ...small,
   target: "docker",
-  matrix: "seed",
   portOffset,
-  taxiRows: 60_000,
-  taxiMonths: 3,
-  photos: 24,
-  warmup: 0,
-  repeats: 1,
-  sparkWorkerMemory: "1g",
-  rayObjectStoreMemory: "256m",
   ...(baseImage ? { baseImage } : {}),
   ...(extraCa ? { extraCaCertificates: extraCa } : {}),
 };

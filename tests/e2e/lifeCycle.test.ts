@@ -3,18 +3,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { cacheFolder } from "../../infra/folders";
-import { checkout, eventually, listens, onPath, TestStack, type PreviewStep } from "./stack";
+import { checkout, eventually, listens, onPath, small, TestStack, type PreviewStep } from "./stack";
 
-const small = {
-  matrix: "seed",
-  taxiRows: 60_000,
-  taxiMonths: 3,
-  photos: 24,
-  warmup: 0,
-  repeats: 1,
-  sparkWorkerMemory: "1g",
-  rayObjectStoreMemory: "256m",
-};
 const runs = ["spark/taxi-report", "ray/image-predictions", "daft/image-embeddings"];
 
 interface Outputs {

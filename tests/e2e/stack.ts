@@ -6,6 +6,18 @@ import * as path from "node:path";
 
 export const checkout = path.resolve(__dirname, "..", "..");
 
+/** The seed's three runs on little data, in little memory. */
+export const small = {
+  matrix: "seed",
+  taxiRows: 60_000,
+  taxiMonths: 3,
+  photos: 24,
+  warmup: 0,
+  repeats: 1,
+  sparkWorkerMemory: "1g",
+  rayObjectStoreMemory: "256m",
+};
+
 export interface Finished {
   readonly code: number | null;
   readonly stdout: string;
