@@ -35,6 +35,8 @@ export class Display {
   /** Names of steps that have begun, with when. */
   private readonly begun = new Map<string, number>();
   private readonly ended = new Set<string>();
+  /** Runs that stand as they are. The others are done, also those that have not been begun. */
+  private readonly unchanged = new Set<string>();
   private readonly phases = new Map<string, string>();
   private lastLine: number;
   private timer?: NodeJS.Timeout;
@@ -64,6 +66,8 @@ export class Display {
       else this.begun.delete(name);
       if (isRun && kind !== "start") this.ended.add(name);
     }
+    if (isRun && event.op === "same" && event.type === "command:local:Command")
+      this.unchanged.add(name);
     this.show(stepLines(event, isRun ? this.args.recordOf(name) : undefined));
   }
 
@@ -96,18 +100,22 @@ export class Display {
 
   /** The runs that are going on, with the line that says so. */
   private going(): { run: string; progress: RunProgress; line: string }[] {
-    const known = this.args.runs.filter((run) => this.begun.has(run) || this.ended.has(run));
-    return known
+    const { runs } = this.args;
+    const of = runs.length - this.unchanged.size;
+    return runs
       .filter((run) => this.begun.has(run))
       .flatMap((run) => {
         const progress = this.progressOf(run);
         if (!progress) return [];
-        const place = { at: this.ended.size + 1, of: known.length };
+        const place = { at: this.ended.size + 1, of };
         return [{ run, progress, line: progressLine(place, run, progress, this.now()) }];
       });
   }
 
-  /** What a run, or another step that takes long, says of itself; what it said in an earlier, killed attempt is older than its step. */
+  /**
+   * What a run, or another step that takes long, says of itself; what it said in an earlier, killed
+   * attempt is older than its step.
+   */
   private progressOf(name: string): RunProgress | undefined {
     const begun = this.begun.get(name);
     if (begun === undefined) return undefined;

@@ -86,7 +86,21 @@ describe("without a terminal", () => {
     expect(state.text).not.toContain("sample");
     phase(runs[0], "start-up");
     display.poll();
-    expect(state.text).toContain("spark/taxi-report 1 of 1: start-up, 0 s\n");
+    expect(state.text).toContain("spark/taxi-report 1 of 2: start-up, 0 s\n");
+  });
+
+  it("counts runs that have not begun, but none that stands as it is", () => {
+    const { state, display, phase, take } = setUp(false);
+    const same = { kind: "done", op: "same", urn: "urn", name: runs[1] } as const;
+    display.take({ ...same, type: "engine-comparison:pipelines:Run" });
+    take("start", runs[0]);
+    phase(runs[0], "start-up");
+    display.poll();
+    display.take({ ...same, type: "command:local:Command" });
+    phase(runs[0], "warm-up");
+    display.poll();
+    expect(state.text).toContain("spark/taxi-report 1 of 2: start-up");
+    expect(state.text).toContain("spark/taxi-report 1 of 1: warm-up");
   });
 
   it("counts runs that wait for their turn apart from what works", () => {
@@ -159,7 +173,7 @@ describe("on a terminal", () => {
     state.at = 3_000;
     display.poll();
     const last = state.text.slice(state.text.lastIndexOf("\n") + 1);
-    expect(last).toMatch(/^spark\/taxi-report 1 of 1: a phase/);
+    expect(last).toMatch(/^spark\/taxi-report 1 of 2: a phase/);
     expect(last.length).toBe(59);
   });
 
