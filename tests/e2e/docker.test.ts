@@ -61,6 +61,8 @@ describe(`the life of a stack on Docker${reason ? ` (skipped: ${reason})` : ""}`
 
   afterAll(async () => {
     if (fs.existsSync(stack.folder)) await stack.run("destroy");
+    // The command provider outlives a CLI that was killed, and would do so for ever.
+    for (const pid of stack.processes()) process.kill(pid, "SIGKILL");
     fs.rmSync(stack.home, { recursive: true, force: true });
   }, minutes(5));
 
