@@ -53,3 +53,21 @@ it("docs/adding-an-engine.md locks by the command in the lock's head", () => {
   const lock = fs.readFileSync(path.join(checkout, "pipelines", "requirements.lock"), "utf8");
   expect(page).toContain(/^#\s+(uv pip compile .*)$/m.exec(lock)![1]);
 });
+
+it("every promise is shown by tests that there are, or says how it was seen by hand", () => {
+  const page = fs.readFileSync(path.join(checkout, "docs", "promises.md"), "utf8");
+  const tables = page.matchAll(/^\| promise \| shown by \|\n\|---\|---\|\n((?:\|.*\n)+)/gm);
+  const rows = [...tables].flatMap(([, body]) => body.trim().split("\n"));
+  expect(rows.length).toBeGreaterThan(20);
+  for (const row of rows) {
+    const [promise, shown] = row.slice(2, -2).split(" | ");
+    if (shown.startsWith("by hand: ")) continue;
+    for (const proof of shown.split("<br>")) {
+      const [, file, name] = /^`(tests\/\S+)` "(.+)"$/.exec(proof) ?? [];
+      expect(file, `${promise}: ${proof}`).toBeDefined();
+      const text = fs.readFileSync(path.join(checkout, file), "utf8");
+      const named = text.includes(`"${name}"`) || text.includes(`def ${name}(`);
+      expect(named, `${promise}: ${proof}`).toBe(true);
+    }
+  }
+});
