@@ -1,7 +1,7 @@
 """Ray Data on a standing Ray cluster, with this process as its driver.
 
 The table is aggregated in each block where it was read, and the blocks' few rows are brought
-together by one shuffle. Images go to tasks that keep the model in their worker process, or to a
+together in one block. Images go to tasks that keep the model in their worker process, or to a
 pool of actors that load it once.
 """
 
@@ -66,35 +66,36 @@ class Ray(Engine):
 
         data = DataContext.get_current()
         data.use_datasource_v2 = False  # the new reader took minutes or timed out, in 2.60
-        data.default_hash_shuffle_parallelism = self.cpus  # 200 partitions for a few groups else
         data.execution_no_progress_timeout_s = NO_PROGRESS_SECONDS
         data.wait_for_min_actors_s = WAIT_FOR_ACTORS_SECONDS
         data.enable_progress_bars = False
         data.print_on_execution_start = False
 
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
-        """Sums by zone in each block, one shuffle by borough, means at the end."""
+        """Sums by borough where a file was read; the few rows of all files make the report."""
         import ray.data
-        from ray.data.aggregate import Sum
 
         store, lake = self.context.filesystem, self.context.bucket("lake")
-        sums = (
-            ray.data.read_parquet(
-                trip_files(store, lake), columns=list(TRIP_COLUMNS), filesystem=store
-            )
-            .map_batches(
-                partial(
-                    sums_by_borough,
-                    zones=read_zones(store, lake).select(["LocationID", "Borough"]),
-                    fare_above=float(self.context.inputs["fareAbove"]),
-                ),
-                batch_size=None,
-                batch_format="pyarrow",
-            )
-            .groupby("borough", num_partitions=1)  # a few rows of a block: one file of the report
-            .aggregate(*(Sum(name, alias_name=name) for name in _SUMS))
+        files = trip_files(store, lake)
+        trips = ray.data.read_parquet(
+            files,
+            columns=list(TRIP_COLUMNS),
+            filesystem=store,
+            override_num_blocks=len(files),  # else each is cut in 17 after it was read: 200 tasks
         )
-        report = sums.map_batches(report_of, batch_size=None, batch_format="pyarrow")
+        sums = trips.map_batches(
+            partial(
+                sums_by_borough,
+                zones=read_zones(store, lake).select(["LocationID", "Borough"]),
+                fare_above=float(self.context.inputs["fareAbove"]),
+            ),
+            batch_size=None,
+            batch_format="pyarrow",
+        )
+        # A shuffle by borough would start an actor for it, in every sample.
+        report = sums.repartition(1).map_batches(
+            report_of, batch_size=None, batch_format="pyarrow"
+        )
         report.write_parquet(output, filesystem=store, try_create_dir=False)
 
     def image_predictions(self, workload: ImageWorkload, output: str) -> None:
@@ -228,8 +229,10 @@ def sums_by_borough(trips: pa.Table, zones: pa.Table, fare_above: float) -> pa.T
     return summed.rename_columns(["borough", *parts])
 
 
-def report_of(sums: pa.Table) -> pa.Table:
-    """Sums and counts by borough to the report's columns."""
+def report_of(parts: pa.Table) -> pa.Table:
+    """The rows of all blocks, as `sums_by_borough` has them, to the report."""
+    summed = parts.group_by("borough").aggregate([(name, "sum") for name in _SUMS])
+    sums = summed.rename_columns(["borough", *_SUMS])
 
     def mean(total: str, count: str) -> pa.ChunkedArray:
         counts = sums.column(count)
