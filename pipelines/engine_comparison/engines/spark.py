@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from ..batches import ModelTask, task_count
 from ..errors import UserError, one_line
 from ..model.session import thread_environment
-from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS, list_files
+from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
+from ..workloads import load as load_workload
 from ..workloads.image_inputs import METADATA_KEY, ImageWorkload
 from ..workloads.taxi_report import TRIPS_PREFIX, ZONES_KEY, TaxiReport
 from . import PACKAGE_PARENT, Engine
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 120
 """How long the cluster may take to give the job its executors."""
 
-SHORT_JOB_BYTES = 2**30
+SHORT_JOB_BYTES = 2**27
 """Below this input the executors' JVMs are set up for short jobs."""
 SHORT_JOB_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 """One thread to collect garbage and only the quick compiler: a JVM that lives for seconds spends
 more CPU on compiling well than it wins by it, and takes it from the work."""
+TASKS_PER_CORE = 2
+"""Least tasks to read a table by: Spark's own choice was 3 on 2 cores, of which one then waits."""
 
 # A wider type than the files have is fine for Spark's reader, a narrower one is not: TLC wrote zone
 # ids as int64 before 2024 and as int32 since.
@@ -199,6 +202,7 @@ class Spark(Engine):
             "spark.local.dir": str(self.context.scratch / "spark-local"),
             "spark.sql.warehouse.dir": str(self.context.scratch / "spark-warehouse"),
             "spark.sql.session.timeZone": "UTC",
+            "spark.sql.files.minPartitionNum": str(TASKS_PER_CORE * self.cores),
             "spark.sql.shuffle.partitions": str(self.cores),
             "spark.sql.adaptive.enabled": "false",
             "spark.sql.execution.arrow.maxRecordsPerBatch": str(self.context.batch_size),
@@ -235,9 +239,12 @@ class Spark(Engine):
         }
 
     def _java_options(self) -> str:
-        """The JVMs' options, by the size of the input."""
-        lake = f"{self.context.bucket('lake')}/{TRIPS_PREFIX}"
-        size = sum(info.size for info in list_files(self.context.filesystem, lake))
+        """The JVMs' options, by the size of the input. Of images the JVMs see addresses only."""
+        workload = load_workload(self.context.spec["workload"])
+        if isinstance(workload, ImageWorkload):
+            return SHORT_JOB_OPTIONS
+        bucket = self.context.bucket(workload.input_purpose)
+        size = workload.input_bytes(self.context.filesystem, bucket)
         return SHORT_JOB_OPTIONS if size < SHORT_JOB_BYTES else ""
 
     def persists(self) -> str:
