@@ -15,6 +15,7 @@ import pytest
 from pyarrow import fs
 
 from engine_comparison.datasets import files, make
+from engine_comparison.datasets.sample import taxi
 from engine_comparison.datasets.sample.photos import SOURCES
 from engine_comparison.datasets.sample.zones import pickup_weights, zones
 from engine_comparison.errors import UserError
@@ -27,7 +28,7 @@ TAXI = {"rows": "3000", "months": "2", "seed": "5"}
 PHOTOS = {"photos": "6", "seed": "5", "bucket": "pictures"}
 # Of the manifests of these two: equal on every machine and Python that the lock covers.
 SHA256 = {
-    "taxi": "0a514a780df65a3d24563fc54d902c0475af39c0a419ded4574cbaa8ff862058",
+    "taxi": "350984f2b7922a5e830907a9c20d1c22040b2ea6df0ba462cc9d81f0066f59a1",
     "photos": "710df17cd6968627b9d5b8c5c25f458479ab939e59ab14b63abdeebd23aa09ea",
 }
 
@@ -79,6 +80,22 @@ def test_the_manifest_lists_every_file_by_its_key(kind, settings, tmp_path: Path
     assert len(listed) == len(there) == event["files"]
     assert sum(entry["bytes"] for entry in listed) == event["bytes"]
     assert [entry["path"] for entry in listed] == sorted(entry["path"] for entry in listed)
+
+
+def test_many_blocks_of_trips_are_the_same_however_many_threads_make_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(taxi, "_BLOCK", 400)
+    manifests = set()
+    for threads in (1, 3):
+        monkeypatch.setattr(taxi, "cores", lambda threads=threads: threads)
+        out = tmp_path / str(threads)
+        manifests.add(made("taxi", TAXI, out)["manifestSha256"])
+    assert len(manifests) == 1
+    file = pq.ParquetFile(out / "taxi/yellow_tripdata_2024-01.parquet")
+    groups = [file.read_row_group(at) for at in range(file.num_row_groups)]
+    assert [len(group) for group in groups] == [400, 400, 400, 300]
+    assert not groups[0].equals(groups[1])
 
 
 def half_of_a_dataset(out: Path) -> None:

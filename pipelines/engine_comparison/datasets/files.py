@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,16 +91,19 @@ def write_manifest(folder: Path) -> Manifest:
     Each entry has `path` (the key that the object gets in its bucket, which is the path below the
     folder), `bytes` and `sha256`.
     """
-    entries = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+
+    def entry(path: Path) -> dict[str, str | int]:
         content = path.read_bytes()
-        entries.append(
-            {
-                "path": path.relative_to(folder).as_posix(),
-                "bytes": len(content),
-                "sha256": hashlib.sha256(content).hexdigest(),
-            }
-        )
+        return {
+            "path": path.relative_to(folder).as_posix(),
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+
+    # Files are read and hashed outside Python's lock.
+    with ThreadPoolExecutor(cores()) as pool:
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        entries = list(pool.map(entry, paths))
     lines = ",\n".join(json.dumps(entry) for entry in entries)
     text = f"[\n{lines}\n]\n".encode()
     (folder / MANIFEST).write_bytes(text)
