@@ -63,11 +63,13 @@ export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: 
 export function whoMade(project: string, stack: string, owner?: Owner): Chosen | undefined {
   if (owner) return { runner: owner.runner, backend: owner.backend ?? "stack folder" };
   const folder = stackFolder(stack);
-  const embedded = readState(path.join(folder, "state.json"));
-  if (holdsSomething(embedded?.deployment)) return { runner: "embedded", backend: "stack folder" };
+  const ofEmbedded = path.join(folder, "state.json");
+  if (holdsSomething(ofEmbedded, ({ deployment }) => deployment)) {
+    return { runner: "embedded", backend: "stack folder" };
+  }
   const stacks = path.join(folder, "pulumi-backend", ".pulumi", "stacks", project);
-  const byCli = readState(path.join(stacks, `${stack}.json`));
-  return holdsSomething(byCli?.checkpoint?.latest)
+  const ofCli = path.join(stacks, `${stack}.json`);
+  return holdsSomething(ofCli, ({ checkpoint }) => checkpoint?.latest)
     ? { runner: "pulumi", backend: "stack folder" }
     : undefined;
 }
@@ -83,15 +85,15 @@ interface State {
   readonly checkpoint?: { readonly latest?: Deployment };
 }
 
-/** The stack itself is in the state before the program has looked at anything. */
-function holdsSomething(deployment: Deployment | undefined): boolean {
-  return (deployment?.resources ?? []).some(({ type }) => type !== "pulumi:pulumi:Stack");
-}
-
-function readState(file: string): State | undefined {
+/**
+ * Whether a state has more than the stack itself, which is there before the program has looked at
+ * anything. A broken one counts: its runner refuses it, and says how to mend it.
+ */
+function holdsSomething(file: string, find: (state: State) => Deployment | undefined): boolean {
   try {
-    return JSON.parse(fs.readFileSync(file, "utf8")) as State;
-  } catch {
-    return undefined;
+    const { resources = [] } = find(JSON.parse(fs.readFileSync(file, "utf8")) as State) ?? {};
+    return resources.some(({ type }) => type !== "pulumi:pulumi:Stack");
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ENOENT";
   }
 }

@@ -18,7 +18,10 @@ function recordFile(stack: string, name: string): string {
 /** The record of `name`, or undefined where there is none (or only a broken one). */
 export function readStanding(stack: string, name: string): Standing | undefined {
   try {
-    return JSON.parse(fs.readFileSync(recordFile(stack, name), "utf8")) as Standing;
+    const text = fs.readFileSync(recordFile(stack, name), "utf8");
+    const { incarnation, result } = JSON.parse(text) as Partial<Standing>;
+    const whole = typeof incarnation === "number" && typeof result === "object" && result !== null;
+    return whole ? { incarnation, result } : undefined;
   } catch {
     return undefined;
   }
@@ -48,6 +51,7 @@ export function incarnation(
   alive: (result: Readonly<Record<string, unknown>>) => boolean,
 ): number {
   const standing = readStanding(stack, name);
-  if (!standing) return 1;
+  // Whatever number was in a record that is broken, it was not 0: the thing is made again.
+  if (!standing) return fs.existsSync(recordFile(stack, name)) ? 0 : 1;
   return alive(standing.result) ? standing.incarnation : standing.incarnation + 1;
 }

@@ -6,7 +6,11 @@ import { canonicalJson } from "./canonical";
 export type StepSpec = Readonly<Record<string, unknown>>;
 
 export interface StepArgs {
-  /** The script, relative to the checkout, e.g. `infra/local/steps/minio.ts`. */
+  /**
+   * The script, relative to the checkout, e.g. `infra/local/steps/minio.ts`. States record it for the
+   * delete, so its path, and what its `delete` reads of the spec, are kept: where a script moves, a
+   * file that imports it stays behind.
+   */
   readonly script: string;
   readonly spec: pulumi.Input<StepSpec>;
   /** Handed to the script's stdin; the only way in for a secret. */

@@ -1,13 +1,14 @@
 import * as fs from "node:fs";
 import { availableParallelism } from "node:os";
 import { Engine } from "./engine";
+import { UserError } from "../../infra/userError";
 import { lockStack } from "./lock";
 import { serveMonitor } from "./monitor";
 import { startProgram } from "./programHost";
 import { Passphrase } from "./secrets";
-import { decryptState, readDeployment, writeState, type Deployment, type State } from "./state";
-import type { EmbeddedOptions, Outcome, PreviewOutcome } from "./types";
-import { STACK_TYPE } from "./urn";
+import { decryptState, readDeployment, statePath, writeState, type State } from "./state";
+import type { Deployment, EmbeddedOptions, Outcome, PreviewOutcome } from "./types";
+import { STACK_TYPE, stackPrefix } from "./urn";
 import { redact, reveal, type Properties } from "./values";
 
 /** Makes the stack what the program says. @throws UserError before anything was done */
@@ -17,7 +18,7 @@ export async function up(options: EmbeddedOptions): Promise<Outcome> {
 
 /** Says what {@link up} would do; runs no Command, writes nothing and takes no lock. */
 export async function preview(options: EmbeddedOptions): Promise<PreviewOutcome> {
-  return deploy(options, readDeployment(options.stackFolder), { preview: true });
+  return deploy(options, readOwn(options), { preview: true });
 }
 
 /** Deletes all that the stack has, without running the program. */
@@ -144,10 +145,25 @@ async function locked(
   fs.mkdirSync(options.stackFolder, { recursive: true, mode: 0o700 });
   const unlock = await lockStack(options.stackFolder, verb, () => lost.abort());
   try {
-    return await work(readDeployment(options.stackFolder), lost.signal);
+    return await work(readOwn(options), lost.signal);
   } finally {
     await unlock().catch(() => undefined); // lost already
   }
+}
+
+/** The stack's state. @throws UserError when it cannot be trusted, or is that of another stack */
+function readOwn({ stackFolder, stack, project }: EmbeddedOptions): Deployment | undefined {
+  const stored = readDeployment(stackFolder);
+  const own = stackPrefix(stack, project);
+  const other = stored?.deployment.resources?.find(({ urn }) => !urn.startsWith(own));
+  if (other) {
+    throw new UserError(
+      `${statePath(stackFolder)} is not the state of stack ${stack}: it has ${other.urn}.`,
+      "What it says stands belongs to another stack, whose things would be deleted.",
+      `Put this stack's own state back, or work with that stack by its own name and folder.`,
+    );
+  }
+  return stored;
 }
 
 function openState(passphrase: string, stored: Deployment | undefined): Promise<Passphrase> {

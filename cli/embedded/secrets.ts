@@ -36,7 +36,7 @@ export class Passphrase {
     throw new UserError(
       "The passphrase does not open this stack's state.",
       "Secrets in the state are encrypted with the passphrase that the stack was made with.",
-      "Give the passphrase of the first run, or destroy the stack and delete its folder.",
+      "Give the passphrase of the first run; if it is lost, end what stands by hand, as docs/troubleshooting.md says.",
     );
   }
 

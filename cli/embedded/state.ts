@@ -1,10 +1,8 @@
-import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../../infra/userError";
-import { dependencyUrns } from "./graph";
 import type { Passphrase } from "./secrets";
-import type { Operation, Resource } from "./types";
+import type { Deployment, Operation, Resource } from "./types";
 import {
   isObject,
   isSecret,
@@ -15,26 +13,15 @@ import {
   type Properties,
   type Value,
 } from "./values";
+import { magicOf, verifyDeployment } from "./verify";
 
-/** The engine whose deployment format this is; the format carries its hash as a "magic" check. */
+/** The engine whose deployment format this is. */
 const ENGINE_VERSION = "v3.248.0";
 
 /** A stack's state in memory: secrets decrypted, in the shape of values.ts. */
 export interface State {
   resources: Resource[];
   pending: Operation[];
-}
-
-/** What state.json holds, which is also what `pulumi stack export` prints and `import` takes. */
-export interface Deployment {
-  version: 3;
-  deployment: {
-    manifest: { time: string; magic: string; version: string };
-    secrets_providers?: { type: "passphrase"; state: { salt: string } };
-    resources?: Resource[];
-    pending_operations?: Operation[];
-    metadata?: Record<string, never>;
-  };
 }
 
 export const statePath = (stackFolder: string) => path.join(stackFolder, "state.json");
@@ -47,52 +34,38 @@ export const backupPath = (stackFolder: string) => path.join(stackFolder, "state
  */
 export function readDeployment(stackFolder: string): Deployment | undefined {
   const file = statePath(stackFolder);
+  const backup = backupPath(stackFolder);
   try {
-    const deployment = JSON.parse(fs.readFileSync(file, "utf8")) as Deployment;
-    verify(deployment);
-    return deployment;
+    return load(file);
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    if (missing && !fs.existsSync(backupPath(stackFolder))) {
+    const missing = isMissing(error);
+    if (missing && !fs.existsSync(backup)) {
       return undefined;
     }
     throw new UserError(
       missing ? `${file} is missing.` : `${file} cannot be used: ${(error as Error).message}`,
       "Without its state the runner cannot know what stands, and would make everything again.",
-      `Put the last good copy back (cp '${backupPath(stackFolder)}' '${file}') and try again.`,
+      isGood(backup)
+        ? `Put the last good copy back (cp '${backup}' '${file}') and try again.`
+        : "There is no good copy of it: end what stands by hand, as docs/troubleshooting.md says.",
     );
   }
 }
 
-function verify({ version, deployment }: Deployment): void {
-  if (version !== 3 || !isObject(deployment)) {
-    throw new Error(`it is no deployment of version 3 (version: ${JSON.stringify(version)})`);
-  }
-  const provider = deployment.secrets_providers;
-  if (provider && provider.type !== "passphrase") {
-    throw new Error(`its secrets are encrypted by "${String(provider.type)}", not "passphrase"`);
-  }
-  verifyResources(deployment.resources ?? []);
+function load(file: string): Deployment {
+  return verifyDeployment(JSON.parse(fs.readFileSync(file, "utf8")));
 }
 
-/** @throws Error when a resource lacks something or stands before what it depends on */
-export function verifyResources(resources: readonly Resource[]): void {
-  const seen = new Set<string>();
-  for (const resource of resources) {
-    if (!resource.urn?.startsWith("urn:pulumi:") || !resource.type) {
-      throw new Error(
-        `a resource lacks its urn or type: ${JSON.stringify(resource).slice(0, 120)}`,
-      );
-    }
-    if (resource.custom && !resource.id) {
-      throw new Error(`${resource.urn} has no id`);
-    }
-    for (const urn of dependencyUrns(resource)) {
-      if (!seen.has(urn)) {
-        throw new Error(`${resource.urn} refers to ${urn}, which does not stand before it`);
-      }
-    }
-    seen.add(resource.urn);
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+function isGood(file: string): boolean {
+  try {
+    load(file);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -118,7 +91,7 @@ export function writeState(stackFolder: string, state: State, passphrase: Passph
     deployment: {
       manifest: {
         time: new Date().toISOString(),
-        magic: createHash("sha256").update(ENGINE_VERSION).digest("hex"),
+        magic: magicOf(ENGINE_VERSION),
         version: ENGINE_VERSION,
       },
       secrets_providers: { type: "passphrase", state: { salt: passphrase.salt } },
@@ -182,7 +155,19 @@ function encrypted(passphrase: Passphrase): (value: Value) => Value {
 function decrypted(passphrase: Passphrase | undefined): (value: Value) => Value {
   const open = ({ ciphertext }: { [key: string]: Value }): Value => {
     const sealed = typeof ciphertext === "string" ? ciphertext : "";
-    return passphrase ? (JSON.parse(passphrase.decrypt(sealed)) as Value) : null;
+    return passphrase ? unseal(sealed, passphrase) : null;
   };
   return (value) => transform(value, (part) => (isSecret(part) ? secret(open(part)) : undefined));
+}
+
+function unseal(ciphertext: string, passphrase: Passphrase): Value {
+  try {
+    return JSON.parse(passphrase.decrypt(ciphertext)) as Value;
+  } catch (error) {
+    throw new UserError(
+      `A secret in the stack's state cannot be decrypted: ${(error as Error).message}`,
+      "It was changed since the runner wrote it, and the rest of the state may have been, too.",
+      "Put the copy state.json.bak, beside state.json in the stack folder, in its place and try again.",
+    );
+  }
 }

@@ -118,6 +118,18 @@ export interface Operation {
   type: "creating" | "updating" | "deleting" | "reading" | "importing";
 }
 
+/** What state.json holds, which is also what `pulumi stack export` prints and `import` takes. */
+export interface Deployment {
+  version: 3;
+  deployment: {
+    manifest: { time: string; magic: string; version: string };
+    secrets_providers?: { type: "passphrase"; state: { salt: string } };
+    resources?: Resource[];
+    pending_operations?: Operation[];
+    metadata?: Record<string, never>;
+  };
+}
+
 export interface Alias {
   /** Either the whole URN, or the parts that differ. */
   readonly urn?: string;

@@ -16,6 +16,11 @@ export function nameOf(urn: string): string {
   return urn.split("::").slice(3).join("::");
 }
 
+/** What the URNs of a stack's resources begin with. */
+export function stackPrefix(stack: string, project: string): string {
+  return `urn:pulumi:${stack}::${project}::`;
+}
+
 /** @param parent URN of the parent or empty */
 export function makeUrn(
   stack: string,
@@ -26,7 +31,7 @@ export function makeUrn(
 ): string {
   const parents = parent ? qualifiedType(parent) : "";
   const chain = parents && parents !== STACK_TYPE ? `${parents}$${type}` : type;
-  return `urn:pulumi:${stack}::${project}::${chain}::${name}`;
+  return `${stackPrefix(stack, project)}${chain}::${name}`;
 }
 
 /** The URN of a provider from the reference that resources carry. */

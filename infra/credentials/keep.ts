@@ -25,6 +25,9 @@ export interface KeptCredentialsArgs {
   readonly incarnation: number;
 }
 
+/** What it is in older stacks: not known as the same, it would be deleted, and the secrets with it. */
+const former = { aliases: [{ type: "engine-comparison:local:Credentials" }] };
+
 /** The stack's secrets, in files for its user alone; they travel by the step's stdin. */
 export class KeptCredentials extends pulumi.ComponentResource {
   readonly resource: pulumi.Resource;
@@ -32,7 +35,12 @@ export class KeptCredentials extends pulumi.ComponentResource {
   readonly generations: pulumi.Output<Generations>;
 
   constructor(name: string, args: KeptCredentialsArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("engine-comparison:credentials:KeptCredentials", name, {}, opts);
+    super(
+      "engine-comparison:credentials:KeptCredentials",
+      name,
+      {},
+      pulumi.mergeOptions(opts, former),
+    );
     const { settings, stack, incarnation } = args;
     const kept = step(
       "credentials",
@@ -41,7 +49,8 @@ export class KeptCredentials extends pulumi.ComponentResource {
         spec: { incarnation },
         stdin: pulumi.secret(JSON.stringify(givenCredentials(settings, stack))),
       },
-      { parent: this },
+      // In older stacks on target docker it was its parent's parent that had it.
+      { parent: this, aliases: opts?.parent ? [{ parent: opts.parent }] : [] },
     );
     this.resource = kept;
     this.generations = pulumi

@@ -82,4 +82,13 @@ describe("who made a stack", () => {
     write("state.json", { deployment: { resources: [{ type: "t" }] } });
     expect(whoMade("p", "local")).toEqual({ ...here, runner: "embedded" });
   });
+
+  it.each(["", '{"version": 3, "deploy', "null", '{"deployment":{"resources":{}}}'])(
+    "says a state that is broken (%j), so that its runner is asked how to mend it",
+    (text) => {
+      write("state.json", {});
+      fs.writeFileSync(path.join(home(), "local", "state.json"), text);
+      expect(whoMade("p", "local")).toEqual({ ...here, runner: "embedded" });
+    },
+  );
 });

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { COMMAND_TYPE } from "../../../cli/embedded/command";
 import { Engine, Result } from "../../../cli/embedded/engine";
-import { verifyResources, type State } from "../../../cli/embedded/state";
+import type { State } from "../../../cli/embedded/state";
+import { verifyResources } from "../../../cli/embedded/verify";
 import type { Goal, PreviewOutcome, Resource, StepEvent } from "../../../cli/embedded/types";
 import { nameOf, STACK_TYPE } from "../../../cli/embedded/urn";
 import {

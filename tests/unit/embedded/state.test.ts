@@ -2,7 +2,16 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { exportState, refresh, type StepEvent } from "../../../cli/embedded";
+import {
+  destroy,
+  exportState,
+  preview,
+  refresh,
+  up,
+  type EmbeddedOptions,
+  type StepEvent,
+} from "../../../cli/embedded";
+import type { Deployment } from "../../../cli/embedded/types";
 import { UserError } from "../../../infra/userError";
 import { Passphrase } from "../../../cli/embedded/secrets";
 import {
@@ -38,6 +47,30 @@ describe("the passphrase", () => {
     expect([reopened.decrypt(one), reopened.decrypt(two)]).toEqual(["häuser", "häuser"]);
   });
 });
+
+/** What a refusal says. */
+function refusal(work: () => unknown): UserError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+function quiet(folder: string): EmbeddedOptions {
+  return {
+    projectDir: folder,
+    project: "p",
+    stack: "s",
+    stackFolder: folder,
+    config: {},
+    secretKeys: [],
+    passphrase: "word",
+    onEvent: () => undefined,
+  };
+}
 
 describe("the state on disk", () => {
   let folder: string;
@@ -93,34 +126,96 @@ describe("the state on disk", () => {
     expect(readDeployment(folder)).toBeUndefined();
   });
 
+  const dropped = (text: string, name: string) => {
+    const stored = JSON.parse(text) as Deployment;
+    const { resources = [] } = stored.deployment;
+    stored.deployment.resources = resources.filter(({ urn }) => !urn.endsWith(`::${name}`));
+    return JSON.stringify(stored);
+  };
+  const doubled = (text: string) => {
+    const stored = JSON.parse(text) as Deployment;
+    stored.deployment.resources?.push(stored.deployment.resources[1]);
+    return JSON.stringify(stored);
+  };
+
   it.each([
     ["truncated", (text: string) => text.slice(0, 500), /cannot be used/],
     ["empty", () => "", /cannot be used/],
+    ["null", () => "null", /the whole: .*expected object, received null/],
+    ["another JSON", () => '{"services":[]}', /version: expected 3, found undefined/],
     [
       "of another version",
       (text: string) => text.replace('"version": 3', '"version": 9'),
-      /version/,
+      /version: expected 3, found 9/,
     ],
     [
-      "lacking a resource",
-      (text: string) => text.replaceAll('A::a"', 'A::z"').replace('A::z"', 'A::a"'),
-      /refers to/,
+      "of another shape",
+      (text: string) => text.replace('"custom": true', '"custom": "yes"'),
+      /deployment\.resources\[1\]\.custom: .*expected boolean/,
     ],
+    [
+      "of another engine than its checksum",
+      (text: string) => text.replace("v3.248.0", "v3.249.0"),
+      /magic does not fit the version v3\.249\.0/,
+    ],
+    [
+      "lacking a resource that another needs",
+      (text: string) => dropped(text, "a"),
+      /::b refers to .*::a, which does not stand before it/,
+    ],
+    ["naming a resource twice", doubled, /::b is there twice/],
     ["lacking an id", (text: string) => text.replace('"id": "b1",', ""), /no id/],
     [
       "of another secrets provider",
       (text: string) => text.replace('"passphrase"', '"awskms"'),
       /awskms/,
     ],
-  ])("is refused when it is %s, with a way out", (_, breakIt, message) => {
+  ])("is refused when it is %s, and its copy can be put back", (_, breakIt, message) => {
     writeState(folder, state("one"), passphrase);
     writeState(folder, state("two"), passphrase);
     fs.writeFileSync(statePath(folder), breakIt(fs.readFileSync(statePath(folder), "utf8")));
-    expect(() => readDeployment(folder)).toThrow(message);
-    try {
-      readDeployment(folder);
-    } catch (error) {
-      expect((error as UserError).fix).toContain(backupPath(folder));
+    const said = refusal(() => readDeployment(folder));
+    expect(said.what).toMatch(message);
+    expect(said.fix).toContain(`cp '${backupPath(folder)}' '${statePath(folder)}'`);
+    fs.copyFileSync(backupPath(folder), statePath(folder));
+    const { inputs } = decryptState(readDeployment(folder), passphrase).resources[1];
+    expect(inputs?.word).toBe("one");
+  });
+
+  it("says so when its copy is no better", () => {
+    writeState(folder, state("one"), passphrase);
+    fs.writeFileSync(statePath(folder), "{");
+    fs.writeFileSync(backupPath(folder), "");
+    const { fix } = refusal(() => readDeployment(folder));
+    expect(fix).not.toContain("cp ");
+    expect(fix).toContain("docs/troubleshooting.md");
+  });
+
+  it("does without a resource that nothing needs", () => {
+    writeState(folder, state("one"), passphrase);
+    fs.writeFileSync(statePath(folder), dropped(fs.readFileSync(statePath(folder), "utf8"), "b"));
+    expect(readDeployment(folder)?.deployment.resources).toHaveLength(1);
+  });
+
+  it("is refused when a secret in it was changed", () => {
+    writeState(folder, state("one"), passphrase);
+    const stored = readDeployment(folder);
+    const text = JSON.stringify(stored);
+    const sealed = /"ciphertext":"([^"]*)"/.exec(text)?.[1] ?? "";
+    const changed = text.replace(sealed, `${sealed.slice(0, -8)}AAAAAA==`);
+    const said = refusal(() => decryptState(JSON.parse(changed) as Deployment, passphrase));
+    expect(said.what).toContain("cannot be decrypted");
+    expect(said.fix).toContain("state.json.bak");
+  });
+
+  it.each([
+    ["stack", { stack: "other", project: "p" }],
+    ["project", { stack: "s", project: "other" }],
+  ])("is refused to another %s, whose things it would delete", async (_, other) => {
+    writeState(folder, state("one"), passphrase);
+    const options = { ...quiet(folder), ...other };
+    for (const verb of [up, preview, destroy, refresh]) {
+      await expect(verb(options)).rejects.toThrow(/is not the state of stack/);
     }
   });
 
@@ -129,13 +224,7 @@ describe("the state on disk", () => {
     writeState(folder, { ...state("one"), pending: [{ type: "creating", resource }] }, passphrase);
     const told: string[] = [];
     const options = {
-      projectDir: folder,
-      project: "p",
-      stack: "s",
-      stackFolder: folder,
-      config: {},
-      secretKeys: [],
-      passphrase: "word",
+      ...quiet(folder),
       onEvent: (event: StepEvent) => {
         if (event.kind === "log") {
           told.push(`${event.severity}: ${event.message}`);
