@@ -43,7 +43,9 @@ export function onPath(program: string): boolean {
 /** A stack of the test's own: its folder, its ports, and the commands a user would type. */
 export class TestStack {
   readonly home = fs.mkdtempSync(path.join(os.tmpdir(), "ec-e2e-"));
-  readonly name = "e2e";
+  readonly name: string = "e2e";
+  /** Whose program it is deployed by. */
+  checkout = checkout;
 
   constructor(
     readonly runner: "embedded" | "pulumi",
@@ -58,7 +60,7 @@ export class TestStack {
   run(verb: string, ...args: string[]): Promise<Finished> {
     return new Promise((resolve, reject) => {
       const child = spawn(process.execPath, ["cli/main.mjs", verb, "--stack", this.name, ...args], {
-        cwd: checkout,
+        cwd: this.checkout,
         env: { ...process.env, ENGINE_COMPARISON_HOME: this.home },
         stdio: ["ignore", "pipe", "pipe"],
       });
@@ -121,6 +123,18 @@ export function listens(port: number): Promise<boolean> {
     const socket = net.connect({ host: "127.0.0.1", port });
     socket.once("connect", () => (socket.destroy(), resolve(true)));
     socket.once("error", () => resolve(false));
+  });
+}
+
+/** A port of 127.0.0.1 that nobody has at the moment. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as net.AddressInfo;
+      server.close(() => resolve(port));
+    });
   });
 }
 
