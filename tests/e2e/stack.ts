@@ -50,6 +50,8 @@ export class TestStack {
   constructor(
     readonly runner: "embedded" | "pulumi",
     readonly portOffset: number,
+    /** Variables of its commands, besides the test's own. */
+    readonly environment: Readonly<Record<string, string>> = {},
   ) {}
 
   get folder(): string {
@@ -61,7 +63,7 @@ export class TestStack {
     return new Promise((resolve, reject) => {
       const child = spawn(process.execPath, ["cli/main.mjs", verb, "--stack", this.name, ...args], {
         cwd: this.checkout,
-        env: { ...process.env, ENGINE_COMPARISON_HOME: this.home },
+        env: { ...process.env, ...this.environment, ENGINE_COMPARISON_HOME: this.home },
         stdio: ["ignore", "pipe", "pipe"],
       });
       let [stdout, stderr] = ["", ""];
