@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import * as path from "node:path";
 import { createInterface } from "node:readline";
+import { guardGroup } from "./guard";
 import type { EmbeddedOptions } from "./types";
 
 /** A program that had to be ended because it did not end by itself gets so long (milliseconds). */
@@ -48,6 +49,8 @@ export function startProgram(options: ProgramOptions): Program {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true, // a Ctrl-C in the terminal is the runner's to handle
   });
+  // Without its monitor the SDK would take a minute and gigabytes to word its error for nobody.
+  const unguard = guardGroup(child.pid);
   for (const [stream, severity] of [
     [child.stdout, "info"],
     [child.stderr, "warning"],
@@ -61,6 +64,7 @@ export function startProgram(options: ProgramOptions): Program {
     child.once("error", (error) => resolve(`the program could not be started: ${error.message}`));
     child.once("close", (code, signal) => {
       clearTimeout(timer);
+      unguard();
       if (code === 0 || code === REPORTED) {
         resolve(code === 0 ? undefined : "");
       } else {

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
@@ -16,6 +16,12 @@ function runs(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Ids of the processes that run the program of a folder. */
+function programs(folder: string): number[] {
+  const found = spawnSync("pgrep", ["-f", `cmd/run.* --pwd ${folder} `], { encoding: "utf8" });
+  return found.stdout.split("\n").filter(Boolean).map(Number);
 }
 
 describe("a deployment through the SDK", () => {
@@ -154,9 +160,11 @@ describe("a deployment through the SDK", () => {
       const second = await project.up().catch((error: unknown) => error);
       expect(second).toBeInstanceOf(UserError);
       expect((second as UserError).what).toContain(`process ${other.pid}`);
+      expect(programs(project.dir)).toHaveLength(1);
       other.kill("SIGKILL");
       await once(other, "exit");
-      // Nobody is left to wait for the command, so it is ended too.
+      // Nobody is left to wait for the program and the command, so they are ended too.
+      await expect.poll(() => programs(project.dir), { timeout: 20_000 }).toEqual([]);
       const command = Number(fs.readFileSync(path.join(project.dir, "begun"), "utf8"));
       await expect.poll(() => runs(command), { timeout: 20_000 }).toBe(false);
 
