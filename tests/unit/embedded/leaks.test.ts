@@ -48,7 +48,6 @@ it.skipIf(process.platform !== "linux")(
     await live();
     const before = { descriptors: descriptors(), children: children() };
     await live();
-    await live();
     expect({ descriptors: descriptors(), children: children() }).toEqual(before);
     expect(fs.readdirSync(project.stackFolder).sort()).toEqual(["state.json", "state.json.bak"]);
   },
