@@ -34,6 +34,12 @@ function isCliInstalled(): boolean {
   return fs.existsSync(path.join(installRoot(), "bin", "pulumi"));
 }
 
+/** The program to start: the one on PATH, else the installed one; undefined where there is none. */
+export function pulumiProgram(): string | undefined {
+  if (isCliOnPath()) return "pulumi";
+  return isCliInstalled() ? path.join(installRoot(), "bin", "pulumi") : undefined;
+}
+
 /**
  * The CLI: the one on PATH, else the one that `--install-cli` has installed.
  *

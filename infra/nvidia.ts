@@ -1,7 +1,7 @@
 import { probe } from "./probe";
 
 /** WSL2 keeps the driver's programs in a folder that is not on everybody's PATH. */
-const wslSmi = "/usr/lib/wsl/lib/nvidia-smi";
+export const wslSmi = "/usr/lib/wsl/lib/nvidia-smi";
 
 /** What `nvidia-smi` lists: a line of name and memory for each GPU; undefined: no answer within 10 s. */
 export function askNvidiaSmi(): string | undefined {

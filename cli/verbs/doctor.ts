@@ -1,6 +1,8 @@
 import { UserError } from "../../infra/userError";
 import { loadConfiguration, settingsOf } from "../config";
-import { checks, type Check, type Patient } from "../doctor/checks";
+import type { Check, Patient } from "../doctor/check";
+import { checks } from "../doctor/checks";
+import { examine, type Finding } from "../doctor/examine";
 import { stackPassphrase } from "../passphrase";
 import { readProject } from "../project";
 import { servicesOf } from "../services";
@@ -8,31 +10,49 @@ import { describeStack } from "../session";
 import type { Verb } from "../verb";
 
 export const doctor: Verb = {
-  usage: "",
+  usage: "[--json]",
   summary: "look for what is wrong with a stack or its machine; say cause and cure",
-  syntax: {},
-  async run({ stack }) {
-    const described = await describeStack(stack);
-    const secret = () => stackPassphrase(stack).text;
-    const configuration =
-      described?.configuration ?? (await loadConfiguration(readProject(), stack, [], secret));
-    const settings = settingsOf(configuration);
-    const services = described ? await servicesHere(stack) : [];
-    const patient = { stack, settings, services, runs: described?.runs ?? [] };
-    let wrong = 0;
-    for (const check of checks.filter(({ needsStack }) => described || !needsStack)) {
-      const found = await examine(check, patient);
-      if (found.length === 0) console.log(`ok     ${check.name}`);
-      for (const error of found) console.log(`wrong  ${error.message}`);
-      wrong += found.length;
+  help: [
+    "--json        prints one JSON object: what was looked at, and what was found with why and cure",
+    "exit code     0 nothing wrong was found, 1 something was, 2 wrong use or settings",
+  ],
+  syntax: { options: { json: { type: "boolean" } } },
+  async run(args) {
+    const patient = await patientOf(args.stack);
+    const json = args.flag("json");
+    const findings: Finding[] = [];
+    for await (const finding of examine(patient, checks)) {
+      findings.push(finding);
+      if (!json) for (const line of linesOf(finding)) console.log(line);
     }
-    if (!described) console.log(`stack ${stack} is not deployed: only the machine was looked at`);
-    console.log(wrong === 0 ? "nothing wrong was found" : `${wrong} found wrong`);
+    const wrong = findings.flatMap(({ errors }) => errors).length;
+    if (json) {
+      console.log(JSON.stringify(asJson(patient, findings), undefined, 2));
+    } else {
+      if (!patient.stands) {
+        console.log(`stack ${args.stack} is not deployed: only the machine was looked at`);
+      }
+      console.log(wrong === 0 ? "nothing wrong was found" : `${wrong} found wrong`);
+    }
     return wrong === 0 ? 0 : 1;
   },
 };
 
-/** What keeps the services may be the trouble: then the first check says so. */
+async function patientOf(stack: string): Promise<Patient> {
+  const described = await describeStack(stack);
+  const secret = () => stackPassphrase(stack).text;
+  const configuration =
+    described?.configuration ?? (await loadConfiguration(readProject(), stack, [], secret));
+  return {
+    stack,
+    settings: settingsOf(configuration),
+    stands: described !== undefined,
+    services: described ? await servicesHere(stack) : [],
+    runs: described?.runs ?? [],
+  };
+}
+
+/** What keeps the services may be the trouble: then a check says so. */
 async function servicesHere(stack: string): Promise<Patient["services"]> {
   try {
     return (await (await servicesOf(stack))?.status(stack)) ?? [];
@@ -41,11 +61,21 @@ async function servicesHere(stack: string): Promise<Patient["services"]> {
   }
 }
 
-async function examine(check: Check, patient: Patient): Promise<UserError[]> {
-  try {
-    return await check.look(patient);
-  } catch (error) {
-    if (error instanceof UserError) return [error];
-    throw error;
-  }
+function linesOf({ check, errors, skippedFor }: Finding): string[] {
+  if (skippedFor) return [`-      ${check.id}: not looked at, because of ${skippedFor}`];
+  if (errors.length === 0) return [`ok     ${check.id}: ${check.name}`];
+  return errors.map((error) => `wrong  ${check.id}: ${error.message}`);
+}
+
+function asJson({ stack, stands }: Patient, findings: readonly Finding[]) {
+  const told = (check: Check) => ({ check: check.id, name: check.name });
+  return {
+    stack,
+    deployed: stands,
+    checks: findings.map(({ check, errors, skippedFor }) => ({
+      ...told(check),
+      ...(skippedFor ? { skippedFor } : {}),
+      wrong: errors.map(({ what, why, fix }: UserError) => ({ what, why, fix })),
+    })),
+  };
 }

@@ -23,6 +23,8 @@ export interface DaemonInfo {
   readonly ServerVersion?: string;
   readonly OSType?: string;
   readonly OperatingSystem?: string;
+  /** Where images, containers and volumes are. */
+  readonly DockerRootDir?: string;
   readonly KernelVersion?: string;
   readonly NCPU?: number;
   readonly MemTotal?: number;
@@ -194,6 +196,16 @@ export class Docker {
       maxBuffer: 2 ** 26,
     });
     return answer.status === 0 ? answer.stdout : undefined;
+  }
+
+  /** Whether a command succeeds, and all that it prints, errors too. */
+  both(args: readonly string[], timeoutMs: number): { ok: boolean; text: string } {
+    const { status, stdout, stderr } = spawnSync("docker", args, {
+      encoding: "utf8",
+      timeout: timeoutMs,
+      env: environment(this.host),
+    });
+    return { ok: status === 0, text: `${stdout}${stderr}` };
   }
 
   /** The last lines that a container said. */

@@ -1,0 +1,103 @@
+import * as fs from "node:fs";
+import { credentialFiles } from "../../infra/credentials/files";
+import { ports } from "../../infra/ports";
+import { UserError } from "../../infra/userError";
+import { check, npm, stands, type Check, type Patient } from "./check";
+import { lockedVersion } from "./locked";
+
+/** What Ray's dashboard says. */
+export interface RaySeen {
+  readonly url: string;
+  /** Why it says nothing. */
+  readonly silent?: string;
+  readonly version?: string;
+  /** Nodes that are alive. */
+  readonly nodes?: number;
+}
+
+/** @param wanted nodes that the cluster should have */
+export function rayTrouble(
+  { url, silent, nodes }: RaySeen,
+  wanted: number,
+  stack: string,
+): UserError[] {
+  if (silent !== undefined) {
+    return [
+      new UserError(
+        `Ray's head does not answer at ${url} (${silent})`,
+        "Ray's jobs, and Daft's on Ray, cannot start or hang",
+        `${npm(stack, "logs", "ray-head")}, then ${npm(stack, "start")}`,
+      ),
+    ];
+  }
+  if (nodes === undefined || nodes >= wanted) return [];
+  return [
+    new UserError(
+      `${nodes} of ${wanted} nodes of the Ray cluster at ${url} are alive`,
+      "tasks wait for CPUs and GPUs that nobody offers",
+      `npm run status shows which is gone; ${npm(stack, "start")} starts it again`,
+    ),
+  ];
+}
+
+export function wrongRay({ url, version }: RaySeen, locked: string): UserError[] {
+  if (version === undefined || version === locked) return [];
+  return [
+    new UserError(
+      `the Ray at ${url} is ${version}, and its clients are ${locked}`,
+      "Ray refuses clients of another version: Version mismatch",
+      "end that Ray if it is another one; else npm start replaces what an older checkout has left",
+    ),
+  ];
+}
+
+async function askHead({ settings, stack }: Patient): Promise<RaySeen> {
+  const url = `http://127.0.0.1:${ports(settings.portOffset).ray.dashboard}`;
+  const file = credentialFiles(stack).rayToken;
+  const token = fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim() : "";
+  const get = async (path: string) => {
+    const answer = await fetch(`${url}${path}`, {
+      headers: { Authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(10_000),
+    });
+    if (answer.status === 401 || answer.status === 403) {
+      throw new Error(`it refuses the stack's token, with ${answer.status}`);
+    }
+    return (await answer.json()) as unknown;
+  };
+  try {
+    const { ray_version: version } = (await get("/api/version")) as { ray_version?: string };
+    return { url, version, nodes: aliveNodes(await get("/nodes?view=summary")) };
+  } catch (error) {
+    const { cause, message } = error as Error & { cause?: { code?: string } };
+    return { url, silent: cause?.code ?? message };
+  }
+}
+
+/** Counts the living nodes of the dashboard's answer; undefined for one of another form. */
+export function aliveNodes(answer: unknown): number | undefined {
+  const { data } = (answer ?? {}) as {
+    data?: { summary?: readonly { raylet?: { state?: string } }[] };
+  };
+  return data?.summary?.filter(({ raylet }) => raylet?.state === "ALIVE").length;
+}
+
+export const rayChecks: readonly Check[] = [
+  check({
+    id: "ray",
+    name: "Ray's head answers and has its nodes",
+    applies: stands,
+    after: ["docker"],
+    observe: askHead,
+    judge: (seen, { settings, stack }) =>
+      rayTrouble(seen, settings.target === "docker" ? 2 : 1, stack),
+  }),
+  check({
+    id: "ray-version",
+    name: "Ray's cluster and its clients have one version",
+    applies: stands,
+    after: ["docker", "ray"],
+    observe: askHead,
+    judge: (seen) => wrongRay(seen, lockedVersion("ray")),
+  }),
+];

@@ -1,0 +1,184 @@
+import { names } from "../../infra/docker/names";
+import { ports } from "../../infra/ports";
+import { UserError } from "../../infra/userError";
+import { check, npm, size, stands, type Check, type Patient } from "./check";
+import { lockedVersion } from "./locked";
+
+/** What Spark's master says at `/json/`, as far as it is read here. Memory is in MiB. */
+export interface MasterPage {
+  readonly status: string;
+  readonly workers: readonly {
+    readonly state: string;
+    readonly cores: number;
+    readonly memory: number;
+  }[];
+  readonly activeapps: readonly {
+    readonly name: string;
+    readonly state: string;
+    /** Milliseconds of the epoch. */
+    readonly starttime: number;
+    readonly cores: number;
+    readonly memoryperexecutor?: number;
+    readonly memoryperslave?: number;
+  }[];
+}
+
+/** What was found where the master's page should be. */
+export interface MasterSeen {
+  readonly url: string;
+  readonly page?: MasterPage;
+  /** Why there is no page. */
+  readonly silent?: string;
+  /** As the page in HTML shows it. */
+  readonly version?: string;
+}
+
+/** An application has its executors within seconds, unless it waits for somebody. */
+const waitsTooLong = 60_000;
+
+/** @param now milliseconds of the epoch */
+export function sparkTrouble(
+  { url, page, silent }: MasterSeen,
+  wanted: number,
+  log: (service: string) => string,
+  start: string,
+  now: number,
+): UserError[] {
+  if (!page) {
+    return [
+      new UserError(
+        `Spark's master does not answer at ${url} (${silent})`,
+        "Spark's jobs hang",
+        `${log("spark-master")}, then ${start}`,
+      ),
+    ];
+  }
+  if (page.status !== "ALIVE") {
+    return [
+      new UserError(
+        `Spark's master at ${url} is ${page.status}`,
+        "it gives no executors to jobs until it is ALIVE",
+        `wait a minute, then look again; ${log("spark-master")}`,
+      ),
+    ];
+  }
+  const alive = page.workers.filter(({ state }) => state === "ALIVE");
+  return [
+    ...tooFewWorkers(alive.length, wanted, url, log, start),
+    ...page.activeapps
+      .filter(({ state, starttime }) => state === "WAITING" && now - starttime > waitsTooLong)
+      .map((app) => waiting(app, page, log)),
+  ];
+}
+
+function tooFewWorkers(
+  alive: number,
+  wanted: number,
+  url: string,
+  log: (service: string) => string,
+  start: string,
+): UserError[] {
+  if (alive >= wanted) return [];
+  return [
+    new UserError(
+      `${alive} of ${wanted} Spark workers are registered at ${url}`,
+      alive === 0
+        ? "Spark's jobs wait for a worker: Initial job has not accepted any resources"
+        : "Spark's jobs have fewer cores than the other engines",
+      `npm run status shows which is gone, ${log("spark-worker-1")} why; ${start} starts it again`,
+    ),
+  ];
+}
+
+function waiting(
+  { name, memoryperexecutor, memoryperslave }: MasterPage["activeapps"][number],
+  { workers, activeapps }: MasterPage,
+  log: (service: string) => string,
+): UserError {
+  const memory = memoryperexecutor ?? memoryperslave ?? 0;
+  const most = Math.max(0, ...workers.map((worker) => worker.memory));
+  const holders = activeapps.filter(({ cores }) => cores > 0).map((app) => app.name);
+  const mib = (n: number) => size(n * 2 ** 20);
+  if (memory > most) {
+    return new UserError(
+      `the Spark job ${name} wants executors of ${mib(memory)}, and no worker offers more than ${mib(most)}`,
+      "it waits for ever: Initial job has not accepted any resources",
+      "ask for less (spark.executor.memory), or set sparkWorkerMemory higher",
+    );
+  }
+  return new UserError(
+    `the Spark job ${name} waits for executors`,
+    holders.length > 0 ? `${holders.join(", ")} has the cores` : "no worker starts one for it",
+    holders.length > 0
+      ? "wait for it, or end that driver (a shell or notebook of yours keeps its cores while it is open)"
+      : log("spark-worker-1"),
+  );
+}
+
+export function wrongSpark({ url, version }: MasterSeen, locked: string): UserError[] {
+  if (version === undefined || version === locked) return [];
+  return [
+    new UserError(
+      `the Spark at ${url} is ${version}, and its clients are ${locked}`,
+      "they do not understand each other: InvalidClassException, or jobs that hang",
+      "end that Spark if it is another one; else npm start replaces what an older checkout has left",
+    ),
+  ];
+}
+
+/** Reads the version out of the head of a page of Spark's. */
+export function parseSparkVersion(html: string): string | undefined {
+  return /class="version"[^>]*>\s*([\w.-]+)\s*</.exec(html)?.[1];
+}
+
+async function askMaster({ settings }: Patient): Promise<MasterSeen> {
+  const url = `http://127.0.0.1:${ports(settings.portOffset).sparkMaster.ui}`;
+  const get = (path: string) => fetch(`${url}${path}`, { signal: AbortSignal.timeout(5_000) });
+  try {
+    const [page, html] = await Promise.all([get("/json/"), get("/")]);
+    return {
+      url,
+      page: (await page.json()) as MasterPage,
+      version: parseSparkVersion(await html.text()),
+    };
+  } catch (error) {
+    const { cause, message } = error as Error & { cause?: { code?: string } };
+    return { url, silent: cause?.code ?? message };
+  }
+}
+
+/** How to read a service's log, whatever it is called on the stack's target. */
+function logOf({ stack, settings }: Patient): (service: string) => string {
+  return (service) =>
+    npm(
+      stack,
+      "logs",
+      settings.target === "docker" ? names(stack).container(service as "spark-master") : service,
+    );
+}
+
+export const sparkChecks: readonly Check[] = [
+  check({
+    id: "spark",
+    name: "Spark's master has its workers, and no job waits for them",
+    applies: stands,
+    after: ["docker"],
+    observe: askMaster,
+    judge: (seen, patient) =>
+      sparkTrouble(
+        seen,
+        patient.settings.sparkWorkers,
+        logOf(patient),
+        npm(patient.stack, "start"),
+        Date.now(),
+      ),
+  }),
+  check({
+    id: "spark-version",
+    name: "Spark's cluster and its clients have one version",
+    applies: stands,
+    after: ["docker", "spark"],
+    observe: askMaster,
+    judge: (seen) => wrongSpark(seen, lockedVersion("pyspark")),
+  }),
+];

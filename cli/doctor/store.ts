@@ -1,0 +1,151 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { executorOf } from "../../infra/executorOf";
+import { datasetFolder } from "../../infra/folders";
+import { readStanding } from "../../infra/standing";
+import { ownBuckets } from "../../infra/storage/buckets";
+import { explained, listObjects, storeClient } from "../../infra/storage/client";
+import type { ManifestEntry } from "../../infra/storage/sync";
+import { UserError } from "../../infra/userError";
+import { makingStep, workloadOf, type DatasetName } from "../../pipelines/workloads";
+import { check, npm, stands, type Check, type Patient } from "./check";
+
+/** What answered where the store should be. */
+export interface StoreSeen {
+  readonly endpoint: string;
+  /** Of the answer to a request without credentials; undefined where there was none. */
+  readonly answer?: { readonly server: string; readonly date: string };
+  /** Why there was none, e.g. ECONNREFUSED. */
+  readonly silent?: string;
+}
+
+/** S3 refuses requests whose clock is a quarter of an hour off; half of that is no accident. */
+const mostSkew = 7 * 60_000;
+
+/** @param now milliseconds of the epoch */
+export function wrongStore(
+  { endpoint, answer, silent }: StoreSeen,
+  stack: string,
+  now: number,
+): UserError[] {
+  if (!answer) {
+    return [
+      new UserError(
+        `the object store does not answer at ${endpoint} (${silent})`,
+        "all data lives in it: runs and uploads end with connection refused",
+        `wait if it has just been started; else see ${npm(stack, "logs", "minio")}, then ${npm(stack, "start")} starts it again`,
+      ),
+    ];
+  }
+  if (!/minio/i.test(answer.server)) {
+    return [
+      new UserError(
+        `${endpoint} is answered by ${answer.server || "a server without a name"}, not by MinIO`,
+        "another program has the store's port",
+        `end that program, then ${npm(stack, "start")}; or move the stack to another portOffset`,
+      ),
+    ];
+  }
+  const skew = Math.abs(now - Date.parse(answer.date));
+  if (!(skew > mostSkew)) return [];
+  return [
+    new UserError(
+      `the store's clock and this machine's are ${Math.round(skew / 60_000)} minutes apart`,
+      "requests are signed with the time and refused (RequestTimeTooSkewed); the machine of WSL2 or Docker Desktop loses time while the computer sleeps",
+      "set the clocks: sudo hwclock -s, or wsl --shutdown, or restart Docker Desktop",
+    ),
+  ];
+}
+
+/** A dataset that runs read, and what is in the store of it. */
+export interface DataSeen {
+  readonly dataset: DatasetName;
+  /** The bucket's name. */
+  readonly bucket: string;
+  readonly bucketThere: boolean;
+  /** Sizes in bytes of the objects, by name. */
+  readonly objects: ReadonlyMap<string, number>;
+  /** The files that were uploaded; undefined where that is not known any more. */
+  readonly manifest?: readonly Pick<ManifestEntry, "path" | "bytes">[];
+}
+
+export function missingData(all: readonly DataSeen[], stack: string): UserError[] {
+  return all.flatMap(({ dataset, bucket, bucketThere, objects, manifest }) => {
+    const told = (what: string) => [
+      new UserError(
+        what,
+        "runs that read it fail (FileNotFoundError, NoSuchKey, NoSuchBucket)",
+        `${npm(stack, "start")} uploads what never was; what was removed since comes back with ` +
+          `${npm(stack, "destroy")} before it, which keeps the results`,
+      ),
+    ];
+    if (!bucketThere) return told(`bucket ${bucket} with the ${dataset} data is gone`);
+    if (objects.size === 0) return told(`bucket ${bucket} has nothing of the ${dataset} data`);
+    const wrong = (manifest ?? []).filter(({ path, bytes }) => objects.get(path) !== bytes);
+    if (wrong.length === 0) return [];
+    return told(
+      `${wrong.length} of ${manifest!.length} files of the ${dataset} data are not in bucket ${bucket} as they were uploaded, e.g. ${wrong[0].path}`,
+    );
+  });
+}
+
+async function ask({ stack }: Patient): Promise<StoreSeen> {
+  const { endpoint } = await executorOf(stack).storeFromHere();
+  try {
+    const { headers } = await fetch(`${endpoint}/minio/health/live`, {
+      signal: AbortSignal.timeout(5_000),
+    });
+    return {
+      endpoint,
+      answer: { server: headers.get("server") ?? "", date: headers.get("date") ?? "" },
+    };
+  } catch (error) {
+    const { cause, message } = error as Error & { cause?: { code?: string } };
+    return { endpoint, silent: cause?.code ?? message };
+  }
+}
+
+const homes: Readonly<Record<DatasetName, { bucket: string; prefix: string }>> = {
+  taxi: { bucket: ownBuckets.lake, prefix: "taxi/" },
+  photos: { bucket: ownBuckets.images, prefix: "image" },
+};
+
+async function look({ stack, runs }: Patient): Promise<DataSeen[]> {
+  const client = await storeClient(stack);
+  const datasets = new Set(runs.map((run) => workloadOf(run.split("/")[1]).dataset));
+  const seen = [...datasets].map(async (dataset): Promise<DataSeen> => {
+    const { bucket, prefix } = homes[dataset];
+    const bucketThere = await client.bucketExists(bucket);
+    const listed = bucketThere ? await listObjects(client, bucket, prefix) : new Map();
+    const objects = new Map([...listed].map(([name, { size }]) => [name, size]));
+    return { dataset, bucket, bucketThere, objects, manifest: manifestOf(stack, dataset) };
+  });
+  return explained(() => Promise.all(seen));
+}
+
+function manifestOf(stack: string, dataset: DatasetName): ManifestEntry[] | undefined {
+  const version = readStanding(stack, makingStep(dataset))?.result.version;
+  const file = path.join(datasetFolder(dataset, String(version)), "manifest.json");
+  return fs.existsSync(file)
+    ? (JSON.parse(fs.readFileSync(file, "utf8")) as ManifestEntry[])
+    : undefined;
+}
+
+export const storeChecks: readonly Check[] = [
+  check({
+    id: "store",
+    name: "the object store answers",
+    applies: stands,
+    after: ["docker"],
+    observe: ask,
+    judge: (seen, { stack }) => wrongStore(seen, stack, Date.now()),
+  }),
+  check({
+    id: "data",
+    name: "the store has the data that runs read",
+    applies: stands,
+    after: ["docker", "store"],
+    observe: look,
+    judge: (seen, { stack }) => missingData(seen, stack),
+  }),
+];

@@ -1,0 +1,167 @@
+import { describe, expect, it } from "vitest";
+import { readInspected, type Inspected } from "../../../cli/doctor/containers";
+import { rowOf } from "../../../cli/doctor/runs";
+import {
+  killedContainers,
+  killedServices,
+  notRunning,
+  parseEnds,
+  parseKernelKills,
+} from "../../../cli/doctor/services";
+import { missingData, wrongStore, type DataSeen } from "../../../cli/doctor/store";
+import { told } from "./told";
+
+describe("services", () => {
+  it("tells those that do not run, on both targets, with their logs", () => {
+    const services = [
+      { name: "minio", state: "RUNNING" },
+      { name: "ray-head", state: "DEAD" },
+      { name: "app", state: "Up 5 minutes (healthy)" },
+      { name: "spark-master", state: "Up 5 minutes (unhealthy)" },
+      { name: "spark-worker-1", state: "Exited (137) 2 minutes ago" },
+      { name: "ray-worker", state: "Restarting (1) 2 seconds ago" },
+    ];
+    const errors = notRunning(services, ["app", "spark-worker-2"], "one");
+    expect(told(errors).split("\n")).toEqual([
+      "spark-worker-2 is gone",
+      "ray-head is DEAD",
+      "spark-master is Up 5 minutes (unhealthy)",
+      "spark-worker-1 is Exited (137) 2 minutes ago",
+      "ray-worker is Restarting (1) 2 seconds ago",
+    ]);
+    expect(errors[1].fix).toBe(
+      "see why: npm run logs -- ray-head --stack one; then npm start -- --stack one starts it again",
+    );
+  });
+});
+
+describe("killed", () => {
+  const log = [
+    "2026-05-01 10:00:00,123 INFO spawned: 'minio' with pid 12",
+    "2026-05-01 10:00:01,456 INFO success: minio entered RUNNING state, process has stayed up",
+    "2026-05-01 10:05:00,001 WARN exited: minio (terminated by SIGKILL; not expected)",
+    "2026-05-01 10:06:00,001 WARN exited: ray-head (exit status 1; not expected)",
+    "2026-05-01 10:07:00,001 INFO stopped: spark-master (terminated by SIGTERM)",
+  ].join("\n");
+
+  it("reads what the supervisor wrote down, and leaves out what it ended itself", () => {
+    const at = (time: string) => Date.parse(`2026-05-01T${time}`);
+    expect(parseEnds(log)).toEqual([
+      { name: "minio", how: "terminated by SIGKILL", at: at("10:05:00") },
+      { name: "ray-head", how: "exit status 1", at: at("10:06:00") },
+    ]);
+    expect(parseKernelKills("pgfault 1\noom_kill 6\nnuma_hit 2\n")).toBe(6);
+    expect(parseKernelKills("pgfault 1\n")).toBeUndefined();
+  });
+
+  it.each([
+    ["terminated by SIGKILL", 6, "has ended 6 processes since boot", "smaller sparkWorkerMemory"],
+    ["terminated by SIGKILL", undefined, "SIGKILL is how the kernel", "smaller sparkWorkerMemory"],
+    ["terminated by SIGKILL", 0, "what used it has failed", "npm run logs -- minio"],
+    ["exit status 1", 6, "what used it has failed", "npm run logs -- minio"],
+  ])("a service: %s, the kernel's count is %s", (how, kernelKills, why, fix) => {
+    const ends = [{ name: "minio", how, at: 0 }];
+    const [error, ...others] = killedServices({ ends, kernelKills }, "local");
+    expect(others).toEqual([]);
+    expect(error.what).toBe(
+      `minio ended by itself once in the last hour, last at 00:00:00 UTC: ${how}`,
+    );
+    expect(error.why).toContain(why);
+    expect(error.fix).toContain(fix);
+  });
+
+  const inspected = (more: Partial<Inspected["State"]>, restarts = 0): Inspected => ({
+    Name: "/one-spark-worker-1",
+    RestartCount: restarts,
+    State: { Running: true, OOMKilled: false, ExitCode: 0, ...more },
+    HostConfig: { Memory: 2 ** 30, ShmSize: 2 ** 26, Runtime: "runc", DeviceRequests: null },
+  });
+
+  it.each<[string, Inspected, string[], string]>([
+    ["well", inspected({}), [], ""],
+    ["killed", inspected({ OOMKilled: true }), [], "were used up (OOMKilled)"],
+    ["killed and started again", inspected({}), ["one-spark-worker-1"], "(OOMKilled)"],
+    ["another's event", inspected({}), ["two-spark-worker-1"], ""],
+    [
+      "started again",
+      inspected({ ExitCode: 1 }, 3),
+      [],
+      "again 3 times; it ended with exit code 1",
+    ],
+  ])("a container: %s", (_, one, events, words) => {
+    const said = killedContainers(readInspected([one], "one"), events, "one");
+    expect(said).toHaveLength(words === "" ? 0 : 1);
+    expect(told(said)).toContain(words);
+    if (words.includes("OOM"))
+      expect(said[0].fix).toContain(`'containerMemory={"spark-worker":"2g"}'`);
+  });
+
+  it("leaves out containers without a role", () => {
+    expect(readInspected([{ ...inspected({}), Name: "/one-other" }], "one")).toEqual([]);
+  });
+});
+
+describe("store", () => {
+  const endpoint = "http://127.0.0.1:9000";
+  const now = Date.parse("2026-05-01T10:00:00Z");
+  const answer = { server: "MinIO", date: "Fri, 01 May 2026 10:00:01 GMT" };
+
+  it.each([
+    [{ answer }, ""],
+    [{ silent: "ECONNREFUSED" }, `the object store does not answer at ${endpoint} (ECONNREFUSED)`],
+    [{ answer: { ...answer, server: "nginx" } }, `${endpoint} is answered by nginx, not by MinIO`],
+    [
+      { answer: { ...answer, date: "Fri, 01 May 2026 09:00:00 GMT" } },
+      "the store's clock and this machine's are 60 minutes apart",
+    ],
+    [{ answer: { ...answer, date: "" } }, ""],
+  ])("%j", (more, words) => {
+    expect(told(wrongStore({ endpoint, ...more }, "local", now))).toBe(words);
+  });
+});
+
+describe("data", () => {
+  const manifest = [
+    { path: "taxi/one.parquet", bytes: 10 },
+    { path: "taxi/two.parquet", bytes: 20 },
+  ];
+  const all = new Map(manifest.map(({ path, bytes }) => [path, bytes]));
+  const seen: DataSeen = {
+    dataset: "taxi",
+    bucket: "lake",
+    bucketThere: true,
+    objects: all,
+    manifest,
+  };
+
+  it.each<[string, Partial<DataSeen>, string]>([
+    ["all there", {}, ""],
+    ["all there, as far as it is known", { manifest: undefined }, ""],
+    [
+      "no bucket",
+      { bucketThere: false, objects: new Map() },
+      "bucket lake with the taxi data is gone",
+    ],
+    ["an empty bucket", { objects: new Map() }, "bucket lake has nothing of the taxi data"],
+    [
+      "a cut file",
+      { objects: new Map([...all, ["taxi/two.parquet", 19]]) },
+      "1 of 2 files of the taxi data are not in bucket lake as they were uploaded, e.g. taxi/two.parquet",
+    ],
+  ])("%s", (_, more, words) => {
+    expect(told(missingData([{ ...seen, ...more }], "local"))).toBe(words);
+  });
+});
+
+it.each([
+  ["FileNotFoundError: s3://lake/taxi", "data"],
+  ["An error occurred (NoSuchKey)", "data"],
+  ["ray.exceptions.OutOfMemoryError: task was killed", "memory"],
+  ["No space left on device", "disk"],
+  ["no executor came within 120 s", "spark"],
+  ["Connection refused", "services"],
+  ["RuntimeError: Version mismatch: The cluster was started with", "environment"],
+  ["the checksum differs from the oracle", undefined],
+])("the failure %j points to row %s", (reason, row) => {
+  expect(rowOf(reason)).toBe(row);
+});
