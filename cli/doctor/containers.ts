@@ -14,6 +14,7 @@ const mostWorkers = 16;
 
 /** A container of a stack, as `docker inspect` tells of it. */
 export interface Container {
+  readonly id: string;
   readonly name: string;
   readonly role: Role;
   readonly running: boolean;
@@ -31,6 +32,7 @@ export interface Container {
 
 /** What of `docker inspect` is read. */
 export interface Inspected {
+  readonly Id: string;
   readonly Name: string;
   readonly RestartCount: number;
   readonly State: {
@@ -91,10 +93,11 @@ export function readInspected(all: readonly Inspected[], stack: string): Contain
   const roleOf = new Map(
     roles(mostWorkers).map((role) => [`/${names(stack).container(role)}`, role]),
   );
-  return all.flatMap(({ Name, RestartCount, State, HostConfig }) => {
+  return all.flatMap(({ Id, Name, RestartCount, State, HostConfig }) => {
     const role = roleOf.get(Name);
     if (!role) return [];
     return {
+      id: Id,
       name: Name.slice(1),
       role,
       running: State.Running,

@@ -100,14 +100,17 @@ export function killedServices({ ends, kernelKills }: Killed, stack: string): Us
   });
 }
 
-/** @param oomEvents names of containers in which the kernel ended a process in the last hour */
+/**
+ * @param oomEvents ids of containers in which the kernel ended a process in the last hour: Docker's
+ *   own mark is for the first process alone
+ */
 export function killedContainers(
   containers: readonly Container[],
   oomEvents: readonly string[],
   stack: string,
 ): UserError[] {
-  return containers.flatMap(({ name, role, oomKilled, memoryBytes, restarts, exitCode }) => {
-    if (oomKilled || oomEvents.includes(name)) {
+  return containers.flatMap(({ id, name, role, oomKilled, memoryBytes, restarts, exitCode }) => {
+    if (oomKilled || oomEvents.includes(id)) {
       const setting = role.replace(/^spark-worker-\d+$/, "spark-worker");
       return [
         new UserError(
@@ -152,7 +155,7 @@ async function killed(patient: Patient): Promise<UserError[]> {
   const { docker, inspected } = surroundings(stack);
   const events = docker.run([
     ...["events", "--since", "1h", "--until", "0s", "--filter", "event=oom"],
-    ...["--format", "{{.Actor.Attributes.name}}"],
+    ...["--format", "{{.Actor.ID}}"],
   ]);
   return killedContainers(inspected, events.split("\n"), stack);
 }

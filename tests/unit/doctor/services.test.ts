@@ -71,6 +71,7 @@ describe("killed", () => {
   });
 
   const inspected = (more: Partial<Inspected["State"]>, restarts = 0): Inspected => ({
+    Id: "abc",
     Name: "/one-spark-worker-1",
     RestartCount: restarts,
     State: { Running: true, OOMKilled: false, ExitCode: 0, ...more },
@@ -80,8 +81,8 @@ describe("killed", () => {
   it.each<[string, Inspected, string[], string]>([
     ["well", inspected({}), [], ""],
     ["killed", inspected({ OOMKilled: true }), [], "were used up (OOMKilled)"],
-    ["killed and started again", inspected({}), ["one-spark-worker-1"], "(OOMKilled)"],
-    ["another's event", inspected({}), ["two-spark-worker-1"], ""],
+    ["killed and started again", inspected({}), ["abc"], "(OOMKilled)"],
+    ["another's event", inspected({}), ["def"], ""],
     [
       "started again",
       inspected({ ExitCode: 1 }, 3),

@@ -1,0 +1,130 @@
+/**
+ * What a machine lacks, made for real: small and read-only file systems in a mount namespace of
+ * their own, a control group with little memory, low limits. `npm run doctor` tells each, for a
+ * stack that is not deployed. What this machine or user may not do is skipped, with the reason.
+ */
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { doctor, type Diagnosis } from "./diagnosis";
+
+/** Below the ports that outgoing connections take. */
+const portOffset = 18_600;
+
+vi.setConfig({ testTimeout: 120_000 });
+
+let root: string;
+beforeAll(() => {
+  root = fs.mkdtempSync(path.join(os.tmpdir(), "ec-machine-"));
+  fs.mkdirSync(path.join(root, "home", "bare"), { recursive: true });
+  fs.writeFileSync(
+    path.join(root, "home", "bare", "Pulumi.bare.yaml"),
+    `config:\n  engine-comparison:portOffset: ${portOffset}\n  engine-comparison:gpu: "off"\n`,
+  );
+});
+afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
+
+function look(env: NodeJS.ProcessEnv = {}, ...inside: string[]): Promise<Diagnosis> {
+  const home = path.join(root, "home");
+  return doctor(["--stack", "bare"], { ENGINE_COMPARISON_HOME: home, ...env }, inside);
+}
+
+/** Runs a command after `script`, in a mount namespace of its own. */
+const mounted = (script: string) =>
+  ["unshare", "--mount", "sh", "-c", `${script} && exec "$@"`, "sh"] as const;
+
+const mayMount =
+  spawnSync("unshare", ["--mount", "mount", "-t", "tmpfs", "none", os.tmpdir()]).status === 0;
+
+describe(`file systems${mayMount ? "" : " (skipped: this user may not mount)"}`, () => {
+  const test = mayMount ? it : it.skip;
+
+  test("disk: a full one", async () => {
+    const said = await look({}, ...mounted(`mount -t tmpfs -o size=64m none ${root}/home`));
+    expect(said.code).toBe(1);
+    expect(said.wrong).toEqual({
+      disk: [`64 MiB is free in ${root}/home, and 1.0 GiB should be`],
+    });
+    expect(said.skipped).toEqual({ preflight: "disk" });
+  });
+
+  test("disk: one without inodes", async () => {
+    const mount = `mount -t tmpfs -o size=2g,nr_inodes=100 none ${root}/home`;
+    const said = await look({}, ...mounted(mount));
+    expect(said.code).toBe(1);
+    expect(said.wrong).toEqual({
+      disk: [expect.stringMatching(`^only \\d+ more files can be made in ${root}/home$`)],
+    });
+  });
+
+  test("folders: one that is read-only", async () => {
+    const mount = `mount -t tmpfs -o ro,size=2g none ${root}/home`;
+    const said = await look({}, ...mounted(mount));
+    expect(said.code).toBe(1);
+    expect(said.wrong.folders?.[0]).toBe(`${root}/home cannot be written by this user`);
+  });
+
+  test("shm: a small one", async () => {
+    const said = await look({}, ...mounted("mount -t tmpfs -o size=64m none /dev/shm"));
+    expect(said.code).toBe(1);
+    expect(said.wrong).toEqual({
+      shm: ["/dev/shm has 64m, and Ray's object store is to have 1024m"],
+    });
+  });
+});
+
+/** A control group with 700 MiB, in version 1 or 2 of the interface; undefined where none can be made. */
+function limitedGroup(): string | undefined {
+  const limits = [
+    ["/sys/fs/cgroup/memory", "memory.limit_in_bytes"],
+    ["/sys/fs/cgroup", "memory.max"],
+  ] as const;
+  for (const [hierarchy, limit] of limits) {
+    const group = path.join(hierarchy, `ec-doctor-${process.pid}`);
+    try {
+      fs.mkdirSync(group);
+      fs.writeFileSync(path.join(group, limit), String(700 * 2 ** 20));
+      return group;
+    } catch {
+      fs.rmSync(group, { recursive: true, force: true });
+    }
+  }
+  return undefined;
+}
+
+const group = limitedGroup();
+
+describe(`control groups${group ? "" : " (skipped: none can be made)"}`, () => {
+  afterAll(() => {
+    if (group) fs.rmdirSync(group);
+  });
+
+  it.skipIf(!group)("memory: a group with little", async () => {
+    const enter = `echo $$ >${group}/cgroup.procs && exec "$@"`;
+    const said = await look({}, "sh", "-c", enter, "sh");
+    expect(said.code).toBe(1);
+    expect(said.wrong).toEqual({
+      memory: [
+        expect.stringMatching(
+          "of memory is free, and the services take .*: the control group of this session or container ends at 700 MiB$",
+        ),
+      ],
+    });
+  });
+});
+
+it("limits: few open files", async () => {
+  const said = await look({}, "sh", "-c", 'ulimit -n 1024 && exec "$@"', "sh");
+  expect(said.code).toBe(1);
+  expect(said.wrong).toEqual({ limits: ["a process may have 1024 open files (ulimit -Hn)"] });
+});
+
+it("folders: a name that services cannot be started with", async () => {
+  const said = await look({ ENGINE_COMPARISON_CACHE: path.join(root, "my caches") });
+  expect(said.code).toBe(1);
+  expect(said.wrong.folders).toEqual([
+    `${root}/my caches has a space or another odd character in its name`,
+  ]);
+});
