@@ -28,10 +28,21 @@ const preflight: Check = {
   name: "npm start would not refuse to begin",
   after: ofMachine.map(({ id }) => id),
   look: async ({ settings, stack }) => {
-    await preparePlatform(settings, stack);
+    await withoutNotices(() => preparePlatform(settings, stack));
     return [];
   },
 };
+
+/** Outside of a deployment, Pulumi prints on the console what the program tells by the way. */
+async function withoutNotices(work: () => Promise<unknown>): Promise<void> {
+  const { log, warn } = console;
+  console.log = console.warn = () => {};
+  try {
+    await work();
+  } finally {
+    Object.assign(console, { log, warn });
+  }
+}
 
 /** The checks, causes first: what comes later may be their effect. */
 export const checks: readonly Check[] = [

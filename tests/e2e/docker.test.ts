@@ -144,6 +144,12 @@ describe(`the life of a stack on Docker${reason ? ` (skipped: ${reason})` : ""}`
     minutes(5),
   );
 
+  test("doctor finds nothing wrong", async () => {
+    const { code, stdout, stderr } = await stack.run("doctor");
+    expect(code, stdout + stderr).toBe(0);
+    expect(stdout).toContain("nothing wrong was found");
+  });
+
   test("no container has root, a capability, a secret in view, or a port beyond loopback", () => {
     const { minioRootPassword, sparkSecret, rayToken } = stack.credentials();
     for (const role of roles) {
@@ -182,6 +188,10 @@ describe(`the life of a stack on Docker${reason ? ` (skipped: ${reason})` : ""}`
     "a container that was removed by hand is seen and made anew, and nothing else",
     async () => {
       docker("rm", "--force", container("ray-worker"));
+      const doctor = await stack.run("doctor");
+      expect(doctor.code, doctor.stdout + doctor.stderr).toBe(1);
+      expect(doctor.stdout).toContain(`wrong  services: ${container("ray-worker")} is gone`);
+      expect(doctor.stdout).toContain("1 of 2 nodes of the Ray cluster");
       const steps = await stack.preview();
       expect(new Set(steps.map(nameOf))).toEqual(new Set(["ray-worker", "ray-worker-ready"]));
       const up = await stack.start();

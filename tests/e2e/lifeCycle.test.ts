@@ -59,6 +59,12 @@ describe.each([
     minutes(30),
   );
 
+  test("doctor finds nothing wrong", async () => {
+    const { code, stdout, stderr } = await stack.run("doctor");
+    expect(code, stdout + stderr).toBe(0);
+    expect(stdout).toContain("nothing wrong was found");
+  });
+
   test("other code reads the same from the store", () => {
     const { minioRootUser, minioRootPassword } = stack.credentials();
     const answer = readBack(stack, {
@@ -140,6 +146,9 @@ describe.each([
     "a killed supervisor shows in the preview and is repaired by up",
     async () => {
       await kill("supervisor");
+      const doctor = await stack.run("doctor");
+      expect(doctor.code, doctor.stdout + doctor.stderr).toBe(1);
+      expect(doctor.stdout).toMatch(/^wrong {2}services: supervisor is DEAD$/m);
       const steps = await stack.preview();
       expect(steps.length).toBeGreaterThan(0);
       expect(new Set(steps.map(({ op }) => op))).toEqual(new Set(["update"]));
