@@ -1,3 +1,4 @@
+import { names, type Role } from "../../infra/docker/names";
 import type { Settings } from "../../infra/settings";
 import { UserError } from "../../infra/userError";
 import type { ServiceView } from "../services";
@@ -13,6 +14,9 @@ export interface Patient {
   /** Names of the runs that the settings ask for. */
   readonly runs: readonly string[];
 }
+
+/** Whose trouble it is: what a judge needs to name commands and compare with. */
+export type Named = Pick<Patient, "stack" | "settings">;
 
 /** When a check is of use. */
 export interface Occasion {
@@ -62,6 +66,11 @@ export function npm(stack: string, verb: string, ...args: readonly string[]): st
   const all = [...args, ...(stack === "local" ? [] : ["--stack", stack])];
   const script = verb === "start" ? "npm start" : `npm run ${verb}`;
   return [script, ...(all.length > 0 ? ["--", ...all] : [])].join(" ");
+}
+
+/** How to read a service's log, whatever it is called on the stack's target. */
+export function logs({ stack, settings }: Named, role: Role): string {
+  return npm(stack, "logs", settings.target === "docker" ? names(stack).container(role) : role);
 }
 
 /** Bytes for people. */

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { credentialFiles } from "../../infra/credentials/files";
 import { ports } from "../../infra/ports";
 import { UserError } from "../../infra/userError";
-import { check, npm, stands, type Check, type Patient } from "./check";
+import { check, logs, npm, stands, type Check, type Named, type Patient } from "./check";
 import { lockedVersion } from "./locked";
 
 /** What Ray's dashboard says. */
@@ -15,18 +15,15 @@ export interface RaySeen {
   readonly nodes?: number;
 }
 
-/** @param wanted nodes that the cluster should have */
-export function rayTrouble(
-  { url, silent, nodes }: RaySeen,
-  wanted: number,
-  stack: string,
-): UserError[] {
+export function rayTrouble({ url, silent, nodes }: RaySeen, patient: Named): UserError[] {
+  const { stack, settings } = patient;
+  const wanted = settings.target === "docker" ? 2 : 1;
   if (silent !== undefined) {
     return [
       new UserError(
         `Ray's head does not answer at ${url} (${silent})`,
         "Ray's jobs, and Daft's on Ray, cannot start or hang",
-        `${npm(stack, "logs", "ray-head")}, then ${npm(stack, "start")}`,
+        `${logs(patient, "ray-head")}, then ${npm(stack, "start")}`,
       ),
     ];
   }
@@ -35,7 +32,7 @@ export function rayTrouble(
     new UserError(
       `${nodes} of ${wanted} nodes of the Ray cluster at ${url} are alive`,
       "tasks wait for CPUs and GPUs that nobody offers",
-      `npm run status shows which is gone; ${npm(stack, "start")} starts it again`,
+      `${npm(stack, "status")} shows which is gone; ${npm(stack, "start")} starts it again`,
     ),
   ];
 }
@@ -89,8 +86,7 @@ export const rayChecks: readonly Check[] = [
     applies: stands,
     after: ["docker"],
     observe: askHead,
-    judge: (seen, { settings, stack }) =>
-      rayTrouble(seen, settings.target === "docker" ? 2 : 1, stack),
+    judge: rayTrouble,
   }),
   check({
     id: "ray-version",

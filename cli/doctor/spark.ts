@@ -1,7 +1,6 @@
-import { names } from "../../infra/docker/names";
 import { ports } from "../../infra/ports";
 import { UserError } from "../../infra/userError";
-import { check, npm, size, stands, type Check, type Patient } from "./check";
+import { check, logs, npm, size, stands, type Check, type Named, type Patient } from "./check";
 import { lockedVersion } from "./locked";
 
 /** What Spark's master says at `/json/`, as far as it is read here. Memory is in MiB. */
@@ -39,9 +38,7 @@ const waitsTooLong = 60_000;
 /** @param now milliseconds of the epoch */
 export function sparkTrouble(
   { url, page, silent }: MasterSeen,
-  wanted: number,
-  log: (service: string) => string,
-  start: string,
+  patient: Named,
   now: number,
 ): UserError[] {
   if (!page) {
@@ -49,7 +46,7 @@ export function sparkTrouble(
       new UserError(
         `Spark's master does not answer at ${url} (${silent})`,
         "Spark's jobs hang",
-        `${log("spark-master")}, then ${start}`,
+        `${logs(patient, "spark-master")}, then ${npm(patient.stack, "start")}`,
       ),
     ];
   }
@@ -58,26 +55,21 @@ export function sparkTrouble(
       new UserError(
         `Spark's master at ${url} is ${page.status}`,
         "it gives no executors to jobs until it is ALIVE",
-        `wait a minute, then look again; ${log("spark-master")}`,
+        `wait a minute, then look again; ${logs(patient, "spark-master")}`,
       ),
     ];
   }
   const alive = page.workers.filter(({ state }) => state === "ALIVE");
   return [
-    ...tooFewWorkers(alive.length, wanted, url, log, start),
+    ...tooFewWorkers(alive.length, url, patient),
     ...page.activeapps
       .filter(({ state, starttime }) => state === "WAITING" && now - starttime > waitsTooLong)
-      .map((app) => waiting(app, page, log)),
+      .map((app) => waiting(app, page, patient)),
   ];
 }
 
-function tooFewWorkers(
-  alive: number,
-  wanted: number,
-  url: string,
-  log: (service: string) => string,
-  start: string,
-): UserError[] {
+function tooFewWorkers(alive: number, url: string, patient: Named): UserError[] {
+  const wanted = patient.settings.sparkWorkers;
   if (alive >= wanted) return [];
   return [
     new UserError(
@@ -85,7 +77,8 @@ function tooFewWorkers(
       alive === 0
         ? "Spark's jobs wait for a worker: Initial job has not accepted any resources"
         : "Spark's jobs have fewer cores than the other engines",
-      `npm run status shows which is gone, ${log("spark-worker-1")} why; ${start} starts it again`,
+      `${npm(patient.stack, "status")} shows which is gone, ${logs(patient, "spark-worker-1")} why; ` +
+        `${npm(patient.stack, "start")} starts it again`,
     ),
   ];
 }
@@ -93,7 +86,7 @@ function tooFewWorkers(
 function waiting(
   { name, memoryperexecutor, memoryperslave }: MasterPage["activeapps"][number],
   { workers, activeapps }: MasterPage,
-  log: (service: string) => string,
+  patient: Named,
 ): UserError {
   const memory = memoryperexecutor ?? memoryperslave ?? 0;
   const most = Math.max(0, ...workers.map((worker) => worker.memory));
@@ -111,7 +104,7 @@ function waiting(
     holders.length > 0 ? `${holders.join(", ")} has the cores` : "no worker starts one for it",
     holders.length > 0
       ? "wait for it, or end that driver (a shell or notebook of yours keeps its cores while it is open)"
-      : log("spark-worker-1"),
+      : logs(patient, "spark-worker-1"),
   );
 }
 
@@ -147,16 +140,6 @@ async function askMaster({ settings }: Patient): Promise<MasterSeen> {
   }
 }
 
-/** How to read a service's log, whatever it is called on the stack's target. */
-function logOf({ stack, settings }: Patient): (service: string) => string {
-  return (service) =>
-    npm(
-      stack,
-      "logs",
-      settings.target === "docker" ? names(stack).container(service as "spark-master") : service,
-    );
-}
-
 export const sparkChecks: readonly Check[] = [
   check({
     id: "spark",
@@ -164,14 +147,7 @@ export const sparkChecks: readonly Check[] = [
     applies: stands,
     after: ["docker"],
     observe: askMaster,
-    judge: (seen, patient) =>
-      sparkTrouble(
-        seen,
-        patient.settings.sparkWorkers,
-        logOf(patient),
-        npm(patient.stack, "start"),
-        Date.now(),
-      ),
+    judge: (seen, patient) => sparkTrouble(seen, patient, Date.now()),
   }),
   check({
     id: "spark-version",

@@ -8,7 +8,7 @@ import { explained, listObjects, storeClient } from "../../infra/storage/client"
 import type { ManifestEntry } from "../../infra/storage/sync";
 import { UserError } from "../../infra/userError";
 import { makingStep, workloadOf, type DatasetName } from "../../pipelines/workloads";
-import { check, npm, stands, type Check, type Patient } from "./check";
+import { check, logs, npm, stands, type Check, type Named, type Patient } from "./check";
 
 /** What answered where the store should be. */
 export interface StoreSeen {
@@ -25,7 +25,7 @@ const mostSkew = 7 * 60_000;
 /** @param now milliseconds of the epoch */
 export function wrongStore(
   { endpoint, answer, silent }: StoreSeen,
-  stack: string,
+  patient: Named,
   now: number,
 ): UserError[] {
   if (!answer) {
@@ -33,7 +33,7 @@ export function wrongStore(
       new UserError(
         `the object store does not answer at ${endpoint} (${silent})`,
         "all data lives in it: runs and uploads end with connection refused",
-        `wait if it has just been started; else see ${npm(stack, "logs", "minio")}, then ${npm(stack, "start")} starts it again`,
+        `wait if it has just been started; else see ${logs(patient, "minio")}, then ${npm(patient.stack, "start")} starts it again`,
       ),
     ];
   }
@@ -42,7 +42,7 @@ export function wrongStore(
       new UserError(
         `${endpoint} is answered by ${answer.server || "a server without a name"}, not by MinIO`,
         "another program has the store's port",
-        `end that program, then ${npm(stack, "start")}; or move the stack to another portOffset`,
+        `end that program, then ${npm(patient.stack, "start")}; or move the stack to another portOffset`,
       ),
     ];
   }
@@ -138,7 +138,7 @@ export const storeChecks: readonly Check[] = [
     applies: stands,
     after: ["docker"],
     observe: ask,
-    judge: (seen, { stack }) => wrongStore(seen, stack, Date.now()),
+    judge: (seen, patient) => wrongStore(seen, patient, Date.now()),
   }),
   check({
     id: "data",

@@ -10,8 +10,16 @@ import {
   type MasterPage,
 } from "../../../cli/doctor/spark";
 import { isOlder } from "../../../cli/doctor/version";
+import { parseSettings } from "../../../infra/settings";
+import { defaultConfig, largeMachine } from "../../defaults";
 import { told } from "./told";
 
+const patient = (target: string, stack: string) => ({
+  stack,
+  settings: parseSettings(defaultConfig({ target }), largeMachine),
+});
+const local = patient("local", "local");
+const onDocker = patient("docker", "two");
 const now = Date.parse("2026-05-01T10:00:00Z");
 
 describe("spark", () => {
@@ -26,8 +34,7 @@ describe("spark", () => {
     memoryperexecutor: 1024,
   };
   const shell = { ...app, name: "pyspark-shell", state: "RUNNING", cores: 2 };
-  const look = (page: MasterPage) =>
-    sparkTrouble({ url, page }, 2, (service) => `log of ${service}`, "npm start", now);
+  const look = (page: MasterPage) => sparkTrouble({ url, page }, local, now);
 
   it.each<[string, Partial<MasterPage>, string]>([
     ["well", {}, ""],
@@ -56,8 +63,12 @@ describe("spark", () => {
 
   it("a silent master", () => {
     const seen = { url, silent: "ECONNREFUSED" };
-    const said = sparkTrouble(seen, 2, () => "", "npm start", now);
+    const said = sparkTrouble(seen, local, now);
     expect(told(said)).toBe(`Spark's master does not answer at ${url} (ECONNREFUSED)`);
+    expect(said[0].fix).toBe("npm run logs -- spark-master, then npm start");
+    expect(sparkTrouble(seen, onDocker, now)[0].fix).toBe(
+      "npm run logs -- two-spark-master --stack two, then npm start -- --stack two",
+    );
   });
 
   it("another version than the clients'", () => {
@@ -84,7 +95,7 @@ describe("ray", () => {
     [{ nodes: 1 }, `1 of 2 nodes of the Ray cluster at ${url} are alive`],
     [{ silent: "ECONNREFUSED" }, `Ray's head does not answer at ${url} (ECONNREFUSED)`],
   ])("%j", (more, words) => {
-    expect(told(rayTrouble({ url, ...more }, 2, "dev"))).toBe(words);
+    expect(told(rayTrouble({ url, ...more }, onDocker))).toBe(words);
   });
 
   it("another version than the clients'", () => {

@@ -9,6 +9,8 @@ import {
   parseKernelKills,
 } from "../../../cli/doctor/services";
 import { missingData, wrongStore, type DataSeen } from "../../../cli/doctor/store";
+import { parseSettings } from "../../../infra/settings";
+import { defaultConfig, largeMachine } from "../../defaults";
 import { told } from "./told";
 
 describe("services", () => {
@@ -105,6 +107,8 @@ describe("killed", () => {
 describe("store", () => {
   const endpoint = "http://127.0.0.1:9000";
   const now = Date.parse("2026-05-01T10:00:00Z");
+  const settings = parseSettings(defaultConfig({ target: "local" }), largeMachine);
+  const patient = { stack: "local", settings };
   const answer = { server: "MinIO", date: "Fri, 01 May 2026 10:00:01 GMT" };
 
   it.each([
@@ -117,7 +121,7 @@ describe("store", () => {
     ],
     [{ answer: { ...answer, date: "" } }, ""],
   ])("%j", (more, words) => {
-    expect(told(wrongStore({ endpoint, ...more }, "local", now))).toBe(words);
+    expect(told(wrongStore({ endpoint, ...more }, patient, now))).toBe(words);
   });
 });
 
