@@ -22,9 +22,9 @@ export function notRunning(
     .map(
       (name) =>
         new UserError(
-          `${name} is gone`,
+          `${name} is not there`,
           "what depends on it fails or waits",
-          `${npm(stack, "refresh")}, then ${npm(stack, "start")}: it is made again`,
+          `${npm(stack, "start")} makes it`,
         ),
     );
   const stopped = services
@@ -131,6 +131,11 @@ export function killedContainers(
   });
 }
 
+/** The services of target local: those of Docker but for Ray's worker and the container for people. */
+function localServices(sparkWorkers: number): string[] {
+  return roles(sparkWorkers).filter((role) => role !== "ray-worker" && role !== "app");
+}
+
 const recent = 3_600_000;
 
 /** Ends of the last hour, of services as they are declared now: what was mended since is past. */
@@ -172,7 +177,7 @@ export const serviceChecks: readonly Check[] = [
         services,
         settings.target === "docker"
           ? roles(settings.sparkWorkers).map((role) => names(stack).container(role))
-          : [],
+          : localServices(settings.sparkWorkers),
         stack,
       ),
   }),

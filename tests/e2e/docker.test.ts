@@ -190,7 +190,7 @@ describe(`the life of a stack on Docker${reason ? ` (skipped: ${reason})` : ""}`
       docker("rm", "--force", container("ray-worker"));
       const doctor = await stack.run("doctor");
       expect(doctor.code, doctor.stdout + doctor.stderr).toBe(1);
-      expect(doctor.stdout).toContain(`wrong  services: ${container("ray-worker")} is gone`);
+      expect(doctor.stdout).toContain(`wrong  services: ${container("ray-worker")} is not there`);
       expect(doctor.stdout).toContain("1 of 2 nodes of the Ray cluster");
       const steps = await stack.preview();
       expect(new Set(steps.map(nameOf))).toEqual(new Set(["ray-worker", "ray-worker-ready"]));

@@ -129,8 +129,8 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
     run("ray-worker", ["--shm-size", "64m"], "sleep 600");
     const { code, wrong } = await look();
     expect(code).toBe(1);
-    expect(wrong.services).toContain(`${nameOf("minio")} is gone`);
-    expect(wrong.services).not.toContain(`${nameOf("ray-worker")} is gone`);
+    expect(wrong.services).toContain(`${nameOf("minio")} is not there`);
+    expect(wrong.services).not.toContain(`${nameOf("ray-worker")} is not there`);
     expect(wrong.shm).toEqual([
       `/dev/shm of ${nameOf("ray-worker")} has 64m, and Ray's object store is to have 1024m`,
     ]);

@@ -25,7 +25,7 @@ describe("services", () => {
     ];
     const errors = notRunning(services, ["app", "spark-worker-2"], "one");
     expect(told(errors).split("\n")).toEqual([
-      "spark-worker-2 is gone",
+      "spark-worker-2 is not there",
       "ray-head is DEAD",
       "spark-master is Up 5 minutes (unhealthy)",
       "spark-worker-1 is Exited (137) 2 minutes ago",
