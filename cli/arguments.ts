@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import { quoted } from "../infra/userError";
 import { WrongUse } from "./wrongUse";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
@@ -39,12 +40,12 @@ export function parseArguments(syntax: Syntax, argv: readonly string[]): Argumen
   const [least, most] = syntax.positionals ?? [0, 0];
   if (positionals.length < least) throw new WrongUse("an argument is missing");
   if (positionals.length > most) {
-    throw new WrongUse(`${JSON.stringify(positionals[most])} is one argument too many`);
+    throw new WrongUse(`${quoted(positionals[most])} is one argument too many`);
   }
   const stack = values.stack as string;
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(stack)) {
     throw new WrongUse(
-      `--stack is ${JSON.stringify(stack)}: a name has letters, digits, dashes, underscores and dots`,
+      `--stack is ${quoted(stack)}: a name has letters, digits, dashes, underscores and dots`,
     );
   }
   return {

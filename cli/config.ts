@@ -2,6 +2,7 @@ import * as path from "node:path";
 import { stackFolder } from "../infra/folders";
 import { machine } from "../infra/machine";
 import { parseSettings, type Settings } from "../infra/settings";
+import { quoted } from "../infra/userError";
 import { fullKey, type Declared, type Project } from "./project";
 import { readStackFile, textOf, writeStackFile, type ConfigValues } from "./stackFile";
 import { beforehand, WrongUse } from "./wrongUse";
@@ -78,9 +79,9 @@ export function saveOverlay(
 }
 
 function assign(project: Project, values: ConfigValues, assignment: string): ConfigValues {
-  const [, name, value] = /^([^=\s]+)=(.*)$/s.exec(assignment) ?? [];
+  const [, name, value] = /^([^=\s:]+(?::[^=\s:]+)*)=(.*)$/s.exec(assignment) ?? [];
   if (name === undefined) {
-    throw new WrongUse(`--config wants key=value, not ${JSON.stringify(assignment)}`);
+    throw new WrongUse(`--config wants key=value, not ${quoted(assignment)}`);
   }
   const key = fullKey(project.name, name);
   const { [key]: _before, ...others } = values;

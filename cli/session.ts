@@ -42,6 +42,7 @@ export async function openToDeploy(args: Arguments): Promise<Session> {
   const secret = () => passphrase().text;
   const configuration = await loadConfiguration(project, stack, assignments, secret);
   const installing = args.flag("install-cli") && made?.runner !== "embedded";
+  const runs = runNames(configuration);
   const target = configuration.all[`${project.name}:target`];
   const chosen = chooseRunner({
     stack,
@@ -50,7 +51,6 @@ export async function openToDeploy(args: Arguments): Promise<Session> {
     made,
     cliThere: () => installing || isCliOnPath(),
   });
-  const runs = runNames(configuration);
   if (owner) beforehand(() => checkOwner(stack, owner, here(target, chosen)));
   if (installing) await installCli();
   if (assignments.length > 0) await saveOverlay(project, stack, configuration, secret);

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse, stringify } from "yaml";
+import { quoted } from "../infra/userError";
 import { Passphrase } from "./embedded/secrets";
 import { Unfit } from "./wrongUse";
 import { fullKey, type Project } from "./project";
@@ -31,7 +32,7 @@ export async function readStackFile(
   project: Project,
   passphrase: () => string,
 ): Promise<ConfigValues> {
-  const { config = {}, encryptionsalt } = load(file);
+  const { config, encryptionsalt } = load(file);
   const secrets = Object.values(config).some((value) => ciphertext(value) !== undefined);
   const key = secrets ? await open(file, passphrase(), encryptionsalt) : undefined;
   const values = Object.entries(config).map(([name, value]): [string, ConfigValue] => {
@@ -40,7 +41,7 @@ export async function readStackFile(
       fullKey(project.name, name),
       sealed === undefined || key === undefined
         ? { text: textOf(value), secret: false }
-        : { text: key.decrypt(sealed), secret: true },
+        : { text: unseal(file, name, key, sealed), secret: true },
     ];
   });
   return Object.fromEntries(values);
@@ -79,15 +80,37 @@ export async function writeStackFile(
   fs.renameSync(`${file}.${process.pid}`, file);
 }
 
-function load(file: string): StackFile {
+function load(file: string): StackFile & Required<Pick<StackFile, "config">> {
   try {
-    return (parse(fs.readFileSync(file, "utf8")) as StackFile | null) ?? {};
+    const text = fs.readFileSync(file, "utf8");
+    const content: unknown = parse(text, { logLevel: "error" }) ?? {};
+    if (!isMap(content)) throw new TypeError("it is no map of keys to values");
+    const config = content.config ?? {};
+    if (!isMap(config)) throw new TypeError("its `config` is no map of keys to values");
+    JSON.stringify(config); // no value of YAML that refers to itself
+    return { ...content, config };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { config: {} };
     throw new Unfit(
-      `${file} cannot be read: ${(error as Error).message}`,
+      `${file} cannot be read: ${(error as Error).message.split("\n")[0]}`,
       "the stack's settings are in it",
       "mend the file, or remove it to go back to the defaults",
+    );
+  }
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function unseal(file: string, name: string, key: Passphrase, sealed: string): string {
+  try {
+    return key.decrypt(sealed);
+  } catch {
+    throw new Unfit(
+      `the secret of ${quoted(name)} in ${file} is no text that this passphrase has encrypted`,
+      "the stack's settings cannot be read without it",
+      "set it again (pulumi config set --secret, or --config), or remove it from the file",
     );
   }
 }

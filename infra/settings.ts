@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { UserError } from "./userError";
+import { quoted, UserError } from "./userError";
 
 /** The prefix of this project's keys in a stack's configuration. */
 export const namespace = "engine-comparison";
@@ -113,8 +113,8 @@ const schema = z.strictObject({
     "must be 3 to 128 letters, digits, dots, dashes or underscores",
   ),
   minioRootPassword: optional.refine(
-    (password) => password === undefined || (password.length >= 8 && password.length <= 128),
-    "must be 8 to 128 characters long",
+    (password) => password === undefined || /^\P{Cc}{8,128}$/u.test(password),
+    "must be 8 to 128 characters long, none of them a line break or another control character",
   ),
 });
 
@@ -181,11 +181,16 @@ export function parseSettings(
 function wrongSettings(error: z.ZodError, values: Record<string, string>): UserError {
   const wrong = error.issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => `${namespace}:${key} is not a setting${didYouMean(key)}`);
+      return issue.keys.map((key) => {
+        const name = /^[\w.-]{1,100}$/.test(key)
+          ? `${namespace}:${key}`
+          : quoted(`${namespace}:${key}`);
+        return `${name} is not a setting${didYouMean(key)}`;
+      });
     }
     const key = String(issue.path[0]);
     if (!(key in values)) return [`${namespace}:${key} is missing`];
-    const value = secretKeys.includes(key) ? "[secret]" : JSON.stringify(values[key]);
+    const value = secretKeys.includes(key) ? "[secret]" : quoted(values[key]);
     const told =
       issue.code === "invalid_value" ? `must be one of ${issue.values.join(", ")}` : issue.message;
     return [`${namespace}:${key} is ${value}: it ${told}`];

@@ -28,3 +28,18 @@ export function explainFullDisk(error: unknown): unknown {
     "make room (`npm run caches` tells what the caches hold), then run the same command again",
   );
 }
+
+/** As much of a value as is told. */
+const mostTold = 200;
+
+/**
+ * A value as it is told to people: in quotes on one line, without what a terminal would act on, and
+ * not all of a long one.
+ */
+export function quoted(text: string): string {
+  const told = text.length > mostTold ? `${text.slice(0, mostTold)}…` : text;
+  return JSON.stringify(told).replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (unseen) => `\\u{${unseen.codePointAt(0)!.toString(16)}}`,
+  );
+}

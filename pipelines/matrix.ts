@@ -1,5 +1,5 @@
 import { namespace, type Settings } from "../infra/settings";
-import { UserError } from "../infra/userError";
+import { quoted, UserError } from "../infra/userError";
 import { engines } from "./engines";
 import { seed } from "./seed";
 import { workloads } from "./workloads";
@@ -68,7 +68,7 @@ function chosen(
   const unknown = names.filter((name) => !all.includes(name));
   if (unknown.length === 0) return names.length > 0 ? names : all;
   throw new UserError(
-    `${namespace}:${key} is ${JSON.stringify(names)}: there is no ${unknown.join(", ")}`,
+    `${namespace}:${key} is [${names.map(quoted).join(", ")}]: there is no ${quoted(unknown[0])}`,
     `each is a file in pipelines/engine_comparison/${key}/, and nothing was touched`,
     `take some of ${all.join(", ")}, or write the file (docs/adding-an-engine.md)`,
   );

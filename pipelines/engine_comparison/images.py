@@ -92,7 +92,10 @@ def _jpeg_reason(data: bytes) -> str | None:
         elif marker in _STANDALONE:
             at += 2
         else:
-            framed = framed or marker in _FRAMES
+            if marker in _FRAMES:
+                if framed:  # one picture has one frame; decoders disagree about a second one
+                    return UNDECODABLE
+                framed = True
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
             if marker == _START_OF_SCAN:
                 behind = _AFTER_SCAN.search(data, at)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ from . import workloads
 from .errors import UserError
 from .model.session import ModelSession
 from .protocol import Channel, Spec, run_module
+from .workloads.base import Workload
 from .workloads.image_inputs import REJECTED, ImageWorkload, read_image, read_metadata
 from .workloads.taxi_report import (
     TRIPS_PREFIX,
@@ -96,9 +98,33 @@ def image_oracle(
 
 
 def answer(spec: Mapping[str, Any], filesystem: fs.FileSystem) -> pa.Table:
-    """Compute the oracle that a spec asks for."""
+    """Compute the oracle that a spec asks for.
+
+    Raises:
+        UserError: There is no such oracle, or an input file cannot be read.
+    """
     workload = workloads.load(spec["workload"])
     bucket = spec["buckets"][workload.input_purpose]
+    try:
+        return _answer(spec, workload, filesystem, bucket)
+    except UserError:
+        raise
+    except Exception as error:
+        unreadable = workload.unreadable_input(filesystem, bucket)
+        if unreadable is None:
+            raise
+        traceback.print_exception(error)
+        raise UserError(
+            unreadable,
+            "There is no right answer without it, and so no run is begun.",
+            "If the store answers (`npm run status`), its objects are not what was uploaded: "
+            "`npm run destroy` and `npm start` upload them again.",
+        ) from error
+
+
+def _answer(
+    spec: Mapping[str, Any], workload: Workload, filesystem: fs.FileSystem, bucket: str
+) -> pa.Table:
     if isinstance(workload, TaxiReport):
         return taxi_oracle(filesystem, bucket, float(spec["inputs"]["fareAbove"]))
     if isinstance(workload, ImageWorkload):

@@ -1,7 +1,10 @@
 import * as fc from "fast-check";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { canonicalJson } from "../../infra/canonical";
+import { settingKeys } from "../../infra/settings";
 import { runKey } from "../../pipelines/runInputs";
+import { freshHome } from "../unit/cli/home";
+import { commands, type Ground } from "../unit/pipelines/commands";
 
 const inputs = fc.dictionary(fc.string({ minLength: 1 }), fc.string(), { minKeys: 1 });
 
@@ -41,3 +44,105 @@ it("different inputs have different canonical JSON, and equal inputs the same", 
 function sorted(some: Record<string, string>): [string, string][] {
   return Object.entries(some).sort(([a], [b]) => (a < b ? -1 : 1));
 }
+
+freshHome();
+
+const all = ["spark", "ray", "daft", "baseline"].flatMap((engine) =>
+  ["taxi-report", "image-predictions", "image-embeddings"].map((w) => `${engine}/${w}`),
+);
+const of = (part: string) => all.filter((run) => run.split("/").includes(part));
+const images = [...of("image-predictions"), ...of("image-embeddings")];
+const none: string[] = [];
+
+const known = new Map<string, ReturnType<typeof commands>>();
+
+/** {@link commands}, each once. */
+function declared(...args: Parameters<typeof commands>): ReturnType<typeof commands> {
+  const name = JSON.stringify(args);
+  const made = known.get(name) ?? commands(...args);
+  known.set(name, made);
+  return made;
+}
+
+/** Of each run that both have, whether its triggers differ. */
+async function redone(
+  [before, after]: readonly [Record<string, string>, Record<string, string>],
+  [groundBefore, groundAfter]: readonly [Ground, Ground] = [{}, {}],
+): Promise<string[]> {
+  const [first, second] = [
+    await declared(before, groundBefore),
+    await declared(after, groundAfter),
+  ];
+  return all
+    .filter((run) => run in first && run in second)
+    .filter((run) => canonicalJson(first[run].triggers) !== canonicalJson(second[run].triggers))
+    .sort();
+}
+
+/** Of every setting: another value, the runs whose key it is part of, and what else must be set. */
+const settings: Record<string, [value: string, runs: string[], given?: Record<string, string>]> = {
+  batchSize: ["16", images],
+  datasetSource: ["nyc", all],
+  daftRunner: ["ray", of("daft")],
+  decode: ["shared", images],
+  fareAbove: ["31", of("taxi-report")],
+  maxRejected: ["3", images],
+  nycMirror: ["http://mirror.test", all, { datasetSource: "nyc" }],
+  photos: ["77", images],
+  rayCompute: ["actors", of("ray")],
+  rayCpus: ["3", of("ray")],
+  rayObjectStoreMemory: ["300m", of("ray")],
+  repeats: ["5", all],
+  runMemory: ["9g", all],
+  sparkWorkerCores: ["3", all.filter((run) => !run.startsWith("ray/"))],
+  sparkWorkerMemory: ["3g", of("spark")],
+  sparkWorkers: ["3", all.filter((run) => !run.startsWith("ray/"))],
+  target: ["docker", of("daft")], // which runs on Ray there
+  taxiMonths: ["5", of("taxi-report")],
+  taxiRows: ["54321", of("taxi-report")],
+  taxiYear: ["2019", of("taxi-report"), { datasetSource: "nyc" }],
+  warmup: ["2", all],
+  // Which runs there are, not what they are.
+  engines: ['["spark","daft"]', none],
+  matrix: ["seed", none],
+  workloads: ['["taxi-report"]', none],
+  // Where and how long something runs, or who may use it.
+  baseImage: ["other:latest", none],
+  containerCpus: ['{"app":"1"}', none],
+  containerMemory: ['{"app":"2g"}', none],
+  containerShm: ['{"app":"1g"}', none],
+  extraCaCertificates: ["certificates.pem", none],
+  gpu: ["off", none], // what it leads to is the device
+  gpuWorkers: ["2", none], // without a GPU
+  minioRootPassword: ["something else", none],
+  minioRootUser: ["somebody", none],
+  modelPath: ["model.onnx", none], // what is in it is the model
+  portOffset: ["1000", none],
+  runTimeoutSeconds: ["77", none],
+};
+
+describe("the key of a run", () => {
+  it("is known for every setting", () => {
+    expect(Object.keys(settings).sort()).toEqual([...settingKeys].sort());
+  });
+
+  it.each(Object.entries(settings))("follows %s or not", async (key, [value, runs, given = {}]) => {
+    const before = { matrix: "full", ...given };
+    expect(await redone([before, { ...before, [key]: value }])).toEqual([...runs].sort());
+  });
+
+  it.each<[keyof Ground, Ground, string[]]>([
+    ["environment", { environment: "other" }, all],
+    ["model", { model: "other" }, images],
+    ["device", { device: "cuda" }, images],
+    ["store", { store: "2" }, all],
+    ["stack", { stack: "other" }, none],
+  ])("follows the %s below it or not", async (_, ground, runs) => {
+    expect(await redone([{}, {}], [{}, ground])).toEqual([...runs].sort());
+  });
+
+  it("follows gpuWorkers where there is a GPU", async () => {
+    const gpu = { device: "cuda" } as const;
+    expect(await redone([{}, { gpuWorkers: "2" }], [gpu, gpu])).toEqual([...images].sort());
+  });
+});

@@ -23,6 +23,8 @@ from engine_comparison.datasets.sample import photos, taxi
 from engine_comparison.model.build import build
 from engine_comparison.model.session import ModelSession
 
+pytest_plugins = ["clusters"]
+
 # How long an example takes says more about what else the machine does than about the code.
 settings.register_profile(
     "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]

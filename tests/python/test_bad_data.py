@@ -1,42 +1,32 @@
 """Bad data: all engines leave out the same images for the same reasons, and count the same trips.
 
-All four engines run as they do in a stack: Spark and Ray on clusters of their own, started here.
+All four engines run as they do in a stack: Spark and Ray on clusters of the tests' own.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import secrets
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from clusters import PIPELINES, environment, ray_access
 from PIL import Image
 from pyarrow import fs
 
-import engine_comparison
 from engine_comparison import oracle
 from engine_comparison.datasets.sample import zones
 from engine_comparison.store import list_files, list_parquet, open_store
 from engine_comparison.workloads.taxi_report import TRIPS, ZONES_KEY
 
 BUCKETS = {"lake": "dirtylake", "images": "dirtyimages", "warehouse": "report", "output": "oracles"}
-PIPELINES = Path(engine_comparison.__file__).parents[1]
 ENGINES = ("baseline", "daft", "ray", "spark")
-WAIT_SECONDS = 120
 
 Run = Callable[..., dict[str, Any]]
 
@@ -128,12 +118,6 @@ def month(number: int, unit: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=pa.schema(fields))
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def store(minio: dict[str, Any], creating: fs.FileSystem, store_folder: Path) -> fs.FileSystem:
     """A store of bad data."""
@@ -163,130 +147,6 @@ def store(minio: dict[str, Any], creating: fs.FileSystem, store_folder: Path) ->
         path = f"dirtylake/taxi/yellow_tripdata_2024-{at + 1:02}.parquet"
         pq.write_table(month(at, unit), path, filesystem=store)
     return store
-
-
-@pytest.fixture(scope="module")
-def ray_head() -> Iterator[dict[str, Any]]:
-    """A Ray head of two CPUs, as the section `ray` of a spec."""
-    folder = Path(tempfile.mkdtemp(prefix="ec", dir="/tmp"))  # sockets in it need a short path
-    token = folder / "token"
-    token.write_text(secrets.token_hex(16))
-    port = free_port()
-    options = {
-        "node-ip-address": "127.0.0.1",
-        "port": port,
-        "ray-client-server-port": free_port(),
-        "include-dashboard": "false",
-        "min-worker-port": 0,
-        "max-worker-port": 0,
-        "num-cpus": 2,
-        "num-gpus": 0,
-        "object-store-memory": 128 * 2**20,
-        "temp-dir": folder / "ray",
-    }
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    head = subprocess.Popen(
-        [*command, "--disable-usage-stats"],
-        env={**environment(folder), **ray_access(str(token)), "PYTHONPATH": str(PIPELINES)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        wait_for(port, head)
-        yield {"address": f"127.0.0.1:{port}", "tokenFile": str(token), "cpus": 2, "gpus": 0}
-    finally:
-        end(head)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def spark_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A Spark master with two workers of one core, as the section `spark` of a spec."""
-    jars = os.environ.get("SPARK_JARS")
-    if not jars or not shutil.which("java"):
-        pytest.skip("set SPARK_JARS to a folder with S3A's jars, and have Java, to test Spark")
-    import pyspark
-
-    folder = tmp_path_factory.mktemp("spark")
-    (folder / "secret").write_text(secrets.token_hex(16))
-    settings = folder / "daemons.properties"
-    settings.write_text(
-        "spark.authenticate true\n"
-        f"spark.authenticate.secret {(folder / 'secret').read_text()}\n"
-        "spark.master.rest.enabled false\n"
-    )
-    port = free_port()
-
-    def daemon(kind: str, *args: str) -> subprocess.Popen[bytes]:
-        program = Path(pyspark.__file__).parent / "bin" / "spark-class"
-        common = ["--host", "127.0.0.1", "--webui-port", "0", "--properties-file", str(settings)]
-        return subprocess.Popen(
-            [str(program), f"org.apache.spark.deploy.{kind}", *common, *args],
-            env={
-                **environment(folder),
-                "SPARK_LOCAL_IP": "127.0.0.1",
-                "SPARK_DAEMON_MEMORY": "256m",
-            },
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
-        )
-
-    started = [daemon("master.Master", "--port", str(port))]
-    try:
-        wait_for(port, started[0])
-        for worker in ("1", "2"):
-            sizes = ["--cores", "1", "--memory", "1g", "--work-dir", str(folder / worker)]
-            started.append(daemon("worker.Worker", *sizes, f"spark://127.0.0.1:{port}"))
-        yield {
-            "master": f"spark://127.0.0.1:{port}",
-            "jars": jars,
-            "javaHome": None,
-            "secretFile": str(folder / "secret"),
-            "workers": 2,
-            "workerCores": 1,
-            "workerMemory": "1g",
-            "portBase": free_port(),
-        }
-    finally:
-        for process in reversed(started):
-            end(process)
-
-
-def environment(home: Path) -> dict[str, str]:
-    """As little as a stack gives its services: nothing depends on what a shell happens to have."""
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "OMP_NUM_THREADS": "1"}
-
-
-def ray_access(token: str) -> dict[str, str]:
-    """What a process needs to talk to the head, and keeps both on the loopback interface."""
-    return {
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": token,
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    }
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, f"{process.args} ended with {process.returncode}"
-        with suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"nobody listens on {port}")
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process and all that it started, by their ids."""
-    with suppress(psutil.NoSuchProcess):
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
-        for one in family:
-            with suppress(psutil.NoSuchProcess):
-                one.kill()
-    process.wait()
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import { clusterOf, engineOf, engines, findEngines } from "../../../pipelines/en
 import { parseSettings } from "../../../infra/settings";
 import { findWorkloads, workloads } from "../../../pipelines/workloads";
 import { defaultConfig, largeMachine } from "../../defaults";
+import { runKeys } from "./runKeys";
 
 const checkout = path.join(__dirname, "..", "..", "..");
 const toy = path.join(checkout, "tests", "python", "toy.py");
@@ -137,6 +138,10 @@ describe("in a copy of the project", () => {
   }
   const engineFile = (name: string) =>
     path.join(copy, "pipelines", "engine_comparison", "engines", name);
+
+  it("every run has the same key: where the checkout is does not matter", () => {
+    expect(keys()).toEqual(runKeys());
+  }, 60_000);
 
   it("one more file is one more engine, and redoes no run of another", () => {
     const before = keys();

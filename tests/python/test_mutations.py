@@ -1,0 +1,239 @@
+"""Damaged files, by seeds: no engine crashes, and none gives another answer than the others.
+
+`MUTATIONS` is how many times as many files there are as by default, `MUTATIONS_SEED` the first
+seed; `npm run test:faults` sets both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mutations
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from clusters import PIPELINES, environment, ray_access
+from pyarrow import fs
+
+from engine_comparison.datasets.sample import taxi
+from engine_comparison.images import SIZE, ImageRejected, decode, decode_batch, decode_rest
+from engine_comparison.store import open_store
+from engine_comparison.workloads.image_inputs import METADATA, METADATA_KEY
+
+TIMES = int(os.environ.get("MUTATIONS", "1"))
+SEED = int(os.environ.get("MUTATIONS_SEED", "0"))
+ENGINES = ("baseline", "daft", "ray", "spark")
+DAMAGED = "yellow_tripdata_2024-02.parquet"
+
+Event = dict[str, Any]
+Attempts = Callable[..., dict[str, Event]]
+
+
+@pytest.fixture(scope="module")
+def store(minio: dict[str, Any], creating: fs.FileSystem) -> fs.FileSystem:
+    creating.create_dir("mutants")
+    return open_store(minio)
+
+
+@pytest.fixture(scope="module")
+def pictures(store_folder: Path) -> list[bytes]:
+    """Whole image files, of all kinds that are taken."""
+    photos = sorted((store_folder / "bucket" / "images").iterdir())[:4]
+    whole = [photo.read_bytes() for photo in photos]
+    return [*whole, *(small for photo in whole for small in mutations.encodings(photo))]
+
+
+@pytest.fixture(scope="module")
+def lakes(store: fs.FileSystem, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Small datasets of trips, one month of each damaged but for the first dataset's."""
+    folder = tmp_path_factory.mktemp("trips")
+    taxi.generate(folder, {"rows": "12000", "months": "2", "seed": "1"})
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    places = [f"mutants/lake-{SEED + at:09}" for at in range(1 + 16 * TIMES)]
+    for at, place in enumerate(places):
+        for file in files:
+            data = file.read_bytes()
+            if at and file.name == DAMAGED:
+                data = mutations.mutated([data], mutations.PARQUET, SEED + at)
+            put(store, f"{place}/{file.relative_to(folder)}", data)
+    return places
+
+
+@pytest.fixture(scope="module")
+def album(store: fs.FileSystem, pictures: list[bytes]) -> str:
+    """One dataset of images, all of them damaged."""
+    place = "mutants/album"
+    names = [f"photo-{at:06}.jpg" for at in range(40 * TIMES)]
+    for at, name in enumerate(names):
+        data = mutations.mutated(pictures, mutations.IMAGES, SEED + at)
+        put(store, f"{place}/images/{name}", data)
+    urls = [f"s3://{place}/images/{name}" for name in names]
+    rows = [{"image_url": url, "label": None, "source": "mutation"} for url in urls]
+    listed = pa.Table.from_pylist(rows, schema=METADATA)
+    pq.write_table(listed, f"{place}/{METADATA_KEY}", filesystem=store)
+    return place
+
+
+def put(store: fs.FileSystem, path: str, data: bytes) -> None:
+    with store.open_output_stream(path) as stream:
+        stream.write(data)
+
+
+@pytest.fixture(scope="module")
+def attempt(
+    minio: dict[str, Any],
+    model_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Attempts:
+    """Makes an engine, or the oracle, try the datasets of some places; place to last event."""
+
+    def attempts(engine: str, workload: str, places: list[str], **inputs: str) -> dict[str, Event]:
+        scratch = tmp_path_factory.mktemp(engine)
+        asked = {"fareAbove": "30", "batchSize": "8", "maxRejected": "1000000", **inputs}
+        spec = {
+            "engine": engine,
+            "workload": workload,
+            "key": "0123456789abcdef",
+            "attempt": "a1",
+            "inputs": {"warmup": "0", "repeats": "1", "device": "cpu", **asked},
+            "store": minio,
+            "threads": 2,
+            "limits": {"cores": 2, "memoryBytes": 16 * 2**30},
+            "model": {
+                "path": str(model_folder / "model.onnx"),
+                "labels": str(model_folder / "labels.json"),
+            },
+            "services": [],
+            "scratch": str(scratch),
+        }
+        access = {}
+        if engine == "spark":
+            spec["spark"] = request.getfixturevalue("spark_master")
+        if engine == "ray":
+            spec["ray"] = request.getfixturevalue("ray_head")
+            access = ray_access(spec["ray"]["tokenFile"])
+        done = subprocess.run(
+            [sys.executable, "-m", "many_attempts"],
+            input=json.dumps({"spec": spec, "places": places}) + "\n",
+            cwd=PIPELINES,
+            env={
+                **environment(scratch),
+                **access,
+                "PYTHONPATH": f"{PIPELINES}:{Path(__file__).parent}",
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=300 + 60 * len(places),
+            check=False,
+        )
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        assert done.returncode == 0, f"{engine} crashed ({done.returncode}) after {events[-1:]}"
+        return {event["place"]: event for event in events}
+
+    return attempts
+
+
+@pytest.fixture(scope="module")
+def reports(lakes: list[str], attempt: Attempts) -> dict[str, Event]:
+    """What the oracle says of each lake."""
+    return attempt("oracle", "taxi-report", lakes)
+
+
+def test_a_damaged_parquet_file_without_a_right_answer_is_named(
+    lakes: list[str], reports: dict[str, Event]
+):
+    assert reports[lakes[0]]["event"] == "result", "the one that is not damaged"
+    refused = [report for report in reports.values() if report["event"] == "failure"]
+    assert refused
+    for report in refused:
+        assert report["kind"] == "UserError", report
+        assert DAMAGED in report["reason"], report
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_damaged_parquet_file_gives_the_oracles_answer_or_a_clear_failure(
+    lakes: list[str], reports: dict[str, Event], attempt: Attempts, engine: str
+):
+    places = [place for place in lakes if reports[place]["event"] == "result"]
+    for place, answer in attempt(engine, "taxi-report", places).items():
+        if answer["event"] == "result":
+            assert answer["checksum"] == reports[place]["checksum"], place
+        else:
+            # What one reader takes, another may refuse.
+            assert DAMAGED in answer["reason"] or "The output is not right" in answer["reason"]
+
+
+@pytest.fixture(scope="module")
+def looked_at(album: str, attempt: Attempts) -> Event:
+    """What the oracle says of the album."""
+    return attempt("oracle", "image-embeddings", [album])[album]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_all_engines_reject_the_same_damaged_images(
+    store: fs.FileSystem, album: str, looked_at: Event, attempt: Attempts, engine: str
+):
+    answer = attempt(engine, "image-embeddings", [album], decode="shared")[album]
+    assert answer["event"] == "result", answer
+    assert answer["checksum"] == looked_at["checksum"]
+    reasons = Counter(
+        reason_of(store, f"{album}/images/photo-{at:06}.jpg") for at in range(40 * TIMES)
+    )
+    del reasons[None]
+    assert answer["rejects"] == [{"reason": r, "count": n} for r, n in sorted(reasons.items())]
+    assert len(answer["rejects"]) > 2
+
+
+def reason_of(store: fs.FileSystem, path: str) -> str | None:
+    with store.open_input_file(path) as file:
+        try:
+            decode(file.read())
+        except ImageRejected as rejected:
+            return rejected.reason
+    return None
+
+
+def test_dafts_own_decoder_rejects_the_same_damaged_images(pictures: list[bytes]):
+    for first in range(SEED, SEED + 1500 * TIMES, 100):
+        files = [
+            mutations.mutated(pictures, mutations.IMAGES, s) for s in range(first, first + 100)
+        ]
+        expected = decode_batch(files).reasons
+        found = decode_rest(files, decoded_by_daft(files)).reasons
+        pairs = enumerate(zip(expected, found, strict=True), first)
+        assert [(seed, pair) for seed, pair in pairs if pair[0] != pair[1]] == []
+
+
+def decoded_by_daft(files: list[bytes]) -> list[np.ndarray | None]:
+    """The pixels as the engine has them: see engines/daft.py."""
+    import daft
+    from daft import col, functions
+
+    picture = functions.decode_image(col("file"), on_error="null", mode="RGB")
+    square = functions.resize(picture, w=SIZE, h=SIZE)
+    fixed = square.cast(daft.DataType.image("RGB", SIZE, SIZE)).alias("pixels")
+    decoded = daft.from_pydict({"file": files}).select(fixed).to_arrow()
+    storage = decoded.column("pixels").combine_chunks().storage
+    pixels = iter(np.asarray(storage.flatten()).reshape(-1, SIZE, SIZE, 3))
+    return [next(pixels) if there else None for there in storage.is_valid().to_pylist()]
+
+
+@pytest.mark.parametrize("frames", [(0xC0, 0xC0), (0xC0, 0xCD), (0xC2, 0xC0)])
+def test_a_second_frame_is_refused_before_any_decoder_sees_it(
+    pictures: list[bytes], frames: tuple[int, int]
+):
+    start, *middle, scan = mutations.segments(pictures[0])
+    [frame] = [segment for segment in middle if segment[1] == 0xC0]
+    others = [segment for segment in middle if segment is not frame]
+    twice = [frame[:1] + bytes([marker]) + frame[2:] for marker in frames]
+    with pytest.raises(ImageRejected, match="undecodable"):
+        decode(b"".join([start, *others, *twice, scan]))

@@ -1,0 +1,71 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Platform } from "../../../infra/platform";
+import { parseSettings } from "../../../infra/settings";
+import { Buckets } from "../../../infra/storage/buckets";
+import { Comparison } from "../../../pipelines/comparison";
+import { chosenRuns } from "../../../pipelines/matrix";
+import { Report } from "../../../pipelines/report";
+import { defaultConfig, largeMachine } from "../../defaults";
+
+interface Inputs {
+  readonly triggers?: unknown;
+  readonly environment: { readonly SPEC: string };
+}
+
+/** What stands below the pipelines, as far as it matters to them. */
+export interface Ground {
+  readonly stack?: string;
+  readonly device?: "cpu" | "cuda";
+  readonly environment?: string;
+  readonly model?: string;
+  /** The store's marker. */
+  readonly store?: string;
+}
+
+/**
+ * What each Command after the platform is given, by its name.
+ *
+ * @param changed settings other than the defaults
+ */
+export async function commands(
+  changed: Record<string, string> = {},
+  { stack = "test", store = "1", ...ground }: Ground = {},
+): Promise<Record<string, Inputs>> {
+  const made: Record<string, Inputs> = {};
+  await pulumi.runtime.setMocks(
+    {
+      newResource({ name, type, inputs }) {
+        if (type !== "command:local:Command") return { id: name, state: {} };
+        const { triggers, environment } = inputs as Inputs;
+        made[name] = { triggers, environment };
+        const { key } = JSON.parse(environment.SPEC) as { key?: string };
+        return { id: name, state: { ...(inputs as object), stdout: JSON.stringify({ key }) } };
+      },
+      call: () => ({}),
+    },
+    "engine-comparison",
+    stack,
+  );
+  const settings = parseSettings(defaultConfig(changed), largeMachine);
+  await pulumi.runtime.runInPulumiStack(async () => {
+    const stands = new pulumi.ComponentResource("test:Platform", "platform");
+    const platform: Platform = {
+      objectStore: { endpoint: "", consoleUrl: "", marker: store, ready: stands, data: stands },
+      sparkUiUrl: "",
+      rayDashboardUrl: "",
+      device: "cpu",
+      python: stands,
+      quiet: [stands],
+      environment: "environment",
+      model: "model",
+      ...ground,
+    };
+    const buckets = new Buckets("buckets", { objectStore: platform.objectStore });
+    const chosen = chosenRuns(settings);
+    const shared = { platform, buckets, stack };
+    const { runs } = new Comparison("comparison", { ...shared, chosen, settings });
+    new Report("report", { ...shared, runs });
+  });
+  await pulumi.runtime.disconnect();
+  return made;
+}
