@@ -1,15 +1,22 @@
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { cacheFolder } from "../../infra/folders";
+import { listeners } from "../../infra/local/listeners";
+import { findJava } from "../../infra/local/machine/java";
+import { shortFolder } from "../../infra/local/places";
+import { crawl, entries, filesWith, Watch } from "./exposure";
 import { checkout, eventually, listens, onPath, small, TestStack, type PreviewStep } from "./stack";
 
 const runs = ["spark/taxi-report", "ray/image-predictions", "daft/image-embeddings"];
 
 interface Outputs {
   readonly minioEndpoint: string;
+  readonly minioConsoleUrl: string;
   readonly sparkUiUrl: string;
+  readonly rayDashboardUrl: string;
   readonly runs: Readonly<Record<string, { status: string; key: string; rows: number }>>;
 }
 
@@ -28,10 +35,24 @@ describe.each([
 ] as const)("the life of a stack, by %s", (_, { runner, portOffset, skip }) => {
   const test = skip ? it.skip : it;
   const minutes = (n: number) => n * 60_000;
-  const stack = new TestStack(runner, portOffset);
+  /** A secret of the shell in which the stack is made, which is nobody else's business. */
+  const foreign = `foreign-${randomBytes(8).toString("hex")}`;
+  const stack = new TestStack(runner, portOffset, { AWS_SECRET_ACCESS_KEY: foreign });
+  const watch = new Watch(({ command, environment }) =>
+    (command + environment).includes(stack.home),
+  );
   let first: Outputs;
+  let said = "";
+
+  /** What the stack is protected by. */
+  function secrets(): string[] {
+    const { minioRootPassword, sparkSecret, rayToken } = stack.credentials();
+    const passphrase = fs.readFileSync(path.join(stack.folder, "passphrase"), "utf8").trim();
+    return [minioRootPassword, sparkSecret, rayToken, passphrase];
+  }
 
   afterAll(async () => {
+    watch.stop();
     if (fs.existsSync(stack.folder)) await stack.run("destroy");
     fs.rmSync(stack.home, { recursive: true, force: true });
   }, minutes(3));
@@ -50,7 +71,9 @@ describe.each([
     "up from nothing gives three verified runs",
     async () => {
       const up = await stack.start({ ...small, portOffset });
-      expect(up.code, up.stdout + up.stderr).toBe(0);
+      watch.stop();
+      said = up.stdout + up.stderr;
+      expect(up.code, said).toBe(0);
       first = await stack.outputs<Outputs>();
       expect(Object.keys(first.runs).sort()).toEqual([...runs].sort());
       for (const run of runs) expect(first.runs[run].status, run).toBe("verified");
@@ -92,17 +115,151 @@ describe.each([
     minutes(2),
   );
 
-  test("no secret is in the state, logs, records or arguments", () => {
-    const { minioRootPassword, sparkSecret, rayToken } = stack.credentials();
-    const secrets = [minioRootPassword, sparkSecret, rayToken];
-    const own = new Set(["credentials.json", "passphrase"]);
-    const leaks = filesUnder(stack.folder)
-      .filter((file) => (fs.statSync(file).mode & 0o077) !== 0 && !own.has(path.basename(file)))
-      .filter((file) => secrets.some((secret) => fs.readFileSync(file).includes(secret)));
-    expect(leaks).toEqual([]);
-    const commands = stack.processes().map((pid) => readOr(`/proc/${pid}/cmdline`));
-    expect(commands.filter((line) => secrets.some((secret) => line.includes(secret)))).toEqual([]);
+  describe("no secret of the stack", () => {
+    test("is in the arguments of a process, from the first on", () => {
+      const all = [...watch.seen.values()];
+      expect(all.some(({ command }) => command.includes("CoarseGrainedExecutorBackend"))).toBe(
+        true,
+      );
+      expect(all.some(({ command }) => command.startsWith("ray::"))).toBe(true);
+      const telling = all.filter(({ command }) =>
+        [...secrets(), foreign].some((s) => command.includes(s)),
+      );
+      expect(telling.map(({ command }) => command)).toEqual([]);
+    });
+
+    test("is in the environment of one, but for Spark's in its executors'", () => {
+      const told = [...watch.seen.values()].flatMap(({ command, environment }) =>
+        environment
+          .split("\0")
+          .filter((variable) => secrets().some((secret) => variable.includes(secret)))
+          .map((variable) => ({ command, name: variable.split("=")[0] })),
+      );
+      const executors = /CoarseGrainedExecutorBackend|-m pyspark\.daemon/;
+      expect(
+        told.filter(
+          ({ command, name }) => name !== "_SPARK_AUTH_SECRET" || !executors.test(command),
+        ),
+      ).toEqual([]);
+    });
+
+    test("and none of the shell's is in the environment of a service or job", () => {
+      const own = [...watch.seen.values()].filter(({ command }) =>
+        /^(\S*\/)?(python\S*|java|minio|raylet|gcs_server) |^ray::/.test(command),
+      );
+      expect(own.length).toBeGreaterThan(10);
+      expect(
+        own.filter(({ environment }) => environment.includes(foreign)).map((p) => p.command),
+      ).toEqual([]);
+      const all = [...watch.seen.values()];
+      expect(all.some(({ environment }) => environment.includes(foreign))).toBe(true);
+    });
+
+    test("is in a file but those that are for it, and no file is anybody else's to read", () => {
+      const files = [...entries(stack.folder), ...entries(shortFolderOf(stack))];
+      expect(
+        filesWith(files, secrets())
+          .map((file) => path.relative(stack.folder, file))
+          .sort(),
+      ).toEqual([
+        "credentials.json",
+        "minio/minio.env",
+        "passphrase",
+        "ray-token",
+        "spark-secret",
+        "spark/daemons.properties",
+      ]);
+      for (const { file, folder, mode } of files) {
+        const secret = !folder && filesWith([{ file, folder, mode }], secrets()).length > 0;
+        if (secret) expect(mode, file).toBe(0o600);
+      }
+      // What nobody else may enter, nobody else can read.
+      for (const root of [stack.folder, shortFolderOf(stack)]) {
+        expect(fs.statSync(root).mode & 0o777, root).toBe(0o700);
+      }
+    });
+
+    test(
+      "is in what is printed",
+      async () => {
+        const printed = [said];
+        for (const args of [
+          ["preview", "--diff", "--config", "fareAbove=31"],
+          ["preview", "--json", "--config", "fareAbove="],
+          ["outputs", "--json"],
+          ["status", "--json"],
+          ["results", "--json"],
+          ["explain"],
+          ["logs"],
+        ]) {
+          const done = await stack.run(args[0], ...args.slice(1));
+          expect(done.stdout + done.stderr, args.join(" ")).not.toBe("");
+          printed.push(done.stdout + done.stderr);
+        }
+        const all = [...secrets(), foreign];
+        expect(printed.filter((text) => all.some((secret) => text.includes(secret)))).toEqual([]);
+      },
+      minutes(3),
+    );
+
+    test("is on a page of Spark's or Ray's", async () => {
+      const { rayToken } = stack.credentials();
+      const workers = Array.from(
+        { length: 2 },
+        (_, n) => `http://127.0.0.1:${8081 + portOffset + n}/`,
+      );
+      const spark = await crawl([
+        first.sparkUiUrl,
+        `${first.sparkUiUrl}/environment/`,
+        `${first.sparkUiUrl}/json/`,
+        ...workers,
+      ]);
+      expect([...spark.values()].join()).toContain("spark.authenticate");
+      const kinds = ["jobs", "tasks", "actors", "workers", "nodes", "runtime_envs", "objects"];
+      const ray = await crawl(
+        [
+          ...kinds.map((kind) => `${first.rayDashboardUrl}/api/v0/${kind}?detail=1&limit=1000`),
+          `${first.rayDashboardUrl}/api/jobs/`,
+          `${first.rayDashboardUrl}/nodes?view=summary`,
+        ],
+        { authorization: `Bearer ${rayToken}` },
+      );
+      expect(ray.get(`${first.rayDashboardUrl}/api/jobs/`)).toContain("driver_info");
+      const telling = [...spark, ...ray].filter(([, page]) =>
+        secrets().some((s) => page.includes(s)),
+      );
+      expect(telling.map(([address]) => address)).toEqual([]);
+    });
   });
+
+  test("nothing listens beyond loopback, nor where it is not said to", async () => {
+    expect([...watch.open]).toEqual([]);
+    // The master would take jobs without authentication there.
+    expect(await listens(6066)).toBe(false);
+    const known = new Set(listeners(portOffset, 2).map(({ port }) => port));
+    expect(known.has(6066 + portOffset)).toBe(false);
+    expect(await listens(6066 + portOffset)).toBe(false);
+  });
+
+  test(
+    "who does not have the token is refused by Ray, and who does not have the secret by Spark",
+    async () => {
+      const jobs = `${first.rayDashboardUrl}/api/jobs/`;
+      const submit = { method: "POST", body: JSON.stringify({ entrypoint: "true" }) };
+      expect((await fetch(jobs)).status).toBe(401);
+      expect((await fetch(jobs, submit)).status).toBe(401);
+      const wrong = { headers: { authorization: `Bearer ${"0".repeat(64)}` } };
+      expect((await fetch(jobs, { ...submit, ...wrong })).status).toBeGreaterThanOrEqual(401);
+      const address = `127.0.0.1:${6379 + portOffset}`;
+      const master = `spark://127.0.0.1:${7077 + portOffset}`;
+      const at = (name: string) => path.join(stack.folder, name);
+      expect(client(stack, "ray", address, at("ray-token"))).toBe("taken");
+      expect(client(stack, "ray", address)).toMatch(/^refused: .*[Aa]uthenticat/);
+      expect(client(stack, "spark", master, at("spark-secret"))).toBe("taken");
+      expect(client(stack, "spark", master)).toMatch(/^refused: /);
+    },
+    minutes(4),
+  );
 
   test(
     "one changed setting redoes exactly the runs that use it",
@@ -191,29 +348,45 @@ describe.each([
   );
 });
 
-function readBack(stack: TestStack, spec: unknown): { wrong: string[] } {
+/** The Python that the stack's jobs run in. */
+function pythonOf(stack: TestStack): string {
   const standing = path.join(stack.folder, "standing", "python.json");
   const { result } = JSON.parse(fs.readFileSync(standing, "utf8")) as { result: { entry: string } };
-  const python = path.join(cacheFolder(), result.entry, "bin", "python");
-  const answer = execFileSync(python, [path.join(checkout, "tests/e2e/readBack.py")], {
+  return path.join(cacheFolder(), result.entry, "bin", "python");
+}
+
+function readBack(stack: TestStack, spec: unknown): { wrong: string[] } {
+  const answer = execFileSync(pythonOf(stack), [path.join(checkout, "tests/e2e/readBack.py")], {
     input: JSON.stringify(spec),
     encoding: "utf8",
   });
   return JSON.parse(answer) as { wrong: string[] };
 }
 
-function filesUnder(folder: string): string[] {
-  return fs.readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const name = path.join(folder, entry.name);
-    if (entry.isDirectory()) return filesUnder(name);
-    return entry.isFile() ? [name] : [];
-  });
+/** What a client of a cluster is told. @param shown a file with what lets it in, or nothing */
+function client(
+  stack: TestStack,
+  kind: "ray" | "spark",
+  address: string,
+  ...shown: string[]
+): string {
+  const program = path.join(checkout, "tests/e2e/client.py");
+  return execFileSync(pythonOf(stack), [program, kind, address, ...shown], {
+    cwd: stack.home,
+    env: { PATH: process.env.PATH, HOME: stack.home, JAVA_HOME: findJava().home },
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  }).trim();
 }
 
-function readOr(file: string): string {
+/** {@link shortFolder}, of a stack in the test's own home. */
+function shortFolderOf(stack: TestStack): string {
+  const before = process.env.ENGINE_COMPARISON_HOME;
+  process.env.ENGINE_COMPARISON_HOME = stack.home;
   try {
-    return fs.readFileSync(file, "utf8");
-  } catch {
-    return "";
+    return shortFolder(stack.name);
+  } finally {
+    if (before === undefined) delete process.env.ENGINE_COMPARISON_HOME;
+    else process.env.ENGINE_COMPARISON_HOME = before;
   }
 }
