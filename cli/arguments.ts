@@ -21,12 +21,16 @@ export interface Syntax {
   readonly options?: Options;
   /** Least and most positional arguments. @default none */
   readonly positionals?: readonly [least: number, most: number];
+  /** The stack where `--stack` is not given. @default {@link usualStack} */
+  readonly stack?: string;
 }
 
-const common: Options = {
-  stack: { type: "string", default: "local" },
+export const usualStack = "local";
+
+const common = (stack = usualStack): Options => ({
+  stack: { type: "string", default: stack },
   help: { type: "boolean", short: "h" },
-};
+});
 
 /**
  * Reads a verb's command line.
@@ -35,7 +39,7 @@ const common: Options = {
  * @throws WrongUse for what the syntax does not have
  */
 export function parseArguments(syntax: Syntax, argv: readonly string[]): Arguments | undefined {
-  const { values, positionals } = parse({ ...syntax.options, ...common }, argv);
+  const { values, positionals } = parse({ ...syntax.options, ...common(syntax.stack) }, argv);
   if (values.help) return undefined;
   const [least, most] = syntax.positionals ?? [0, 0];
   if (positionals.length < least) throw new WrongUse("an argument is missing");

@@ -1,5 +1,5 @@
 import { explainFullDisk, UserError } from "../infra/userError";
-import { parseArguments } from "./arguments";
+import { parseArguments, usualStack } from "./arguments";
 import type { Verb } from "./verb";
 import { caches } from "./verbs/caches";
 import { compare } from "./verbs/compare";
@@ -37,16 +37,20 @@ export const verbs: Readonly<Record<string, Verb>> = {
   caches,
 };
 
-/** Runs `argv`, a verb and what follows it, and ends the process with its exit code. */
-export async function main(argv: readonly string[]): Promise<void> {
-  const code = await exitCode(argv);
+/**
+ * Runs `argv`, a verb and what follows it, and ends the process with its exit code.
+ *
+ * @param known the verbs there are
+ */
+export async function main(argv: readonly string[], known = verbs): Promise<void> {
+  const code = await exitCode(argv, known);
   // What a verb has left running, such as a CLI that the user would not wait for, must not hold us.
   process.exit(code);
 }
 
 /** @returns 0 done; 1 failed, the reason told last; 2 wrong use or settings */
-export async function exitCode([name, ...rest]: readonly string[]): Promise<number> {
-  const verb = Object.hasOwn(verbs, name ?? "") ? verbs[name] : undefined;
+export async function exitCode([name, ...rest]: readonly string[], known = verbs): Promise<number> {
+  const verb = Object.hasOwn(known, name ?? "") ? known[name] : undefined;
   if (!verb) {
     const help = name === undefined || name === "help" || name === "--help" || name === "-h";
     (help ? console.log : console.error)(overview(help ? undefined : name));
@@ -77,7 +81,8 @@ function usageOf(name: string, { usage }: Verb): string {
 
 function helpOf(name: string, verb: Verb): string {
   const lines = [usageOf(name, verb), "", verb.summary, "", ...(verb.help ?? [])];
-  return [...lines, "--stack        the stack's name; default local"].join("\n");
+  const usual = verb.syntax.stack ?? usualStack;
+  return [...lines, `--stack        the stack's name; default ${usual}`].join("\n");
 }
 
 function overview(unknown: string | undefined): string {

@@ -5,24 +5,43 @@ import type { Inputs } from "../pipelines/runInputs";
 import type { Configuration } from "./config";
 import type { Project } from "./project";
 
+/** What the program declares as a step with triggers. */
+export interface DeclaredRun {
+  readonly inputs: Inputs;
+  /** What its script is told. */
+  readonly spec: unknown;
+}
+
+/** The inputs that every run of a stack has by now, by the run's name; see {@link declaredRuns}. */
+export async function currentInputs(
+  ...which: Parameters<typeof declaredRuns>
+): Promise<ReadonlyMap<string, Inputs>> {
+  const declared = await declaredRuns(...which);
+  return new Map([...declared].map(([name, { inputs }]) => [name, inputs]));
+}
+
 /**
- * The inputs that every run of a stack has by now, by the run's name. The program itself says them:
- * it is run as for a preview, but against recording mocks, so that nothing is touched and no runner
- * is needed.
+ * Every run and oracle of a stack by its name, as the program itself declares it now: it is run as
+ * for a preview, but against recording mocks, so that nothing is touched and no runner is needed.
  *
  * @throws UserError in the program's own words where it refuses the settings or the machine
  */
-export async function currentInputs(
+export async function declaredRuns(
   project: Project,
   stack: string,
   configuration: Configuration,
-): Promise<ReadonlyMap<string, Inputs>> {
-  const found = new Map<string, Inputs>();
+): Promise<ReadonlyMap<string, DeclaredRun>> {
+  const found = new Map<string, DeclaredRun>();
   await pulumi.runtime.setMocks(
     {
       newResource({ name, type, inputs }) {
-        const { triggers } = inputs as { triggers?: readonly Inputs[] };
-        if (type === "command:local:Command" && triggers?.[0]) found.set(name, triggers[0]);
+        const { triggers, environment } = inputs as {
+          triggers?: readonly Inputs[];
+          environment?: { SPEC: string };
+        };
+        if (type === "command:local:Command" && triggers?.[0] && environment) {
+          found.set(name, { inputs: triggers[0], spec: JSON.parse(environment.SPEC) });
+        }
         return { id: `${name}-id`, state: { ...(inputs as object), stdout: "{}" } };
       },
       call: () => ({}),

@@ -59,8 +59,14 @@ const ruff = (...args) =>
     "--config",
     "pipelines/pyproject.toml",
     packageFolder,
+    "bench",
     "tests/python",
   ]);
+
+const mypy = (folder) =>
+  ok(python(), ["-m", "mypy", "--config-file", "pipelines/pyproject.toml", folder], {
+    MYPYPATH: "pipelines",
+  });
 
 const parts = {
   types: () => one(ok(bin("tsc"), ["-p", "."])),
@@ -71,8 +77,7 @@ const parts = {
   "python-env": () => one(Boolean(python())),
   "python-lint": () => one(ruff("check")),
   "python-format": () => one(ruff("format", "--check")),
-  "python-types": () =>
-    one(ok(python(), ["-m", "mypy", "--config-file", "pipelines/pyproject.toml", packageFolder])),
+  "python-types": () => one(mypy(packageFolder) && mypy("bench")),
   conformance: () => vitest("conformance", ["tests/conformance"]),
   e2e: () => vitest("e2e", ["tests/e2e"]),
   // Last, because its tests against a real store take the MinIO and jars that e2e has left.

@@ -92,7 +92,7 @@ class Attempt:
         try:
             measured, written = self._measure()
             self.channel.phase("verify")
-            judged = self._verify(written)
+            judged = self.verify(written)
             self.channel.phase("publish")
             bytes_out = publish(self.store, self.place, written, judged["checksum"])
         except UserError:
@@ -249,7 +249,7 @@ class Attempt:
             )
         return seen
 
-    def _verify(self, written: str) -> Fields:
+    def verify(self, written: str) -> Fields:
         """Judge an output by the oracle.
 
         Raises:

@@ -53,7 +53,7 @@ class Channel:
     def phase(self, name: str) -> None:
         """Announce what is being done now, such as `start-up` or `sample 1/3`."""
         self.current = name
-        self._send({"event": "phase", "phase": name})
+        self.tell({"event": "phase", "phase": name})
 
     def ask(self, event: str) -> dict[str, Any]:
         """Ask whoever started this process, and wait for the answer.
@@ -61,7 +61,7 @@ class Channel:
         Raises:
             RuntimeError: There is none.
         """
-        self._send({"event": event})
+        self.tell({"event": event})
         line = self._answers.readline()
         if not line:
             raise RuntimeError(f"nobody is left to answer {event!r}")
@@ -86,10 +86,11 @@ class Channel:
     def _end(self, event: dict[str, Any]) -> None:
         if self._ended:
             raise RuntimeError("the last event has already been sent")
-        self._send(event)
+        self.tell(event)
         self._ended = True
 
-    def _send(self, event: dict[str, Any]) -> None:
+    def tell(self, event: dict[str, Any]) -> None:
+        """Send any event as a line; the named ones have methods of their own."""
         # allow_nan=False: NaN is not JSON, and the reader on the other side is not Python.
         line = json.dumps(event, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         self._stream.write(line + "\n")

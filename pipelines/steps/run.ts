@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as path from "node:path";
-import type { Cluster, HostWatch } from "../../infra/executor";
+import type { HostWatch } from "../../infra/executor";
 import { executorOf } from "../../infra/executorOf";
 import { stackFolder } from "../../infra/folders";
 import { runStep, type StepContext, type StepResult } from "../../infra/runStep";
@@ -11,25 +11,12 @@ import { runJob } from "../job";
 import { appendHistory, readRecord, writeProgress, writeRecord } from "../records";
 import { summarise, type RunResult } from "../result";
 import { keepResult } from "../resultStore";
+import { jobSpec, type RunSpec } from "../runSpec";
 import { isStopping } from "../stopping";
 import { takeTurn } from "../turn";
 import { makingStep, workloadOf } from "../workloads";
 
-interface Spec {
-  readonly engine: string;
-  readonly cluster: Cluster;
-  readonly workload: string;
-  readonly key: string;
-  readonly inputs: Readonly<Record<string, string>>;
-  readonly oracleKey: string;
-  readonly buckets: Readonly<Record<string, string>>;
-  readonly rank: number;
-  readonly seconds: number;
-  readonly limits: { readonly cores: number; readonly memoryBytes: number };
-  readonly parallelism: Readonly<Record<string, unknown>>;
-}
-
-void runStep<Spec>({
+void runStep<RunSpec>({
   create: execute,
 
   /** Nothing that the run depends on has changed, so its result stands. */
@@ -40,7 +27,7 @@ void runStep<Spec>({
   },
 });
 
-async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepResult> {
+async function execute({ stack, name, spec }: StepContext<RunSpec>): Promise<StepResult> {
   const attempt = attemptId();
   const log = path.join(stackFolder(stack), "logs", name, `${attempt}.log`);
   const tell = (phase: string, began?: string) => writeProgress(stack, name, { phase, began });
@@ -55,12 +42,11 @@ async function execute({ stack, name, spec }: StepContext<Spec>): Promise<StepRe
   try {
     const watching = await executor.watch?.(spec.cluster);
     watch = watching;
-    const { parallelism, cluster, rank: _rank, seconds, ...question } = spec;
     const { event: _event, ...measured } = await runJob(executor, {
       module: "engine_comparison.job",
-      cluster,
-      spec: { ...parallelism, ...question, attempt, kind: "run" },
-      seconds,
+      cluster: spec.cluster,
+      spec: jobSpec(spec, attempt),
+      seconds: spec.seconds,
       log,
       onPhase: (phase) => tell(phase, began),
       ...(watching ? { onMeasure: () => watching.read() } : {}),
@@ -90,7 +76,7 @@ function datasetOf(stack: string, workload: string): unknown {
 function recordFailure(
   stack: string,
   name: string,
-  inputs: Spec["inputs"],
+  inputs: RunSpec["inputs"],
   failed: { key: string; attempt: string; log: string },
   error: unknown,
 ): void {

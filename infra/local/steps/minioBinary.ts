@@ -1,12 +1,7 @@
-import * as fs from "node:fs";
-import * as path from "node:path";
 import { shortHash } from "../../canonical";
-import { ensureEntry, entryFolder, type Build, type Entry } from "../caches";
-import { goOnPath } from "../machine/go";
-import { runBuild, type BuildLog } from "../processes/builds";
-import { downloadEnvironment } from "../processes/environment";
-import { lockFile, lockHash, minioVersion } from "../../locks";
-import { ensureUv } from "../uv";
+import { ensureEntry } from "../caches";
+import { installGo } from "../goInstall";
+import { minioVersion } from "../../locks";
 import { runToolStep } from "./tool";
 
 const commit = minioVersion.split("-").pop()!;
@@ -23,46 +18,9 @@ const linkerFlags = [
 void runToolStep("minio-binary", async (log) => {
   const key = shortHash([minioVersion, linkerFlags, process.arch, process.platform]);
   const entry = `minio/${key}` as const;
-  await ensureEntry(entry, log, build);
+  const flags = ["-ldflags", linkerFlags];
+  await ensureEntry(entry, log, (build) =>
+    installGo(build, `github.com/minio/minio@${minioVersion}`, flags),
+  );
   return { entry, version: minioVersion };
 });
-
-async function build({ folder, log, pidFile }: Build): Promise<void> {
-  const go = goOnPath() ?? (await goFromPackage(log));
-  // Kept when the build is cut short, so that the next one goes on from there.
-  const work = `${folder}.go`;
-  const temporary = path.join(work, "tmp");
-  fs.mkdirSync(temporary, { recursive: true });
-  await runBuild(log, {
-    argv: [
-      go,
-      ...["install", "-trimpath", "-modcacherw", "-buildvcs=false", "-ldflags", linkerFlags],
-      `github.com/minio/minio@${minioVersion}`,
-    ],
-    env: {
-      ...downloadEnvironment(),
-      CGO_ENABLED: "0",
-      GOTOOLCHAIN: "local",
-      GOFLAGS: "",
-      GOBIN: folder,
-      GOTMPDIR: temporary,
-      GOPATH: path.join(work, "path"),
-      GOMODCACHE: path.join(work, "modules"),
-      GOCACHE: path.join(work, "build"),
-    },
-    pidFile,
-    advice:
-      "see that this machine reaches a Go module proxy (GOPROXY names another, https_proxy a proxy), " +
-      "then run the same command again",
-  });
-  fs.rmSync(work, { recursive: true, force: true });
-}
-
-async function goFromPackage(log: BuildLog): Promise<string> {
-  const uv = await ensureUv(log);
-  const entry: Entry = `go/${shortHash([lockHash("go"), uv.python.version, process.arch, process.platform])}`;
-  await ensureEntry(entry, log, async (build) => {
-    await uv.environment(build, [lockFile("go")]);
-  });
-  return path.join(entryFolder(entry), "bin", "go");
-}

@@ -1,0 +1,1 @@
+"""The benchmark: who takes part, and how the samples are taken."""

@@ -1,0 +1,18 @@
+import * as embedded from "../../cli/embedded";
+
+/** Deploys the bare program by the embedded runner; the state's folder is the argument. */
+async function main(stackFolder: string): Promise<void> {
+  const outcome = await embedded.up({
+    projectDir: __dirname,
+    project: "bare",
+    stack: "bare",
+    stackFolder,
+    config: {},
+    secretKeys: [],
+    passphrase: "",
+    onEvent: () => {},
+  });
+  process.exitCode = outcome.ok ? 0 : 1;
+}
+
+void main(process.argv[2]);

@@ -1,0 +1,157 @@
+import * as fs from "node:fs";
+import type { Arguments } from "../cli/arguments";
+import { textTable } from "../cli/textTable";
+import type { Verb } from "../cli/verb";
+import { WrongUse } from "../cli/wrongUse";
+import { UserError } from "../infra/userError";
+import { codeVersion } from "../pipelines/codeVersion";
+import { benchmarks } from "./benchmarks";
+import type { Bench, Benchmark, Options } from "./benchmarks/benchmark";
+import { documentFile, withSection, type Section } from "./document";
+import { measure } from "./harness";
+import { tableOf } from "./render";
+import { BenchStack } from "./stack";
+
+export const bench: Verb = {
+  usage: "[--only name[,name]] [--rows n[,n]] [--photos n] [--samples n] [--json]",
+  summary: "measure the engines and the program side by side, on a stack made for it",
+  help: [
+    "--only        some of these, by default all but the last:",
+    ...benchmarks.map(({ name, what }) => `                ${name.padEnd(18)} ${what}`),
+    "--rows        trips; several sizes after commas; default 12000000",
+    "--photos      default 1000",
+    "--samples     hot samples of each contender; default 5 to 9, as the benchmark needs",
+    "--json        prints one JSON object with every sample",
+    "--config      sets a key of docs/configuration.md for the stack",
+  ],
+  syntax: {
+    options: {
+      only: { type: "string" },
+      rows: { type: "string" },
+      photos: { type: "string" },
+      samples: { type: "string" },
+      json: { type: "boolean" },
+      config: { type: "string", multiple: true },
+    },
+    stack: "bench",
+  },
+  run: runBench,
+};
+
+async function runBench(args: Arguments): Promise<number> {
+  const chosen = chosenBenchmarks(args.value("only"));
+  const options = optionsOf(args);
+  const stack = new BenchStack(args.stack, options.config);
+  await stack.mustBeNew();
+  const endings = ["SIGINT", "SIGTERM"] as const;
+  const interrupted = () => void stack.destroy().finally(() => process.exit(1));
+  for (const signal of endings) process.once(signal, interrupted);
+  const sections: Section[] = [];
+  const failures: string[] = [];
+  try {
+    const deployed = deployer(stack, chosen, options);
+    for (const each of chosen) {
+      console.error(`\n=== ${each.name}`);
+      try {
+        sections.push(await sectionOf(each, { ...options, stack, deployed }));
+        show(sections.at(-1)!, args.flag("json"));
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        failures.push(`${each.name}: ${error.message}`);
+        console.error(failures.at(-1));
+      }
+    }
+  } finally {
+    await stack.destroy();
+  }
+  record(sections, args.flag("json"));
+  for (const failure of failures) console.error(failure);
+  return failures.length === 0 ? 0 : 1;
+}
+
+/** @throws WrongUse for a name that no benchmark has */
+export function chosenBenchmarks(only: string | undefined): readonly Benchmark[] {
+  if (only === undefined) return benchmarks.filter(({ onlyAsked }) => !onlyAsked);
+  const names = only.split(",");
+  const unknown = names.find((name) => !benchmarks.some((each) => each.name === name));
+  if (unknown === undefined) return benchmarks.filter(({ name }) => names.includes(name));
+  const all = benchmarks.map(({ name }) => name).join(", ");
+  throw new WrongUse(`--only is ${JSON.stringify(only)}: there is no ${unknown}, but ${all}`);
+}
+
+/** @throws WrongUse for a value that is no whole number above zero */
+export function optionsOf(args: Arguments): Options {
+  const samples = args.value("samples");
+  return {
+    rows: (args.value("rows") ?? "12000000").split(",").map((text) => wholeNumber("rows", text)),
+    photos: wholeNumber("photos", args.value("photos") ?? "1000"),
+    ...(samples === undefined ? {} : { samples: wholeNumber("samples", samples) }),
+    config: args.values("config"),
+  };
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
+  throw new WrongUse(`--${option} is ${JSON.stringify(text)}: it is a whole number above 0`);
+}
+
+/** Deploys once with all that the chosen benchmarks need, and again only for another size. */
+function deployer(stack: BenchStack, chosen: readonly Benchmark[], options: Options) {
+  const names = chosen.map(({ name }) => name);
+  const images = names.filter((name) => name.startsWith("image-"));
+  const tables = names.some((name) => ["taxi-report", "datasets"].includes(name));
+  let standing: Record<string, string | number> | undefined;
+  return async (wanted: Record<string, string | number> = {}) => {
+    const before = standing ?? {
+      workloads: ["taxi-report", ...images].join(","),
+      taxiRows: tables ? options.rows[0] : 12_000,
+      photos: images.length > 0 ? options.photos : 1,
+    };
+    const now = { ...before, ...wanted };
+    if (standing && JSON.stringify(standing) === JSON.stringify(now)) return;
+    await stack.start(now);
+    standing = now;
+  };
+}
+
+async function sectionOf(
+  benchmark: Benchmark,
+  bench: Omit<Bench, "measured" | "note">,
+): Promise<Section> {
+  const notes: string[] = [];
+  const tables = await benchmark.run({
+    ...bench,
+    measured: async (comparison) => tableOf(await measure(bench.stack.name, comparison, progress)),
+    note: (text) => void notes.push(text),
+  });
+  return { name: benchmark.name, tables, notes, at: new Date().toISOString() };
+}
+
+function progress(phase: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${phase.slice(0, 100)}`);
+}
+
+function show({ tables, notes }: Section, json: boolean): void {
+  const say = json ? console.error : console.log;
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  for (const { title, rows, legend } of tables) {
+    say(`\n${title}\n`);
+    for (const line of textTable(rows, rows[0].slice(1))) say(line);
+    say(`\n${legend}`);
+  }
+  for (const note of notes) say(note);
+}
+
+/** Puts the sections into the document, and prints all that was measured where that is asked for. */
+function record(sections: readonly Section[], json: boolean): void {
+  const code = codeVersion();
+  const command = `npm run bench${process.argv.length > 2 ? " -- " : ""}${process.argv.slice(2).join(" ")}`;
+  let text = fs.readFileSync(documentFile, "utf8");
+  for (const section of sections) text = withSection(text, section, { command, ...code });
+  fs.writeFileSync(documentFile, text);
+  if (!json) return;
+  const measured = sections.map(({ name, at, notes, tables }) => {
+    return { name, at, notes, tables: tables.map(({ data }) => data) };
+  });
+  console.log(JSON.stringify({ command, code, benchmarks: measured }, undefined, 2));
+}

@@ -1,0 +1,20 @@
+import type { Benchmark } from "./benchmark";
+import { datasets } from "./datasets";
+import { imageEmbeddings, imagePredictions } from "./images";
+import { noChange } from "./noChange";
+import { setUp } from "./setUp";
+import { startUp } from "./startUp";
+import { taxiReport } from "./taxiReport";
+import { uploads } from "./uploads";
+
+/** Every benchmark, in the order in which they run. */
+export const benchmarks: readonly Benchmark[] = [
+  taxiReport,
+  imagePredictions,
+  imageEmbeddings,
+  startUp,
+  uploads,
+  datasets,
+  noChange,
+  setUp,
+];

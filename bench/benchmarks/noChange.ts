@@ -1,0 +1,117 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { stringify } from "yaml";
+import * as embedded from "../../cli/embedded";
+import { stackPassphrase } from "../../cli/passphrase";
+import { isCliOnPath } from "../../cli/pulumiCli";
+import { stackFolder } from "../../infra/folders";
+import { stackBackendUrl } from "../../infra/ownership";
+import type { Contender } from "../harness";
+import { BenchStack } from "../stack";
+import type { Benchmark } from "./benchmark";
+import { folders } from "./uploads";
+
+export const noChange: Benchmark = {
+  name: "no-change",
+  what: "npm start, and pulumi up, with nothing to do against a bare Pulumi program",
+  async run(bench) {
+    await bench.deployed();
+    const commands = commandsOf(bench.stack.name);
+    const rounds = bench.samples ?? 9;
+    const title = `no-change, ${commands} Commands`;
+    const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "engine-comparison-bare-"));
+    try {
+      const contenders = byEmbedded(bench.stack.name, scratch, commands);
+      const tables = [
+        await bench.measured({ title: `${title}, embedded runner`, rounds, contenders }),
+      ];
+      if (!isCliOnPath()) {
+        bench.note("`pulumi up` is left out: there is no Pulumi CLI on PATH.");
+        return tables;
+      }
+      const other = new BenchStack(`${bench.stack.name}-pulumi`, bench.config, "pulumi");
+      await other.mustBeNew();
+      try {
+        await other.start({ taxiRows: 12_000, photos: 1 });
+        const contenders = byPulumi(other.name, scratch, commands);
+        tables.push(await bench.measured({ title: `${title}, Pulumi CLI`, rounds, contenders }));
+      } finally {
+        await other.destroy();
+      }
+      return tables;
+    } finally {
+      fs.rmSync(scratch, { recursive: true, force: true });
+    }
+  },
+};
+
+function commandsOf(stack: string): number {
+  const resources = embedded.exportState(stackFolder(stack))?.deployment.resources ?? [];
+  return resources.filter(({ type }) => type === "command:local:Command").length;
+}
+
+function byEmbedded(stack: string, scratch: string, commands: number): Contender[] {
+  return [
+    {
+      name: "npm start",
+      kind: "command",
+      argv: ["node", "cli/main.mjs", "start", "--stack", stack],
+      environment: folders(),
+      against: ["bare program"],
+    },
+    {
+      name: "bare program",
+      kind: "command",
+      argv: ["node", "--import", "tsx", "bench/bare/up.ts", path.join(scratch, "embedded")],
+      environment: { BARE_COMMANDS: String(commands) },
+    },
+  ];
+}
+
+function byPulumi(stack: string, scratch: string, commands: number): Contender[] {
+  const up = (name: string, folder: string) => [
+    ...["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+    ...["--stack", name, "--cwd", folder],
+  ];
+  const quick = { PULUMI_SKIP_UPDATE_CHECK: "true", PULUMI_NODEJS_TRANSPILE_ONLY: "true" };
+  const project = path.join(scratch, "project");
+  const backend = path.join(scratch, "backend");
+  for (const folder of [project, backend]) fs.mkdirSync(folder);
+  const main = path.resolve(__dirname, "..", "bare");
+  fs.writeFileSync(
+    path.join(project, "Pulumi.yaml"),
+    stringify({ name: "bare", runtime: "nodejs", main }),
+  );
+  const bare = {
+    ...quick,
+    BARE_COMMANDS: String(commands),
+    PULUMI_BACKEND_URL: `file://${backend}?metadata=skip`,
+    PULUMI_CONFIG_PASSPHRASE: "",
+  };
+  execFileSync("pulumi", ["stack", "init", "bare", "--cwd", project], {
+    env: { ...process.env, ...bare },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  return [
+    {
+      name: "pulumi up",
+      kind: "command",
+      argv: up(stack, path.join(stackFolder(stack), "pulumi")),
+      environment: {
+        ...folders(),
+        ...quick,
+        PULUMI_BACKEND_URL: stackBackendUrl(stack),
+        ...stackPassphrase(stack).environment,
+      },
+      against: ["bare program"],
+    },
+    {
+      name: "bare program",
+      kind: "command",
+      argv: up("bare", project),
+      environment: bare,
+    },
+  ];
+}

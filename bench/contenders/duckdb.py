@@ -1,0 +1,57 @@
+"""DuckDB as one would use it without any engine around: the oracle's statement, a thread a core.
+
+Its own reader of S3 is an extension that would have to be downloaded, so pyarrow reads: columns and
+filter go down to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine_comparison.engines import Engine
+from engine_comparison.oracle import REPORT_SQL
+from engine_comparison.workloads.taxi_report import TRIPS_READ, TaxiReport, read_zones, trip_files
+
+
+class DuckDb(Engine):
+    """See the module."""
+
+    name: ClassVar[str] = "duckdb"
+    label: ClassVar[str] = "DuckDB"
+    packages: ClassVar[tuple[str, ...]] = ("duckdb", "pyarrow")
+
+    def start(self) -> None:
+        """Import it, with as many threads as the engines have."""
+        import duckdb
+        import pyarrow.dataset  # noqa: F401
+
+        pa.set_cpu_count(self.context.threads)
+        self._connection = duckdb.connect(config={"threads": self.context.threads})
+
+    def taxi_report(self, workload: TaxiReport, output: str) -> None:
+        """The report by one statement."""
+        import pyarrow.dataset as ds
+
+        store, lake = self.context.filesystem, self.context.bucket("lake")
+        trips = ds.dataset(trip_files(store, lake), TRIPS_READ, "parquet", filesystem=store)
+        with self._connection.cursor() as cursor:
+            cursor.register("trips", trips)
+            cursor.register("zones", read_zones(store, lake))
+            given = {"fare_above": float(self.context.inputs["fareAbove"])}
+            report = cursor.execute(REPORT_SQL, given).to_arrow_table()
+        with store.open_output_stream(f"{output}/part-0.parquet") as stream:
+            pq.write_table(report.cast(workload.schema()), stream)
+
+    def persists(self) -> str:
+        """See `Engine.persists`."""
+        return "the process with its thread pools"
+
+    def configuration(self) -> dict[str, Any]:
+        """The threads."""
+        return {"threads": self.context.threads}
+
+    def stop(self) -> None:
+        """Nothing outlives the process."""

@@ -1,0 +1,84 @@
+import * as path from "node:path";
+import { executorOf } from "../infra/executorOf";
+import { stackFolder } from "../infra/folders";
+import { runJob } from "../pipelines/job";
+
+/** One that takes part; what else `bench/contenders` asks for is in it, too. */
+export interface Contender {
+  readonly name: string;
+  /** Of `bench/contenders/__init__.py`. */
+  readonly kind: string;
+  /** Those of which the faster one is what this one is compared with. */
+  readonly against?: readonly string[];
+  readonly [more: string]: unknown;
+}
+
+/** A sample as `engine_comparison.samples` has it. */
+export interface Sample {
+  readonly kind: "first" | "hot";
+  readonly totalSeconds: number;
+  readonly cpuSeconds: number;
+  readonly othersCpuSeconds: number;
+  readonly disturbed: boolean;
+  readonly tries?: readonly object[];
+}
+
+export interface Measured {
+  readonly name: string;
+  readonly startUpSeconds: number;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly samples: readonly Sample[];
+  readonly peakMemoryBytes: number;
+  /** What the last output was found to be by the oracle, or by counting what arrived. */
+  readonly verified: Readonly<Record<string, unknown>>;
+}
+
+/** One table: contenders that did the same work, in turn. */
+export interface Comparison {
+  readonly title: string;
+  /** What a contender does in a sample, for rates: `{ amount: 1000, unit: "images" }`. */
+  readonly work?: { readonly amount: number; readonly unit: string };
+  readonly rounds: number;
+  readonly contenders: readonly Contender[];
+}
+
+export interface Host {
+  readonly system: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+}
+
+export type Outcome = Omit<Comparison, "contenders"> & {
+  readonly contenders: readonly (Measured & Pick<Contender, "against">)[];
+  readonly host: Host;
+};
+
+/**
+ * Has the contenders take their samples.
+ *
+ * @param tell gets what is done now
+ * @throws UserError when one fails, or its output is not right
+ */
+export async function measure(
+  stack: string,
+  { contenders, ...comparison }: Comparison,
+  tell: (phase: string) => void,
+): Promise<Outcome> {
+  const { rounds, title } = comparison;
+  const result = await runJob(executorOf(stack), {
+    module: "bench.harness",
+    cluster: "none",
+    spec: { rounds, contenders },
+    seconds: null,
+    log: path.join(stackFolder(stack), "logs", "bench.log"),
+    onPhase: (phase) => tell(`${title}: ${phase}`),
+  });
+  const found = result as unknown as { contenders: Measured[]; host: Host };
+  const against = new Map(contenders.map((one) => [one.name, one.against]));
+  return {
+    ...comparison,
+    contenders: found.contenders.map((one) => ({ ...one, against: against.get(one.name) })),
+    host: found.host,
+  };
+}

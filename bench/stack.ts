@@ -1,0 +1,111 @@
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import { loadConfiguration, settingsOf, type Configuration } from "../cli/config";
+import { declaredRuns } from "../cli/currentInputs";
+import { stackPassphrase } from "../cli/passphrase";
+import { readProject } from "../cli/project";
+import { describeStack } from "../cli/session";
+import { Unfit } from "../cli/wrongUse";
+import { executorOf } from "../infra/executorOf";
+import { checkout, stackFolder } from "../infra/folders";
+import { nextFreeOffset } from "../infra/freePorts";
+import { listeners } from "../infra/local/listeners";
+import type { Settings } from "../infra/settings";
+import { UserError } from "../infra/userError";
+import { jobSpec, type RunSpec } from "../pipelines/runSpec";
+
+/** What the benchmark's stack has, whatever it measures; `--config` may say otherwise. */
+const usual = { target: "local", gpu: "off", engines: "baseline", warmup: 0, repeats: 1 };
+
+/** The benchmark's own stack, deployed and destroyed by the commands that a user would type. */
+export class BenchStack {
+  private destroyed: Promise<void> | undefined;
+  private ports: Record<string, number> | undefined;
+
+  constructor(
+    readonly name: string,
+    private readonly config: readonly string[],
+    private readonly runner: "embedded" | "pulumi" = "embedded",
+  ) {}
+
+  /** @throws Unfit where there is such a stack: what it holds is not ours to destroy */
+  async mustBeNew(): Promise<void> {
+    if (!(await describeStack(this.name))) return;
+    throw new Unfit(
+      `there is a stack ${this.name} already`,
+      "the benchmark deploys a stack of its own and destroys it; another benchmark may be running",
+      `if that one was interrupted: npm run destroy -- --stack ${this.name}; or take another --stack`,
+    );
+  }
+
+  /** Deploys with what is `wanted` besides the usual; again, converges to it. */
+  async start(wanted: Record<string, string | number>): Promise<void> {
+    this.ports ??= { portOffset: await freeOffset() };
+    const settings = Object.entries({ ...usual, ...this.ports, ...wanted });
+    const assignments = [...settings.map(([key, value]) => `${key}=${value}`), ...this.config];
+    await this.run("start", "--runner", this.runner, ...assignments.flatMap(asOption));
+  }
+
+  /** Ends the services, removes the data, and what is left of the stack's folder; once. */
+  destroy(): Promise<void> {
+    return (this.destroyed ??= this.remove());
+  }
+
+  private async remove(): Promise<void> {
+    if (await describeStack(this.name)) await this.run("destroy");
+    fs.rmSync(stackFolder(this.name), { recursive: true, force: true });
+  }
+
+  /** What the stack is deployed with. */
+  async settings(): Promise<Settings> {
+    return settingsOf(await this.configuration());
+  }
+
+  /** What the jobs of a workload would be told by `npm start`, by engine: secrets included. */
+  async jobs(workload: string): Promise<Map<string, Record<string, unknown>>> {
+    const everyEngine = await this.configuration("engines=");
+    const declared = await declaredRuns(readProject(), this.name, everyEngine);
+    const jobs = new Map<string, Record<string, unknown>>();
+    for (const [name, { spec }] of declared) {
+      if (!name.endsWith(`/${workload}`)) continue;
+      const run = spec as RunSpec;
+      const connection = await executorOf(this.name).connection(run.cluster);
+      jobs.set(run.engine, { ...connection, ...jobSpec(run, "bench") });
+    }
+    return jobs;
+  }
+
+  private configuration(...changed: string[]): Promise<Configuration> {
+    const secret = () => stackPassphrase(this.name).text;
+    return loadConfiguration(readProject(), this.name, changed, secret);
+  }
+
+  private async run(verb: string, ...args: string[]): Promise<void> {
+    const argv = ["cli/main.mjs", verb, "--stack", this.name, ...args];
+    const code = await new Promise<number | null>((resolve, reject) => {
+      spawn(process.execPath, argv, { cwd: checkout, stdio: ["ignore", 2, 2] })
+        .once("error", reject)
+        .once("exit", resolve);
+    });
+    if (code === 0) return;
+    throw new UserError(
+      `npm run ${verb} -- --stack ${this.name} ended with ${code}`,
+      "there is nothing to measure on",
+      "see its last lines above",
+    );
+  }
+}
+
+const asOption = (assignment: string) => ["--config", assignment];
+
+/** Ports beside those of stacks that stand where the usual ones are. */
+export async function freeOffset(): Promise<number> {
+  const portsAt = (offset: number) => listeners(offset, 2).map(({ port }) => port);
+  const free = await nextFreeOffset(14_900, portsAt);
+  if (free !== undefined) return free;
+  throw new UserError(
+    "no portOffset is free",
+    "the benchmark's stack needs ports",
+    "destroy another stack",
+  );
+}

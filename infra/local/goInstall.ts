@@ -1,0 +1,57 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { shortHash } from "../canonical";
+import { lockFile, lockHash } from "../locks";
+import { ensureEntry, entryFolder, type Build, type Entry } from "./caches";
+import { goOnPath } from "./machine/go";
+import { runBuild, type BuildLog } from "./processes/builds";
+import { downloadEnvironment } from "./processes/environment";
+import { ensureUv } from "./uv";
+
+/**
+ * Builds a program from its Go module into the build's folder, with the machine's Go or one from a
+ * Python package.
+ *
+ * @param module such as `github.com/minio/minio@v1.2.3`
+ * @param flags more of `go install`'s
+ * @throws UserError when it cannot be downloaded or built
+ */
+export async function installGo(
+  { folder, log, pidFile }: Build,
+  module: string,
+  flags: readonly string[] = [],
+): Promise<void> {
+  const go = goOnPath() ?? (await goFromPackage(log));
+  // Kept when the build is cut short, so that the next one goes on from there.
+  const work = `${folder}.go`;
+  const temporary = path.join(work, "tmp");
+  fs.mkdirSync(temporary, { recursive: true });
+  await runBuild(log, {
+    argv: [go, ...["install", "-trimpath", "-modcacherw", "-buildvcs=false", ...flags], module],
+    env: {
+      ...downloadEnvironment(),
+      CGO_ENABLED: "0",
+      GOTOOLCHAIN: "local",
+      GOFLAGS: "",
+      GOBIN: folder,
+      GOTMPDIR: temporary,
+      GOPATH: path.join(work, "path"),
+      GOMODCACHE: path.join(work, "modules"),
+      GOCACHE: path.join(work, "build"),
+    },
+    pidFile,
+    advice:
+      "see that this machine reaches a Go module proxy (GOPROXY names another, https_proxy a proxy), " +
+      "then run the same command again",
+  });
+  fs.rmSync(work, { recursive: true, force: true });
+}
+
+async function goFromPackage(log: BuildLog): Promise<string> {
+  const uv = await ensureUv(log);
+  const entry: Entry = `go/${shortHash([lockHash("go"), uv.python.version, process.arch, process.platform])}`;
+  await ensureEntry(entry, log, async (build) => {
+    await uv.environment(build, [lockFile("go")]);
+  });
+  return path.join(entryFolder(entry), "bin", "go");
+}
