@@ -7,7 +7,7 @@ is planned, scheduled or spilled. Engines are held against the ceiling of their 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, ClassVar
 
@@ -17,120 +17,84 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engine_comparison.batches import ModelTask, fetched_ahead
-from engine_comparison.engines import Context, Engine
+from engine_comparison.engines import Engine
 from engine_comparison.images import Decoded, decode_batch, decode_rest
 from engine_comparison.workloads import load as load_workload
 from engine_comparison.workloads.image_inputs import REJECTED, ImageWorkload, read_metadata
 
 Files = Sequence[bytes | None]
+Batches = Sequence[Sequence[str]]
+Decode = Callable[[Files, int], Decoded]
+
+
+def decode_by_daft(files: Files, size: int) -> Decoded:
+    """Decode and resize by Daft, as the engine does, and let the one rule decide about rejects."""
+    import daft
+
+    given = daft.Series.from_arrow(pa.array(files, pa.large_binary()))
+    images = given.image.decode(on_error="null", mode="RGB").image.resize(size, size)
+    storage = images.cast(daft.DataType.image("RGB", size, size)).to_arrow().storage
+    pixels = iter(np.asarray(storage.flatten()).reshape(-1, size, size, 3))
+    own = [next(pixels) if there else None for there in storage.is_valid().to_pylist()]
+    return decode_rest(files, own, size)
 
 
 class Loop:
     """The bare loop, as it is in each of the processes."""
 
-    def __init__(self, task: ModelTask) -> None:
-        """Load the model and open the store."""
-        self.workload, self.session = task.image_workload(), task.session()
-        self.read = task.reader()
+    def __init__(self, task: ModelTask, decode: Decode, keeps: bool) -> None:
+        """Load the model and open the store; `keeps` fetches for the first sample only."""
+        self._workload, self._session = task.image_workload(), task.session()
+        self._read, self._decode, self._keeps = task.reader(), decode, keeps
+        self._kept: list[tuple[Sequence[str], list[bytes | None]]] = []
 
-    def fetch(self, batches: Sequence[Sequence[str]]) -> Iterator[tuple[Sequence[str], Files]]:
-        """Fetch the batches' files, some ahead."""
-        return fetched_ahead(batches, self.read)
-
-    def decode(self, files: Files) -> Decoded:
-        """Decode by Pillow."""
-        return decode_batch(files, self.session.size)
-
-    def answer(self, batches: Sequence[Sequence[str]]) -> list[pa.RecordBatch]:
-        """Answer a share of the images."""
+    def answer(self, batches: Batches) -> list[pa.RecordBatch]:
+        """Answer a share of the images, the same in every sample."""
+        fetched = self._kept or fetched_ahead(batches, self._read)
+        if self._keeps:
+            self._kept = fetched = list(fetched)
+        size = self._session.size
         return [
-            self.workload.infer_decoded(self.session, urls, self.decode(files))
-            for urls, files in self.fetch(batches)
+            self._workload.infer_decoded(self._session, urls, self._decode(files, size))
+            for urls, files in fetched
         ]
-
-
-class DaftLoop(Loop):
-    """The same with Daft's own decoder."""
-
-    def decode(self, files: Files) -> Decoded:
-        """Decode and resize by Daft, and let the one rule decide about rejects."""
-        import daft
-
-        size = self.session.size
-        decoded = daft.Series.from_arrow(pa.array(files, pa.large_binary())).image.decode(
-            on_error="null", mode="RGB"
-        )
-        images = decoded.image.resize(size, size).cast(daft.DataType.image("RGB", size, size))
-        storage = images.to_arrow().storage
-        pixels = iter(np.asarray(storage.flatten()).reshape(-1, size, size, 3))
-        own = [next(pixels) if there else None for there in storage.is_valid().to_pylist()]
-        return decode_rest(files, own, size)
-
-
-class MemoryLoop(Loop):
-    """The same with files that were fetched once: what fetching and the store cost is the rest."""
-
-    def __init__(self, task: ModelTask) -> None:
-        """Start with no files."""
-        super().__init__(task)
-        self._kept: dict[str, bytes | None] = {}
-
-    def fetch(self, batches: Sequence[Sequence[str]]) -> Iterator[tuple[Sequence[str], Files]]:
-        """Hand out what is there; the first sample fetches."""
-        for urls in batches:
-            missing = [url for url in urls if url not in self._kept]
-            for some, files in fetched_ahead([missing], self.read):
-                self._kept.update(zip(some, files, strict=True))
-            yield urls, [self._kept[url] for url in urls]
 
 
 _loop: Loop
 
 
-def _make(loop: type[Loop], task: ModelTask) -> None:
+def _make(*given: Any) -> None:
     global _loop
-    _loop = loop(task)
+    _loop = Loop(*given)
 
 
-def _answer(batches: Sequence[Sequence[str]]) -> list[pa.RecordBatch]:
+def _answer(batches: Batches) -> list[pa.RecordBatch]:
     return _loop.answer(batches)
 
 
 class Ceiling(Engine):
-    """See the module."""
+    """Bare loops with Pillow's decoder."""
 
     name: ClassVar[str] = "ceiling"
-    label: ClassVar[str] = "Bare loop"
     packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "pyarrow", "pillow")
-    loop: ClassVar[type[Loop]] = Loop
 
-    def __init__(self, context: Context) -> None:
-        """Nothing is started yet."""
-        super().__init__(context)
-        self._pools: list[ProcessPoolExecutor] = []
+    def loop(self) -> tuple[Decode, bool]:
+        """How a loop decodes, and whether it keeps what it has fetched."""
+        return decode_batch, False
 
     def start(self) -> None:
         """One process a core, each of which loads the model and keeps to its own images."""
-        context = multiprocessing.get_context("spawn")
         workload = load_workload(self.context.spec["workload"])
         assert isinstance(workload, ImageWorkload)
-        task = ModelTask.of(self.context.spec, workload)
-        self._pools = [
-            ProcessPoolExecutor(1, context, _make, (self.loop, task))
-            for _ in range(self.context.threads)
-        ]
+        given = (ModelTask.of(self.context.spec, workload), *self.loop())
+        spawning = multiprocessing.get_context("spawn")
+        cores = range(self.context.threads)
+        self._pools = [ProcessPoolExecutor(1, spawning, _make, given) for _ in cores]
         for started in [pool.submit(_answer, []) for pool in self._pools]:
             started.result()
 
     def image_predictions(self, workload: ImageWorkload, output: str) -> None:
-        """Labels of all images in the list."""
-        self._images(workload, output)
-
-    def image_embeddings(self, workload: ImageWorkload, output: str) -> None:
-        """Vectors of all images in the list."""
-        self._images(workload, output)
-
-    def _images(self, workload: ImageWorkload, output: str) -> None:
+        """Labels or vectors of all images in the list."""
         store, size = self.context.filesystem, self.context.batch_size
         urls = read_metadata(store, self.context.bucket("images")).column("image_url").to_pylist()
         batches = [urls[at : at + size] for at in range(0, len(urls), size)]
@@ -143,6 +107,8 @@ class Ceiling(Engine):
         with store.open_output_stream(f"{output}/part-0.parquet") as stream:
             pq.write_table(accepted, stream)
 
+    image_embeddings = image_predictions
+
     def persists(self) -> str:
         """See `Engine.persists`."""
         return "a process a core with the session of the model"
@@ -153,20 +119,26 @@ class Ceiling(Engine):
 
     def stop(self) -> None:
         """End the processes."""
-        for pool in self._pools:
+        for pool in getattr(self, "_pools", []):
             pool.shutdown(cancel_futures=True)
 
 
 class DaftCeiling(Ceiling):
-    """The bare loop with Daft's decoder."""
+    """Bare loops with Daft's decoder."""
 
     name: ClassVar[str] = "ceiling-daft"
     packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "pyarrow", "daft")
-    loop: ClassVar[type[Loop]] = DaftLoop
+
+    def loop(self) -> tuple[Decode, bool]:
+        """By Daft."""
+        return decode_by_daft, False
 
 
 class MemoryCeiling(Ceiling):
-    """The bare loop without fetching."""
+    """Bare loops with Pillow's decoder that fetch once."""
 
     name: ClassVar[str] = "ceiling-memory"
-    loop: ClassVar[type[Loop]] = MemoryLoop
+
+    def loop(self) -> tuple[Decode, bool]:
+        """By Pillow, kept."""
+        return decode_batch, True

@@ -15,7 +15,9 @@ import pytest
 from pyarrow import fs
 
 import engine_comparison
+from bench.harness import run_benchmark
 from engine_comparison import oracle, workloads
+from engine_comparison.protocol import Channel
 from engine_comparison.store import list_files, list_parquet, open_store
 
 BUCKETS = {"lake": "lake", "images": "bucket", "warehouse": "warehouse", "output": "output"}
@@ -138,6 +140,34 @@ def test_every_workload_is_verified_and_published(
         assert session["intraOpThreads"] == 1
     if decode == "shared":
         assert result["deviations"]["embedding"] < 1e-5
+
+
+@pytest.mark.usefixtures("oracles")
+@pytest.mark.parametrize(
+    ("workload", "contenders"),
+    [
+        ("taxi-report", ["duckdb"]),
+        ("image-predictions", ["ceiling"]),
+        ("image-embeddings", ["ceiling-daft", "ceiling-memory"]),
+    ],
+)
+def test_what_the_benchmark_compares_with_does_the_same_work(
+    minio: dict[str, Any],
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workload: str,
+    contenders: list[str],
+):
+    monkeypatch.setenv("PYTHONPATH", str(PACKAGE.parent))
+    spec = {**spec_of(minio, model_folder, workload), "scratch": str(tmp_path)}
+    given = [{"name": one, "kind": "engine", "engine": one, "spec": spec} for one in contenders]
+    with open(os.devnull, "w", encoding="utf-8") as nobody:
+        found = run_benchmark(Channel(nobody), {"rounds": 1, "contenders": given})
+    for one in found["contenders"]:
+        assert one["verified"]["rows"] > 0
+        assert [sample["kind"] for sample in one["samples"]] == ["first", "hot"]
+        assert one["startUpSeconds"] > 0
 
 
 @pytest.mark.usefixtures("oracles")
