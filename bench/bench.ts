@@ -13,13 +13,13 @@ import { tableOf } from "./render";
 import { BenchStack } from "./stack";
 
 export const bench: Verb = {
-  usage: "[--only name[,name]] [--rows n[,n]] [--photos n] [--samples n] [--json]",
+  usage: "[--only name[,name]] [--rows n[,n]] [--photos n[,n]] [--samples n] [--json]",
   summary: "measure the engines and the program side by side, on a stack made for it",
   help: [
     "--only        some of these, by default all but the last:",
     ...benchmarks.map(({ name, what }) => `                ${name.padEnd(18)} ${what}`),
     "--rows        trips; several sizes after commas; default 12000000",
-    "--photos      default 1000",
+    "--photos      as --rows; default 1000",
     "--samples     hot samples of each contender; default 5 to 9, as the benchmark needs",
     "--json        prints one JSON object with every sample",
     "--config      sets a key of docs/configuration.md for the stack",
@@ -53,18 +53,20 @@ async function runBench(args: Arguments): Promise<number> {
     for (const each of chosen) {
       console.error(`\n=== ${each.name}`);
       try {
-        sections.push(await sectionOf(each, { ...options, stack, deployed }));
-        show(sections.at(-1)!, args.flag("json"));
+        const section = await sectionOf(each, { ...options, stack, deployed });
+        sections.push(section);
+        show(section, args.flag("json") ? console.error : console.log);
+        writeDown(section);
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         failures.push(`${each.name}: ${error.message}`);
-        console.error(failures.at(-1));
+        console.error("failed; it is told again at the end");
       }
     }
   } finally {
     await stack.destroy();
   }
-  record(sections, args.flag("json"));
+  if (args.flag("json")) console.log(JSON.stringify(everything(sections), undefined, 2));
   for (const failure of failures) console.error(failure);
   return failures.length === 0 ? 0 : 1;
 }
@@ -83,11 +85,15 @@ export function chosenBenchmarks(only: string | undefined): readonly Benchmark[]
 export function optionsOf(args: Arguments): Options {
   const samples = args.value("samples");
   return {
-    rows: (args.value("rows") ?? "12000000").split(",").map((text) => wholeNumber("rows", text)),
-    photos: wholeNumber("photos", args.value("photos") ?? "1000"),
+    rows: sizes("rows", args.value("rows") ?? "12000000"),
+    photos: sizes("photos", args.value("photos") ?? "1000"),
     ...(samples === undefined ? {} : { samples: wholeNumber("samples", samples) }),
     config: args.values("config"),
   };
+}
+
+function sizes(option: string, text: string): number[] {
+  return text.split(",").map((one) => wholeNumber(option, one));
 }
 
 function wholeNumber(option: string, text: string): number {
@@ -105,7 +111,7 @@ function deployer(stack: BenchStack, chosen: readonly Benchmark[], options: Opti
     const before = standing ?? {
       workloads: ["taxi-report", ...images].join(","),
       taxiRows: tables ? options.rows[0] : 12_000,
-      photos: images.length > 0 ? options.photos : 1,
+      photos: images.length > 0 ? options.photos[0] : 1,
     };
     const now = { ...before, ...wanted };
     if (standing && JSON.stringify(standing) === JSON.stringify(now)) return;
@@ -128,11 +134,11 @@ async function sectionOf(
 }
 
 function progress(phase: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${phase.slice(0, 100)}`);
+  const line = phase.slice(0, 100);
+  process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
 }
 
-function show({ tables, notes }: Section, json: boolean): void {
-  const say = json ? console.error : console.log;
+function show({ tables, notes }: Section, say: (line: string) => void): void {
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
   for (const { title, rows, legend } of tables) {
     say(`\n${title}\n`);
@@ -142,16 +148,23 @@ function show({ tables, notes }: Section, json: boolean): void {
   for (const note of notes) say(note);
 }
 
-/** Puts the sections into the document, and prints all that was measured where that is asked for. */
-function record(sections: readonly Section[], json: boolean): void {
-  const code = codeVersion();
-  const command = `npm run bench${process.argv.length > 2 ? " -- " : ""}${process.argv.slice(2).join(" ")}`;
-  let text = fs.readFileSync(documentFile, "utf8");
-  for (const section of sections) text = withSection(text, section, { command, ...code });
-  fs.writeFileSync(documentFile, text);
-  if (!json) return;
-  const measured = sections.map(({ name, at, notes, tables }) => {
-    return { name, at, notes, tables: tables.map(({ data }) => data) };
+/** Puts a section into the document. */
+function writeDown(section: Section): void {
+  const page = fs.readFileSync(documentFile, "utf8");
+  fs.writeFileSync(
+    documentFile,
+    withSection(page, section, { command: command(), ...codeVersion() }),
+  );
+}
+
+/** All that was measured, for a script. */
+function everything(sections: readonly Section[]) {
+  const benchmarks = sections.map(({ tables, ...section }) => {
+    return { ...section, tables: tables.map(({ data }) => data) };
   });
-  console.log(JSON.stringify({ command, code, benchmarks: measured }, undefined, 2));
+  return { command: command(), code: codeVersion(), benchmarks };
+}
+
+function command(): string {
+  return ["npm run bench", ...process.argv.slice(2)].join(" ").replace("bench ", "bench -- ");
 }

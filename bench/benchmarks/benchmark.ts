@@ -4,9 +4,10 @@ import type { BenchStack } from "../stack";
 
 /** What the command line asks for. */
 export interface Options {
-  /** Sizes of `taxi-report`, and of what else has trips the first of them. */
+  /** Trips: a table each, of `datasets` for the first. */
   readonly rows: readonly number[];
-  readonly photos: number;
+  /** Photographs: a table each. */
+  readonly photos: readonly number[];
   /** Hot samples of each contender, where it is not the benchmark's own number. */
   readonly samples?: number;
   /** `key=value` for the stacks. */
