@@ -57,14 +57,14 @@ function byEmbedded(stack: string, scratch: string, commands: number): Contender
     {
       name: "npm start",
       kind: "command",
-      argv: ["node", "cli/main.mjs", "start", "--stack", stack],
+      argv: [process.execPath, "cli/main.mjs", "start", "--stack", stack],
       environment: folders(),
       against: ["bare program"],
     },
     {
       name: "bare program",
       kind: "command",
-      argv: ["node", "--import", "tsx", "bench/bare/up.ts", path.join(scratch, "embedded")],
+      argv: [process.execPath, "--import", "tsx", "bench/bare/up.ts", path.join(scratch, "embedded")],
       environment: { BARE_COMMANDS: String(commands) },
     },
   ];

@@ -65,7 +65,7 @@ async function uploaders(
   const ours: Contender = {
     name: "upload step",
     kind: "command",
-    argv: ["node", "--import", "tsx", "infra/storage/steps/upload.ts", "create"],
+    argv: [process.execPath, "--import", "tsx", "infra/storage/steps/upload.ts", "create"],
     environment: {
       ...folders(),
       ENGINE_COMPARISON_STACK: stack.name,

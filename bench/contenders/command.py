@@ -35,10 +35,10 @@ class Command(Contender):
             delete_prefix(self._store, self._uploads["prefix"])
 
     def execute(self) -> float:
-        """Run the command to its end.
+        """Run the command to its end, and count what arrived.
 
         Raises:
-            UserError: It fails.
+            UserError: It fails, or what arrived is not what was to be uploaded.
         """
         environment = {**os.environ, **self._environment}
         codes: list[int] = []
@@ -55,14 +55,14 @@ class Command(Contender):
                 "A command that fails has no time.",
                 "The log has what it said.",
             )
+        self._found = self._count()
         return seconds
 
     def verify(self) -> dict[str, Any]:
-        """Count what arrived.
+        """What arrived."""
+        return self._found
 
-        Raises:
-            UserError: It is not what was to be uploaded.
-        """
+    def _count(self) -> dict[str, Any]:
         if not self._store or not self._uploads:
             return {}
         there = list_files(self._store, self._uploads["prefix"])
