@@ -1,17 +1,7 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import * as path from "node:path";
-import { Transform } from "node:stream";
 import type { Client } from "minio";
 import { UserError } from "../userError";
 import { listObjects } from "./client";
-
-/** One file of a dataset: its key in the bucket, its size in bytes and its SHA-256 in hex. */
-export interface ManifestEntry {
-  readonly path: string;
-  readonly bytes: number;
-  readonly sha256: string;
-}
+import { sha256Metadata, upload, type ManifestEntry } from "./upload";
 
 export interface SyncResult {
   readonly files: number;
@@ -20,8 +10,8 @@ export interface SyncResult {
   readonly removed: number;
 }
 
-const parallel = 8;
-const sha256Header = "sha256";
+/** Files on their way at a time: with fewer, the store waits for this process. */
+const parallel = 32;
 
 /**
  * Makes the objects under the prefixes that a dataset owns equal to its manifest: uploads what
@@ -60,30 +50,7 @@ async function listAll(client: Client, bucket: string, owns: readonly string[]) 
 
 async function isEqual(client: Client, bucket: string, entry: ManifestEntry): Promise<boolean> {
   const { metaData } = await client.statObject(bucket, entry.path);
-  return metaData[sha256Header] === entry.sha256;
-}
-
-async function upload(client: Client, bucket: string, folder: string, entry: ManifestEntry) {
-  const hash = createHash("sha256");
-  const hashed = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      done(null, chunk);
-    },
-  });
-  const file = createReadStream(path.join(folder, entry.path));
-  file.on("error", (error) => hashed.destroy(error));
-  await client.putObject(bucket, entry.path, file.pipe(hashed), entry.bytes, {
-    [sha256Header]: entry.sha256,
-  });
-  if (hash.digest("hex") !== entry.sha256) {
-    await client.removeObject(bucket, entry.path);
-    throw new UserError(
-      `${entry.path} is not the file that its manifest lists (SHA-256 differs)`,
-      "every engine must read the same, known input",
-      "run `npm run caches -- --clear` with no stack standing, then `npm start`",
-    );
-  }
+  return metaData[sha256Metadata] === entry.sha256;
 }
 
 async function removeUnlisted(

@@ -3,7 +3,8 @@ import * as path from "node:path";
 import { datasetFolder } from "../../folders";
 import { runStep } from "../../runStep";
 import { explained, removePrefix, storeClient } from "../client";
-import { sync, type ManifestEntry } from "../sync";
+import { sync } from "../sync";
+import type { ManifestEntry } from "../upload";
 
 interface Spec {
   readonly dataset: string;
