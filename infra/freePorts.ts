@@ -1,5 +1,5 @@
 import * as net from "node:net";
-import { mostPortOffset } from "./settings";
+import { mostPortOffset } from "./ports";
 
 /** Whether a port of the loopback interface can be listened on now. */
 export function isFree(port: number): Promise<boolean> {

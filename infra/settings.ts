@@ -1,11 +1,9 @@
 import * as z from "zod";
+import { mostPortOffset } from "./ports";
 import { quoted, UserError } from "./userError";
 
 /** The prefix of this project's keys in a stack's configuration. */
 export const namespace = "engine-comparison";
-
-/** With a higher one, ports would not fit below 65536. */
-export const mostPortOffset = 40_000;
 
 /** The roles of target docker's containers. */
 export const containerRoles = [

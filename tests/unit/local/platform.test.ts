@@ -73,7 +73,7 @@ describe("target local", () => {
       if (type !== "command:local:Command") continue;
       expect(inputs.triggers, name).toBeUndefined();
       expect(inputs.create, name).toMatch(
-        /^exec node --import tsx infra\/(local|credentials)\/steps\/\w+\.ts create$/,
+        /^exec node --require tsx\/cjs infra\/(local|credentials)\/steps\/\w+\.ts create$/,
       );
       expect(inputs.update, name).toMatch(/ update$/);
       expect(inputs.delete, name).toMatch(/ delete$/);
