@@ -64,7 +64,13 @@ function byEmbedded(stack: string, scratch: string, commands: number): Contender
     {
       name: "bare program",
       kind: "command",
-      argv: [process.execPath, "--import", "tsx", "bench/bare/up.ts", path.join(scratch, "embedded")],
+      argv: [
+        process.execPath,
+        "--import",
+        "tsx",
+        "bench/bare/up.ts",
+        path.join(scratch, "embedded"),
+      ],
       environment: { BARE_COMMANDS: String(commands) },
     },
   ];
