@@ -5,7 +5,7 @@ import { datasetFolder } from "../../infra/folders";
 import { readStanding } from "../../infra/standing";
 import { ownBuckets } from "../../infra/storage/buckets";
 import { explained, listObjects, storeClient } from "../../infra/storage/client";
-import type { ManifestEntry } from "../../infra/storage/sync";
+import type { ManifestEntry } from "../../infra/storage/upload";
 import { UserError } from "../../infra/userError";
 import { makingStep, workloadOf, type DatasetName } from "../../pipelines/workloads";
 import { check, logs, npm, stands, type Check, type Named, type Patient } from "./check";
