@@ -61,6 +61,6 @@ describe("the scripts of steps", () => {
   });
 
   it("are started in the way that states say", () => {
-    expect(read("infra/step.ts")).toContain("exec node --import tsx ${args.script} ${name}");
+    expect(read("infra/step.ts")).toContain("exec node --require tsx/cjs ${args.script} ${name}");
   });
 });
