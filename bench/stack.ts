@@ -28,13 +28,14 @@ export class BenchStack {
     private readonly runner: "embedded" | "pulumi" = "embedded",
   ) {}
 
-  /** @throws Unfit where there is such a stack: what it holds is not ours to destroy */
+  /** @throws Unfit where anything of such a stack is there: it is not ours to remove */
   async mustBeNew(): Promise<void> {
-    if (!(await describeStack(this.name))) return;
+    const folder = stackFolder(this.name);
+    if (!(await describeStack(this.name)) && !fs.existsSync(folder)) return;
     throw new Unfit(
-      `there is a stack ${this.name} already`,
-      "the benchmark deploys a stack of its own and destroys it; another benchmark may be running",
-      `if that one was interrupted: npm run destroy -- --stack ${this.name}; or take another --stack`,
+      `there is a stack ${this.name} already, in ${folder}`,
+      "the benchmark deploys a stack of its own and removes it; another benchmark may be running",
+      `after one that was cut short: npm run destroy -- --stack ${this.name}, and remove that folder`,
     );
   }
 
