@@ -38,7 +38,7 @@ function rowsOf({ work, ...outcome }: Outcome): string[][] {
     ],
     ...figuresOf({ work, ...outcome }).map((row) => [
       row.name,
-      number(row.startUpSeconds),
+      row.startUpSeconds < 0.001 ? "" : number(row.startUpSeconds),
       number(row.firstSeconds),
       number(row.median.value),
       between(row.median),

@@ -12,6 +12,7 @@ async function main(stackFolder: string): Promise<void> {
     passphrase: "",
     onEvent: () => {},
   });
+  for (const error of outcome.errors) console.error(error);
   process.exitCode = outcome.ok ? 0 : 1;
 }
 

@@ -5,7 +5,7 @@ import { shortHash } from "../../infra/canonical";
 import { executorOf } from "../../infra/executorOf";
 import { cacheFolder, datasetFolder, homeFolder } from "../../infra/folders";
 import { ensureEntry } from "../../infra/local/caches";
-import { installGo } from "../../infra/local/goInstall";
+import { runGo } from "../../infra/local/goBuild";
 import { BuildLog } from "../../infra/local/processes/builds";
 import { UserError } from "../../infra/userError";
 import { bytes, count } from "../../report/format";
@@ -13,7 +13,8 @@ import type { Contender } from "../harness";
 import type { Bench, Benchmark } from "./benchmark";
 
 /** A widely used S3 client, of which its makers say that it is the fastest. */
-const s5cmdModule = "github.com/peak/s5cmd/v2@v2.3.0";
+const s5cmdModule = "github.com/peak/s5cmd/v2";
+const goMod = `module bench\ngo 1.24\nrequire ${s5cmdModule} v2.3.0\n`;
 
 /** What is uploaded: 1.5 GB in a year's files, and as many files of a photo's size as would tire. */
 const loads = [
@@ -114,9 +115,11 @@ function writeFiles(folder: string, files: number, size: number): void {
 
 /** s5cmd, built into the cache from its Go module. @throws UserError where it cannot be had */
 async function builtS5cmd(): Promise<string> {
-  const entry = `s5cmd/${shortHash([s5cmdModule, process.arch, process.platform])}` as const;
+  const entry = `s5cmd/${shortHash([goMod, process.arch, process.platform])}` as const;
   fs.mkdirSync(path.join(cacheFolder(), "s5cmd"), { recursive: true });
   const log = new BuildLog(path.join(cacheFolder(), "s5cmd", "build.log"));
-  const folder = await ensureEntry(entry, log, (build) => installGo(build, s5cmdModule));
+  const folder = await ensureEntry(entry, log, (build) =>
+    runGo(build, ["build", "-mod=mod", "-o", build.folder, s5cmdModule], goMod),
+  );
   return path.join(folder, "s5cmd");
 }

@@ -16,7 +16,7 @@ class Command(Contender):
     """Runs a command.
 
     The spec is `{"argv": [...], "environment": {...}}`; what it uploads is named by
-    `{"uploads": {"store": <that of a job>, "prefix": ..., "files": n, "bytes": n}}`.
+    `{"spec": <that of a job>, "uploads": {"prefix": ..., "files": n, "bytes": n}}`.
     """
 
     def __init__(self, spec: dict[str, Any]) -> None:
@@ -24,7 +24,7 @@ class Command(Contender):
         self._argv: list[str] = spec["argv"]
         self._environment: dict[str, str] = spec.get("environment", {})
         self._uploads: dict[str, Any] | None = spec.get("uploads")
-        self._store = open_store(self._uploads["store"]) if self._uploads else None
+        self._store = open_store(spec["spec"]["store"]) if self._uploads else None
 
     def start(self) -> None:
         """There is nothing to start."""

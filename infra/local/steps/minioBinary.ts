@@ -1,6 +1,6 @@
 import { shortHash } from "../../canonical";
 import { ensureEntry } from "../caches";
-import { installGo } from "../goInstall";
+import { runGo } from "../goBuild";
 import { minioVersion } from "../../locks";
 import { runToolStep } from "./tool";
 
@@ -18,9 +18,7 @@ const linkerFlags = [
 void runToolStep("minio-binary", async (log) => {
   const key = shortHash([minioVersion, linkerFlags, process.arch, process.platform]);
   const entry = `minio/${key}` as const;
-  const flags = ["-ldflags", linkerFlags];
-  await ensureEntry(entry, log, (build) =>
-    installGo(build, `github.com/minio/minio@${minioVersion}`, flags),
-  );
+  const args = ["install", "-ldflags", linkerFlags, `github.com/minio/minio@${minioVersion}`];
+  await ensureEntry(entry, log, (build) => runGo(build, args));
   return { entry, version: minioVersion };
 });

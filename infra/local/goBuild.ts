@@ -9,25 +9,26 @@ import { downloadEnvironment } from "./processes/environment";
 import { ensureUv } from "./uv";
 
 /**
- * Builds a program from its Go module into the build's folder, with the machine's Go or one from a
- * Python package.
+ * Builds a program in the build's folder, with the machine's Go or one from a Python package.
  *
- * @param module such as `github.com/minio/minio@v1.2.3`
- * @param flags more of `go install`'s
- * @throws UserError when it cannot be downloaded or built
+ * @param args of `go`, after `install` or `build`
+ * @param goMod what is to be the go.mod where Go works
+ * @throws UserError when something cannot be downloaded or built
  */
-export async function installGo(
+export async function runGo(
   { folder, log, pidFile }: Build,
-  module: string,
-  flags: readonly string[] = [],
+  [verb, ...args]: readonly string[],
+  goMod?: string,
 ): Promise<void> {
   const go = goOnPath() ?? (await goFromPackage(log));
   // Kept when the build is cut short, so that the next one goes on from there.
   const work = `${folder}.go`;
   const temporary = path.join(work, "tmp");
   fs.mkdirSync(temporary, { recursive: true });
+  if (goMod !== undefined) fs.writeFileSync(path.join(work, "go.mod"), goMod);
   await runBuild(log, {
-    argv: [go, ...["install", "-trimpath", "-modcacherw", "-buildvcs=false", ...flags], module],
+    argv: [go, verb, "-trimpath", "-modcacherw", "-buildvcs=false", ...args],
+    cwd: goMod === undefined ? undefined : work,
     env: {
       ...downloadEnvironment(),
       CGO_ENABLED: "0",
