@@ -41,34 +41,40 @@ export const bench: Verb = {
 async function runBench(args: Arguments): Promise<number> {
   const chosen = chosenBenchmarks(args.value("only"));
   const options = optionsOf(args);
-  const stack = new BenchStack(args.stack, options.config);
+  const stop = stopping();
+  const stack = new BenchStack(args.stack, options.config, stop);
   await stack.mustBeNew();
-  const endings = ["SIGINT", "SIGTERM"] as const;
-  const interrupted = () => void stack.destroy().finally(() => process.exit(1));
-  for (const signal of endings) process.once(signal, interrupted);
   const sections: Section[] = [];
   const failures: string[] = [];
   try {
     const deployed = deployer(stack, chosen, options);
     for (const each of chosen) {
+      if (stop.aborted) break;
       console.error(`\n=== ${each.name}`);
       try {
-        const section = await sectionOf(each, { ...options, stack, deployed });
+        const section = await sectionOf(each, { ...options, stack, deployed, stop });
         sections.push(section);
         show(section, args.flag("json") ? console.error : console.log);
         writeDown(section);
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         failures.push(`${each.name}: ${error.message}`);
-        console.error("failed; it is told again at the end");
+        if (!stop.aborted) console.error("failed; why is told at the end");
       }
     }
   } finally {
     await stack.destroy();
   }
   if (args.flag("json")) console.log(JSON.stringify(everything(sections), undefined, 2));
-  for (const failure of failures) console.error(failure);
+  for (const failure of stop.aborted ? ["interrupted"] : failures) console.error(failure);
   return failures.length === 0 ? 0 : 1;
+}
+
+/** Aborted by Ctrl-C: what runs is ended, and the stack destroyed. */
+function stopping(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => controller.abort());
+  return controller.signal;
 }
 
 /** @throws WrongUse for a name that no benchmark has */
@@ -127,7 +133,8 @@ async function sectionOf(
   const notes: string[] = [];
   const tables = await benchmark.run({
     ...bench,
-    measured: async (comparison) => tableOf(await measure(bench.stack.name, comparison, progress)),
+    measured: async (comparison) =>
+      tableOf(await measure(bench.stack.name, comparison, progress, bench.stop)),
     note: (text) => void notes.push(text),
   });
   return { name: benchmark.name, tables, notes, at: new Date().toISOString() };

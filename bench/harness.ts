@@ -58,12 +58,14 @@ export type Outcome = Omit<Comparison, "contenders"> & {
  * Has the contenders take their samples.
  *
  * @param tell gets what is done now
+ * @param stop aborted: the contenders are ended
  * @throws UserError when one fails, or its output is not right
  */
 export async function measure(
   stack: string,
   { contenders, ...comparison }: Comparison,
   tell: (phase: string) => void,
+  stop: AbortSignal,
 ): Promise<Outcome> {
   const { rounds, title } = comparison;
   const result = await runJob(executorOf(stack), {
@@ -73,6 +75,7 @@ export async function measure(
     seconds: null,
     log: path.join(stackFolder(stack), "logs", "bench.log"),
     onPhase: (phase) => tell(`${title}: ${phase}`),
+    stop,
   });
   const found = result as unknown as { contenders: Measured[]; host: Host };
   const against = new Map(contenders.map((one) => [one.name, one.against]));

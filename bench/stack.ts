@@ -19,12 +19,12 @@ const usual = { target: "local", gpu: "off", engines: "baseline", warmup: 0, rep
 
 /** The benchmark's own stack, deployed and destroyed by the commands that a user would type. */
 export class BenchStack {
-  private destroyed: Promise<void> | undefined;
   private ports: Record<string, number> | undefined;
 
   constructor(
     readonly name: string,
     private readonly config: readonly string[],
+    private readonly stop: AbortSignal,
     private readonly runner: "embedded" | "pulumi" = "embedded",
   ) {}
 
@@ -47,12 +47,8 @@ export class BenchStack {
     await this.run("start", "--runner", this.runner, ...assignments.flatMap(asOption));
   }
 
-  /** Ends the services, removes the data, and what is left of the stack's folder; once. */
-  destroy(): Promise<void> {
-    return (this.destroyed ??= this.remove());
-  }
-
-  private async remove(): Promise<void> {
+  /** Ends the services, removes the data, and what is left of the stack's folder. */
+  async destroy(): Promise<void> {
     if (await describeStack(this.name)) await this.run("destroy");
     fs.rmSync(stackFolder(this.name), { recursive: true, force: true });
   }
@@ -84,9 +80,9 @@ export class BenchStack {
   private async run(verb: string, ...args: string[]): Promise<void> {
     const argv = ["cli/main.mjs", verb, "--stack", this.name, ...args];
     const code = await new Promise<number | null>((resolve, reject) => {
-      spawn(process.execPath, argv, { cwd: checkout, stdio: ["ignore", 2, 2] })
-        .once("error", reject)
-        .once("exit", resolve);
+      const child = spawn(process.execPath, argv, { cwd: checkout, stdio: ["ignore", 2, 2] });
+      child.once("error", reject).once("exit", resolve);
+      if (verb === "start") this.stop.addEventListener("abort", () => child.kill("SIGINT"));
     });
     if (code === 0) return;
     throw new UserError(

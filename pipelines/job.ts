@@ -27,6 +27,8 @@ export interface JobArgs {
   readonly onPhase?: (phase: string) => void;
   /** Answers a job that asks what it was measured to use, being told that it cannot see it. */
   readonly onMeasure?: () => object;
+  /** Aborted: the job is ended. */
+  readonly stop?: AbortSignal;
 }
 
 /**
@@ -59,6 +61,7 @@ export async function runJob(
     }) + "\n",
   );
   leader.stderr.pipe(log, { end: false });
+  args.stop?.addEventListener("abort", () => leader.stdin.end());
 
   const ended = new Promise<string>((resolve, reject) => {
     leader.on("error", reject);

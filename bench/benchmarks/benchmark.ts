@@ -17,6 +17,8 @@ export interface Options {
 /** What a benchmark works with. */
 export interface Bench extends Options {
   readonly stack: BenchStack;
+  /** Aborted: the user wants no more. */
+  readonly stop: AbortSignal;
   /** Deploys the stack with the data of these workloads, unless it stands so. */
   deployed(settings?: Record<string, string | number>): Promise<void>;
   /** Has a comparison's contenders take their samples. */

@@ -31,7 +31,12 @@ export const noChange: Benchmark = {
         bench.note("`pulumi up` is left out: there is no Pulumi CLI on PATH.");
         return tables;
       }
-      const other = new BenchStack(`${bench.stack.name}-pulumi`, bench.config, "pulumi");
+      const other = new BenchStack(
+        `${bench.stack.name}-pulumi`,
+        bench.config,
+        bench.stop,
+        "pulumi",
+      );
       await other.mustBeNew();
       try {
         await other.start({ taxiRows: 12_000, photos: 1 });

@@ -11,7 +11,7 @@ import { UserError } from "../../infra/userError";
 import { bytes, number } from "../../report/format";
 import { BenchStack, freeOffset } from "../stack";
 import type { Table } from "../render";
-import type { Benchmark } from "./benchmark";
+import type { Bench, Benchmark } from "./benchmark";
 import { longestChain, type Step } from "./chain";
 
 export const setUp: Benchmark = {
@@ -24,10 +24,10 @@ export const setUp: Benchmark = {
       path.join(path.dirname(cacheFolder()), "engine-comparison-empty-"),
     );
     process.env.ENGINE_COMPARISON_CACHE = cache;
-    const stack = new BenchStack(`${bench.stack.name}-set-up`, bench.config);
+    const stack = new BenchStack(`${bench.stack.name}-set-up`, bench.config, bench.stop);
     try {
       await stack.mustBeNew();
-      return [await setUpTable(stack.name, bench.config)];
+      return [await setUpTable(stack.name, bench)];
     } finally {
       await stack.destroy();
       fs.rmSync(cache, { recursive: true, force: true });
@@ -37,7 +37,7 @@ export const setUp: Benchmark = {
   },
 };
 
-async function setUpTable(stack: string, config: readonly string[]): Promise<Table> {
+async function setUpTable(stack: string, { config, stop }: Bench): Promise<Table> {
   const settings = ["gpu=off", `portOffset=${await freeOffset()}`, ...config];
   const options = settings.flatMap((one) => ["--config", one]);
   const argv = ["--stack", stack, "--runner", "embedded", ...options];
@@ -50,8 +50,7 @@ async function setUpTable(stack: string, config: readonly string[]): Promise<Tab
     const span = spans.get(event.urn) ?? { start: at, end: at };
     spans.set(event.urn, { ...span, end: at });
   };
-  const never = new AbortController().signal;
-  const outcome = await runner.up({ onEvent, stop: never, kill: never });
+  const outcome = await runner.up({ onEvent, stop, kill: stop });
   if (!outcome.ok) {
     throw new UserError(
       outcome.errors.join("\n"),
