@@ -39,7 +39,7 @@ export const noChange: Benchmark = {
       );
       await other.mustBeNew();
       try {
-        await other.start({ taxiRows: 12_000, photos: 1 });
+        await other.start({ workloads: "taxi-report", taxiRows: 12_000 });
         const contenders = byPulumi(other.name, scratch, commands);
         tables.push(await bench.measured({ title: `${title}, Pulumi CLI`, rounds, contenders }));
       } finally {
