@@ -10,6 +10,7 @@ import { executorOf } from "../infra/executorOf";
 import { checkout, stackFolder } from "../infra/folders";
 import { nextFreeOffset } from "../infra/freePorts";
 import { listeners } from "../infra/local/listeners";
+import { portsOfNeighbours } from "../infra/neighbours";
 import type { Settings } from "../infra/settings";
 import { UserError } from "../infra/userError";
 import { jobSpec, type RunSpec } from "../pipelines/runSpec";
@@ -41,7 +42,7 @@ export class BenchStack {
 
   /** Deploys with what is `wanted` besides the usual; again, converges to it. */
   async start(wanted: Record<string, string | number>): Promise<void> {
-    this.ports ??= { portOffset: await freeOffset() };
+    this.ports ??= { portOffset: await freeOffset(this.name) };
     const settings = Object.entries({ ...usual, ...this.ports, ...wanted });
     const assignments = [...settings.map(([key, value]) => `${key}=${value}`), ...this.config];
     await this.run("start", "--runner", this.runner, ...assignments.flatMap(asOption));
@@ -96,9 +97,9 @@ export class BenchStack {
 const asOption = (assignment: string) => ["--config", assignment];
 
 /** Ports beside those of stacks that stand where the usual ones are. */
-export async function freeOffset(): Promise<number> {
+export async function freeOffset(stack: string): Promise<number> {
   const portsAt = (offset: number) => listeners(offset, 2).map(({ port }) => port);
-  const free = await nextFreeOffset(14_900, portsAt);
+  const free = await nextFreeOffset(14_900, portsAt, await portsOfNeighbours(stack));
   if (free !== undefined) return free;
   throw new UserError(
     "no portOffset is free",

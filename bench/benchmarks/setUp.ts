@@ -38,7 +38,7 @@ export const setUp: Benchmark = {
 };
 
 async function setUpTable(stack: string, { config, stop }: Bench): Promise<Table> {
-  const settings = ["gpu=off", `portOffset=${await freeOffset()}`, ...config];
+  const settings = ["gpu=off", `portOffset=${await freeOffset(stack)}`, ...config];
   const options = settings.flatMap((one) => ["--config", one]);
   const argv = ["--stack", stack, "--runner", "embedded", ...options];
   const { runner } = await openToDeploy(parseArguments(start.syntax, argv)!);
