@@ -36,8 +36,9 @@ def spark_client(master: str, secret: str | None) -> None:
     if secret:
         conf.set("spark.authenticate", "true")
         conf.set("spark.authenticate.secret", Path(secret).read_text().strip())
-    none = jvm.scala.Option.empty()
-    security = jvm.org.apache.spark.SecurityManager(conf, none, none)
+    given = jvm.org.apache.spark.SecurityManager
+    defaults = [getattr(given, f"$lessinit$greater$default${at}")() for at in (2, 3)]
+    security = given(conf, *defaults)
     env = jvm.org.apache.spark.rpc.RpcEnv.create("client", "127.0.0.1", 0, conf, security, True)
     host, _, port = master.removeprefix("spark://").rpartition(":")
     env.setupEndpointRef(jvm.org.apache.spark.rpc.RpcAddress(host, int(port)), "Master")
