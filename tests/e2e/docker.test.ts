@@ -1,8 +1,8 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { bases } from "../../infra/docker/images/bases";
-import { checkout, eventually, onPath, small, TestStack, type PreviewStep } from "./stack";
+import { asFlags, eventually, onPath, small, TestStack, type PreviewStep } from "./stack";
 
 /** Below the ports that outgoing connections take. */
 const portOffset = 22_500;
@@ -79,28 +79,16 @@ describe(`the life of a stack on Docker${reason ? ` (skipped: ${reason})` : ""}`
 
   /** Starts an up and kills it, the Pulumi CLI included, when `moment` has come. */
   async function killedUp(what: string, moment: () => boolean, change: string[]): Promise<void> {
-    const args = ["cli/main.mjs", "start", "--stack", stack.name, "--runner", "pulumi", ...change];
-    const child = spawn(process.execPath, args, {
-      cwd: checkout,
-      env: { ...process.env, ENGINE_COMPARISON_HOME: stack.home },
-      stdio: ["ignore", "pipe", "pipe"],
-      detached: true,
-    });
-    let told = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on("data", (chunk: Buffer) => (told += chunk.toString()));
-    }
-    await eventually(what, 1800, () => {
-      if (child.exitCode !== null) throw new Error(`up ended before ${what}: ${told}`);
-      return moment();
+    const { child, finished } = stack.begin("start", "--runner", "pulumi", ...change);
+    await eventually(what, 1800, async () => {
+      if (child.exitCode === null) return moment();
+      const { stdout, stderr } = await finished;
+      throw new Error(`up ended before ${what}: ${stdout}${stderr}`);
     });
     process.kill(-child.pid!, "SIGKILL");
     // The provider lives a little longer, and ends what it has begun.
     await new Promise((resolve) => setTimeout(resolve, 8_000));
   }
-
-  const asFlags = (config: Record<string, string | number>) =>
-    Object.entries(config).flatMap(([key, value]) => ["--config", `${key}=${value}`]);
 
   test(
     "a first up that is killed while it makes containers leaves nothing after a destroy",

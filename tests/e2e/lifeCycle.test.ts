@@ -3,12 +3,21 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { cacheFolder } from "../../infra/folders";
 import { listeners } from "../../infra/local/listeners";
 import { findJava } from "../../infra/local/machine/java";
 import { shortFolder } from "../../infra/local/places";
 import { crawl, entries, filesWith, Watch } from "./exposure";
-import { checkout, eventually, listens, onPath, small, TestStack, type PreviewStep } from "./stack";
+import { pythonOf, readBack } from "./readBack";
+import {
+  asFlags,
+  checkout,
+  eventually,
+  listens,
+  onPath,
+  small,
+  TestStack,
+  type PreviewStep,
+} from "./stack";
 
 const runs = ["spark/taxi-report", "ray/image-predictions", "daft/image-embeddings"];
 
@@ -89,17 +98,7 @@ describe.each([
   });
 
   test("other code reads the same from the store", () => {
-    const { minioRootUser, minioRootPassword } = stack.credentials();
-    const answer = readBack(stack, {
-      store: {
-        endpoint: first.minioEndpoint,
-        accessKey: minioRootUser,
-        secretKey: minioRootPassword,
-      },
-      fareAbove: 30,
-      photos: small.photos,
-    });
-    expect(answer.wrong).toEqual([]);
+    expect(readBack(stack, { ...first, fareAbove: 30, photos: small.photos })).toEqual([]);
   });
 
   test(
@@ -290,6 +289,30 @@ describe.each([
   );
 
   test(
+    "a start that is killed in mid-run is finished by the next one",
+    async () => {
+      const { child, finished } = stack.begin(
+        "start",
+        ...["--runner", runner, ...asFlags({ fareAbove: 50 })],
+      );
+      const progress = path.join(stack.folder, "records", "spark", "taxi-report.progress.json");
+      await eventually("the engine starts", 120, () => readOr(progress).includes("start-up"));
+      process.kill(-child.pid!, "SIGKILL");
+      await finished;
+      await eventually("its job has ended", 20, () => {
+        const commands = stack.processes().map((pid) => readOr(`/proc/${pid}/cmdline`));
+        return !commands.some((command) => command.includes("engine_comparison.job"));
+      });
+      const up = await stack.start({ fareAbove: 50 });
+      expect(up.code, up.stdout + up.stderr).toBe(0);
+      const outputs = await stack.outputs<Outputs>();
+      expect(readBack(stack, { ...outputs, fareAbove: 50, photos: small.photos })).toEqual([]);
+      expect(await stack.preview()).toEqual([]);
+    },
+    minutes(8),
+  );
+
+  test(
     "a killed service comes back by itself, and no run is redone for it",
     async () => {
       await kill("minio");
@@ -351,21 +374,6 @@ describe.each([
   );
 });
 
-/** The Python that the stack's jobs run in. */
-function pythonOf(stack: TestStack): string {
-  const standing = path.join(stack.folder, "standing", "python.json");
-  const { result } = JSON.parse(fs.readFileSync(standing, "utf8")) as { result: { entry: string } };
-  return path.join(cacheFolder(), result.entry, "bin", "python");
-}
-
-function readBack(stack: TestStack, spec: unknown): { wrong: string[] } {
-  const answer = execFileSync(pythonOf(stack), [path.join(checkout, "tests/e2e/readBack.py")], {
-    input: JSON.stringify(spec),
-    encoding: "utf8",
-  });
-  return JSON.parse(answer) as { wrong: string[] };
-}
-
 /** What a client of a cluster is told. @param shown a file with what lets it in, or nothing */
 function client(
   stack: TestStack,
@@ -391,5 +399,13 @@ function shortFolderOf(stack: TestStack): string {
   } finally {
     if (before === undefined) delete process.env.ENGINE_COMPARISON_HOME;
     else process.env.ENGINE_COMPARISON_HOME = before;
+  }
+}
+
+function readOr(file: string): string {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch {
+    return "";
   }
 }

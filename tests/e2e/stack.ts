@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import * as net from "node:net";
 import * as os from "node:os";
@@ -60,26 +60,29 @@ export class TestStack {
 
   /** `npm run <verb> -- --stack e2e ...`, without npm's own words. */
   run(verb: string, ...args: string[]): Promise<Finished> {
-    return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, ["cli/main.mjs", verb, "--stack", this.name, ...args], {
-        cwd: this.checkout,
-        env: { ...process.env, ...this.environment, ENGINE_COMPARISON_HOME: this.home },
-        stdio: ["ignore", "pipe", "pipe"],
-      });
+    return this.begin(verb, ...args).finished;
+  }
+
+  /** As run, for who wants to do something to it: its process group is its own, as in a terminal. */
+  begin(verb: string, ...args: string[]): { child: ChildProcess; finished: Promise<Finished> } {
+    const child = spawn(process.execPath, ["cli/main.mjs", verb, "--stack", this.name, ...args], {
+      cwd: this.checkout,
+      env: { ...process.env, ...this.environment, ENGINE_COMPARISON_HOME: this.home },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+    const finished = new Promise<Finished>((resolve, reject) => {
       let [stdout, stderr] = ["", ""];
       child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
       child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
       child.on("error", reject);
       child.on("close", (code) => resolve({ code, stdout, stderr }));
     });
+    return { child, finished };
   }
 
   start(config: Record<string, string | number> = {}): Promise<Finished> {
-    const changes = Object.entries(config).flatMap(([key, value]) => [
-      "--config",
-      `${key}=${value}`,
-    ]);
-    return this.run("start", "--runner", this.runner, ...changes);
+    return this.run("start", "--runner", this.runner, ...asFlags(config));
   }
 
   /** The steps that an up would take, without those that change nothing. */
@@ -117,6 +120,11 @@ export class TestStack {
         }
       });
   }
+}
+
+/** `--config key=value` for each setting. */
+export function asFlags(config: Readonly<Record<string, string | number>>): string[] {
+  return Object.entries(config).flatMap(([key, value]) => ["--config", `${key}=${value}`]);
 }
 
 /** Whether something accepts connections on 127.0.0.1. */

@@ -1,0 +1,202 @@
+/**
+ * kill -9 and Ctrl-C of `npm start` and `npm run destroy` at seeded random moments. After each, the
+ * next `npm start` finishes, and what stands is the truth.
+ */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { asFlags, eventually, onPath, small, TestStack } from "../e2e/stack";
+import { anyTime, comes, momentsOf, type Beginning, type Moment } from "./moments";
+import { randomNumbers, seed } from "./seed";
+import { expectNothing, expectTruth, providers, strays } from "./truth";
+
+const minutes = (n: number) => n * 60_000;
+
+/** How many moments each stack gets at most; fewer while one works on them. */
+const most = Number(process.env.FAULTS_INTERRUPTS ?? 30);
+
+const ways = ["kill -9", "kill -9 of the group", "Ctrl-C", "Ctrl-C twice"] as const;
+type Way = (typeof ways)[number];
+
+const oneRun = {
+  ...small,
+  matrix: "full",
+  engines: "baseline",
+  workloads: "taxi-report",
+  taxiRows: 20_000,
+  taxiMonths: 2,
+  sparkWorkers: 1,
+};
+const atAnyTime: Moment[] = [
+  anyTime("nothing stands", 40),
+  anyTime("another question is asked", 15),
+  anyTime("the data are lost", 20),
+  anyTime("everything stands, and is destroyed", 5),
+  anyTime("nothing stands", 20),
+];
+
+interface Case {
+  readonly runner: "embedded" | "pulumi";
+  readonly portOffset: number;
+  readonly settings: Readonly<Record<string, string | number>>;
+  readonly runs: readonly string[];
+  readonly moments: readonly Moment[];
+}
+
+const all = (workload: string) =>
+  ["spark", "ray", "daft", "baseline"].map((engine) => `${engine}/${workload}`);
+const withoutCli = onPath("pulumi") ? "" : " (skipped: the Pulumi CLI is not on PATH)";
+
+const cases: [string, Case][] = [
+  [
+    "a small stack",
+    {
+      runner: "embedded",
+      portOffset: 17_300,
+      settings: oneRun,
+      runs: all("taxi-report").slice(3),
+      moments: momentsOf("baseline/taxi-report"),
+    },
+  ],
+  [
+    `a small stack, by the Pulumi CLI${withoutCli}`,
+    {
+      runner: "pulumi",
+      portOffset: 17_400,
+      settings: oneRun,
+      runs: all("taxi-report").slice(3),
+      moments: atAnyTime,
+    },
+  ],
+  [
+    "the whole stack",
+    {
+      runner: "embedded",
+      portOffset: 17_500,
+      settings: { ...small, matrix: "full" },
+      runs: ["taxi-report", "image-predictions", "image-embeddings"].flatMap(all),
+      moments: [
+        anyTime("nothing stands", 150),
+        anyTime("another question is asked", 60),
+        anyTime("the data are lost", 120),
+      ],
+    },
+  ],
+];
+
+describe.each(cases)(
+  `%s (seed ${seed})`,
+  (title, { runner, portOffset, runs, moments, ...rest }) => {
+    const test = title.includes("skipped") ? it.skip : it;
+    const random = randomNumbers(title);
+    const turns = fs.mkdtempSync("/tmp/ec-turns-");
+    const stack = new TestStack(runner, portOffset, { ENGINE_COMPARISON_TURNS: turns });
+    const settings = { taxiRows: 20_000, photos: 24, fareAbove: 20, ...rest.settings, portOffset };
+    const interrupts = moments
+      .map((moment) => ({ moment, way: ways[Math.floor(random() * ways.length)], place: random() }))
+      .sort((a, b) => a.place - b.place)
+      .slice(0, most)
+      .map(({ moment, way }, n) => ({
+        moment,
+        way,
+        name: `${n + 1}: ${way} ${moment.name}, when ${moment.after}`,
+      }));
+
+    const start = () => stack.begin("start", "--runner", runner, ...asFlags(settings));
+
+    afterAll(async () => {
+      if (fs.existsSync(stack.folder)) await stack.run("destroy");
+      // The command provider outlives a CLI that was killed, and would do so for ever.
+      for (const pid of providers(stack)) process.kill(pid, "SIGKILL");
+      for (const folder of [stack.home, turns]) fs.rmSync(folder, { recursive: true, force: true });
+    }, minutes(3));
+
+    /** Makes the next command come to where a beginning leads. */
+    async function begin(beginning: Beginning): Promise<void> {
+      const standing = fs.existsSync(path.join(stack.folder, "owner.json"));
+      if (beginning === "nothing stands") {
+        if (standing) expect(await stack.run("destroy")).toMatchObject({ code: 0 });
+        return;
+      }
+      if (!standing) expect(await start().finished).toMatchObject({ code: 0 });
+      if (beginning === "the data are lost") {
+        fs.rmSync(path.join(stack.folder, "minio", "data"), { recursive: true });
+      }
+      if (beginning === "other data are asked for") settings.taxiRows += 1_000;
+      if (beginning === "another question is asked") settings.fareAbove += 1;
+      if (beginning === "the services are dead") {
+        const pid = fs.readFileSync(
+          path.join(stack.folder, "supervisor", "supervisord.pid"),
+          "utf8",
+        );
+        process.kill(Number(pid), "SIGKILL");
+      }
+    }
+
+    /** Interrupts a command as a user or the system would, and waits for its end. */
+    async function interrupt(way: Way, going: ReturnType<TestStack["begin"]>): Promise<void> {
+      const { child, finished } = going;
+      const signal = (pid: number, name: NodeJS.Signals) => {
+        try {
+          process.kill(pid, name);
+        } catch {
+          // it has just ended
+        }
+      };
+      if (way === "kill -9") signal(child.pid!, "SIGKILL");
+      if (way === "kill -9 of the group") signal(-child.pid!, "SIGKILL");
+      if (way.startsWith("Ctrl-C")) signal(-child.pid!, "SIGINT");
+      if (way === "Ctrl-C twice") {
+        await new Promise((resolve) => setTimeout(resolve, 700));
+        signal(-child.pid!, "SIGINT");
+      }
+      let ended = false;
+      void finished.finally(() => (ended = true));
+      await eventually(`the command ends after ${way}`, way === "Ctrl-C" ? 180 : 60, () => ended);
+    }
+
+    test.each(interrupts)(
+      "$name",
+      async ({ moment, way, name }) => {
+        await begin(moment.after);
+        const destroys = moment.after === "everything stands, and is destroyed";
+        const going = destroys ? stack.begin("destroy") : start();
+        const came = await comes(moment, stack, random, going.finished);
+        if (came) await interrupt(way, going);
+        else console.log(`missed: ${name}`);
+        await eventually("nothing that it started goes on", 30, () => strays(stack).length === 0);
+        const up = await start().finished;
+        expect(up.code, up.stdout + up.stderr).toBe(0);
+        await expectTruth(stack, runs, settings);
+      },
+      minutes(15),
+    );
+
+    test(
+      "of two starts at once the second is refused and says who is at work",
+      async () => {
+        await begin("another question is asked");
+        const first = start();
+        const lock = path.join(stack.folder, runner === "embedded" ? "lock.json" : "records");
+        await eventually("the first is at work", 60, () => fs.existsSync(lock));
+        const second = await start().finished;
+        expect(second.code).toBe(1);
+        expect(second.stdout + second.stderr).toMatch(/in use by process \d+ /);
+        expect(await first.finished).toMatchObject({ code: 0 });
+        await expectTruth(stack, runs, settings);
+      },
+      minutes(10),
+    );
+
+    test(
+      "destroy leaves nothing",
+      async () => {
+        const destroy = await stack.run("destroy");
+        expect(destroy.code, destroy.stdout + destroy.stderr).toBe(0);
+        for (const pid of providers(stack)) process.kill(pid, "SIGKILL");
+        await expectNothing(stack);
+      },
+      minutes(2),
+    );
+  },
+);
