@@ -80,7 +80,8 @@ const parts = {
   "python-types": () => one(mypy(packageFolder) && mypy("bench")),
   conformance: () => vitest("conformance", ["tests/conformance"]),
   e2e: () => vitest("e2e", ["tests/e2e"]),
-  // Last, because its tests against a real store take the MinIO and jars that e2e has left.
+  // These are last, because they take the MinIO and the jars that e2e has left.
+  store: () => vitest("store", ["tests/store"]),
   python: () =>
     pytest(python(), { MINIO_BIN: cached("minio", "minio"), SPARK_JARS: cached("jars", "") }),
 };

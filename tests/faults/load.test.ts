@@ -8,7 +8,7 @@ import { cacheFolder } from "../../infra/folders";
 import { renderPage } from "../../report/page";
 import { hasBrowser, openBrowser, withoutBrowser } from "../e2e/browser";
 import { eventually, small, TestStack } from "../e2e/stack";
-import { testUploads } from "../e2e/uploads";
+import { testUploads } from "../store/uploads";
 import { twoHundred } from "../unit/report/synthetic";
 
 const minutes = (n: number) => n * 60_000;

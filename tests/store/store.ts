@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { Client } from "minio";
 import { cacheFolder } from "../../infra/folders";
-import { checkout, eventually, freePort, type Finished } from "./stack";
+import { checkout, eventually, freePort, type Finished } from "../e2e/stack";
 
 /** The MinIO that a stack has left in the cache, or undefined: then there is nothing to test with. */
 export const minioBinary = (() => {
