@@ -86,6 +86,7 @@ export class Comparison extends pulumi.ComponentResource {
           settings,
           platform,
           buckets: buckets.names,
+          stack,
         },
         { parent, dependsOn: [prefix, ...quiet] },
       );

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../infra/platform";
 import { step } from "../infra/step";
 import type { Buckets } from "../infra/storage/buckets";
-import { workloadOf } from "./workloads";
+import { outputPlace } from "./workloads";
 
 export interface OutputPrefixArgs {
   readonly engine: string;
@@ -22,14 +22,12 @@ export function outputPrefix(
   opts: pulumi.ComponentResourceOptions,
 ): pulumi.Resource {
   const { engine, workload, platform, buckets } = args;
-  const { bucket, prefix } = workloadOf(workload).output;
   return step(
     `output-${engine}-${workload}`,
     {
       script: "pipelines/steps/outputPrefix.ts",
       spec: {
-        bucket: buckets.names[bucket],
-        prefix: `${prefix}/engine=${engine}/`,
+        ...outputPlace(engine, workload, buckets.names),
         store: platform.objectStore.marker,
       },
     },

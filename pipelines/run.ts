@@ -1,9 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../infra/platform";
 import type { Settings } from "../infra/settings";
+import { incarnation } from "../infra/standing";
 import { printed, step } from "../infra/step";
 import type { BucketNames } from "../infra/storage/buckets";
 import { clusterOf, engineOf } from "./engines";
+import { readProgress, readRecord } from "./records";
 import type { RunSummary } from "./result";
 import { coresOf, runKey, type Inputs } from "./runInputs";
 
@@ -19,6 +21,7 @@ export interface RunArgs {
   readonly settings: Settings;
   readonly platform: Platform;
   readonly buckets: BucketNames;
+  readonly stack: string;
 }
 
 /** One engine executing one workload: a Command that is replaced when its inputs change. */
@@ -29,6 +32,7 @@ export class Run extends pulumi.ComponentResource {
   constructor(name: string, args: RunArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Run", name, {}, opts);
     const { settings, inputs, rank } = args;
+    const key = runKey(inputs);
     const cluster = clusterOf(engineOf(args.engine), settings);
     const done = step(
       name,
@@ -39,7 +43,8 @@ export class Run extends pulumi.ComponentResource {
           engine: args.engine,
           cluster,
           workload: args.workload,
-          key: runKey(inputs),
+          key,
+          incarnation: incarnation(args.stack, name, () => isUndisturbed(args.stack, name, key)),
           inputs,
           oracleKey: args.oracleKey,
           buckets: args.buckets,
@@ -52,8 +57,19 @@ export class Run extends pulumi.ComponentResource {
       { parent: this, dependsOn: opts?.dependsOn },
     );
     this.summary = printed<RunSummary>(done);
-    this.registerOutputs({ key: runKey(inputs), summary: this.summary });
+    this.registerOutputs({ key, summary: this.summary });
   }
+}
+
+/**
+ * Whether nothing says that an attempt was killed since the run's result was recorded in the state.
+ * One that was may have published: if its setting was taken back since, the state knows of the old
+ * result alone, and the run's `update` looks which one is there.
+ */
+function isUndisturbed(stack: string, name: string, key: string): boolean {
+  const last = readRecord(stack, name)?.summary;
+  const another = last?.status === "verified" && last.key !== key;
+  return readProgress(stack, name) === undefined && !another;
 }
 
 /** Sizes as numbers; the inputs say the same in words. What the clusters have, the executor knows. */

@@ -1,4 +1,5 @@
 import type { Cluster } from "../infra/executor";
+import type { BucketNames } from "../infra/storage/buckets";
 
 /** What the script of a run is told. */
 export interface RunSpec {
@@ -8,7 +9,7 @@ export interface RunSpec {
   readonly key: string;
   readonly inputs: Readonly<Record<string, string>>;
   readonly oracleKey: string;
-  readonly buckets: Readonly<Record<string, string>>;
+  readonly buckets: BucketNames;
   /** Place in the order of runs. */
   readonly rank: number;
   /** The time limit. */

@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import { inputKeys, type InputKey } from "../infra/settings";
-import type { BucketPurpose } from "../infra/storage/buckets";
+import type { BucketNames, BucketPurpose } from "../infra/storage/buckets";
 import { declarations, packageFolder, type Declaration } from "./declaration";
 import { seed } from "./seed";
 
@@ -41,6 +41,16 @@ export function workloadOf(name: string): Workload {
   const workload = workloads().find((one) => one.name === name);
   if (!workload) throw new RangeError(`there is no workload ${name}`);
   return workload;
+}
+
+/** Where what an engine publishes of a workload lies; the prefix ends with a slash. */
+export function outputPlace(
+  engine: string,
+  workload: string,
+  buckets: BucketNames,
+): { readonly bucket: string; readonly prefix: string } {
+  const { bucket, prefix } = workloadOf(workload).output;
+  return { bucket: buckets[bucket], prefix: `${prefix}/engine=${engine}/` };
 }
 
 /**

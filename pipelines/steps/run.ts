@@ -8,22 +8,28 @@ import { readStanding } from "../../infra/standing";
 import { UserError } from "../../infra/userError";
 import { codeVersion } from "../codeVersion";
 import { runJob } from "../job";
+import { settlePublished } from "../published";
 import { appendHistory, readRecord, writeProgress, writeRecord } from "../records";
 import { summarise, type RunResult } from "../result";
 import { keepResult } from "../resultStore";
 import { jobSpec, type RunSpec } from "../runSpec";
 import { isStopping } from "../stopping";
 import { takeTurn } from "../turn";
-import { makingStep, workloadOf } from "../workloads";
+import { makingStep, outputPlace, workloadOf } from "../workloads";
 
 void runStep<RunSpec>({
   create: execute,
 
-  /** Nothing that the run depends on has changed, so its result stands. */
+  /** Nothing that the run depends on has changed, so its result stands, if it is there. */
   async update(context) {
-    const record = readRecord(context.stack, context.name);
-    const stands = record?.summary.status === "verified" && record.summary.key === context.spec.key;
-    return stands ? { ...record.summary } : execute(context);
+    const { stack, name, spec } = context;
+    const summary = readRecord(stack, name)?.summary;
+    const { bucket, prefix } = outputPlace(spec.engine, spec.workload, spec.buckets);
+    const published = await settlePublished(stack, bucket, prefix);
+    const stands = summary?.status === "verified" && summary.key === spec.key;
+    if (!stands || published !== spec.key) return execute(context);
+    writeProgress(stack, name, undefined); // of an attempt that was killed
+    return { ...summary };
   },
 });
 

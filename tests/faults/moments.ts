@@ -20,6 +20,8 @@ export interface Moment {
   readonly begun: (stack: TestStack, changed: string) => boolean;
   /** The interrupt comes this many seconds later at most. */
   readonly within: number;
+  /** Whether the question is taken back after it, so that the run which was cut short is not done. */
+  readonly takenBack?: boolean;
 }
 
 const at = (name: string, after: Beginning, within: number, begun: Moment["begun"]): Moment => ({
@@ -72,14 +74,14 @@ export function momentsOf(run: string): Moment[] {
     anyTime("the data are lost", 20),
     during("make-taxi", "other data are asked for"),
     during("upload-taxi", "other data are asked for"),
-    during("upload-taxi", "other data are asked for", 1),
     during(`oracle-${workload}`, "other data are asked for"),
     anyTime("other data are asked for", 20),
     inPhase("start-up", run, 1),
     inPhase("sample 1/1", run, 1),
     inPhase("verify", run, 0.2),
     inPhase("publish", run, 0),
-    inPhase("publish", run, 0.1),
+    { ...inPhase("publish", run, 0.1), takenBack: true },
+    { ...inPhase("verify", run, 0.1), takenBack: true },
     during("report-page", "another question is asked"),
     writing("another question is asked"),
     anyTime("everything stands, and is destroyed", 3),

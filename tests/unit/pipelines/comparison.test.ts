@@ -2,6 +2,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { writeStanding } from "../../../infra/standing";
+import { writeProgress, writeRecord } from "../../../pipelines/records";
+import type { RunResult, RunSummary } from "../../../pipelines/result";
 import { commands } from "./commands";
 
 const home = fs.mkdtempSync(path.join(os.tmpdir(), "comparison-"));
@@ -25,4 +28,19 @@ describe("of the full matrix, a changed setting", () => {
     );
     expect(differing.sort()).toEqual([...redone, "report-page"].sort());
   });
+});
+
+it("a run of which an attempt was killed looks whether its result is still the published one", async () => {
+  const [run, other] = ["daft/taxi-report", "spark/taxi-report"];
+  const before = await commands();
+  for (const name of [run, other]) writeStanding("test", name, { incarnation: 1, result: {} });
+  expect(await commands()).toEqual(before);
+  writeProgress("test", run, { phase: "publish" });
+  const summary = { status: "verified", key: "of a setting that was taken back" } as RunSummary;
+  writeRecord("test", other, { summary, result: {} as RunResult, at: "" });
+  const after = await commands();
+  const differing = Object.keys(before).filter(
+    (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+  );
+  expect(differing).toEqual([other, run]);
 });
