@@ -5,6 +5,7 @@ import { preparePlatform } from "./infra/platform";
 import { parseSettings } from "./infra/settings";
 import { Buckets } from "./infra/storage/buckets";
 import { UserError } from "./infra/userError";
+import { bucketPrefixes } from "./pipelines/bucketPrefixes";
 import { Comparison } from "./pipelines/comparison";
 import { chosenRuns } from "./pipelines/matrix";
 import { Report } from "./pipelines/report";
@@ -20,7 +21,7 @@ async function program() {
 
   const platform = declarePlatform();
   const { objectStore } = platform;
-  const buckets = new Buckets("buckets", { objectStore });
+  const buckets = new Buckets("buckets", { objectStore, prefixes: bucketPrefixes() });
   const comparison = new Comparison("comparison", { chosen, settings, platform, buckets, stack });
   const report = new Report("report", { runs: comparison.runs, platform, buckets, stack });
 

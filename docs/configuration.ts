@@ -100,6 +100,10 @@ const byHand: Readonly<Record<string, string>> = {
   nycMirror: "all, with `nyc`",
   photos: "all engines: image-predictions, image-embeddings",
   modelPath: "all engines: image-predictions, image-embeddings",
+  objectStore: "fixed for a stack's life",
+  s3Endpoint: "none: another store is refused",
+  bucketPrefix: "all",
+  bucketNames: "all",
   minioRootUser: "none",
   minioRootPassword: "none",
 };

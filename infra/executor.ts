@@ -8,6 +8,10 @@ export interface Connection {
     readonly accessKey: string;
     readonly secretKey: string;
     readonly pathStyle: boolean;
+    /** With keys that hold for a while. */
+    readonly sessionToken?: string;
+    /** Certificates that alone are trusted for it, as PEM. @default the system's */
+    readonly caCertificates?: string;
   };
   readonly [other: string]: unknown;
 }

@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "./settings";
+import type { DeclaredBucket } from "./storage/buckets";
+import type { BucketNames } from "./storage/names";
 
 /** Where the object store is, and what a resource that lives in it depends on. */
 export interface ObjectStore {
@@ -13,8 +15,18 @@ export interface ObjectStore {
   readonly marker: string;
   /** Stands when the store answers. */
   readonly ready: pulumi.Resource;
-  /** The stored data: what is in it goes with it, so nothing in it needs a `delete` of its own. */
-  readonly data: pulumi.Resource;
+  /**
+   * The stored data: what is in it goes with it, so nothing in it needs a `delete` of its own. A
+   * store that is not the stack's has none: what the stack put there is taken away piece by piece.
+   */
+  readonly data?: pulumi.Resource;
+  /** The buckets' names. @default those of a store of the stack's own */
+  readonly bucketNames?: BucketNames;
+  /** Declares a bucket. @default through the S3 API, gone with `data` */
+  readonly declareBucket?: (
+    bucket: DeclaredBucket,
+    opts: pulumi.CustomResourceOptions,
+  ) => pulumi.Resource;
 }
 
 /**

@@ -1,5 +1,12 @@
 import * as z from "zod";
 import { mostPortOffset } from "./ports";
+import {
+  bucketNameRule,
+  bucketPurposes,
+  bucketsNamed,
+  isBucketName,
+  type BucketNames,
+} from "./storage/names";
 import { quoted, UserError } from "./userError";
 
 /** The prefix of this project's keys in a stack's configuration. */
@@ -57,6 +64,20 @@ const cpus = z
   .transform(Number)
   .refine((n) => n >= 0.1, "must be at least 0.1 CPUs");
 
+/** A map from what buckets are for to their names, as JSON. */
+const bucketNames = z.string().transform((text, context): Partial<BucketNames> => {
+  const map = z.partialRecord(z.enum(bucketPurposes), z.string()).safeParse(parseJson(text));
+  const names = map.success ? Object.values(map.data) : [];
+  if (map.success && names.every(isBucketName)) return map.data;
+  const wrong = names.find((name) => !isBucketName(name));
+  context.addIssue(
+    wrong === undefined
+      ? `must be an object with some of the keys ${bucketPurposes.join(", ")}`
+      : `has ${JSON.stringify(wrong)}, and ${bucketNameRule}`,
+  );
+  return z.NEVER;
+});
+
 /** What has no value of its own until a target or a stack gives it one. */
 const optional = z.string().transform((text) => (text === "" ? undefined : text));
 
@@ -106,6 +127,30 @@ const schema = z.strictObject({
   containerMemory: byRole(memory),
   containerCpus: byRole(cpus),
   containerShm: byRole(memory),
+  objectStore: z.enum(["auto", "minio", "s3", "aws"]),
+  s3Endpoint: optional.transform((url, context) => {
+    if (url === undefined) return undefined;
+    if (isPlainUrl(url) && new URL(url).pathname === "/") return new URL(url).origin;
+    context.addIssue("must be an http or https address without a path, a password or a query");
+    return z.NEVER;
+  }),
+  s3Region: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "must be a region such as us-east-1"),
+  s3PathStyle: z.enum(["true", "false"]).transform((text) => text === "true"),
+  s3CaCertificates: optional,
+  s3AccessKey: optional,
+  s3SecretKey: optional,
+  bucketPrefix: optional.refine(
+    (prefix) => prefix === undefined || /^[a-z0-9][a-z0-9.-]{0,40}$/.test(prefix),
+    "must be at most 41 lower-case letters, digits, dots and dashes",
+  ),
+  bucketNames,
+  awsTags: z.string().transform((text, context): Record<string, string> => {
+    const tags = z.record(z.string().min(1), z.string()).safeParse(parseJson(text));
+    if (tags.success) return tags.data;
+    context.addIssue("must be an object with texts as its values");
+    return z.NEVER;
+  }),
+  awsProtect: z.enum(["true", "false"]).transform((text) => text === "true"),
   minioRootUser: optional.refine(
     (user) => user === undefined || /^[A-Za-z0-9_.-]{3,128}$/.test(user),
     "must be 3 to 128 letters, digits, dots, dashes or underscores",
@@ -117,9 +162,13 @@ const schema = z.strictObject({
 });
 
 /** With what depends on the target resolved. */
-const resolved = schema.transform(({ daftRunner, ...settings }) => {
+const resolved = schema.transform(({ daftRunner, objectStore, ...settings }) => {
   const usual = settings.target === "local" ? "native" : "ray";
-  return { ...settings, daftRunner: daftRunner === "auto" ? usual : daftRunner } as const;
+  return {
+    ...settings,
+    daftRunner: daftRunner === "auto" ? usual : daftRunner,
+    objectStore: objectStore === "auto" ? "minio" : objectStore,
+  } as const;
 });
 
 /** The validated settings of a stack; memory sizes are in bytes. */
@@ -129,7 +178,7 @@ export type Settings = Readonly<z.output<typeof resolved>>;
 export const settingKeys = Object.keys(schema.shape) as (keyof Settings)[];
 
 /** Keys whose values are never told. */
-const secretKeys: readonly string[] = ["minioRootPassword"];
+const secretKeys: readonly string[] = ["minioRootPassword", "s3AccessKey", "s3SecretKey"];
 
 /** Lists, objects and secrets: no value of theirs is told as an input of a run. */
 const notInputs = [
@@ -138,8 +187,12 @@ const notInputs = [
   "containerMemory",
   "containerCpus",
   "containerShm",
+  "bucketNames",
+  "awsTags",
   "minioRootUser",
   "minioRootPassword",
+  "s3AccessKey",
+  "s3SecretKey",
 ] as const satisfies (keyof Settings)[];
 
 /** A setting that may be an input of a run. */
@@ -172,6 +225,7 @@ export function parseSettings(
   const parsed = resolved.safeParse(Object.fromEntries(own));
   if (!parsed.success) throw wrongSettings(parsed.error, Object.fromEntries(own));
   checkDataset(parsed.data);
+  checkObjectStore(parsed.data);
   checkMachine(parsed.data, machine);
   return parsed.data;
 }
@@ -216,6 +270,82 @@ function checkDataset({ datasetSource, photos }: Settings): void {
       `${namespace}:photos is "${photos}": with datasetSource nyc it must be at most ${reviewedPhotos}`,
       "Food-101 has 250 reviewed photographs of each of its 101 classes",
       `set photos to at most ${reviewedPhotos}, or datasetSource to sample`,
+    );
+  }
+}
+
+/** What the settings of another store than the stack's own are for. */
+const ofOtherStores = ["s3Endpoint", "s3CaCertificates", "s3AccessKey", "s3SecretKey"] as const;
+
+function checkObjectStore(settings: Settings): void {
+  const { target, objectStore } = settings;
+  const other = (problem: string, why: string, fix: string) =>
+    new UserError(`${namespace}:${problem}`, why, fix);
+  if (objectStore === "minio") {
+    const useless = [
+      ...ofOtherStores.filter((key) => settings[key] !== undefined),
+      ...(settings.bucketPrefix === undefined ? [] : ["bucketPrefix"]),
+      ...(Object.keys(settings.bucketNames).length === 0 ? [] : ["bucketNames"]),
+    ];
+    if (useless.length === 0) return;
+    throw other(
+      `${useless.join(", ")} is set, but objectStore is minio`,
+      "the stack's own MinIO has its own address, keys and buckets, and would be used instead",
+      "set objectStore to s3, or take these settings back",
+    );
+  }
+  if (target === "docker") {
+    throw other(
+      `objectStore is "${objectStore}" and target is docker`,
+      "the containers of target docker know only the MinIO beside them",
+      "set target to local, or objectStore to minio",
+    );
+  }
+  if (objectStore === "aws") return checkAws(settings);
+  const missing = (["s3Endpoint", "s3AccessKey", "s3SecretKey"] as const).filter(
+    (key) => settings[key] === undefined,
+  );
+  if (missing.length > 0) {
+    throw other(
+      `objectStore is "s3", but ${missing.join(", ")} is not set`,
+      "the store is not the stack's own, so nothing is known of it but what is set",
+      `set ${missing.join(", ")} (keys with --secret)`,
+    );
+  }
+  if (settings.s3CaCertificates !== undefined && !settings.s3Endpoint?.startsWith("https:")) {
+    throw other(
+      `s3CaCertificates is set, but s3Endpoint is "${settings.s3Endpoint}"`,
+      "there is no certificate to check without https, and the keys' signatures go in clear",
+      "set s3Endpoint to the https address, or take s3CaCertificates back",
+    );
+  }
+  const names = Object.values(bucketsNamed(settings.bucketPrefix, settings.bucketNames));
+  if (new Set(names).size < names.length) {
+    throw other(
+      `bucketNames gives two purposes the same bucket: ${names.join(", ")}`,
+      "what is for one would be mixed with what is for the other",
+      "give each purpose a bucket of its own",
+    );
+  }
+}
+
+/** For how long keys of AWS hold that a run is given. */
+const awsSessionSeconds = 3600;
+
+function checkAws(settings: Settings): void {
+  const useless = ofOtherStores.filter((key) => settings[key] !== undefined);
+  if (useless.length > 0) {
+    throw new UserError(
+      `${namespace}:${useless.join(", ")} is set, but objectStore is "aws"`,
+      "AWS is reached at its own address, with credentials by its usual chain",
+      "set objectStore to s3, or take these settings back",
+    );
+  }
+  if (settings.runTimeoutSeconds > awsSessionSeconds) {
+    throw new UserError(
+      `${namespace}:runTimeoutSeconds is "${settings.runTimeoutSeconds}", and objectStore is "aws"`,
+      `a run is given keys of AWS that hold for ${awsSessionSeconds} s`,
+      `set runTimeoutSeconds to ${awsSessionSeconds} or less`,
     );
   }
 }

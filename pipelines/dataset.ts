@@ -5,7 +5,8 @@ import type { Platform } from "../infra/platform";
 import type { Settings } from "../infra/settings";
 import { datasetFolder } from "../infra/folders";
 import { step } from "../infra/step";
-import type { Buckets, BucketPurpose } from "../infra/storage/buckets";
+import type { Buckets } from "../infra/storage/buckets";
+import type { BucketPurpose } from "../infra/storage/names";
 import { datasetCode } from "./codeHash";
 import { makingStep, type DatasetName } from "./workloads";
 import * as fs from "node:fs";
@@ -65,6 +66,10 @@ const declared: Readonly<Record<DatasetName, Declared>> = {
     },
   },
 };
+
+/** Where each dataset is: its bucket, and the prefixes there that are its alone. */
+export const datasetPlaces: Readonly<Record<DatasetName, Pick<Declared, "bucket" | "owns">>> =
+  declared;
 
 /** All that a dataset follows from, known before it is made. */
 export interface Recipe {

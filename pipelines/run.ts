@@ -3,7 +3,7 @@ import type { Platform } from "../infra/platform";
 import type { Settings } from "../infra/settings";
 import { incarnation } from "../infra/standing";
 import { printed, step } from "../infra/step";
-import type { BucketNames } from "../infra/storage/buckets";
+import type { BucketNames } from "../infra/storage/names";
 import { clusterOf, engineOf } from "./engines";
 import { readProgress, readRecord } from "./records";
 import type { RunSummary } from "./result";

@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import { inputKeys, type InputKey } from "../infra/settings";
-import type { BucketNames, BucketPurpose } from "../infra/storage/buckets";
+import { bucketPurposes, type BucketNames, type BucketPurpose } from "../infra/storage/names";
 import { declarations, packageFolder, type Declaration } from "./declaration";
 import { seed } from "./seed";
 
@@ -9,8 +9,6 @@ export type DatasetName = (typeof datasets)[number];
 
 /** The step that makes a dataset; its record says what was made, with the manifest's hash. */
 export const makingStep = (dataset: DatasetName): string => `make-${dataset}`;
-
-const purposes = ["lake", "images", "warehouse", "output"] as const satisfies BucketPurpose[];
 
 /** What the program must know of a workload; what it computes is in its Python file. */
 export interface Workload {
@@ -72,7 +70,7 @@ function read(file: Declaration): Workload {
   return {
     name: file.name,
     dataset: file.oneOf("dataset", datasets),
-    output: { bucket: file.oneOf("purpose", purposes), prefix: file.string("prefix") },
+    output: { bucket: file.oneOf("purpose", bucketPurposes), prefix: file.string("prefix") },
     question: file.someOf("question", ["model", ...inputKeys]),
     manner: file.someOf("manner", inputKeys),
   };

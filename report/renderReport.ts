@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ownBuckets } from "../infra/storage/buckets";
+import { bucketNamesOf } from "../infra/storage/access";
 import { reportUrl } from "../pipelines/reportPlace";
 import { keepHere, keepInStore } from "./keep";
 import { loadReport } from "./load";
@@ -20,7 +20,7 @@ const storeMs = 10_000;
 export async function renderReport(
   stack: string,
   runs: readonly string[],
-  bucket: string = ownBuckets.output,
+  bucket: string = bucketNamesOf(stack).output,
 ): Promise<string> {
   const page = renderPage(loadReport(stack, runs));
   keepHere(stack, page);

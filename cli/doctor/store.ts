@@ -3,8 +3,9 @@ import * as path from "node:path";
 import { executorOf } from "../../infra/executorOf";
 import { datasetFolder } from "../../infra/folders";
 import { readStanding } from "../../infra/standing";
-import { ownBuckets } from "../../infra/storage/buckets";
+import { bucketNamesOf } from "../../infra/storage/access";
 import { explained, listObjects, storeClient } from "../../infra/storage/client";
+import type { BucketPurpose } from "../../infra/storage/names";
 import type { ManifestEntry } from "../../infra/storage/upload";
 import { UserError } from "../../infra/userError";
 import { makingStep, workloadOf, type DatasetName } from "../../pipelines/workloads";
@@ -105,16 +106,17 @@ async function ask({ stack }: Patient): Promise<StoreSeen> {
   }
 }
 
-const homes: Readonly<Record<DatasetName, { bucket: string; prefix: string }>> = {
-  taxi: { bucket: ownBuckets.lake, prefix: "taxi/" },
-  photos: { bucket: ownBuckets.images, prefix: "image" },
-};
+const homes = {
+  taxi: { purpose: "lake", prefix: "taxi/" },
+  photos: { purpose: "images", prefix: "image" },
+} as const satisfies Readonly<Record<DatasetName, { purpose: BucketPurpose; prefix: string }>>;
 
 async function look({ stack, runs }: Patient): Promise<DataSeen[]> {
   const client = await storeClient(stack);
   const datasets = new Set(runs.map((run) => workloadOf(run.split("/")[1]).dataset));
   const seen = [...datasets].map(async (dataset): Promise<DataSeen> => {
-    const { bucket, prefix } = homes[dataset];
+    const { purpose, prefix } = homes[dataset];
+    const bucket = bucketNamesOf(stack)[purpose];
     const bucketThere = await client.bucketExists(bucket);
     const listed = bucketThere ? await listObjects(client, bucket, prefix) : new Map();
     const objects = new Map([...listed].map(([name, { size }]) => [name, size]));

@@ -8,14 +8,20 @@ export interface Credentials {
   readonly minioRootPassword: string;
   readonly sparkSecret: string;
   readonly rayToken: string;
+  /** Of a store that is not the stack's own. */
+  readonly s3AccessKey?: string;
+  readonly s3SecretKey?: string;
   readonly generations: Generations;
 }
 
 /** Whose secret it is. */
-export type SecretOwner = "minio" | "spark" | "ray";
+export type SecretOwner = "minio" | "spark" | "ray" | "s3";
 
 /** How often each one's secret changed; its services restart when it does. */
-export type Generations = Readonly<Record<SecretOwner, number>>;
+export type Generations = Readonly<Record<Exclude<SecretOwner, "s3">, number>> & {
+  /** Where there is such a store. */
+  readonly s3?: number;
+};
 
 /** Where they are kept, each for this user alone. */
 export function credentialFiles(stack: string) {

@@ -7,16 +7,18 @@ import type { Generations } from "./files";
 const wellKnown = "minioadmin";
 const stacksWithWellKnown = ["local", "dev"];
 
-type Given = Pick<Settings, "minioRootUser" | "minioRootPassword">;
+type Given = Pick<Settings, "minioRootUser" | "minioRootPassword"> &
+  Partial<Pick<Settings, "s3AccessKey" | "s3SecretKey">>;
 
 /**
- * What MinIO's root user is called and identified by; undefined means a random value that is made
- * once and kept.
+ * What MinIO's root user is called and identified by, where undefined means a random value that is
+ * made once and kept, and the keys of a store that is not the stack's own.
  */
 export function givenCredentials(settings: Given, stack: string): Given {
   const fallback = stacksWithWellKnown.includes(stack) ? wellKnown : undefined;
   const { minioRootUser = fallback, minioRootPassword = fallback } = settings;
-  return { minioRootUser, minioRootPassword };
+  const { s3AccessKey, s3SecretKey } = settings;
+  return { minioRootUser, minioRootPassword, s3AccessKey, s3SecretKey };
 }
 
 export interface KeptCredentialsArgs {

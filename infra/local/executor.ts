@@ -5,6 +5,7 @@ import * as path from "node:path";
 import { checkout } from "../folders";
 import type { Cluster, Connection, Executor } from "../executor";
 import { readStanding } from "../standing";
+import { storeAccess } from "../storage/access";
 import { UserError } from "../userError";
 import { jobEnvironment } from "./jobEnvironment";
 import { findJava } from "./machine/java";
@@ -81,6 +82,8 @@ function recorded<T>(stack: string, service: string): T {
 }
 
 function storeOf(stack: string): Connection["store"] {
+  const external = storeAccess(stack);
+  if (external) return external;
   const { endpoint } = recorded<{ endpoint: string }>(stack, "minio");
   const credentials = readCredentials(stack);
   if (!credentials) throw new Error(`stack ${stack} has no credentials`);

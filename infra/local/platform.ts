@@ -6,6 +6,7 @@ import { clampNote } from "../nvidia";
 import type { Platform } from "../platform";
 import { ports } from "../ports";
 import type { Settings } from "../settings";
+import { prepareStore, type DeclareStore } from "../storage/prepare";
 import { deviceHere, type Device } from "./device";
 import { Minio } from "./minio";
 import { isService, observe, type Observed } from "./observe";
@@ -21,11 +22,13 @@ export interface Surroundings {
   readonly device: Device;
   /** Identity of the model file that jobs load. */
   readonly model: string;
+  /** The store that is there already, where the stack is not to have its own. */
+  readonly declareStore?: DeclareStore;
 }
 
 /**
- * Looks whether target `local` can stand here: MinIO, Spark and Ray as processes of this user under
- * one supervisor.
+ * Looks whether target `local` can stand here: MinIO (or a store that is there already), Spark and
+ * Ray as processes of this user under one supervisor.
  *
  * @returns what declares them
  * @throws UserError with what is missing or taken; nothing was written
@@ -36,42 +39,45 @@ export async function prepare(settings: Settings, stack: string): Promise<() => 
   for (const warning of [device.warning, clampNote(settings.gpuWorkers, device.gpus)]) {
     if (warning) await pulumi.log.warn(warning);
   }
+  const declareStore = await prepareStore(settings, stack);
   const observed = await observe(stack);
   await preflight(settings, stack, observed, device.device);
   const stopped = observed.fallen.filter(isService);
   if (stopped.length > 0) await pulumi.log.info(`services stopped: ${stopped.join(", ")}`);
-  return () => declare(settings, stack, { observed, device, model });
+  return () => declare(settings, stack, { observed, device, model, declareStore });
 }
 
 /** Declares the platform's resources. */
 export function declare(settings: Settings, stack: string, around: Surroundings): Platform {
-  const { observed, device, model } = around;
+  const { observed, device, model, declareStore } = around;
   const port = ports(settings.portOffset);
   const toolchain = new Toolchain("toolchain", {
     settings,
     device: device.device,
     model,
     observed,
+    minio: declareStore === undefined,
   });
-  const { python } = toolchain;
+  const { python, minioBinary } = toolchain;
   const credentials = new KeptCredentials("credentials", {
     settings,
     stack,
     incarnation: observed.incarnation("credentials"),
   });
   const supervisor = new Supervisor("supervisor", { python, credentials, observed });
-  const binary = toolchain.minioBinary;
-  const minio = new Minio("minio", { supervisor, binary, observed, ports: port.minio });
+  const objectStore = declareStore
+    ? declareStore(credentials)
+    : new Minio("minio", { supervisor, binary: minioBinary!, observed, ports: port.minio });
   const spark = new SparkCluster("spark", { supervisor, settings, ports: port });
   const ray = new RayCluster("ray", { supervisor, settings, gpus: device.gpus, ports: port.ray });
 
   return {
-    objectStore: minio,
+    objectStore,
     sparkUiUrl: spark.uiUrl,
     rayDashboardUrl: ray.dashboardUrl,
     device: device.device,
     python: python.resource,
-    quiet: [...toolchain.all, minio.ready, ...spark.all, ray.head],
+    quiet: [...toolchain.all, objectStore.ready, ...spark.all, ray.head],
     environment: environmentHash(device.device),
     model,
   };

@@ -29,7 +29,10 @@ export async function preflight(
   device: DeviceName,
 ): Promise<void> {
   const needed = portsNeeded(settings, stack, observed);
-  const tools = toolNames.filter((tool) => !observed.alive(tool));
+  const tools = toolNames.filter(
+    (tool) =>
+      !observed.alive(tool) && !(tool === "minio-binary" && settings.objectStore !== "minio"),
+  );
   const found = {
     missing: [
       ...unusableFolders(cacheFolder(), homeFolder()),
@@ -58,7 +61,8 @@ function attempt(check: () => unknown): UserError[] {
   }
 }
 
-type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers">;
+type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers"> &
+  Partial<Pick<Settings, "objectStore">>;
 
 /** The ports of services that are to be started: not of those that stand where they are declared. */
 export function portsNeeded(
@@ -68,6 +72,7 @@ export function portsNeeded(
 ): Listener[] {
   return listeners(settings.portOffset, settings.sparkWorkers).filter(
     ({ service, port }) =>
+      !(service === "minio" && (settings.objectStore ?? "minio") !== "minio") &&
       !(observed.alive(service) && recordedPorts(stack, service).includes(port)),
   );
 }

@@ -11,6 +11,8 @@ export interface ToolchainArgs {
   /** Identity of the model file. */
   readonly model: string;
   readonly observed: Observed;
+  /** Whether MinIO is among the tools. */
+  readonly minio: boolean;
 }
 
 /** A tool of the toolchain, and what makes those that use it start again. */
@@ -26,7 +28,7 @@ export class Toolchain extends pulumi.ComponentResource {
   readonly python: Tool;
   /** The jars that let Spark speak S3. */
   readonly jars: Tool;
-  readonly minioBinary: Tool;
+  readonly minioBinary?: Tool;
   readonly model: Tool;
 
   constructor(name: string, args: ToolchainArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -50,7 +52,9 @@ export class Toolchain extends pulumi.ComponentResource {
 
     this.python = tool("python", "python", { lock: pythonHash(device), device });
     const onPython = [this.python.resource];
-    this.minioBinary = tool("minio-binary", "minioBinary", { version: minioVersion });
+    if (args.minio) {
+      this.minioBinary = tool("minio-binary", "minioBinary", { version: minioVersion });
+    }
     this.jars = tool("jars", "jars", { lock: lockHash("jars") }, onPython);
     const file = { model, ...(modelPath ? { modelPath } : {}) };
     this.model = tool("model", "model", file, onPython);
@@ -58,6 +62,9 @@ export class Toolchain extends pulumi.ComponentResource {
   }
 
   get all(): pulumi.Resource[] {
-    return [this.python, this.jars, this.minioBinary, this.model].map(({ resource }) => resource);
+    const { python, jars, minioBinary, model } = this;
+    return [python, jars, ...(minioBinary ? [minioBinary] : []), model].map(
+      ({ resource }) => resource,
+    );
   }
 }

@@ -1,41 +1,53 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ObjectStore } from "../platform";
 import { step } from "../step";
+import { bucketPurposes, ownBuckets, type BucketNames, type BucketPurpose } from "./names";
 
-/** What each bucket is for, as the pipelines name them. */
-export type BucketPurpose = "lake" | "images" | "warehouse" | "output";
-
-/** The name of the bucket for each purpose. */
-export type BucketNames = Readonly<Record<BucketPurpose, string>>;
-
-/** The buckets of a store that the stack owns. */
-export const ownBuckets: BucketNames = {
-  lake: "lake",
-  images: "bucket",
-  warehouse: "warehouse",
-  output: "output",
-};
+/** A bucket as a store is asked for it. */
+export interface DeclaredBucket {
+  readonly purpose: BucketPurpose;
+  readonly bucket: string;
+  /** All that the stack ever puts into it: keys begin with one of these. */
+  readonly prefixes: readonly string[];
+}
 
 export interface BucketsArgs {
   readonly objectStore: ObjectStore;
+  /** Of each bucket, what the stack puts into it. */
+  readonly prefixes: Readonly<Record<BucketPurpose, readonly string[]>>;
 }
 
-/** The four buckets, made through the S3 API so that any store will do. */
+/** The four buckets, made in the store's own way. */
 export class Buckets extends pulumi.ComponentResource {
-  readonly names: BucketNames = ownBuckets;
+  readonly names: BucketNames;
   /** The bucket resources, to depend on. */
   readonly all: pulumi.Resource[];
 
   constructor(name: string, args: BucketsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:storage:Buckets", name, {}, opts);
-    const { data, ready, marker } = args.objectStore;
-    this.all = Object.values(this.names).map((bucket) =>
-      step(
-        `bucket-${bucket}`,
-        { script: "infra/storage/steps/bucket.ts", spec: { bucket, store: marker } },
-        { parent: this, dependsOn: ready, deletedWith: data },
+    const { objectStore, prefixes } = args;
+    const names = objectStore.bucketNames ?? ownBuckets;
+    const declare = objectStore.declareBucket ?? ((bucket, opts) => own(objectStore, bucket, opts));
+    this.names = names;
+    this.all = bucketPurposes.map((purpose) =>
+      declare(
+        { purpose, bucket: names[purpose], prefixes: prefixes[purpose] },
+        { parent: this, dependsOn: objectStore.ready },
       ),
     );
-    this.registerOutputs({ names: this.names });
+    this.registerOutputs({ names });
   }
+}
+
+/** A bucket of a store that is the stack's own: all that is in it goes with it. */
+function own(
+  { data, marker }: ObjectStore,
+  { bucket }: DeclaredBucket,
+  opts: pulumi.CustomResourceOptions,
+): pulumi.Resource {
+  return step(
+    `bucket-${bucket}`,
+    { script: "infra/storage/steps/bucket.ts", spec: { bucket, store: marker } },
+    { ...opts, deletedWith: data },
+  );
 }

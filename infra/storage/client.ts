@@ -1,10 +1,16 @@
+import * as https from "node:https";
 import { Client, S3Error } from "minio";
+import type { Connection } from "../executor";
 import { executorOf } from "../executorOf";
 import { UserError } from "../userError";
 
 /** An S3 client for the store of `stack`, as seen from this machine. */
 export async function storeClient(stack: string): Promise<Client> {
-  const store = await executorOf(stack).storeFromHere();
+  return clientOf(await executorOf(stack).storeFromHere());
+}
+
+/** An S3 client for a store. */
+export function clientOf(store: Connection["store"]): Client {
   const url = new URL(store.endpoint);
   return new Client({
     endPoint: url.hostname,
@@ -14,8 +20,16 @@ export async function storeClient(stack: string): Promise<Client> {
     secretKey: store.secretKey,
     region: store.region,
     pathStyle: store.pathStyle,
+    ...(store.sessionToken === undefined ? {} : { sessionToken: store.sessionToken }),
+    ...(store.caCertificates === undefined
+      ? {}
+      : { transportAgent: new https.Agent({ ca: store.caCertificates, keepAlive: true }) }),
   });
 }
+
+/** What Node says of a certificate that it does not take. */
+const untrusted =
+  /^(ERR_TLS_CERT_|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_|UNABLE_TO_(GET_ISSUER|VERIFY))/;
 
 /**
  * Runs `work` and tells what a user can do about the failures that a store answers with.
@@ -31,7 +45,16 @@ export async function explained<T>(work: () => Promise<T>): Promise<T> {
       throw new UserError(
         `the object store refused the credentials (${code}: ${message})`,
         "nothing can be read from or written to it",
-        "check minioRootUser and minioRootPassword; if another server has the port, set portOffset",
+        "check minioRootUser and minioRootPassword (if another server has the port, set portOffset), " +
+          "or s3AccessKey and s3SecretKey and what they allow",
+      );
+    }
+    if (untrusted.test(code ?? "")) {
+      throw new UserError(
+        `the object store's certificate is not trusted (${code}: ${message})`,
+        "whoever sits between could read and change all data",
+        "set s3CaCertificates to a PEM file with the authority that signed it, and s3Endpoint to " +
+          "a name that is in it",
       );
     }
     if (["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENOTFOUND"].includes(code ?? "")) {

@@ -7,10 +7,11 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from .engines import PACKAGE_PARENT, Context
 from .errors import UserError, one_line
-from .store import CONNECT_SECONDS
+from .store import CONNECT_SECONDS, trust
 
 
 def connect(context: Context) -> None:
@@ -31,6 +32,7 @@ def connect(context: Context) -> None:
             address=address,
             logging_level=logging.WARNING,
             job_config=JobConfig(_py_driver_sys_path=[str(PACKAGE_PARENT)]),
+            runtime_env=_runtime_env(context),
         )
     except Exception as error:
         raise UserError(
@@ -39,6 +41,18 @@ def connect(context: Context) -> None:
             "See the job's log and that of ray-head (npm run logs).",
         ) from error
     _check_resources(ray.cluster_resources(), context)
+
+
+def _runtime_env(context: Context) -> dict[str, Any] | None:
+    """What the cluster's workers are prepared with; None where they need nothing."""
+    certificates = context.store.ca_certificates
+    if certificates is None:
+        return None
+
+    def trust_the_store() -> None:
+        trust(certificates)
+
+    return {"worker_process_setup_hook": trust_the_store}
 
 
 def disconnect() -> None:

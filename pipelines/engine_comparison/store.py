@@ -6,11 +6,16 @@ Paths are pyarrow's: `bucket/key/of/object`, without a scheme; a URI is `s3://` 
 from __future__ import annotations
 
 import contextlib
+import getpass
+import hashlib
 import json
+import os
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,6 +42,9 @@ class StoreSpec:
         access_key: The key's name.
         secret_key: The key's secret.
         path_style: True for `endpoint/bucket/key`, false for `bucket.endpoint/key`.
+        session_token: What temporary keys have besides.
+        ca_certificates: PEM text of the authorities that alone are trusted for it; None means
+            those that the system trusts.
     """
 
     endpoint: str
@@ -44,6 +52,8 @@ class StoreSpec:
     access_key: str
     secret_key: str
     path_style: bool = True
+    session_token: str | None = None
+    ca_certificates: str | None = None
 
     @classmethod
     def parse(cls, spec: Mapping[str, Any]) -> StoreSpec:
@@ -54,6 +64,8 @@ class StoreSpec:
             access_key=spec["accessKey"],
             secret_key=spec["secretKey"],
             path_style=bool(spec.get("pathStyle", True)),
+            session_token=spec.get("sessionToken"),
+            ca_certificates=spec.get("caCertificates"),
         )
 
     def __repr__(self) -> str:
@@ -63,6 +75,11 @@ class StoreSpec:
     def host_and_port(self) -> str:
         """What comes after `http://`."""
         return urlsplit(self.endpoint).netloc
+
+    @property
+    def ca_file(self) -> str | None:
+        """A file on this machine with `ca_certificates`, or None for what the system trusts."""
+        return None if self.ca_certificates is None else certificates_file(self.ca_certificates)
 
     @property
     def encrypted(self) -> bool:
@@ -80,6 +97,7 @@ def open_store(spec: Mapping[str, Any]) -> fs.S3FileSystem:
     return fs.S3FileSystem(
         access_key=store.access_key,
         secret_key=store.secret_key,
+        session_token=store.session_token,
         endpoint_override=store.host_and_port,
         scheme="https" if store.encrypted else "http",
         region=store.region,
@@ -87,7 +105,49 @@ def open_store(spec: Mapping[str, Any]) -> fs.S3FileSystem:
         connect_timeout=CONNECT_SECONDS,
         request_timeout=REQUEST_SECONDS,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+        tls_ca_file_path=store.ca_file,
     )
+
+
+def certificates_file(pem: str) -> str:
+    """Keep certificates in a file of this user, at the same path on every machine.
+
+    The path is the same so that a file system that was opened elsewhere can be sent here, once this
+    has been called here, too.
+
+    Args:
+        pem: The certificates.
+
+    Raises:
+        UserError: Another user has the folder.
+    """
+    folder = Path("/tmp" if os.name == "posix" else tempfile.gettempdir())
+    folder /= f"engine-comparison-{getpass.getuser()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+        raise UserError(
+            f"{folder} belongs to another user.",
+            "The certificates that are trusted for the object store go there.",
+            "Remove it, and start again.",
+        )
+    file = folder / f"ca-{hashlib.sha256(pem.encode()).hexdigest()[:32]}.pem"
+    if not file.exists() or file.read_text(encoding="ascii") != pem:
+        part = file.with_suffix(f".{os.getpid()}")
+        part.write_text(pem, encoding="ascii")
+        part.replace(file)
+    return str(file)
+
+
+def trust(pem: str) -> None:
+    """Let libraries of this process that have no option for it trust certificates, and no others.
+
+    Polars and Daft bring their own TLS, which asks this variable of OpenSSL's for a file. It has to
+    be set before their first connection.
+
+    Args:
+        pem: The certificates.
+    """
+    os.environ["SSL_CERT_FILE"] = certificates_file(pem)
 
 
 def check_store(spec: Mapping[str, Any], store: fs.FileSystem, buckets: Sequence[str]) -> None:
@@ -125,11 +185,18 @@ def check_store(spec: Mapping[str, Any], store: fs.FileSystem, buckets: Sequence
 
 @contextlib.contextmanager
 def told(endpoint: str) -> Iterator[None]:
-    """Turn the SDK's words for a refused key into a `UserError`; pass every other error on."""
+    """Turn the SDK's words for a refused key or certificate into a `UserError`, no others."""
     try:
         yield
     except OSError as error:
         text = str(error)
+        if "certificate" in text:
+            raise UserError(
+                f"The certificate of the object store at {endpoint} is not trusted: "
+                f"{one_line(text, 200)}",
+                "Whoever sits between could read and change all data.",
+                "Set s3CaCertificates to the authority that signed it.",
+            ) from error
         refused = ("ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "403")
         if any(word in text for word in refused):
             raise UserError(

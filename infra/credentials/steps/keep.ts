@@ -16,7 +16,9 @@ import {
 } from "../files";
 
 /** What stdin holds: what the settings gave, and nothing for what is to be random. */
-type Given = Partial<Pick<Credentials, "minioRootUser" | "minioRootPassword">>;
+type Given = Partial<
+  Pick<Credentials, "minioRootUser" | "minioRootPassword" | "s3AccessKey" | "s3SecretKey">
+>;
 
 /** Keeps the stack's secrets in files for its user alone; prints only how often each changed. */
 void runStep<unknown>({
@@ -31,13 +33,13 @@ void runStep<unknown>({
   },
 });
 
-/** MinIO reads its settings line by line. */
+/** MinIO and the headers of HTTP are read line by line. */
 function checkLines(given: Given): Given {
   for (const [name, value] of Object.entries(given)) {
     if (/[\0\r\n]/.test(value)) {
       throw new UserError(
         `${name} has a line break in it`,
-        "MinIO could not read it",
+        "the object store could not read it",
         "set another: pulumi config set --secret " + name,
       );
     }
@@ -56,6 +58,8 @@ function keep({ stack, name }: StepContext<unknown>, given: Given): Generations 
     minioRootPassword: given.minioRootPassword ?? before.minioRootPassword ?? secret(20),
     sparkSecret: before.sparkSecret ?? secret(32),
     rayToken: before.rayToken ?? secret(32),
+    ...(given.s3AccessKey === undefined ? {} : { s3AccessKey: given.s3AccessKey }),
+    ...(given.s3SecretKey === undefined ? {} : { s3SecretKey: given.s3SecretKey }),
   };
   const recorded = readStanding(stack, name)?.result.generations as Generations | undefined;
   const generationOf = (owner: SecretOwner) => {
@@ -68,6 +72,7 @@ function keep({ stack, name }: StepContext<unknown>, given: Given): Generations 
     minio: generationOf("minio"),
     spark: generationOf("spark"),
     ray: generationOf("ray"),
+    ...(given.s3AccessKey === undefined ? {} : { s3: generationOf("s3") }),
   };
   writePrivately(rayToken, now.rayToken);
   writePrivately(sparkSecret, now.sparkSecret);
@@ -81,8 +86,15 @@ function secretsOf(owner: SecretOwner, all: Partial<Credentials>) {
     minioRootPassword = null,
     sparkSecret = null,
     rayToken = null,
+    s3AccessKey = null,
+    s3SecretKey = null,
   } = all;
-  return { minio: [minioRootUser, minioRootPassword], spark: sparkSecret, ray: rayToken }[owner];
+  return {
+    minio: [minioRootUser, minioRootPassword],
+    spark: sparkSecret,
+    ray: rayToken,
+    s3: [s3AccessKey, s3SecretKey],
+  }[owner];
 }
 
 function secret(bytes: number): string {

@@ -23,7 +23,7 @@ from pyarrow import fs
 
 from ..errors import UserError
 from ..model.session import ModelSession, open_session
-from ..store import StoreSpec, open_store
+from ..store import StoreSpec, open_store, trust
 from ..workloads import Workload
 from ..workloads import load as load_workload
 
@@ -46,6 +46,9 @@ class Context:
     @classmethod
     def open(cls, spec: Mapping[str, Any]) -> Context:
         """Open the store of a spec."""
+        certificates = StoreSpec.parse(spec["store"]).ca_certificates
+        if certificates is not None:
+            trust(certificates)
         return cls(spec, open_store(spec["store"]))
 
     def __repr__(self) -> str:

@@ -107,6 +107,7 @@ class Baseline(Engine):
             "aws_region": store.region,
             "aws_access_key_id": store.access_key,
             "aws_secret_access_key": store.secret_key,
+            **({"aws_session_token": store.session_token} if store.session_token else {}),
             "aws_allow_http": str(not store.encrypted).lower(),
             "aws_virtual_hosted_style_request": str(not store.path_style).lower(),
         }

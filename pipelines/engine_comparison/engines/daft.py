@@ -137,6 +137,7 @@ class Daft(Engine):
                 region_name=store.region,
                 key_id=store.access_key,
                 access_key=store.secret_key,
+                session_token=store.session_token,
                 use_ssl=store.encrypted,
                 force_virtual_addressing=not store.path_style,
                 connect_timeout_ms=1000 * CONNECT_SECONDS,

@@ -50,6 +50,9 @@ ZONES_DDL = "LocationID int, Borough string, Zone string, service_zone string"
 
 _SECRET_WORDS = ("secret", "key", "password", "token", "credential")
 _PROPERTIES = "spark-defaults.conf"
+_TRUST_STORE = "object-store.p12"
+_TRUST_STORE_PASSWORD = "changeit"
+"""No secret: what is in it is public, and the format wants one."""
 
 
 class Spark(Engine):
@@ -100,7 +103,31 @@ class Spark(Engine):
                 "Spark's driver needs a master that knows the same secret.",
                 "See the job's log and that of spark-master (npm run logs).",
             ) from error
+        self._trust_the_store()
         self._wait_for_executors()
+
+    def _trust_the_store(self) -> None:
+        """Make the trust store that the JVMs' options name, and send it to the executors.
+
+        A JVM reads it at its first TLS connection, which is after this, or after a task's files
+        have come.
+        """
+        file = self.context.store.ca_file
+        if file is None:
+            return
+        jvm: Any = self.session.sparkContext._jvm
+        trusted = jvm.java.security.KeyStore.getInstance("PKCS12")
+        trusted.load(None, None)
+        x509 = jvm.java.security.cert.CertificateFactory.getInstance("X.509")
+        with_file = jvm.java.io.FileInputStream(file)
+        for at, certificate in enumerate(x509.generateCertificates(with_file).toArray()):
+            trusted.setCertificateEntry(str(at), certificate)
+        with_file.close()
+        made = self.context.scratch / _TRUST_STORE
+        out = jvm.java.io.FileOutputStream(str(made))
+        trusted.store(out, jvm.java.lang.String(_TRUST_STORE_PASSWORD).toCharArray())
+        out.close()
+        self.session.sparkContext.addFile(str(made))
 
     def _wait_for_executors(self) -> None:
         """Wait until every worker has given an executor.
@@ -173,6 +200,7 @@ class Spark(Engine):
         """All of Spark's settings, secrets included."""
         base = int(self.given["portBase"])
         options = self._java_options()
+        trust_driver, trust_executor = self._trust_options()
         jars = f"{self.given['jars']}/*"
         secret = Path(self.given["secretFile"]).read_text(encoding="utf-8").strip()
         return {
@@ -189,12 +217,12 @@ class Spark(Engine):
             "spark.ui.showConsoleProgress": "false",
             "spark.driver.memory": "1g",
             "spark.driver.extraClassPath": jars,
-            "spark.driver.extraJavaOptions": options,
+            "spark.driver.extraJavaOptions": f"{options} {trust_driver}".strip(),
             "spark.cores.max": str(self.cores),
             "spark.executor.cores": str(self.given["workerCores"]),
             "spark.executor.memory": str(self.given["workerMemory"]),
             "spark.executor.extraClassPath": jars,
-            "spark.executor.extraJavaOptions": options,
+            "spark.executor.extraJavaOptions": f"{options} {trust_executor}".strip(),
             "spark.executorEnv.PYTHONPATH": str(PACKAGE_PARENT),
             **{f"spark.executorEnv.{k}": v for k, v in thread_environment().items()},
             "spark.pyspark.python": sys.executable,
@@ -219,7 +247,11 @@ class Spark(Engine):
             "connection.ssl.enabled": str(store.encrypted).lower(),
             "access.key": store.access_key,
             "secret.key": store.secret_key,
-            "aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+            **({"session.token": store.session_token} if store.session_token else {}),
+            "aws.credentials.provider": (
+                "org.apache.hadoop.fs.s3a."
+                f"{'Temporary' if store.session_token else 'Simple'}AWSCredentialsProvider"
+            ),
             "connection.maximum": "64",
             "connection.establish.timeout": "15s",  # less is not taken
             "connection.timeout": f"{REQUEST_SECONDS}s",
@@ -246,6 +278,19 @@ class Spark(Engine):
         bucket = self.context.bucket(workload.input_purpose)
         size = workload.input_bytes(self.context.filesystem, bucket)
         return SHORT_JOB_OPTIONS if size < SHORT_JOB_BYTES else ""
+
+    def _trust_options(self) -> tuple[str, str]:
+        """The options of the driver's and of the executors' JVMs that name the trust store.
+
+        Files that are added to a job come to an executor's working folder.
+        """
+        if self.context.store.ca_certificates is None:
+            return "", ""
+        rest = f"-Djavax.net.ssl.trustStorePassword={_TRUST_STORE_PASSWORD}"
+        return (
+            f"-Djavax.net.ssl.trustStore={self.context.scratch / _TRUST_STORE} {rest}",
+            f"-Djavax.net.ssl.trustStore={_TRUST_STORE} {rest}",
+        )
 
     def persists(self) -> str:
         """See `Engine.persists`."""

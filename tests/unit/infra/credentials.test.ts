@@ -75,6 +75,19 @@ describe("the credentials step", () => {
     });
   });
 
+  it("keeps the keys of a store that is not the stack's own, and counts their changes", () => {
+    const keys = { s3AccessKey: "somebody", s3SecretKey: "one" };
+    const generations = (line: string) =>
+      (JSON.parse(line) as { generations: Record<string, number> }).generations;
+    expect(generations(step("create", keys)).s3).toBe(1);
+    expect(read()).toMatchObject(keys);
+    expect(generations(step("update", { ...keys, s3SecretKey: "two" }))).toMatchObject({
+      s3: 2,
+      minio: 1,
+    });
+    expect(read().s3SecretKey).toBe("two");
+  });
+
   it("never counts backwards when the file was lost", () => {
     step("create", {});
     step("update", { minioRootPassword: "chosen-by-hand" });

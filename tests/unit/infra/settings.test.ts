@@ -72,6 +72,44 @@ describe("settings", () => {
     for (const key of ["photos", "repeats", "nonsense"]) expect(what).toContain(key);
   });
 
+  const s3 = {
+    objectStore: "s3",
+    s3Endpoint: "https://s3.example",
+    s3AccessKey: "key",
+    s3SecretKey: "hidden",
+  };
+
+  it("takes a store that is there already", () => {
+    const settings = parseSettings(
+      defaultConfig({ ...s3, s3Endpoint: "https://s3.example:9000/" }),
+      largeMachine,
+    );
+    expect(settings.s3Endpoint).toBe("https://s3.example:9000");
+    expect(settings.s3PathStyle).toBe(true);
+    expect(settings.objectStore).toBe("s3");
+  });
+
+  it.each([
+    [{ ...s3, s3AccessKey: "" }, 'objectStore is "s3", but s3AccessKey is not set'],
+    [{ ...s3, target: "docker" }, 'objectStore is "s3" and target is docker'],
+    [
+      { ...s3, objectStore: "auto" },
+      "s3Endpoint, s3AccessKey, s3SecretKey is set, but objectStore",
+    ],
+    [{ bucketPrefix: "me-" }, "bucketPrefix is set, but objectStore is minio"],
+    [{ ...s3, bucketNames: '{"lake":"one","output":"one"}' }, "two purposes the same bucket"],
+    [{ ...s3, bucketNames: '{"lake":"No"}' }, 'has "No", and a bucket\'s name has'],
+    [{ ...s3, bucketNames: '{"pond":"one"}' }, "some of the keys lake, images, warehouse, output"],
+    [{ ...s3, s3Endpoint: "https://s3.example/lake" }, "must be an http or https address without"],
+    [
+      { ...s3, s3Endpoint: "http://s3.example", s3CaCertificates: "ca.pem" },
+      's3CaCertificates is set, but s3Endpoint is "http://s3.example"',
+    ],
+  ])("refuses %o", (changed, told) => {
+    expect(refusal(changed).what).toContain(told);
+    expect(refusal(changed).message).not.toContain("hidden");
+  });
+
   it("never tells a secret's value", () => {
     expect(refusal({ minioRootPassword: "short" }).message).not.toContain("short");
   });

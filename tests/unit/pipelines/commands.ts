@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../../../infra/platform";
 import { parseSettings } from "../../../infra/settings";
 import { Buckets } from "../../../infra/storage/buckets";
+import { bucketPrefixes } from "../../../pipelines/bucketPrefixes";
 import { Comparison } from "../../../pipelines/comparison";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { Report } from "../../../pipelines/report";
@@ -60,7 +61,10 @@ export async function commands(
       model: "model",
       ...ground,
     };
-    const buckets = new Buckets("buckets", { objectStore: platform.objectStore });
+    const buckets = new Buckets("buckets", {
+      objectStore: platform.objectStore,
+      prefixes: bucketPrefixes(),
+    });
     const chosen = chosenRuns(settings);
     const shared = { platform, buckets, stack };
     const { runs } = new Comparison("comparison", { ...shared, chosen, settings });

@@ -1,0 +1,23 @@
+import { bucketPurposes, type BucketPurpose } from "../infra/storage/names";
+import { datasetPlaces } from "./dataset";
+import { reportKey } from "./reportPlace";
+import { workloads } from "./workloads";
+
+/** What is in the bucket for outputs besides what workloads put there. */
+const ofOutput = ["oracles/", "results/", `${reportKey.split("/")[0]}/`];
+
+/** All that a stack ever puts into each bucket, whatever it is asked to run. */
+export function bucketPrefixes(): Readonly<Record<BucketPurpose, readonly string[]>> {
+  const places = [
+    ...Object.values(datasetPlaces).flatMap(({ bucket, owns }) =>
+      owns.map((prefix) => ({ bucket, prefix })),
+    ),
+    ...workloads().map(({ output }) => ({ bucket: output.bucket, prefix: `${output.prefix}/` })),
+    ...ofOutput.map((prefix) => ({ bucket: "output" as const, prefix })),
+  ];
+  const of = (purpose: BucketPurpose) =>
+    places.filter(({ bucket }) => bucket === purpose).map(({ prefix }) => prefix);
+  return Object.fromEntries(
+    bucketPurposes.map((purpose) => [purpose, [...new Set(of(purpose))].sort()]),
+  ) as unknown as Record<BucketPurpose, string[]>;
+}
