@@ -8,6 +8,9 @@ export interface Recorded {
   readonly parent: string;
   readonly dependencies: readonly string[];
   readonly deletedWith: string;
+  readonly protect: boolean;
+  /** Of the provider. */
+  readonly version: string;
   readonly inputs: Inputs;
 }
 
@@ -27,6 +30,8 @@ interface Request {
   getParent(): string;
   getDependenciesList(): string[];
   getDeletedwith(): string;
+  getProtect(): boolean;
+  getVersion(): string;
   getObject(): { toJavaScript(): unknown };
 }
 
@@ -58,6 +63,7 @@ export async function record(
         state: {
           ...(inputs as Record<string, unknown>),
           ...(type === "command:local:Command" ? { stdout: stdout(name) } : {}),
+          ...(type.startsWith("aws:") ? { arn: `arn of ${name}` } : {}),
         },
       }),
       call: ({ inputs }) => inputs as Record<string, unknown>,
@@ -88,6 +94,8 @@ function recorded(request: Request, response: Response): Recorded {
     parent: request.getParent(),
     dependencies: [...request.getDependenciesList()].sort(),
     deletedWith: request.getDeletedwith(),
+    protect: request.getProtect(),
+    version: request.getVersion(),
     inputs: request.getObject().toJavaScript() as Inputs,
   };
 }
