@@ -104,6 +104,8 @@ const byHand: Readonly<Record<string, string>> = {
   s3Endpoint: "none: another store is refused",
   bucketPrefix: "all",
   bucketNames: "all",
+  sparkMaster: "none: it is where runs go, not what they are",
+  rayAddress: "none: it is where runs go, not what they are",
   minioRootUser: "none",
   minioRootPassword: "none",
 };

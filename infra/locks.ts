@@ -28,6 +28,15 @@ export const locks = {
   jars: "jars.lock",
 } as const;
 
+/** The version of a Python package that the lock has. */
+export function lockedVersion(name: string): string {
+  const found = new RegExp(`^${name}(?:\\[[^\\]]*\\])?==([^ \\\\;]+)`, "m").exec(
+    text(locks.python),
+  );
+  if (!found) throw new Error(`the lock has no ${name}`);
+  return found[1];
+}
+
 /** Hash of a lock's content. */
 export function lockHash(lock: keyof typeof locks): string {
   return shortHash(lockText(locks[lock]));

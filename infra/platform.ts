@@ -62,6 +62,10 @@ export async function preparePlatform(settings: Settings, stack: string): Promis
       const { prepare } = await import("./local/platform");
       return prepare(settings, stack);
     }
+    case "cluster": {
+      const { prepare } = await import("./cluster/platform");
+      return prepare(settings, stack);
+    }
     case "docker": {
       const { prepare } = await import("./docker/platform");
       return prepare(settings, stack);

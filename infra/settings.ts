@@ -78,6 +78,15 @@ const bucketNames = z.string().transform((text, context): Partial<BucketNames> =
   return z.NEVER;
 });
 
+/** Whether a key of Spark's configuration may be passed on: it is no secret, and not the program's. */
+function isFurtherConf(key: string): boolean {
+  return (
+    /^spark\.[\w.-]+$/.test(key) &&
+    !/^spark\.(master|authenticate|driver\.(host|port|bindAddress)|hadoop\.fs\.s3a)\b/.test(key) &&
+    !/secret|password|token|credential|(access|secret)\.?key/i.test(key)
+  );
+}
+
 /** What has no value of its own until a target or a stack gives it one. */
 const optional = z.string().transform((text) => (text === "" ? undefined : text));
 
@@ -86,7 +95,7 @@ const optional = z.string().transform((text) => (text === "" ? undefined : text)
  * descriptions for people are in Pulumi.yaml; here is what a value must be to make sense.
  */
 const schema = z.strictObject({
-  target: z.enum(["local", "docker"]),
+  target: z.enum(["local", "docker", "cluster"]),
   gpu: z.enum(["auto", "required", "off"]),
   gpuWorkers: count(1, 64),
   engines: names,
@@ -144,6 +153,32 @@ const schema = z.strictObject({
     "must be at most 41 lower-case letters, digits, dots and dashes",
   ),
   bucketNames,
+  sparkMaster: optional.refine(
+    (master) => master === undefined || /^spark:\/\/[\w.-]+:\d+(,[\w.-]+:\d+)*$/.test(master),
+    "must be the address of a standalone master, such as spark://master.example:7077",
+  ),
+  sparkSecret: optional,
+  sparkDriverHost: optional.refine(
+    (host) => host === undefined || /^[\w.-]+$/.test(host),
+    "must be a name or an address of IPv4",
+  ),
+  sparkDriverPort: count(1024, 65_000),
+  sparkConf: z.string().transform((text, context): Record<string, string> => {
+    const conf = z.record(z.string(), z.string()).safeParse(parseJson(text));
+    const wrong = conf.success && Object.keys(conf.data).find((key) => !isFurtherConf(key));
+    if (conf.success && wrong === undefined) return conf.data;
+    context.addIssue(
+      typeof wrong === "string"
+        ? `has ${JSON.stringify(wrong)}, which is no setting of Spark's, or one that the program makes, or a secret`
+        : "must be an object with texts as its values",
+    );
+    return z.NEVER;
+  }),
+  rayAddress: optional.refine(
+    (url) => url === undefined || (isPlainUrl(url) && new URL(url).pathname === "/"),
+    "must be the address of a dashboard, such as http://head.example:8265",
+  ),
+  rayToken: optional,
   awsTags: z.string().transform((text, context): Record<string, string> => {
     const tags = z.record(z.string().min(1), z.string()).safeParse(parseJson(text));
     if (tags.success) return tags.data;
@@ -164,10 +199,11 @@ const schema = z.strictObject({
 /** With what depends on the target resolved. */
 const resolved = schema.transform(({ daftRunner, objectStore, ...settings }) => {
   const usual = settings.target === "local" ? "native" : "ray";
+  const usualStore = settings.target === "cluster" ? "aws" : "minio";
   return {
     ...settings,
     daftRunner: daftRunner === "auto" ? usual : daftRunner,
-    objectStore: objectStore === "auto" ? "minio" : objectStore,
+    objectStore: objectStore === "auto" ? usualStore : objectStore,
   } as const;
 });
 
@@ -178,7 +214,13 @@ export type Settings = Readonly<z.output<typeof resolved>>;
 export const settingKeys = Object.keys(schema.shape) as (keyof Settings)[];
 
 /** Keys whose values are never told. */
-const secretKeys: readonly string[] = ["minioRootPassword", "s3AccessKey", "s3SecretKey"];
+const secretKeys: readonly string[] = [
+  "minioRootPassword",
+  "s3AccessKey",
+  "s3SecretKey",
+  "sparkSecret",
+  "rayToken",
+];
 
 /** Lists, objects and secrets: no value of theirs is told as an input of a run. */
 const notInputs = [
@@ -189,6 +231,9 @@ const notInputs = [
   "containerShm",
   "bucketNames",
   "awsTags",
+  "sparkConf",
+  "sparkSecret",
+  "rayToken",
   "minioRootUser",
   "minioRootPassword",
   "s3AccessKey",
@@ -226,7 +271,8 @@ export function parseSettings(
   if (!parsed.success) throw wrongSettings(parsed.error, Object.fromEntries(own));
   checkDataset(parsed.data);
   checkObjectStore(parsed.data);
-  checkMachine(parsed.data, machine);
+  checkCluster(parsed.data);
+  if (parsed.data.target !== "cluster") checkMachine(parsed.data, machine);
   return parsed.data;
 }
 
@@ -281,6 +327,13 @@ function checkObjectStore(settings: Settings): void {
   const { target, objectStore } = settings;
   const other = (problem: string, why: string, fix: string) =>
     new UserError(`${namespace}:${problem}`, why, fix);
+  if (objectStore === "minio" && target === "cluster") {
+    throw other(
+      'objectStore is "minio" and target is cluster',
+      "the workers of a cluster do not reach a MinIO that listens on this machine alone",
+      "set objectStore to s3 or aws",
+    );
+  }
   if (objectStore === "minio") {
     const useless = [
       ...ofOtherStores.filter((key) => settings[key] !== undefined),
@@ -327,6 +380,34 @@ function checkObjectStore(settings: Settings): void {
       "give each purpose a bucket of its own",
     );
   }
+}
+
+/** What the settings of clusters that are there already are for. */
+const ofClusters = [
+  "sparkMaster",
+  "sparkSecret",
+  "sparkDriverHost",
+  "rayAddress",
+  "rayToken",
+] as const;
+
+function checkCluster(settings: Settings): void {
+  const { target, gpu } = settings;
+  if (target === "cluster") {
+    if (gpu !== "required") return;
+    throw new UserError(
+      `${namespace}:gpu is "required" and target is cluster`,
+      "on clusters that are there already the models run on CPUs",
+      "set gpu to auto or off",
+    );
+  }
+  const useless = ofClusters.filter((key) => settings[key] !== undefined);
+  if (useless.length === 0) return;
+  throw new UserError(
+    `${namespace}:${useless.join(", ")} is set, but target is ${target}`,
+    "the target starts Spark and Ray by itself, and would not use those",
+    "set target to cluster, or take these settings back",
+  );
 }
 
 /** For how long keys of AWS hold that a run is given. */

@@ -1,6 +1,6 @@
 import { namespace, type Settings } from "../infra/settings";
 import { quoted, UserError } from "../infra/userError";
-import { engines } from "./engines";
+import { clusterOf, engineOf, engines } from "./engines";
 import { seed } from "./seed";
 import { workloads } from "./workloads";
 
@@ -56,7 +56,23 @@ export function chosenRuns(settings: Settings): ChosenRun[] {
       "set matrix to full, or add one of " + seed.map((run) => run.join("/")).join(", "),
     );
   }
+  checkClusters(runs, settings);
   return runs;
+}
+
+/** @throws UserError for a run on a cluster that is not named, where no target starts one */
+function checkClusters(runs: readonly ChosenRun[], settings: Settings): void {
+  if (settings.target !== "cluster") return;
+  const address = { none: "", spark: "sparkMaster", ray: "rayAddress" } as const;
+  for (const { engine, workload } of runs) {
+    const setting = address[clusterOf(engineOf(engine), settings)];
+    if (setting === "" || settings[setting] !== undefined) continue;
+    throw new UserError(
+      `${engine}/${workload} is to run, and ${namespace}:${setting} is not set`,
+      "target cluster starts no engine: it uses those that are there",
+      `set ${setting}, or take ${engine} out of engines`,
+    );
+  }
 }
 
 /** The names that a setting asks for: all there are where it is empty. */

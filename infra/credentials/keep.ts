@@ -8,17 +8,18 @@ const wellKnown = "minioadmin";
 const stacksWithWellKnown = ["local", "dev"];
 
 type Given = Pick<Settings, "minioRootUser" | "minioRootPassword"> &
-  Partial<Pick<Settings, "s3AccessKey" | "s3SecretKey">>;
+  Partial<Pick<Settings, "s3AccessKey" | "s3SecretKey" | "sparkSecret" | "rayToken">>;
 
 /**
  * What MinIO's root user is called and identified by, where undefined means a random value that is
- * made once and kept, and the keys of a store that is not the stack's own.
+ * made once and kept, and the secrets of a store and of clusters that are not the stack's own.
  */
 export function givenCredentials(settings: Given, stack: string): Given {
   const fallback = stacksWithWellKnown.includes(stack) ? wellKnown : undefined;
   const { minioRootUser = fallback, minioRootPassword = fallback } = settings;
-  const { s3AccessKey, s3SecretKey } = settings;
-  return { minioRootUser, minioRootPassword, s3AccessKey, s3SecretKey };
+  const { s3AccessKey, s3SecretKey, sparkSecret, rayToken } = settings;
+  const others = { s3AccessKey, s3SecretKey, sparkSecret, rayToken };
+  return { minioRootUser, minioRootPassword, ...others };
 }
 
 export interface KeptCredentialsArgs {

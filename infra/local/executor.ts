@@ -118,7 +118,7 @@ async function sparkOf(stack: string, programs: readonly ProgramInfo[]) {
 }
 
 /** The first block of ports that a driver can have. */
-async function freeBlock(firsts: readonly number[]): Promise<number> {
+export async function freeBlock(firsts: readonly number[]): Promise<number> {
   for (const first of firsts) {
     if (await areFree(first, sparkDriverBlock)) return first;
   }
@@ -140,7 +140,8 @@ function rayOf(stack: string) {
   };
 }
 
-function modelOf(stack: string) {
+/** Where the model is that jobs load; null where there is none. */
+export function modelOf(stack: string) {
   if (!readStanding(stack, "model")) return null;
   const folder = toolFolder(stack, "model");
   const labels = path.join(folder, "labels.json");
@@ -151,7 +152,7 @@ function modelOf(stack: string) {
 }
 
 /** A folder for one job, named by this process so that a killed one's is found and removed. */
-function makeScratch(stack: string): string {
+export function makeScratch(stack: string): string {
   const { scratch: all } = places(stack);
   fs.mkdirSync(all, { recursive: true, mode: 0o700 });
   for (const name of fs.readdirSync(all)) {

@@ -3,6 +3,7 @@ import type { Settings } from "../settings";
 import { lockHash, minioVersion, pythonHash, type DeviceName } from "../locks";
 import { step } from "../step";
 import type { Observed } from "./observe";
+import { packingCode } from "./packages";
 import type { ToolName } from "./tools";
 
 export interface ToolchainArgs {
@@ -13,6 +14,8 @@ export interface ToolchainArgs {
   readonly observed: Observed;
   /** Whether MinIO is among the tools. */
   readonly minio: boolean;
+  /** Whether what Python workers of other machines import is packed for them. @default false */
+  readonly packages?: boolean;
 }
 
 /** A tool of the toolchain, and what makes those that use it start again. */
@@ -29,6 +32,8 @@ export class Toolchain extends pulumi.ComponentResource {
   /** The jars that let Spark speak S3. */
   readonly jars: Tool;
   readonly minioBinary?: Tool;
+  /** What Python workers of other machines import. */
+  readonly packages?: Tool;
   readonly model: Tool;
 
   constructor(name: string, args: ToolchainArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -56,15 +61,19 @@ export class Toolchain extends pulumi.ComponentResource {
       this.minioBinary = tool("minio-binary", "minioBinary", { version: minioVersion });
     }
     this.jars = tool("jars", "jars", { lock: lockHash("jars") }, onPython);
+    if (args.packages) {
+      const content = { lock: pythonHash(device), code: packingCode() };
+      this.packages = tool("packages", "packages", content, onPython);
+    }
     const file = { model, ...(modelPath ? { modelPath } : {}) };
     this.model = tool("model", "model", file, onPython);
     this.registerOutputs();
   }
 
   get all(): pulumi.Resource[] {
-    const { python, jars, minioBinary, model } = this;
-    return [python, jars, ...(minioBinary ? [minioBinary] : []), model].map(
-      ({ resource }) => resource,
+    const { python, jars, minioBinary, packages, model } = this;
+    return [python, jars, minioBinary, packages, model].flatMap((tool) =>
+      tool ? [tool.resource] : [],
     );
   }
 }

@@ -5,7 +5,7 @@ import { UserError } from "../userError";
 import { entryFolder, isComplete, type Entry } from "./caches";
 
 /** The tools that a stack stands on, by the names of their steps. */
-export const toolNames = ["python", "jars", "minio-binary", "model"] as const;
+export const toolNames = ["python", "jars", "minio-binary", "model", "packages"] as const;
 export type ToolName = (typeof toolNames)[number];
 
 /** What a tool's step prints: where it is, relative to the cache. */

@@ -25,7 +25,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import engines, workloads
+from . import engines, ray_job, workloads
 from .engines import Context, Engine
 from .errors import UserError
 from .images import ImageRejected, decode
@@ -52,6 +52,8 @@ def run_job(channel: Channel, spec: Spec) -> Fields:
     Raises:
         UserError: A wrong spec, a service that is not there, or an output that is not right.
     """
+    if ray_job.is_elsewhere(spec):
+        return ray_job.submit(channel, spec)
     os.environ.update(thread_environment())
     workload, engine = workloads.load(spec["workload"]), engines.load(spec["engine"])
     context = Context.open(spec)

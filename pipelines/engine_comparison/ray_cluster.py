@@ -22,16 +22,19 @@ def connect(context: Context) -> None:
     """
     section = context.spec["ray"]
     address = str(section["address"])
-    _check_reachable(address)
-    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(section["tokenFile"]))
+    inside = address == "auto"  # submitted to the cluster, with the package and the token's place
+    if not inside:
+        _check_reachable(address)
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(section["tokenFile"]))
     import ray
     from ray.job_config import JobConfig
 
+    paths = [] if inside else [str(PACKAGE_PARENT)]
     try:
         ray.init(
             address=address,
             logging_level=logging.WARNING,
-            job_config=JobConfig(_py_driver_sys_path=[str(PACKAGE_PARENT)]),
+            job_config=JobConfig(_py_driver_sys_path=paths),
             runtime_env=_runtime_env(context),
         )
     except Exception as error:

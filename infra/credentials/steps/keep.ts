@@ -16,9 +16,7 @@ import {
 } from "../files";
 
 /** What stdin holds: what the settings gave, and nothing for what is to be random. */
-type Given = Partial<
-  Pick<Credentials, "minioRootUser" | "minioRootPassword" | "s3AccessKey" | "s3SecretKey">
->;
+type Given = Partial<Omit<Credentials, "generations">>;
 
 /** Keeps the stack's secrets in files for its user alone; prints only how often each changed. */
 void runStep<unknown>({
@@ -56,8 +54,8 @@ function keep({ stack, name }: StepContext<unknown>, given: Given): Generations 
   const now = {
     minioRootUser: given.minioRootUser ?? before.minioRootUser ?? `ec${secret(8)}`,
     minioRootPassword: given.minioRootPassword ?? before.minioRootPassword ?? secret(20),
-    sparkSecret: before.sparkSecret ?? secret(32),
-    rayToken: before.rayToken ?? secret(32),
+    sparkSecret: given.sparkSecret ?? before.sparkSecret ?? secret(32),
+    rayToken: given.rayToken ?? before.rayToken ?? secret(32),
     ...(given.s3AccessKey === undefined ? {} : { s3AccessKey: given.s3AccessKey }),
     ...(given.s3SecretKey === undefined ? {} : { s3SecretKey: given.s3SecretKey }),
   };

@@ -7,6 +7,7 @@ live as long as their executor fetch, decode and ask the model, batch by batch.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 import time
@@ -87,10 +88,10 @@ class Spark(Engine):
 
     def start(self) -> None:
         """Start a driver JVM, connect to the master and wait for the executors."""
-        host = _own_address(self.given["master"])
+        host = self.given.get("driverHost") or _own_address(self.given["master"])
         conf = self.context.scratch / "spark-conf"
         _write_private(conf / _PROPERTIES, _as_properties(self._settings(host)))
-        _set_environment(conf, host, self.given.get("javaHome"))
+        _set_environment(conf, host, self.given.get("javaHome"), self._worker_python())
         from pyspark.sql import SparkSession
 
         try:
@@ -103,6 +104,8 @@ class Spark(Engine):
                 "Spark's driver needs a master that knows the same secret.",
                 "See the job's log and that of spark-master (npm run logs).",
             ) from error
+        if self._ships:
+            self.session.sparkContext.addPyFile(str(self._packed_code()))
         self._trust_the_store()
         self._wait_for_executors()
 
@@ -125,7 +128,10 @@ class Spark(Engine):
         with_file.close()
         made = self.context.scratch / _TRUST_STORE
         out = jvm.java.io.FileOutputStream(str(made))
-        trusted.store(out, jvm.java.lang.String(_TRUST_STORE_PASSWORD).toCharArray())
+        utf8 = jvm.java.nio.charset.StandardCharsets.UTF_8
+        # The characters as an array of Java's: a string of Java's would come as one of Python's.
+        password = utf8.decode(jvm.java.nio.ByteBuffer.wrap(_TRUST_STORE_PASSWORD.encode()))
+        trusted.store(out, password.array())
         out.close()
         self.session.sparkContext.addFile(str(made))
 
@@ -201,13 +207,10 @@ class Spark(Engine):
         base = int(self.given["portBase"])
         options = self._java_options()
         trust_driver, trust_executor = self._trust_options()
-        jars = f"{self.given['jars']}/*"
-        secret = Path(self.given["secretFile"]).read_text(encoding="utf-8").strip()
         return {
             "spark.app.name": f"{self.name}/{self.context.spec.get('workload')}",
             "spark.master": self.given["master"],
-            "spark.authenticate": "true",
-            "spark.authenticate.secret": secret,
+            **self._authentication(),
             "spark.driver.host": host,
             "spark.driver.bindAddress": host,
             "spark.driver.port": str(base),
@@ -216,16 +219,15 @@ class Spark(Engine):
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
             "spark.driver.memory": "1g",
-            "spark.driver.extraClassPath": jars,
+            "spark.driver.extraClassPath": f"{self.given['jars']}/*",
             "spark.driver.extraJavaOptions": f"{options} {trust_driver}".strip(),
             "spark.cores.max": str(self.cores),
             "spark.executor.cores": str(self.given["workerCores"]),
             "spark.executor.memory": str(self.given["workerMemory"]),
-            "spark.executor.extraClassPath": jars,
             "spark.executor.extraJavaOptions": f"{options} {trust_executor}".strip(),
-            "spark.executorEnv.PYTHONPATH": str(PACKAGE_PARENT),
+            **self._worker_files(),
             **{f"spark.executorEnv.{k}": v for k, v in thread_environment().items()},
-            "spark.pyspark.python": sys.executable,
+            "spark.pyspark.python": self._worker_python(),
             "spark.task.maxFailures": "2",
             "spark.local.dir": str(self.context.scratch / "spark-local"),
             "spark.sql.warehouse.dir": str(self.context.scratch / "spark-warehouse"),
@@ -235,7 +237,50 @@ class Spark(Engine):
             "spark.sql.adaptive.enabled": "false",
             "spark.sql.execution.arrow.maxRecordsPerBatch": str(self.context.batch_size),
             **self._store_settings(),
+            **self.given.get("conf", {}),
         }
+
+    @property
+    def _ships(self) -> bool:
+        """Whether the workers are other machines, on which nothing of this one can be found."""
+        return bool(self.given.get("packages"))
+
+    def _authentication(self) -> dict[str, str]:
+        """The cluster's secret, if it asks for one."""
+        file = self.given.get("secretFile")
+        if file is None:
+            return {}
+        secret = Path(file).read_text(encoding="utf-8").strip()
+        return {"spark.authenticate": "true", "spark.authenticate.secret": secret}
+
+    def _worker_python(self) -> str:
+        """The workers' Python: this one, or on other machines their own of the same version."""
+        if not self._ships:
+            return sys.executable
+        return "python" + ".".join(map(str, sys.version_info[:2]))
+
+    def _worker_files(self) -> dict[str, str]:
+        """Where workers find jars, packages and the model: here, or sent to where they work."""
+        jars = Path(self.given["jars"])
+        if not self._ships:
+            return {
+                "spark.executor.extraClassPath": f"{jars}/*",
+                "spark.executorEnv.PYTHONPATH": str(PACKAGE_PARENT),
+            }
+        model = [Path(file).resolve() for file in self.context.model.values() if file]
+        return {
+            "spark.jars": ",".join(map(str, sorted(jars.glob("*.jar")))),
+            "spark.archives": f"{self.given['packages']}#packages",
+            "spark.files": ",".join(map(str, model)),
+            "spark.executorEnv.PYTHONPATH": "packages",
+        }
+
+    def _packed_code(self) -> Path:
+        """The package as an archive that Python imports from."""
+        made = shutil.make_archive(
+            str(self.context.scratch / "code"), "zip", PACKAGE_PARENT, "engine_comparison"
+        )
+        return Path(made)
 
     def _store_settings(self) -> dict[str, str]:
         """S3A for this store; with the magic committer tasks upload in place, the job completes."""
@@ -371,12 +416,12 @@ def _own_address(master: str) -> str:
         ) from error
 
 
-def _set_environment(conf: Path, host: str, java_home: str | None) -> None:
+def _set_environment(conf: Path, host: str, java_home: str | None, worker_python: str) -> None:
     """What pyspark and the JVM's launcher read from the environment. No secret is in it."""
     os.environ.update(
         SPARK_CONF_DIR=str(conf),
         SPARK_LOCAL_IP=host,
-        PYSPARK_PYTHON=sys.executable,
+        PYSPARK_PYTHON=worker_python,
         PYSPARK_DRIVER_PYTHON=sys.executable,
         **({"JAVA_HOME": java_home} if java_home else {}),
     )
