@@ -27,7 +27,9 @@ it(
           expect(error).toBeInstanceOf(UserError);
           const { what, why, fix } = error as UserError;
           expect(Object.keys(changed).some((name) => names(what, name))).toBe(true);
-          expect(what).toMatch(/is not a setting|it must be|is missing|leave nothing|there is no/);
+          expect(what).toMatch(
+            /is not a setting|it must be|is missing|leave nothing|there is no|is not set|is set, but/,
+          );
           expect(why && fix).toBeTruthy();
           // It can be read in a terminal, whatever was given.
           expect(what).toMatch(/^[^\p{Cc}\p{Cf}]*$/mu);

@@ -1,0 +1,102 @@
+import * as http from "node:http";
+import * as net from "node:net";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { lookAtClusters } from "../../../infra/cluster/preflight";
+import { lockedVersion } from "../../../infra/locks";
+import { parseSettings } from "../../../infra/settings";
+import { defaultConfig, largeMachine } from "../../defaults";
+
+/** What a dashboard of Ray answers, by path. */
+let answers: Record<string, unknown>;
+let dashboard: http.Server;
+let master: net.Server;
+let ports: { dashboard: number; master: number };
+
+beforeEach(async () => {
+  answers = {
+    "/api/version": { ray_version: lockedVersion("ray") },
+    "/api/v0/nodes": nodes({ CPU: 1 }, { CPU: 2 }),
+  };
+  dashboard = http.createServer((request, response) => {
+    const allowed = request.headers.authorization === "Bearer the-token";
+    const answer = answers[new URL(request.url!, "http://x").pathname];
+    response.writeHead(allowed ? (answer === undefined ? 404 : 200) : 401);
+    response.end(JSON.stringify(answer ?? {}));
+  });
+  master = net.createServer((socket) => socket.end());
+  await Promise.all([listening(dashboard), listening(master)]);
+  ports = { dashboard: portOf(dashboard), master: portOf(master) };
+});
+afterEach(() => {
+  dashboard.close();
+  master.close();
+});
+
+const nodes = (...resources: object[]) => ({
+  data: { result: { result: resources.map((has) => ({ state: "ALIVE", resources_total: has })) } },
+});
+
+const listening = (server: net.Server) =>
+  new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+const portOf = (server: net.Server) => (server.address() as net.AddressInfo).port;
+
+function look(changed: Record<string, string> = {}): Promise<void> {
+  const config = {
+    target: "cluster",
+    objectStore: "s3",
+    s3Endpoint: "https://s3.example",
+    s3AccessKey: "key",
+    s3SecretKey: "secret",
+    sparkMaster: `spark://127.0.0.1:${ports.master}`,
+    rayAddress: `http://127.0.0.1:${ports.dashboard}`,
+    rayToken: "the-token",
+    ...changed,
+  };
+  return lookAtClusters(parseSettings(defaultConfig(config), largeMachine));
+}
+
+it("takes clusters that answer, are of the right version and large enough", async () => {
+  await expect(look()).resolves.toBeUndefined();
+  await expect(look({ rayCpus: "3" })).resolves.toBeUndefined();
+});
+
+it("names another version, with both", async () => {
+  answers["/api/version"] = { ray_version: "2.9.0" };
+  await expect(look()).rejects.toThrow(
+    `the Ray cluster is of version 2.9.0, and jobs are made for ${lockedVersion("ray")}`,
+  );
+});
+
+it("names a cluster that is too small, with both figures", async () => {
+  await expect(look({ rayCpus: "4" })).rejects.toThrow(
+    "rayCpus is 4, and the Ray cluster has 3 CPUs on 2 nodes",
+  );
+});
+
+it("counts no node that is dead", async () => {
+  const [{ data }] = [nodes({ CPU: 8 })];
+  data.result.result[0].state = "DEAD";
+  answers["/api/v0/nodes"] = { data };
+  await expect(look()).rejects.toThrow("has 0 CPUs on 0 nodes");
+});
+
+it("names a token that is refused, and does not tell it", async () => {
+  const refused = look({ rayToken: "another-token" });
+  await expect(refused).rejects.toThrow("refuses the token, or was given none");
+  await expect(refused).rejects.not.toThrow("another-token");
+});
+
+it("tells all that is missing at once", async () => {
+  master.close();
+  dashboard.close();
+  dashboard.closeAllConnections();
+  const missing = look();
+  await expect(missing).rejects.toThrow("nobody answers there (ECONNREFUSED)");
+  await expect(missing).rejects.toThrow("no Ray dashboard answers there (ECONNREFUSED)");
+});
+
+it("follows a cluster's master to its stand-by", async () => {
+  await expect(
+    look({ sparkMaster: `spark://127.0.0.1:1,127.0.0.1:${ports.master}` }),
+  ).resolves.toBeUndefined();
+});
