@@ -45,11 +45,11 @@ export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: 
     return made;
   }
   const runner = asked !== "auto" ? asked : cliThere() ? "pulumi" : "embedded";
-  if (runner === "embedded" && target !== "local") {
+  if (runner === "embedded" && target === "docker") {
     throw new Unfit(
       `stack ${stack} has target ${target}, which needs the Pulumi CLI` +
         (asked === "auto" ? ", and there is none on PATH" : ", and --runner is embedded"),
-      "the embedded runner carries out target local only",
+      "the embedded runner has no provider for Docker",
       howToGetCli,
     );
   }
