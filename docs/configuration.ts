@@ -104,6 +104,7 @@ const byHand: Readonly<Record<string, string>> = {
   s3Endpoint: "none: another store is refused",
   bucketPrefix: "all",
   bucketNames: "all",
+  sparkConf: "spark: all",
   sparkMaster: "none: it is where runs go, not what they are",
   rayAddress: "none: it is where runs go, not what they are",
   minioRootUser: "none",

@@ -73,7 +73,7 @@ const bucketNames = z.string().transform((text, context): Partial<BucketNames> =
   context.addIssue(
     wrong === undefined
       ? `must be an object with some of the keys ${bucketPurposes.join(", ")}`
-      : `has ${JSON.stringify(wrong)}, and ${bucketNameRule}`,
+      : `has ${quoted(wrong)}, and ${bucketNameRule}`,
   );
   return z.NEVER;
 });
@@ -89,6 +89,12 @@ function isFurtherConf(key: string): boolean {
 
 /** What has no value of its own until a target or a stack gives it one. */
 const optional = z.string().transform((text) => (text === "" ? undefined : text));
+
+/** A key or token: it goes into headers and into files that are read line by line. */
+const secret = optional.refine(
+  (text) => text === undefined || /^\P{Cc}+$/u.test(text),
+  "must be without line breaks and other control characters",
+);
 
 /**
  * The settings, each from the text that Pulumi's configuration holds. Types, defaults and
@@ -146,8 +152,8 @@ const schema = z.strictObject({
   s3Region: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "must be a region such as us-east-1"),
   s3PathStyle: z.enum(["true", "false"]).transform((text) => text === "true"),
   s3CaCertificates: optional,
-  s3AccessKey: optional,
-  s3SecretKey: optional,
+  s3AccessKey: secret,
+  s3SecretKey: secret,
   bucketPrefix: optional.refine(
     (prefix) => prefix === undefined || /^[a-z0-9][a-z0-9.-]{0,40}$/.test(prefix),
     "must be at most 41 lower-case letters, digits, dots and dashes",
@@ -157,7 +163,7 @@ const schema = z.strictObject({
     (master) => master === undefined || /^spark:\/\/[\w.-]+:\d+(,[\w.-]+:\d+)*$/.test(master),
     "must be the address of a standalone master, such as spark://master.example:7077",
   ),
-  sparkSecret: optional,
+  sparkSecret: secret,
   sparkDriverHost: optional.refine(
     (host) => host === undefined || /^[\w.-]+$/.test(host),
     "must be a name or an address of IPv4",
@@ -169,7 +175,7 @@ const schema = z.strictObject({
     if (conf.success && wrong === undefined) return conf.data;
     context.addIssue(
       typeof wrong === "string"
-        ? `has ${JSON.stringify(wrong)}, which is no setting of Spark's, or one that the program makes, or a secret`
+        ? `has ${quoted(wrong)}, which is no setting of Spark's, or one that the program makes, or a secret`
         : "must be an object with texts as its values",
     );
     return z.NEVER;
@@ -178,7 +184,7 @@ const schema = z.strictObject({
     (url) => url === undefined || (isPlainUrl(url) && new URL(url).pathname === "/"),
     "must be the address of a dashboard, such as http://head.example:8265",
   ),
-  rayToken: optional,
+  rayToken: secret,
   awsTags: z.string().transform((text, context): Record<string, string> => {
     const tags = z.record(z.string().min(1), z.string()).safeParse(parseJson(text));
     if (tags.success) return tags.data;
@@ -401,7 +407,10 @@ function checkCluster(settings: Settings): void {
       "set gpu to auto or off",
     );
   }
-  const useless = ofClusters.filter((key) => settings[key] !== undefined);
+  const useless = [
+    ...ofClusters.filter((key) => settings[key] !== undefined),
+    ...(Object.keys(settings.sparkConf).length === 0 ? [] : ["sparkConf"]),
+  ];
   if (useless.length === 0) return;
   throw new UserError(
     `${namespace}:${useless.join(", ")} is set, but target is ${target}`,

@@ -1,4 +1,4 @@
-import { shortHash } from "../infra/canonical";
+import { canonicalJson, shortHash } from "../infra/canonical";
 import type { Cluster } from "../infra/executor";
 import type { Platform } from "../infra/platform";
 import type { InputKey, Settings } from "../infra/settings";
@@ -38,6 +38,7 @@ export function runInputs(
     ...named(engineOf(engine).settings, settings),
     ...(device === "cuda" ? named(["gpuWorkers"], settings) : {}),
     resources: resources(cluster, settings),
+    ...furtherConf(cluster, settings),
     cores: String(coresOf(cluster, settings)),
     runMemory: size(settings.runMemory),
     engineCode: engineCode(engine),
@@ -82,6 +83,13 @@ function resources(cluster: Cluster, settings: Settings): string {
     case "none":
       return `${sparkWorkers * sparkWorkerCores} threads`;
   }
+}
+
+/** What else a Spark that is there already is told to do in another way. */
+function furtherConf(cluster: Cluster, { sparkConf }: Settings): Inputs {
+  return cluster === "spark" && Object.keys(sparkConf).length > 0
+    ? { sparkConf: canonicalJson(sparkConf) }
+    : {};
 }
 
 /** Cores that a run computes on. Runs that have other ones are not compared by their times. */

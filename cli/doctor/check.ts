@@ -48,6 +48,10 @@ export function check<Seen>({ observe, judge, ...occasion }: Occasion & Halves<S
 
 export const stands = ({ stands }: Patient): boolean => stands;
 export const isLocal = ({ settings }: Patient): boolean => settings.target === "local";
+/** Whether Spark, Ray and their ports are the stack's own, and not those of target cluster. */
+export const startsEngines = ({ settings }: Patient): boolean => settings.target !== "cluster";
+/** Whether jobs are processes of this machine, with its Java and Python. */
+export const startsJobs = ({ settings }: Patient): boolean => settings.target !== "docker";
 export const isDocker = ({ settings }: Patient): boolean => settings.target === "docker";
 
 /** What `find` returns, or the user's error that it throws. */

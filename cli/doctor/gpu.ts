@@ -6,7 +6,7 @@ import { chooseDevice } from "../../infra/local/device";
 import { gpusIn, wslSmi } from "../../infra/nvidia";
 import type { Settings } from "../../infra/settings";
 import { UserError } from "../../infra/userError";
-import { check, errorsOf, isDocker, npm, type Check, type Patient } from "./check";
+import { check, errorsOf, isDocker, npm, startsEngines, type Check, type Patient } from "./check";
 import { surroundings } from "./containers";
 import { readOr } from "./places";
 import { isWsl } from "./wsl";
@@ -149,6 +149,7 @@ export const gpuChecks: readonly Check[] = [
   check({
     id: "gpu",
     name: "the GPU that the settings ask for can be used",
+    applies: startsEngines, // on clusters models run on CPUs
     after: ["docker"],
     observe: observeGpus,
     judge: (seen, { settings, stack }) => gpuTrouble(seen, settings.gpu, stack),

@@ -30,10 +30,3 @@ export function parseLock(text: string): Map<string, Locked> {
 export function lockedPackages(): Map<string, Locked> {
   return parseLock(fs.readFileSync(lockFile("python"), "utf8"));
 }
-
-/** The version that the lock has of a package that every machine gets. */
-export function lockedVersion(name: string): string {
-  const version = lockedPackages().get(name)?.versions[0];
-  if (version === undefined) throw new Error(`the lock has no ${name}`);
-  return version;
-}

@@ -8,7 +8,15 @@ import { observe } from "../../infra/local/observe";
 import { checkPorts, portsNeeded } from "../../infra/local/preflight";
 import { unusableFolders } from "../../infra/local/requirements";
 import { UserError } from "../../infra/userError";
-import { check, errorsOf, isLocal, type Check, type Patient } from "./check";
+import {
+  check,
+  errorsOf,
+  isLocal,
+  startsEngines,
+  startsJobs,
+  type Check,
+  type Patient,
+} from "./check";
 import { surroundings } from "./containers";
 import { existing, readOr, writtenFolders } from "./places";
 
@@ -110,7 +118,7 @@ export const machineChecks: readonly Check[] = [
       ),
     judge: (folders, patient) => [
       ...unwritable(folders),
-      ...(isLocal(patient) ? unusableFolders(folders[0].folder, folders[1].folder) : []),
+      ...(startsJobs(patient) ? unusableFolders(folders[0].folder, folders[1].folder) : []),
     ],
   }),
   check({
@@ -123,14 +131,14 @@ export const machineChecks: readonly Check[] = [
   check({
     id: "jdk",
     name: "there is a full JDK 17 or 21",
-    applies: isLocal,
+    applies: startsJobs,
     observe: () => errorsOf(() => findJava()),
     judge: (errors) => errors,
   }),
   check({
     id: "python",
     name: "there is a Python that the lock covers",
-    applies: isLocal,
+    applies: startsJobs,
     observe: async ({ stack }) =>
       (await observe(stack)).alive("python") ? [] : errorsOf(() => findPython()),
     judge: (errors) => errors,
@@ -138,6 +146,7 @@ export const machineChecks: readonly Check[] = [
   {
     id: "ports",
     name: "no other program has a port of the stack",
+    applies: startsEngines,
     after: ["docker"],
     look: portsFree,
   },

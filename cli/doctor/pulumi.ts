@@ -4,6 +4,7 @@ import { version as sdkVersion } from "@pulumi/pulumi/version";
 import { checkout } from "../../infra/folders";
 import { readOwner } from "../../infra/ownership";
 import { probe } from "../../infra/probe";
+import { awsVersion } from "../../infra/storage/aws/provider";
 import { UserError } from "../../infra/userError";
 import { howToGetCli, pulumiProgram } from "../pulumiCli";
 import { check, isDocker, type Check, type Patient } from "./check";
@@ -62,13 +63,14 @@ export function wrongPulumi({ cli, sdk, wanted, installed, offline }: PulumiSeen
 
 const timeout = 15_000;
 
-function observePulumi(): PulumiSeen {
+function observePulumi({ settings }: Patient): PulumiSeen {
   const program = pulumiProgram();
   const text = fs.readFileSync(path.join(checkout, "package.json"), "utf8");
   const { dependencies } = JSON.parse(text) as { dependencies: Readonly<Record<string, string>> };
   const wanted = {
     command: dependencies["@pulumi/command"],
     docker: dependencies["@pulumi/docker"],
+    ...(settings.objectStore === "aws" ? { aws: awsVersion } : {}),
   };
   const offline = process.env.PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION === "true";
   const cli = program && probe([program, "version"], timeout)?.trim();
@@ -83,7 +85,9 @@ function observePulumi(): PulumiSeen {
 }
 
 const byPulumi = (patient: Patient) =>
-  isDocker(patient) || readOwner(patient.stack)?.runner === "pulumi";
+  isDocker(patient) ||
+  patient.settings.objectStore === "aws" ||
+  readOwner(patient.stack)?.runner === "pulumi";
 
 export const pulumiChecks: readonly Check[] = [
   check({

@@ -1,9 +1,18 @@
 import * as fs from "node:fs";
 import { credentialFiles } from "../../infra/credentials/files";
+import { lockedVersion } from "../../infra/locks";
 import { ports } from "../../infra/ports";
 import { UserError } from "../../infra/userError";
-import { check, logs, npm, stands, type Check, type Named, type Patient } from "./check";
-import { lockedVersion } from "./locked";
+import {
+  check,
+  logs,
+  npm,
+  stands,
+  startsEngines,
+  type Check,
+  type Named,
+  type Patient,
+} from "./check";
 
 /** What Ray's dashboard says. */
 export interface RaySeen {
@@ -83,7 +92,7 @@ export const rayChecks: readonly Check[] = [
   check({
     id: "ray",
     name: "Ray's head answers and has its nodes",
-    applies: stands,
+    applies: (patient) => stands(patient) && startsEngines(patient),
     after: ["docker"],
     observe: askHead,
     judge: rayTrouble,
@@ -91,7 +100,7 @@ export const rayChecks: readonly Check[] = [
   check({
     id: "ray-version",
     name: "Ray's cluster and its clients have one version",
-    applies: stands,
+    applies: (patient) => stands(patient) && startsEngines(patient),
     after: ["docker", "ray"],
     observe: askHead,
     judge: (seen) => wrongRay(seen, lockedVersion("ray")),

@@ -3,7 +3,7 @@ import { observe } from "../../infra/local/observe";
 import { freeMemory, lacking } from "../../infra/local/requirements";
 import { UserError } from "../../infra/userError";
 import { memoryRoom, type Room } from "./cgroup";
-import { check, npm, size, type Check, type Patient } from "./check";
+import { check, npm, size, startsEngines, type Check, type Patient } from "./check";
 import { surroundings } from "./containers";
 import { existing, readOr, writtenFolders } from "./places";
 
@@ -56,7 +56,7 @@ export interface Memory {
   readonly free?: number;
   /** Of the control groups that this process is in. */
   readonly group?: Room;
-  /** Whether the services have theirs already. */
+  /** Whether the services have theirs already, or are on other machines. */
   readonly serviced: boolean;
 }
 
@@ -137,6 +137,9 @@ async function memory({ settings, stack }: Patient): Promise<Memory> {
     // Containers are no children of this process, and Docker Desktop has a machine of its own.
     return desktop ? { serviced } : { free, serviced };
   }
+  if (settings.target === "cluster") {
+    return { free, group: memoryRoom(readOr), serviced: true };
+  }
   const observed = await observe(stack);
   return { free, group: memoryRoom(readOr), serviced: observed.alive("ray-head") };
 }
@@ -171,6 +174,7 @@ export const roomChecks: readonly Check[] = [
   check({
     id: "shm",
     name: "shared memory holds Ray's object store",
+    applies: startsEngines,
     after: ["docker"],
     observe: sharedMemory,
     judge: (seen, { settings }) => tooLittleSharedMemory(seen, settings.rayObjectStoreMemory),

@@ -4,7 +4,17 @@ import { names, roles } from "../../infra/docker/names";
 import { places } from "../../infra/local/places";
 import { UserError } from "../../infra/userError";
 import type { ServiceView } from "../services";
-import { check, isLocal, npm, size, stands, type Check, type Patient } from "./check";
+import {
+  check,
+  isLocal,
+  npm,
+  size,
+  stands,
+  startsEngines,
+  type Check,
+  type Named,
+  type Patient,
+} from "./check";
 import { surroundings, type Container } from "./containers";
 import { readOr } from "./places";
 
@@ -131,9 +141,15 @@ export function killedContainers(
   });
 }
 
-/** The services of target local: those of Docker but for Ray's worker and the container for people. */
-function localServices(sparkWorkers: number): string[] {
-  return roles(sparkWorkers).filter((role) => role !== "ray-worker" && role !== "app");
+/** What of Docker's services target local does not have: Ray's worker and the container for people. */
+const ofDocker = ["ray-worker", "app"];
+
+/** The services that a stack is to have, by the names that its keeper gives them. */
+export function expectedServices({ stack, settings }: Named): string[] {
+  const all = roles(settings.sparkWorkers);
+  if (settings.target === "docker") return all.map((role) => names(stack).container(role));
+  const elsewhere = settings.objectStore === "minio" ? ofDocker : [...ofDocker, "minio"];
+  return all.filter((role) => !elsewhere.includes(role));
 }
 
 const recent = 3_600_000;
@@ -169,22 +185,15 @@ export const serviceChecks: readonly Check[] = [
   check({
     id: "services",
     name: "every service runs",
-    applies: stands,
+    applies: (patient) => stands(patient) && startsEngines(patient),
     after: ["docker"],
     observe: ({ services }) => services,
-    judge: (services, { stack, settings }) =>
-      notRunning(
-        services,
-        settings.target === "docker"
-          ? roles(settings.sparkWorkers).map((role) => names(stack).container(role))
-          : localServices(settings.sparkWorkers),
-        stack,
-      ),
+    judge: (services, patient) => notRunning(services, expectedServices(patient), patient.stack),
   }),
   {
     id: "killed",
     name: "no service was killed, or has died, lately",
-    applies: stands,
+    applies: (patient) => stands(patient) && startsEngines(patient),
     after: ["docker"],
     look: killed,
   },

@@ -1,7 +1,17 @@
+import { lockedVersion } from "../../infra/locks";
 import { ports } from "../../infra/ports";
 import { UserError } from "../../infra/userError";
-import { check, logs, npm, size, stands, type Check, type Named, type Patient } from "./check";
-import { lockedVersion } from "./locked";
+import {
+  check,
+  logs,
+  npm,
+  size,
+  stands,
+  startsEngines,
+  type Check,
+  type Named,
+  type Patient,
+} from "./check";
 
 /** What Spark's master says at `/json/`, as far as it is read here. Memory is in MiB. */
 export interface MasterPage {
@@ -144,7 +154,7 @@ export const sparkChecks: readonly Check[] = [
   check({
     id: "spark",
     name: "Spark's master has its workers, and no job waits for them",
-    applies: stands,
+    applies: (patient) => stands(patient) && startsEngines(patient),
     after: ["docker"],
     observe: askMaster,
     judge: (seen, patient) => sparkTrouble(seen, patient, Date.now()),
@@ -152,7 +162,7 @@ export const sparkChecks: readonly Check[] = [
   check({
     id: "spark-version",
     name: "Spark's cluster and its clients have one version",
-    applies: stands,
+    applies: (patient) => stands(patient) && startsEngines(patient),
     after: ["docker", "spark"],
     observe: askMaster,
     judge: (seen) => wrongSpark(seen, lockedVersion("pyspark")),

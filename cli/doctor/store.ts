@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import * as fs from "node:fs";
+import * as http from "node:http";
+import * as https from "node:https";
 import * as path from "node:path";
 import { executorOf } from "../../infra/executorOf";
 import { datasetFolder } from "../../infra/folders";
@@ -20,6 +23,14 @@ export interface StoreSeen {
   readonly silent?: string;
 }
 
+/** What to do about a store that does not answer. */
+function wakeUp(patient: Named): string {
+  const { stack, settings } = patient;
+  return settings.objectStore === "minio"
+    ? `wait if it has just been started; else see ${logs(patient, "minio")}, then ${npm(stack, "start")} starts it again`
+    : "see that it runs, that this machine reaches it, and that s3CaCertificates has the authority that signed its certificate";
+}
+
 /** S3 refuses requests whose clock is a quarter of an hour off; half of that is no accident. */
 const mostSkew = 7 * 60_000;
 
@@ -34,11 +45,11 @@ export function wrongStore(
       new UserError(
         `the object store does not answer at ${endpoint} (${silent})`,
         "all data lives in it: runs and uploads end with connection refused",
-        `wait if it has just been started; else see ${logs(patient, "minio")}, then ${npm(patient.stack, "start")} starts it again`,
+        wakeUp(patient),
       ),
     ];
   }
-  if (!/minio/i.test(answer.server)) {
+  if (patient.settings.objectStore === "minio" && !/minio/i.test(answer.server)) {
     return [
       new UserError(
         `${endpoint} is answered by ${answer.server || "a server without a name"}, not by MinIO`,
@@ -91,18 +102,29 @@ export function missingData(all: readonly DataSeen[], stack: string): UserError[
 }
 
 async function ask({ stack }: Patient): Promise<StoreSeen> {
-  const { endpoint } = await executorOf(stack).storeFromHere();
+  const { endpoint, caCertificates } = await executorOf(stack).storeFromHere();
+  return askStore(endpoint, caCertificates);
+}
+
+/**
+ * Asks who is at an address, without credentials.
+ *
+ * @param ca certificates that alone are trusted for it, as PEM. @default the system's
+ */
+export async function askStore(endpoint: string, ca?: string): Promise<StoreSeen> {
+  const url = new URL("/minio/health/live", endpoint);
+  const { get } = url.protocol === "https:" ? https : http;
+  const signal = AbortSignal.timeout(5_000);
   try {
-    const { headers } = await fetch(`${endpoint}/minio/health/live`, {
-      signal: AbortSignal.timeout(5_000),
-    });
-    return {
-      endpoint,
-      answer: { server: headers.get("server") ?? "", date: headers.get("date") ?? "" },
-    };
+    const [answer] = (await once(get(url, { ca, signal, agent: false }), "response", {
+      signal,
+    })) as [http.IncomingMessage];
+    answer.destroy();
+    const { server, date = "" } = answer.headers;
+    return { endpoint, answer: { server: String(server ?? ""), date } };
   } catch (error) {
-    const { cause, message } = error as Error & { cause?: { code?: string } };
-    return { endpoint, silent: cause?.code ?? message };
+    const { code, message } = error as NodeJS.ErrnoException;
+    return { endpoint, silent: code ?? message };
   }
 }
 

@@ -79,6 +79,20 @@ async function redone(
     .sort();
 }
 
+const s3 = {
+  objectStore: "s3",
+  s3Endpoint: "https://store.test",
+  s3AccessKey: "somebody",
+  s3SecretKey: "something",
+};
+const aws = { objectStore: "aws", runTimeoutSeconds: "3000" };
+const cluster = {
+  ...s3,
+  target: "cluster",
+  sparkMaster: "spark://master.test:7077",
+  rayAddress: "http://head.test:8265",
+};
+
 /** Of every setting: another value, the runs whose key it is part of, and what else must be set. */
 const settings: Record<string, [value: string, runs: string[], given?: Record<string, string>]> = {
   batchSize: ["16", images],
@@ -94,6 +108,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   rayObjectStoreMemory: ["300m", of("ray")],
   repeats: ["5", all],
   runMemory: ["9g", all],
+  sparkConf: ['{"spark.executor.memoryOverhead":"1g"}', of("spark"), cluster],
   sparkWorkerCores: ["3", all.filter((run) => !run.startsWith("ray/"))],
   sparkWorkerMemory: ["3g", of("spark")],
   sparkWorkers: ["3", all.filter((run) => !run.startsWith("ray/"))],
@@ -107,7 +122,11 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   matrix: ["seed", none],
   workloads: ['["taxi-report"]', none],
   // Where and how long something runs, or who may use it.
+  awsProtect: ["true", none, aws],
+  awsTags: ['{"team":"data"}', none, aws],
   baseImage: ["other:latest", none],
+  bucketNames: ['{"lake":"other"}', none, s3], // other buckets are another store's marker
+  bucketPrefix: ["me-", none, s3],
   containerCpus: ['{"app":"1"}', none],
   containerMemory: ['{"app":"2g"}', none],
   containerShm: ['{"app":"1g"}', none],
@@ -117,8 +136,21 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   minioRootPassword: ["something else", none],
   minioRootUser: ["somebody", none],
   modelPath: ["model.onnx", none], // what is in it is the model
+  objectStore: ["aws", none, { runTimeoutSeconds: "3000" }], // kept for a stack's life
   portOffset: ["1000", none],
+  rayAddress: ["http://other.test:8265", none, cluster],
+  rayToken: ["something", none, cluster],
   runTimeoutSeconds: ["77", none],
+  s3AccessKey: ["somebody else", none, s3],
+  s3CaCertificates: ["certificates.pem", none, s3],
+  s3Endpoint: ["https://other.test", none, s3],
+  s3PathStyle: ["false", none, s3],
+  s3Region: ["eu-central-1", none, s3],
+  s3SecretKey: ["something else", none, s3],
+  sparkDriverHost: ["here.test", none, cluster],
+  sparkDriverPort: ["7300", none, cluster],
+  sparkMaster: ["spark://other.test:7077", none, cluster],
+  sparkSecret: ["something", none, cluster],
 };
 
 describe("the key of a run", () => {

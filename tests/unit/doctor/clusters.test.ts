@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { lockedVersion, parseLock } from "../../../cli/doctor/locked";
+import { parseLock } from "../../../cli/doctor/locked";
+import { lockedVersion } from "../../../infra/locks";
 import { wrongEnvironment, type EnvironmentSeen } from "../../../cli/doctor/environment";
 import { wrongPulumi, type PulumiSeen } from "../../../cli/doctor/pulumi";
 import { aliveNodes, rayTrouble, wrongRay } from "../../../cli/doctor/ray";

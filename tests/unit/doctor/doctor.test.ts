@@ -65,6 +65,23 @@ it("leaves out what does not apply", async () => {
   expect(await examined([{ ...ill, applies: () => false }])).toEqual([]);
 });
 
+it("looks on target cluster at what is the stack's or this machine's, and at no service", () => {
+  const cluster = {
+    target: "cluster",
+    objectStore: "s3",
+    s3Endpoint: "https://store.test",
+    s3AccessKey: "somebody",
+    s3SecretKey: "something",
+    rayAddress: "http://head.test:8265",
+  };
+  const settings = parseSettings(defaultConfig(cluster), largeMachine);
+  const standing = { ...patient, settings, stands: true };
+  expect(checks.filter(({ applies }) => applies?.(standing) ?? true).map(({ id }) => id)).toEqual([
+    ...["wsl", "folders", "jdk", "python", "disk", "memory", "preflight"],
+    ...["environment", "store", "data", "runs"],
+  ]);
+});
+
 it("goes on after a check that throws, whatever it throws", async () => {
   const throwing = (id: string, error: Error): Check => ({
     id,

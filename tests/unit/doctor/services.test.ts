@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { readInspected, type Inspected } from "../../../cli/doctor/containers";
 import { rowOf } from "../../../cli/doctor/runs";
 import {
+  expectedServices,
   killedContainers,
   killedServices,
   notRunning,
@@ -104,6 +105,25 @@ describe("killed", () => {
   });
 });
 
+const withStore = parseSettings(
+  defaultConfig({
+    objectStore: "s3",
+    s3Endpoint: "https://store.test",
+    s3AccessKey: "somebody",
+    s3SecretKey: "something",
+  }),
+  largeMachine,
+);
+
+it("a stack with another store is to have no MinIO", () => {
+  const settings = parseSettings(defaultConfig({ sparkWorkers: "1" }), largeMachine);
+  const own = expectedServices({ stack: "local", settings });
+  expect(own).toContain("minio");
+  const withoutStore = own.filter((name) => name !== "minio");
+  const other = { ...withStore, sparkWorkers: 1 };
+  expect(expectedServices({ stack: "local", settings: other })).toEqual(withoutStore);
+});
+
 describe("store", () => {
   const endpoint = "http://127.0.0.1:9000";
   const now = Date.parse("2026-05-01T10:00:00Z");
@@ -122,6 +142,15 @@ describe("store", () => {
     [{ answer: { ...answer, date: "" } }, ""],
   ])("%j", (more, words) => {
     expect(told(wrongStore({ endpoint, ...more }, patient, now))).toBe(words);
+  });
+
+  it("that is not the stack's own may be of any make", () => {
+    const external = { stack: "local", settings: withStore };
+    const other = { endpoint, answer: { ...answer, server: "nginx" } };
+    expect(told(wrongStore(other, external, now))).toBe("");
+    const [{ fix }] = wrongStore({ endpoint, silent: "ECONNREFUSED" }, external, now);
+    expect(fix).toContain("s3CaCertificates");
+    expect(fix).not.toContain("minio");
   });
 });
 

@@ -8,6 +8,7 @@ import { checkout } from "../../../infra/folders";
  * this list; where a script moves, a file that imports it stays behind.
  */
 const recorded = [
+  "infra/cluster/steps/clusters.ts",
   "infra/credentials/steps/keep.ts",
   "infra/docker/steps/credentials.ts",
   "infra/docker/steps/model.ts",
@@ -19,12 +20,16 @@ const recorded = [
   "infra/local/steps/minioBinary.ts",
   "infra/local/steps/minioData.ts",
   "infra/local/steps/model.ts",
+  "infra/local/steps/packages.ts",
   "infra/local/steps/python.ts",
   "infra/local/steps/rayHead.ts",
   "infra/local/steps/sparkMaster.ts",
   "infra/local/steps/sparkWorker.ts",
   "infra/local/steps/supervisor.ts",
+  "infra/storage/steps/aws.ts",
   "infra/storage/steps/bucket.ts",
+  "infra/storage/steps/claimedBucket.ts",
+  "infra/storage/steps/s3.ts",
   "infra/storage/steps/upload.ts",
   "pipelines/steps/dataset.ts",
   "pipelines/steps/oracle.ts",
