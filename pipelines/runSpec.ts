@@ -1,5 +1,5 @@
 import type { Cluster } from "../infra/executor";
-import type { BucketNames } from "../infra/storage/buckets";
+import type { BucketNames } from "../infra/storage/names";
 
 /** What the script of a run is told. */
 export interface RunSpec {
