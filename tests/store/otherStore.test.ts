@@ -1,0 +1,94 @@
+import * as fs from "node:fs";
+import type { Client } from "minio";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseSettings } from "../../infra/settings";
+import { claimBucket, readClaim, releaseBucket } from "../../infra/storage/claim";
+import { clientOf, explained, listObjects } from "../../infra/storage/client";
+import { lookAtStore } from "../../infra/storage/s3";
+import { defaultConfig, largeMachine } from "../defaults";
+import { MinioServer } from "../minioServer";
+
+const minutes = (n: number) => n * 60_000;
+const region = "us-east-1";
+
+let server: MinioServer;
+let client: Client;
+beforeAll(async () => {
+  server = await MinioServer.start();
+  client = server.client;
+}, minutes(15));
+afterAll(() => server.stop());
+
+const settingsFor = (changed: Record<string, string> = {}) =>
+  parseSettings(
+    defaultConfig({
+      target: "local",
+      objectStore: "s3",
+      s3Endpoint: server.endpoint,
+      s3CaCertificates: server.caFile,
+      s3AccessKey: server.accessKey,
+      s3SecretKey: server.secretKey,
+      ...changed,
+    }),
+    largeMachine,
+  );
+
+describe("a store that is not the stack's own", () => {
+  it("is trusted by its authority alone", async () => {
+    const { caCertificates: _, ...untold } = server.access;
+    await expect(explained(() => clientOf(untold).bucketExists("lake"))).rejects.toThrow(
+      "certificate is not trusted",
+    );
+    const others = await MinioServer.start();
+    const wrong = { ...server.access, caCertificates: fs.readFileSync(others.caFile, "utf8") };
+    others.stop();
+    await expect(explained(() => clientOf(wrong).bucketExists("lake"))).rejects.toThrow(
+      "set s3CaCertificates to",
+    );
+    expect(await client.bucketExists("lake")).toBe(false);
+  });
+
+  it("refuses a wrong key without telling it", async () => {
+    const look = lookAtStore(settingsFor({ s3SecretKey: "not-the-key" }), "other");
+    await expect(look).rejects.toThrow("check minioRootUser");
+    await expect(look).rejects.not.toThrow("not-the-key");
+  });
+
+  const mine = { id: "me", stack: "mine" };
+
+  it("gives back a bucket that it made, with all that is the stack's", async () => {
+    await claimBucket(client, "made-here", region, { ...mine, prefixes: ["a/"] });
+    await client.putObject("made-here", "a/b/c", "1");
+    await claimBucket(client, "made-here", region, { ...mine, prefixes: ["a/", "d/"] });
+    expect(await readClaim(client, "made-here")).toEqual({
+      ...mine,
+      made: true,
+      prefixes: ["a/", "d/"],
+    });
+    await releaseBucket(client, "made-here", "me");
+    expect(await client.bucketExists("made-here")).toBe(false);
+    await releaseBucket(client, "made-here", "me");
+  });
+
+  it("keeps a bucket that it made when somebody has put something into it", async () => {
+    await claimBucket(client, "made-too", region, { ...mine, prefixes: ["a/"] });
+    await client.putObject("made-too", "somebody's", "1");
+    await client.putObject("made-too", "a/b", "1");
+    await releaseBucket(client, "made-too", "me");
+    expect([...(await listObjects(client, "made-too", "")).keys()]).toEqual(["somebody's"]);
+  });
+
+  it("never takes a prefix that has something in it, or another stack's bucket", async () => {
+    await client.makeBucket("used", region);
+    await client.putObject("used", "a/theirs", "1");
+    const claim = claimBucket(client, "used", region, { ...mine, prefixes: ["b/", "a/"] });
+    await expect(claim).rejects.toThrow("bucket used has a/theirs already");
+    await claimBucket(client, "used", region, { ...mine, prefixes: ["b/"] });
+    const others = claimBucket(client, "used", region, { id: "you", stack: "x", prefixes: ["c/"] });
+    await expect(others).rejects.toThrow("bucket used is in use by stack mine");
+    await releaseBucket(client, "used", "you");
+    expect((await readClaim(client, "used"))?.id).toBe("me");
+    await releaseBucket(client, "used", "me");
+    expect([...(await listObjects(client, "used", "")).keys()]).toEqual(["a/theirs"]);
+  });
+});
