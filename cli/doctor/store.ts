@@ -116,15 +116,14 @@ export async function askStore(endpoint: string, ca?: string): Promise<StoreSeen
   const { get } = url.protocol === "https:" ? https : http;
   const signal = AbortSignal.timeout(5_000);
   try {
-    const [answer] = (await once(get(url, { ca, signal, agent: false }), "response", {
-      signal,
-    })) as [http.IncomingMessage];
-    answer.destroy();
+    const request = get(url, { ca, signal, agent: false });
+    const [answer] = (await once(request, "response")) as [http.IncomingMessage];
+    answer.resume();
     const { server, date = "" } = answer.headers;
     return { endpoint, answer: { server: String(server ?? ""), date } };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    return { endpoint, silent: code ?? message };
+    const { cause, code, message } = error as NodeJS.ErrnoException & { cause?: Error };
+    return { endpoint, silent: cause?.message ?? code ?? message };
   }
 }
 

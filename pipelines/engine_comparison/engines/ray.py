@@ -93,9 +93,7 @@ class Ray(Engine):
             batch_format="pyarrow",
         )
         # A shuffle by borough would start an actor for it, in every sample.
-        report = sums.repartition(1).map_batches(
-            report_of, batch_size=None, batch_format="pyarrow"
-        )
+        report = sums.repartition(1).map_batches(report_of, batch_size=None, batch_format="pyarrow")
         report.write_parquet(output, filesystem=store, try_create_dir=False)
 
     def image_predictions(self, workload: ImageWorkload, output: str) -> None:

@@ -89,7 +89,10 @@ describe("settings of target cluster", () => {
 
   it.each([
     [{ objectStore: "minio" }, 'objectStore is "minio" and target is cluster'],
-    [{ target: "local" }, "sparkMaster, sparkSecret, rayAddress, rayToken is set, but target is"],
+    [
+      { target: "local" },
+      "sparkMaster, sparkSecret, rayAddress, rayToken, sparkConf is set, but target is",
+    ],
     [{ gpu: "required" }, 'gpu is "required" and target is cluster'],
     [{ sparkMaster: "yarn" }, "must be the address of a standalone master"],
     [{ rayAddress: "ray://head:10001" }, "must be the address of a dashboard"],
