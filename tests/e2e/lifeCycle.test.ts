@@ -293,7 +293,7 @@ describe.each([
     async () => {
       const { child, finished } = stack.begin(
         "start",
-        ...["--runner", runner, ...asFlags({ fareAbove: 50 })],
+        ...["--runner", runner, ...asFlags({ fareAbove: 35 })],
       );
       const progress = path.join(stack.folder, "records", "spark", "taxi-report.progress.json");
       await eventually("the engine starts", 120, () => readOr(progress).includes("start-up"));
@@ -303,10 +303,10 @@ describe.each([
         const commands = stack.processes().map((pid) => readOr(`/proc/${pid}/cmdline`));
         return !commands.some((command) => command.includes("engine_comparison.job"));
       });
-      const up = await stack.start({ fareAbove: 50 });
+      const up = await stack.start({ fareAbove: 35 });
       expect(up.code, up.stdout + up.stderr).toBe(0);
       const outputs = await stack.outputs<Outputs>();
-      expect(readBack(stack, { ...outputs, fareAbove: 50, photos: small.photos })).toEqual([]);
+      expect(readBack(stack, { ...outputs, fareAbove: 35, photos: small.photos })).toEqual([]);
       expect(await stack.preview()).toEqual([]);
     },
     minutes(8),
