@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ def test_sparks_secrets_are_in_a_private_file_and_nowhere_else(context: Context)
         conf = context.scratch / "conf"
         settings = engine._settings("127.0.0.1")
         spark._write_private(conf / "spark-defaults.conf", spark._as_properties(settings))
-        spark._set_environment(conf, "127.0.0.1", None)
+        spark._set_environment(conf, "127.0.0.1", None, sys.executable)
         added = {name: os.environ[name] for name in os.environ.keys() - before.keys()}
     finally:
         os.environ.clear()
