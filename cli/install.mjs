@@ -116,3 +116,25 @@ function isAlive(file) {
     return error.code === "EPERM";
   }
 }
+
+/**
+ * Begins a command: installs what is missing, makes this process read TypeScript, and hands over.
+ * Sets the exit code where it cannot.
+ *
+ * @param {string} checkout the folder with package-lock.json
+ * @param {() => Promise<unknown>} handOver does the rest; it may load TypeScript by `require`
+ */
+export async function begin(checkout, handOver) {
+  const problem = nodeProblem(process.versions.node);
+  if (problem) {
+    console.error(problem);
+    process.exitCode = 2;
+  } else if (await install(checkout)) {
+    // What `node --import tsx` does, without a second process.
+    await import("tsx");
+    await handOver();
+  } else {
+    console.error("the Node packages could not be installed: see npm's message above");
+    process.exitCode = 1;
+  }
+}
