@@ -83,3 +83,24 @@ export function size(bytes: number): string {
     ? `${(bytes / 2 ** 30).toFixed(1)} GiB`
     : `${Math.floor(bytes / 2 ** 20)} MiB`;
 }
+
+/**
+ * Whether a cluster has the version that its clients are locked to.
+ *
+ * @param effect what users see where it has another
+ */
+export function otherVersion(
+  cluster: string,
+  { url, version }: { readonly url: string; readonly version?: string },
+  locked: string,
+  effect: string,
+): UserError[] {
+  if (version === undefined || version === locked) return [];
+  return [
+    new UserError(
+      `the ${cluster} at ${url} is ${version}, and its clients are ${locked}`,
+      effect,
+      `end that ${cluster} if it is another one; else npm start replaces what an older checkout has left`,
+    ),
+  ];
+}

@@ -7,6 +7,7 @@ import {
   check,
   logs,
   npm,
+  otherVersion,
   stands,
   startsEngines,
   type Check,
@@ -46,15 +47,9 @@ export function rayTrouble({ url, silent, nodes }: RaySeen, patient: Named): Use
   ];
 }
 
-export function wrongRay({ url, version }: RaySeen, locked: string): UserError[] {
-  if (version === undefined || version === locked) return [];
-  return [
-    new UserError(
-      `the Ray at ${url} is ${version}, and its clients are ${locked}`,
-      "Ray refuses clients of another version: Version mismatch",
-      "end that Ray if it is another one; else npm start replaces what an older checkout has left",
-    ),
-  ];
+export function wrongRay(seen: RaySeen, locked: string): UserError[] {
+  const effect = "Ray refuses clients of another version: Version mismatch";
+  return otherVersion("Ray", seen, locked, effect);
 }
 
 async function askHead({ settings, stack }: Patient): Promise<RaySeen> {

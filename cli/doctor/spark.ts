@@ -5,6 +5,7 @@ import {
   check,
   logs,
   npm,
+  otherVersion,
   size,
   stands,
   startsEngines,
@@ -118,15 +119,9 @@ function waiting(
   );
 }
 
-export function wrongSpark({ url, version }: MasterSeen, locked: string): UserError[] {
-  if (version === undefined || version === locked) return [];
-  return [
-    new UserError(
-      `the Spark at ${url} is ${version}, and its clients are ${locked}`,
-      "they do not understand each other: InvalidClassException, or jobs that hang",
-      "end that Spark if it is another one; else npm start replaces what an older checkout has left",
-    ),
-  ];
+export function wrongSpark(seen: MasterSeen, locked: string): UserError[] {
+  const effect = "they do not understand each other: InvalidClassException, or jobs that hang";
+  return otherVersion("Spark", seen, locked, effect);
 }
 
 /** Reads the version out of the head of a page of Spark's. */
