@@ -3,7 +3,8 @@ import { shortHash } from "../canonical";
 import { environmentHash, minioVersion } from "../locks";
 import { modelIdentity } from "../model";
 import type { Platform } from "../platform";
-import type { ContainerRole, Settings } from "../settings";
+import type { ContainerRole } from "../settingValues";
+import type { Settings } from "../settings";
 import { App } from "./app";
 import { Credentials } from "./credentials";
 import {

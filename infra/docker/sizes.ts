@@ -1,4 +1,5 @@
-import { containerRoles, type ContainerRole, type Settings } from "../settings";
+import { containerRoles, type ContainerRole } from "../settingValues";
+import type { Settings } from "../settings";
 import { UserError } from "../userError";
 import type { Role } from "./names";
 

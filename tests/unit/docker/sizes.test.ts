@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { checkSizes, containerRole, sizeOf } from "../../../infra/docker/sizes";
-import { containerRoles, parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/settings";
+import { containerRoles } from "../../../infra/settingValues";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 const settings = (changed: Record<string, string> = {}) =>
