@@ -5,6 +5,8 @@ import { text } from "node:stream/consumers";
 /** A process as it was seen: what everybody may read of it, and what its user may. */
 export interface Seen {
   readonly pid: number;
+  /** The process that started it, or that took it over. */
+  readonly parent: number;
   readonly command: string;
   readonly environment: string;
 }
@@ -81,7 +83,8 @@ export class Watch {
       const command = read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
       const known = this.seen.get(`${pid} ${command}`);
       const environment = known?.environment ?? read(`/proc/${pid}/environ`);
-      if (command) all.set(pid, { pid, command, environment });
+      const parent = known?.parent ?? parentOf(pid);
+      if (command) all.set(pid, { pid, parent, command, environment });
     }
     const own = new Map([...all].filter(([, seen]) => this.belongs(seen)));
     const inherits = (pid: number): boolean =>
