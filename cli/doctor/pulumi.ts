@@ -4,7 +4,7 @@ import { version as sdkVersion } from "@pulumi/pulumi/version";
 import { checkout } from "../../infra/folders";
 import { readOwner } from "../../infra/ownership";
 import { probe } from "../../infra/probe";
-import { awsVersion } from "../../infra/storage/aws/provider";
+import { awsVersion } from "../../infra/storage/aws/version";
 import { UserError } from "../../infra/userError";
 import { howToGetCli, pulumiProgram } from "../pulumiCli";
 import { check, isDocker, type Check, type Patient } from "./check";

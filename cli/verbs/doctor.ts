@@ -1,7 +1,6 @@
 import { UserError } from "../../infra/userError";
 import { loadConfiguration, settingsOf } from "../config";
 import type { Check, Patient } from "../doctor/check";
-import { checks } from "../doctor/checks";
 import { examine, type Finding } from "../doctor/examine";
 import { stackPassphrase } from "../passphrase";
 import { readProject } from "../project";
@@ -18,6 +17,7 @@ export const doctor: Verb = {
   ],
   syntax: { options: { json: { type: "boolean" } } },
   async run(args) {
+    const { checks } = await import("../doctor/checks"); // with clients that no other verb needs
     const patient = await patientOf(args.stack);
     const json = args.flag("json");
     const findings: Finding[] = [];

@@ -1,7 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-
-/** The provider of @pulumi/aws 7.48.0, which the Pulumi CLI downloads for the stacks that ask for it. */
-export const awsVersion = "7.48.0";
+import { awsVersion } from "./version";
 
 /** The types that this project declares, as @pulumi/aws names them. */
 export type AwsType =

@@ -35,8 +35,11 @@ WAIT_SECONDS = 120
 
 SHORT_JOB_BYTES = 2**27
 """Below this input the executors' JVMs are set up for short jobs."""
-SHORT_JOB_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
-"""One thread to collect garbage and only the quick compiler: a JVM that lives for seconds spends
+ONE_COLLECTOR = "-XX:+UseSerialGC"
+"""One thread to collect garbage: a JVM has few cores here, and other collectors take more of them,
+and twice the memory."""
+SHORT_JOB_OPTIONS = f"{ONE_COLLECTOR} -XX:TieredStopAtLevel=1"
+"""And only the quick compiler: a JVM that computes for seconds, as the driver always does, spends
 more CPU on compiling well than it wins by it, and takes it from the work."""
 TASKS_PER_CORE = 2
 """Least tasks to read a table by: Spark's own choice was 3 on 2 cores, of which one then waits."""
@@ -205,7 +208,6 @@ class Spark(Engine):
     def _settings(self, host: str) -> dict[str, str]:
         """All of Spark's settings, secrets included."""
         base = int(self.given["portBase"])
-        options = self._java_options()
         trust_driver, trust_executor = self._trust_options()
         return {
             "spark.app.name": f"{self.name}/{self.context.spec.get('workload')}",
@@ -220,11 +222,11 @@ class Spark(Engine):
             "spark.ui.showConsoleProgress": "false",
             "spark.driver.memory": "1g",
             "spark.driver.extraClassPath": f"{self.given['jars']}/*",
-            "spark.driver.extraJavaOptions": f"{options} {trust_driver}".strip(),
+            "spark.driver.extraJavaOptions": f"{SHORT_JOB_OPTIONS} {trust_driver}".strip(),
             "spark.cores.max": str(self.cores),
             "spark.executor.cores": str(self.given["workerCores"]),
             "spark.executor.memory": str(self.given["workerMemory"]),
-            "spark.executor.extraJavaOptions": f"{options} {trust_executor}".strip(),
+            "spark.executor.extraJavaOptions": f"{self._java_options()} {trust_executor}".strip(),
             **self._worker_files(),
             **{f"spark.executorEnv.{k}": v for k, v in thread_environment().items()},
             "spark.pyspark.python": self._worker_python(),
@@ -316,13 +318,13 @@ class Spark(Engine):
         }
 
     def _java_options(self) -> str:
-        """The JVMs' options, by the size of the input. Of images the JVMs see addresses only."""
+        """The executors' options, by the size of the input. Of images they see addresses only."""
         workload = load_workload(self.context.spec["workload"])
         if isinstance(workload, ImageWorkload):
             return SHORT_JOB_OPTIONS
         bucket = self.context.bucket(workload.input_purpose)
         size = workload.input_bytes(self.context.filesystem, bucket)
-        return SHORT_JOB_OPTIONS if size < SHORT_JOB_BYTES else ""
+        return SHORT_JOB_OPTIONS if size < SHORT_JOB_BYTES else ONE_COLLECTOR
 
     def _trust_options(self) -> tuple[str, str]:
         """The options of the driver's and of the executors' JVMs that name the trust store.
