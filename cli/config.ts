@@ -1,3 +1,4 @@
+import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../infra/folders";
 import { machine } from "../infra/machine";
@@ -29,8 +30,9 @@ export function overlayFile(stack: string): string {
  * `Pulumi.<stack>.yaml` of the checkout, what `--config` set before, and `assignments`.
  *
  * @param assignments `key=value`, the key with or without its namespace; `key=` takes back what
- *   `--config` has set before, so that the value is again what the files say
- * @throws WrongUse for an assignment that is none
+ *   `--config` has set before, so that the value is again what the files say; a secret's `@file`
+ *   is what is in that file
+ * @throws WrongUse for an assignment that is none, or a file that cannot be read
  */
 export async function loadConfiguration(
   project: Project,
@@ -86,10 +88,19 @@ function assign(project: Project, values: ConfigValues, assignment: string): Con
   const key = fullKey(project.name, name);
   const { [key]: _before, ...others } = values;
   if (value === "") return others;
-  return {
-    ...others,
-    [key]: { text: written(value, project.declared[key]), secret: isSecret(key) },
-  };
+  const secret = isSecret(key);
+  const text = secret ? fromFile(name, value) : written(value, project.declared[key]);
+  return { ...others, [key]: { text, secret } };
+}
+
+/** A secret may be in a file: everybody on the machine sees the arguments of a command. */
+function fromFile(name: string, value: string): string {
+  if (!value.startsWith("@")) return value;
+  try {
+    return fs.readFileSync(value.slice(1), "utf8").replace(/\r?\n$/, "");
+  } catch (error) {
+    throw new WrongUse(`--config ${name}=${value}: ${(error as Error).message}`);
+  }
 }
 
 /** Lists may be written as JSON or with commas; everything else is taken as it is. */

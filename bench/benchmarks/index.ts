@@ -5,6 +5,7 @@ import { noChange } from "./noChange";
 import { setUp } from "./setUp";
 import { startUp } from "./startUp";
 import { taxiReport } from "./taxiReport";
+import { twoHosts } from "./twoHosts";
 import { uploads } from "./uploads";
 
 /** Every benchmark, in the order in which they run. */
@@ -17,4 +18,5 @@ export const benchmarks: readonly Benchmark[] = [
   datasets,
   noChange,
   setUp,
+  twoHosts,
 ];

@@ -64,9 +64,10 @@ class WriteTrips(MakeTrips):
     """pyarrow, writing the same tables from memory as the maker writes them."""
 
     def start(self) -> None:
-        """Read all tables of the dataset."""
+        """Read all tables of the dataset, whole as the maker has them: pages end with a chunk."""
         self._tables = {
-            path.name: (pq.read_table(path), parquet_options(path)) for path in months(self._made)
+            path.name: (pq.read_table(path).combine_chunks(), parquet_options(path))
+            for path in months(self._made)
         }
 
     def execute(self) -> float:

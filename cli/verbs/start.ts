@@ -10,7 +10,7 @@ export const start: Verb = {
     "               the embedded runner. A stack stays with the one that made it.",
     "--install-cli  downloads the official Pulumi CLI first, and uses it for a new stack",
     "--config       sets a key of docs/configuration.md and keeps it for this stack; key= takes",
-    "               it back, lists are written a,b or as JSON",
+    "               it back, lists are written a,b or as JSON, a secret may be in a file: key=@file",
   ],
   syntax: { options: makingOptions },
   run: async (args) => deploy(await openToDeploy(args)),

@@ -109,6 +109,19 @@ describe("the configuration of a stack", () => {
 });
 
 describe("a secret", () => {
+  it("given by --config may be in a file, so that it is in no argument", async () => {
+    const file = path.join(home(), "secret");
+    fs.writeFileSync(file, "open sesame\n");
+    const all = await set(`minioRootPassword=@${file}`, `modelPath=@${file}`);
+    expect(all).toMatchObject({
+      "engine-comparison:minioRootPassword": "open sesame",
+      "engine-comparison:modelPath": `@${file}`,
+    });
+    expect(fs.readFileSync(overlayFile(stack), "utf8")).not.toContain("sesame");
+    const loading = loadConfiguration(project, stack, ["minioRootPassword=@no"], passphrase);
+    await expect(loading).rejects.toThrow("--config minioRootPassword=@no: ENOENT");
+  });
+
   it("given by --config is kept encrypted, for this user alone", async () => {
     await set("minioRootPassword=open sesame");
     const file = overlayFile(stack);

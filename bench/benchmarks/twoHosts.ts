@@ -1,0 +1,101 @@
+import { checkout } from "../../infra/folders";
+import { UserError } from "../../infra/userError";
+import { readRecord } from "../../pipelines/records";
+import type { RunResult } from "../../pipelines/result";
+import { count } from "../../report/format";
+import { Hosts, whyNoHosts } from "../../tests/hosts";
+import type { Host, Measured, Sample } from "../harness";
+import { tableOf, type Table } from "../render";
+import { BenchStack } from "../stack";
+import type { Bench, Benchmark } from "./benchmark";
+
+const engines = ["spark", "ray", "daft"];
+const workloads = ["taxi-report", "image-predictions", "image-embeddings"];
+/** Each number of hosts is deployed so often, in turn. */
+const turns = 2;
+
+export const twoHosts: Benchmark = {
+  name: "two-hosts",
+  what: "the engines on clusters of two hosts of a core each against one; takes root",
+  onlyAsked: true,
+  async run(bench) {
+    const reason = whyNoHosts();
+    if (reason !== undefined) {
+      throw new UserError(reason, "the hosts are network namespaces", "see docs/cluster.md");
+    }
+    const stack = new BenchStack(`${bench.stack.name}-hosts`, bench.config, bench.stop);
+    await stack.mustBeNew();
+    const hosts = await Hosts.start({
+      hidden: [checkout],
+      sparkWorkerMemory: "1g",
+      rayObjectStoreBytes: 512 * 2 ** 20,
+    });
+    try {
+      return tablesOf(bench, await resultsOf(bench, stack, hosts));
+    } finally {
+      await stack.destroy();
+      hosts.stop();
+    }
+  },
+};
+
+/** Every result, by workload and by how many hosts there were. */
+async function resultsOf(bench: Bench, stack: BenchStack, hosts: Hosts) {
+  const found = new Map<string, RunResult[]>();
+  const data = { taxiRows: bench.rows[0], photos: bench.photos[0], repeats: bench.samples ?? 4 };
+  for (let turn = 0; turn < turns; turn++) {
+    for (const number of [1, 2]) {
+      if (number === 1) hosts.kill();
+      else await hosts.join(2);
+      const size = { sparkWorkers: number, rayCpus: number };
+      const others = { engines: engines.join(","), daftRunner: "ray", workloads: "" };
+      await stack.start({ ...hosts.settings, ...others, ...data, ...size });
+      for (const workload of workloads) {
+        for (const engine of engines) {
+          const record = readRecord(stack.name, `${engine}/${workload}`);
+          if (!record || !("result" in record)) throw new Error(`${engine} has no ${workload}`);
+          const group = `${workload} ${engine} ${number}`;
+          found.set(group, [...(found.get(group) ?? []), record.result]);
+        }
+      }
+    }
+  }
+  return found;
+}
+
+function tablesOf(bench: Bench, found: ReadonlyMap<string, readonly RunResult[]>): Table[] {
+  bench.note(
+    "Peak memory and CPU are of the processes on this machine alone: a driver's, or what submits " +
+      "the job. The store and the drivers share the hosts' two cores. Samples of " +
+      `${turns} deployments each, in turn; times: two hosts against one.`,
+  );
+  return workloads.map((workload) => {
+    const [amount, unit] =
+      workload === "taxi-report" ? [bench.rows[0], "trips"] : [bench.photos[0], "photos"];
+    const contenders = engines.flatMap((engine) =>
+      [1, 2].map((number) =>
+        measured(nameOf(engine, number), found.get(`${workload} ${engine} ${number}`)!, engine),
+      ),
+    );
+    const host = found.get(`${workload} ${engines[0]} 1`)![0].host as Host;
+    const title = `${workload}, ${count(amount)} ${unit}, one host and two`;
+    return tableOf({ title, rounds: turns, contenders, host });
+  });
+}
+
+const nameOf = (engine: string, hosts: number) =>
+  `${engine}, ${hosts === 1 ? "one host" : "two hosts"}`;
+
+function measured(name: string, results: readonly RunResult[], engine: string) {
+  const samples = results.flatMap((result) => result.samples as readonly unknown[] as Sample[]);
+  const [{ startUpSeconds, versions, checksum }] = results;
+  const all: Measured = {
+    name,
+    startUpSeconds: startUpSeconds as number,
+    versions: versions as Record<string, string>,
+    samples,
+    peakMemoryBytes: Math.max(...results.map((result) => result.peakMemoryBytes as number)),
+    verified: { checksum },
+  };
+  return { ...all, against: [nameOf(engine, 1)] };
+}

@@ -1,0 +1,188 @@
+/**
+ * Target cluster on two hosts of the test's own, beside a store of the test's own: nothing of Spark, Ray
+ * or MinIO is the stack's, and the hosts have none of its files.
+ */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { entries, filesWith, Watch } from "../e2e/exposure";
+import { asFlags, checkout, small, TestStack, type Finished } from "../e2e/stack";
+import { Hosts, whyNoHosts } from "../hosts";
+
+const minutes = (n: number) => n * 60_000;
+const reason = whyNoHosts();
+const workloads = ["taxi-report", "image-predictions", "image-embeddings"];
+const runs = ["spark", "ray", "daft"].flatMap((engine) =>
+  workloads.map((workload) => `${engine}/${workload}`),
+);
+const data = { ...small, matrix: "full", runTimeoutSeconds: 300 };
+
+interface Outputs {
+  readonly runs: Readonly<
+    Record<string, { status: string; checksum: string; key: string; reason?: string }>
+  >;
+}
+
+describe.skipIf(reason !== undefined)(
+  `two hosts${reason === undefined ? "" : ` (skipped: ${reason})`}`,
+  () => {
+    const local = new TestStack("embedded", 29_000);
+    const stack = new TestStack("embedded", 29_500);
+    let hosts: Hosts;
+    let watch: Watch;
+    let said = "";
+
+    beforeAll(async () => {
+      hosts = await Hosts.start({
+        hidden: [checkout, local.home, stack.home],
+        sparkWorkerMemory: "1g",
+        rayObjectStoreBytes: 256 * 2 ** 20,
+      });
+      watch = new Watch(({ command, environment }) =>
+        [stack.home, hosts.folder].some((own) => (command + environment).includes(own)),
+      );
+    }, minutes(15));
+
+    afterAll(async () => {
+      watch?.stop();
+      for (const each of [stack, local]) {
+        if (fs.existsSync(each.folder)) await each.run("destroy");
+        fs.rmSync(each.home, { recursive: true, force: true });
+      }
+      hosts?.stop();
+    }, minutes(5));
+
+    function start(changes: Record<string, string | number> = {}) {
+      return stack.begin(
+        "start",
+        ...["--runner", "embedded"],
+        ...asFlags({
+          ...data,
+          portOffset: stack.portOffset,
+          engines: "spark,ray,daft",
+          daftRunner: "ray",
+          ...hosts.settings,
+          ...changes,
+        }),
+      );
+    }
+
+    async function expectVerified(up: Finished, of: readonly string[]): Promise<void> {
+      expect(up.code, up.stdout + up.stderr).toBe(0);
+      const outputs = await stack.outputs<Outputs>();
+      for (const run of of) expect(outputs.runs[run].status, run).toBe("verified");
+    }
+
+    it(
+      "verify all nine runs, with the checksums of target local",
+      async () => {
+        const up = await start().finished;
+        said = up.stdout + up.stderr;
+        await expectVerified(up, runs);
+        const plain = await local.start({
+          ...data,
+          portOffset: local.portOffset,
+          engines: "baseline",
+        });
+        expect(plain.code, plain.stdout + plain.stderr).toBe(0);
+        const here = (await local.outputs<Outputs>()).runs;
+        const there = (await stack.outputs<Outputs>()).runs;
+        const expected = runs.map((run) => [run, here[`baseline/${run.split("/")[1]}`].checksum]);
+        expect(runs.map((run) => [run, there[run].checksum])).toEqual(expected);
+        expect(await stack.preview()).toEqual([]);
+      },
+      minutes(25),
+    );
+
+    it("tell no secret in arguments, state, logs, results or what is printed", async () => {
+      const all = [...watch.seen.values()];
+      for (const process of ["CoarseGrainedExecutorBackend", "ray::", "engine_comparison.job"]) {
+        expect(
+          all.some(({ command }) => command.includes(process)),
+          process,
+        ).toBe(true);
+      }
+      const telling = all.filter(({ command }) => hosts.secrets.some((s) => command.includes(s)));
+      expect(telling.map(({ command }) => command)).toEqual([]);
+      for (const secret of hosts.secrets) expect(said).not.toContain(secret);
+
+      const own = entries(stack.folder).filter(({ folder }) => !folder);
+      const kept = filesWith(own, hosts.secrets).map((file) => path.basename(file));
+      expect(kept.filter((name) => !/^(credentials\.json|.*secret|.*token)$/.test(name))).toEqual(
+        [],
+      );
+      // What the clusters themselves keep: their logs, and the files by which they were told.
+      const logs = entries(hosts.folder).filter(({ folder, file }) => !folder && isLog(file));
+      expect(logs.length).toBeGreaterThan(10);
+      expect(filesWith(logs, hosts.secrets)).toEqual([]);
+
+      const results = await hosts.store.client.listObjectsV2("output", "results/", true).toArray();
+      expect(results.length).toBe(runs.length);
+      for (const { name } of results as { name: string }[]) {
+        const text = await read(name);
+        for (const secret of hosts.secrets) expect(text.includes(secret), name).toBe(false);
+      }
+    });
+
+    it.each([
+      ["spark/taxi-report", /CoarseGrainedExecutorBackend/],
+      ["spark/image-predictions", /CoarseGrainedExecutorBackend/],
+      ["ray/taxi-report", /^ray::/],
+      ["ray/image-predictions", /^ray::/],
+      ["daft/taxi-report", /^ray::/],
+      ["daft/image-predictions", /^ray::/],
+    ])(
+      "lose the second one in the middle of %s, and the result is right",
+      async (run, worker) => {
+        const [engine, workload] = run.split("/");
+        const before = (await stack.outputs<Outputs>()).runs[run].checksum;
+        const going = start({ engines: engine, workloads: workload, warmup: 1, repeats: 12 });
+        const progress = path.join(stack.folder, "records", `${run}.progress.json`);
+        let ended = false;
+        void going.finished.then(() => (ended = true));
+        const computes = () => /"sample/.test(readOr(progress)) && hosts.has(2, worker);
+        while (!ended && !computes()) await sleep(20);
+        expect(ended, "the run ended before the second host was lost").toBe(false);
+        await sleep(500);
+        hosts.kill();
+        const done = await going.finished;
+        await hosts.join(2);
+        const after = (await stack.outputs<Outputs>()).runs[run];
+        if (done.code !== 0) console.log(`${run}: ${after.reason}`);
+        await expectVerified(done, [run]);
+        expect(after.checksum).toBe(before);
+      },
+      minutes(12),
+    );
+
+    it(
+      "keep nothing of a stack that is destroyed",
+      async () => {
+        const destroy = await stack.run("destroy");
+        expect(destroy.code, destroy.stdout + destroy.stderr).toBe(0);
+        expect(await hosts.store.client.listBuckets()).toEqual([]);
+        expect(hosts.has(1, /engine_comparison/) || hosts.has(2, /engine_comparison/)).toBe(false);
+      },
+      minutes(3),
+    );
+
+    async function read(name: string): Promise<string> {
+      const parts: Buffer[] = [];
+      for await (const part of await hosts.store.client.getObject("output", name)) {
+        parts.push(part as Buffer);
+      }
+      return Buffer.concat(parts).toString();
+    }
+  },
+);
+
+const isLog = (file: string) => /\.(log|out|err)$|\/(stdout|stderr)$/.test(file);
+
+function readOr(file: string): string {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
