@@ -7,6 +7,7 @@ import { Buckets } from "./infra/storage/buckets";
 import { UserError } from "./infra/userError";
 import { bucketPrefixes } from "./pipelines/bucketPrefixes";
 import { Comparison } from "./pipelines/comparison";
+import { lookAtExisting } from "./pipelines/existing";
 import { chosenRuns } from "./pipelines/matrix";
 import { Report } from "./pipelines/report";
 
@@ -17,12 +18,16 @@ async function program() {
   const chosen = chosenRuns(settings);
   checkStack(stack, settings.target);
   const declarePlatform = await preparePlatform(settings, stack);
+  const existing = await lookAtExisting(settings, chosen);
   if (!pulumi.runtime.isDryRun()) claimStack(stack, settings.target);
 
   const platform = declarePlatform();
   const { objectStore } = platform;
-  const buckets = new Buckets("buckets", { objectStore, prefixes: bucketPrefixes() });
-  const comparison = new Comparison("comparison", { chosen, settings, platform, buckets, stack });
+  const prefixes = bucketPrefixes(existing === undefined);
+  const buckets = new Buckets("buckets", { objectStore, prefixes });
+  const comparison = new Comparison("comparison", {
+    ...{ chosen, settings, platform, buckets, stack, existing },
+  });
   const report = new Report("report", { runs: comparison.runs, platform, buckets, stack });
 
   return {

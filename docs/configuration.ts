@@ -106,6 +106,7 @@ const byHand: Readonly<Record<string, string>> = {
   bucketNames: "all",
   sparkConf: "spark: all",
   sparkMaster: "none: it is where runs go, not what they are",
+  sparkMasterUi: "none: it is where runs go, not what they are",
   rayAddress: "none: it is where runs go, not what they are",
   minioRootUser: "none",
   minioRootPassword: "none",

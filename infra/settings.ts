@@ -29,7 +29,7 @@ const schema = z.strictObject({
   engines: names,
   workloads: names,
   matrix: z.enum(["seed", "full"]),
-  datasetSource: z.enum(["sample", "nyc"]),
+  datasetSource: z.enum(["sample", "nyc", "existing"]),
   taxiRows: count(1000, 1_000_000_000),
   taxiMonths: count(1, 12),
   taxiYear: count(2011, 2100),
@@ -84,6 +84,10 @@ const schema = z.strictObject({
   sparkMaster: optional.refine(
     (master) => master === undefined || /^spark:\/\/[\w.-]+:\d+(,[\w.-]+:\d+)*$/.test(master),
     "must be the address of a standalone master, such as spark://master.example:7077",
+  ),
+  sparkMasterUi: optional.refine(
+    (url) => url === undefined || (isPlainUrl(url) && new URL(url).pathname === "/"),
+    "must be the address of a master's page, such as http://master.example:8080",
   ),
   sparkSecret: secret,
   sparkDriverHost: optional.refine(
@@ -238,7 +242,14 @@ function didYouMean(key: string): string {
 /** Photographs of Food-101 that its makers reviewed by hand: 250 of each of 101 classes. */
 const reviewedPhotos = 101 * 250;
 
-function checkDataset({ datasetSource, photos }: Settings): void {
+function checkDataset({ datasetSource, objectStore, photos }: Settings): void {
+  if (datasetSource === "existing" && objectStore !== "s3") {
+    throw new UserError(
+      `${namespace}:datasetSource is "existing" and objectStore is ${objectStore}`,
+      "only a store that is there already can have data that is there already",
+      "set objectStore to s3, or datasetSource to sample",
+    );
+  }
   if (datasetSource === "nyc" && photos > reviewedPhotos) {
     throw new UserError(
       `${namespace}:photos is "${photos}": with datasetSource nyc it must be at most ${reviewedPhotos}`,
@@ -313,6 +324,7 @@ function checkObjectStore(settings: Settings): void {
 /** What the settings of clusters that are there already are for. */
 const ofClusters = [
   "sparkMaster",
+  "sparkMasterUi",
   "sparkSecret",
   "sparkDriverHost",
   "rayAddress",

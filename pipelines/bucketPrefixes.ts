@@ -6,10 +6,16 @@ import { workloads } from "./workloads";
 /** What is in the bucket for outputs besides what workloads put there. */
 const ofOutput = ["oracles/", "results/", `${reportKey.split("/")[0]}/`];
 
-/** All that a stack ever puts into each bucket, whatever it is asked to run. */
-export function bucketPrefixes(): Readonly<Record<BucketPurpose, readonly string[]>> {
+/**
+ * All that a stack ever puts into each bucket, whatever it is asked to run.
+ *
+ * @param datasets whether datasets are the stack's own
+ */
+export function bucketPrefixes(
+  datasets = true,
+): Readonly<Record<BucketPurpose, readonly string[]>> {
   const places = [
-    ...Object.values(datasetPlaces).flatMap(({ bucket, owns }) =>
+    ...Object.values(datasets ? datasetPlaces : {}).flatMap(({ bucket, owns }) =>
       owns.map((prefix) => ({ bucket, prefix })),
     ),
     ...workloads().map(({ output }) => ({ bucket: output.bucket, prefix: `${output.prefix}/` })),

@@ -17,6 +17,8 @@ export interface ComparisonArgs {
   readonly platform: Platform;
   readonly buckets: Buckets;
   readonly stack: string;
+  /** The datasets that the store has already, as they were seen. */
+  readonly existing?: ReadonlyMap<DatasetName, string>;
 }
 
 /** The chosen runs, with the datasets and the right answers that they need. */
@@ -26,7 +28,7 @@ export class Comparison extends pulumi.ComponentResource {
 
   constructor(name: string, args: ComparisonArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Comparison", name, {}, opts);
-    const { chosen, settings, platform, buckets, stack } = args;
+    const { chosen, settings, platform, buckets, stack, existing } = args;
     const ground: Ground = { ...platform, store: platform.objectStore.marker };
     const chosenWorkloads = [...new Set(chosen.map(({ workload }) => workload))];
 
@@ -45,7 +47,11 @@ export class Comparison extends pulumi.ComponentResource {
       return new Map(
         [...names].map((name) => [
           name,
-          new Dataset(name, { settings, platform, buckets, stack }, { parent }),
+          new Dataset(
+            name,
+            { settings, platform, buckets, stack, existing: existing?.get(name) },
+            { parent },
+          ),
         ]),
       );
     }

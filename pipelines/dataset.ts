@@ -24,7 +24,7 @@ const nyc = {
   photosOfMirror: "food-101",
 } as const;
 
-type Source = Settings["datasetSource"];
+type Source = Exclude<Settings["datasetSource"], "existing">;
 
 interface Declared {
   readonly bucket: BucketPurpose;
@@ -83,6 +83,7 @@ export interface Recipe {
 /** What a dataset of the settings follows from. @param bucket the name of the bucket it goes to */
 export function recipeOf(name: DatasetName, settings: Settings, bucket: string): Recipe {
   const source = settings.datasetSource;
+  if (source === "existing") throw new RangeError("data that is there already has no recipe");
   return {
     dataset: name,
     source,
@@ -96,6 +97,8 @@ export interface DatasetArgs {
   readonly platform: Platform;
   readonly buckets: Buckets;
   readonly stack: string;
+  /** What the store has of it already, as `lookAtExisting` saw it; else it is made. */
+  readonly existing?: string;
 }
 
 /**
@@ -105,14 +108,28 @@ export interface DatasetArgs {
 export class Dataset extends pulumi.ComponentResource {
   /** Identity of the dataset: a hash of its settings and of the code that makes it. */
   readonly data: string;
-  /** Stands when the store holds exactly this dataset. */
+  /** Stands when the store holds exactly this dataset; named so also where it was there before. */
   readonly uploaded: pulumi.Resource;
 
   constructor(name: DatasetName, args: DatasetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Dataset", name, {}, opts);
-    const { platform, buckets, stack } = args;
+    const { platform, buckets, stack, existing } = args;
     const { owns, bucket: purpose } = declared[name];
     const bucket = buckets.names[purpose];
+    if (existing !== undefined) {
+      this.data = shortHash({ dataset: name, existing });
+      this.uploaded = step(
+        makingStep(name),
+        {
+          script: "pipelines/steps/existing.ts",
+          spec: { dataset: name, bucket, owns, existing, store: platform.objectStore.marker },
+          deletes: false,
+        },
+        { parent: this, dependsOn: platform.objectStore.ready },
+      );
+      this.registerOutputs({ data: this.data });
+      return;
+    }
     const recipe = recipeOf(name, args.settings, bucket);
     this.data = shortHash(recipe);
     const version = shortHash({ ...recipe, environment: platform.environment });

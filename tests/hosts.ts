@@ -129,9 +129,9 @@ export class Hosts {
     return files.map((file) => fs.readFileSync(file, "utf8"));
   }
 
-  /** Whether there is a process on a host with such a command line. */
-  has(host: number, command: RegExp): boolean {
-    return this.pids(host).some((pid) => command.test(commandOf(pid)));
+  /** The processes on a host with such a command line. */
+  processes(host: number, command: RegExp): number[] {
+    return this.pids(host).filter((pid) => command.test(commandOf(pid)));
   }
 
   /** Ends the second host's part in both clusters, as a power cut would. */
@@ -314,11 +314,12 @@ function ip(...args: string[]): string {
   return execFileSync("ip", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 }
 
-function commandOf(pid: number): string {
+/** A process's command line; empty when it has ended. */
+export function commandOf(pid: number): string {
   try {
     return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
   } catch {
-    return ""; // ended by now
+    return "";
   }
 }
 

@@ -3,12 +3,13 @@ import { together } from "../local/requirements";
 import { lockedVersion } from "../locks";
 import type { Settings } from "../settings";
 import { UserError } from "../userError";
+import { lookAtMasterPage } from "./sparkMaster";
 
 const answerMs = 5_000;
 
 /**
- * Looks at the clusters that the settings name: whether they answer, take the token, and are of the
- * version that jobs are made for.
+ * Looks at the clusters that the settings name: whether they answer, take the token, are of the
+ * version that jobs are made for, and large enough.
  *
  * @throws UserError with all that is not as it must be
  */
@@ -18,11 +19,14 @@ export async function lookAtClusters(settings: Settings): Promise<void> {
   if (errors.length > 0) throw together(errors);
 }
 
-async function lookAtSpark({ sparkMaster }: Settings): Promise<UserError[]> {
+async function lookAtSpark(settings: Settings): Promise<UserError[]> {
+  const { sparkMaster } = settings;
   if (sparkMaster === undefined) return [];
   const masters = sparkMaster.replace("spark://", "").split(",");
   const reached = await Promise.all(masters.map(answers));
-  if (reached.some((problem) => problem === undefined)) return [];
+  if (reached.some((problem) => problem === undefined)) {
+    return lookAtMasterPage(masters, settings, answerMs);
+  }
   return [
     new UserError(
       `sparkMaster is "${sparkMaster}", and nobody answers there (${reached.join("; ")})`,

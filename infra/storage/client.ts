@@ -80,11 +80,11 @@ export async function listObjects(
   client: Client,
   bucket: string,
   prefix: string,
-): Promise<Map<string, { size: number }>> {
-  const found = new Map<string, { size: number }>();
+): Promise<Map<string, { size: number; etag: string }>> {
+  const found = new Map<string, { size: number; etag: string }>();
   for await (const item of client.listObjectsV2(bucket, prefix, true)) {
-    const { name, size } = item as { name?: string; size: number };
-    if (name !== undefined) found.set(name, { size });
+    const { name, size, etag } = item as { name?: string; size: number; etag: string };
+    if (name !== undefined) found.set(name, { size, etag });
   }
   return found;
 }

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { Client } from "minio";
 import type { KeptCredentials } from "../credentials/keep";
 import type { ObjectStore } from "../platform";
 import type { Settings } from "../settings";
@@ -28,18 +29,9 @@ export interface SeenStore {
  * @throws UserError with what is in the way
  */
 export async function lookAtStore(settings: Settings, stack: string): Promise<SeenStore> {
-  const { s3Endpoint, s3Region, s3PathStyle, s3CaCertificates } = settings;
-  const certificates =
-    s3CaCertificates === undefined ? undefined : readCertificates(s3CaCertificates);
-  const buckets = bucketsNamed(settings.bucketPrefix, settings.bucketNames);
-  const client = clientOf({
-    endpoint: s3Endpoint!,
-    region: s3Region,
-    pathStyle: s3PathStyle,
-    accessKey: settings.s3AccessKey!,
-    secretKey: settings.s3SecretKey!,
-    ...(certificates === undefined ? {} : { caCertificates: certificates }),
-  });
+  const { s3Endpoint } = settings;
+  const certificates = certificatesOf(settings);
+  const { client, buckets } = storeOfSettings(settings);
   const claims = await explained(() =>
     Promise.all(bucketPurposes.map((purpose) => readClaim(client, buckets[purpose]))),
   );
@@ -56,6 +48,24 @@ export async function lookAtStore(settings: Settings, stack: string): Promise<Se
     certificates: certificates === undefined ? null : certificatesHash(certificates),
     incarnation: incarnation(stack, storeStep, () => whole),
   };
+}
+
+/** The store that settings name, which the stack may not know yet. */
+export function storeOfSettings(settings: Settings): { client: Client; buckets: BucketNames } {
+  const certificates = certificatesOf(settings);
+  const client = clientOf({
+    endpoint: settings.s3Endpoint!,
+    region: settings.s3Region,
+    pathStyle: settings.s3PathStyle,
+    accessKey: settings.s3AccessKey!,
+    secretKey: settings.s3SecretKey!,
+    ...(certificates === undefined ? {} : { caCertificates: certificates }),
+  });
+  return { client, buckets: bucketsNamed(settings.bucketPrefix, settings.bucketNames) };
+}
+
+function certificatesOf({ s3CaCertificates: file }: Settings): string | undefined {
+  return file === undefined ? undefined : readCertificates(file);
 }
 
 function anotherStore(before: string, { s3Endpoint }: Settings): UserError {

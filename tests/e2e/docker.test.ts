@@ -2,10 +2,18 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { bases } from "../../infra/docker/images/bases";
-import { asFlags, eventually, onPath, small, TestStack, type PreviewStep } from "./stack";
+import {
+  asFlags,
+  eventually,
+  freeOffset,
+  onPath,
+  small,
+  TestStack,
+  type PreviewStep,
+} from "./stack";
 
 /** Below the ports that outgoing connections take. */
-const portOffset = 22_500;
+const portOffset = freeOffset(22_500);
 const roles = [
   "minio",
   "spark-master",

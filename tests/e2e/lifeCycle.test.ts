@@ -12,6 +12,7 @@ import {
   asFlags,
   checkout,
   eventually,
+  freeOffset,
   listens,
   onPath,
   small,
@@ -39,8 +40,11 @@ const nameOf = ({ urn }: PreviewStep) => urn.slice(urn.lastIndexOf("::") + 2);
 const withoutCli = onPath("pulumi") ? "" : " (skipped: the Pulumi CLI is not on PATH)";
 
 describe.each([
-  ["the embedded runner", { runner: "embedded", portOffset: 21_000, skip: false }],
-  [`the Pulumi CLI${withoutCli}`, { runner: "pulumi", portOffset: 18_000, skip: !!withoutCli }],
+  ["the embedded runner", { runner: "embedded", portOffset: freeOffset(21_000), skip: false }],
+  [
+    `the Pulumi CLI${withoutCli}`,
+    { runner: "pulumi", portOffset: freeOffset(18_000), skip: !!withoutCli },
+  ],
 ] as const)("the life of a stack, by %s", (_, { runner, portOffset, skip }) => {
   const test = skip ? it.skip : it;
   const minutes = (n: number) => n * 60_000;

@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
+import { listeners } from "../../infra/local/listeners";
 
 export const checkout = path.resolve(__dirname, "..", "..");
 
@@ -146,6 +147,22 @@ export function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
+}
+
+/**
+ * The first of every hundred port offsets from one on with which a stack could stand now. Below 22,500
+ * its ports are also below those that Linux gives to outgoing connections.
+ */
+export function freeOffset(from: number): number {
+  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].filter((file) => fs.existsSync(file));
+  const rows = tables.flatMap((file) => fs.readFileSync(file, "utf8").split("\n").slice(1));
+  const fields = rows
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([, , , state]) => state === "0A");
+  const taken = new Set(fields.map(([, address]) => parseInt(address.split(":")[1], 16)));
+  let offset = from;
+  while (listeners(offset, 2).some(({ port }) => taken.has(port))) offset += 100;
+  return offset;
 }
 
 /** Calls `probe` until it answers true. @throws Error after `seconds` */

@@ -7,8 +7,8 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { entries, filesWith, Watch } from "../e2e/exposure";
-import { asFlags, checkout, small, TestStack, type Finished } from "../e2e/stack";
-import { Hosts, whyNoHosts } from "../hosts";
+import { asFlags, checkout, freeOffset, small, TestStack, type Finished } from "../e2e/stack";
+import { commandOf, Hosts, whyNoHosts } from "../hosts";
 
 const minutes = (n: number) => n * 60_000;
 const reason = whyNoHosts();
@@ -27,10 +27,11 @@ interface Outputs {
 describe.skipIf(reason !== undefined)(
   `two hosts${reason === undefined ? "" : ` (skipped: ${reason})`}`,
   () => {
-    const local = new TestStack("embedded", 29_000);
-    const stack = new TestStack("embedded", 29_500);
+    const local = new TestStack("embedded", freeOffset(16_000));
+    const stack = new TestStack("embedded", freeOffset(16_500));
     let hosts: Hosts;
     let watch: Watch;
+    let first: Outputs["runs"];
     let said = "";
 
     beforeAll(async () => {
@@ -87,15 +88,16 @@ describe.skipIf(reason !== undefined)(
         });
         expect(plain.code, plain.stdout + plain.stderr).toBe(0);
         const here = (await local.outputs<Outputs>()).runs;
-        const there = (await stack.outputs<Outputs>()).runs;
+        first = (await stack.outputs<Outputs>()).runs;
         const expected = runs.map((run) => [run, here[`baseline/${run.split("/")[1]}`].checksum]);
-        expect(runs.map((run) => [run, there[run].checksum])).toEqual(expected);
+        expect(runs.map((run) => [run, first[run].checksum])).toEqual(expected);
         expect(await stack.preview()).toEqual([]);
       },
       minutes(25),
     );
 
     it("tell no secret in arguments, state, logs, results or what is printed", async () => {
+      watch.stop();
       const all = [...watch.seen.values()];
       for (const process of ["CoarseGrainedExecutorBackend", "ray::", "engine_comparison.job"]) {
         expect(
@@ -136,12 +138,12 @@ describe.skipIf(reason !== undefined)(
       "lose the second one in the middle of %s, and the result is right",
       async (run, worker) => {
         const [engine, workload] = run.split("/");
-        const before = (await stack.outputs<Outputs>()).runs[run].checksum;
         const going = start({ engines: engine, workloads: workload, warmup: 1, repeats: 12 });
         const progress = path.join(stack.folder, "records", `${run}.progress.json`);
         let ended = false;
         void going.finished.then(() => (ended = true));
-        const computes = () => /"sample/.test(readOr(progress)) && hosts.has(2, worker);
+        const computes = () =>
+          /"sample/.test(readOr(progress)) && hosts.processes(2, worker).length > 0;
         while (!ended && !computes()) await sleep(20);
         expect(ended, "the run ended before the second host was lost").toBe(false);
         await sleep(500);
@@ -151,9 +153,34 @@ describe.skipIf(reason !== undefined)(
         const after = (await stack.outputs<Outputs>()).runs[run];
         if (done.code !== 0) console.log(`${run}: ${after.reason}`);
         await expectVerified(done, [run]);
-        expect(after.checksum).toBe(before);
+        expect(after.checksum).toBe(first[run].checksum);
       },
       minutes(12),
+    );
+
+    it.each([
+      ["spark", () => stack.processes().filter((pid) => commandOf(pid).includes("SparkSubmit"))],
+      ["ray", () => hosts.processes(1, /engine_comparison\.ray_job/)],
+      ["daft", () => hosts.processes(1, /engine_comparison\.ray_job/)],
+    ])(
+      "keep the data out of %s's driver: ten times the trips take no more of its memory",
+      async (engine, driver) => {
+        const peaks: number[] = [];
+        for (const taxiRows of [400_000, 4_000_000]) {
+          let peak = 0;
+          const look = () => (peak = Math.max(peak, ...driver().map(peakOf)));
+          const timer = setInterval(look, 100);
+          const up = await start({ engines: engine, workloads: "taxi-report", taxiRows }).finished;
+          clearInterval(timer);
+          await expectVerified(up, [`${engine}/taxi-report`]);
+          peaks.push(peak);
+        }
+        console.log(`${engine}'s driver: ${peaks.map((peak) => peak >> 20).join(" and ")} MiB`);
+        expect(peaks[0]).toBeGreaterThan(2 ** 25);
+        // The trips' five columns alone are 160 MB in memory.
+        expect(peaks[1]).toBeLessThan(peaks[0] + 80 * 2 ** 20);
+      },
+      minutes(8),
     );
 
     it(
@@ -162,7 +189,7 @@ describe.skipIf(reason !== undefined)(
         const destroy = await stack.run("destroy");
         expect(destroy.code, destroy.stdout + destroy.stderr).toBe(0);
         expect(await hosts.store.client.listBuckets()).toEqual([]);
-        expect(hosts.has(1, /engine_comparison/) || hosts.has(2, /engine_comparison/)).toBe(false);
+        for (const host of [1, 2]) expect(hosts.processes(host, /engine_comparison/)).toEqual([]);
       },
       minutes(3),
     );
@@ -178,6 +205,11 @@ describe.skipIf(reason !== undefined)(
 );
 
 const isLog = (file: string) => /\.(log|out|err)$|\/(stdout|stderr)$/.test(file);
+
+/** The most memory that a process has had, in bytes. */
+function peakOf(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readOr(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
+}
 
 function readOr(file: string): string {
   try {

@@ -10,7 +10,7 @@ import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { bases } from "../../infra/docker/images/bases";
 import { names, stackLabel, type Role } from "../../infra/docker/names";
-import { eventually } from "../e2e/stack";
+import { eventually, freeOffset } from "../e2e/stack";
 import { doctor, type Diagnosis } from "./diagnosis";
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -44,7 +44,12 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
   beforeAll(() => {
     home = fs.mkdtempSync(path.join(os.tmpdir(), "ec-docker-"));
     fs.mkdirSync(path.join(home, stack));
-    const config = { target: "docker", portOffset: 18_900, gpu: "off", rayObjectStoreMemory: "1g" };
+    const config = {
+      target: "docker",
+      portOffset: freeOffset(18_900),
+      gpu: "off",
+      rayObjectStoreMemory: "1g",
+    };
     fs.writeFileSync(
       path.join(home, stack, `Pulumi.${stack}.yaml`),
       [

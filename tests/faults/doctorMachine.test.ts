@@ -8,10 +8,11 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { freeOffset } from "../e2e/stack";
 import { doctor, type Diagnosis } from "./diagnosis";
 
 /** Below the ports that outgoing connections take. */
-const portOffset = 18_600;
+const portOffset = freeOffset(18_600);
 
 vi.setConfig({ testTimeout: 120_000 });
 

@@ -12,10 +12,10 @@ import { cacheFolder, datasetFolder } from "../../infra/folders";
 import { supervisorSocket } from "../../infra/local/places";
 import { callSupervisor } from "../../infra/local/processes/supervisorRpc";
 import { ports } from "../../infra/ports";
-import { eventually, small, TestStack } from "../e2e/stack";
+import { eventually, freeOffset, small, TestStack } from "../e2e/stack";
 import { doctor, nothingWrong, type Diagnosis } from "./diagnosis";
 
-const portOffset = 18_300;
+const portOffset = freeOffset(18_300);
 const run = "spark/taxi-report";
 const minutes = (n: number) => n * 60_000;
 const port = ports(portOffset);

@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { cacheFolder } from "../../infra/folders";
 import { renderPage } from "../../report/page";
 import { hasBrowser, openBrowser, withoutBrowser } from "../e2e/browser";
-import { eventually, small, TestStack } from "../e2e/stack";
+import { eventually, freeOffset, small, TestStack } from "../e2e/stack";
 import { testUploads } from "../store/uploads";
 import { twoHundred } from "../unit/report/synthetic";
 
@@ -52,7 +52,7 @@ describe.skipIf(!hasBrowser)(`the report over 200 results${withoutBrowser}`, () 
 const cycles = Number(process.env.FAULTS_CYCLES ?? 20);
 
 describe("small life cycles", () => {
-  const portOffset = 20_000;
+  const portOffset = freeOffset(20_000);
   // Short, because services have sockets under it.
   const temporary = fs.mkdtempSync("/tmp/ec-load-");
   const stack = new TestStack("embedded", portOffset, { TMPDIR: temporary });

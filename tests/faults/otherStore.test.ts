@@ -4,7 +4,7 @@ import type { Client } from "minio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { claimKey, readClaim } from "../../infra/storage/claim";
 import { listObjects } from "../../infra/storage/client";
-import { small, TestStack } from "../e2e/stack";
+import { freeOffset, small, TestStack } from "../e2e/stack";
 import { MinioServer } from "../minioServer";
 
 const minutes = (n: number) => n * 60_000;
@@ -12,6 +12,15 @@ const region = "us-east-1";
 
 let server: MinioServer;
 let client: Client;
+
+const storeSettings = () => ({
+  objectStore: "s3",
+  s3Endpoint: server.endpoint,
+  s3CaCertificates: server.caFile,
+  s3AccessKey: server.accessKey,
+  s3SecretKey: server.secretKey,
+});
+
 beforeAll(async () => {
   server = await MinioServer.start();
   client = server.client;
@@ -19,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 describe("a stack of target local on such a store", () => {
-  const stack = new TestStack("embedded", 26_000);
+  const stack = new TestStack("embedded", freeOffset(19_500));
   const runs = ["spark", "ray", "daft", "baseline"].flatMap((engine) => [
     `${engine}/taxi-report`,
     `${engine}/image-predictions`,
@@ -45,12 +54,8 @@ describe("a stack of target local on such a store", () => {
         ...small,
         matrix: "full",
         workloads: "taxi-report,image-predictions",
-        portOffset: 26_000,
-        objectStore: "s3",
-        s3Endpoint: server.endpoint,
-        s3CaCertificates: server.caFile,
-        s3AccessKey: server.accessKey,
-        s3SecretKey: server.secretKey,
+        portOffset: stack.portOffset,
+        ...storeSettings(),
         bucketPrefix: "e2e-",
       });
       expect(up.code, up.stdout + up.stderr).toBe(0);
@@ -107,6 +112,53 @@ describe("a stack of target local on such a store", () => {
       );
     },
     minutes(2),
+  );
+
+  it(
+    "reads data that is there already, notices what changes in it, and never changes it",
+    async () => {
+      await client.makeBucket("theirs", region);
+      for (const name of (await listObjects(client, "e2e-lake", "taxi/")).keys()) {
+        await client.copyObject("theirs", name, `/e2e-lake/${name}`);
+      }
+      const theirs = async () => [...(await listObjects(client, "theirs", "")).keys()].sort();
+      const before = await theirs();
+      const reader = new TestStack("embedded", freeOffset(19_800));
+      try {
+        const up = await reader.start({
+          ...small,
+          matrix: "full",
+          engines: "daft,baseline",
+          workloads: "taxi-report",
+          portOffset: reader.portOffset,
+          datasetSource: "existing",
+          bucketNames: '{"lake":"theirs"}',
+          bucketPrefix: "reader-",
+          ...storeSettings(),
+        });
+        expect(up.code, up.stdout + up.stderr).toBe(0);
+        const { runs: read } = await reader.outputs<Outputs>();
+        for (const run of ["daft/taxi-report", "baseline/taxi-report"]) {
+          expect(read[run].checksum, run).toBe(outputs.runs[run].checksum);
+        }
+        expect(await reader.preview()).toEqual([]);
+        const months = before.filter((name) => name.endsWith(".parquet"));
+        await client.copyObject(
+          "theirs",
+          "taxi/yellow_tripdata_again.parquet",
+          `/theirs/${months[0]}`,
+        );
+        const changed = (await reader.preview()).map(({ urn }) => urn.split("::").at(-1));
+        expect(changed).toEqual(expect.arrayContaining(["make-taxi", "daft/taxi-report"]));
+        await client.removeObject("theirs", "taxi/yellow_tripdata_again.parquet");
+      } finally {
+        const destroy = await reader.run("destroy");
+        expect(destroy.code, destroy.stdout + destroy.stderr).toBe(0);
+        fs.rmSync(reader.home, { recursive: true, force: true });
+      }
+      expect(await theirs()).toEqual(before);
+    },
+    minutes(10),
   );
 
   it(

@@ -9,7 +9,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { readBack } from "../e2e/readBack";
-import { asFlags, eventually, small, TestStack, type Finished } from "../e2e/stack";
+import { asFlags, eventually, freeOffset, small, TestStack, type Finished } from "../e2e/stack";
 import { redirectStore, StoreProxy, type Weather } from "./proxy";
 import { randomNumbers, seed } from "./seed";
 import { expectNothing, expectTruth } from "./truth";
@@ -18,7 +18,7 @@ const engines = ["spark", "ray", "daft", "baseline"];
 const taxi = engines.map((engine) => `${engine}/taxi-report`);
 const images = engines.map((engine) => `${engine}/image-predictions`);
 const runs = [...taxi, ...images].sort();
-const portOffset = 17_300;
+const portOffset = freeOffset(17_500);
 const minutes = (n: number) => n * 60_000;
 
 /** The time limit of a run: with it, no fault makes one hang. Seconds. */

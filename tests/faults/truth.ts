@@ -26,6 +26,11 @@ export function providers(stack: TestStack): number[] {
     .filter((pid) => read(pid, "cmdline").includes("pulumi-resource-command"));
 }
 
+/** The Pulumi CLI, while it works on the stack. */
+export function pulumiOf(stack: TestStack): number[] {
+  return stack.processes().filter((pid) => /^(\S*\/)?pulumi /.test(read(pid, "cmdline")));
+}
+
 /** Processes of the stack that are no services of it: after a command has ended there are none. */
 export function strays(stack: TestStack): string[] {
   const known = new Set(providers(stack));

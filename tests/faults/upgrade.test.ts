@@ -5,9 +5,9 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cacheFolder } from "../../infra/folders";
-import { checkout, small, TestStack, type Finished } from "../e2e/stack";
+import { checkout, freeOffset, small, TestStack, type Finished } from "../e2e/stack";
 
-const portOffset = 20_500;
+const portOffset = freeOffset(20_500);
 const minutes = (n: number) => n * 60_000;
 
 /** Next to the shared cache, so that its files can be linked instead of copied. */

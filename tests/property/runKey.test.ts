@@ -150,6 +150,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   sparkDriverHost: ["here.test", none, cluster],
   sparkDriverPort: ["7300", none, cluster],
   sparkMaster: ["spark://other.test:7077", none, cluster],
+  sparkMasterUi: ["http://master.test:8080", none, cluster],
   sparkSecret: ["something", none, cluster],
 };
 

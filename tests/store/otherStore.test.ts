@@ -2,9 +2,11 @@ import * as fs from "node:fs";
 import type { Client } from "minio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseSettings } from "../../infra/settings";
-import { claimBucket, readClaim, releaseBucket } from "../../infra/storage/claim";
+import { claimBucket, claimKey, readClaim, releaseBucket } from "../../infra/storage/claim";
 import { clientOf, explained, listObjects } from "../../infra/storage/client";
 import { lookAtStore } from "../../infra/storage/s3";
+import { lookAtExisting } from "../../pipelines/existing";
+import { chosenRuns } from "../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../defaults";
 import { MinioServer } from "../minioServer";
 
@@ -52,6 +54,30 @@ describe("a store that is not the stack's own", () => {
     const look = lookAtStore(settingsFor({ s3SecretKey: "not-the-key" }), "other");
     await expect(look).rejects.toThrow("check minioRootUser");
     await expect(look).rejects.not.toThrow("not-the-key");
+  });
+
+  it("is read where data is there already, and is asked what of it changed", async () => {
+    await client.makeBucket("theirs", region);
+    const existing = settingsFor({
+      datasetSource: "existing",
+      workloads: "taxi-report",
+      bucketNames: '{"lake":"theirs"}',
+    });
+    const look = async () => (await lookAtExisting(existing, chosenRuns(existing)))?.get("taxi");
+    await expect(look()).rejects.toThrow("bucket theirs has nothing at taxi/");
+    await client.putObject("theirs", "taxi/a.parquet", "one");
+    const first = await look();
+    expect(first).toMatch(/^[0-9a-f]{16}$/);
+    await client.putObject("theirs", "elsewhere", "two");
+    expect(await look()).toBe(first);
+    await client.putObject("theirs", "taxi/a.parquet", "two");
+    expect(await look()).not.toBe(first);
+    await claimBucket(client, "theirs", region, { id: "me", stack: "mine", prefixes: ["taxi/x"] });
+    await expect(look()).resolves.toBeDefined();
+    const own = { id: "me", stack: "mine", made: false, prefixes: ["taxi/"] };
+    await client.putObject("theirs", claimKey, JSON.stringify(own));
+    await expect(look()).rejects.toThrow("what bucket theirs has at taxi/ is a stack's own");
+    expect(await lookAtExisting(settingsFor(), chosenRuns(settingsFor()))).toBeUndefined();
   });
 
   const mine = { id: "me", stack: "mine" };

@@ -10,7 +10,10 @@ import { defaultConfig, largeMachine } from "../../defaults";
 let answers: Record<string, unknown>;
 let dashboard: http.Server;
 let master: net.Server;
-let ports: { dashboard: number; master: number };
+let page: http.Server;
+/** What the master's page tells, or undefined where it tells nothing. */
+let told: { version: string; url: string; workers: object[] } | undefined;
+let ports: { dashboard: number; master: number; page: number };
 
 beforeEach(async () => {
   answers = {
@@ -24,12 +27,24 @@ beforeEach(async () => {
     response.end(JSON.stringify(answer ?? {}));
   });
   master = net.createServer((socket) => socket.end());
-  await Promise.all([listening(dashboard), listening(master)]);
-  ports = { dashboard: portOf(dashboard), master: portOf(master) };
+  page = http.createServer((request, response) => {
+    response.writeHead(told ? 200 : 404);
+    const html = `<span class="version" style="x">${told?.version}</span>`;
+    response.end(request.url === "/json/" ? JSON.stringify(told ?? {}) : html);
+  });
+  await Promise.all([dashboard, master, page].map(listening));
+  ports = { dashboard: portOf(dashboard), master: portOf(master), page: portOf(page) };
+  const worker = { state: "ALIVE", cores: 2, memory: 4096 };
+  told = {
+    version: lockedVersion("pyspark"),
+    url: `spark://127.0.0.1:${ports.master}`,
+    workers: [worker, worker, { ...worker, state: "DEAD" }],
+  };
 });
 afterEach(() => {
   dashboard.close();
   master.close();
+  page.close();
 });
 
 const nodes = (...resources: object[]) => ({
@@ -48,6 +63,7 @@ function look(changed: Record<string, string> = {}): Promise<void> {
     s3AccessKey: "key",
     s3SecretKey: "secret",
     sparkMaster: `spark://127.0.0.1:${ports.master}`,
+    sparkMasterUi: `http://127.0.0.1:${ports.page}`,
     rayAddress: `http://127.0.0.1:${ports.dashboard}`,
     rayToken: "the-token",
     ...changed,
@@ -58,6 +74,32 @@ function look(changed: Record<string, string> = {}): Promise<void> {
 it("takes clusters that answer, are of the right version and large enough", async () => {
   await expect(look()).resolves.toBeUndefined();
   await expect(look({ rayCpus: "3" })).resolves.toBeUndefined();
+  await expect(look({ sparkWorkers: "4" })).resolves.toBeUndefined();
+});
+
+it("names another version of Spark, with both", async () => {
+  told = { ...told!, version: "3.5.0" };
+  await expect(look()).rejects.toThrow(
+    `is of version 3.5.0, and jobs are made for ${lockedVersion("pyspark")}`,
+  );
+});
+
+it.each([
+  [{ sparkWorkers: "5" }, "5", "4 executors of 1 cores"],
+  [{ sparkWorkers: "3", sparkWorkerCores: "2" }, "3", "2 executors of 2 cores"],
+  [{ sparkWorkers: "3", sparkWorkerMemory: "3g" }, "3", "2 executors of 1 cores and 3072 MiB"],
+])("names Spark workers that are too few or too small: %j", async (changed, wanted, room) => {
+  await expect(look(changed)).rejects.toThrow(
+    `sparkWorkers is ${wanted}, and the 2 workers at http://127.0.0.1:${ports.page} have room for ${room}`,
+  );
+});
+
+it("learns nothing from another master's page, and names one that is none", async () => {
+  told = { ...told!, url: "spark://127.0.0.1:1", workers: [] };
+  await expect(look()).resolves.toBeUndefined();
+  page.close();
+  page.closeAllConnections();
+  await expect(look()).rejects.toThrow("no page of a Spark master is there (ECONNREFUSED)");
 });
 
 it("names another version, with both", async () => {

@@ -1,0 +1,28 @@
+import { runStep } from "../../infra/runStep";
+import { explained, storeClient } from "../../infra/storage/client";
+import { listingOf } from "../../infra/storage/listing";
+import { UserError } from "../../infra/userError";
+
+interface Spec {
+  readonly dataset: string;
+  readonly bucket: string;
+  readonly owns: readonly string[];
+  /** Hash of the listing that the program saw. */
+  readonly existing: string;
+}
+
+/** Data that somebody else has put into the store. */
+void runStep<Spec>({
+  async create({ stack, spec: { dataset, bucket, owns, existing } }) {
+    const client = await storeClient(stack);
+    const { hash, files, bytes } = await explained(() => listingOf(client, bucket, owns));
+    if (hash !== existing) {
+      throw new UserError(
+        `the ${dataset} data in bucket ${bucket} has changed since the program looked at it`,
+        "every engine must read the same input",
+        "run the same command again when nobody writes there",
+      );
+    }
+    return { dataset, source: "existing", version: hash, files, bytes, manifestSha256: hash };
+  },
+});
