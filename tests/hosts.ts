@@ -48,7 +48,8 @@ export class Hosts {
   private readonly s3SecretFile = path.join(this.folder, "s3-secret");
   private readonly id = randomBytes(3).toString("hex");
   private readonly net = `10.213.${process.pid % 256}`;
-  private readonly bridge = `ecb${this.id}`;
+  /** This machine's end of the cable to the hosts. */
+  private readonly cable = `ec${this.id}`;
   private readonly children: ChildProcess[] = [];
   private readonly properties = path.join(this.folder, "spark.properties");
   private readonly spark: string;
@@ -88,7 +89,6 @@ export class Hosts {
         ...["--port", String(sparkPort), "--webui-port", String(sparkUiPort)],
       ]);
       hosts.ray(1, ["--head", `--port=${rayPort}`, `--dashboard-host=${hosts.address(1)}`]);
-      await hosts.stands(0, 1);
       await hosts.join(1);
       await hosts.join(2);
       return hosts;
@@ -139,8 +139,9 @@ export class Hosts {
     for (const pid of this.pids(2)) end(pid);
   }
 
-  /** Starts a host's Spark worker, and the Ray node of the second, unless they are there. */
+  /** Starts a host's Spark worker, and the Ray node of the second, when the clusters miss them. */
   async join(host: number): Promise<void> {
+    await this.stands(host - 1, 1);
     const port = ["--port", "7078", "--webui-port", "8081"];
     const size = ["--cores", "1", "--memory", this.args.sparkWorkerMemory];
     this.daemon(host, "worker.Worker", [
@@ -163,10 +164,15 @@ export class Hosts {
     }
     for (const child of this.children) child.kill("SIGKILL");
     this.started?.stop();
-    try {
-      ip("link", "delete", this.bridge);
-    } catch {
-      // nor was this
+    for (const last of [
+      ["link", "delete", this.cable],
+      ["netns", "delete", this.name("net")],
+    ]) {
+      try {
+        ip(...last);
+      } catch {
+        // nor was this
+      }
     }
     fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
@@ -184,7 +190,7 @@ export class Hosts {
     return `http://${this.address(1)}:${dashboardPort}`;
   }
 
-  private name(host: number): string {
+  private name(host: number | "net"): string {
     return `ec${this.id}-${host}`;
   }
 
@@ -201,18 +207,25 @@ export class Hosts {
   }
 
   private connect(): void {
-    ip("link", "add", this.bridge, "type", "bridge");
-    ip("address", "add", `${this.here}/24`, "dev", this.bridge);
-    ip("link", "set", this.bridge, "up");
+    // The bridge has a namespace of its own, too, because Docker forbids forwarding in this machine's.
+    const bridge = this.name("net");
+    ip("netns", "add", bridge);
+    ip("-n", bridge, "link", "add", "hub", "type", "bridge");
+    ip("-n", bridge, "link", "set", "hub", "up");
+    const plugIn = (cable: string) => ip("-n", bridge, "link", "set", cable, "master", "hub", "up");
     for (const host of [1, 2]) {
       const name = this.name(host);
-      const cable = `ecv${this.id}${host}`;
       ip("netns", "add", name);
-      ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", name);
-      ip("link", "set", cable, "master", this.bridge, "up");
+      const peer = ["peer", "name", "eth0", "netns", name];
+      ip("-n", bridge, "link", "add", `host${host}`, "type", "veth", ...peer);
+      plugIn(`host${host}`);
       ip("-n", name, "address", "add", `${this.address(host)}/24`, "dev", "eth0");
       for (const device of ["eth0", "lo"]) ip("-n", name, "link", "set", device, "up");
     }
+    ip("link", "add", this.cable, "type", "veth", "peer", "name", "here", "netns", bridge);
+    plugIn("here");
+    ip("address", "add", `${this.here}/24`, "dev", this.cable);
+    ip("link", "set", this.cable, "up");
   }
 
   private daemon(host: number, kind: string, args: readonly string[]): void {
@@ -282,13 +295,13 @@ export class Hosts {
     this.children.push(child);
   }
 
-  /** Waits until a number of Spark workers and of Ray nodes is there. */
+  /** Waits until there are so many Spark workers and Ray nodes. */
   private async stands(workers: number, nodes: number): Promise<void> {
     const master = `http://${this.address(1)}:${sparkUiPort}/json/`;
     await eventually(`${workers} Spark workers (${this.folder})`, 120, async () => {
       const page = (await getJson(master)) as { workers?: { state: string }[] } | undefined;
       const alive = page?.workers?.filter(({ state }) => state === "ALIVE");
-      return alive !== undefined && alive.length >= workers;
+      return alive?.length === workers;
     });
     const token = fs.readFileSync(this.rayTokenFile, "utf8");
     await eventually(`${nodes} Ray nodes (${this.folder})`, 120, async () => {
@@ -299,7 +312,7 @@ export class Hosts {
         () => undefined,
       );
       const { data } = (page ?? {}) as { data?: { result?: { result?: { state: string }[] } } };
-      return (data?.result?.result ?? []).filter(({ state }) => state === "ALIVE").length >= nodes;
+      return (data?.result?.result ?? []).filter(({ state }) => state === "ALIVE").length === nodes;
     });
   }
 }
