@@ -102,8 +102,9 @@ async function expectRightOrClear(some: readonly string[], done: Finished): Prom
 async function rerun(some: readonly string[], disturb?: () => Promise<void>): Promise<Finished> {
   const before = some.map(lastAttempt);
   const going = stack.begin("rerun", ...some);
-  const tooLate = going.finished.then(() => console.log(`${some.join()} ended undisturbed`));
-  await Promise.race([disturb?.() ?? going.finished, tooLate]);
+  const disturbed = disturb?.().then(() => true);
+  const first = await Promise.race([disturbed, going.finished]);
+  if (disturbed && first !== true) console.log(`${some.join()} ended undisturbed`);
   await going.finished;
   some.forEach((run, n) => expect(lastAttempt(run), run).not.toBe(before[n]));
   return going.finished;
