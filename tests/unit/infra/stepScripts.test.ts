@@ -32,6 +32,7 @@ const recorded = [
   "infra/storage/steps/s3.ts",
   "infra/storage/steps/upload.ts",
   "pipelines/steps/dataset.ts",
+  "pipelines/steps/existing.ts",
   "pipelines/steps/oracle.ts",
   "pipelines/steps/outputPrefix.ts",
   "pipelines/steps/report.ts",
