@@ -145,7 +145,10 @@ describe.skipIf(reason !== undefined)(
         const computes = () =>
           /"sample/.test(readOr(progress)) && hosts.processes(2, worker).length > 0;
         while (!ended && !computes()) await sleep(20);
-        expect(ended, "the run ended before the second host was lost").toBe(false);
+        if (ended) {
+          const { stdout, stderr } = await going.finished;
+          throw new Error(`the run ended before the second host was lost: ${stdout}${stderr}`);
+        }
         await sleep(500);
         hosts.kill();
         const done = await going.finished;

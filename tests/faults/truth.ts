@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect } from "vitest";
 import { marker } from "../../infra/local/processes/leftovers";
+import { ownProcesses, withDescendants } from "../../infra/local/processes/processTable";
 import { readBack } from "../e2e/readBack";
 import { eventually, listens, type TestStack } from "../e2e/stack";
 import { deployment } from "./moments";
@@ -31,12 +32,20 @@ export function pulumiOf(stack: TestStack): number[] {
   return stack.processes().filter((pid) => /^(\S*\/)?pulumi /.test(read(pid, "cmdline")));
 }
 
-/** Processes of the stack that are no services of it: after a command has ended there are none. */
+/**
+ * Processes of the stack that are no services of it, nor of a service's: after a command has ended
+ * there are none. A process of Ray may have written its name over the environment that tells.
+ */
 export function strays(stack: TestStack): string[] {
-  const known = new Set(providers(stack));
+  const marked = ownProcesses().filter(({ pid }) => read(pid, "environ").includes(` ${marker}=`));
+  const services = withDescendants(
+    marked.map(({ pid }) => pid),
+    ownProcesses(),
+  );
+  const known = new Set([...providers(stack), ...services]);
   return stack
     .processes()
-    .filter((pid) => !known.has(pid) && !read(pid, "environ").includes(` ${marker}=`))
+    .filter((pid) => !known.has(pid))
     .map((pid) => `${pid} ${read(pid, "cmdline").slice(0, 200)}`)
     .filter((line) => !/^\d+ $/.test(line));
 }
