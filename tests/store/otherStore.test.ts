@@ -60,7 +60,7 @@ describe("a store that is not the stack's own", () => {
     await client.makeBucket("theirs", region);
     const existing = settingsFor({
       datasetSource: "existing",
-      workloads: "taxi-report",
+      workloads: '["taxi-report"]',
       bucketNames: '{"lake":"theirs"}',
     });
     const look = async () => (await lookAtExisting(existing, chosenRuns(existing)))?.get("taxi");
