@@ -14,14 +14,15 @@ import { Report } from "./pipelines/report";
 /** settings -> platform -> buckets -> datasets (and oracles) -> runs -> report -> stack outputs */
 async function program() {
   const stack = pulumi.getStack();
-  const settings = parseSettings(pulumi.runtime.allConfig(), machine());
-  const chosen = chosenRuns(settings);
-  checkStack(stack, settings.target);
-  const declarePlatform = await preparePlatform(settings, stack);
+  const asked = parseSettings(pulumi.runtime.allConfig(), machine());
+  const chosen = chosenRuns(asked);
+  checkStack(stack, asked.target);
+  const prepared = await preparePlatform(asked, stack);
+  const { settings } = prepared;
   const existing = await lookAtExisting(settings, chosen);
   if (!pulumi.runtime.isDryRun()) claimStack(stack, settings.target);
 
-  const platform = declarePlatform();
+  const platform = prepared.declare();
   const { objectStore } = platform;
   const prefixes = bucketPrefixes(existing === undefined);
   const buckets = new Buckets("buckets", { objectStore, prefixes });

@@ -34,6 +34,8 @@ export async function servicesOf(stack: string): Promise<Services | undefined> {
       return (await import("./services/local")).localServices;
     case "docker":
       return (await import("./services/docker")).dockerServices;
+    case "cluster":
+      return (await import("./services/cluster")).clusterServices;
     default:
       return undefined;
   }

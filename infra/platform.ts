@@ -49,14 +49,22 @@ export interface Platform {
   readonly model: string;
 }
 
+/** A platform that can stand, and nothing of it does yet. */
+export interface Prepared {
+  /** The settings that hold there: of clusters that are there already, with their own size. */
+  readonly settings: Settings;
+  /** Declares the platform's resources. */
+  declare(): Platform;
+}
+
 /**
  * Looks whether `settings.target` can stand here; writes nothing. Targets are loaded only when they
  * are used.
  *
- * @returns what declares the platform's resources
+ * @returns the settings that hold there, and what declares the platform's resources
  * @throws UserError with what is in the way
  */
-export async function preparePlatform(settings: Settings, stack: string): Promise<() => Platform> {
+export async function preparePlatform(settings: Settings, stack: string): Promise<Prepared> {
   switch (settings.target) {
     case "local": {
       const { prepare } = await import("./local/platform");

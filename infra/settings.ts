@@ -42,13 +42,14 @@ const schema = z.strictObject({
   fareAbove: count(-1_000_000, 1_000_000),
   batchSize: count(1, 4096),
   decode: z.enum(["native", "shared"]),
+  oracleImages: count(1, 1_000_000),
   maxRejected: count(0, 1_000_000_000),
   warmup: count(0, 100),
   repeats: count(1, 1000),
   runTimeoutSeconds: count(10, 86_400),
   runMemory: memory,
   portOffset: count(0, mostPortOffset),
-  sparkWorkers: count(1, 16),
+  sparkWorkers: count(1, 1000),
   sparkWorkerCores: count(1, 256),
   sparkWorkerMemory: memory,
   rayCpus: count(1, 1024),
@@ -81,6 +82,7 @@ const schema = z.strictObject({
     "must be at most 41 lower-case letters, digits, dots and dashes",
   ),
   bucketNames,
+  clusterSize: z.enum(["whole", "stated"]),
   sparkMaster: optional.refine(
     (master) => master === undefined || /^spark:\/\/[\w.-]+:\d+(,[\w.-]+:\d+)*$/.test(master),
     "must be the address of a standalone master, such as spark://master.example:7077",
@@ -136,6 +138,8 @@ const resolved = schema.transform(({ daftRunner, objectStore, ...settings }) => 
     ...settings,
     daftRunner: daftRunner === "auto" ? usual : daftRunner,
     objectStore: objectStore === "auto" ? usualStore : objectStore,
+    /** Of what computes without a cluster: the same cores as Spark's workers together. */
+    threads: settings.sparkWorkers * settings.sparkWorkerCores,
   } as const;
 });
 
@@ -170,6 +174,7 @@ const notInputs = [
   "minioRootPassword",
   "s3AccessKey",
   "s3SecretKey",
+  "threads",
 ] as const satisfies (keyof Settings)[];
 
 /** A setting that may be an input of a run. */
@@ -331,14 +336,24 @@ const ofClusters = [
   "rayToken",
 ] as const;
 
+/** Spark workers that a target of the program's own may start: each has ports of its own. */
+const mostOwnWorkers = 16;
+
 function checkCluster(settings: Settings): void {
-  const { target, gpu } = settings;
+  const { target, gpu, sparkWorkers } = settings;
   if (target === "cluster") {
     if (gpu !== "required") return;
     throw new UserError(
       `${namespace}:gpu is "required" and target is cluster`,
       "on clusters that are there already the models run on CPUs",
       "set gpu to auto or off",
+    );
+  }
+  if (sparkWorkers > mostOwnWorkers) {
+    throw new UserError(
+      `${namespace}:sparkWorkers is "${sparkWorkers}", and target is ${target}`,
+      `it starts ${mostOwnWorkers} workers at most`,
+      "set fewer sparkWorkers, with more sparkWorkerCores each",
     );
   }
   const useless = [

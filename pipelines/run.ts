@@ -51,7 +51,8 @@ export class Run extends pulumi.ComponentResource {
           rank,
           seconds: settings.runTimeoutSeconds,
           limits: { cores: coresOf(cluster, settings), memoryBytes: settings.runMemory },
-          parallelism: parallelism(settings),
+          // What the clusters have, the executor knows.
+          parallelism: { threads: settings.threads, gpuWorkers: settings.gpuWorkers },
         },
       },
       { parent: this, dependsOn: opts?.dependsOn },
@@ -70,12 +71,4 @@ function isUndisturbed(stack: string, name: string, key: string): boolean {
   const last = readRecord(stack, name)?.summary;
   const another = last?.status === "verified" && last.key !== key;
   return readProgress(stack, name) === undefined && !another;
-}
-
-/** Sizes as numbers; the inputs say the same in words. What the clusters have, the executor knows. */
-function parallelism(settings: Settings): Record<string, unknown> {
-  return {
-    threads: settings.sparkWorkers * settings.sparkWorkerCores,
-    gpuWorkers: settings.gpuWorkers,
-  };
 }

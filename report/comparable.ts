@@ -6,7 +6,10 @@ import { ratioOf, type Ratio } from "./statistics";
  * Inputs that may differ between two runs whose times are compared: each engine has its own code
  * and resources, and these say where, how often and how strictly, but not what is done.
  */
-const mayDiffer = new Set(["engineCode", "resources", "store", "warmup", "repeats", "maxRejected"]);
+const mayDiffer = new Set([
+  ...["engineCode", "resources", "store", "warmup", "repeats"],
+  ...["maxRejected", "oracleImages"],
+]);
 
 /**
  * Why two verified runs of one workload are not to be compared by their times; empty if they are.

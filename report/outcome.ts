@@ -67,6 +67,8 @@ export interface Verified extends Named {
   readonly memoryMeasure?: string;
   readonly cpuSeconds?: number;
   readonly othersCpuSeconds?: number;
+  /** How many images the oracle judged one by one, where not all. */
+  readonly sampled?: number;
   readonly checksum: string;
   readonly deviations: Readonly<Record<string, unknown>>;
   readonly agreement: Readonly<Record<string, unknown>>;
@@ -152,6 +154,7 @@ export function readResult(result: RunResult): Omit<Verified, keyof Named | "at"
     memoryMeasure: text(configuration.memoryMeasure),
     cpuSeconds: numeric(result.cpuSeconds),
     othersCpuSeconds: numeric(result.othersCpuSeconds),
+    sampled: numeric(result.sampled),
     checksum: result.checksum,
     deviations: object(result.deviations),
     agreement: object(result.agreement),

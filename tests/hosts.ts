@@ -109,12 +109,8 @@ export class Hosts {
       target: "cluster",
       sparkMaster: this.sparkMaster,
       sparkSecret: `@${this.sparkSecretFile}`,
-      sparkWorkers: 2,
-      sparkWorkerCores: 1,
-      sparkWorkerMemory: this.args.sparkWorkerMemory,
       rayAddress: this.rayAddress,
       rayToken: `@${this.rayTokenFile}`,
-      rayCpus: 2,
       objectStore: "s3",
       s3Endpoint: this.store.endpoint,
       s3CaCertificates: this.store.caFile,
@@ -137,6 +133,12 @@ export class Hosts {
   /** Ends the second host's part in both clusters, as a power cut would. */
   kill(): void {
     for (const pid of this.pids(2)) end(pid);
+  }
+
+  /** Ends the second host's part, and waits until the clusters miss it. */
+  async lose(): Promise<void> {
+    this.kill();
+    await this.stands(1, 1);
   }
 
   /** Starts a host's Spark worker, and the Ray node of the second, when the clusters miss them. */

@@ -45,11 +45,10 @@ async function resultsOf(bench: Bench, stack: BenchStack, hosts: Hosts) {
   const data = { taxiRows: bench.rows[0], photos: bench.photos[0], repeats: bench.samples ?? 4 };
   for (let turn = 0; turn < turns; turn++) {
     for (const number of [1, 2]) {
-      if (number === 1) hosts.kill();
+      if (number === 1) await hosts.lose();
       else await hosts.join(2);
-      const size = { sparkWorkers: number, rayCpus: number };
       const others = { engines: engines.join(","), daftRunner: "ray", workloads: "" };
-      await stack.start({ ...hosts.settings, ...others, ...data, ...size });
+      await stack.start({ ...hosts.settings, ...others, ...data });
       for (const workload of workloads) {
         for (const engine of engines) {
           const record = readRecord(stack.name, `${engine}/${workload}`);

@@ -12,8 +12,7 @@ from typing import Any
 from engine_comparison import engines, workloads
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
-from engine_comparison.job import Attempt
-from engine_comparison.protocol import Channel
+from engine_comparison.judge import judge
 from engine_comparison.store import delete_prefix
 
 from . import Contender, timed
@@ -67,8 +66,7 @@ class EngineContender(Contender):
 
     def verify(self) -> dict[str, Any]:
         """Judge the last output by the oracle."""
-        attempt = Attempt(Channel(sys.stderr), self._context, self._workload, self._engine)
-        found = attempt.verify(self._output)
+        found = judge(self._context, self._workload, self._output)
         return {name: found[name] for name in ("rowsIn", "bytesIn", "rows", "deviations")}
 
     def versions(self) -> dict[str, str]:

@@ -1,4 +1,5 @@
 import { lockedVersion } from "../../infra/locks";
+import { aliveWorkers, askMaster, type MasterPage, type MasterSeen } from "../../infra/masterPage";
 import { ports } from "../../infra/ports";
 import { UserError } from "../../infra/userError";
 import {
@@ -13,35 +14,6 @@ import {
   type Named,
   type Patient,
 } from "./check";
-
-/** What Spark's master says at `/json/`, as far as it is read here. Memory is in MiB. */
-export interface MasterPage {
-  readonly status: string;
-  readonly workers: readonly {
-    readonly state: string;
-    readonly cores: number;
-    readonly memory: number;
-  }[];
-  readonly activeapps: readonly {
-    readonly name: string;
-    readonly state: string;
-    /** Milliseconds of the epoch. */
-    readonly starttime: number;
-    readonly cores: number;
-    readonly memoryperexecutor?: number;
-    readonly memoryperslave?: number;
-  }[];
-}
-
-/** What was found where the master's page should be. */
-export interface MasterSeen {
-  readonly url: string;
-  readonly page?: MasterPage;
-  /** Why there is no page. */
-  readonly silent?: string;
-  /** As the page in HTML shows it. */
-  readonly version?: string;
-}
 
 /** An application has its executors within seconds, unless it waits for somebody. */
 const waitsTooLong = 60_000;
@@ -70,9 +42,8 @@ export function sparkTrouble(
       ),
     ];
   }
-  const alive = page.workers.filter(({ state }) => state === "ALIVE");
   return [
-    ...tooFewWorkers(alive.length, url, patient),
+    ...tooFewWorkers(aliveWorkers(page).length, url, patient),
     ...page.activeapps
       .filter(({ state, starttime }) => state === "WAITING" && now - starttime > waitsTooLong)
       .map((app) => waiting(app, page, patient)),
@@ -124,26 +95,8 @@ export function wrongSpark(seen: MasterSeen, locked: string): UserError[] {
   return otherVersion("Spark", seen, locked, effect);
 }
 
-/** Reads the version out of the head of a page of Spark's. */
-export function parseSparkVersion(html: string): string | undefined {
-  return /class="version"[^>]*>\s*([\w.-]+)\s*</.exec(html)?.[1];
-}
-
-async function askMaster({ settings }: Patient): Promise<MasterSeen> {
-  const url = `http://127.0.0.1:${ports(settings.portOffset).sparkMaster.ui}`;
-  const get = (path: string) => fetch(`${url}${path}`, { signal: AbortSignal.timeout(5_000) });
-  try {
-    const [page, html] = await Promise.all([get("/json/"), get("/")]);
-    return {
-      url,
-      page: (await page.json()) as MasterPage,
-      version: parseSparkVersion(await html.text()),
-    };
-  } catch (error) {
-    const { cause, message } = error as Error & { cause?: { code?: string } };
-    return { url, silent: cause?.code ?? message };
-  }
-}
+const askOwnMaster = ({ settings }: Patient) =>
+  askMaster(`http://127.0.0.1:${ports(settings.portOffset).sparkMaster.ui}`);
 
 export const sparkChecks: readonly Check[] = [
   check({
@@ -151,7 +104,7 @@ export const sparkChecks: readonly Check[] = [
     name: "Spark's master has its workers, and no job waits for them",
     applies: (patient) => stands(patient) && startsEngines(patient),
     after: ["docker"],
-    observe: askMaster,
+    observe: askOwnMaster,
     judge: (seen, patient) => sparkTrouble(seen, patient, Date.now()),
   }),
   check({
@@ -159,7 +112,7 @@ export const sparkChecks: readonly Check[] = [
     name: "Spark's cluster and its clients have one version",
     applies: (patient) => stands(patient) && startsEngines(patient),
     after: ["docker", "spark"],
-    observe: askMaster,
+    observe: askOwnMaster,
     judge: (seen) => wrongSpark(seen, lockedVersion("pyspark")),
   }),
 ];

@@ -84,7 +84,12 @@ function storeOf(stack: string) {
   return access;
 }
 
-function recorded(stack: string): ClustersRecord {
+/**
+ * The clusters of a stack, as they were recorded.
+ *
+ * @throws UserError where there are none
+ */
+export function clustersOf(stack: string): ClustersRecord {
   const standing = readStanding(stack, clustersStep);
   if (!standing) throw missing(stack, "clusters", "sparkMaster and rayAddress");
   return standing.result as unknown as ClustersRecord;
@@ -99,7 +104,7 @@ function missing(stack: string, what: string, setting: string): UserError {
 }
 
 async function sparkOf(stack: string) {
-  const { spark } = recorded(stack);
+  const { spark } = clustersOf(stack);
   if (!spark) throw missing(stack, "Spark cluster", "sparkMaster");
   const { authenticates, driverPorts, ...told } = spark;
   return {
@@ -113,7 +118,7 @@ async function sparkOf(stack: string) {
 }
 
 function rayOf(stack: string) {
-  const { ray } = recorded(stack);
+  const { ray } = clustersOf(stack);
   if (!ray) throw missing(stack, "Ray cluster", "rayAddress");
   return {
     dashboard: ray.dashboard,

@@ -4,7 +4,7 @@ import { observe, type Observed } from "../local/observe";
 import { Toolchain } from "../local/toolchain";
 import { environmentHash } from "../locks";
 import { modelIdentity } from "../model";
-import type { Platform } from "../platform";
+import type { Platform, Prepared } from "../platform";
 import { ports } from "../ports";
 import type { Settings } from "../settings";
 import { step } from "../step";
@@ -22,16 +22,20 @@ export interface Surroundings {
 /**
  * Looks whether the clusters and the store that the settings name are there, and as they must be.
  *
- * @returns what declares how they are reached, and the toolchain that jobs start from here
+ * @returns the settings with the clusters' size, and what declares how they are reached and the
+ *   toolchain that jobs start from here
  * @throws UserError with all that is missing; nothing was written
  */
-export async function prepare(settings: Settings, stack: string): Promise<() => Platform> {
-  const model = modelIdentity(settings);
-  await lookAtClusters(settings);
+export async function prepare(asked: Settings, stack: string): Promise<Prepared> {
+  const model = modelIdentity(asked);
+  const settings = await lookAtClusters(asked);
   const declareStore = await prepareStore(settings, stack);
   if (!declareStore) throw new Error("target cluster has no store of its own");
   const observed = await observe(stack);
-  return () => declare(settings, stack, { observed, model, declareStore });
+  return {
+    settings,
+    declare: () => declare(settings, stack, { observed, model, declareStore }),
+  };
 }
 
 /** Declares the platform's resources. */

@@ -1,44 +1,56 @@
-import * as net from "node:net";
 import { together } from "../local/requirements";
 import { lockedVersion } from "../locks";
+import { machine } from "../machine";
 import type { Settings } from "../settings";
 import { UserError } from "../userError";
+import { silenceAt } from "./silence";
 import { lookAtMasterPage } from "./sparkMaster";
 
 const answerMs = 5_000;
 
+/** What a look at a cluster came to. */
+export interface Look {
+  readonly errors: readonly UserError[];
+  /** What the whole of it offers, where runs take that. */
+  readonly size?: Partial<Settings>;
+}
+
 /**
  * Looks at the clusters that the settings name: whether they answer, take the token, are of the
- * version that jobs are made for, and large enough.
+ * version that jobs are made for, and how large they are.
  *
+ * @returns the settings, with the clusters' own size where runs take all of them; what runs on this
+ *   machine has no more threads than that has cores
  * @throws UserError with all that is not as it must be
  */
-export async function lookAtClusters(settings: Settings): Promise<void> {
-  const found = await Promise.all([lookAtSpark(settings), lookAtRay(settings)]);
-  const errors = found.flat();
+export async function lookAtClusters(settings: Settings): Promise<Settings> {
+  const looks = await Promise.all([lookAtSpark(settings), lookAtRay(settings)]);
+  const errors = looks.flatMap((look) => look.errors);
   if (errors.length > 0) throw together(errors);
+  const sized = looks.reduce((all, { size }) => ({ ...all, ...size }), settings);
+  const cores = sized.sparkWorkers * sized.sparkWorkerCores;
+  return { ...sized, threads: Math.min(cores, machine().cpus) };
 }
 
-async function lookAtSpark(settings: Settings): Promise<UserError[]> {
+async function lookAtSpark(settings: Settings): Promise<Look> {
   const { sparkMaster } = settings;
-  if (sparkMaster === undefined) return [];
+  if (sparkMaster === undefined) return { errors: [] };
   const masters = sparkMaster.replace("spark://", "").split(",");
-  const reached = await Promise.all(masters.map(answers));
+  const reached = await Promise.all(masters.map((master) => silenceAt(master)));
   if (reached.some((problem) => problem === undefined)) {
-    return lookAtMasterPage(masters, settings, answerMs);
+    return lookAtMasterPage(masters, settings);
   }
-  return [
-    new UserError(
-      `sparkMaster is "${sparkMaster}", and nobody answers there (${reached.join("; ")})`,
-      "Spark's driver gets its executors from the master",
-      "start the cluster, or set sparkMaster to where its master listens",
-    ),
-  ];
+  const nobody = new UserError(
+    `sparkMaster is "${sparkMaster}", and nobody answers there (${reached.join("; ")})`,
+    "Spark's driver gets its executors from the master",
+    "start the cluster, or set sparkMaster to where its master listens",
+  );
+  return { errors: [nobody] };
 }
 
-async function lookAtRay(settings: Settings): Promise<UserError[]> {
+async function lookAtRay(settings: Settings): Promise<Look> {
   const { rayAddress, rayToken } = settings;
-  if (rayAddress === undefined) return [];
+  if (rayAddress === undefined) return { errors: [] };
   const ask = async (place: string) =>
     fetch(new URL(place, rayAddress), {
       headers: rayToken === undefined ? {} : { Authorization: `Bearer ${rayToken}` },
@@ -47,44 +59,65 @@ async function lookAtRay(settings: Settings): Promise<UserError[]> {
     });
   try {
     const version = await ask("/api/version");
-    if (version.status === 401 || version.status === 403) return [refusedToken(rayAddress)];
-    if (!version.ok) return [noRay(rayAddress, `it says ${version.status}`)];
+    const { status } = version;
+    if (status === 401 || status === 403) return { errors: [refusedToken(rayAddress)] };
+    if (!version.ok) return { errors: [noRay(rayAddress, `it says ${status}`)] };
     const { ray_version: there } = (await version.json()) as { ray_version?: string };
     const wanted = lockedVersion("ray");
-    if (there !== wanted) return [otherVersion(there, wanted)];
+    if (there !== wanted) return { errors: [otherVersion(there, wanted)] };
     const nodes = await ask("/api/v0/nodes?detail=1&limit=1000");
-    return nodes.ok ? tooSmall(await nodes.json(), settings) : [];
+    return fitted(rayAddress, nodes.ok ? aliveNodes(await nodes.json()) : undefined, settings);
   } catch (error) {
     const { cause, message } = error as Error & { cause?: { code?: string } };
-    return [noRay(rayAddress, cause?.code ?? message)];
+    return { errors: [noRay(rayAddress, cause?.code ?? message)] };
   }
 }
 
-interface Nodes {
-  readonly data?: {
-    readonly result?: {
-      readonly result?: readonly {
-        readonly state?: string;
-        readonly resources_total?: { readonly CPU?: number };
-      }[];
-    };
-  };
+interface Node {
+  readonly state?: string;
+  readonly resources_total?: { readonly CPU?: number };
 }
 
-/** A cluster that says nothing of its nodes is not held to be too small: the job asks again. */
-function tooSmall(answer: unknown, { rayCpus }: Settings): UserError[] {
-  const nodes = (answer as Nodes).data?.result?.result;
-  if (nodes === undefined) return [];
-  const alive = nodes.filter(({ state }) => state === "ALIVE");
-  const cpus = alive.reduce((sum, { resources_total: has }) => sum + (has?.CPU ?? 0), 0);
-  if (cpus >= rayCpus) return [];
-  return [
-    new UserError(
-      `rayCpus is ${rayCpus}, and the Ray cluster has ${cpus} CPUs on ${alive.length} nodes`,
-      "Ray would wait for the others for ever",
-      `set rayCpus to at most ${cpus}, or add nodes`,
-    ),
-  ];
+/** The nodes that take work, out of what the dashboard answers; undefined where it tells none. */
+function aliveNodes(answer: unknown): Node[] | undefined {
+  const { data } = answer as { data?: { result?: { result?: readonly Node[] } } };
+  return data?.result?.result?.filter(({ state }) => state === "ALIVE");
+}
+
+/** Where the size is stated, a cluster that says nothing of its nodes passes: the job asks again. */
+function fitted(
+  address: string,
+  nodes: readonly Node[] | undefined,
+  { rayCpus, clusterSize }: Settings,
+): Look {
+  const has = (nodes ?? []).reduce((sum, node) => sum + (node.resources_total?.CPU ?? 0), 0);
+  const cpus = Math.floor(has);
+  const whole = clusterSize === "whole";
+  if (whole && cpus > 0) return { errors: [], size: { rayCpus: cpus } };
+  if (whole) return { errors: [noCpus(address, nodes)] };
+  return { errors: nodes === undefined || cpus >= rayCpus ? [] : [tooSmall(rayCpus, cpus, nodes)] };
+}
+
+function noCpus(address: string, nodes: readonly Node[] | undefined): UserError {
+  return nodes === undefined
+    ? new UserError(
+        `clusterSize is "whole", and the Ray cluster at ${address} does not tell its nodes`,
+        "runs take all the CPUs that the cluster has",
+        "set clusterSize to stated, and rayCpus to what runs may take",
+      )
+    : new UserError(
+        `the Ray cluster at ${address} has no CPUs on ${nodes.length} nodes`,
+        "Ray would wait for one for ever",
+        "start its nodes",
+      );
+}
+
+function tooSmall(rayCpus: number, cpus: number, nodes: readonly Node[]): UserError {
+  return new UserError(
+    `rayCpus is ${rayCpus}, and the Ray cluster has ${cpus} CPUs on ${nodes.length} nodes`,
+    "Ray would wait for the others for ever",
+    `set rayCpus to at most ${cpus}, or add nodes`,
+  );
 }
 
 function refusedToken(address: string): UserError {
@@ -109,19 +142,4 @@ function noRay(address: string, problem: string): UserError {
     "jobs are submitted to it",
     "start the cluster with its dashboard, or set rayAddress to where that listens",
   );
-}
-
-/** @returns why nobody answers, or undefined if somebody does */
-function answers(hostAndPort: string): Promise<string | undefined> {
-  const [host, port] = hostAndPort.split(":");
-  return new Promise((resolve) => {
-    const socket = net.connect({ host, port: Number(port), timeout: answerMs });
-    const end = (problem?: string) => {
-      socket.destroy();
-      resolve(problem);
-    };
-    socket.once("connect", () => end());
-    socket.once("timeout", () => end("no answer"));
-    socket.once("error", (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
-  });
 }

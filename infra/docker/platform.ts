@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { shortHash } from "../canonical";
 import { environmentHash, minioVersion } from "../locks";
 import { modelIdentity } from "../model";
-import type { Platform } from "../platform";
+import type { Platform, Prepared } from "../platform";
 import type { ContainerRole } from "../settingValues";
 import type { Settings } from "../settings";
 import { App } from "./app";
@@ -37,11 +37,11 @@ import { SparkCluster } from "./sparkCluster";
 /**
  * Looks whether the seed's containers can stand on this machine's Docker daemon.
  *
- * @returns what declares them
+ * @returns the settings as they are, and what declares them
  * @throws UserError before anything is written: no Docker, no GPU that is required, a name or port
  *   that is taken, a container that does not fit
  */
-export async function prepare(settings: Settings, stack: string): Promise<() => Platform> {
+export async function prepare(settings: Settings, stack: string): Promise<Prepared> {
   const host = daemonHost();
   const info = daemonInfo(host);
   const daemon = { host, id: info.ID ?? "" };
@@ -61,9 +61,12 @@ export async function prepare(settings: Settings, stack: string): Promise<() => 
         "not tested: if an image is not found after its build, turn that store off",
     );
   }
-  return () => {
-    if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
-    return declare(settings, stack, { daemon, info, found, plan });
+  return {
+    settings,
+    declare() {
+      if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
+      return declare(settings, stack, { daemon, info, found, plan });
+    },
   };
 }
 

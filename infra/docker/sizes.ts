@@ -50,7 +50,7 @@ function usualSize(
   role: ContainerRole,
   settings: Settings,
 ): { memoryMib: number; shmMib: number; cpus?: number } {
-  const threads = settings.sparkWorkers * settings.sparkWorkerCores;
+  const { threads } = settings;
   const objectStore = mib(settings.rayObjectStoreMemory);
   switch (role) {
     case "minio":

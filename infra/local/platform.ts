@@ -3,7 +3,7 @@ import { KeptCredentials } from "../credentials/keep";
 import { environmentHash } from "../locks";
 import { modelIdentity } from "../model";
 import { clampNote } from "../nvidia";
-import type { Platform } from "../platform";
+import type { Platform, Prepared } from "../platform";
 import { ports } from "../ports";
 import type { Settings } from "../settings";
 import { prepareStore, type DeclareStore } from "../storage/prepare";
@@ -30,10 +30,10 @@ export interface Surroundings {
  * Looks whether target `local` can stand here: MinIO (or a store that is there already), Spark and
  * Ray as processes of this user under one supervisor.
  *
- * @returns what declares them
+ * @returns the settings as they are, and what declares them
  * @throws UserError with what is missing or taken; nothing was written
  */
-export async function prepare(settings: Settings, stack: string): Promise<() => Platform> {
+export async function prepare(settings: Settings, stack: string): Promise<Prepared> {
   const device = deviceHere(settings.gpu);
   const model = modelIdentity(settings);
   for (const warning of [device.warning, clampNote(settings.gpuWorkers, device.gpus)]) {
@@ -44,7 +44,10 @@ export async function prepare(settings: Settings, stack: string): Promise<() => 
   await preflight(settings, stack, observed, device.device);
   const stopped = observed.fallen.filter(isService);
   if (stopped.length > 0) await pulumi.log.info(`services stopped: ${stopped.join(", ")}`);
-  return () => declare(settings, stack, { observed, device, model, declareStore });
+  return {
+    settings,
+    declare: () => declare(settings, stack, { observed, device, model, declareStore }),
+  };
 }
 
 /** Declares the platform's resources. */

@@ -15,30 +15,23 @@ import os
 import sys
 import time
 import traceback
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from . import engines, ray_job, workloads
 from .engines import Context, Engine
 from .errors import UserError
-from .images import ImageRejected, decode
+from .judge import judge
 from .measure import Meter, OutsideMeter, Reading, Sampler, cores, describe_host
 from .model.session import thread_environment
-from .oracle import oracle_path
 from .protocol import Channel, Spec, run_module
 from .publish import Place, publish, recover
 from .samples import Try, median_seconds, sample_of, take_hot
-from .store import check_store, delete_prefix, in_parallel, list_parquet, told
-from .verify import Verdict
+from .store import check_store, delete_prefix, told
 from .workloads import Workload
-from .workloads.image_inputs import ImageWorkload, read_image, read_metadata
 
 Fields = dict[str, Any]
 """Fields of the result event."""
@@ -94,7 +87,7 @@ class Attempt:
         try:
             measured, written = self._measure()
             self.channel.phase("verify")
-            judged = self.verify(written)
+            judged = judge(self.context, self.workload, written)
             self.channel.phase("publish")
             bytes_out = publish(self.store, self.place, written, judged["checksum"])
         except UserError:
@@ -251,101 +244,6 @@ class Attempt:
             )
         return seen
 
-    def verify(self, written: str) -> Fields:
-        """Judge an output by the oracle.
-
-        Raises:
-            UserError: It is not right, or too many images were left out.
-        """
-        inputs = self.context.inputs
-        table = read_table(self.context, written)
-        rejects = self._rejects(table)
-        rejected = sum(reject["count"] for reject in rejects)
-        verdict = self.workload.verify(table, read_oracle(self.context), inputs, rejects)
-        if not verdict.verified:
-            raise _not_right(self.place, verdict)
-        allowed = int(inputs.get("maxRejected", "0"))
-        if rejected > allowed:
-            reasons = ", ".join(f"{reject['count']} {reject['reason']}" for reject in rejects)
-            raise UserError(
-                f"{rejected} images were rejected ({reasons}), and maxRejected is {allowed}.",
-                "Answers for a part of the images would pass for answers for all of them.",
-                "Mend those files in the dataset, or set maxRejected to what you can do without.",
-            )
-        bucket = self.context.bucket(self.workload.input_purpose)
-        return {
-            "rowsIn": self.workload.count_inputs(self.store, bucket),
-            "bytesIn": self.workload.input_bytes(self.store, bucket),
-            "rows": table.num_rows,
-            "rejected": rejected,
-            "rejects": rejects,
-            "checksum": self.workload.checksum(table, inputs),
-            "verified": True,
-            "deviations": verdict.deviations,
-            "agreement": verdict.agreement,
-        }
-
-    def _rejects(self, table: pa.Table) -> list[Fields]:
-        """Why images of the list have no answer, by the one rule, whatever the engine.
-
-        An image without an answer that the rule accepts is none of these: it is missing, and the
-        comparison with the oracle says so.
-        """
-        if not isinstance(self.workload, ImageWorkload):
-            return []
-        listed = read_metadata(self.store, self.context.bucket("images"))
-        answered = set(table.column("image_url").to_pylist())
-        left_out = [url for url in listed.column("image_url").to_pylist() if url not in answered]
-
-        def reason(url: str) -> str | None:
-            try:
-                decode(read_image(self.store, url))
-            except ImageRejected as rejected:
-                return rejected.reason
-            return None
-
-        counts = Counter(found for found in in_parallel(reason, left_out) if found)
-        return [{"reason": name, "count": count} for name, count in sorted(counts.items())]
-
-
-def read_table(context: Context, prefix: str) -> pa.Table:
-    """Read all Parquet files under a prefix.
-
-    Raises:
-        UserError: There is none.
-    """
-    files = list_parquet(context.filesystem, prefix)
-    if not files:
-        raise UserError(
-            f"The engine left no Parquet file in s3://{prefix}/.",
-            "There is nothing to verify, and the result published before still stands.",
-            "See the attempt's log for what the engine did.",
-        )
-
-    def read(info: Any) -> pa.Table:
-        with context.filesystem.open_input_file(info.path) as file:
-            return pq.ParquetFile(file).read()
-
-    return pa.concat_tables(in_parallel(read, files), promote_options="permissive")
-
-
-def read_oracle(context: Context) -> pa.Table:
-    """Read the oracle's answer.
-
-    Raises:
-        UserError: It is not there.
-    """
-    path = oracle_path(context.spec)
-    try:
-        with context.filesystem.open_input_file(path) as file:
-            return pq.ParquetFile(file).read()
-    except FileNotFoundError as error:
-        raise UserError(
-            f"There is no oracle at s3://{path}.",
-            "A result is published only after it was compared with the oracle's.",
-            "Deploy again: oracles are made before the first run.",
-        ) from error
-
 
 def gib(size: int) -> str:
     """A size in bytes for people: `6.00 GiB`."""
@@ -362,16 +260,6 @@ def validate(result: Fields) -> None:
 
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     jsonschema.validate({"event": "result", **result}, schema)
-
-
-def _not_right(place: Place, verdict: Verdict) -> UserError:
-    deviations = ", ".join(f"{name} {value}" for name, value in verdict.deviations.items())
-    return UserError(
-        f"The output is not right. {verdict.message}",
-        f"It was not published ({deviations or 'nothing could be compared'}); the result published "
-        "before, if any, still stands.",
-        f"See the log of attempt {place.attempt} for what the engine did.",
-    )
 
 
 if __name__ == "__main__":

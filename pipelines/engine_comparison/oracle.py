@@ -28,7 +28,7 @@ from .errors import UserError
 from .model.session import ModelSession
 from .protocol import Channel, Spec, run_module
 from .workloads.base import Workload
-from .workloads.image_inputs import REJECTED, ImageWorkload, read_image, read_metadata
+from .workloads.image_inputs import REJECTED, ImageWorkload, read_image, read_metadata, sampled
 from .workloads.taxi_report import (
     TRIPS_PREFIX,
     TRIPS_READ,
@@ -79,7 +79,11 @@ def taxi_oracle(filesystem: fs.FileSystem, lake: str, fare_above: float) -> pa.T
 
 
 def image_oracle(
-    workload: ImageWorkload, filesystem: fs.FileSystem, bucket: str, session: ModelSession
+    workload: ImageWorkload,
+    filesystem: fs.FileSystem,
+    bucket: str,
+    session: ModelSession,
+    most: int = sys.maxsize,
 ) -> pa.Table:
     """Ask the model about each image by itself.
 
@@ -88,11 +92,13 @@ def image_oracle(
         filesystem: The store.
         bucket: Name of the bucket `images`.
         session: The model, on one thread of the CPU.
+        most: How many images to answer; of more than that a sample.
 
     Returns:
-        All images of the metadata, in the schema `workload.oracle_schema(session.dimension)`.
+        The images of the metadata, or a sample of them, in the schema
+        `workload.oracle_schema(session.dimension)`.
     """
-    urls = read_metadata(filesystem, bucket).column("image_url").to_pylist()
+    urls = sampled(read_metadata(filesystem, bucket).column("image_url").to_pylist(), most)
     rows = [workload.infer_oracle(session, url, read_image(filesystem, url)) for url in urls]
     return pa.Table.from_batches(rows, workload.oracle_schema(session.dimension)).combine_chunks()
 
@@ -130,7 +136,8 @@ def _answer(
     if isinstance(workload, ImageWorkload):
         model = spec["model"]
         session = ModelSession(model["path"], model.get("labels"), device="cpu", threads=1)
-        return image_oracle(workload, filesystem, bucket, session)
+        most = int(spec["inputs"]["oracleImages"])
+        return image_oracle(workload, filesystem, bucket, session, most)
     raise UserError(
         f"There is no oracle for {workload.name}.",
         "Without one no result of this workload can be verified.",

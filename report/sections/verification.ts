@@ -34,7 +34,7 @@ export function verification(workload: string, outcomes: readonly Outcome[]): Ht
 
 function cells(run: Verified): Piece[] {
   return [
-    html`<span class="verified">✓ verified</span>`,
+    verdict(run),
     run.rowsIn === undefined ? "unknown" : count(run.rowsIn),
     count(run.rows),
     run.bytesOut === undefined ? "unknown" : bytes(run.bytesOut),
@@ -43,6 +43,11 @@ function cells(run: Verified): Piece[] {
     deviations(run),
     html`<code title="${run.checksum}">${run.checksum.slice(0, 12)}</code>`,
   ];
+}
+
+function verdict({ sampled }: Verified): Html {
+  const of = sampled === undefined ? "" : ` by a sample of ${count(sampled)}`;
+  return html`<span class="verified">✓ verified</span>${of}`;
 }
 
 function rejects({ rejected, rejects }: Verified): Piece {

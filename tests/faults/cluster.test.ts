@@ -28,7 +28,8 @@ describe.skipIf(reason !== undefined)(
   `two hosts${reason === undefined ? "" : ` (skipped: ${reason})`}`,
   () => {
     const local = new TestStack("embedded", freeOffset(16_000));
-    const stack = new TestStack("embedded", freeOffset(16_500));
+    // With this shell `npm run shell` tells what it was given.
+    const stack = new TestStack("embedded", freeOffset(16_500), { SHELL: "/usr/bin/env" });
     let hosts: Hosts;
     let watch: Watch;
     let first: Outputs["runs"];
@@ -95,6 +96,19 @@ describe.skipIf(reason !== undefined)(
       },
       minutes(25),
     );
+
+    it("are seen by status, and known to a shell", async () => {
+      const { stdout } = await stack.run("status");
+      for (const name of ["spark-master", "ray-dashboard", "object-store"]) {
+        expect(stdout).toMatch(new RegExp(`^${name} +ANSWERS `, "m"));
+      }
+      const shell = await stack.run("shell");
+      expect(shell.code, shell.stderr).toBe(0);
+      const { sparkMaster, rayAddress } = hosts.settings;
+      expect(shell.stdout).toContain(`SPARK_MASTER=${sparkMaster}\n`);
+      expect(shell.stdout).toContain(`RAY_API_SERVER_ADDRESS=${rayAddress}\n`);
+      said += shell.stdout;
+    });
 
     it("tell no secret in arguments, state, logs, results or what is printed", async () => {
       watch.stop();

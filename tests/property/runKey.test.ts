@@ -102,6 +102,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   fareAbove: ["31", of("taxi-report")],
   maxRejected: ["3", images],
   nycMirror: ["http://mirror.test", all, { datasetSource: "nyc" }],
+  oracleImages: ["10", images],
   photos: ["77", images],
   rayCompute: ["actors", of("ray")],
   rayCpus: ["3", of("ray")],
@@ -127,6 +128,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   baseImage: ["other:latest", none],
   bucketNames: ['{"lake":"other"}', none, s3], // other buckets are another store's marker
   bucketPrefix: ["me-", none, s3],
+  clusterSize: ["stated", none, cluster], // what it leads to are workers, cores and CPUs
   containerCpus: ['{"app":"1"}', none],
   containerMemory: ['{"app":"2g"}', none],
   containerShm: ['{"app":"1g"}', none],

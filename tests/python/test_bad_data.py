@@ -165,6 +165,7 @@ def run(
             "fareAbove": "30",
             "batchSize": "4",
             "maxRejected": "100",
+            "oracleImages": "1000",
             "decode": "native",
             "warmup": "0",
             "repeats": "1",

@@ -396,6 +396,59 @@ def test_more_rejected_images_than_allowed_are_a_failure(
         Job(store, spec, lambda _: answers).carry_out()
 
 
+@pytest.fixture(params=["image-predictions", "image-embeddings"])
+def sample(
+    request: pytest.FixtureRequest, store: fs.FileSystem, session: ModelSession
+) -> tuple[str, pa.Table, list[str]]:
+    """A workload, its answers, one image of them damaged, and the images that the oracle has."""
+    with store.open_output_stream(list_files(store, "bucket/images")[3].path) as stream:
+        stream.write(b"")
+    workload = workloads.load(request.param)
+    assert isinstance(workload, ImageWorkload)
+    whole = image_oracle(workload, store, "bucket", session)
+    some = image_oracle(workload, store, "bucket", session, 6)
+    save_oracle(store, request.param, some)
+    answers, _ = workload.split(whole)
+    return request.param, answers.select(workload.schema().names), some["image_url"].to_pylist()
+
+
+def test_more_images_than_the_oracle_answers_are_judged_by_a_sample(
+    store: fs.FileSystem, sample: tuple[str, pa.Table, list[str]]
+):
+    workload, answers, _ = sample
+    result = Job(store, spec_of(workload, maxRejected="1"), lambda _: answers).carry_out()
+    assert (result["sampled"], result["rowsIn"], result["rows"]) == (6, 20, 19)
+    assert result["rejects"] == [{"reason": "empty", "count": 1}]
+    assert result["checksum"] == workloads.load(workload).checksum(answers, {})
+
+
+@pytest.mark.parametrize("in_sample", [True, False])
+def test_an_image_that_is_missing_is_told_in_the_sample_and_out_of_it(
+    store: fs.FileSystem, sample: tuple[str, pa.Table, list[str]], in_sample: bool
+):
+    workload, answers, judged = sample
+    urls = answers["image_url"].to_pylist()
+    at = next(n for n, url in enumerate(urls) if (url in judged) == in_sample)
+    fewer = pa.concat_tables([answers.slice(0, at), answers.slice(at + 1)])
+    twice = pa.concat_tables([answers, answers.slice(at, 1)])
+    for table, told in ((fewer, "missing"), (twice, "there more than once")):
+        job = Job(store, spec_of(workload, maxRejected="1"), lambda _, table=table: table)
+        with pytest.raises(UserError, match=rf"Images differ: '{urls[at]}' {told}"):
+            job.carry_out()
+
+
+def test_a_wrong_answer_in_the_sample_is_told(
+    store: fs.FileSystem, sample: tuple[str, pa.Table, list[str]]
+):
+    workload, answers, _ = sample
+    others = pa.concat_tables([answers.slice(1), answers.slice(0, 1)])
+    mixed = answers.select([0])
+    for name in answers.column_names[1:]:
+        mixed = mixed.append_column(answers.schema.field(name), others.column(name))
+    with pytest.raises(UserError, match="The output is not right"):
+        Job(store, spec_of(workload, maxRejected="1"), lambda _: mixed).carry_out()
+
+
 def test_an_image_left_out_without_a_reason_is_a_wrong_answer(
     store: fs.FileSystem, dirty: tuple[str, pa.Table]
 ):

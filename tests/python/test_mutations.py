@@ -98,7 +98,13 @@ def attempt(
 
     def attempts(engine: str, workload: str, places: list[str], **inputs: str) -> dict[str, Event]:
         scratch = tmp_path_factory.mktemp(engine)
-        asked = {"fareAbove": "30", "batchSize": "8", "maxRejected": "1000000", **inputs}
+        asked = {
+            "fareAbove": "30",
+            "batchSize": "8",
+            "oracleImages": "1000",
+            "maxRejected": "1000000",
+            **inputs,
+        }
         spec = {
             "engine": engine,
             "workload": workload,

@@ -107,6 +107,19 @@ class Workload(ABC):
             A verdict; a table of the wrong shape is a verdict too, not an exception.
         """
 
+    def judged_keys(self, oracle: pa.Table) -> tuple[str, pa.Array] | None:
+        """Which rows of an output the oracle judges: a column and its values; None: all of them."""
+        return None
+
+    def exact(self, table: pa.Table, inputs: Inputs) -> pa.Table:
+        """The exact columns of a table, in their schema.
+
+        Raises:
+            SchemaMismatch: The table does not have those columns.
+        """
+        columns = [self.schema().field(name) for name in self.exact_columns(inputs)]
+        return conform(table, pa.schema(columns))
+
     def checksum(self, table: pa.Table, inputs: Inputs) -> str:
         """Checksum the exact columns, independently of the order of the rows.
 
@@ -116,6 +129,4 @@ class Workload(ABC):
         Raises:
             SchemaMismatch: The table does not have those columns.
         """
-        columns = self.exact_columns(inputs)
-        exact = pa.schema([self.schema().field(name) for name in columns])
-        return multiset_checksum(conform(table, exact), columns)
+        return multiset_checksum(self.exact(table, inputs), self.exact_columns(inputs))

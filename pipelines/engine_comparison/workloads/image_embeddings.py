@@ -28,7 +28,7 @@ class ImageEmbeddings(ImageWorkload):
 
     name: ClassVar[str] = "image-embeddings"
     dataset: ClassVar[str] = "photos"
-    question: ClassVar[tuple[str, ...]] = ("model",)
+    question: ClassVar[tuple[str, ...]] = ("model", "oracleImages")
     manner: ClassVar[tuple[str, ...]] = ("batchSize", "decode", "maxRejected")
     purpose: ClassVar[str] = "images"
     prefix: ClassVar[str] = "embeddings"

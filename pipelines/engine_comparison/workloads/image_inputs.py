@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,24 @@ def read_image(filesystem: fs.FileSystem, url: str) -> bytes | None:
             return file.read()
     except FileNotFoundError:
         return None
+
+
+def sampled(urls: Sequence[str], most: int) -> list[str]:
+    """The images that stand for all where there are too many for the oracle.
+
+    Those whose names have the least SHA-256: the same whoever asks, and in no order that a dataset
+    may have been made in.
+
+    Args:
+        urls: The images' names.
+        most: How many the oracle answers.
+
+    Returns:
+        All names in the order given, or `most` of them.
+    """
+    if len(urls) <= most:
+        return list(urls)
+    return sorted(urls, key=lambda url: hashlib.sha256(url.encode()).digest())[:most]
 
 
 def native(inputs: Inputs) -> bool:
@@ -159,6 +178,10 @@ class ImageWorkload(Workload):
         counts = Counter(reason for reason in reasons.to_pylist() if reason is not None)
         return table.filter(reasons.is_null()).drop_columns([REJECTED]), dict(counts)
 
+    def judged_keys(self, oracle: pa.Table) -> tuple[str, pa.Array] | None:
+        """The images that the oracle has, which may be a sample of all."""
+        return self.key, oracle.column(self.key).combine_chunks()
+
     def count_inputs(self, filesystem: fs.FileSystem, bucket: str) -> int:
         """Count the images by the list's footer."""
         with filesystem.open_input_file(f"{bucket}/{METADATA_KEY}") as file:
@@ -188,7 +211,10 @@ class ImageWorkload(Workload):
         inputs: Inputs,
         rejects: Sequence[Mapping[str, Any]] | None = None,
     ) -> Verdict:
-        """Compare the images that were answered, the rejects, then the answers."""
+        """Compare the images that were answered, the rejects, then the answers.
+
+        Where the oracle has a sample, `table` and `rejects` are of that sample alone.
+        """
         expected, reject_counts = self.split(oracle)
         dimension = self.dimension_of(expected)
         try:

@@ -34,7 +34,7 @@ class ImagePredictions(ImageWorkload):
 
     name: ClassVar[str] = "image-predictions"
     dataset: ClassVar[str] = "photos"
-    question: ClassVar[tuple[str, ...]] = ("model",)
+    question: ClassVar[tuple[str, ...]] = ("model", "oracleImages")
     manner: ClassVar[tuple[str, ...]] = ("batchSize", "decode", "maxRejected")
     purpose: ClassVar[str] = "images"
     prefix: ClassVar[str] = "predictions"

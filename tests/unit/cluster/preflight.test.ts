@@ -1,9 +1,10 @@
 import * as http from "node:http";
 import * as net from "node:net";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lookAtClusters } from "../../../infra/cluster/preflight";
 import { lockedVersion } from "../../../infra/locks";
-import { parseSettings } from "../../../infra/settings";
+import { machine } from "../../../infra/machine";
+import { parseSettings, type Settings } from "../../../infra/settings";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 /** What a dashboard of Ray answers, by path. */
@@ -55,7 +56,7 @@ const listening = (server: net.Server) =>
   new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
 const portOf = (server: net.Server) => (server.address() as net.AddressInfo).port;
 
-function look(changed: Record<string, string> = {}): Promise<void> {
+function look(changed: Record<string, string> = {}): Promise<Settings> {
   const config = {
     target: "cluster",
     objectStore: "s3",
@@ -66,15 +67,58 @@ function look(changed: Record<string, string> = {}): Promise<void> {
     sparkMasterUi: `http://127.0.0.1:${ports.page}`,
     rayAddress: `http://127.0.0.1:${ports.dashboard}`,
     rayToken: "the-token",
+    clusterSize: "stated",
     ...changed,
   };
   return lookAtClusters(parseSettings(defaultConfig(config), largeMachine));
 }
 
 it("takes clusters that answer, are of the right version and large enough", async () => {
-  await expect(look()).resolves.toBeUndefined();
-  await expect(look({ rayCpus: "3" })).resolves.toBeUndefined();
-  await expect(look({ sparkWorkers: "4" })).resolves.toBeUndefined();
+  await expect(look()).resolves.toMatchObject({ sparkWorkers: 2, sparkWorkerCores: 1, rayCpus: 2 });
+  await expect(look({ rayCpus: "3" })).resolves.toMatchObject({ rayCpus: 3 });
+  await expect(look({ sparkWorkers: "4" })).resolves.toMatchObject({ sparkWorkers: 4 });
+});
+
+describe("the whole of them", () => {
+  const whole = { clusterSize: "whole", rayCpus: "99", sparkWorkers: "9" };
+
+  it("is what their pages tell, with executors as large as the smallest worker", async () => {
+    const own = { sparkWorkerMemory: 4 * 2 ** 30, rayCpus: 3 };
+    await expect(look(whole)).resolves.toMatchObject({
+      ...own,
+      sparkWorkers: 2,
+      sparkWorkerCores: 2,
+    });
+    const [small] = told!.workers;
+    told!.workers.push(
+      { ...small, cores: 5, memory: 16_384 },
+      { ...small, cores: 64, memory: 9_000 },
+    );
+    // Two of 2 cores, two on the one of 5 cores, two in the one of 9 GB.
+    await expect(look(whole)).resolves.toMatchObject({
+      ...own,
+      sparkWorkers: 6,
+      sparkWorkerCores: 2,
+    });
+  });
+
+  it("gives what runs here no more threads than this machine has cores", async () => {
+    told!.workers.push({ state: "ALIVE", cores: 4096, memory: 2 ** 24 });
+    expect((await look(whole)).threads).toBe(machine().cpus);
+  });
+
+  it("is not guessed", async () => {
+    answers["/api/v0/nodes"] = nodes();
+    told!.workers.length = 0;
+    await expect(look(whole)).rejects.toThrow("has no worker");
+    await expect(look(whole)).rejects.toThrow("has no CPUs on 0 nodes");
+    delete answers["/api/v0/nodes"];
+    told!.url = "spark://127.0.0.1:1";
+    await expect(look(whole)).rejects.toThrow(
+      "no page of the master's tells the Spark cluster's size",
+    );
+    await expect(look(whole)).rejects.toThrow("does not tell its nodes");
+  });
 });
 
 it("names another version of Spark, with both", async () => {
@@ -96,7 +140,7 @@ it.each([
 
 it("learns nothing from another master's page, and names one that is none", async () => {
   told = { ...told!, url: "spark://127.0.0.1:1", workers: [] };
-  await expect(look()).resolves.toBeUndefined();
+  await expect(look()).resolves.toMatchObject({ sparkWorkers: 2 });
   page.close();
   page.closeAllConnections();
   await expect(look()).rejects.toThrow("no page of a Spark master is there (ECONNREFUSED)");
@@ -140,5 +184,5 @@ it("tells all that is missing at once", async () => {
 it("follows a cluster's master to its stand-by", async () => {
   await expect(
     look({ sparkMaster: `spark://127.0.0.1:1,127.0.0.1:${ports.master}` }),
-  ).resolves.toBeUndefined();
+  ).resolves.toMatchObject({ sparkWorkers: 2 });
 });

@@ -4,13 +4,9 @@ import { lockedVersion } from "../../../infra/locks";
 import { wrongEnvironment, type EnvironmentSeen } from "../../../cli/doctor/environment";
 import { wrongPulumi, type PulumiSeen } from "../../../cli/doctor/pulumi";
 import { aliveNodes, rayTrouble, wrongRay } from "../../../cli/doctor/ray";
-import {
-  parseSparkVersion,
-  sparkTrouble,
-  wrongSpark,
-  type MasterPage,
-} from "../../../cli/doctor/spark";
+import { sparkTrouble, wrongSpark } from "../../../cli/doctor/spark";
 import { isOlder } from "../../../cli/doctor/version";
+import { parseSparkVersion, type MasterPage } from "../../../infra/masterPage";
 import { parseSettings } from "../../../infra/settings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { told } from "./told";
@@ -26,7 +22,12 @@ const now = Date.parse("2026-05-01T10:00:00Z");
 describe("spark", () => {
   const url = "http://127.0.0.1:8080";
   const worker = { state: "ALIVE", cores: 1, memory: 2048 };
-  const page: MasterPage = { status: "ALIVE", workers: [worker, worker], activeapps: [] };
+  const page: MasterPage = {
+    url: "spark://x:7077",
+    status: "ALIVE",
+    workers: [worker, worker],
+    activeapps: [],
+  };
   const app = {
     name: "etl",
     state: "WAITING",

@@ -47,7 +47,7 @@ describe("settings", () => {
 
   it.each([
     ["fareAbove", "cheap", 'engine-comparison:fareAbove is "cheap": it must be a whole number'],
-    ["sparkWorkers", "0", 'engine-comparison:sparkWorkers is "0": it must be from 1 to 16'],
+    ["sparkWorkers", "0", 'engine-comparison:sparkWorkers is "0": it must be from 1 to 1000'],
     ["decode", "fast", 'engine-comparison:decode is "fast": it must be one of native, shared'],
     ["engines", "spark", "must be a list of different names"],
     ["engines", '["ray","ray"]', "must be a list of different names"],
@@ -96,6 +96,7 @@ describe("settings", () => {
       { ...s3, objectStore: "auto" },
       "s3Endpoint, s3AccessKey, s3SecretKey is set, but objectStore",
     ],
+    [{ sparkWorkers: "17" }, 'sparkWorkers is "17", and target is local'],
     [{ bucketPrefix: "me-" }, "bucketPrefix is set, but objectStore is minio"],
     [{ ...s3, bucketNames: '{"lake":"one","output":"one"}' }, "two purposes the same bucket"],
     [{ ...s3, bucketNames: '{"lake":"No"}' }, 'has "No", and a bucket\'s name has'],

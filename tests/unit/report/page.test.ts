@@ -159,6 +159,18 @@ describe("a comparison without a baseline", () => {
   });
 });
 
+describe("a run that was judged by a sample", () => {
+  it("says so", () => {
+    const { document } = render([
+      verified("ray/image-predictions", { result: { sampled: 10_000 } }),
+      verified("daft/image-predictions", { result: { sampled: null } }),
+    ]);
+    const judged = (name: string) => rowsOf(document, name).filter((row) => row.includes("✓"));
+    expect(judged("Ray Data").join()).toContain("✓ verified by a sample of 10,000");
+    expect(judged("Daft").join()).not.toContain("by a sample");
+  });
+});
+
 describe("a run without an outcome", () => {
   it("is shown as such", () => {
     const { document } = render([notRun("spark/taxi-report"), verified("baseline/taxi-report")]);

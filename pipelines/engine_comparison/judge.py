@@ -1,0 +1,208 @@
+"""The judging of an output in the store, before it is published.
+
+Every image of the list must be answered or rejected by the one rule; what was answered is held
+against the oracle row by row. Of an output only the exact columns are read whole: vectors are read
+where the oracle has them, which is a sample where there are more images than `oracleImages`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .engines import Context
+from .errors import UserError
+from .images import ImageRejected, decode
+from .oracle import oracle_path
+from .store import in_parallel, list_parquet
+from .verify import SchemaMismatch, Verdict, compare_keys
+from .workloads import Workload
+from .workloads.image_inputs import ImageWorkload, read_image, read_metadata
+
+Fields = dict[str, Any]
+"""Fields of the result event."""
+
+
+def judge(context: Context, workload: Workload, written: str) -> Fields:
+    """Judge an output.
+
+    Args:
+        context: What the job was given.
+        workload: What was computed.
+        written: Prefix of the output's files, `<bucket>/<path>`.
+
+    Returns:
+        The fields of the result that tell about input and output.
+
+    Raises:
+        UserError: It is not right, too many images were left out, or there is no oracle.
+    """
+    oracle = read_oracle(context)
+    judged = read_table(context, written, only=workload.judged_keys(oracle))
+    if isinstance(workload, ImageWorkload):
+        found = _judge_images(context, workload, written, judged, oracle)
+    else:
+        verdict = workload.verify(judged, oracle, context.inputs)
+        found = {"rows": judged.num_rows, "rejects": [], **_right(context, verdict)}
+        found["checksum"] = workload.checksum(judged, context.inputs)
+    bucket = context.bucket(workload.input_purpose)
+    return {
+        **found,
+        "rowsIn": workload.count_inputs(context.filesystem, bucket),
+        "bytesIn": workload.input_bytes(context.filesystem, bucket),
+        "rejected": sum(reject["count"] for reject in found["rejects"]),
+        "verified": True,
+    }
+
+
+def _judge_images(
+    context: Context, workload: ImageWorkload, written: str, judged: pa.Table, oracle: pa.Table
+) -> Fields:
+    """Judge the sample by the oracle, and all images by whether they are there.
+
+    Raises:
+        UserError: As in `judge`.
+    """
+    inputs = context.inputs
+    exact = read_table(context, written, columns=workload.exact_columns(inputs))
+    try:
+        answered = workload.exact(exact, inputs).column(workload.key).to_pylist()
+    except SchemaMismatch as error:
+        message = f"The output has the wrong shape: {error}."
+        raise _not_right(context, Verdict(False, message=message)) from error
+    listed = read_metadata(context.filesystem, context.bucket("images")).column("image_url")
+    rejected = _rejected(context, set(listed.to_pylist()) - set(answered))
+    sample = set(oracle.column(workload.key).to_pylist())
+    of_sample = _tally([why for url, why in rejected.items() if url in sample])
+    verdict = workload.verify(judged, oracle, inputs, of_sample)
+    keys = compare_keys(answered, (url for url in listed.to_pylist() if url not in rejected))
+    if verdict.verified and keys.message:
+        verdict = Verdict(False, keys.deviations, message=f"Images differ: {keys.message}.")
+    found = _right(context, verdict)
+    rejects = _tally(list(rejected.values()))
+    allowed = int(inputs.get("maxRejected", "0"))
+    if len(rejected) > allowed:
+        reasons = ", ".join(f"{reject['count']} {reject['reason']}" for reject in rejects)
+        raise UserError(
+            f"{len(rejected)} images were rejected ({reasons}), and maxRejected is {allowed}.",
+            "Answers for a part of the images would pass for answers for all of them.",
+            "Mend those files in the dataset, or set maxRejected to what you can do without.",
+        )
+    return {
+        "rows": len(answered),
+        "rejects": rejects,
+        "sampled": len(sample) if len(sample) < len(listed) else None,
+        "checksum": workload.checksum(exact, inputs),
+        **found,
+    }
+
+
+def _rejected(context: Context, left_out: set[str]) -> dict[str, str]:
+    """Why images of the list have no answer, by the one rule, whatever the engine.
+
+    An image without an answer that the rule accepts is none of these: it is missing.
+
+    Returns:
+        Name of an image to the reason.
+    """
+    names = sorted(left_out)
+
+    def reason(url: str) -> str | None:
+        try:
+            decode(read_image(context.filesystem, url))
+        except ImageRejected as rejected:
+            return rejected.reason
+        return None
+
+    return {url: why for url, why in zip(names, in_parallel(reason, names), strict=True) if why}
+
+
+def _tally(reasons: Sequence[str]) -> list[Fields]:
+    return [{"reason": name, "count": count} for name, count in sorted(Counter(reasons).items())]
+
+
+def _right(context: Context, verdict: Verdict) -> Mapping[str, Any]:
+    """The fields of a verdict.
+
+    Raises:
+        UserError: The output is not right.
+    """
+    if not verdict.verified:
+        raise _not_right(context, verdict)
+    return {"deviations": verdict.deviations, "agreement": verdict.agreement}
+
+
+def _not_right(context: Context, verdict: Verdict) -> UserError:
+    deviations = ", ".join(f"{name} {value}" for name, value in verdict.deviations.items())
+    return UserError(
+        f"The output is not right. {verdict.message}",
+        f"It was not published ({deviations or 'nothing could be compared'}); the result published "
+        "before, if any, still stands.",
+        f"See the log of attempt {context.spec['attempt']} for what the engine did.",
+    )
+
+
+def read_table(
+    context: Context,
+    prefix: str,
+    columns: Sequence[str] | None = None,
+    only: tuple[str, pa.Array] | None = None,
+) -> pa.Table:
+    """Read all Parquet files under a prefix, a row group of each at a time.
+
+    Args:
+        context: What the job was given.
+        prefix: `<bucket>/<path>`, without a slash at its end.
+        columns: Which to read; default: all. Those that are not there are left out.
+        only: A column, and which of its values rows are kept for; default: all rows.
+
+    Raises:
+        UserError: There is no file.
+    """
+    files = list_parquet(context.filesystem, prefix)
+    if not files:
+        raise UserError(
+            f"The engine left no Parquet file in s3://{prefix}/.",
+            "There is nothing to verify, and the result published before still stands.",
+            "See the attempt's log for what the engine did.",
+        )
+
+    def kept(group: pa.Table) -> pa.Table:
+        if only is None or only[0] not in group.column_names:
+            return group
+        return group.filter(pc.is_in(group.column(only[0]), only[1]))
+
+    def read(info: Any) -> list[pa.Table]:
+        with context.filesystem.open_input_file(info.path) as stream:
+            file = pq.ParquetFile(stream)
+            groups = range(file.num_row_groups)
+            empty = file.schema_arrow.empty_table()
+            if columns is not None:
+                empty = empty.select([name for name in columns if name in empty.column_names])
+            return [empty, *(kept(file.read_row_group(at, columns)) for at in groups)]
+
+    groups = [group for found in in_parallel(read, files) for group in found]
+    return pa.concat_tables(groups, promote_options="permissive")
+
+
+def read_oracle(context: Context) -> pa.Table:
+    """Read the oracle's answer.
+
+    Raises:
+        UserError: It is not there.
+    """
+    path = oracle_path(context.spec)
+    try:
+        with context.filesystem.open_input_file(path) as file:
+            return pq.ParquetFile(file).read()
+    except FileNotFoundError as error:
+        raise UserError(
+            f"There is no oracle at s3://{path}.",
+            "A result is published only after it was compared with the oracle's.",
+            "Deploy again: oracles are made before the first run.",
+        ) from error
