@@ -6,6 +6,7 @@ import { UserError } from "../infra/userError";
 
 /** A lock of the CLI's file backend. */
 interface CliLock {
+  readonly file: string;
   readonly pid: number;
   readonly username: string;
   readonly hostname: string;
@@ -22,9 +23,7 @@ function backend(stack: string): string {
  */
 export function stackLocks(project: string, stack: string): { living?: CliLock; dead: CliLock[] } {
   const folder = path.join(backend(stack), "locks", "organization", project, stack);
-  const found = list(folder).map(
-    (file) => JSON.parse(fs.readFileSync(path.join(folder, file), "utf8")) as CliLock,
-  );
+  const found = list(folder).flatMap((name) => read(path.join(folder, name)));
   const isDead = (lock: CliLock) => lock.hostname === os.hostname() && !isAlive(lock.pid);
   return { living: found.find((lock) => !isDead(lock)), dead: found.filter(isDead) };
 }
@@ -52,6 +51,16 @@ export function inUse(stack: string, lock?: CliLock): UserError {
     "two deployments at once would overwrite each other's state",
     "wait until it has ended; if it is gone, `pulumi cancel` removes its lock",
   );
+}
+
+/** A lock; none where it has just been taken back. */
+function read(file: string): CliLock[] {
+  try {
+    const told = JSON.parse(fs.readFileSync(file, "utf8")) as Omit<CliLock, "file">;
+    return [{ ...told, file }];
+  } catch {
+    return [];
+  }
 }
 
 function list(folder: string): string[] {

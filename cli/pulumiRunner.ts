@@ -62,7 +62,7 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
     const stack = await selected();
     const events = new PulumiEvents((event) => watch.onEvent(event));
     let told = "";
-    const result = await ended(args.stack, watch, () =>
+    const result = await ended(args, watch, () =>
       call(stack, {
         onEvent: (event) => events.take(event),
         onError: (text) => void (told += text),
@@ -121,13 +121,16 @@ function environment({ stack, passphrase, backend }: PulumiRunnerArgs): Record<s
   };
 }
 
-/** A CLI that was killed leaves a lock and unfinished operations; our steps can all be repeated. */
+/**
+ * A CLI that was killed leaves a lock and unfinished operations; our steps can all be repeated.
+ * `pulumi cancel` would take the lock of whoever has begun meanwhile, too.
+ */
 async function recover(project: string, name: string, stack: Stack): Promise<void> {
   const { living, dead } = stackLocks(project, name);
   if (living) throw inUse(name, living);
-  if (dead.length > 0) {
-    console.error(`removing the lock of a Pulumi CLI that was killed (process ${dead[0].pid})`);
-    await stack.cancel();
+  for (const { pid, file } of dead) {
+    console.error(`removing the lock of a Pulumi CLI that was killed (process ${pid})`);
+    fs.rmSync(file, { force: true });
   }
   if (!hasPending(project, name)) return;
   const state = await stack.exportStack();
@@ -137,7 +140,7 @@ async function recover(project: string, name: string, stack: Stack): Promise<voi
 
 /** What the call came to; undefined when it failed, or the user would not wait for its end. */
 async function ended<T>(
-  name: string,
+  { project, stack }: PulumiRunnerArgs,
   watch: Watch,
   call: () => Promise<T>,
 ): Promise<T | undefined> {
@@ -150,7 +153,9 @@ async function ended<T>(
   try {
     return await Promise.race([call(), killed]);
   } catch (error) {
-    if (error instanceof ConcurrentUpdateError) throw inUse(name);
+    if (error instanceof ConcurrentUpdateError) {
+      throw inUse(stack, stackLocks(project.name, stack).living);
+    }
     if (error instanceof CommandError) return undefined;
     throw error;
   }

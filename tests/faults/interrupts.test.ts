@@ -8,7 +8,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { asFlags, eventually, freeOffset, onPath, small, TestStack } from "../e2e/stack";
 import { anyTime, comes, momentsOf, type Beginning, type Moment } from "./moments";
 import { randomNumbers, seed } from "./seed";
-import { expectNothing, expectTruth, providers, pulumiOf, strays } from "./truth";
+import { expectNothing, expectTruth, plugins, pulumiOf, strays } from "./truth";
 
 const minutes = (n: number) => n * 60_000;
 
@@ -111,8 +111,8 @@ describe.each(cases)(
 
     afterAll(async () => {
       if (fs.existsSync(stack.folder)) await stack.run("destroy");
-      // The command provider outlives a CLI that was killed, and would do so for ever.
-      for (const pid of providers(stack)) process.kill(pid, "SIGKILL");
+      // The plugins outlive a CLI that was killed.
+      for (const pid of plugins(stack)) process.kill(pid, "SIGKILL");
       for (const folder of [stack.home, turns]) fs.rmSync(folder, { recursive: true, force: true });
     }, minutes(3));
 
@@ -172,7 +172,9 @@ describe.each(cases)(
           if (came) await interrupt(way, going);
           else console.log(`missed: ${name}`);
           if (came && moment.takenBack) settings.fareAbove -= 1;
-          await eventually("nothing that it started goes on", 30, () => strays(stack).length === 0);
+          await expect
+            .poll(() => strays(stack), { timeout: 30_000, message: "what it started goes on" })
+            .toEqual([]);
           const up = await start().finished;
           expect(up.code, up.stdout + up.stderr).toBe(0);
           await expectTruth(stack, runs, settings);
@@ -205,7 +207,7 @@ describe.each(cases)(
       async () => {
         const destroy = await stack.run("destroy");
         expect(destroy.code, destroy.stdout + destroy.stderr).toBe(0);
-        for (const pid of providers(stack)) process.kill(pid, "SIGKILL");
+        for (const pid of plugins(stack)) process.kill(pid, "SIGKILL");
         await expectNothing(stack);
       },
       minutes(2),

@@ -20,11 +20,10 @@ const read = (pid: number, file: "cmdline" | "environ") => {
   }
 };
 
-/** The Pulumi CLI's command providers: they outlive a CLI that was killed (docs/promises.md). */
-export function providers(stack: TestStack): number[] {
-  return stack
-    .processes()
-    .filter((pid) => read(pid, "cmdline").includes("pulumi-resource-command"));
+/** The Pulumi CLI's plugins: they outlive a CLI that was killed (docs/promises.md). */
+export function plugins(stack: TestStack): number[] {
+  const plugin = /pulumi-(resource-command|language-nodejs)/;
+  return stack.processes().filter((pid) => plugin.test(read(pid, "cmdline")));
 }
 
 /** The Pulumi CLI, while it works on the stack. */
@@ -42,7 +41,7 @@ export function strays(stack: TestStack): string[] {
     marked.map(({ pid }) => pid),
     ownProcesses(),
   );
-  const known = new Set([...providers(stack), ...services]);
+  const known = new Set([...plugins(stack), ...services]);
   return stack
     .processes()
     .filter((pid) => !known.has(pid))

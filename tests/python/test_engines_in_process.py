@@ -54,6 +54,7 @@ def spec_of(minio: dict[str, Any], model: Path, workload: str, **inputs: str) ->
             "fareAbove": "30",
             "batchSize": "8",
             "maxRejected": "3",
+            "oracleImages": "1000",
             "warmup": "0",
             "repeats": "2",
             "device": "cpu",
