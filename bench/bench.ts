@@ -16,7 +16,7 @@ export const bench: Verb = {
   usage: "[--only name[,name]] [--rows n[,n]] [--photos n[,n]] [--samples n] [--json]",
   summary: "measure the engines and the program side by side, on a stack made for it",
   help: [
-    "--only        some of these, by default all but the last two:",
+    "--only        some of these, by default all but the last three:",
     ...benchmarks.map(({ name, what }) => `                ${name.padEnd(18)} ${what}`),
     "--rows        trips; several sizes after commas; default 12000000",
     "--photos      as --rows; default 1000",

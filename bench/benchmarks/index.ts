@@ -1,6 +1,7 @@
 import type { Benchmark } from "./benchmark";
 import { datasets } from "./datasets";
 import { imageEmbeddings, imagePredictions } from "./images";
+import { imageMemory } from "./imageMemory";
 import { noChange } from "./noChange";
 import { setUp } from "./setUp";
 import { startUp } from "./startUp";
@@ -18,5 +19,6 @@ export const benchmarks: readonly Benchmark[] = [
   datasets,
   noChange,
   setUp,
+  imageMemory,
   twoHosts,
 ];

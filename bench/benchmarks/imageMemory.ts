@@ -1,0 +1,75 @@
+import { readRecord } from "../../pipelines/records";
+import type { RunResult } from "../../pipelines/result";
+import { bytes, count, number } from "../../report/format";
+import type { Host } from "../harness";
+import type { Table } from "../render";
+import { BenchStack } from "../stack";
+import type { Bench, Benchmark } from "./benchmark";
+
+const engines = ["spark", "ray", "daft", "baseline"];
+const workloads = ["image-predictions", "image-embeddings"];
+
+export const imageMemory: Benchmark = {
+  name: "image-memory",
+  what: "the engines' peak memory for ten times --photos, one cold sample each",
+  onlyAsked: true,
+  async run(bench) {
+    const stack = new BenchStack(`${bench.stack.name}-memory`, bench.config, bench.stop);
+    await stack.mustBeNew();
+    try {
+      return tablesOf(bench, await resultsOf(bench, stack));
+    } finally {
+      await stack.destroy();
+    }
+  },
+};
+
+const sizesOf = ({ photos: [few] }: Bench) => [few, 10 * few];
+
+/** Every result, by `<engine>/<workload> <photos>`. */
+async function resultsOf(bench: Bench, stack: BenchStack) {
+  const found = new Map<string, RunResult>();
+  for (const photos of sizesOf(bench)) {
+    // The oracle is on one thread and no contender.
+    const oracleImages = Math.min(1_000, photos);
+    const runs = { engines: engines.join(","), workloads: workloads.join(",") };
+    await stack.start({ ...runs, photos, oracleImages, runTimeoutSeconds: 3600 });
+    for (const run of workloads.flatMap((w) => engines.map((engine) => `${engine}/${w}`))) {
+      const record = readRecord(stack.name, run);
+      if (!record || !("result" in record)) throw new Error(`${run} has no result`);
+      found.set(`${run} ${photos}`, record.result);
+    }
+  }
+  return found;
+}
+
+function tablesOf(bench: Bench, found: ReadonlyMap<string, RunResult>): Table[] {
+  const [few, many] = sizesOf(bench);
+  return workloads.map((workload) => {
+    const results = engines.map((engine) =>
+      [few, many].map((photos) => found.get(`${engine}/${workload} ${photos}`)!),
+    );
+    const rows = results.map(([small, large], at) => {
+      const [before, after] = [small, large].map(({ peakMemoryBytes: peak }) => peak as number);
+      const { totalSeconds } = large.samples[0];
+      return [
+        ...[engines[at], bytes(before), bytes(after), number(after / before)],
+        number(many / (totalSeconds)),
+      ];
+    });
+    const titles = [few, many].map((photos) => `${count(photos)} photos`);
+    return {
+      title: `${workload}, peak memory`,
+      rows: [["", ...titles, "times", "images/s"], ...rows],
+      legend:
+        "Peak memory of the job and its engine's services together, PSS, in one driver process with one " +
+        "sample; images/s: of the larger one.",
+      host: results[0][0].host as Host,
+      versions: Object.assign({}, ...results.flat().map((one) => one.versions)) as Record<
+        string,
+        string
+      >,
+      data: Object.fromEntries(found),
+    };
+  });
+}
