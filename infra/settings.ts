@@ -351,8 +351,8 @@ function checkCluster(settings: Settings): void {
   }
   if (sparkWorkers > mostOwnWorkers) {
     throw new UserError(
-      `${namespace}:sparkWorkers is "${sparkWorkers}", and target is ${target}`,
-      `it starts ${mostOwnWorkers} workers at most`,
+      `${namespace}:sparkWorkers is "${sparkWorkers}": with target ${target} it must be at most ${mostOwnWorkers}`,
+      "each worker that it starts has ports of its own",
       "set fewer sparkWorkers, with more sparkWorkerCores each",
     );
   }

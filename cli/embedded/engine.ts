@@ -309,7 +309,14 @@ export class Engine {
         .filter((resource): resource is Resource => !!resource && base.includes(resource));
       const needed = new Set(stuck.flatMap((one) => [...transitiveDependencies(one, base)]));
       const free = group.filter((old) => !needed.has(old)).map((old) => steps.get(old) as Step);
-      await Promise.allSettled(free.map((step) => this.track(this.inSlot([step]))));
+      await Promise.all([...halves(free).values()].map((of) => this.inTurn(of)));
+    }
+  }
+
+  /** Two halves of one resource know the same things by the same names: never at the same time. */
+  private async inTurn(steps: readonly Step[]): Promise<void> {
+    for (const step of steps) {
+      await Promise.allSettled([this.track(this.inSlot([step]))]);
     }
   }
 
@@ -382,4 +389,14 @@ function defaultProvider(): Goal {
     replaceOnChanges: [],
     deletedWith: "",
   };
+}
+
+/** Steps by the URN of what they are about. */
+function halves(steps: readonly Step[]): Map<string, Step[]> {
+  const found = new Map<string, Step[]>();
+  for (const step of steps) {
+    const { urn } = subject(step);
+    found.set(urn, [...(found.get(urn) ?? []), step]);
+  }
+  return found;
 }

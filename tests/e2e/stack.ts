@@ -43,7 +43,7 @@ export function onPath(program: string): boolean {
 
 /** A stack of the test's own: its folder, its ports, and the commands a user would type. */
 export class TestStack {
-  readonly home = fs.mkdtempSync(path.join(os.tmpdir(), "ec-e2e-"));
+  private made?: string;
   readonly name: string = "e2e";
   /** Whose program it is deployed by. */
   checkout = checkout;
@@ -54,6 +54,11 @@ export class TestStack {
     /** Variables of its commands, besides the test's own. */
     readonly environment: Readonly<Record<string, string>> = {},
   ) {}
+
+  /** Made when it is first asked for: tests that are skipped leave nothing. */
+  get home(): string {
+    return (this.made ??= fs.mkdtempSync(path.join(os.tmpdir(), "ec-e2e-")));
+  }
 
   get folder(): string {
     return path.join(this.home, this.name);

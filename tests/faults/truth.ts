@@ -88,7 +88,7 @@ export async function expectNothing(stack: TestStack): Promise<void> {
     expect(await listens(port + stack.portOffset), String(port)).toBe(false);
   }
   const kept = ["history", "passphrase", `Pulumi.${stack.name}.yaml`];
-  const own = stack.runner === "pulumi" ? ["project", "pulumi-backend"] : [];
+  const own = stack.runner === "pulumi" ? ["pulumi", "pulumi-backend"] : [];
   const left = fs.readdirSync(stack.folder).filter((name) => ![...kept, ...own].includes(name));
   expect(left).toEqual([]);
   const history = path.join(stack.folder, "history", "results.jsonl");

@@ -96,7 +96,7 @@ describe("settings", () => {
       { ...s3, objectStore: "auto" },
       "s3Endpoint, s3AccessKey, s3SecretKey is set, but objectStore",
     ],
-    [{ sparkWorkers: "17" }, 'sparkWorkers is "17", and target is local'],
+    [{ sparkWorkers: "17" }, 'sparkWorkers is "17": with target local it must be at most 16'],
     [{ bucketPrefix: "me-" }, "bucketPrefix is set, but objectStore is minio"],
     [{ ...s3, bucketNames: '{"lake":"one","output":"one"}' }, "two purposes the same bucket"],
     [{ ...s3, bucketNames: '{"lake":"No"}' }, 'has "No", and a bucket\'s name has'],
