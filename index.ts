@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { machine } from "./infra/machine";
 import { checkStack, claimStack } from "./infra/ownership";
 import { preparePlatform } from "./infra/platform";
-import { parseSettings } from "./infra/settings";
+import { parseSettings } from "./infra/parseSettings";
 import { Buckets } from "./infra/storage/buckets";
 import { UserError } from "./infra/userError";
 import { bucketPrefixes } from "./pipelines/bucketPrefixes";

@@ -6,7 +6,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { parseSettings, type Settings } from "../infra/settings";
+import { parseSettings } from "../infra/parseSettings";
+import type { Settings } from "../infra/settings";
 import { runInputs } from "../pipelines/runInputs";
 import { chosenRuns } from "../pipelines/matrix";
 

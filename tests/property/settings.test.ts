@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { parseSettings } from "../../infra/settings";
+import { parseSettings } from "../../infra/parseSettings";
 import { quoted, UserError } from "../../infra/userError";
 import { chosenRuns } from "../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../defaults";

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import type { Client } from "minio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseSettings } from "../../infra/settings";
+import { parseSettings } from "../../infra/parseSettings";
 import { claimBucket, claimKey, readClaim, releaseBucket } from "../../infra/storage/claim";
 import { clientOf, explained, listObjects } from "../../infra/storage/client";
 import { lookAtStore } from "../../infra/storage/s3";

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { declare } from "../../../infra/cluster/platform";
 import type { Platform } from "../../../infra/platform";
-import { parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
 import { S3Store } from "../../../infra/storage/s3";
 import { bucketsNamed } from "../../../infra/storage/names";
 import { chosenRuns } from "../../../pipelines/matrix";

@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lookAtClusters } from "../../../infra/cluster/preflight";
 import { lockedVersion } from "../../../infra/locks";
 import { machine } from "../../../infra/machine";
-import { parseSettings, type Settings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
+import type { Settings } from "../../../infra/settings";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 /** What a dashboard of Ray answers, by path. */

@@ -6,7 +6,7 @@ import type { Found } from "../../../infra/docker/found";
 import type { GpuPlan } from "../../../infra/docker/gpu/plan";
 import { declare } from "../../../infra/docker/platform";
 import type { Platform } from "../../../infra/platform";
-import { parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { record, type Recorded as RecordedCommand } from "../local/recorded";
 

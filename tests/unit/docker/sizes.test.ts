@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { checkSizes, containerRole, sizeOf } from "../../../infra/docker/sizes";
-import { parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
 import { containerRoles } from "../../../infra/settingValues";
 import { defaultConfig, largeMachine } from "../../defaults";
 

@@ -7,7 +7,7 @@ import { aliveNodes, rayTrouble, wrongRay } from "../../../cli/doctor/ray";
 import { sparkTrouble, wrongSpark } from "../../../cli/doctor/spark";
 import { isOlder } from "../../../cli/doctor/version";
 import { parseSparkVersion, type MasterPage } from "../../../infra/masterPage";
-import { parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { told } from "./told";
 

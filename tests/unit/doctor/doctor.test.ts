@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { check, npm, type Check, type Patient } from "../../../cli/doctor/check";
 import { checks } from "../../../cli/doctor/checks";
 import { examine } from "../../../cli/doctor/examine";
-import { parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
 import { UserError } from "../../../infra/userError";
 import { defaultConfig, largeMachine } from "../../defaults";
 

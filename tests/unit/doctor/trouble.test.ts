@@ -9,7 +9,7 @@ import { checks } from "../../../cli/doctor/checks";
 import { examine } from "../../../cli/doctor/examine";
 import { credentialFiles } from "../../../infra/credentials/files";
 import { ports } from "../../../infra/ports";
-import { parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
 import { writeStanding } from "../../../infra/standing";
 import type { UserError } from "../../../infra/userError";
 import { writeRecord } from "../../../pipelines/records";

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { parseSettings, settingKeys } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
+import { settingKeys } from "../../../infra/settings";
 import { UserError } from "../../../infra/userError";
 import { declaredConfig, defaultConfig, largeMachine } from "../../defaults";
 

@@ -3,7 +3,7 @@ import type { Device } from "../../../infra/local/device";
 import type { Observed } from "../../../infra/local/observe";
 import { declare } from "../../../infra/local/platform";
 import type { Platform } from "../../../infra/platform";
-import { parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { record, type Recorded } from "./recorded";
 

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../../../infra/platform";
-import { parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
 import { Buckets } from "../../../infra/storage/buckets";
 import { bucketPrefixes } from "../../../pipelines/bucketPrefixes";
 import { Comparison } from "../../../pipelines/comparison";

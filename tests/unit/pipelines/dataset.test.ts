@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
 import { shortHash } from "../../../infra/canonical";
-import { parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
 import { datasetCode } from "../../../pipelines/codeHash";
 import { recipeOf } from "../../../pipelines/dataset";
 import type { DatasetName } from "../../../pipelines/workloads";

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../../../infra/userError";
 import { clusterOf, engineOf, engines, findEngines } from "../../../pipelines/engines";
-import { parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
 import { findWorkloads, workloads } from "../../../pipelines/workloads";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { runKeys } from "./runKeys";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
 import { clusterOf, engineOf } from "../../../pipelines/engines";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { coresOf, oracleInputs, runInputs, runKey } from "../../../pipelines/runInputs";

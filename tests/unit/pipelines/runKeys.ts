@@ -1,4 +1,4 @@
-import { parseSettings } from "../../../infra/settings";
+import { parseSettings } from "../../../infra/parseSettings";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { runInputs, runKey } from "../../../pipelines/runInputs";
 import { defaultConfig, largeMachine } from "../../defaults";
