@@ -91,12 +91,12 @@ describe("small life cycles", () => {
           `${stack.name}/passphrase`,
         ]);
         expect(fs.readFileSync(history, "utf8").trimEnd().split("\n")).toHaveLength(n);
-        // The first may fill the caches: ours, and that of tsx among the temporary files.
+        // The first may fill the caches: ours, and those of compiled code among the temporary files.
         cached ??= namesIn(cacheFolder());
         temporaries ??= namesIn(temporary);
         expect(namesIn(cacheFolder())).toEqual(cached);
         expect(namesIn(temporary)).toEqual(temporaries);
-        expect(temporaries.filter((name) => !name.startsWith("tsx-"))).toEqual([]);
+        expect(temporaries.filter((name) => !/^(tsx|ts-node)-/.test(name))).toEqual([]);
       }
     },
     minutes(4 * cycles),

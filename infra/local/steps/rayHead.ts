@@ -17,6 +17,7 @@ export interface RayHeadSpec {
 void runServiceStep<RayHeadSpec>({
   service: ({ stack, spec }) => {
     makeShortFolder(stack);
+    fs.mkdirSync(rayFolder(stack), { recursive: true, mode: 0o700 });
     return {
       // By the module: an entry script's first line has no room for a long or odd path.
       argv: [pythonOf(stack), "-m", "ray.scripts.scripts", ...start(stack, spec)],
@@ -24,6 +25,8 @@ void runServiceStep<RayHeadSpec>({
         ...jobEnvironment(stack),
         ...rayAccess(stack),
         RAY_USAGE_STATS_ENABLED: "0",
+        // The dashboard makes a folder for sockets, and is killed before it can remove it.
+        TMPDIR: rayFolder(stack),
         // The two listeners that `ray start` has no option for.
         DASHBOARD_METRIC_PORT: String(spec.ports.dashboardMetrics),
         AUTOSCALER_METRIC_PORT: String(spec.ports.autoscalerMetrics),
