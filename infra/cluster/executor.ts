@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { credentialFiles } from "../credentials/files";
 import type { Executor } from "../executor";
+import { checkout } from "../folders";
 import { freeBlock, makeScratch, modelOf } from "../local/executor";
 import { jobEnvironment } from "../local/jobEnvironment";
 import { findJava } from "../local/machine/java";
@@ -42,7 +43,7 @@ export interface ClustersRecord {
  * Runs jobs on clusters that are there already: a job is a process here, Spark's driver among them;
  * one of Ray's submits itself to the cluster, and waits for what comes of it.
  *
- * Jobs start in the model's folder and know the model by its name alone, because that is how it is
+ * Jobs that use the model start in its folder and know it by its name alone, because that is how it is
  * found on the clusters' workers, to which it is shipped.
  */
 export function clusterExecutor(stack: string): Executor {
@@ -65,8 +66,10 @@ export function clusterExecutor(stack: string): Executor {
     },
     start(_cluster, mayDownload) {
       const environment = mayDownload ? datasetEnvironment() : plainEnvironment();
+      const model = modelOf(stack);
       const child = spawn(pythonOf(stack), ["-m", "engine_comparison.leader"], {
-        cwd: toolFolder(stack, "model"),
+        // Data is made while the model still is.
+        cwd: model ? path.dirname(model.path) : checkout,
         env: { ...environment, ...jobEnvironment(stack) },
         stdio: ["pipe", "pipe", "pipe"],
       });
