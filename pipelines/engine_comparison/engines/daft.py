@@ -105,6 +105,9 @@ class Daft(Engine):
         listed = daft.read_parquet(
             f"s3://{self.context.bucket('images')}/{METADATA_KEY}", io_config=io
         )
+        if (nodes := self._nodes()) > 1:
+            # The list is one file, and a file would be one node's: which computes on all its cores.
+            listed = listed.into_partitions(nodes)
         files = listed.select(
             "image_url",
             functions.download(
@@ -125,6 +128,14 @@ class Daft(Engine):
         answered = files.select("image_url", answers)
         accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
         accepted.write_parquet(f"s3://{output}", write_mode="overwrite", io_config=io)
+
+    def _nodes(self) -> int:
+        """How many machines compute: with the runner on Ray, the cluster's that offer CPUs."""
+        if self.runner != "ray":
+            return 1
+        import ray
+
+        return sum(node["Alive"] and node["Resources"].get("CPU", 0) > 0 for node in ray.nodes())
 
     def _io(self) -> IOConfig:
         """Daft's access to the store."""
