@@ -231,8 +231,8 @@ class Spark(Engine):
             **{f"spark.executorEnv.{k}": v for k, v in thread_environment().items()},
             "spark.pyspark.python": self._worker_python(),
             "spark.task.maxFailures": "2",
-            # All data is in the store, which is as near to each worker. The list of images is one small
-            # file, though, and for three seconds all tasks would want to be where it was read.
+            # The store is as near to each worker. The list of images is one small file, though, and
+            # for three seconds all tasks would wait to be where it was read.
             "spark.locality.wait": "0s",
             "spark.local.dir": str(self.context.scratch / "spark-local"),
             "spark.sql.warehouse.dir": str(self.context.scratch / "spark-warehouse"),
