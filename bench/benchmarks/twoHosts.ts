@@ -65,8 +65,8 @@ async function resultsOf(bench: Bench, stack: BenchStack, hosts: Hosts) {
 function tablesOf(bench: Bench, found: ReadonlyMap<string, readonly RunResult[]>): Table[] {
   bench.note(
     "Peak memory and CPU are of the processes on this machine alone: a driver's, or what submits " +
-      "the job. The store and the drivers share the hosts' two cores. Samples of " +
-      `${turns} deployments each, in turn; times: two hosts against one.`,
+      "the job; what the hosts compute counts as others'. The store and the drivers share the hosts' two " +
+      `cores. Samples of ${turns} deployments each, in turn; times: two hosts against one.`,
   );
   return workloads.map((workload) => {
     const [amount, unit] =

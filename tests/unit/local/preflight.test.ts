@@ -32,9 +32,16 @@ afterEach(() => {
   process.env = { ...before };
 });
 
-/** An offset with free ports, below those that the system gives to outgoing connections. */
+/** How far from a stack other stacks are that could take its ports. */
+const ways = [1000, -100, 100];
+
+/**
+ * An offset with free ports, and with free ones where a test puts another stack; below those that the
+ * system gives to outgoing connections.
+ */
 async function freeOffset(): Promise<number> {
-  const portsAt = (at: number) => listeners(at, 1).map(({ port }) => port);
+  const portsOf = (at: number) => listeners(at, 1).map(({ port }) => port);
+  const portsAt = (at: number) => [...new Set([0, ...ways].flatMap((away) => portsOf(at + away)))];
   return (await nextFreeOffset(12_000 + Math.floor(Math.random() * 8_000), portsAt))!;
 }
 
