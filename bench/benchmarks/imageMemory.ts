@@ -54,7 +54,7 @@ function tablesOf(bench: Bench, found: ReadonlyMap<string, RunResult>): Table[] 
       const { totalSeconds } = large.samples[0];
       return [
         ...[engines[at], bytes(before), bytes(after), number(after / before)],
-        number(many / (totalSeconds)),
+        number(many / totalSeconds),
       ];
     });
     const titles = [few, many].map((photos) => `${count(photos)} photos`);

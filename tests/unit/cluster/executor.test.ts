@@ -33,7 +33,7 @@ function install(tool: string): string {
 /** Where a job starts, as a Python that only tells that says it. */
 async function startsIn(): Promise<string> {
   const job = clusterExecutor(stack).start("none", true);
-  return (await text(job.stdout!)).trim();
+  return (await text(job.stdout)).trim();
 }
 
 it("jobs start while there is no model yet, and in its folder when there is one", async () => {
