@@ -51,19 +51,14 @@ function tablesOf(bench: Bench, found: ReadonlyMap<string, RunResult>): Table[] 
     );
     const rows = results.map(([small, large], at) => {
       const [before, after] = [small, large].map(({ peakMemoryBytes: peak }) => peak as number);
-      const { totalSeconds } = large.samples[0];
-      return [
-        ...[engines[at], bytes(before), bytes(after), number(after / before)],
-        number(many / totalSeconds),
-      ];
+      return [engines[at], bytes(before), bytes(after), number(after / before)];
     });
     const titles = [few, many].map((photos) => `${count(photos)} photos`);
     return {
       title: `${workload}, peak memory`,
-      rows: [["", ...titles, "times", "images/s"], ...rows],
+      rows: [["", ...titles, "times"], ...rows],
       legend:
-        "Peak memory of the job and its engine's services together, PSS, in one driver process with one " +
-        "sample; images/s: of the larger one.",
+        "Peak memory of the job and its engine's services together, PSS, in one driver process with one sample.",
       host: results[0][0].host as Host,
       versions: Object.assign({}, ...results.flat().map((one) => one.versions)) as Record<
         string,
