@@ -13,6 +13,8 @@ import { listeners } from "../infra/local/listeners";
 import { portsOfNeighbours } from "../infra/neighbours";
 import type { Settings } from "../infra/settings";
 import { UserError } from "../infra/userError";
+import { readRecord } from "../pipelines/records";
+import type { RunResult } from "../pipelines/result";
 import { jobSpec, type RunSpec } from "../pipelines/runSpec";
 
 /** What the benchmark's stack has, whatever it measures; `--config` may say otherwise. */
@@ -57,6 +59,13 @@ export class BenchStack {
   /** What the stack is deployed with. */
   async settings(): Promise<Settings> {
     return settingsOf(await this.configuration());
+  }
+
+  /** The result of a run that was deployed, by `<engine>/<workload>`. @throws Error without one */
+  result(run: string): RunResult {
+    const record = readRecord(this.name, run);
+    if (!record || !("result" in record)) throw new Error(`${run} has no result`);
+    return record.result;
   }
 
   /** What the jobs of a workload would be told by `npm start`, by engine: secrets included. */

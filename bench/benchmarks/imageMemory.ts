@@ -1,4 +1,3 @@
-import { readRecord } from "../../pipelines/records";
 import type { RunResult } from "../../pipelines/result";
 import { bytes, count, number } from "../../report/format";
 import type { Host } from "../harness";
@@ -35,9 +34,7 @@ async function resultsOf(bench: Bench, stack: BenchStack) {
     const runs = { engines: engines.join(","), workloads: workloads.join(",") };
     await stack.start({ ...runs, photos, oracleImages, runTimeoutSeconds: 3600 });
     for (const run of workloads.flatMap((w) => engines.map((engine) => `${engine}/${w}`))) {
-      const record = readRecord(stack.name, run);
-      if (!record || !("result" in record)) throw new Error(`${run} has no result`);
-      found.set(`${run} ${photos}`, record.result);
+      found.set(`${run} ${photos}`, stack.result(run));
     }
   }
   return found;

@@ -1,6 +1,5 @@
 import { checkout } from "../../infra/folders";
 import { UserError } from "../../infra/userError";
-import { readRecord } from "../../pipelines/records";
 import type { RunResult } from "../../pipelines/result";
 import { count } from "../../report/format";
 import { Hosts, whyNoHosts } from "../../tests/hosts";
@@ -51,10 +50,9 @@ async function resultsOf(bench: Bench, stack: BenchStack, hosts: Hosts) {
       await stack.start({ ...hosts.settings, ...others, ...data });
       for (const workload of workloads) {
         for (const engine of engines) {
-          const record = readRecord(stack.name, `${engine}/${workload}`);
-          if (!record || !("result" in record)) throw new Error(`${engine} has no ${workload}`);
           const group = `${workload} ${engine} ${number}`;
-          found.set(group, [...(found.get(group) ?? []), record.result]);
+          const result = stack.result(`${engine}/${workload}`);
+          found.set(group, [...(found.get(group) ?? []), result]);
         }
       }
     }

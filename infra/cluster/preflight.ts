@@ -3,17 +3,11 @@ import { lockedVersion } from "../locks";
 import { machine } from "../machine";
 import type { Settings } from "../settings";
 import { UserError } from "../userError";
+import type { Look } from "./look";
 import { silenceAt } from "./silence";
 import { lookAtMasterPage } from "./sparkMaster";
 
 const answerMs = 5_000;
-
-/** What a look at a cluster came to. */
-export interface Look {
-  readonly errors: readonly UserError[];
-  /** What the whole of it offers, where runs take that. */
-  readonly size?: Partial<Settings>;
-}
 
 /**
  * Looks at the clusters that the settings name: whether they answer, take the token, are of the

@@ -2,7 +2,7 @@ import { lockedVersion } from "../locks";
 import { aliveWorkers, askMaster, type MasterPage, type MasterSeen } from "../masterPage";
 import type { Settings } from "../settings";
 import { UserError } from "../userError";
-import type { Look } from "./preflight";
+import type { Look } from "./look";
 
 /** Where a master's page is, unless it is told. */
 const usualPort = 8080;

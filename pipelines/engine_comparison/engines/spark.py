@@ -232,7 +232,7 @@ class Spark(Engine):
             "spark.pyspark.python": self._worker_python(),
             "spark.task.maxFailures": "2",
             # The store is as near to each worker. The list of images is one small file, though, and
-            # for three seconds all tasks would wait to be where it was read.
+            # by default tasks may wait three seconds to be where it was read.
             "spark.locality.wait": "0s",
             "spark.local.dir": str(self.context.scratch / "spark-local"),
             "spark.sql.warehouse.dir": str(self.context.scratch / "spark-warehouse"),
