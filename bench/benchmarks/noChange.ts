@@ -71,8 +71,8 @@ function byEmbedded(stack: string, scratch: string, commands: number): Contender
       kind: "command",
       argv: [
         process.execPath,
-        "--import",
-        "tsx",
+        "--require",
+        "tsx/cjs",
         "bench/bare/up.ts",
         path.join(scratch, "embedded"),
       ],

@@ -66,7 +66,7 @@ async function uploaders(
   const ours: Contender = {
     name: "upload step",
     kind: "command",
-    argv: [process.execPath, "--import", "tsx", "infra/storage/steps/upload.ts", "create"],
+    argv: [process.execPath, "--require", "tsx/cjs", "infra/storage/steps/upload.ts", "create"],
     environment: {
       ...folders(),
       ENGINE_COMPARISON_STACK: stack.name,

@@ -7,11 +7,20 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { entries, filesWith, Watch } from "../e2e/exposure";
-import { asFlags, checkout, freeOffset, small, TestStack, type Finished } from "../e2e/stack";
+import {
+  asFlags,
+  checkout,
+  freeOffset,
+  onPath,
+  small,
+  TestStack,
+  type Finished,
+} from "../e2e/stack";
 import { commandOf, Hosts, whyNoHosts } from "../hosts";
 
 const minutes = (n: number) => n * 60_000;
 const reason = whyNoHosts();
+const withoutCli = onPath("pulumi") ? "" : " (skipped: the Pulumi CLI is not on PATH)";
 const workloads = ["taxi-report", "image-predictions", "image-embeddings"];
 const runs = ["spark", "ray", "daft"].flatMap((engine) =>
   workloads.map((workload) => `${engine}/${workload}`),
@@ -30,6 +39,7 @@ describe.skipIf(reason !== undefined)(
     const local = new TestStack("embedded", freeOffset(16_000));
     // With this shell `npm run shell` tells what it was given.
     const stack = new TestStack("embedded", freeOffset(16_500), { SHELL: "/usr/bin/env" });
+    const byCli = new TestStack("pulumi", freeOffset(17_000));
     let hosts: Hosts;
     let watch: Watch;
     let first: Outputs["runs"];
@@ -37,7 +47,7 @@ describe.skipIf(reason !== undefined)(
 
     beforeAll(async () => {
       hosts = await Hosts.start({
-        hidden: [checkout, local.home, stack.home],
+        hidden: [checkout, local.home, stack.home, byCli.home],
         sparkWorkerMemory: "1g",
         rayObjectStoreBytes: 256 * 2 ** 20,
       });
@@ -48,7 +58,7 @@ describe.skipIf(reason !== undefined)(
 
     afterAll(async () => {
       watch?.stop();
-      for (const each of [stack, local]) {
+      for (const each of [stack, local, byCli]) {
         if (fs.existsSync(each.folder)) await each.run("destroy");
         fs.rmSync(each.home, { recursive: true, force: true });
       }
@@ -123,11 +133,7 @@ describe.skipIf(reason !== undefined)(
       expect(telling.map(({ command }) => command)).toEqual([]);
       for (const secret of hosts.secrets) expect(said).not.toContain(secret);
 
-      const own = entries(stack.folder).filter(({ folder }) => !folder);
-      const kept = filesWith(own, hosts.secrets).map((file) => path.basename(file));
-      expect(kept.filter((name) => !/^(credentials\.json|.*secret|.*token)$/.test(name))).toEqual(
-        [],
-      );
+      expect(tellingFiles(stack)).toEqual([]);
       // What the clusters themselves keep: their logs, and the files by which they were told.
       const logs = entries(hosts.folder).filter(({ folder, file }) => !folder && isLog(file));
       expect(logs.length).toBeGreaterThan(10);
@@ -200,6 +206,35 @@ describe.skipIf(reason !== undefined)(
       minutes(8),
     );
 
+    it.skipIf(withoutCli)(
+      `serve a stack that the Pulumi CLI deploys, and its state tells no secret${withoutCli}`,
+      async () => {
+        const up = await byCli.start({
+          ...data,
+          matrix: "seed",
+          portOffset: byCli.portOffset,
+          daftRunner: "ray",
+          ...hosts.settings,
+          bucketPrefix: "cli-",
+        });
+        expect(up.code, up.stdout + up.stderr).toBe(0);
+        const made = Object.entries((await byCli.outputs<Outputs>()).runs);
+        expect(made.map(([run, { status }]) => [run, status]).sort()).toEqual([
+          ["daft/image-embeddings", "verified"],
+          ["ray/image-predictions", "verified"],
+          ["spark/taxi-report", "verified"],
+        ]);
+        const { checksum } = Object.fromEntries(made)["spark/taxi-report"];
+        expect(checksum).toBe(first["spark/taxi-report"].checksum);
+        expect(await byCli.preview()).toEqual([]);
+        expect(tellingFiles(byCli)).toEqual([]);
+        for (const secret of hosts.secrets) expect(up.stdout + up.stderr).not.toContain(secret);
+        const destroy = await byCli.run("destroy");
+        expect(destroy.code, destroy.stdout + destroy.stderr).toBe(0);
+      },
+      minutes(15),
+    );
+
     it(
       "keep nothing of a stack that is destroyed",
       async () => {
@@ -210,6 +245,13 @@ describe.skipIf(reason !== undefined)(
       },
       minutes(3),
     );
+
+    /** The names of a stack's files that hold a secret, but for those that are for it. */
+    function tellingFiles({ folder }: TestStack): string[] {
+      const own = entries(folder).filter((entry) => !entry.folder);
+      const kept = filesWith(own, hosts.secrets).map((file) => path.basename(file));
+      return kept.filter((name) => !/^(credentials\.json|.*secret|.*token)$/.test(name));
+    }
 
     async function read(name: string): Promise<string> {
       const parts: Buffer[] = [];
