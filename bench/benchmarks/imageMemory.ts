@@ -16,19 +16,19 @@ export const imageMemory: Benchmark = {
     const stack = new BenchStack(`${bench.stack.name}-memory`, bench.config, bench.stop);
     await stack.mustBeNew();
     try {
-      return tablesOf(bench, await resultsOf(bench, stack));
+      return memoryTables(bench.photos[0], await resultsOf(bench, stack));
     } finally {
       await stack.destroy();
     }
   },
 };
 
-const sizesOf = ({ photos: [few] }: Bench) => [few, 10 * few];
+const sizesOf = (few: number) => [few, 10 * few];
 
 /** Every result, by `<engine>/<workload> <photos>`. */
 async function resultsOf(bench: Bench, stack: BenchStack) {
   const found = new Map<string, RunResult>();
-  for (const photos of sizesOf(bench)) {
+  for (const photos of sizesOf(bench.photos[0])) {
     // The oracle is on one thread and no contender.
     const oracleImages = Math.min(1_000, photos);
     const runs = { engines: engines.join(","), workloads: workloads.join(",") };
@@ -40,8 +40,14 @@ async function resultsOf(bench: Bench, stack: BenchStack) {
   return found;
 }
 
-function tablesOf(bench: Bench, found: ReadonlyMap<string, RunResult>): Table[] {
-  const [few, many] = sizesOf(bench);
+/**
+ * A table for each workload.
+ *
+ * @param photos the fewer ones
+ * @param found results by `<engine>/<workload> <photos>`
+ */
+export function memoryTables(photos: number, found: ReadonlyMap<string, RunResult>): Table[] {
+  const [few, many] = sizesOf(photos);
   return workloads.map((workload) => {
     const results = engines.map((engine) =>
       [few, many].map((photos) => found.get(`${engine}/${workload} ${photos}`)!),

@@ -30,7 +30,7 @@ export const twoHosts: Benchmark = {
       rayObjectStoreBytes: 512 * 2 ** 20,
     });
     try {
-      return tablesOf(bench, await resultsOf(bench, stack, hosts));
+      return hostTables(bench, await resultsOf(bench, stack, hosts));
     } finally {
       await stack.destroy();
       hosts.stop();
@@ -60,7 +60,15 @@ async function resultsOf(bench: Bench, stack: BenchStack, hosts: Hosts) {
   return found;
 }
 
-function tablesOf(bench: Bench, found: ReadonlyMap<string, readonly RunResult[]>): Table[] {
+/**
+ * A table for each workload.
+ *
+ * @param found results of all deployments by `<workload> <engine> <number of hosts>`
+ */
+export function hostTables(
+  bench: Pick<Bench, "rows" | "photos" | "note">,
+  found: ReadonlyMap<string, readonly RunResult[]>,
+): Table[] {
   bench.note(
     "Peak memory and CPU are of the processes on this machine alone: a driver's, or what submits " +
       "the job; what the hosts compute counts as others'. The store and the drivers share the hosts' two " +
