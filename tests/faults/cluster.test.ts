@@ -207,7 +207,7 @@ describe.skipIf(reason !== undefined)(
     );
 
     it.skipIf(withoutCli)(
-      `serve a stack that the Pulumi CLI deploys, and its state tells no secret${withoutCli}`,
+      "serve a stack that the Pulumi CLI deploys, and its state tells no secret" + withoutCli,
       async () => {
         const up = await byCli.start({
           ...data,
