@@ -90,7 +90,7 @@ function rayStart(options: Readonly<Record<string, string | number | true>>): st
     "log-color": "false",
   };
   return [
-    ...["ray", "start", "--block", "--disable-usage-stats"],
+    ...["python", "-m", "engine_comparison.ray_node", "start", "--block", "--disable-usage-stats"],
     ...Object.entries(all).map(([name, value]) =>
       value === true ? `--${name}` : `--${name}=${value}`,
     ),

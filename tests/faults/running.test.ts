@@ -8,6 +8,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { ports } from "../../infra/ports";
 import { readBack } from "../e2e/readBack";
 import { asFlags, eventually, freeOffset, small, TestStack, type Finished } from "../e2e/stack";
 import { redirectStore, StoreProxy, type Weather } from "./proxy";
@@ -169,7 +170,7 @@ describe(`a process is killed in mid-run (seed ${seed})`, () => {
     ["a Spark executor", "spark/taxi-report", /CoarseGrainedExecutorBackend/],
     ["a Spark worker", "spark/image-predictions", /deploy\.worker\.Worker/],
     ["a worker process of Ray", "ray/image-predictions", /^ray::MapBatches|^ray::Map/],
-    ["a worker process of Ray", "ray/taxi-report", /^ray::/],
+    ["a worker process of Ray", "ray/taxi-report", /^ray::(?!\w+Agent)/],
   ])(
     "%s: %s is right all the same",
     async (_, run, words) => {
@@ -180,6 +181,26 @@ describe(`a process is killed in mid-run (seed ${seed})`, () => {
       expect(await expectRightOrClear([run], done)).toEqual([]);
     },
     minutes(5),
+  );
+
+  it(
+    "an agent of Ray's, which takes its node along: the node comes back, and the next attempt is right",
+    async () => {
+      const run = "ray/taxi-report";
+      const [raylet] = processesOf(/\/raylet\/raylet /);
+      const done = await rerun([run], async () => {
+        await computing(run);
+        await kill(/^ray::DashboardAgent/);
+      });
+      await expectRightOrClear([run], done);
+      await eventually("another raylet answers", 180, async () => {
+        const health = `http://127.0.0.1:${ports(portOffset).ray.dashboardAgent}/api/local_raylet_healthz`;
+        const others = processesOf(/\/raylet\/raylet /).filter((pid) => pid !== raylet);
+        return others.length > 0 && ((await fetch(health).catch(() => null))?.ok ?? false);
+      });
+      expect(await expectRightOrClear([run], await rerun([run]))).toEqual([]);
+    },
+    minutes(8),
   );
 
   it.each(taxi)(

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,9 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
-def ray_head() -> Iterator[dict[str, Any]]:
-    """A Ray head of two CPUs, as the section `ray` of a spec."""
+@contextmanager
+def ray_node() -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    """A Ray head of two CPUs: its process, and the section `ray` of a spec."""
     folder = Path(tempfile.mkdtemp(prefix="ec", dir="/tmp"))  # sockets in it need a short path
     token = folder / "token"
     token.write_text(secrets.token_hex(16))
@@ -49,7 +49,7 @@ def ray_head() -> Iterator[dict[str, Any]]:
         "object-store-memory": 128 * 2**20,
         "temp-dir": folder / "ray",
     }
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+    command = [sys.executable, "-m", "engine_comparison.ray_node", "start", "--head", "--block"]
     command += [f"--{name}={value}" for name, value in options.items()]
     head = subprocess.Popen(
         [*command, "--disable-usage-stats"],
@@ -59,10 +59,17 @@ def ray_head() -> Iterator[dict[str, Any]]:
     )
     try:
         wait_for(port, head)
-        yield {"address": f"127.0.0.1:{port}", "tokenFile": str(token), "cpus": 2, "gpus": 0}
+        yield head, {"address": f"127.0.0.1:{port}", "tokenFile": str(token), "cpus": 2, "gpus": 0}
     finally:
         end(head)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def ray_head() -> Iterator[dict[str, Any]]:
+    """The section `ray` of a spec, with a head behind it."""
+    with ray_node() as (_, section):
+        yield section
 
 
 @pytest.fixture(scope="session")

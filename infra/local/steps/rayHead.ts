@@ -19,8 +19,7 @@ void runServiceStep<RayHeadSpec>({
     makeShortFolder(stack);
     fs.mkdirSync(rayFolder(stack), { recursive: true, mode: 0o700 });
     return {
-      // By the module: an entry script's first line has no room for a long or odd path.
-      argv: [pythonOf(stack), "-m", "ray.scripts.scripts", ...start(stack, spec)],
+      argv: [pythonOf(stack), "-m", "engine_comparison.ray_node", ...start(stack, spec)],
       env: {
         ...jobEnvironment(stack),
         ...rayAccess(stack),
@@ -39,8 +38,8 @@ void runServiceStep<RayHeadSpec>({
       stopSignal: "KILL",
       stopSeconds: 5,
       startSeconds: 300,
-      // It looks once a second whether all of its processes live, and ends if not.
-      settleSeconds: 1.5,
+      // It looks once a second whether all of its processes live, and ends a second later if not.
+      settleSeconds: 2.5,
       healthy: async () =>
         (await get(`http://127.0.0.1:${spec.ports.dashboard}/api/gcs_healthz`)) !== undefined &&
         (await get(`http://127.0.0.1:${spec.ports.dashboardAgent}/api/local_raylet_healthz`)) !==
