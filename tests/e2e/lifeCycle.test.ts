@@ -315,7 +315,8 @@ describe.each([
       });
       // Not promised of a CLI that was killed: that its plugins end by themselves.
       for (const pid of stack.processes()) {
-        if (readOr(`/proc/${pid}/cmdline`).includes("pulumi-resource-command")) process.kill(pid);
+        const command = readOr(`/proc/${pid}/cmdline`);
+        if (/pulumi-(resource-command|language-nodejs)/.test(command)) process.kill(pid);
       }
       const up = await stack.start({ fareAbove: 35 });
       expect(up.code, up.stdout + up.stderr).toBe(0);
