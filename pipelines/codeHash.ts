@@ -50,15 +50,16 @@ export function datasetCode(source: string, dataset: string, all: readonly strin
 }
 
 /**
- * What every run shares: all of the package but the files of single engines and workloads, and but
- * the makers of datasets, whose products are an input of their own.
+ * What every run shares: all of the package but the files of single engines and workloads, but the
+ * makers of datasets, whose products are an input of their own, and but what starts a service.
  */
 export function coreCode(engines: readonly Named[], workloads: readonly Named[]): string {
-  const single = new Set([
+  const apart = new Set([
     ...engines.map(({ name }) => engineFile(name)),
     ...workloads.map(({ name }) => workloadFile(name)),
+    "ray_node.py",
   ]);
-  const shared = (file: string) => !single.has(file) && !file.startsWith("datasets/");
+  const shared = (file: string) => !apart.has(file) && !file.startsWith("datasets/");
   return hashFiles(pythonFiles("").filter(shared));
 }
 
