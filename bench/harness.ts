@@ -14,13 +14,18 @@ export interface Contender {
 }
 
 /** A sample as `engine_comparison.samples` has it. */
-export interface Sample {
+export interface Sample extends Try {
   readonly kind: "first" | "hot";
+  readonly disturbed: boolean;
+  /** All tries of one that was disturbed. */
+  readonly tries?: readonly Try[];
+}
+
+/** One execution: seconds, and CPU seconds of the contender with its services and of all others. */
+export interface Try {
   readonly totalSeconds: number;
   readonly cpuSeconds: number;
   readonly othersCpuSeconds: number;
-  readonly disturbed: boolean;
-  readonly tries?: readonly object[];
 }
 
 export interface Measured {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { memoryTables } from "../../../bench/benchmarks/imageMemory";
 import { hostTables } from "../../../bench/benchmarks/twoHosts";
+import type { Sample } from "../../../bench/harness";
 import type { RunResult } from "../../../pipelines/result";
 import { contender, outcome } from "./outcome";
 
@@ -73,7 +74,23 @@ describe("two-hosts' tables", () => {
     expect(cells(body, "ray, one host")[head.indexOf("times")]).toBe("");
   });
 
+  it("take each try for a sample, with the CPU of driver and hosts", () => {
+    const tried = new Map(found);
+    const one = result("ray/taxi-report", [9, 4]);
+    const [first, hot] = one.samples as unknown as Sample[];
+    const tries = [4, 6, 8].map((totalSeconds) => {
+      return { totalSeconds, cpuSeconds: 0.5, othersCpuSeconds: totalSeconds };
+    });
+    const samples = [first, { ...hot, ...tries[0], disturbed: true, tries }];
+    const disturbed = { ...one, samples: samples.map((sample) => ({ ...sample })) };
+    tried.set("taxi-report ray 1", [disturbed, disturbed]);
+    const [{ rows }] = hostTables(bench, tried);
+    const row = cells(rows, "ray, one host");
+    const named = Object.fromEntries(rows[0].map((name, at) => [name, row[at]]));
+    expect(named).toMatchObject({ median: "6.00", CPU: "6.50", disturbed: "0 of 6" });
+  });
+
   it("say of which processes memory and CPU are", () => {
-    expect(notes.join()).toContain("are of the processes on this machine alone");
+    expect(notes.join()).toContain("peak memory is the driver's alone");
   });
 });
