@@ -11,6 +11,7 @@ import type { Project } from "./project";
 import { findCli } from "./pulumiCli";
 import { PulumiEvents } from "./pulumiEvents";
 import { hasPending, inUse, stackLocks } from "./pulumiLock";
+import { endLeftPlugins } from "./pulumiPlugins";
 import { writeProjectFolder } from "./pulumiProject";
 import type { Outcome, PreviewOutcome, Runner, Standing, Watch } from "./runner";
 
@@ -72,6 +73,7 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
       }),
     );
     const ok = result !== undefined;
+    if (!ok) endLeftPlugins(name); // it may have been killed
     if (!ok && events.errors.length === 0) events.errors.push(lastWords(told));
     const { changes, errors, steps } = events;
     const { outputs = {} }: { outputs?: OutputMap } = result ?? {};
@@ -128,6 +130,7 @@ function environment({ stack, passphrase, backend }: PulumiRunnerArgs): Record<s
 async function recover(project: string, name: string, stack: Stack): Promise<void> {
   const { living, dead } = stackLocks(project, name);
   if (living) throw inUse(name, living);
+  endLeftPlugins(name);
   for (const { pid, file } of dead) {
     console.error(`removing the lock of a Pulumi CLI that was killed (process ${pid})`);
     fs.rmSync(file, { force: true });

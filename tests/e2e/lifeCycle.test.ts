@@ -313,11 +313,6 @@ describe.each([
         const commands = stack.processes().map((pid) => readOr(`/proc/${pid}/cmdline`));
         return !commands.some((command) => command.includes("engine_comparison.job"));
       });
-      // Not promised of a CLI that was killed: that its plugins end by themselves.
-      for (const pid of stack.processes()) {
-        const command = readOr(`/proc/${pid}/cmdline`);
-        if (/pulumi-(resource-command|language-nodejs)/.test(command)) process.kill(pid);
-      }
       const up = await stack.start({ fareAbove: 35 });
       expect(up.code, up.stdout + up.stderr).toBe(0);
       const outputs = await stack.outputs<Outputs>();

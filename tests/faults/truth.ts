@@ -20,7 +20,7 @@ const read = (pid: number, file: "cmdline" | "environ") => {
   }
 };
 
-/** The Pulumi CLI's plugins: they outlive a CLI that was killed (docs/promises.md). */
+/** The Pulumi CLI's plugins: the next command ends those of a CLI that was killed (docs/promises.md). */
 export function plugins(stack: TestStack): number[] {
   const plugin = /pulumi-(resource-command|language-nodejs)/;
   return stack.processes().filter((pid) => plugin.test(read(pid, "cmdline")));
@@ -79,6 +79,7 @@ export async function expectTruth(
     .filter((name) => /(^lock|\.new|\.progress\.json|^stopping|^scratch\/.+)$/.test(name));
   expect(left).toEqual([]);
   expect(strays(stack)).toEqual([]);
+  expect(plugins(stack)).toEqual([]);
 }
 
 /** Holds that a destroy has left history, settings and passphrase, and nothing else. */
