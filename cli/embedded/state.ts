@@ -120,7 +120,7 @@ export function writeState(stackFolder: string, state: State, passphrase: Passph
 function writeDurably(file: string, text: string): void {
   const handle = fs.openSync(file, "w", 0o600);
   try {
-    fs.writeSync(handle, text);
+    fs.writeFileSync(handle, text); // all of it or an error: writeSync may write a part and be content
     fs.fsyncSync(handle);
   } finally {
     fs.closeSync(handle);

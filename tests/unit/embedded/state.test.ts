@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
@@ -12,6 +13,7 @@ import {
   type StepEvent,
 } from "../../../cli/embedded";
 import type { Deployment } from "../../../cli/embedded/types";
+import { checkout } from "../../../infra/folders";
 import { UserError } from "../../../infra/userError";
 import { Passphrase } from "../../../cli/embedded/secrets";
 import {
@@ -120,6 +122,37 @@ describe("the state on disk", () => {
     writeState(folder, state("two"), passphrase);
     expect(fs.readFileSync(backupPath(folder), "utf8")).toBe(first);
     expect(fs.readdirSync(folder).sort()).toEqual(["state.json", "state.json.bak"]);
+  });
+
+  it("stays as it was, with its backup, when there is room for a part of the new one only", () => {
+    for (const word of ["one", "two"]) writeState(folder, state(word), passphrase);
+    const before = [statePath(folder), backupPath(folder)].map((file) => fs.readFileSync(file));
+    // To write up to a limit and then fail is what a full disk does, too.
+    const script = `
+      const { writeState } = require("./cli/embedded/state");
+      const resources = [{ urn: "u", type: "t", custom: false, outputs: { a: "x".repeat(2e6) } }];
+      try { writeState(${JSON.stringify(folder)}, { resources, pending: [] }, { salt: "" }); }
+      catch ({ code }) { console.log(code); }`;
+    const { stdout, stderr } = spawnSync(
+      "/bin/sh",
+      [
+        "-c",
+        'ulimit -f 1000; exec "$@"',
+        "sh",
+        process.execPath,
+        "--require",
+        "tsx/cjs",
+        "-e",
+        script,
+      ],
+      { cwd: checkout, encoding: "utf8" },
+    );
+    expect(stdout, stderr).toBe("EFBIG\n");
+    expect([statePath(folder), backupPath(folder)].map((file) => fs.readFileSync(file))).toEqual(
+      before,
+    );
+    writeState(folder, state("three"), passphrase);
+    expect(fs.readFileSync(backupPath(folder))).toEqual(before[0]);
   });
 
   it("is none for a new stack", () => {
