@@ -54,11 +54,16 @@ export function writeProgress(
   else write(file(stack, run, "progress"), { ...progress, since: new Date().toISOString() });
 }
 
-/** Appends a result to the stack's history, which destroy keeps. */
+/**
+ * Appends a result to the stack's history, which destroy keeps; on a line of its own, also where the one
+ * before was cut short by a full disk or a crash.
+ */
 export function appendHistory(stack: string, result: unknown): void {
   const name = path.join(stackFolder(stack), "history", "results.jsonl");
   fs.mkdirSync(path.dirname(name), { recursive: true, mode: 0o700 });
-  fs.appendFileSync(name, JSON.stringify(result) + "\n");
+  const past = fs.existsSync(name) ? fs.readFileSync(name, "utf8") : "";
+  const begin = past === "" || past.endsWith("\n") ? "" : "\n";
+  fs.appendFileSync(name, `${begin}${JSON.stringify(result)}\n`);
 }
 
 /**

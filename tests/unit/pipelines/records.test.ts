@@ -3,6 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { appendHistory, readRecord, settleRecord, writeRecord } from "../../../pipelines/records";
+import { historyFile } from "../../../report/history";
 import { summarise, type RunFailure, type RunResult } from "../../../pipelines/result";
 
 const stack = "s";
@@ -47,6 +48,15 @@ afterEach(() => {
 
 it("a result's median is that of its hot samples", () => {
   expect(summarise(result)).toMatchObject({ medianSeconds: 3, samples: [9, 2, 4] });
+});
+
+it("a result is kept although the line before it was cut short", () => {
+  const history = historyFile(stack);
+  appendHistory(stack, result);
+  fs.truncateSync(history, 40);
+  for (const key of ["forty", "fifty"]) appendHistory(stack, { ...result, key });
+  const keys = fs.readFileSync(history, "utf8").match(/^\{.*"key":"\w+".*\}$/gm);
+  expect(keys?.map((line) => (JSON.parse(line) as RunResult).key)).toEqual(["forty", "fifty"]);
 });
 
 it("a failure gives way to the standing result once an up without it has succeeded", () => {
