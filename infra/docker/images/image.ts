@@ -54,6 +54,8 @@ export class Image extends pulumi.ComponentResource {
         provider: ground.provider,
         dependsOn: ground.sweeper,
         deletedWith: ground.sweeper,
+        // The provider's own limit of 20 minutes is too little for MinIO's source on two slow cores.
+        customTimeouts: { create: "2h" },
         hooks: { onError: [tellLog(name, log)] },
       },
     );
