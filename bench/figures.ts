@@ -12,6 +12,8 @@ export interface Figures {
   readonly against?: { readonly name: string; readonly ratio: Ratio };
   readonly perSecond?: number;
   readonly cpuSeconds: number;
+  /** CPU by the time it took: the median. */
+  readonly coresAtWork: number;
   readonly peakMemoryBytes: number;
   readonly hot: number;
   readonly disturbed: number;
@@ -77,6 +79,7 @@ export function figuresOf({ contenders, work }: Outcome): Figures[] {
       }),
       ...(work && { perSecond: work.amount / interval.value }),
       cpuSeconds: median(samples.map(({ cpuSeconds }) => cpuSeconds)),
+      coresAtWork: median(samples.map(({ cpuSeconds, totalSeconds }) => cpuSeconds / totalSeconds)),
       peakMemoryBytes: one.peakMemoryBytes,
       hot: samples.length,
       disturbed: samples.filter(({ disturbed }) => disturbed).length,

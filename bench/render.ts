@@ -16,14 +16,35 @@ export interface Table {
   readonly data: unknown;
 }
 
-export function tableOf(outcome: Outcome): Table {
+/** A table's last column. */
+export interface Column {
+  readonly head: string;
+  readonly cell: (figures: Figures) => string;
+  /** How it is meant, in a sentence. */
+  readonly legend: string;
+}
+
+const disturbed: Column = {
+  head: "disturbed",
+  cell: (row) => `${row.disturbed} of ${row.hot}`,
+  legend: "disturbed: others took more than a tenth of the cores in all tries.",
+};
+
+export function tableOf(outcome: Outcome, last: Column = disturbed): Table {
   const { title, host, contenders } = outcome;
   const versions = Object.fromEntries(contenders.flatMap((one) => Object.entries(one.versions)));
   const data = { ...outcome, figures: figuresOf(outcome) };
-  return { title, rows: rowsOf(outcome), legend: legendOf(outcome), host, versions, data };
+  return {
+    title,
+    rows: rowsOf(outcome, last),
+    legend: legendOf(outcome, last),
+    host,
+    versions,
+    data,
+  };
 }
 
-function rowsOf({ work, ...outcome }: Outcome): string[][] {
+function rowsOf({ work, ...outcome }: Outcome, last: Column): string[][] {
   return [
     [
       "",
@@ -34,7 +55,7 @@ function rowsOf({ work, ...outcome }: Outcome): string[][] {
       ...(work ? [`${work.unit}/s`, "share of"] : ["times"]),
       "CPU",
       "peak memory",
-      "disturbed",
+      last.head,
     ],
     ...figuresOf({ work, ...outcome }).map((row) => [
       row.name,
@@ -47,7 +68,7 @@ function rowsOf({ work, ...outcome }: Outcome): string[][] {
         : [number(row.perSecond), compared(row, percent, share)]),
       number(row.cpuSeconds),
       bytes(row.peakMemoryBytes),
-      `${row.disturbed} of ${row.hot}`,
+      last.cell(row),
     ]),
   ];
 }
@@ -73,13 +94,13 @@ function between({ low, high }: { low: number; high: number }): string {
 }
 
 /** How a table's figures are meant, in a sentence. */
-function legendOf(outcome: Outcome): string {
+function legendOf(outcome: Outcome, last: Column): string {
   const [first] = figuresOf(outcome);
   return (
     `Seconds; ${first.hot} hot samples each, the interval covers the median with ` +
     `${percent(first.median.confidence)}; ` +
     `${outcome.work ? "share of: the other's median by this one" : "times: median by the other's"}, ` +
     "bootstrapped with 95 % (the extremes where there are fewer than 5); CPU: the median's seconds; " +
-    "disturbed: others took more than a tenth of the cores in all tries."
+    last.legend
   );
 }
