@@ -296,6 +296,12 @@ describe("stack dev", () => {
     expect((build as { label: unknown }).label).toEqual({ "engine-comparison.stack": "dev" });
   });
 
+  it("gives images more than the provider's 20 minutes to be built", () => {
+    for (const name of ["image-engine", "image-minio"]) {
+      expect(dev.of("docker:index/remoteImage:RemoteImage", name).createTimeout).toBe("2h");
+    }
+  });
+
   it("keeps everything inside components, under the target's own provider", () => {
     for (const { type, name, parent } of dev.all) {
       if (type.startsWith("docker:") || type.startsWith("command:")) {

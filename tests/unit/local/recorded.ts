@@ -9,6 +9,8 @@ export interface Recorded {
   readonly dependencies: readonly string[];
   readonly deletedWith: string;
   readonly protect: boolean;
+  /** How long its creation may take; empty: what the provider has. */
+  readonly createTimeout: string;
   /** Of the provider. */
   readonly version: string;
   readonly inputs: Inputs;
@@ -31,6 +33,7 @@ interface Request {
   getDependenciesList(): string[];
   getDeletedwith(): string;
   getProtect(): boolean;
+  getCustomtimeouts(): { getCreate(): string } | undefined;
   getVersion(): string;
   getObject(): { toJavaScript(): unknown };
 }
@@ -95,6 +98,7 @@ function recorded(request: Request, response: Response): Recorded {
     dependencies: [...request.getDependenciesList()].sort(),
     deletedWith: request.getDeletedwith(),
     protect: request.getProtect(),
+    createTimeout: request.getCustomtimeouts()?.getCreate() ?? "",
     version: request.getVersion(),
     inputs: request.getObject().toJavaScript() as Inputs,
   };
