@@ -36,24 +36,38 @@ export function step(
   opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
   const verb = (name: string) => `exec node --require tsx/cjs ${args.script} ${name}`;
-  return new command.local.Command(
-    name,
-    {
-      create: verb("create"),
-      update: verb("update"),
-      ...(args.triggers ? { triggers: [args.triggers] } : {}),
-      ...((args.deletes ?? !args.triggers) ? { delete: verb("delete") } : {}),
-      environment: {
-        ENGINE_COMPARISON_STACK: pulumi.getStack(),
-        STEP: name,
-        SPEC: pulumi.output(args.spec).apply(canonicalJson),
-      },
-      ...(args.stdin === undefined ? {} : { stdin: args.stdin }),
-      addPreviousOutputInEnv: false,
-      logging: command.local.Logging.None,
+  const inputs: command.local.CommandArgs = {
+    create: verb("create"),
+    update: verb("update"),
+    ...(args.triggers ? { triggers: [args.triggers] } : {}),
+    ...((args.deletes ?? !args.triggers) ? { delete: verb("delete") } : {}),
+    environment: {
+      ENGINE_COMPARISON_STACK: pulumi.getStack(),
+      STEP: name,
+      SPEC: pulumi.output(args.spec).apply(canonicalJson),
     },
-    opts,
-  );
+    ...(args.stdin === undefined ? {} : { stdin: args.stdin }),
+    addPreviousOutputInEnv: false,
+    logging: command.local.Logging.None,
+  };
+  return withoutTraces(() => new command.local.Command(name, inputs, opts));
+}
+
+/**
+ * Makes a resource without the stack traces that the SDK takes of its promises, four for each
+ * property: they are for PULUMI_DEBUG_PROMISE_LEAKS alone, and looking all their frames up in source
+ * maps is an eighth of a deployment with nothing to do. For the resource's own position the SDK sets
+ * the limit itself.
+ */
+function withoutTraces<T>(make: () => T): T {
+  if (process.env.PULUMI_DEBUG_PROMISE_LEAKS) return make();
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /** What a step printed: the one JSON line on its stdout. */
