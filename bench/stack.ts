@@ -92,7 +92,10 @@ export class BenchStack {
     const code = await new Promise<number | null>((resolve, reject) => {
       const child = spawn(process.execPath, argv, { cwd: checkout, stdio: ["ignore", 2, 2] });
       child.once("error", reject).once("exit", resolve);
-      if (verb === "start") this.stop.addEventListener("abort", () => child.kill("SIGINT"));
+      if (verb !== "start") return;
+      const interrupt = () => child.kill("SIGINT");
+      if (this.stop.aborted) interrupt();
+      else this.stop.addEventListener("abort", interrupt);
     });
     if (code === 0) return;
     throw new UserError(

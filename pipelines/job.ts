@@ -61,7 +61,10 @@ export async function runJob(
     }) + "\n",
   );
   leader.stderr.pipe(log, { end: false });
-  args.stop?.addEventListener("abort", () => leader.stdin.end());
+  const stop = () => leader.stdin.end();
+  // A signal that was aborted before has no event any more.
+  if (args.stop?.aborted) stop();
+  else args.stop?.addEventListener("abort", stop);
 
   const ended = new Promise<string>((resolve, reject) => {
     leader.on("error", reject);

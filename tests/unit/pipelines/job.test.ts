@@ -29,7 +29,12 @@ function executor(script: string): Executor {
   };
 }
 
-function job(script: string, onPhase?: (phase: string) => void, onMeasure?: () => object) {
+function job(
+  script: string,
+  onPhase?: (phase: string) => void,
+  onMeasure?: () => object,
+  stop?: AbortSignal,
+) {
   const log = path.join(folder, `${Math.random()}.log`);
   const args = {
     module: "m",
@@ -39,6 +44,7 @@ function job(script: string, onPhase?: (phase: string) => void, onMeasure?: () =
     log,
     onPhase,
     onMeasure,
+    stop,
   };
   return { log, done: runJob(executor(script), args) };
 }
@@ -91,6 +97,14 @@ describe("a job", () => {
     [`echo '{"event":"result"}'; exit 3`, "ended with 3 and no result"],
   ])("that does `%s` fails and says so", async (script, told) => {
     await expect(job(script).done).rejects.toThrow(told);
+  });
+
+  it.each([
+    ["before it began", () => AbortSignal.abort()],
+    ["while it runs", () => AbortSignal.timeout(200)],
+  ])("that is asked to stop %s is ended", async (_when, stop) => {
+    const { done } = job("cat > /dev/null; exit 130", undefined, undefined, stop());
+    await expect(done).rejects.toThrow("ended with 130 and no result");
   });
 
   it("loses its leader's stdin when this process goes, and not before", async () => {
