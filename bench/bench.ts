@@ -46,6 +46,7 @@ async function runBench(args: Arguments): Promise<number> {
   await stack.mustBeNew();
   const sections: Section[] = [];
   const failures: string[] = [];
+  const code = codeVersion(); // of before the tables are written, which changes a file
   try {
     const deployed = deployer(stack, chosen, options);
     for (const each of chosen) {
@@ -55,7 +56,7 @@ async function runBench(args: Arguments): Promise<number> {
         const section = await sectionOf(each, { ...options, stack, deployed, stop });
         sections.push(section);
         show(section, args.flag("json") ? console.error : console.log);
-        writeDown(section);
+        writeDown(section, code);
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         failures.push(`${each.name}: ${error.message}`);
@@ -65,7 +66,7 @@ async function runBench(args: Arguments): Promise<number> {
   } finally {
     await stack.destroy();
   }
-  if (args.flag("json")) console.log(JSON.stringify(everything(sections), undefined, 2));
+  if (args.flag("json")) console.log(JSON.stringify(everything(sections, code), undefined, 2));
   for (const failure of stop.aborted ? ["interrupted"] : failures) console.error(failure);
   return failures.length === 0 ? 0 : 1;
 }
@@ -155,21 +156,20 @@ function show({ tables, notes }: Section, say: (line: string) => void): void {
   for (const note of notes) say(note);
 }
 
+type CodeVersion = ReturnType<typeof codeVersion>;
+
 /** Puts a section into the document. */
-function writeDown(section: Section): void {
+function writeDown(section: Section, code: CodeVersion): void {
   const page = fs.readFileSync(documentFile, "utf8");
-  fs.writeFileSync(
-    documentFile,
-    withSection(page, section, { command: command(), ...codeVersion() }),
-  );
+  fs.writeFileSync(documentFile, withSection(page, section, { command: command(), ...code }));
 }
 
 /** All that was measured, for a script. */
-function everything(sections: readonly Section[]) {
+function everything(sections: readonly Section[], code: CodeVersion) {
   const benchmarks = sections.map(({ tables, ...section }) => {
     return { ...section, tables: tables.map(({ data }) => data) };
   });
-  return { command: command(), code: codeVersion(), benchmarks };
+  return { command: command(), code, benchmarks };
 }
 
 function command(): string {
