@@ -3,6 +3,7 @@ import { machine } from "./infra/machine";
 import { checkStack, claimStack } from "./infra/ownership";
 import { preparePlatform } from "./infra/platform";
 import { parseSettings } from "./infra/parseSettings";
+import { endLeftPlugins } from "./infra/pulumiPlugins";
 import { Buckets } from "./infra/storage/buckets";
 import { UserError } from "./infra/userError";
 import { bucketPrefixes } from "./pipelines/bucketPrefixes";
@@ -20,7 +21,10 @@ async function program() {
   const prepared = await preparePlatform(asked, stack);
   const { settings } = prepared;
   const existing = await lookAtExisting(settings, chosen);
-  if (!pulumi.runtime.isDryRun()) claimStack(stack, settings.target);
+  if (!pulumi.runtime.isDryRun()) {
+    claimStack(stack, settings.target);
+    endLeftPlugins();
+  }
 
   const platform = prepared.declare();
   const { objectStore } = platform;

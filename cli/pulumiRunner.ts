@@ -3,6 +3,7 @@ import * as path from "node:path";
 import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation";
 import { stackFolder } from "../infra/folders";
 import { runnerVariable, stackBackendUrl } from "../infra/ownership";
+import { endLeftPlugins } from "../infra/pulumiPlugins";
 import { UserError } from "../infra/userError";
 import type { Configuration } from "./config";
 import type { StackPassphrase } from "./passphrase";
@@ -11,7 +12,6 @@ import type { Project } from "./project";
 import { findCli } from "./pulumiCli";
 import { PulumiEvents } from "./pulumiEvents";
 import { hasPending, inUse, stackLocks } from "./pulumiLock";
-import { endLeftPlugins } from "./pulumiPlugins";
 import { writeProjectFolder } from "./pulumiProject";
 import type { Outcome, PreviewOutcome, Runner, Standing, Watch } from "./runner";
 
@@ -73,7 +73,7 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
       }),
     );
     const ok = result !== undefined;
-    if (!ok) endLeftPlugins(name); // it may have been killed
+    if (!ok) endLeftPlugins(); // it may have been killed
     if (!ok && events.errors.length === 0) events.errors.push(lastWords(told));
     const { changes, errors, steps } = events;
     const { outputs = {} }: { outputs?: OutputMap } = result ?? {};
@@ -130,7 +130,7 @@ function environment({ stack, passphrase, backend }: PulumiRunnerArgs): Record<s
 async function recover(project: string, name: string, stack: Stack): Promise<void> {
   const { living, dead } = stackLocks(project, name);
   if (living) throw inUse(name, living);
-  endLeftPlugins(name);
+  endLeftPlugins();
   for (const { pid, file } of dead) {
     console.error(`removing the lock of a Pulumi CLI that was killed (process ${pid})`);
     fs.rmSync(file, { force: true });

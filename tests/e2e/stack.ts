@@ -25,6 +25,12 @@ export interface Finished {
   readonly stderr: string;
 }
 
+/** A command at work. */
+export interface Begun {
+  readonly child: ChildProcess;
+  readonly finished: Promise<Finished>;
+}
+
 /** One step of a preview as `npm run preview -- --json` tells it. */
 export interface PreviewStep {
   readonly op: string;
@@ -70,12 +76,18 @@ export class TestStack {
   }
 
   /** As run, for who wants to do something to it: its process group is its own, as in a terminal. */
-  begin(verb: string, ...args: string[]): { child: ChildProcess; finished: Promise<Finished> } {
-    const child = spawn(process.execPath, ["cli/main.mjs", verb, "--stack", this.name, ...args], {
-      cwd: this.checkout,
-      env: { ...process.env, ...this.environment, ENGINE_COMPARISON_HOME: this.home },
-      stdio: ["ignore", "pipe", "pipe"],
-      detached: true,
+  begin(verb: string, ...args: string[]): Begun {
+    const command = ["cli/main.mjs", verb, "--stack", this.name, ...args];
+    return this.spawn(process.execPath, command, this.checkout);
+  }
+
+  protected env(): NodeJS.ProcessEnv {
+    return { ...process.env, ...this.environment, ENGINE_COMPARISON_HOME: this.home };
+  }
+
+  protected spawn(program: string, args: readonly string[], cwd: string): Begun {
+    const child = spawn(program, args, {
+      ...{ cwd, env: this.env(), stdio: ["ignore", "pipe", "pipe"], detached: true },
     });
     const finished = new Promise<Finished>((resolve, reject) => {
       let [stdout, stderr] = ["", ""];
@@ -87,8 +99,15 @@ export class TestStack {
     return { child, finished };
   }
 
+  beginStart(config: Record<string, string | number> = {}): Begun {
+    return this.begin("start", "--runner", this.runner, ...asFlags(config));
+  }
+
+  /** What a user does about a command that was killed, before the next one. */
+  async recover(): Promise<void> {}
+
   start(config: Record<string, string | number> = {}): Promise<Finished> {
-    return this.run("start", "--runner", this.runner, ...asFlags(config));
+    return this.beginStart(config).finished;
   }
 
   /** The steps that an up would take, without those that change nothing. */

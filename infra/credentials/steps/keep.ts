@@ -4,6 +4,7 @@ import { text } from "node:stream/consumers";
 import { canonicalJson } from "../../canonical";
 import { stackFolder } from "../../folders";
 import { forgetOwner } from "../../ownership";
+import { endLeftPlugins } from "../../pulumiPlugins";
 import { runStep, type StepContext } from "../../runStep";
 import { readStanding } from "../../standing";
 import { UserError } from "../../userError";
@@ -27,6 +28,7 @@ void runStep<unknown>({
   /** Goes last of all that needs a stack to stand, so the stack's name is free again. */
   async delete({ stack }) {
     for (const file of Object.values(credentialFiles(stack))) fs.rmSync(file, { force: true });
+    endLeftPlugins();
     forgetOwner(stack);
   },
 });
