@@ -160,7 +160,16 @@ function write(stack: string, owner: Owner): string {
   return temporary;
 }
 
-/** When nothing of the stack is left: its name is free again. */
-export function forgetOwner(stack: string): void {
+/** What describes things that stood, and would mislead a new stack of this name. */
+const traces = ["records", "standing", "logs", "report"];
+
+/**
+ * When nothing of the stack stands any more: its name is free again. Results are in the history;
+ * the settings and their passphrase stay, as with any `pulumi destroy`.
+ */
+export function forgetStack(stack: string): void {
+  for (const name of traces) {
+    fs.rmSync(path.join(stackFolder(stack), name), { recursive: true, force: true });
+  }
   fs.rmSync(ownerFile(stack), { force: true });
 }

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../../infra/folders";
-import { forgetOwner } from "../../infra/ownership";
+import { forgetStack } from "../../infra/ownership";
 import { follow } from "../follow";
 import { changesLine, reasonLines } from "../lines";
 import { openAsItIs } from "../session";
@@ -25,19 +25,11 @@ export const destroy: Verb = {
       console.log("failed: something of the stack still stands; npm run destroy goes on with it");
       return 1;
     }
-    forgetOwner(stack);
-    sweep(stackFolder(stack));
+    forgetStack(stack);
+    for (const name of ["state.json", "state.json.bak"]) {
+      fs.rmSync(path.join(stackFolder(stack), name), { force: true });
+    }
     console.log(`destroyed; results history and settings are kept in ${stackFolder(stack)}`);
     return 0;
   },
 };
-
-/**
- * What describes things that stood, and would mislead a new stack of this name. Results are in the
- * history; the settings, their passphrase and the CLI's own history stay, as with `pulumi destroy`.
- */
-const traces = ["records", "standing", "logs", "report", "state.json", "state.json.bak"];
-
-function sweep(folder: string): void {
-  for (const name of traces) fs.rmSync(path.join(folder, name), { recursive: true, force: true });
-}

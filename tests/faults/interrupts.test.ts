@@ -109,10 +109,9 @@ describe.each(cases)(
         : new TestStack(runner, portOffset, environment);
     const settings = { taxiRows: 20_000, photos: 24, fareAbove: 20, ...rest.settings, portOffset };
     // With the Pulumi CLI every other interrupt meets `pulumi up` (or destroy) and not who called it.
+    let next = Math.floor(random() * ways.length);
     const wayOf = (n: number): Way =>
-      runner === "pulumi" && n % 2 === 0
-        ? "kill -9 of pulumi"
-        : ways[Math.floor(random() * ways.length)];
+      runner === "pulumi" && n % 2 === 0 ? "kill -9 of pulumi" : ways[next++ % ways.length];
     const interrupts = moments
       .map((moment, n) => ({ moment, way: wayOf(n), place: random() }))
       .sort((a, b) => a.place - b.place)

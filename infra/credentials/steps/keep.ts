@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { text } from "node:stream/consumers";
 import { canonicalJson } from "../../canonical";
 import { stackFolder } from "../../folders";
-import { forgetOwner } from "../../ownership";
+import { forgetStack } from "../../ownership";
 import { endLeftPlugins } from "../../pulumiPlugins";
 import { runStep, type StepContext } from "../../runStep";
 import { readStanding } from "../../standing";
@@ -29,7 +29,7 @@ void runStep<unknown>({
   async delete({ stack }) {
     for (const file of Object.values(credentialFiles(stack))) fs.rmSync(file, { force: true });
     endLeftPlugins();
-    forgetOwner(stack);
+    forgetStack(stack);
   },
 });
 

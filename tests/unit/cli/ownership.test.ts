@@ -5,7 +5,7 @@ import { checkout } from "../../../infra/folders";
 import {
   checkStack,
   claimStack,
-  forgetOwner,
+  forgetStack,
   readOwner,
   stackBackendUrl,
   type Owner,
@@ -44,9 +44,13 @@ describe("the program", () => {
   it("goes on with its own stack, and frees the name in the end", () => {
     claimStack("local", "local");
     claimStack("local", "local");
-    forgetOwner("local");
-    forgetOwner("local");
+    for (const name of ["records", "standing", "logs", "report", "history"]) {
+      fs.mkdirSync(path.join(home(), "local", name));
+    }
+    forgetStack("local");
+    forgetStack("local");
     expect(readOwner("local")).toBeUndefined();
+    expect(fs.readdirSync(path.join(home(), "local"))).toEqual(["history"]);
   });
 
   it.each([checkStack, claimStack])("refuses the stack of another checkout (%o)", (refuse) => {
