@@ -14,15 +14,13 @@ const plugin = /^pulumi-(resource|language)/;
  * pkg/resource/provider/main.go of pulumi/pulumi cancels a context that nobody waits for), and idles
  * on for ever.
  *
+ * @param folder the checkout
  * @returns how many were ended
  */
 export function endLeftPlugins(folder = checkout): number {
   const here = fs.realpathSync(folder);
-  const table = ownProcesses();
-  const engines = new Set(table.filter(({ name }) => name === "pulumi").map(({ pid }) => pid));
-  const left = table.filter(
-    ({ pid, parent, name }) =>
-      plugin.test(name) && !engines.has(parent) && startedIn(pid) === here && !hasEngine(pid),
+  const left = ownProcesses().filter(
+    ({ pid, name }) => plugin.test(name) && startedIn(pid) === here && !hasEngine(pid),
   );
   for (const { pid } of left) {
     try {

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { shortHash } from "../../infra/canonical";
 import { executorOf } from "../../infra/executorOf";
-import { cacheFolder, checkout, datasetFolder, homeFolder } from "../../infra/folders";
+import { cacheFolder, datasetFolder, homeFolder } from "../../infra/folders";
 import { ensureEntry } from "../../infra/local/caches";
 import { runGo } from "../../infra/local/goBuild";
 import { BuildLog } from "../../infra/local/processes/builds";
@@ -69,7 +69,6 @@ async function uploaders(
     argv: [process.execPath, "--require", "tsx/cjs", "infra/storage/steps/upload.ts", "create"],
     environment: {
       ...folders(),
-      NODE_COMPILE_CACHE: path.join(checkout, "node_modules", ".cache", "compiled"), // as cli/main.mjs
       ENGINE_COMPARISON_STACK: stack.name,
       STEP: "bench",
       SPEC: JSON.stringify({ dataset: "bench", version, bucket, owns: [`${prefix}/`] }),

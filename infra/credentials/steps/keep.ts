@@ -25,7 +25,7 @@ void runStep<unknown>({
     const given = JSON.parse((await text(process.stdin)) || "{}") as Given;
     return { generations: keep(context, checkLines(given)) };
   },
-  /** Goes last of all that needs a stack to stand, so the stack's name is free again. */
+  /** Goes last of all that needs a stack to stand, so the stack's name is free again. The program is not run by a destroy. */
   async delete({ stack }) {
     for (const file of Object.values(credentialFiles(stack))) fs.rmSync(file, { force: true });
     endLeftPlugins();
