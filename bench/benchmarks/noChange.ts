@@ -9,7 +9,7 @@ import { isCliOnPath } from "../../cli/pulumiCli";
 import { stackFolder } from "../../infra/folders";
 import { stackBackendUrl } from "../../infra/ownership";
 import type { Contender } from "../harness";
-import type { Table } from "../render";
+import { withNode } from "../render";
 import { BenchStack } from "../stack";
 import type { Benchmark } from "./benchmark";
 import { folders } from "./uploads";
@@ -54,11 +54,6 @@ export const noChange: Benchmark = {
     }
   },
 };
-
-/** Node's version makes a difference: before 22.8 it keeps no compiled code. */
-function withNode(table: Table): Table {
-  return { ...table, versions: { node: process.versions.node } };
-}
 
 function commandsOf(stack: string): number {
   const resources = embedded.exportState(stackFolder(stack))?.deployment.resources ?? [];

@@ -10,6 +10,7 @@ import { BuildLog } from "../../infra/local/processes/builds";
 import { UserError } from "../../infra/userError";
 import { bytes, count } from "../../report/format";
 import type { Contender } from "../harness";
+import { withNode } from "../render";
 import type { Bench, Benchmark } from "./benchmark";
 
 /** A widely used S3 client, of which its makers say that it is the fastest. */
@@ -43,7 +44,8 @@ export const uploads: Benchmark = {
         writeFiles(folder, files, size);
         const load = { files, bytes: files * size };
         const contenders = await uploaders(bench, folder, load, s5cmd);
-        tables.push(await bench.measured({ title, rounds: bench.samples ?? 5, contenders }));
+        const table = await bench.measured({ title, rounds: bench.samples ?? 5, contenders });
+        tables.push(withNode(table));
       } finally {
         fs.rmSync(folder, { recursive: true, force: true });
       }

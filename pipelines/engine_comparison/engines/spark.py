@@ -309,6 +309,10 @@ class Spark(Engine):
             "retry.limit": str(ATTEMPTS),
             "retry.interval": "200ms",
             "committer.name": "magic",
+            # Each output is a new place of one job, so that nothing has to be looked for before a
+            # folder or file is made there, and what a task has uploaded is kept in its memory.
+            "performance.flags": "create,delete,mkdir",
+            "committer.magic.track.commits.in.memory.enabled": "true",
         }
         return {
             **{f"spark.hadoop.fs.s3a.{name}": value for name, value in s3a.items()},
