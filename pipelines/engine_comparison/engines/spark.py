@@ -309,8 +309,8 @@ class Spark(Engine):
             "retry.limit": str(ATTEMPTS),
             "retry.interval": "200ms",
             "committer.name": "magic",
-            # Each output is a new place of one job, so that nothing has to be looked for before a
-            # folder or file is made there, and what a task has uploaded is kept in its memory.
+            # Each output is a new place of one job: nothing has to be looked for before a folder or
+            # file is made or deleted there. What a task has uploaded is kept in its memory.
             "performance.flags": "create,delete,mkdir",
             "committer.magic.track.commits.in.memory.enabled": "true",
         }
