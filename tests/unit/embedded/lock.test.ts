@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { UserError } from "../../../infra/userError";
+import { UserError } from "../../../infra/contracts/errors";
 import { lockStack } from "../../../cli/embedded/lock";
 
 describe("the lock of a stack", () => {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { UserError } from "../../../infra/userError";
+import { UserError } from "../../../infra/contracts/errors";
 import { logged, Project, type GraphNode } from "./graph";
 
 /** Generous: the machine may be busy. */

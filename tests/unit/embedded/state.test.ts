@@ -13,8 +13,8 @@ import {
   type StepEvent,
 } from "../../../cli/embedded";
 import type { Deployment } from "../../../cli/embedded/types";
-import { checkout } from "../../../infra/folders";
-import { UserError } from "../../../infra/userError";
+import { checkout } from "../../../infra/host/folders";
+import { UserError } from "../../../infra/contracts/errors";
 import { Passphrase } from "../../../cli/embedded/secrets";
 import {
   backupPath,
