@@ -1,11 +1,10 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
-import { loadConfiguration, settingsOf, type Configuration } from "../cli/config";
-import { declaredRuns } from "../cli/currentInputs";
+import { loadConfiguration, settingsOf } from "../cli/config";
 import { stackPassphrase } from "../cli/passphrase";
 import { readProject } from "../cli/project";
-import { describeStack } from "../cli/session";
-import { Unfit } from "../cli/wrongUse";
+import { declaredRuns, describeStack, openToDeploy } from "../cli/session";
+import { Unfit } from "../cli/errors";
 import { executorOf } from "../infra/targets/executorOf";
 import { checkout, stackFolder } from "../infra/host/folders";
 import { nextFreeOffset } from "../infra/host/freePorts";
@@ -58,7 +57,8 @@ export class BenchStack {
 
   /** What the stack is deployed with. */
   async settings(): Promise<Settings> {
-    return settingsOf(await this.configuration());
+    const secret = () => stackPassphrase(this.name).text;
+    return settingsOf(await loadConfiguration(readProject(), this.name, [], secret));
   }
 
   /** The result of a run that was deployed, by `<engine>/<workload>`. @throws Error without one */
@@ -70,8 +70,8 @@ export class BenchStack {
 
   /** What the jobs of a workload would be told by `npm start`, by engine: secrets included. */
   async jobs(workload: string): Promise<Map<string, Record<string, unknown>>> {
-    const everyEngine = await this.configuration("engines=");
-    const declared = await declaredRuns(readProject(), this.name, everyEngine);
+    const everyEngine = { config: ["engines="], runner: this.runner };
+    const declared = await declaredRuns(await openToDeploy(this.name, everyEngine, false));
     const jobs = new Map<string, Record<string, unknown>>();
     for (const [name, { spec }] of declared) {
       if (!name.endsWith(`/${workload}`)) continue;
@@ -80,11 +80,6 @@ export class BenchStack {
       jobs.set(run.engine, { ...connection, ...jobSpec(run, "bench") });
     }
     return jobs;
-  }
-
-  private configuration(...changed: string[]): Promise<Configuration> {
-    const secret = () => stackPassphrase(this.name).text;
-    return loadConfiguration(readProject(), this.name, changed, secret);
   }
 
   private async run(verb: string, ...args: string[]): Promise<void> {

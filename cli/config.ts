@@ -7,7 +7,7 @@ import type { Settings } from "../infra/settings/schema";
 import { quoted } from "../infra/contracts/errors";
 import { fullKey, type Declared, type Project } from "./project";
 import { readStackFile, textOf, writeStackFile, type ConfigValues } from "./stackFile";
-import { beforehand, WrongUse } from "./wrongUse";
+import { beforehand, WrongUse } from "./errors";
 
 /** The configuration that a stack is deployed with. */
 export interface Configuration {

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { parse, stringify } from "yaml";
 import { quoted } from "../infra/contracts/errors";
 import { Passphrase } from "./embedded/secrets";
-import { Unfit } from "./wrongUse";
+import { Unfit } from "./errors";
 import { fullKey, type Project } from "./project";
 
 /** One value of a stack's configuration, as text: lists and objects are JSON. */

@@ -1,10 +1,8 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { parseArguments } from "../../cli/arguments";
 import type { StepEvent } from "../../cli/runners/runner";
 import { openToDeploy } from "../../cli/session";
-import { start } from "../../cli/verbs/start";
 import * as embedded from "../../cli/embedded";
 import { cacheFolder, stackFolder } from "../../infra/host/folders";
 import { UserError } from "../../infra/contracts/errors";
@@ -39,9 +37,7 @@ export const setUp: Benchmark = {
 
 async function setUpTable(stack: string, { config, stop }: Bench): Promise<Table> {
   const settings = ["gpu=off", `portOffset=${await freeOffset(stack)}`, ...config];
-  const options = settings.flatMap((one) => ["--config", one]);
-  const argv = ["--stack", stack, "--runner", "embedded", ...options];
-  const { runner } = await openToDeploy(parseArguments(start.syntax, argv)!);
+  const { runner } = await openToDeploy(stack, { runner: "embedded", config: settings });
   const [begun, received] = [Date.now(), bytesReceived()];
   const spans = new Map<string, { start: number; end: number }>();
   const onEvent = (event: StepEvent) => {

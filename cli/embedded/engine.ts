@@ -6,9 +6,17 @@ import { operation, Planner, PROVIDER_TYPE, Refusal, subject, type Step } from "
 import { Slots } from "./slots";
 import { Snapshot } from "./snapshot";
 import type { State } from "./state";
-import type { Changes, EmbeddedOptions, Goal, PropertyDiff, Resource, StepOp } from "./types";
+import type {
+  Changes,
+  EmbeddedOptions,
+  Goal,
+  PropertyDiff,
+  Resource,
+  StepEvent,
+  StepOp,
+} from "./types";
 import { nameOf, STACK_TYPE } from "./urn";
-import { UNKNOWN, type Properties } from "./values";
+import { redact, UNKNOWN, type Properties } from "./values";
 
 /** How a registration ended; the numbers of Pulumi's protocol. */
 export enum Result {
@@ -21,6 +29,8 @@ export interface Registered {
   readonly resource: Resource;
   readonly result: Result;
 }
+
+type StepEnded = Extract<StepEvent, { readonly op: StepOp }>;
 
 /** The deployment has come to its end before this was carried out. */
 export class Stopped extends Error {}
@@ -172,7 +182,12 @@ export class Engine {
       }
       await this.execute(step);
       const diff = this.count(step);
-      this.emit("done", step, { ...took(), ...(diff.length && { diff }) });
+      const declared = this.options.preview && step.now?.inputs;
+      this.emit("done", step, {
+        ...took(),
+        ...(diff.length && { diff }),
+        ...(declared && { inputs: redact(declared) as Properties }),
+      });
       return true;
     } catch (error) {
       const message = (error as Error).message;
@@ -364,7 +379,7 @@ export class Engine {
   private emit(
     kind: "start" | "done" | "failed" | "skipped",
     step: Step,
-    more: { seconds?: number; diff?: PropertyDiff[]; error?: string } = {},
+    more: Pick<StepEnded, "seconds" | "diff" | "inputs" | "error"> = {},
   ): void {
     const { urn, type } = subject(step);
     if (type !== PROVIDER_TYPE) {

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { stackFolder } from "../../infra/host/folders";
 import type { Owner, RunnerName } from "../../infra/stack/owner";
 import { howToGetCli } from "./pulumiCli";
-import { Unfit, WrongUse } from "../wrongUse";
+import { Unfit, WrongUse } from "../errors";
 
 /** Which runner a stack is deployed by, and where the CLI has its state. */
 export interface Chosen {

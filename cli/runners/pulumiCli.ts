@@ -4,7 +4,7 @@ import * as path from "node:path";
 import type { PulumiCommand } from "@pulumi/pulumi/automation";
 import { version } from "@pulumi/pulumi/version";
 import { UserError } from "../../infra/contracts/errors";
-import { Unfit } from "../wrongUse";
+import { Unfit } from "../errors";
 
 /** Where `--install-cli` puts the CLI: as the Automation API does, a folder a version. */
 function installRoot(): string {

@@ -65,6 +65,7 @@ export class PulumiEvents {
       ...(begun === undefined ? {} : { seconds: (this.now() - begun) / 1000 }),
       ...(kind === "failed" && error !== undefined ? { error } : {}),
       ...(kind === "failed" || planning || op === "same" ? {} : { diff: diffOf(metadata) }),
+      ...(planning && metadata.new ? { inputs: metadata.new.inputs } : {}),
     });
   }
 

@@ -41,6 +41,18 @@ export function hasPending(project: string, stack: string): boolean {
   }
 }
 
+/** Whether a deployment of the stack goes on, by either runner, as far as this machine can tell. */
+export function isDeploying(project: string, stack: string): boolean {
+  if (stackLocks(project, stack).living) return true;
+  try {
+    const file = path.join(stackFolder(stack), "lock.json");
+    const { pid } = JSON.parse(fs.readFileSync(file, "utf8")) as { pid: number };
+    return isAlive(pid);
+  } catch {
+    return false;
+  }
+}
+
 /** A stack that another deployment works on. */
 export function inUse(stack: string, lock?: CliLock): UserError {
   const who = lock
@@ -72,7 +84,7 @@ function list(folder: string): string[] {
 }
 
 /** Whether a process of this machine lives. */
-export function isAlive(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

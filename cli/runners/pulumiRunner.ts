@@ -6,8 +6,7 @@ import { runnerVariable, stackBackendUrl } from "../../infra/stack/owner";
 import { endLeftPlugins } from "../../infra/host/pulumiPlugins";
 import { UserError } from "../../infra/contracts/errors";
 import type { Configuration } from "../config";
-import type { StackPassphrase } from "../passphrase";
-import { once } from "../once";
+import { stackPassphrase } from "../passphrase";
 import type { Project } from "../project";
 import { findCli } from "./pulumiCli";
 import { PulumiEvents } from "./pulumiEvents";
@@ -19,7 +18,6 @@ export interface PulumiRunnerArgs {
   readonly project: Project;
   readonly stack: string;
   readonly configuration: Configuration;
-  readonly passphrase: () => StackPassphrase;
   /** `stack folder`: a file backend there; `own`: the backend that the user has logged in to. */
   readonly backend: "stack folder" | "own";
 }
@@ -44,13 +42,13 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
   const workDir = own ? args.project.folder : await projectFolder(args);
   const place = { stackName: args.stack, workDir };
   const options = { pulumiCommand, envVars: environment(args) };
-  const selected = once(() =>
-    explained(() =>
+  let selecting: Promise<Stack> | undefined;
+  const selected = () =>
+    (selecting ??= explained(() =>
       own
         ? LocalWorkspace.selectStack(place, options)
         : LocalWorkspace.createOrSelectStack(place, options),
-    ),
-  );
+    ));
   const outputs = async () => {
     const stack = await selected();
     return shown(await explained(() => stack.outputs()));
@@ -108,10 +106,10 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
 async function projectFolder(args: PulumiRunnerArgs): Promise<string> {
   const { project, stack, configuration } = args;
   fs.mkdirSync(path.join(stackFolder(stack), "pulumi-backend"), { recursive: true, mode: 0o700 });
-  return writeProjectFolder(project, stack, configuration, () => args.passphrase().text);
+  return writeProjectFolder(project, stack, configuration, () => stackPassphrase(stack).text);
 }
 
-function environment({ stack, passphrase, backend }: PulumiRunnerArgs): Record<string, string> {
+function environment({ stack, backend }: PulumiRunnerArgs): Record<string, string> {
   delete process.env[runnerVariable];
   return {
     PULUMI_SKIP_UPDATE_CHECK: "true",
@@ -119,7 +117,7 @@ function environment({ stack, passphrase, backend }: PulumiRunnerArgs): Record<s
     PULUMI_NODEJS_TRANSPILE_ONLY: "true",
     ...(backend === "own"
       ? {}
-      : { PULUMI_BACKEND_URL: stackBackendUrl(stack), ...passphrase().environment }),
+      : { PULUMI_BACKEND_URL: stackBackendUrl(stack), ...stackPassphrase(stack).environment }),
   };
 }
 

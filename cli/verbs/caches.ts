@@ -1,13 +1,12 @@
 import { cacheFolder } from "../../infra/host/folders";
-import type { Verb } from "../verb";
+import { verb } from "../verb";
 
-export const caches: Verb = {
-  usage: "[--clear]",
+export const caches = verb({
   summary: "say which stacks use the shared caches, or empty them when none does",
-  syntax: { options: { clear: { type: "boolean" } } },
-  async run(args) {
+  options: { clear: { type: "boolean", help: "empties them" } },
+  async run({ options }) {
     const { cachesInUse, clearCaches } = await import("../../infra/toolchain/caches");
-    if (args.flag("clear")) {
+    if (options.clear) {
       clearCaches();
       console.log(`emptied ${cacheFolder()}`);
       return 0;
@@ -17,4 +16,4 @@ export const caches: Verb = {
     console.log(used.length > 0 ? `in use by ${used.join(", ")}` : "no stack uses them");
     return 0;
   },
-};
+});

@@ -9,53 +9,38 @@ import {
 import { readHistory } from "../../results/history";
 import { moment } from "../../report/format";
 import { plain } from "../../report/html";
-import { loadConfiguration } from "../config";
-import { stackPassphrase } from "../passphrase";
-import { readProject } from "../project";
+import { declaredRuns, openToDeploy } from "../session";
 import { textTable } from "../terminal/textTable";
-import type { Verb } from "../verb";
-import { WrongUse } from "../wrongUse";
+import { verb } from "../verb";
+import { noRun } from "./deploy";
 
-export const explain: Verb = {
-  usage: "[--json] <engine>/<workload>",
+export const explain = verb({
   summary: "show what a run depends on, what of it has changed, and how to repeat it",
-  help: ["--json        prints one JSON object"],
-  syntax: { options: { json: { type: "boolean" } }, positionals: [1, 1] },
-  async run(args) {
-    const { stack, positionals } = args;
-    const [run] = positionals;
-    const project = readProject();
-    const secret = () => stackPassphrase(stack).text;
-    const configuration = await loadConfiguration(project, stack, [], secret);
-    const { currentInputs } = await import("../currentInputs");
-    const all = await currentInputs(project, stack, configuration);
-    const runs = new Map([...all].filter(([name]) => name.includes("/")));
+  positionals: [{ name: "engine/workload" }],
+  options: { json: { type: "boolean", help: "prints one JSON object" } },
+  async run({ stack, positionals: [run], options }) {
+    const declared = await declaredRuns(await openToDeploy(stack));
+    const runs = new Map(
+      [...declared].flatMap(([name, { inputs }]) => (name.includes("/") ? [[name, inputs]] : [])),
+    );
     const now = runs.get(run);
-    if (!now) {
-      const names = [...runs.keys()].join(", ");
-      throw new WrongUse(`${JSON.stringify(run)} is no run of stack ${stack}: it has ${names}`);
-    }
+    if (!now) throw noRun(run, stack, [...runs.keys()]);
     const explanation = explainRun(run, now, readHistory(stack).attempts);
-    const toDo = notStanding(stack, runs);
+    const toDo = notDeployed(stack, runs);
     const others = toDo.filter((name) => name !== run);
-    const stands = !toDo.includes(run);
-    const command = repeat(stack, run);
-    if (args.flag("json")) {
-      console.log(JSON.stringify(asJson(explanation, { command, others, stands }), undefined, 2));
-    } else {
-      for (const line of explanationLines(explanation, { command, others, stands }))
-        console.log(line);
-    }
+    const next = { command: repeat(stack, run), others, deployed: !toDo.includes(run) };
+    if (options.json) console.log(JSON.stringify(asJson(explanation, next), undefined, 2));
+    else for (const line of explanationLines(explanation, next)) console.log(line);
     return 0;
   },
-};
+});
 
 function repeat(stack: string, run: string): string {
   return `npm run rerun -- ${run}${stack === "local" ? "" : ` --stack ${stack}`}`;
 }
 
 /** The runs that any deployment would do, because their last outcome is not of these inputs. */
-function notStanding(stack: string, runs: ReadonlyMap<string, Inputs>): string[] {
+function notDeployed(stack: string, runs: ReadonlyMap<string, Inputs>): string[] {
   return [...runs]
     .filter(([name, inputs]) => {
       const summary = readRecord(stack, name)?.summary;
@@ -71,13 +56,13 @@ export interface WhatToDo {
   /** The other runs that any deployment would do by now. */
   readonly others: readonly string[];
   /** Whether the result of exactly these inputs is deployed. */
-  readonly stands: boolean;
+  readonly deployed: boolean;
 }
 
 /** The explanation for people; what has changed comes first. */
 export function explanationLines(
   explanation: Explanation,
-  { command, others, stands }: WhatToDo,
+  { command, others, deployed }: WhatToDo,
 ): string[] {
   const { run, key, recorded, last, inputs } = explanation;
   const differing = changed(explanation);
@@ -92,7 +77,7 @@ export function explanationLines(
     "",
     ...textTable([["input", "old", "now", ""], ...[...differing, ...same].map(row)]),
     "",
-    verdict(explanation, stands),
+    verdict(explanation, deployed),
     `to repeat this run alone: ${command}`,
     ...(others.length > 0
       ? [`(it also does what any deployment would do by now: ${others.join(", ")})`]
@@ -105,9 +90,9 @@ function row({ name, old, now }: ExplainedInput): string[] {
   return [name, plain(old ?? "-"), plain(now ?? "-"), old === now ? "" : word];
 }
 
-function verdict(explanation: Explanation, stands: boolean): string {
+function verdict(explanation: Explanation, deployed: boolean): string {
   const names = changed(explanation).map(({ name }) => name);
-  if (stands) return "nothing has changed: npm start leaves it as it is";
+  if (deployed) return "nothing has changed: npm start leaves it as it is";
   if (!explanation.recorded) return "npm start does it";
   if (names.length > 0) return `npm start does it again, because of ${names.join(", ")}`;
   return "nothing has changed, but no result of it is deployed: npm start does it again";
@@ -115,7 +100,7 @@ function verdict(explanation: Explanation, stands: boolean): string {
 
 function asJson(
   explanation: Explanation,
-  { command, others, stands }: WhatToDo,
+  { command, others, deployed }: WhatToDo,
 ): Record<string, unknown> {
   const { run, key, recorded, last, inputs } = explanation;
   return {
@@ -127,7 +112,7 @@ function asJson(
     changed: changed(explanation).map(({ name }) => name),
     attempt: recorded?.attempt ?? null,
     lastAttempt: last ? { attempt: last.attempt, status: last.status } : null,
-    stands,
+    deployed,
     command,
     alsoDone: others,
   };

@@ -1,8 +1,8 @@
 import { UserError } from "../../infra/contracts/errors";
 import { diffLine, isTold, logLines, planLine, reasonLines } from "../terminal/lines";
 import type { PreviewOutcome, PropertyDiff, StepEvent, StepOp } from "../runners/runner";
-import { makingOptions, openToDeploy } from "../session";
-import type { Verb } from "../verb";
+import { deployOptions, openToDeploy } from "../session";
+import { verb } from "../verb";
 
 /** What would be done, by operation. */
 const signs: Partial<Record<StepOp, string>> = {
@@ -12,40 +12,34 @@ const signs: Partial<Record<StepOp, string>> = {
   delete: "-  delete ",
 };
 
-export const preview: Verb = {
-  usage: "[--diff] [--expect-no-changes] [--json] [--config key=value ...]",
+export const preview = verb({
   summary: "say what a start would do; nothing is changed",
-  help: [
-    "--diff               shows each changed input, with its old and new value",
-    "--expect-no-changes  exits with 1 if there is something to do",
-    "--json               prints one JSON object: changes, and steps with op, urn, name and diff",
-    "--config             sets a key and keeps it for this stack, as pulumi preview does",
-  ],
-  syntax: {
-    options: {
-      ...makingOptions,
-      diff: { type: "boolean" },
-      "expect-no-changes": { type: "boolean" },
-      json: { type: "boolean" },
+  options: {
+    diff: { type: "boolean", help: "shows why, with old and new value of each changed input" },
+    "expect-no-changes": { type: "boolean", help: "exits with 1 if there is something to do" },
+    json: {
+      type: "boolean",
+      help: "prints one JSON object: changes, and steps with op, urn, name and diff",
     },
+    ...deployOptions,
   },
-  async run(args) {
-    const { runner } = await openToDeploy(args);
-    const say = args.flag("json") ? console.error : console.log;
+  async run({ stack, options }) {
+    const { runner } = await openToDeploy(stack, options);
+    const say = options.json ? console.error : console.log;
     const outcome = await runner.preview({
       onEvent: (event) => tellLog(event, say),
       stop: neverAborted,
       kill: neverAborted,
     });
     const steps = toldSteps(outcome);
-    if (args.flag("json")) console.log(JSON.stringify({ changes: outcome.changes, steps }));
-    else for (const line of previewLines(steps, args.flag("diff"))) console.log(line);
+    if (options.json) console.log(JSON.stringify({ changes: outcome.changes, steps }));
+    else for (const line of previewLines(steps, options.diff)) console.log(line);
     say(planLine(outcome.changes));
     if (!outcome.ok) {
       for (const line of outcome.errors.flatMap((error) => reasonLines(error))) say(line);
       return 1;
     }
-    if (args.flag("expect-no-changes") && steps.length > 0) {
+    if (options["expect-no-changes"] && steps.length > 0) {
       throw new UserError(
         `${steps.length} ${steps.length === 1 ? "resource" : "resources"} would change`,
         "--expect-no-changes was given",
@@ -54,7 +48,7 @@ export const preview: Verb = {
     }
     return 0;
   },
-};
+});
 
 const neverAborted = new AbortController().signal;
 

@@ -2,36 +2,39 @@ import { moment, number } from "../../report/format";
 import { plain } from "../../report/html";
 import { historyFile, readHistory, type Attempt } from "../../results/history";
 import { textTable } from "../terminal/textTable";
-import type { Verb } from "../verb";
+import { verb } from "../verb";
 
-export const results: Verb = {
-  usage: "[--json] [run | engine | workload ...]",
+export const results = verb({
   summary: "list the attempts of all runs, also of stacks that were destroyed",
-  help: [
-    "run           e.g. spark/taxi-report: only its attempts; an engine or a workload: only theirs",
-    "--json        prints one JSON array, the oldest attempt first",
+  positionals: [
+    {
+      name: "run | engine | workload",
+      optional: true,
+      multiple: true,
+      help: "only the attempts of these, e.g. spark/taxi-report",
+    },
   ],
-  syntax: { options: { json: { type: "boolean" } }, positionals: [0, 100] },
-  async run(args) {
-    const { attempts, unreadable } = readHistory(args.stack);
-    const found = attempts.filter((attempt) => isMeant(attempt, args.positionals));
+  options: {
+    json: { type: "boolean", help: "prints one JSON array, the oldest attempt first" },
+  },
+  async run({ stack, positionals, options }) {
+    const { attempts, unreadable } = readHistory(stack);
+    const found = attempts.filter((attempt) => isMeant(attempt, positionals));
     if (unreadable > 0) {
-      console.error(`${unreadable} lines of ${historyFile(args.stack)} cannot be read: left out`);
+      console.error(`${unreadable} lines of ${historyFile(stack)} cannot be read: left out`);
     }
-    if (args.flag("json")) {
+    if (options.json) {
       console.log(JSON.stringify(found.map(asJson), undefined, 2));
+    } else if (attempts.length === 0) {
+      console.log(`stack ${stack} has no results yet`);
     } else if (found.length === 0) {
-      console.log(
-        attempts.length === 0
-          ? `stack ${args.stack} has no results yet`
-          : `none of the ${attempts.length} attempts is of ${args.positionals.join(", ")}`,
-      );
+      console.log(`no attempt of ${positionals.join(", ")} among ${attempts.length} attempts`);
     } else {
       for (const line of resultLines(found)) console.log(line);
     }
     return 0;
   },
-};
+});
 
 function isMeant({ run, engine, workload }: Attempt, names: readonly string[]): boolean {
   return names.length === 0 || names.some((name) => [run, engine, workload].includes(name));

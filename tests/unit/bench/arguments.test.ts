@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { bench, chosenBenchmarks, optionsOf } from "../../../bench/bench";
-import { parseArguments } from "../../../cli/arguments";
+import { parseArguments } from "../../../cli/verb";
 
-const parse = (...argv: string[]) => optionsOf(parseArguments(bench.syntax, argv)!);
+const parse = (...argv: string[]) => optionsOf(parseArguments(bench, argv)!.options);
 
 describe("the command line of npm run bench", () => {
   it("has the sizes of the goals, and a stack of its own", () => {
     expect(parse()).toEqual({ rows: [12_000_000], photos: [1000], config: [] });
-    expect(parseArguments(bench.syntax, [])?.stack).toBe("bench");
+    expect(parseArguments(bench, [])?.stack).toBe("bench");
   });
 
   it("takes several sizes", () => {

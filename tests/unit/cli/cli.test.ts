@@ -34,8 +34,8 @@ it("package.json has a script for every verb", () => {
 
 describe("exit code 2, wrong use or settings:", () => {
   it.each([
-    [["fly"], '"fly" is no verb'],
-    [["toString"], '"toString" is no verb'],
+    [["fly"], 'unknown verb "fly"'],
+    [["toString"], 'unknown verb "toString"'],
     [["outputs", "--jsno"], "Unknown option '--jsno'\nusage: npm run outputs -- [--json] [name]"],
     [["start", "now"], '"now" is one argument too many\nusage: npm start --'],
     [["rerun"], "an argument is missing\nusage: npm run rerun --"],
@@ -51,7 +51,9 @@ describe("exit code 2, wrong use or settings:", () => {
   it("a run that the stack does not have", async () => {
     deployed();
     expect(await exitCode(["rerun", "spark/nothing"])).toBe(2);
-    expect(err).toContain('"spark/nothing" is no run of this stack: it has spark/taxi-report');
+    expect(err).toContain(
+      '"spark/nothing" is not a run of stack local; its runs: spark/taxi-report',
+    );
   });
 
   it("a runner that has not made the stack", async () => {

@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { loadConfiguration, overlayFile, saveOverlay, settingsOf } from "../../../cli/config";
 import { readProject, type Project } from "../../../cli/project";
 import { writeStackFile } from "../../../cli/stackFile";
-import { Unfit, WrongUse } from "../../../cli/wrongUse";
+import { Unfit, WrongUse } from "../../../cli/errors";
 import { freshHome } from "./home";
 
 const home = freshHome();

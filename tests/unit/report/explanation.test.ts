@@ -15,7 +15,7 @@ const { attempts } = parseHistory(
 );
 const recorded = attempts[1].inputs!;
 const command = "npm run rerun -- spark/taxi-report";
-const toDo = (stands: boolean, others: readonly string[] = []) => ({ command, others, stands });
+const toDo = (deployed: boolean, others: readonly string[] = []) => ({ command, others, deployed });
 
 describe("an explanation", () => {
   it("has the key and every input with its last recorded and its present value", () => {

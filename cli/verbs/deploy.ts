@@ -2,15 +2,91 @@ import { execFile } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { promisify } from "node:util";
-import { stackFolder } from "../infra/host/folders";
-import { settleRecord } from "../results/records";
-import type { RunSummary } from "../results/result";
-import { follow } from "./terminal/follow";
-import { changesLine, failureLines, isTold, seconds, withoutCommand } from "./terminal/lines";
-import { howToGetCli, isCliOnPath } from "./runners/pulumiCli";
-import type { Outcome, StepEvent } from "./runners/runner";
-import type { Session } from "./session";
-import { failedRuns, outputLines, summaryOf, withRuns } from "./terminal/stackOutputs";
+import { stackFolder } from "../../infra/host/folders";
+import { forgetStack } from "../../infra/stack/owner";
+import { settleRecord } from "../../results/records";
+import type { RunSummary } from "../../results/result";
+import { noStack, WrongUse } from "../errors";
+import { howToGetCli, isCliOnPath } from "../runners/pulumiCli";
+import type { Outcome, StepEvent } from "../runners/runner";
+import { deployOptions, describeStack, openAsItIs, openToDeploy, type Session } from "../session";
+import { follow } from "../terminal/follow";
+import {
+  changesLine,
+  failureLines,
+  isTold,
+  reasonLines,
+  seconds,
+  withoutCommand,
+} from "../terminal/lines";
+import { failedRuns, outputLines, summaryOf, withRuns } from "../terminal/stackOutputs";
+import { verb } from "../verb";
+
+export const start = verb({
+  summary: "set up, deploy the stack, run the pipelines, print the outputs",
+  options: deployOptions,
+  run: async ({ stack, options }) => deploy(await openToDeploy(stack, options)),
+});
+
+export const rerun = verb({
+  summary: "do these runs again, although nothing about them has changed",
+  positionals: [{ name: "engine/workload", multiple: true }],
+  async run({ stack, positionals }) {
+    if (!(await describeStack(stack))) throw noStack(stack);
+    const session = await openToDeploy(stack);
+    const unknown = positionals.find((name) => !session.runs.includes(name));
+    if (unknown !== undefined) throw noRun(unknown, stack, session.runs);
+    const existing = await session.runner.resources();
+    const urns = existing
+      .filter(({ type }) => type === "command:local:Command")
+      .map(({ urn }) => urn)
+      .filter((urn) => positionals.some((name) => urn.endsWith(`::${name}`)));
+    return deploy(session, urns);
+  },
+});
+
+/** A run that the settings do not ask for. */
+export function noRun(name: string, stack: string, runs: readonly string[]): WrongUse {
+  return new WrongUse(
+    `${JSON.stringify(name)} is not a run of stack ${stack}; its runs: ${runs.join(", ")}`,
+  );
+}
+
+export const refresh = verb({
+  summary: "read back what can be read, and forget steps that a killed deployment left open",
+  async run({ stack }) {
+    const session = await openAsItIs(stack);
+    if (!session) throw noStack(stack);
+    const { changes, errors, ok } = await follow(session, (watch) => session.runner.refresh(watch));
+    console.log(changesLine(changes));
+    for (const line of errors.flatMap((error) => reasonLines(error))) console.log(line);
+    return ok ? 0 : 1;
+  },
+});
+
+export const destroy = verb({
+  summary: "end the stack's services and delete its data; history, settings and caches stay",
+  async run({ stack }) {
+    const session = await openAsItIs(stack);
+    if (!session) {
+      console.log(`nothing to destroy: stack ${stack} is not deployed`);
+      return 0;
+    }
+    const outcome = await follow(session, (watch) => session.runner.destroy(watch));
+    console.log(changesLine(outcome.changes));
+    if (!outcome.ok) {
+      for (const line of outcome.errors.flatMap((error) => reasonLines(error))) console.log(line);
+      console.log("failed: a part of the stack still exists; npm run destroy goes on with it");
+      return 1;
+    }
+    forgetStack(stack);
+    for (const name of ["state.json", "state.json.bak"]) {
+      fs.rmSync(path.join(stackFolder(stack), name), { force: true });
+    }
+    console.log(`destroyed; results history and settings are kept in ${stackFolder(stack)}`);
+    return 0;
+  },
+});
 
 /**
  * Makes a stack what the program says, shows the outputs, and ends with the reasons of what failed.
@@ -18,7 +94,7 @@ import { failedRuns, outputLines, summaryOf, withRuns } from "./terminal/stackOu
  * @param replace URNs of what is done again although nothing about it has changed
  * @returns the exit code
  */
-export async function deploy(session: Session, replace: readonly string[] = []): Promise<number> {
+async function deploy(session: Session, replace: readonly string[] = []): Promise<number> {
   const { stack, runs, runner } = session;
   for (const line of heading(session)) console.log(line);
   const begun = Date.now();
@@ -62,7 +138,7 @@ function settle({ stack, runs }: Session, { outputs }: Outcome): void {
 /** After a failure the program leaves the report out, so it is rendered here from what is known. */
 async function reportOf({ stack, runs }: Session): Promise<{ reportUrl?: string }> {
   if (!runs.some((run) => summaryOf(stack, run))) return {};
-  const { renderReport } = await import("../report/renderReport");
+  const { renderReport } = await import("../../report/renderReport");
   return { reportUrl: await renderReport(stack, runs) };
 }
 
