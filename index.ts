@@ -3,7 +3,6 @@ import { machine } from "./infra/host/machine";
 import { checkStack, claimStack } from "./infra/stack/owner";
 import { preparePlatform } from "./infra/targets";
 import { parseSettings } from "./infra/settings/parse";
-import { endLeftPlugins } from "./infra/host/pulumiPlugins";
 import { Buckets } from "./infra/stores/buckets";
 import { UserError } from "./infra/contracts/errors";
 import { bucketPrefixes } from "./pipelines/bucketPrefixes";
@@ -21,10 +20,7 @@ async function program() {
   const prepared = await preparePlatform(asked, stack);
   const { settings } = prepared;
   const existing = await lookAtExisting(settings, chosen);
-  if (!pulumi.runtime.isDryRun()) {
-    claimStack(stack, settings.target);
-    endLeftPlugins();
-  }
+  if (!pulumi.runtime.isDryRun()) claimStack(stack, settings.target);
 
   const platform = prepared.declare();
   const { objectStore } = platform;

@@ -9,6 +9,7 @@ import { loadConfiguration, saveOverlay, settingsOf, type Configuration } from "
 import { stackPassphrase } from "./passphrase";
 import { readProject, type Project } from "./project";
 import { installCli, isCliOnPath } from "./runners/pulumiCli";
+import { endLeftPlugins } from "./runners/pulumiPlugins";
 import type { Runner, StepEvent } from "./runners/runner";
 import type { Options, Values } from "./verb";
 import { beforehand, Unfit } from "./errors";
@@ -154,8 +155,9 @@ function runNamesIfAny(configuration: Configuration): string[] {
   }
 }
 
-/** What there is of a stack, without touching it. */
+/** What there is of a stack, without touching it; every verb that works on one begins with this. */
 function lookAt(stack: string) {
+  endLeftPlugins(); // of `pulumi up` too: the program itself ends no process
   const project = readProject();
   const owner = beforehand(() => readOwner(stack));
   const made = whoMade(project.name, stack, owner);

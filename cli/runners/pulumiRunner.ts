@@ -3,13 +3,13 @@ import * as path from "node:path";
 import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation";
 import { stackFolder } from "../../infra/host/folders";
 import { runnerVariable, stackBackendUrl } from "../../infra/stack/owner";
-import { endLeftPlugins } from "../../infra/host/pulumiPlugins";
 import { UserError } from "../../infra/contracts/errors";
 import type { Configuration } from "../config";
 import { stackPassphrase } from "../passphrase";
 import type { Project } from "../project";
 import { findCli } from "./pulumiCli";
 import { PulumiEvents } from "./pulumiEvents";
+import { endLeftPlugins } from "./pulumiPlugins";
 import { hasPending, inUse, stackLocks } from "./pulumiLock";
 import { writeProjectFolder } from "./pulumiProject";
 import type { Outcome, PreviewOutcome, Runner, Standing, Watch } from "./runner";
@@ -128,7 +128,6 @@ function environment({ stack, backend }: PulumiRunnerArgs): Record<string, strin
 async function recover(project: string, name: string, stack: Stack): Promise<void> {
   const { living, dead } = stackLocks(project, name);
   if (living) throw inUse(name, living);
-  endLeftPlugins();
   for (const { pid, file } of dead) {
     console.error(`removing the lock of a Pulumi CLI that was killed (process ${pid})`);
     fs.rmSync(file, { force: true });

@@ -4,7 +4,6 @@ import { text } from "node:stream/consumers";
 import { canonicalJson } from "../contracts/canonical";
 import { stackFolder } from "../host/folders";
 import { forgetStack } from "./owner";
-import { endLeftPlugins } from "../host/pulumiPlugins";
 import { type StepVerbs, type StepContext } from "./runStep";
 import { readStanding } from "./records";
 import { UserError } from "../contracts/errors";
@@ -28,7 +27,6 @@ export default {
   /** Goes last of all that needs a stack to stand, so the stack's name is free again. The program is not run by a destroy. */
   async delete({ stack }) {
     for (const file of Object.values(credentialFiles(stack))) fs.rmSync(file, { force: true });
-    endLeftPlugins();
     forgetStack(stack);
   },
 } satisfies StepVerbs<unknown>;

@@ -85,3 +85,13 @@ it("an error of the program itself is kept, and that the whole failed is not", (
   expect(events.errors).toEqual(["port 9000 is taken"]);
   expect(told).toHaveLength(1);
 });
+
+it("a preview tells what the program declares, of what stays the same too", () => {
+  const inputs = { triggers: [{ fareAbove: "30" }] };
+  const unchanged = metadata("same", [inputs, inputs]);
+  take({ resourcePreEvent: { planning: true, metadata: unchanged } });
+  take({ resOutputsEvent: { planning: true, metadata: unchanged } });
+  expect(told).toEqual([
+    { kind: "done", op: "same", urn, type, name: "spark/taxi-report", inputs },
+  ]);
+});
