@@ -75,32 +75,59 @@ function typeOf(urn: string): string {
   return urn.split("::")[2].split("$").at(-1) ?? "";
 }
 
-/** A line a step, and with `diff` one more a changed input; without, the names of what changed. */
+/** A line a step with the names of what changed; with `diff`, a line each with both values. */
 export function previewLines(steps: readonly ToldStep[], diff: boolean): string[] {
   return steps.flatMap((step) => {
     const head = `${signs[step.op]} ${step.name}`;
-    if (diff) return [head, ...step.diff.map((each) => `      ${diffLine(each)}`)];
-    const names = step.op === "update" || step.op === "replace" ? changedNames(step) : [];
+    const causes = step.op === "update" || step.op === "replace" ? causesOf(step.diff) : [];
+    if (diff) return [head, ...causes.map(({ line }) => `      ${line}`)];
+    const names = [...new Set(causes.map(({ name }) => name))];
     return [names.length > 0 ? `${head}  (${names.join(", ")})` : head];
   });
 }
 
-/** The last parts of what changed, such as `fareAbove`; of a run, only what is part of its key. */
-function changedNames({ diff }: ToldStep): string[] {
-  const paths = diff.map(({ path }) => path);
-  const triggers = paths.filter((path) => path.startsWith("triggers"));
-  const told = triggers.length > 0 ? triggers : paths;
-  return [
-    ...new Set(
-      told.map(
-        (path) =>
-          path
-            .split(/[.[\]]+/)
-            .filter(Boolean)
-            .at(-1) ?? path,
-      ),
-    ),
-  ];
+/** What follows from other inputs of the same step. */
+const derived = /^(key|oracleKey|version|supervisor)$/;
+const hash = /^(?:[^\s"]*[.:])?[0-9a-f]{12,64}$/;
+/** A generation as `infra/stack/records.ts` writes it: `2, after it stopped`. */
+const generation = /^\d+, after it ([^.]+)/;
+
+interface Cause {
+  readonly name: string;
+  readonly line: string;
+}
+
+/** Why a step is done: what changed by itself, without copies and what is computed from it. */
+function causesOf(diff: readonly PropertyDiff[]): Cause[] {
+  const changes = diff
+    .filter(({ path, new: now }) => !path.startsWith("environment.SPEC.inputs") && now !== unknown)
+    .map((each) => ({
+      ...each,
+      path: each.path.replace(/^(triggers\[0\]|environment\.SPEC)\./, ""),
+    }));
+  const causes = changes.filter(({ path }) => !derived.test(path));
+  const shown = causes.length > 0 ? causes : changes;
+  if (shown.length === 0 && diff.length > 0) return [outside];
+  return shown.map(causeOf);
+}
+
+const unknown = "[unknown]";
+const outside: Cause = { name: "what it depends on", line: "~ what it depends on" };
+
+function causeOf(change: PropertyDiff): Cause {
+  const { path, old, new: now } = change;
+  const name =
+    path
+      .split(/[.[\]]+/)
+      .filter(Boolean)
+      .at(-1) ?? path;
+  const [, why] = generation.exec(String(now)) ?? [];
+  if (why !== undefined) {
+    const words = /^(generation|value)$/.test(name) ? why : `${name} ${why}`;
+    return { name: words, line: `~ ${words}` };
+  }
+  const hashes = hash.test(String(old)) && hash.test(String(now));
+  return { name, line: hashes ? `~ ${path}` : diffLine(change) };
 }
 
 function tellLog(event: StepEvent, say: (line: string) => void): void {
