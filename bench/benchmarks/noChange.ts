@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { pathToFileURL } from "node:url";
 import { stringify } from "yaml";
 import * as embedded from "../../cli/embedded";
 import { stackPassphrase } from "../../cli/passphrase";
@@ -101,7 +102,7 @@ function byPulumi(stack: string, scratch: string, commands: number): Contender[]
   const bare = {
     ...quick,
     BARE_COMMANDS: String(commands),
-    PULUMI_BACKEND_URL: `file://${backend}?metadata=skip`,
+    PULUMI_BACKEND_URL: `${pathToFileURL(backend).href}?metadata=skip`,
     PULUMI_CONFIG_PASSPHRASE: "",
   };
   execFileSync("pulumi", ["stack", "init", "bare", "--cwd", project], {

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { pathToFileURL } from "node:url";
 import { checkout, stackFolder } from "../host/folders";
 import { UserError } from "../contracts/errors";
 
@@ -27,7 +28,7 @@ export const runnerVariable = "ENGINE_COMPARISON_RUNNER";
  * read the state again.
  */
 export function stackBackendUrl(stack: string): string {
-  return `file://${path.join(stackFolder(stack), "pulumi-backend")}?metadata=skip`;
+  return `${pathToFileURL(path.join(stackFolder(stack), "pulumi-backend")).href}?metadata=skip`;
 }
 
 function ownerFile(stack: string): string {
