@@ -101,6 +101,8 @@ export interface DeclaredRun {
   readonly inputs: Inputs;
   /** What its script is told. */
   readonly spec: unknown;
+  /** Whether a deployment would carry it out. */
+  readonly isDone: boolean;
 }
 
 /**
@@ -119,7 +121,8 @@ export async function declaredRuns({
       environment?: { SPEC: string };
     };
     if (triggers?.[0] && environment) {
-      found.set(event.name, { inputs: triggers[0], spec: JSON.parse(environment.SPEC) });
+      const isDone = event.op === "create" || event.op === "replace";
+      found.set(event.name, { inputs: triggers[0], spec: JSON.parse(environment.SPEC), isDone });
     }
   };
   const never = new AbortController().signal;

@@ -1,5 +1,3 @@
-import { readRecord } from "../../results/records";
-import { runKey, type Inputs } from "../../results/result";
 import {
   changed,
   explainRun,
@@ -19,14 +17,11 @@ export const explain = verb({
   positionals: [{ name: "engine/workload" }],
   options: { json: { type: "boolean", help: "prints one JSON object" } },
   async run({ stack, positionals: [run], options }) {
-    const declared = await declaredRuns(await openToDeploy(stack));
-    const runs = new Map(
-      [...declared].flatMap(([name, { inputs }]) => (name.includes("/") ? [[name, inputs]] : [])),
-    );
-    const now = runs.get(run);
-    if (!now) throw noRun(run, stack, [...runs.keys()]);
-    const explanation = explainRun(run, now, readHistory(stack).attempts);
-    const toDo = notDeployed(stack, runs);
+    const session = await openToDeploy(stack);
+    if (!session.runs.includes(run)) throw noRun(run, stack, session.runs);
+    const declared = await declaredRuns(session);
+    const explanation = explainRun(run, declared.get(run)!.inputs, readHistory(stack).attempts);
+    const toDo = session.runs.filter((name) => declared.get(name)?.isDone);
     const others = toDo.filter((name) => name !== run);
     const next = { command: repeat(stack, run), others, deployed: !toDo.includes(run) };
     if (options.json) console.log(JSON.stringify(asJson(explanation, next), undefined, 2));
@@ -37,16 +32,6 @@ export const explain = verb({
 
 function repeat(stack: string, run: string): string {
   return `npm run rerun -- ${run}${stack === "local" ? "" : ` --stack ${stack}`}`;
-}
-
-/** The runs that any deployment would do, because their last outcome is not of these inputs. */
-function notDeployed(stack: string, runs: ReadonlyMap<string, Inputs>): string[] {
-  return [...runs]
-    .filter(([name, inputs]) => {
-      const summary = readRecord(stack, name)?.summary;
-      return summary?.status !== "verified" || summary.key !== runKey(inputs);
-    })
-    .map(([name]) => name);
 }
 
 /** What goes with an explanation. */
