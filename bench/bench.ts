@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { textTable } from "../cli/terminal/textTable";
+import { textTable } from "../cli/terminal/lines";
 import { verb, type Values } from "../cli/verb";
 import { WrongUse } from "../cli/errors";
 import { UserError } from "../infra/contracts/errors";

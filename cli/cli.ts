@@ -1,10 +1,9 @@
 import { explainFullDisk, UserError } from "../infra/contracts/errors";
 import { Unfit, WrongUse } from "./errors";
 import { helpOf, parseArguments, scriptOf, usageOf, type Verb } from "./verb";
-import { caches } from "./verbs/caches";
 import { compare } from "./verbs/compare";
 import { destroy, refresh, rerun, start } from "./verbs/deploy";
-import { doctor } from "./verbs/doctor";
+import { caches, doctor } from "./verbs/doctor";
 import { explain } from "./verbs/explain";
 import { outputs, report } from "./verbs/outputs";
 import { preview } from "./verbs/preview";

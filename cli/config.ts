@@ -5,8 +5,15 @@ import { machine } from "../infra/host/machine";
 import { parseSettings } from "../infra/settings/parse";
 import type { Settings } from "../infra/settings/schema";
 import { quoted } from "../infra/contracts/errors";
-import { fullKey, type Declared, type Project } from "./project";
-import { readStackFile, textOf, writeStackFile, type ConfigValues } from "./stackFile";
+import {
+  fullKey,
+  readStackFile,
+  textOf,
+  writeStackFile,
+  type ConfigValues,
+  type Declared,
+  type Project,
+} from "./project";
 import { beforehand, WrongUse } from "./errors";
 
 /** The configuration that a stack is deployed with. */

@@ -4,14 +4,14 @@ import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation";
 import { stackFolder } from "../../infra/host/folders";
 import { runnerVariable, stackBackendUrl } from "../../infra/stack/owner";
 import { UserError } from "../../infra/contracts/errors";
+import { stringify } from "yaml";
 import type { Configuration } from "../config";
 import { stackPassphrase } from "../passphrase";
-import type { Project } from "../project";
+import { writeStackFile, type Project } from "../project";
 import { findCli } from "./pulumiCli";
 import { PulumiEvents } from "./pulumiEvents";
 import { endLeftPlugins } from "./pulumiPlugins";
 import { hasPending, inUse, stackLocks } from "./pulumiLock";
-import { writeProjectFolder } from "./pulumiProject";
 import type { Outcome, PreviewOutcome, Runner, Standing, Watch } from "./runner";
 
 export interface PulumiRunnerArgs {
@@ -103,10 +103,25 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
   };
 }
 
-async function projectFolder(args: PulumiRunnerArgs): Promise<string> {
-  const { project, stack, configuration } = args;
-  fs.mkdirSync(path.join(stackFolder(stack), "pulumi-backend"), { recursive: true, mode: 0o700 });
-  return writeProjectFolder(project, stack, configuration, () => stackPassphrase(stack).text);
+/**
+ * Writes a project folder for the CLI into the stack folder: Pulumi.yaml, which points to the
+ * checkout's program, and `Pulumi.<stack>.yaml` with all that is set. The CLI writes into the
+ * latter, and remembers a selected stack for the former, so the checkout is left as it is.
+ *
+ * @returns the folder
+ */
+async function projectFolder({ project, stack, configuration }: PulumiRunnerArgs): Promise<string> {
+  const folder = path.join(stackFolder(stack), "pulumi");
+  for (const each of [folder, path.join(stackFolder(stack), "pulumi-backend")]) {
+    fs.mkdirSync(each, { recursive: true, mode: 0o700 });
+  }
+  const file = path.join(folder, "Pulumi.yaml");
+  fs.writeFileSync(`${file}.${process.pid}`, stringify({ ...project.file, main: project.folder }));
+  fs.renameSync(`${file}.${process.pid}`, file);
+  const settings = path.join(folder, `Pulumi.${stack}.yaml`);
+  const secret = () => stackPassphrase(stack).text;
+  await writeStackFile(settings, project, configuration.set, secret);
+  return folder;
 }
 
 function environment({ stack, backend }: PulumiRunnerArgs): Record<string, string> {

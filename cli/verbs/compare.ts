@@ -3,7 +3,7 @@ import { number } from "../../report/format";
 import { readHistory, type Attempt } from "../../results/history";
 import { select } from "../../results/select";
 import { compare as compared, rule, type Compared } from "../../results/verdict";
-import { textTable } from "../terminal/textTable";
+import { textTable } from "../terminal/lines";
 import { verb } from "../verb";
 import { spread } from "./results";
 

@@ -8,7 +8,7 @@ import { readHistory } from "../../results/history";
 import { moment } from "../../report/format";
 import { plain } from "../../report/html";
 import { declaredRuns, openToDeploy } from "../session";
-import { textTable } from "../terminal/textTable";
+import { textTable } from "../terminal/lines";
 import { verb } from "../verb";
 import { noRun } from "./deploy";
 

@@ -1,7 +1,7 @@
 import { moment, number } from "../../report/format";
 import { plain } from "../../report/html";
 import { historyFile, readHistory, type Attempt } from "../../results/history";
-import { textTable } from "../terminal/textTable";
+import { textTable } from "../terminal/lines";
 import { verb } from "../verb";
 
 export const results = verb({

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { loadConfiguration, overlayFile, saveOverlay, settingsOf } from "../../../cli/config";
 import { readProject, type Project } from "../../../cli/project";
-import { writeStackFile } from "../../../cli/stackFile";
+import { writeStackFile } from "../../../cli/project";
 import { Unfit, WrongUse } from "../../../cli/errors";
 import { freshHome } from "./home";
 
