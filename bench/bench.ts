@@ -75,7 +75,7 @@ async function runBench(name: string, asked: Asked): Promise<number> {
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         failures.push(`${each.name}: ${error.message}`);
-        if (!stop.aborted) console.error("failed; why is told at the end");
+        if (!stop.aborted) console.error("failed; the reason is at the end");
       }
     }
   } finally {
@@ -101,7 +101,7 @@ export function chosenBenchmarks(only: string | undefined): readonly Benchmark[]
   const unknown = names.find((name) => !benchmarks.some((each) => each.name === name));
   if (unknown === undefined) return benchmarks.filter(({ name }) => names.includes(name));
   const all = benchmarks.map(({ name }) => name).join(", ");
-  throw new WrongUse(`--only is ${JSON.stringify(only)}: there is no ${unknown}, but ${all}`);
+  throw new WrongUse(`--only is ${JSON.stringify(only)}: no ${unknown}; available: ${all}`);
 }
 
 /** @throws WrongUse for a value that is no whole number above zero */
@@ -125,7 +125,7 @@ function sizes(option: string, text: string): number[] {
 
 function wholeNumber(option: string, text: string): number {
   if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
-  throw new WrongUse(`--${option} is ${JSON.stringify(text)}: it is a whole number above 0`);
+  throw new WrongUse(`--${option} is ${JSON.stringify(text)}: it takes a whole number above 0`);
 }
 
 /** Deploys once with all that the chosen benchmarks need, and again only for another size. */
@@ -133,17 +133,17 @@ function deployer(stack: BenchStack, chosen: readonly Benchmark[], options: Opti
   const names = chosen.map(({ name }) => name);
   const images = names.filter((name) => name.startsWith("image-"));
   const tables = names.some((name) => ["taxi-report", "datasets"].includes(name));
-  let standing: Record<string, string | number> | undefined;
+  let deployed: Record<string, string | number> | undefined;
   return async (wanted: Record<string, string | number> = {}) => {
-    const before = standing ?? {
+    const before = deployed ?? {
       workloads: ["taxi-report", ...images].join(","),
       taxiRows: tables ? options.rows[0] : 12_000,
       photos: images.length > 0 ? options.photos[0] : 1,
     };
     const now = { ...before, ...wanted };
-    if (standing && JSON.stringify(standing) === JSON.stringify(now)) return;
+    if (deployed && JSON.stringify(deployed) === JSON.stringify(now)) return;
     await stack.start(now);
-    standing = now;
+    deployed = now;
   };
 }
 

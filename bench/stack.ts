@@ -30,14 +30,14 @@ export class BenchStack {
     private readonly runner: "embedded" | "pulumi" = "embedded",
   ) {}
 
-  /** @throws Unfit where anything of such a stack is there: it is not ours to remove */
+  /** @throws Unfit where such a stack exists: it is not ours to remove */
   async mustBeNew(): Promise<void> {
     const folder = stackFolder(this.name);
     if (!(await describeStack(this.name)) && !fs.existsSync(folder)) return;
     throw new Unfit(
-      `there is a stack ${this.name} already, in ${folder}`,
-      "the benchmark deploys a stack of its own and removes it; another benchmark may be running",
-      `after one that was cut short: npm run destroy -- --stack ${this.name}, and remove that folder`,
+      `stack ${this.name} exists already, in ${folder}`,
+      "the benchmark makes and removes this stack; another benchmark may be running",
+      `if an earlier benchmark was killed, run npm run destroy -- --stack ${this.name} and remove that folder`,
     );
   }
 
@@ -95,22 +95,22 @@ export class BenchStack {
     if (code === 0) return;
     throw new UserError(
       `npm run ${verb} -- --stack ${this.name} ended with ${code}`,
-      "there is nothing to measure on",
-      "see its last lines above",
+      "the benchmark measures on this stack",
+      "see the lines above",
     );
   }
 }
 
 const asOption = (assignment: string) => ["--config", assignment];
 
-/** Ports beside those of stacks that stand where the usual ones are. */
+/** Ports that no other stack uses. */
 export async function freeOffset(stack: string): Promise<number> {
   const portsAt = (offset: number) => listeners(offset, 2).map(({ port }) => port);
   const free = await nextFreeOffset(14_900, portsAt, await portsOfNeighbours(stack));
   if (free !== undefined) return free;
   throw new UserError(
     "no portOffset is free",
-    "the benchmark's stack needs ports",
+    "the benchmark's stack needs free ports",
     "destroy another stack",
   );
 }

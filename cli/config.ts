@@ -37,10 +37,9 @@ export function overlayFile(stack: string): string {
  * Puts a stack's configuration together. The later one wins: the defaults of Pulumi.yaml,
  * `Pulumi.<stack>.yaml` of the checkout, what `--config` set before, and `assignments`.
  *
- * @param assignments `key=value`, the key with or without its namespace; `key=` takes back what
- *   `--config` has set before, so that the value is again what the files say; a secret's `@file`
- *   is what is in that file
- * @throws WrongUse for an assignment that is none, or a file that cannot be read
+ * @param assignments `key=value`, the key with or without its namespace; `key=` unsets what
+ *   `--config` set before; of a secret, `@file` is the content of that file
+ * @throws WrongUse for an assignment without a key, or a file that cannot be read
  */
 export async function loadConfiguration(
   project: Project,
@@ -91,7 +90,7 @@ export function saveOverlay(
 function assign(project: Project, values: ConfigValues, assignment: string): ConfigValues {
   const [, name, value] = /^([^=\s:]+(?::[^=\s:]+)*)=(.*)$/s.exec(assignment) ?? [];
   if (name === undefined) {
-    throw new WrongUse(`--config wants key=value, not ${quoted(assignment)}`);
+    throw new WrongUse(`--config is ${quoted(assignment)}: it takes key=value`);
   }
   const key = fullKey(project.name, name);
   const { [key]: _before, ...others } = values;

@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 
 /** The oldest Node that works, as in package.json. */
-export const leastNode = [20, 19, 0];
+export const minNode = [20, 19, 0];
 
 /**
  * What is wrong with a version of Node, as a message for the user.
@@ -16,10 +16,10 @@ export const leastNode = [20, 19, 0];
  */
 export function nodeProblem(version) {
   const found = version.split(".").map(Number);
-  const differs = leastNode.findIndex((part, index) => found[index] !== part);
-  if (differs === -1 || found[differs] > leastNode[differs]) return undefined;
+  const differs = minNode.findIndex((part, index) => found[index] !== part);
+  if (differs === -1 || found[differs] > minNode[differs]) return undefined;
   return [
-    "Node " + version + " is too old: " + leastNode.join(".") + " or later is needed",
+    "Node " + version + " is too old: " + minNode.join(".") + " or later is needed",
     "  why: Pulumi's SDK and the loader for TypeScript do not run on it",
     "  do:  install Node 22 or 24 from https://nodejs.org, or by your version manager (nvm install 22)",
   ].join("\n");

@@ -118,9 +118,9 @@ function load(file: string): StackFile & Required<Pick<StackFile, "config">> {
   try {
     const text = fs.readFileSync(file, "utf8");
     const content: unknown = parse(text, { logLevel: "error" }) ?? {};
-    if (!isMap(content)) throw new TypeError("it is no map of keys to values");
+    if (!isMap(content)) throw new TypeError("not a map of keys to values");
     const config = content.config ?? {};
-    if (!isMap(config)) throw new TypeError("its `config` is no map of keys to values");
+    if (!isMap(config)) throw new TypeError("`config` is not a map of keys to values");
     JSON.stringify(config); // no value of YAML that refers to itself
     return { ...content, config };
   } catch (error) {
@@ -128,7 +128,7 @@ function load(file: string): StackFile & Required<Pick<StackFile, "config">> {
     throw new Unfit(
       `${file} cannot be read: ${(error as Error).message.split("\n")[0]}`,
       "the stack's settings are in it",
-      "mend the file, or remove it to go back to the defaults",
+      "repair the file, or remove it to use the defaults",
     );
   }
 }
@@ -142,7 +142,7 @@ function unseal(file: string, name: string, key: Passphrase, sealed: string): st
     return key.decrypt(sealed);
   } catch {
     throw new Unfit(
-      `the secret of ${quoted(name)} in ${file} is no text that this passphrase has encrypted`,
+      `the secret ${quoted(name)} in ${file} was not encrypted with this passphrase`,
       "the stack's settings cannot be read without it",
       "set it again (pulumi config set --secret, or --config), or remove it from the file",
     );
@@ -161,7 +161,7 @@ async function open(file: string, passphrase: string, salt = ""): Promise<Passph
     throw new Unfit(
       `the passphrase does not open the secrets in ${file}`,
       "the stack's settings cannot be read without them",
-      "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the one they were set with",
+      "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the passphrase that they were set with",
     );
   }
 }

@@ -81,8 +81,8 @@ export async function openToDeploy(
 }
 
 /**
- * Opens a stack as it is, whatever its settings are by now: one must be able to look at it and to
- * destroy it.
+ * Opens an existing stack, even where its settings are not valid any more: it can still be looked at
+ * and destroyed.
  *
  * @returns undefined where nothing of the stack exists
  * @throws Unfit when another checkout owns it
@@ -189,8 +189,8 @@ async function makeRunner(
 
 function configuredByPulumi(stack: string): Unfit {
   return new Unfit(
-    `--config is given, but stack ${stack} was made by pulumi with a backend of your own`,
-    "its settings are in the checkout's stack file, which is yours",
+    `--config is given, but stack ${stack} was made by the Pulumi CLI with your own backend`,
+    "its settings are in your checkout's stack file",
     `use pulumi config set --stack ${stack} key value`,
   );
 }

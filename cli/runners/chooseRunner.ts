@@ -32,14 +32,14 @@ export interface Situation {
  */
 export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: Situation): Chosen {
   if (asked !== "auto" && asked !== "pulumi" && asked !== "embedded") {
-    throw new WrongUse(`--runner is ${JSON.stringify(asked)}: it is auto, pulumi or embedded`);
+    throw new WrongUse(`--runner is ${JSON.stringify(asked)}: it can be auto, pulumi or embedded`);
   }
   if (made) {
     if (asked !== "auto" && asked !== made.runner) {
       throw new Unfit(
         `--runner is ${asked}, but stack ${stack} was made by runner ${made.runner}`,
-        "each keeps its own state, so the other would make everything a second time",
-        `leave --runner out, or run npm run destroy -- --stack ${stack} first`,
+        "each keeps a separate state, so the other would make everything a second time",
+        `omit --runner, or run npm run destroy -- --stack ${stack} first`,
       );
     }
     return made;
@@ -48,7 +48,7 @@ export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: 
   if (runner === "embedded" && target === "docker") {
     throw new Unfit(
       `stack ${stack} has target ${target}, which needs the Pulumi CLI` +
-        (asked === "auto" ? ", and there is none on PATH" : ", and --runner is embedded"),
+        (asked === "auto" ? ", and PATH has no pulumi" : ", and --runner is embedded"),
       "the embedded runner has no provider for Docker",
       howToGetCli,
     );
@@ -58,7 +58,7 @@ export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: 
 
 /**
  * Which runner has made `stack`: as its record says; where the record is gone but a state with
- * something in it is there, as after a destroy that was cut short, the one whose state that is.
+ * resources exists, as after an interrupted destroy, the one whose state that is.
  */
 export function whoMade(project: string, stack: string, owner?: Owner): Chosen | undefined {
   if (owner) return { runner: owner.runner, backend: owner.backend ?? "stack folder" };
@@ -86,8 +86,8 @@ interface State {
 }
 
 /**
- * Whether a state has more than the stack itself, which is there before the program has looked at
- * anything. A broken one counts: its runner refuses it, and says how to mend it.
+ * Whether a state has more than the stack itself, which exists before the program has looked at
+ * anything. A broken state counts: its runner refuses it, and says how to repair it.
  */
 function holdsSomething(file: string, find: (state: State) => Deployment | undefined): boolean {
   try {

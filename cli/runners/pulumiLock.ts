@@ -52,7 +52,7 @@ export function inUse(stack: string, lock?: CliLock): UserError {
   return new UserError(
     `stack ${stack} is in use by ${who}`,
     "two deployments at once would overwrite each other's state",
-    "wait until it has ended; if it is gone, `pulumi cancel` removes its lock",
+    "wait until it has ended; if that process is gone, run `pulumi cancel` to remove its lock",
   );
 }
 

@@ -91,7 +91,7 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
         stack.up({ ...options, continueOnError: true, replace: [...replace] }),
       );
       if (outcome.ok || watch.stop.aborted) return outcome;
-      // What stands is worth telling, but no reason to lose why the rest does not.
+      // The outputs are worth showing, but must not hide why the rest failed.
       return { ...outcome, outputs: await outputs().catch(() => ({})) };
     },
     preview: (watch) => follow(watch, (stack, options) => stack.preview(options)),
@@ -201,8 +201,8 @@ async function explained<T>(call: () => Promise<T>): Promise<T> {
     const said = new Set(lines.filter((line) => line.startsWith("error: ")));
     throw new UserError(
       [...said].join("\n") || lastWords(error.message),
-      "the Pulumi CLI keeps this stack's state",
-      "see that the backend (pulumi whoami -v) and the passphrase are those it was made with",
+      "the Pulumi CLI manages this stack's state",
+      "check that backend (pulumi whoami -v) and passphrase are those it was made with",
     );
   }
 }

@@ -35,7 +35,7 @@ export class Display {
   /** Names of steps that have begun, with when. */
   private readonly begun = new Map<string, number>();
   private readonly ended = new Set<string>();
-  /** Runs that stand as they are. The others are done, also those that have not been begun. */
+  /** Runs that are not repeated. All others are, including those that have not begun. */
   private readonly unchanged = new Set<string>();
   private readonly phases = new Map<string, string>();
   private lastLine: number;
@@ -95,7 +95,7 @@ export class Display {
     });
     const silent = this.now() - this.lastLine >= longestSilence;
     const still = this.args.screen.isTTY || !silent ? "" : this.status();
-    this.show(news.length === 0 && still ? [`still at it: ${still}`] : news);
+    this.show(news.length === 0 && still ? [`in progress: ${still}`] : news);
   }
 
   /** The runs that are going on, with the line that says so. */

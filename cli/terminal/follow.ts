@@ -18,7 +18,7 @@ export async function follow<T>(session: Session, work: (watch: Watch) => Promis
     recordOf: (run) => readRecord(stack, run),
   });
   const interrupts = new Interrupts((what) => {
-    display.say(what === "kill" ? "ending what runs" : stopWords(runner.name, display));
+    display.say(what === "kill" ? "ending the steps in flight" : stopWords(runner.name, display));
     stopWaiting(stack);
   });
   goOn(stack); // of a process that was killed, whose pid may be another's by now

@@ -84,7 +84,7 @@ export function runWords(summary: RunRecord["summary"] | undefined): string {
   return `verified, median ${summary.medianSeconds.toFixed(2)} s, ${rows}${rejected}, on ${summary.device}`;
 }
 
-/** Where to read more about a failure, and what stands in spite of it. */
+/** Where to read more about a failure, and what is published in spite of it. */
 export function failureLines({ log, published }: RunFailure): string[] {
   return [
     `log: ${log}`,

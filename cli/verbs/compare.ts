@@ -26,7 +26,7 @@ export const compare = verb({
     if (lines.length === 1 && lines[0].marks.includes("another workload")) {
       throw new UserError(
         `${lines[0].run} are attempts of two workloads`,
-        "their times have nothing to do with each other",
+        "their times cannot be compared",
         "give two attempts of one workload; npm run results lists them",
       );
     }

@@ -29,7 +29,7 @@ export const start = verb({
 });
 
 export const rerun = verb({
-  summary: "do these runs again, although nothing about them has changed",
+  summary: "repeat these runs, although nothing about them has changed",
   positionals: [{ name: "engine/workload", multiple: true }],
   async run({ stack, positionals }) {
     if (!(await describeStack(stack))) throw noStack(stack);
@@ -53,7 +53,7 @@ export function noRun(name: string, stack: string, runs: readonly string[]): Wro
 }
 
 export const refresh = verb({
-  summary: "read back what can be read, and forget steps that a killed deployment left open",
+  summary: "read the resources' state, and forget unfinished steps of a killed deployment",
   async run({ stack }) {
     const session = await openAsItIs(stack);
     if (!session) throw noStack(stack);
@@ -76,7 +76,7 @@ export const destroy = verb({
     console.log(changesLine(outcome.changes));
     if (!outcome.ok) {
       for (const line of outcome.errors.flatMap((error) => reasonLines(error))) console.log(line);
-      console.log("failed: a part of the stack still exists; npm run destroy goes on with it");
+      console.log("failed: a part of the stack still exists; npm run destroy continues");
       return 1;
     }
     forgetStack(stack);
@@ -111,7 +111,7 @@ async function deploy(session: Session, replace: readonly string[] = []): Promis
   });
   if (!outcome.ok && !interrupted && !touched) {
     for (const error of outcome.errors.filter((each) => !told.has(each))) console.log(error);
-    console.log("\nfailed, and nothing was changed");
+    console.log("\nfailed; nothing was changed");
     return 1;
   }
   const took = seconds((Date.now() - begun) / 1000);
@@ -129,10 +129,10 @@ async function deploy(session: Session, replace: readonly string[] = []): Promis
   return 0;
 }
 
-/** What the state says of runs stands now. */
+/** The state's runs are what is deployed now. */
 function settle({ stack, runs }: Session, { outputs }: Outcome): void {
-  const standing = (outputs.runs ?? {}) as Readonly<Record<string, RunSummary>>;
-  for (const run of runs) if (run in standing) settleRecord(stack, run, standing[run]);
+  const deployed = (outputs.runs ?? {}) as Readonly<Record<string, RunSummary>>;
+  for (const run of runs) if (run in deployed) settleRecord(stack, run, deployed[run]);
 }
 
 /** After a failure the program leaves the report out, so it is rendered here from what is known. */
@@ -161,7 +161,7 @@ function whyFailed({ stack, runs }: Session, { errors }: Outcome, interrupted: b
   const failed = failedRuns(stack, runs).filter(([run]) => errors.some(isOf(run)));
   const others = errors.filter((error) => !failed.some(([run]) => isOf(run)(error)));
   // Its own words about being stopped are no reasons.
-  if (interrupted) return ["", "interrupted: the same command goes on from here"];
+  if (interrupted) return ["", "interrupted; the same command continues from here"];
   return [
     "",
     ...(failed.length > 0 ? [`${failed.length} of ${runs.length} runs failed:`] : []),
@@ -174,7 +174,7 @@ function whyFailed({ stack, runs }: Session, { errors }: Outcome, interrupted: b
   ];
 }
 
-/** Where Docker answers, how to have the containers of the project's other stack. */
+/** Where Docker is available, how to deploy the project's other stack. */
 async function dockerHint({ project, configuration }: Session): Promise<string | undefined> {
   if (configuration.all[`${project.name}:target`] !== "local") return undefined;
   if (!fs.existsSync(path.join(project.folder, "Pulumi.dev.yaml"))) return undefined;
@@ -185,6 +185,6 @@ async function dockerHint({ project, configuration }: Session): Promise<string |
   } catch {
     return undefined;
   }
-  const words = "Docker answers: `npm start -- --stack dev` runs the same in containers";
+  const words = "Docker is available: `npm start -- --stack dev` runs the same in containers";
   return isCliOnPath() ? words : `${words}.\nIt needs the Pulumi CLI: ${howToGetCli}`;
 }

@@ -82,7 +82,7 @@ function asJson({ stack, stands }: Patient, findings: readonly Finding[]) {
 }
 
 export const caches = verb({
-  summary: "say which stacks use the shared caches, or empty them when none does",
+  summary: "show which stacks use the shared caches; empty them when no stack does",
   options: { clear: { type: "boolean", help: "empties them" } },
   async run({ options }) {
     const { cachesInUse, clearCaches } = await import("../../infra/toolchain/caches");

@@ -38,7 +38,7 @@ function repeat(stack: string, run: string): string {
 export interface WhatToDo {
   /** Repeats the run. */
   readonly command: string;
-  /** The other runs that any deployment would do by now. */
+  /** The other runs that any deployment would do now. */
   readonly others: readonly string[];
   /** Whether the result of exactly these inputs is deployed. */
   readonly deployed: boolean;
@@ -57,7 +57,7 @@ export function explanationLines(
     recorded && recorded.key !== key ? `key ${recorded.key} -> ${key}` : `key ${key}`,
     recorded
       ? `recorded by attempt ${recorded.attempt} of ${moment(plain(recorded.at))}`
-      : "never came to a result whose inputs are known: all of them are new",
+      : "no recorded result with known inputs: all inputs are new",
     ...(last?.status === "failed" ? [`the last attempt failed: ${plain(last.reason)}`] : []),
     "",
     ...textTable([["input", "old", "now", ""], ...[...differing, ...same].map(row)]),
@@ -65,7 +65,7 @@ export function explanationLines(
     verdict(explanation, deployed),
     `to repeat this run alone: ${command}`,
     ...(others.length > 0
-      ? [`(it also does what any deployment would do by now: ${others.join(", ")})`]
+      ? [`(it also does what any deployment would do now: ${others.join(", ")})`]
       : []),
   ];
 }
@@ -77,10 +77,10 @@ function row({ name, old, now }: ExplainedInput): string[] {
 
 function verdict(explanation: Explanation, deployed: boolean): string {
   const names = changed(explanation).map(({ name }) => name);
-  if (deployed) return "nothing has changed: npm start leaves it as it is";
-  if (!explanation.recorded) return "npm start does it";
-  if (names.length > 0) return `npm start does it again, because of ${names.join(", ")}`;
-  return "nothing has changed, but no result of it is deployed: npm start does it again";
+  if (deployed) return "nothing has changed: npm start does not repeat it";
+  if (!explanation.recorded) return "npm start runs it";
+  if (names.length > 0) return `npm start repeats it, because of ${names.join(", ")}`;
+  return "nothing has changed, but no result of it is deployed: npm start repeats it";
 }
 
 function asJson(

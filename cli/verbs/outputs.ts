@@ -7,7 +7,7 @@ import { outputLines, summaryOf, withRuns } from "../terminal/stackOutputs";
 import { verb } from "../verb";
 
 export const outputs = verb({
-  summary: "print the stack's outputs: URLs, buckets, and each run with what it came to",
+  summary: "print the stack's outputs: URLs, buckets, and the outcome of each run",
   positionals: [{ name: "name", optional: true, help: "prints this output alone" }],
   options: { json: { type: "boolean", help: "prints JSON" } },
   async run({ stack, positionals: [name], options: { json } }) {
@@ -31,7 +31,7 @@ export const outputs = verb({
 });
 
 export const report = verb({
-  summary: "print where the report is, and open it where there is a terminal",
+  summary: "print the report's path, and open it if there is a terminal",
   async run({ stack }) {
     const file = reportFile(stack);
     if (!fs.existsSync(file)) {
@@ -43,7 +43,7 @@ export const report = verb({
     }
     console.log(file);
     if (process.stdout.isTTY && !(await open(file))) {
-      console.error("no program was found that opens it: open the file in a browser");
+      console.error("found no program that opens it: open the file in a browser");
     }
     return 0;
   },

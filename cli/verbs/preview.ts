@@ -13,10 +13,10 @@ const signs: Partial<Record<StepOp, string>> = {
 };
 
 export const preview = verb({
-  summary: "say what a start would do; nothing is changed",
+  summary: "show what a start would do; nothing is changed",
   options: {
     diff: { type: "boolean", help: "shows why, with old and new value of each changed input" },
-    "expect-no-changes": { type: "boolean", help: "exits with 1 if there is something to do" },
+    "expect-no-changes": { type: "boolean", help: "exits with 1 if something would change" },
     json: {
       type: "boolean",
       help: "prints one JSON object: changes, and steps with op, urn, name and diff",

@@ -5,7 +5,7 @@ import { textTable } from "../terminal/lines";
 import { verb } from "../verb";
 
 export const results = verb({
-  summary: "list the attempts of all runs, also of stacks that were destroyed",
+  summary: "list the attempts of all runs, even after the stack was destroyed",
   positionals: [
     {
       name: "run | engine | workload",
@@ -21,14 +21,16 @@ export const results = verb({
     const { attempts, unreadable } = readHistory(stack);
     const found = attempts.filter((attempt) => isMeant(attempt, positionals));
     if (unreadable > 0) {
-      console.error(`${unreadable} lines of ${historyFile(stack)} cannot be read: left out`);
+      console.error(`${unreadable} lines of ${historyFile(stack)} cannot be read and are left out`);
     }
     if (options.json) {
       console.log(JSON.stringify(found.map(asJson), undefined, 2));
     } else if (attempts.length === 0) {
       console.log(`stack ${stack} has no results yet`);
     } else if (found.length === 0) {
-      console.log(`no attempt of ${positionals.join(", ")} among ${attempts.length} attempts`);
+      console.log(
+        `no attempt of ${positionals.join(", ")}; there are ${attempts.length} of other runs`,
+      );
     } else {
       for (const line of resultLines(found)) console.log(line);
     }
@@ -78,17 +80,17 @@ function row(attempt: Attempt): string[] {
 /** How far the counted samples are apart: `3 hot, 1.92 to 2.01 s, 1 disturbed`. */
 export function spread(attempt: Extract<Attempt, { status: "verified" }>): string {
   const { counted, measured, basis } = attempt;
-  const [least, most] = [Math.min(...measured), Math.max(...measured)];
+  const [min, max] = [Math.min(...measured), Math.max(...measured)];
   const disturbed = counted.filter((sample) => sample.disturbed).length;
   const marked = disturbed > 0 ? `, ${disturbed} disturbed` : "";
-  return `${measured.length} ${basis}, ${number(least)} to ${number(most)} s${marked}`;
+  return `${measured.length} ${basis}, ${number(min)} to ${number(max)} s${marked}`;
 }
 
 function shortened(reason: string): string {
   return reason.length > 60 ? `${reason.slice(0, 59)}…` : reason;
 }
 
-/** The commit of an attempt's code, marked where the checkout had changes of its own. */
+/** The commit of an attempt's code, marked where the checkout had uncommitted changes. */
 export function commit(attempt: Attempt): string {
   const dirty = attempt.status === "verified" && attempt.dirty;
   return `${attempt.commit?.slice(0, 12) ?? "-"}${dirty ? "+" : ""}`;
@@ -108,8 +110,8 @@ function asJson(attempt: Attempt): Record<string, unknown> {
     dirty,
     device,
     medianSeconds: median,
-    leastSeconds: Math.min(...measured),
-    mostSeconds: Math.max(...measured),
+    minSeconds: Math.min(...measured),
+    maxSeconds: Math.max(...measured),
     samples: samples.map(({ kind, seconds, disturbed, tries }) => ({
       kind,
       seconds,

@@ -12,7 +12,7 @@ import { summaryOf } from "../terminal/stackOutputs";
 import { verb } from "../verb";
 
 export const status = verb({
-  summary: "say which services are running, what the runs came to, and what goes on",
+  summary: "show which services are running, the outcome of the runs, and what is in progress",
   options: { json: { type: "boolean", help: "prints one JSON object" } },
   async run({ stack, options }) {
     const described = await describeStack(stack);
@@ -48,8 +48,8 @@ function serviceLine({ name, state, pid, uptime, url }: ServiceView): string {
 }
 
 export const shell = verb({
-  summary: "a shell with the engines' environment, next to the services",
-  notes: "Its exit code is the shell's own.",
+  summary: "start a shell with the engines' environment, next to the services",
+  notes: "The exit code is that of the shell.",
   async run({ stack }) {
     const services = await servicesOf(stack);
     if (!services) throw noStack(stack);
@@ -60,7 +60,7 @@ export const shell = verb({
 });
 
 export const logs = verb({
-  summary: "print the end of a service's log or of the log of a run's last attempt",
+  summary: "print the end of the log of a service or of a run's last attempt",
   positionals: [
     {
       name: "service | engine/workload",

@@ -39,8 +39,8 @@ describe("exit code 2, wrong use or settings:", () => {
     [["outputs", "--jsno"], "Unknown option '--jsno'\nusage: npm run outputs -- [--json] [name]"],
     [["start", "now"], '"now" is one argument too many\nusage: npm start --'],
     [["rerun"], "an argument is missing\nusage: npm run rerun --"],
-    [["start", "--config", "fareAbove"], '--config wants key=value, not "fareAbove"'],
-    [["start", "--runner", "magic"], '--runner is "magic": it is auto, pulumi or embedded'],
+    [["start", "--config", "fareAbove"], '--config is "fareAbove": it takes key=value'],
+    [["start", "--runner", "magic"], '--runner is "magic": it can be auto, pulumi or embedded'],
     [["start", "--config", "sparkWorkers=0"], 'engine-comparison:sparkWorkers is "0"'],
   ])("%j", async (argv, message) => {
     expect(await exitCode(argv)).toBe(2);
