@@ -12,7 +12,7 @@ import { findCli } from "./pulumiCli";
 import { PulumiEvents } from "./pulumiEvents";
 import { endLeftPlugins } from "./pulumiPlugins";
 import { hasPending, inUse, stackLocks } from "./pulumiLock";
-import type { Outcome, PreviewOutcome, Runner, Standing, Watch } from "./runner";
+import type { Outcome, Runner, Standing, Watch } from "./runner";
 
 export interface PulumiRunnerArgs {
   readonly project: Project;
@@ -57,7 +57,7 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
   async function follow(
     watch: Watch,
     call: (stack: Stack, options: CallOptions) => Promise<object>,
-  ): Promise<PreviewOutcome> {
+  ): Promise<Outcome> {
     const stack = await selected();
     const events = new PulumiEvents((event) => watch.onEvent(event));
     let told = "";
@@ -73,9 +73,9 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
     const ok = result !== undefined;
     if (!ok) endLeftPlugins(); // it may have been killed
     if (!ok && events.errors.length === 0) events.errors.push(lastWords(told));
-    const { changes, errors, steps } = events;
+    const { changes, errors } = events;
     const { outputs = {} }: { outputs?: OutputMap } = result ?? {};
-    return { ok, changes, errors, steps, outputs: shown(outputs) };
+    return { ok, changes, errors, outputs: shown(outputs) };
   }
 
   /** As follow, for what changes the stack, and so needs its lock. */

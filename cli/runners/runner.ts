@@ -1,13 +1,6 @@
-import type { Outcome, PreviewOutcome, StepEvent } from "../embedded";
+import type { Outcome, StepEvent } from "../embedded";
 
-export type {
-  Changes,
-  Outcome,
-  PreviewOutcome,
-  PropertyDiff,
-  StepEvent,
-  StepOp,
-} from "../embedded";
+export type { Changes, Outcome, PropertyDiff, StepEvent, StepOp } from "../embedded";
 
 /** How one follows a deployment and stops it. */
 export interface Watch {
@@ -33,7 +26,8 @@ export interface Runner {
    * @param replace URNs to replace although nothing about them has changed
    */
   up(watch: Watch, replace?: readonly string[]): Promise<Outcome>;
-  preview(watch: Watch): Promise<PreviewOutcome>;
+  /** Tells by events what {@link up} would do, and what the program declares. */
+  preview(watch: Watch): Promise<Outcome>;
   destroy(watch: Watch): Promise<Outcome>;
   refresh(watch: Watch): Promise<Outcome>;
   /** The outputs of the last up, secrets as `[secret]`; empty where there are none. */

@@ -1,6 +1,6 @@
 import { UserError } from "../../infra/contracts/errors";
 import { diffLine, isTold, logLines, planLine, reasonLines } from "../terminal/lines";
-import type { PreviewOutcome, PropertyDiff, StepEvent, StepOp } from "../runners/runner";
+import type { PropertyDiff, StepEvent, StepOp } from "../runners/runner";
 import { deployOptions, openToDeploy } from "../session";
 import { verb } from "../verb";
 
@@ -26,12 +26,15 @@ export const preview = verb({
   async run({ stack, options }) {
     const { runner } = await openToDeploy(stack, options);
     const say = options.json ? console.error : console.log;
-    const outcome = await runner.preview({
-      onEvent: (event) => tellLog(event, say),
-      stop: neverAborted,
-      kill: neverAborted,
-    });
-    const steps = toldSteps(outcome);
+    const steps: ToldStep[] = [];
+    const onEvent = (event: StepEvent) => {
+      if (event.kind === "log")
+        for (const line of logLines(event.severity, event.message)) say(line);
+      if (event.kind !== "done" || !isTold(event)) return;
+      const { op, urn, name, diff = [] } = event;
+      steps.push({ op, urn, name, diff });
+    };
+    const outcome = await runner.preview({ onEvent, stop: neverAborted, kill: neverAborted });
     if (options.json) console.log(JSON.stringify({ changes: outcome.changes, steps }));
     else for (const line of previewLines(steps, options.diff)) console.log(line);
     say(planLine(outcome.changes));
@@ -57,22 +60,6 @@ interface ToldStep {
   readonly urn: string;
   readonly name: string;
   readonly diff: readonly PropertyDiff[];
-}
-
-/** The steps about resources that do something, each once. */
-function toldSteps({ steps }: PreviewOutcome): ToldStep[] {
-  return steps
-    .map((step) => ({
-      ...step,
-      type: typeOf(step.urn),
-      name: step.urn.split("::").slice(3).join("::"),
-    }))
-    .filter((step) => isTold({ kind: "done", ...step }))
-    .map(({ op, urn, name, diff }) => ({ op, urn, name, diff }));
-}
-
-function typeOf(urn: string): string {
-  return urn.split("::")[2].split("$").at(-1) ?? "";
 }
 
 /** A line a step with the names of what changed; with `diff`, a line each with both values. */
@@ -128,9 +115,4 @@ function causeOf(change: PropertyDiff): Cause {
   }
   const hashes = hash.test(String(old)) && hash.test(String(now));
   return { name, line: hashes ? `~ ${path}` : diffLine(change) };
-}
-
-function tellLog(event: StepEvent, say: (line: string) => void): void {
-  if (event.kind !== "log") return;
-  for (const line of logLines(event.severity, event.message)) say(line);
 }
