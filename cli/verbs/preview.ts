@@ -73,8 +73,9 @@ export function previewLines(steps: readonly ToldStep[], diff: boolean): string[
   });
 }
 
-/** What follows from other inputs of the same step. */
-const derived = /^(key|oracleKey|version|supervisor)$/;
+/** Inputs of a step that follow from its others. */
+const derived = /^(version|supervisor)$/;
+/** A hash, bare or after a name or a number as in `engine:0123456789ab`. */
 const hash = /^(?:[^\s"]*[.:])?[0-9a-f]{12,64}$/;
 /** A generation as `infra/stack/records.ts` writes it: `2, after it stopped`. */
 const generation = /^\d+, after it ([^.]+)/;
@@ -84,18 +85,21 @@ interface Cause {
   readonly line: string;
 }
 
-/** Why a step is done: what changed by itself, without copies and what is computed from it. */
+/**
+ * Why a step is done: what changed by itself, and nothing that is computed from it. A run is replaced
+ * for its triggers alone; the rest of its inputs repeats them.
+ */
 function causesOf(diff: readonly PropertyDiff[]): Cause[] {
-  const changes = diff
-    .filter(({ path, new: now }) => !path.startsWith("environment.SPEC.inputs") && now !== unknown)
+  const triggers = diff.filter(({ path }) => path.startsWith("triggers"));
+  const known = (triggers.length > 0 ? triggers : diff)
+    .filter((each) => each.new !== unknown)
     .map((each) => ({
       ...each,
       path: each.path.replace(/^(triggers\[0\]|environment\.SPEC)\./, ""),
     }));
-  const causes = changes.filter(({ path }) => !derived.test(path));
-  const shown = causes.length > 0 ? causes : changes;
-  if (shown.length === 0 && diff.length > 0) return [outside];
-  return shown.map(causeOf);
+  const causes = known.filter(({ path }) => !derived.test(path));
+  if (known.length === 0 && diff.length > 0) return [outside];
+  return (causes.length > 0 ? causes : known).map(causeOf);
 }
 
 const unknown = "[unknown]";

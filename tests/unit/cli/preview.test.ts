@@ -13,7 +13,7 @@ const lines = (...steps: ReturnType<typeof step>[]) => previewLines(steps, true)
 const run = step("replace", "spark/taxi-report", [
   update("environment.SPEC.inputs.fareAbove"),
   update("environment.SPEC.key", "0123456789abcdef", "fedcba9876543210"),
-  update("environment.SPEC.oracleKey", "0123456789abcdef", "fedcba9876543210"),
+  update("environment.SPEC.limits.cores", 1, 2),
   update("triggers[0].fareAbove"),
 ]);
 const minio = step("update", "minio", [
