@@ -1,7 +1,7 @@
 import { stackFolder } from "../infra/folders";
 import { runnerVariable } from "../infra/ownership";
 import type { Configuration } from "./config";
-import * as embedded from "./embedded";
+import * as embedded from "../embedded";
 import type { Project } from "./project";
 import type { Runner, Watch } from "./runner";
 

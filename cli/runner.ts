@@ -1,6 +1,13 @@
-import type { Outcome, PreviewOutcome, StepEvent } from "./embedded";
+import type { Outcome, PreviewOutcome, StepEvent } from "../embedded";
 
-export type { Changes, Outcome, PreviewOutcome, PropertyDiff, StepEvent, StepOp } from "./embedded";
+export type {
+  Changes,
+  Outcome,
+  PreviewOutcome,
+  PropertyDiff,
+  StepEvent,
+  StepOp,
+} from "../embedded";
 
 /** How one follows a deployment and stops it. */
 export interface Watch {

@@ -2,9 +2,9 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import * as command from "../../../cli/embedded/command";
-import { seconds } from "../../../cli/embedded/monitor";
-import { secret, UNKNOWN, type Properties } from "../../../cli/embedded/values";
+import * as command from "../../../embedded/command";
+import { seconds } from "../../../embedded/monitor";
+import { secret, UNKNOWN, type Properties } from "../../../embedded/values";
 
 describe("a Command", () => {
   let cwd: string;

@@ -5,8 +5,8 @@ import {
   differences,
   formatPath,
   parsePath,
-} from "../../../cli/embedded/diff";
-import { secret, UNKNOWN, type Value } from "../../../cli/embedded/values";
+} from "../../../embedded/diff";
+import { secret, UNKNOWN, type Value } from "../../../embedded/values";
 
 const described = (old: Value, now: Value) => describeDifferences(differences(old, now));
 

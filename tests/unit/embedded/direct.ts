@@ -1,19 +1,13 @@
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { COMMAND_TYPE } from "../../../cli/embedded/command";
-import { Engine, Result } from "../../../cli/embedded/engine";
-import type { State } from "../../../cli/embedded/state";
-import { verifyResources } from "../../../cli/embedded/verify";
-import type { Goal, PreviewOutcome, Resource, StepEvent } from "../../../cli/embedded/types";
-import { nameOf, STACK_TYPE } from "../../../cli/embedded/urn";
-import {
-  isObject,
-  secret,
-  UNKNOWN,
-  type Properties,
-  type Value,
-} from "../../../cli/embedded/values";
+import { COMMAND_TYPE } from "../../../embedded/command";
+import { Engine, Result } from "../../../embedded/engine";
+import type { State } from "../../../embedded/state";
+import { verifyResources } from "../../../embedded/verify";
+import type { Goal, PreviewOutcome, Resource, StepEvent } from "../../../embedded/types";
+import { nameOf, STACK_TYPE } from "../../../embedded/urn";
+import { isObject, secret, UNKNOWN, type Properties, type Value } from "../../../embedded/values";
 import type { GraphNode } from "./graph";
 
 export interface DirectOptions {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Result } from "../../../cli/embedded/engine";
-import { secret, UNKNOWN } from "../../../cli/embedded/values";
+import { Result } from "../../../embedded/engine";
+import { secret, UNKNOWN } from "../../../embedded/values";
 import { Direct } from "./direct";
 import { logged, type GraphNode } from "./graph";
 

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import * as embedded from "../../../cli/embedded";
+import * as embedded from "../../../embedded";
 
 /** One resource of the fixture program `graph`. */
 export interface GraphNode {

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import * as embedded from "../../../cli/embedded";
+import * as embedded from "../../../embedded";
 import { Project } from "./graph";
 
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { UserError } from "../../../infra/userError";
-import { lockStack } from "../../../cli/embedded/lock";
+import { lockStack } from "../../../embedded/lock";
 
 describe("the lock of a stack", () => {
   let folder: string;
@@ -23,7 +23,7 @@ describe("the lock of a stack", () => {
   /** Another process that holds the lock until it is killed. */
   async function holder(): Promise<ChildProcess> {
     const script = `
-      require(${JSON.stringify(path.resolve("cli/embedded/lock.ts"))})
+      require(${JSON.stringify(path.resolve("embedded/lock.ts"))})
         .lockStack(${JSON.stringify(folder)}, "up", () => {})
         .then(() => console.log("held"));
       setInterval(() => {}, 1000);`;

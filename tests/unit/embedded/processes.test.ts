@@ -149,7 +149,7 @@ describe("a deployment through the SDK", () => {
         },
       ]);
       const script = `
-      require(${JSON.stringify(path.resolve("cli/embedded"))})
+      require(${JSON.stringify(path.resolve("embedded"))})
         .up({ ...${JSON.stringify(project.options())}, onEvent: () => {} });`;
       const other = spawn(process.execPath, ["--import", "tsx", "-e", script], {
         stdio: "inherit",

@@ -11,11 +11,11 @@ import {
   up,
   type EmbeddedOptions,
   type StepEvent,
-} from "../../../cli/embedded";
-import type { Deployment } from "../../../cli/embedded/types";
+} from "../../../embedded";
+import type { Deployment } from "../../../embedded/types";
 import { checkout } from "../../../infra/folders";
 import { UserError } from "../../../infra/userError";
-import { Passphrase } from "../../../cli/embedded/secrets";
+import { Passphrase } from "../../../embedded/secrets";
 import {
   backupPath,
   decryptState,
@@ -23,8 +23,8 @@ import {
   statePath,
   writeState,
   type State,
-} from "../../../cli/embedded/state";
-import { secret } from "../../../cli/embedded/values";
+} from "../../../embedded/state";
+import { secret } from "../../../embedded/values";
 
 describe("the passphrase", () => {
   // Written by the Pulumi CLI 3.248.0.
@@ -129,7 +129,7 @@ describe("the state on disk", () => {
     const before = [statePath(folder), backupPath(folder)].map((file) => fs.readFileSync(file));
     // To write up to a limit and then fail is what a full disk does, too.
     const script = `
-      const { writeState } = require("./cli/embedded/state");
+      const { writeState } = require("./embedded/state");
       const resources = [{ urn: "u", type: "t", custom: false, outputs: { a: "x".repeat(2e6) } }];
       try { writeState(${JSON.stringify(folder)}, { resources, pending: [] }, { salt: "" }); }
       catch ({ code }) { console.log(code); }`;

@@ -6,7 +6,7 @@ import {
   providerUrn,
   qualifiedType,
   typeOf,
-} from "../../../cli/embedded/urn";
+} from "../../../embedded/urn";
 
 const stack = "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev";
 

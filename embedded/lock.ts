@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { hostname } from "node:os";
 import * as path from "node:path";
 import { lock } from "proper-lockfile";
-import { UserError } from "../../infra/userError";
+import { UserError } from "../infra/userError";
 
 /** A lock whose holder has not touched it for so long is broken by the next one (milliseconds). */
 const STALE = 20_000;

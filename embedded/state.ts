@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../../infra/userError";
+import { UserError } from "../infra/userError";
 import type { Passphrase } from "./secrets";
 import type { Deployment, Operation, Resource } from "./types";
 import {

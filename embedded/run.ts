@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { availableParallelism } from "node:os";
 import { Engine } from "./engine";
-import { UserError } from "../../infra/userError";
+import { UserError } from "../infra/userError";
 import { lockStack } from "./lock";
 import { serveMonitor } from "./monitor";
 import { startProgram } from "./programHost";

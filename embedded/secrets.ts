@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, pbkdf2, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
-import { UserError } from "../../infra/userError";
+import { UserError } from "../infra/userError";
 
 /**
  * Pulumi's passphrase secrets provider: AES-256-GCM under a key that PBKDF2-SHA256 makes of the
