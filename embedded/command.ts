@@ -1,14 +1,16 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as path from "node:path";
+import type { Readable } from "node:stream";
 import { guardGroup } from "./guard";
-import { covers, differences, type Difference } from "./diff";
+import { covers, type Difference } from "./diff";
 import {
   isObject,
   isSecret,
+  mapValues,
   reveal,
   secret,
-  UNKNOWN,
+  unknownValue,
   unsupportedKind,
   type Properties,
   type Value,
@@ -18,10 +20,10 @@ import {
  * `command:local:Command` as the provider pulumi-command 1.2.1 carries it out
  * (provider/pkg/provider/local of pulumi/pulumi-command).
  */
-export const COMMAND_TYPE = "command:local:Command";
-export const COMMAND_VERSION = "1.2.1";
+export const commandType = "command:local:Command";
+export const commandVersion = "1.2.1";
 
-export interface RunOptions {
+export interface CommandOptions {
   /** Relative paths, and Commands without `dir`, start here. */
   readonly cwd: string;
   /** Seconds after which the command's process group is killed; 0: never. */
@@ -30,67 +32,45 @@ export interface RunOptions {
   readonly onLine: (line: string) => void;
 }
 
-type Kind = "a string" | "a boolean" | "a list" | "a list of strings" | "a map of strings";
-const INPUTS: Record<string, Kind> = {
-  addPreviousOutputInEnv: "a boolean",
-  create: "a string",
-  delete: "a string",
-  dir: "a string",
-  environment: "a map of strings",
-  interpreter: "a list of strings",
-  logging: "a string",
-  stdin: "a string",
-  triggers: "a list",
-  update: "a string",
-};
-const REFUSED = ["archivePaths", "assetPaths"];
+/** Node fires longer timers at once (milliseconds). */
+const maxTimer = 2 ** 31 - 1;
+
+const isText = (value: Value) => typeof value === "string";
+const inputKinds = new Map<string, { kind: string; fits: (value: Value) => boolean }>([
+  ["addPreviousOutputInEnv", { kind: "a boolean", fits: (value) => typeof value === "boolean" }],
+  [
+    "environment",
+    { kind: "a map of strings", fits: (v) => isObject(v) && Object.values(v).every(isText) },
+  ],
+  ["interpreter", { kind: "a list of strings", fits: (v) => Array.isArray(v) && v.every(isText) }],
+  ["triggers", { kind: "a list", fits: Array.isArray }],
+  ...["create", "update", "delete", "dir", "logging", "stdin"].map(
+    (name) => [name, { kind: "a string", fits: isText }] as const,
+  ),
+]);
 
 /** What is wrong with the inputs, as one sentence; undefined when they are right. */
 export function checkInputs(inputs: Properties): string | undefined {
+  const unsupported = "is not supported by the embedded runner";
   for (const [name, value] of Object.entries(inputs)) {
-    if (REFUSED.includes(name)) {
-      return `the input "${name}" of ${COMMAND_TYPE} is not supported by the embedded runner`;
+    if (["archivePaths", "assetPaths"].includes(name)) {
+      return `the input "${name}" of ${commandType} ${unsupported}`;
     }
-    const kind = INPUTS[name];
-    if (!kind) {
-      return `${COMMAND_TYPE} has no input "${name}"`;
-    }
-    const unsupported = unsupportedKind(value);
-    if (unsupported) {
-      return `${unsupported} in the input "${name}" is not supported by the embedded runner`;
-    }
-    if (!fits(reveal(value), kind)) {
-      return `the input "${name}" of ${COMMAND_TYPE} must be ${kind}`;
+    const expected = inputKinds.get(name);
+    if (!expected) return `${commandType} has no input "${name}"`;
+    const kind = unsupportedKind(value);
+    if (kind) return `${kind} in the input "${name}" ${unsupported}`;
+    const plain = reveal(value);
+    if (plain !== unknownValue && !expected.fits(plain)) {
+      return `the input "${name}" of ${commandType} must be ${expected.kind}`;
     }
   }
   return undefined;
 }
 
-function fits(value: Value, kind: Kind): boolean {
-  const text = (item: Value) => typeof item === "string";
-  switch (value === UNKNOWN ? "unknown" : kind) {
-    case "a string":
-      return text(value);
-    case "a boolean":
-      return typeof value === "boolean";
-    case "a list":
-      return Array.isArray(value);
-    case "a list of strings":
-      return Array.isArray(value) && value.every(text);
-    case "a map of strings":
-      return isObject(value) && Object.values(value).every(text);
-    default:
-      return true;
-  }
-}
-
 /** Whether these differences of inputs need a new resource: `triggers` always do. */
-export function needsReplace(found: readonly Difference[], replaceOnChanges: string[]): boolean {
+export function needsReplace(found: readonly Difference[], replaceOnChanges: string[] = []) {
   return found.some(({ path }) => path[0] === "triggers" || covers(replaceOnChanges, path));
-}
-
-export function compareInputs(old: Properties = {}, now: Properties = {}): Difference[] {
-  return differences(old, now);
 }
 
 export function newId(name: string): string {
@@ -99,80 +79,69 @@ export function newId(name: string): string {
 
 /** Outputs in a preview: what a command will print is not known before it has run. */
 export function previewOutputs(inputs: Properties): Properties {
-  return { ...inputs, stdout: UNKNOWN, stderr: UNKNOWN };
+  return { ...inputs, stdout: unknownValue, stderr: unknownValue };
 }
 
-export async function create(inputs: Properties, options: RunOptions): Promise<Properties> {
-  return { ...inputs, ...(await run(inputs.create, inputs, { stdout: "", stderr: "" }, options)) };
+export async function create(inputs: Properties, options: CommandOptions): Promise<Properties> {
+  return { ...inputs, ...(await run(inputs.create, inputs, {}, options)) };
 }
 
-/** Runs `update`, or `create` where there is none. */
-export async function update(
-  inputs: Properties,
-  oldOutputs: Properties,
-  options: RunOptions,
-): Promise<Properties> {
-  const before = { stdout: text(oldOutputs.stdout) ?? "", stderr: text(oldOutputs.stderr) ?? "" };
-  return { ...inputs, ...(await run(inputs.update ?? inputs.create, inputs, before, options)) };
+/** Runs `update`, or `create` where there is no `update`. */
+export async function update(inputs: Properties, old: Properties, options: CommandOptions) {
+  return { ...inputs, ...(await run(inputs.update ?? inputs.create, inputs, old, options)) };
 }
 
 /** @param outputs of the last create or update; they hold its inputs too */
-export async function remove(outputs: Properties, options: RunOptions): Promise<void> {
-  const before = { stdout: text(outputs.stdout) ?? "", stderr: text(outputs.stderr) ?? "" };
-  await run(outputs.delete, outputs, before, options);
+export async function remove(outputs: Properties, options: CommandOptions): Promise<void> {
+  await run(outputs.delete, outputs, outputs, options);
 }
 
-interface Printed {
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function text(value: Value | undefined): string | undefined {
+function textOf(value: Value | undefined): string | undefined {
   const plain = reveal(value ?? null);
   return typeof plain === "string" ? plain : undefined;
 }
 
+/** @param old the outputs of the step before; without a script they stay what they are */
 async function run(
   script: Value | undefined,
   inputs: Properties,
-  before: Printed,
-  options: RunOptions,
-): Promise<Printed> {
-  const commandLine = text(script);
-  if (commandLine === undefined) {
-    return before;
-  }
+  old: Properties,
+  options: CommandOptions,
+): Promise<{ stdout: string; stderr: string }> {
+  const before = { stdout: textOf(old.stdout) ?? "", stderr: textOf(old.stderr) ?? "" };
+  const commandLine = textOf(script);
+  if (commandLine === undefined) return before;
   const given = reveal(inputs) as Properties;
   const interpreter = given.interpreter as string[] | undefined;
   const [program, ...args] = interpreter?.length ? interpreter : ["/bin/sh", "-c"];
   const logging = given.logging ?? "stdoutAndStderr";
-  const stdin = text(given.stdin);
-  const previous =
-    given.addPreviousOutputInEnv === false
-      ? {}
-      : {
-          ...(before.stdout && { PULUMI_COMMAND_STDOUT: before.stdout }),
-          ...(before.stderr && { PULUMI_COMMAND_STDERR: before.stderr }),
-        };
-  // A session of its own: a Ctrl-C in the terminal reaches the runner only, as with a provider.
-  const child = spawn(program ?? "", [...args, commandLine], {
-    cwd: path.resolve(options.cwd, text(given.dir) ?? "."),
+  const stdin = textOf(given.stdin);
+  const previous = given.addPreviousOutputInEnv !== false && {
+    ...(before.stdout && { PULUMI_COMMAND_STDOUT: before.stdout }),
+    ...(before.stderr && { PULUMI_COMMAND_STDERR: before.stderr }),
+  };
+  // In a separate session a Ctrl-C in the terminal reaches the runner only, as with a provider.
+  const child = spawn(program, [...args, commandLine], {
+    cwd: path.resolve(options.cwd, textOf(given.dir) ?? "."),
     env: { ...process.env, ...(given.environment as Record<string, string>), ...previous },
     stdio: [stdin ? "pipe" : "ignore", "pipe", "pipe"],
     detached: true,
   });
   const unguard = guardGroup(child.pid);
-  // What a script does not read of its stdin is nobody's error.
+  // A script need not read its stdin.
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(stdin);
 
-  const shows = (stream: string) => logging === "stdoutAndStderr" || logging === stream;
-  const stdout = collect(child.stdout, shows("stdout") ? options.onLine : undefined);
-  const stderr = collect(child.stderr, shows("stderr") ? options.onLine : undefined);
+  const shown = (stream: string) =>
+    logging === "stdoutAndStderr" || logging === stream ? options.onLine : () => undefined;
+  const stdout = collect(child.stdout, shown("stdout"));
+  const stderr = collect(child.stderr, shown("stderr"));
 
-  let why = "";
-  const kill = (reason: string) => {
-    why = reason;
+  const { killSignal, timeout } = options;
+  const limit = timeout
+    ? AbortSignal.timeout(Math.min(Math.ceil(timeout * 1000), maxTimer))
+    : undefined;
+  const kill = () => {
     try {
       process.kill(-(child.pid as number), "SIGKILL");
     } catch {
@@ -181,50 +150,40 @@ async function run(
     // A daemon that left the group may hold the streams for ever.
     setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream?.destroy()), 2000);
   };
-  const onKill = () => kill(" (canceled)");
-  const limit = options.timeout
-    ? setTimeout(() => kill(` (over its limit of ${options.timeout} s)`), options.timeout * 1000)
-    : undefined;
-  options.killSignal?.addEventListener("abort", onKill);
+  [limit, killSignal].forEach((signal) => signal?.addEventListener("abort", kill));
   try {
-    // "close" comes when the shell has ended and every descendant has let go of both streams.
+    // "close" comes when the shell has ended and every descendant has closed both streams.
     const failure = await new Promise<string | undefined>((resolve) => {
       child.once("error", (error) => resolve(error.message));
       child.once("close", (code, signal) =>
         resolve(code === 0 ? undefined : signal ? `signal: ${signal}` : `exit status ${code}`),
       );
     });
-    if (failure) {
-      const tail = stderr().trimEnd().split("\n").slice(-20).join("\n");
-      throw new Error(
-        `${failure}${why}: running ${JSON.stringify(commandLine)}:\n${tail}`.trimEnd(),
-      );
+    if (failure === undefined) {
+      return { stdout: stdout().replace(/\n$/, ""), stderr: stderr().replace(/\n$/, "") };
     }
-    return { stdout: stdout().replace(/\n$/, ""), stderr: stderr().replace(/\n$/, "") };
+    const canceled = killSignal?.aborted ? " (canceled)" : "";
+    const why = limit?.aborted ? ` (over its limit of ${timeout} s)` : canceled;
+    const tail = stderr().trimEnd().split("\n").slice(-20).join("\n");
+    throw new Error(`${failure}${why}: running ${JSON.stringify(commandLine)}:\n${tail}`.trimEnd());
   } finally {
     unguard();
-    clearTimeout(limit);
-    options.killSignal?.removeEventListener("abort", onKill);
+    [limit, killSignal].forEach((signal) => signal?.removeEventListener("abort", kill));
   }
 }
 
-/** Gathers a stream, hands on its lines, and gives its whole text when called. */
-function collect(
-  stream: NodeJS.ReadableStream | null,
-  onLine?: (line: string) => void,
-): () => string {
-  const chunks: Buffer[] = [];
+/** Passes on the lines of a stream, and gives its whole text when called. */
+function collect(stream: Readable | null, onLine: (line: string) => void): () => string {
+  let text = "";
   let line = "";
-  stream?.on("data", (chunk: Buffer) => {
-    chunks.push(chunk);
-    if (onLine) {
-      const lines = (line + chunk.toString("utf8")).split("\n");
-      line = lines.pop() ?? "";
-      lines.forEach(onLine);
-    }
+  stream?.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+    const lines = (line + chunk).split("\n");
+    line = lines.pop() ?? "";
+    lines.forEach(onLine);
   });
-  stream?.on("end", () => line && onLine?.(line));
-  return () => Buffer.concat(chunks).toString("utf8");
+  stream?.on("end", () => line && onLine(line));
+  return () => text;
 }
 
 /**
@@ -237,10 +196,8 @@ export function markSecrets(
   inputs: Properties,
   named: readonly string[],
 ): Properties {
-  return Object.fromEntries(
-    Object.entries(outputs).map(([name, value]) => {
-      const hide = named.includes(name) || isSecret(inputs[name]);
-      return [name, hide && !isSecret(value) ? secret(value) : value];
-    }),
-  );
+  return mapValues(outputs, (value, name) => {
+    const hide = named.includes(name) || isSecret(inputs[name]);
+    return hide && !isSecret(value) ? secret(value) : value;
+  });
 }

@@ -1,5 +1,5 @@
 import type { PropertyDiff } from "./types";
-import { containsSecret, equal, isObject, isSecret, redact, UNKNOWN, type Value } from "./values";
+import { containsSecret, isObject, isSecret, redact, unknownValue, type Value } from "./values";
 
 export type Path = (string | number)[];
 export interface Difference {
@@ -9,34 +9,29 @@ export interface Difference {
   readonly new?: Value;
 }
 
-const present = (value: Value | undefined): value is Value => value !== undefined && value !== null;
-
 /**
  * The leaves in which two values differ, as Pulumi's PropertyValue.Diff finds them: secrets and
- * unknown values are leaves.
+ * unknown values are leaves, and a property that is null equals one that is missing.
  */
 export function differences(
-  old: Value | undefined,
-  now: Value | undefined,
-  at: Path = [],
+  old: Value | undefined = null,
+  now: Value | undefined = null,
+  path: Path = [],
 ): Difference[] {
-  if (equal(old, now)) {
-    return [];
-  }
+  if (old === now) return [];
+  if (old === null) return [{ path, kind: "add", new: now }];
+  if (now === null) return [{ path, kind: "delete", old }];
+  let inside: Difference[] | undefined;
   if (Array.isArray(old) && Array.isArray(now)) {
     const length = Math.max(old.length, now.length);
-    return Array.from({ length }, (_, i) => differences(old[i], now[i], [...at, i])).flat();
-  }
-  if (isObject(old) && isObject(now) && !isSecret(old) && !isSecret(now)) {
+    const indexes = Array.from({ length }, (_, i) => i);
+    inside = indexes.flatMap((i) => differences(old[i], now[i], [...path, i]));
+  } else if (isObject(old) && isObject(now)) {
     const keys = [...new Set([...Object.keys(old), ...Object.keys(now)])].sort();
-    return keys.flatMap((key) => differences(old[key], now[key], [...at, key]));
+    inside = keys.flatMap((key) => differences(old[key], now[key], [...path, key]));
+    if (inside.length && (isSecret(old) || isSecret(now))) inside = undefined;
   }
-  if (!present(old)) {
-    return [{ path: at, kind: "add", new: now ?? null }];
-  }
-  return present(now)
-    ? [{ path: at, kind: "update", old, new: now }]
-    : [{ path: at, kind: "delete", old }];
+  return inside ?? [{ path, kind: "update", old, new: now }];
 }
 
 /** `a.b[0]["c d"]` and `a[*]` as steps; `*` stands for any one step. */
@@ -44,9 +39,7 @@ export function parsePath(path: string): Path {
   const steps = path.match(/\["(?:[^"\\]|\\.)*"\]|\[\d+\]|\[\*\]|[^.[\]]+/g) ?? [];
   return steps.map((step) => {
     const inner = step.startsWith("[") ? step.slice(1, -1) : step;
-    if (inner.startsWith('"')) {
-      return JSON.parse(inner) as string;
-    }
+    if (inner.startsWith('"')) return JSON.parse(inner) as string;
     return step.startsWith("[") && inner !== "*" ? Number(inner) : inner;
   });
 }
@@ -63,20 +56,16 @@ export function covers(patterns: readonly string[], path: Path): boolean {
 }
 
 export function formatPath(path: Path): string {
-  return path
-    .map((step, i) => {
-      if (typeof step === "number") {
-        return `[${step}]`;
-      }
-      return /^[A-Za-z_][\w-]*$/.test(step) ? (i ? "." : "") + step : `[${JSON.stringify(step)}]`;
-    })
-    .join("");
+  const steps = path.map((step, i) => {
+    const plain = typeof step === "string" && /^[A-Za-z_][\w-]*$/.test(step);
+    return plain ? (i ? "." : "") + step : `[${JSON.stringify(step)}]`;
+  });
+  return steps.join("");
 }
 
+/** The value inside a string that holds a JSON object or list. */
 function parsedJson(value: Value | undefined): Value | undefined {
-  if (typeof value !== "string" || value === UNKNOWN || !/^\s*[[{]/.test(value)) {
-    return undefined;
-  }
+  if (typeof value !== "string" || !/^\s*[[{]/.test(value)) return undefined;
   try {
     return JSON.parse(value) as Value;
   } catch {
@@ -88,21 +77,17 @@ function parsedJson(value: Value | undefined): Value | undefined {
 export function describeDifferences(found: readonly Difference[]): PropertyDiff[] {
   return found.flatMap(({ path, kind, old, new: now }): PropertyDiff[] => {
     const [was, is] = [parsedJson(old), parsedJson(now)];
-    if (was !== undefined && is !== undefined) {
-      const inner = differences(was, is, path);
-      if (inner.length) {
-        return describeDifferences(inner);
-      }
-    }
-    // One side secret makes both secret: the other may be the same text laid open.
+    const inner = was !== undefined && is !== undefined ? differences(was, is, path) : [];
+    if (inner.length) return describeDifferences(inner);
+    // If one side is secret, the other may be the same text in clear.
     const hide = containsSecret(old ?? null) || containsSecret(now ?? null);
-    const shown = (value: Value) => (hide && value !== UNKNOWN ? "[secret]" : redact(value));
+    const shown = (value: Value) => (hide && value !== unknownValue ? "[secret]" : redact(value));
     return [
       {
         path: formatPath(path),
         kind,
-        ...(old === undefined ? {} : { old: shown(old) }),
-        ...(now === undefined ? {} : { new: shown(now) }),
+        ...(old !== undefined && { old: shown(old) }),
+        ...(now !== undefined && { new: shown(now) }),
       },
     ];
   });

@@ -1,73 +1,64 @@
+import { promisify } from "node:util";
 import * as grpc from "@grpc/grpc-js";
 import type { Alias as AliasMessage } from "@pulumi/pulumi/proto/alias_pb";
-import { EngineService } from "@pulumi/pulumi/proto/engine_grpc_pb";
+import { EngineService, type IEngineServer } from "@pulumi/pulumi/proto/engine_grpc_pb";
 import * as engineProto from "@pulumi/pulumi/proto/engine_pb";
-import { ResourceMonitorService } from "@pulumi/pulumi/proto/resource_grpc_pb";
+import {
+  ResourceMonitorService,
+  type IResourceMonitorServer,
+} from "@pulumi/pulumi/proto/resource_grpc_pb";
 import * as resourceProto from "@pulumi/pulumi/proto/resource_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { Struct } from "google-protobuf/google/protobuf/struct_pb";
-import { COMMAND_TYPE, COMMAND_VERSION } from "./command";
-import { Stopped, type Engine } from "./engine";
-import type { Alias, EmbeddedOptions, Goal } from "./types";
-import type { Properties } from "./values";
+import { commandType, commandVersion } from "./command";
+import type { Engine } from "./engine";
+import { Stopped } from "./errors";
+import type { Alias, Goal, RunOptions } from "./types";
+import { mapValues, type Properties } from "./values";
 
-/**
- * What the SDK may use. All that it asks for is granted, so that it sends what it has: what is not
- * supported is then refused by name, instead of by the SDK's advice to update the Pulumi CLI.
- */
-const MESSAGE_BYTES = 400 * 1024 * 1024; // as the SDK
+const messageBytes = 400 * 1024 * 1024; // as the SDK
 
-export interface MonitorServer {
-  /** `127.0.0.1:<port>` */
-  readonly address: string;
-  /** Whether the program said that it has registered all it has. */
-  programComplete(): boolean;
-  close(): void;
-}
-
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- grpc-js itself has any here
-type Unary = (request: any) => unknown;
+/** The methods of a service as plain functions; the interface has any other name, too. */
+type Methods<Service> = {
+  [
+    Name in keyof Service as string extends Name ? never : Name
+  ]?: Service[Name] extends grpc.handleUnaryCall<infer Request, infer Response>
+    ? (request: Request) => Response | Promise<Response>
+    : never;
+};
 
 /** Serves Pulumi's ResourceMonitor and Engine for one program. */
-export async function serveMonitor(
-  engine: Engine,
-  options: Pick<EmbeddedOptions, "onEvent">,
-): Promise<MonitorServer> {
+export async function serveMonitor(engine: Engine, { onEvent }: RunOptions) {
   let rootUrn = "";
   let complete = false;
-  const refuse = (what: string) => () => {
+  const refuse = (what: string): never => {
     engine.fail(`${what} is not supported by the embedded runner; use the Pulumi CLI`);
-    throw new Stopped();
+    throw new Stopped("the deployment was stopped");
   };
   const server = new grpc.Server({
-    "grpc.max_receive_message_length": MESSAGE_BYTES,
-    "grpc.max_send_message_length": MESSAGE_BYTES,
+    "grpc.max_receive_message_length": messageBytes,
+    "grpc.max_send_message_length": messageBytes,
   });
 
   server.addService(
     ResourceMonitorService,
-    handlers({
-      supportsFeature: () => {
-        const response = new resourceProto.SupportsFeatureResponse();
-        response.setHassupport(true);
-        return response;
-      },
-      registerResource: async (request: resourceProto.RegisterResourceRequest) => {
+    handlers<IResourceMonitorServer>({
+      // The SDK then sends all it has. What is not supported is refused by name, which is better
+      // than the SDK's advice to update the Pulumi CLI.
+      supportsFeature: () => new resourceProto.SupportsFeatureResponse().setHassupport(true),
+      registerResource: async (request) => {
         const unsupported = unsupportedIn(request);
-        if (unsupported) {
-          return refuse(`${request.getName()}: ${unsupported}`)();
-        }
+        if (unsupported) refuse(`${request.getName()}: ${unsupported}`);
         const { resource, result } = await engine.register(goalOf(request));
-        const response = new resourceProto.RegisterResourceResponse();
-        response.setUrn(resource.urn);
-        response.setId(resource.id ?? "");
         // A component's outputs may name resources that are not registered yet (pulumi#5978).
         const outputs = resource.custom ? (resource.outputs ?? {}) : {};
-        response.setObject(Struct.fromJavaScript(outputs));
-        response.setResult(result as number);
-        return response;
+        return new resourceProto.RegisterResourceResponse()
+          .setUrn(resource.urn)
+          .setId(resource.id ?? "")
+          .setObject(Struct.fromJavaScript(outputs))
+          .setResult(result as number);
       },
-      registerResourceOutputs: (request: resourceProto.RegisterResourceOutputsRequest) => {
+      registerResourceOutputs: (request) => {
         engine.registerOutputs(request.getUrn(), propertiesOf(request.getOutputs()));
         return new Empty();
       },
@@ -75,59 +66,45 @@ export async function serveMonitor(
         complete = true;
         return new Empty();
       },
-      invoke: (request: resourceProto.ResourceInvokeRequest) =>
-        refuse(`The function ${request.getTok()}`)(),
-      call: (request: resourceProto.ResourceCallRequest) =>
-        refuse(`The method ${request.getTok()}`)(),
-      readResource: (request: resourceProto.ReadResourceRequest) =>
-        refuse(`Reading the resource ${request.getName()} (${request.getType()})`)(),
-      registerPackage: (request: resourceProto.RegisterPackageRequest) =>
-        refuse(`The parameterized package ${request.getName()}`)(),
-      registerStackTransform: refuse("A stack transform"),
-      registerStackInvokeTransform: refuse("A stack invoke transform"),
-      registerResourceHook: refuse("A resource hook"),
-      registerErrorHook: refuse("An error hook"),
+      invoke: (request) => refuse(`The function ${request.getTok()}`),
+      call: (request) => refuse(`The method ${request.getTok()}`),
+      readResource: (request) =>
+        refuse(`Reading the resource ${request.getName()} (${request.getType()})`),
+      registerPackage: (request) => refuse(`The parameterized package ${request.getName()}`),
+      registerStackTransform: () => refuse("A stack transform"),
+      registerStackInvokeTransform: () => refuse("A stack invoke transform"),
+      registerResourceHook: () => refuse("A resource hook"),
+      registerErrorHook: () => refuse("An error hook"),
     }),
   );
 
   server.addService(
     EngineService,
-    handlers({
-      log: (request: engineProto.LogRequest) => {
+    handlers<IEngineServer>({
+      log: (request) => {
         const severity = (["debug", "info", "warning", "error"] as const)[request.getSeverity()];
         const [message, urn] = [request.getMessage(), request.getUrn()];
-        if (engine.stopping.aborted) {
-          return new Empty(); // its words on having been cut off
-        }
-        if (severity === "error") {
-          engine.errors.push(message);
-        }
-        if (severity && severity !== "debug") {
-          options.onEvent({ kind: "log", severity, message, ...(urn && { urn }) });
-        }
+        // Once the deployment stops, the SDK only reports that it was cut off.
+        if (engine.stopping.aborted || severity === "debug") return new Empty();
+        if (severity === "error") engine.errors.push(message);
+        onEvent({ kind: "log", severity, message, ...(urn && { urn }) });
         return new Empty();
       },
-      setRootResource: (request: engineProto.SetRootResourceRequest) => {
+      setRootResource: (request) => {
         rootUrn = request.getUrn();
         return new engineProto.SetRootResourceResponse();
       },
-      getRootResource: () => {
-        const response = new engineProto.GetRootResourceResponse();
-        response.setUrn(rootUrn);
-        return response;
-      },
-      requirePulumiVersion: refuse("requirePulumiVersion"),
-      startDebugging: refuse("Debugging"),
+      getRootResource: () => new engineProto.GetRootResourceResponse().setUrn(rootUrn),
+      requirePulumiVersion: () => refuse("requirePulumiVersion"),
+      startDebugging: () => refuse("Debugging"),
     }),
   );
 
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
-  });
+  const bind = promisify(server.bindAsync.bind(server));
+  const port = await bind("127.0.0.1:0", grpc.ServerCredentials.createInsecure());
   return {
     address: `127.0.0.1:${port}`,
+    /** Whether the program has registered all its resources. */
     programComplete: () => complete,
     close: () => server.forceShutdown(),
   };
@@ -137,34 +114,30 @@ export async function serveMonitor(
  * Functions as gRPC handlers. Any error is answered as UNAVAILABLE, to which the SDK ends the
  * program at once and without further words.
  */
-function handlers(functions: Record<string, Unary>): grpc.UntypedServiceImplementation {
+function handlers<Service>(methods: Methods<Service>): grpc.UntypedServiceImplementation {
   const wrap =
-    (handle: Unary): grpc.handleUnaryCall<unknown, unknown> =>
-    (call, callback) => {
-      new Promise((resolve) => resolve(handle(call.request))).then(
+    (method: (request: unknown) => unknown): grpc.handleUnaryCall<unknown, unknown> =>
+    ({ request }, callback) => {
+      new Promise((resolve) => resolve(method(request))).then(
         (response) => callback(null, response),
-        (error: Error) =>
-          callback({
-            code: grpc.status.UNAVAILABLE,
-            details: error instanceof Stopped ? "the deployment was stopped" : error.message,
-          }),
+        ({ message }: Error) => callback({ code: grpc.status.UNAVAILABLE, details: message }),
       );
     };
-  return Object.fromEntries(Object.entries(functions).map(([name, f]) => [name, wrap(f)]));
+  return mapValues(methods as Record<string, (request: unknown) => unknown>, wrap);
 }
 
-function propertiesOf(struct: unknown): Properties {
-  return ((struct as Struct | undefined)?.toJavaScript() ?? {}) as Properties;
+function propertiesOf(struct: Struct | undefined): Properties {
+  return struct?.toJavaScript() ?? {};
 }
 
 /** The first thing in a registration that would have to be ignored, by name. */
 export function unsupportedIn(request: resourceProto.RegisterResourceRequest): string | undefined {
   const type = request.getType();
-  if (request.getCustom() && type !== COMMAND_TYPE) {
+  if (request.getCustom() && type !== commandType) {
     return `the resource type ${type}`;
   }
-  if (request.getCustom() && ![COMMAND_VERSION, ""].includes(request.getVersion())) {
-    return `version ${request.getVersion()} of @pulumi/command (it has to be ${COMMAND_VERSION})`;
+  if (request.getCustom() && ![commandVersion, ""].includes(request.getVersion())) {
+    return `version ${request.getVersion()} of @pulumi/command (it has to be ${commandVersion})`;
   }
   const hooks = Object.values(request.getHooks()?.toObject() ?? {}).flat();
   const options: Record<string, boolean> = {
@@ -200,12 +173,10 @@ function goalOf(request: resourceProto.RegisterResourceRequest): Goal {
     custom: request.getCustom(),
     inputs: propertiesOf(request.getObject()),
     parent: request.getParent(),
-    ...(request.hasProtect() && { protect: request.getProtect() }),
+    protect: request.hasProtect() ? request.getProtect() : undefined,
     dependencies: [...new Set(request.getDependenciesList())],
     propertyDependencies,
-    ...(request.getDeletebeforereplacedefined() && {
-      deleteBeforeReplace: request.getDeletebeforereplace(),
-    }),
+    deleteBeforeReplace: request.getDeletebeforereplace(),
     additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
     aliases: [
       ...request.getAliasurnsList().map((urn) => ({ urn })),
@@ -222,20 +193,11 @@ function goalOf(request: resourceProto.RegisterResourceRequest): Goal {
 }
 
 function aliasOf(message: AliasMessage): Alias {
-  const spec = message.getSpec();
-  return spec
-    ? {
-        name: spec.getName(),
-        type: spec.getType(),
-        stack: spec.getStack(),
-        project: spec.getProject(),
-        parent: spec.getParenturn(),
-        noParent: spec.getNoparent(),
-      }
-    : { urn: message.getUrn() };
+  const { parenturn: parent, noparent: noParent, ...spec } = message.getSpec()?.toObject() ?? {};
+  return { urn: message.getUrn(), parent, noParent, ...spec };
 }
 
-const UNITS: Record<string, number> = {
+const units: Record<string, number> = {
   ns: 1e-9,
   us: 1e-6,
   µs: 1e-6,
@@ -249,7 +211,7 @@ const UNITS: Record<string, number> = {
 export function seconds(duration: string): number {
   const parts = [...duration.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/g)];
   if (parts.map(([part]) => part).join("") !== duration) {
-    throw new Error(`"${duration}" is no duration such as "30s" or "1h30m"`);
+    throw new Error(`"${duration}" is not a duration such as "30s" or "1h30m"`);
   }
-  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS[unit] ?? 0), 0);
+  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * units[unit], 0);
 }

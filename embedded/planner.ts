@@ -1,41 +1,13 @@
-import * as command from "./command";
-import type { Difference } from "./diff";
+import { checkInputs, commandType, needsReplace } from "./command";
+import { differences } from "./diff";
+import { Refusal } from "./errors";
 import { dependents } from "./graph";
-import type { Goal, Resource, StepOp } from "./types";
-import { formerUrns, makeUrn } from "./urn";
-import { UNKNOWN } from "./values";
+import { subject, type Step } from "./steps";
+import type { Goal, Resource } from "./types";
+import { formerUrns, makeUrn, type Naming } from "./urn";
+import { unknownValue } from "./values";
 
-export const PROVIDER_TYPE = "pulumi:providers:command";
-
-/** What the program or the state does not allow; it ends the deployment. */
-export class Refusal extends Error {}
-
-export interface Step {
-  readonly kind: "same" | "create" | "update" | "replace" | "delete" | "forget";
-  /** What the state has; undefined on `create`. */
-  readonly old?: Resource;
-  /** What it becomes; undefined on `delete` and `forget`. */
-  readonly now?: Resource;
-  readonly diff?: Difference[];
-  /** Of a `delete`: the old half of a replacement. */
-  readonly replaced?: boolean;
-}
-
-/** The resource that the step is about, as it will be. */
-export function subject(step: Step): Resource {
-  return (step.now ?? step.old) as Resource;
-}
-
-export function operation(step: Step): StepOp {
-  switch (step.kind) {
-    case "delete":
-      return step.replaced ? "delete-replaced" : "delete";
-    case "forget":
-      return "remove-pending-replace";
-    default:
-      return step.kind;
-  }
-}
+export const providerType = "pulumi:providers:command";
 
 /**
  * Decides what has to be done for each resource, as Pulumi's step generator does
@@ -45,12 +17,12 @@ export class Planner {
   /** Of a URN in the state, the URN that the resource has now. */
   readonly renamedTo = new Map<string, string>();
   private readonly renamedFrom = new Map<string, string>();
-  private readonly olds: ReadonlyMap<string, Resource>;
-  /** URNs that the program has registered; they are not deleted at the end. */
-  private readonly seen = new Set<string>();
+  /** What the state has by URN, without what only waits for its delete. */
+  readonly olds: ReadonlyMap<string, Resource>;
+  /** What the program has registered, by URN; it is not deleted at the end. */
+  private readonly seen = new Map<string, Resource>();
   private readonly deletes = new Set<string>();
   private readonly alreadyDeleted = new Set<Resource>();
-  private readonly goals = new Map<string, Pick<Goal, "protect" | "deletedWith">>();
 
   /**
    * @param base the resources of the state
@@ -67,88 +39,62 @@ export class Planner {
     this.olds = new Map(base.filter((old) => !old.delete).map((old) => [old.urn, old]));
   }
 
-  urnOf({ parent, type, name }: Pick<Goal, "parent" | "type" | "name">): string {
-    return makeUrn(this.stack, this.project, parent, type, name);
+  urnOf(goal: Goal): string {
+    return makeUrn(this.naming(goal));
   }
 
-  old(urn: string): Resource | undefined {
-    return this.olds.get(urn);
+  private naming({ parent, type, name }: Goal): Naming {
+    return { stack: this.stack, project: this.project, parent, type, name };
   }
 
-  /** Whether a resource need not be deleted, as what it belongs to is. */
+  /** Whether a resource need not be deleted, because the resource that contains it is. */
   goesWithOther(old: Resource): boolean {
     return !!old.deletedWith && this.deletes.has(old.deletedWith);
   }
 
-  /** What it takes to make the resource what the program wants; nothing is awaited in here. */
+  /** The steps that make the resource what the program wants; nothing is awaited in here. */
   plan(goal: Goal, provider: string): Step[] {
     const urn = this.urnOf(goal);
-    if (goal.parent && !this.seen.has(goal.parent)) {
-      throw new Refusal(`could not find parent resource ${goal.parent}`);
+    const { name, aliases: _, deleteBeforeReplace, parent = "", ...wanted } = goal;
+    if (parent && !this.seen.has(parent)) {
+      throw new Refusal(`could not find parent resource ${parent}`);
     }
     if (this.seen.has(urn)) {
       throw new Refusal(`Duplicate resource URN '${urn}'; try giving it a unique name`);
     }
-    this.seen.add(urn);
     const old = this.findOld(urn, goal);
-    const parent = this.goals.get(goal.parent);
-    const protect = goal.protect ?? parent?.protect;
-    const deletedWith = goal.deletedWith || parent?.deletedWith || "";
-    this.goals.set(urn, { protect, deletedWith });
+    const inherited = this.seen.get(parent);
+    const protect = goal.protect ?? inherited?.protect;
+    const deletedWith = goal.deletedWith || inherited?.deletedWith;
+    const { created, modified } = old ?? {};
+    const now = { urn, ...wanted, parent, protect, deletedWith, provider, created, modified };
+    this.seen.set(urn, now);
+    const wrong = goal.type === commandType && checkInputs(goal.inputs);
+    if (wrong) throw new Refusal(`${name}: ${wrong}`);
 
-    const now: Resource = {
-      urn,
-      custom: goal.custom,
-      type: goal.type,
-      inputs: goal.inputs,
-      parent: goal.parent,
-      protect,
-      dependencies: goal.dependencies,
-      provider,
-      propertyDependencies: goal.propertyDependencies,
-      additionalSecretOutputs: goal.additionalSecretOutputs,
-      customTimeouts: goal.customTimeouts,
-      deletedWith,
-      created: old?.created,
-      modified: old?.modified,
-      replaceOnChanges: goal.replaceOnChanges,
-    };
-    if (goal.type === command.COMMAND_TYPE) {
-      const wrong = command.checkInputs(goal.inputs);
-      if (wrong) {
-        throw new Refusal(`${goal.name}: ${wrong}`);
-      }
-    }
-    if (!old) {
-      return [{ kind: "create", now }];
-    }
-    if (goal.type === PROVIDER_TYPE) {
-      // The real engine notes more of it than there is to know here.
+    if (!old) return [{ kind: "create", now }];
+    // The real engine keeps more inputs of a provider than are known here.
+    if (goal.type === providerType) {
       return [{ kind: "same", old, now: { ...now, inputs: old.inputs } }];
     }
-    if (this.deletes.delete(urn)) {
-      return [{ kind: "replace", old, now }];
-    }
-    const diff = command.compareInputs(old.inputs, goal.inputs);
+    if (this.deletes.delete(urn)) return [{ kind: "replace", old, now }];
+    const diff = differences(old.inputs ?? {}, goal.inputs);
     const forced = this.forced.includes(urn);
-    const replace = goal.custom && (forced || command.needsReplace(diff, goal.replaceOnChanges));
+    const replace = goal.custom && (forced || needsReplace(diff, goal.replaceOnChanges));
     if (!replace && !old.pendingReplacement) {
       return [{ kind: diff.length ? "update" : "same", old, now, diff }];
     }
     if (now.protect && old.protect) {
       const message = `unable to replace resource "${urn}" as it is currently marked for protection. To unprotect the resource, remove the \`protect\` flag from the resource in your Pulumi program and run again`;
-      if (!this.complain) {
-        throw new Refusal(message);
-      }
+      if (!this.complain) throw new Refusal(message);
       this.complain(message);
     }
-    const first = goal.deleteBeforeReplace ? this.deletesBefore(old) : [];
+    const first = deleteBeforeReplace ? this.deletesBefore(old) : [];
     return [...first, { kind: "replace", old, now, diff }];
   }
 
   private findOld(urn: string, goal: Goal): Resource | undefined {
-    const naming = { ...goal, stack: this.stack, project: this.project };
-    const former = formerUrns(naming, goal.aliases, this.renamedFrom);
+    const former = formerUrns(this.naming(goal), goal.aliases ?? [], this.renamedFrom);
     const taken = this.renamedTo.get(urn);
     if (taken) {
       throw new Refusal(
@@ -172,38 +118,33 @@ export class Planner {
   /** The deletes that must come before a resource with deleteBeforeReplace is made again. */
   private deletesBefore(root: Resource): Step[] {
     const replaced = new Set([root.urn]);
-    const condemned = dependents(root, this.base, new Set([...this.seen, ...this.deletes])).filter(
-      (resource) => {
-        const lost = Object.entries(resource.propertyDependencies ?? {}).filter(([, urns]) =>
-          urns.some((urn) => replaced.has(urn)),
-        );
-        const unknown = Object.fromEntries(lost.map(([name]) => [name, UNKNOWN]));
-        const diff = command.compareInputs(resource.inputs, { ...resource.inputs, ...unknown });
-        const falls =
-          resource.custom && command.needsReplace(diff, resource.replaceOnChanges ?? []);
-        if (falls) {
-          replaced.add(resource.urn);
-        }
-        return falls;
-      },
-    );
+    const affected = dependents(
+      root,
+      this.base,
+      new Set([...this.seen.keys(), ...this.deletes]),
+    ).filter(({ urn, custom, inputs = {}, propertyDependencies = {}, replaceOnChanges }) => {
+      const unknown = Object.entries(propertyDependencies)
+        .filter(([, urns]) => urns.some((each) => replaced.has(each)))
+        .map(([name]) => [name, unknownValue] as const);
+      const diff = differences(inputs, { ...inputs, ...Object.fromEntries(unknown) });
+      const replace = custom && needsReplace(diff, replaceOnChanges);
+      if (replace) replaced.add(urn);
+      return replace;
+    });
     const steps: Step[] = [];
-    for (const resource of condemned.reverse()) {
-      if (this.alreadyDeleted.has(resource)) {
-        continue;
-      }
-      if (resource.protect && !resource.delete) {
+    for (const old of affected.reverse()) {
+      if (this.alreadyDeleted.has(old)) continue;
+      if (old.protect && !old.delete) {
         throw new Refusal(
-          `unable to replace resource "${resource.urn}" as part of replacing "${root.urn}" as it is currently marked for protection`,
+          `unable to replace resource "${old.urn}" as part of replacing "${root.urn}" as it is currently marked for protection`,
         );
       }
-      this.deletes.add(resource.urn);
-      this.alreadyDeleted.add(resource);
-      steps.push({ kind: "delete", old: resource, replaced: !resource.delete });
+      this.deletes.add(old.urn);
+      this.alreadyDeleted.add(old);
+      steps.push({ kind: "delete", old, replaced: !old.delete });
     }
-    return root.pendingReplacement
-      ? steps
-      : [...steps, { kind: "delete", old: root, replaced: true }];
+    if (!root.pendingReplacement) steps.push({ kind: "delete", old: root, replaced: true });
+    return steps;
   }
 
   /** The deletes of what the state has and the program did not register, and of replaced halves. */

@@ -1,22 +1,23 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../infra/userError";
+import { EmbeddedError } from "./errors";
 import type { Passphrase } from "./secrets";
 import type { Deployment, Operation, Resource } from "./types";
 import {
   isObject,
   isSecret,
-  SECRET,
   secret,
-  SIGNATURE,
+  secretSignature,
+  signatureKey,
   transform,
   type Properties,
+  type SecretValue,
   type Value,
 } from "./values";
 import { magicOf, verifyDeployment } from "./verify";
 
 /** The engine whose deployment format this is. */
-const ENGINE_VERSION = "v3.248.0";
+const version = "v3.248.0";
 
 /** A stack's state in memory: secrets decrypted, in the shape of values.ts. */
 export interface State {
@@ -30,55 +31,40 @@ export const backupPath = (stackFolder: string) => path.join(stackFolder, "state
 /**
  * The state as it is on disk; undefined for a stack that has none yet.
  *
- * @throws UserError when it cannot be trusted
+ * @throws EmbeddedError when it is damaged
  */
 export function readDeployment(stackFolder: string): Deployment | undefined {
   const file = statePath(stackFolder);
   const backup = backupPath(stackFolder);
+  const stored = load(file);
+  if (!(stored instanceof Error)) return stored;
+  const missing = (stored as NodeJS.ErrnoException).code === "ENOENT";
+  if (missing && !fs.existsSync(backup)) return undefined;
+  const good = !(load(backup) instanceof Error);
+  throw new EmbeddedError(
+    missing ? `${file} is missing.` : `${file} cannot be used: ${stored.message}`,
+    "Without its state a stack would be made a second time.",
+    good
+      ? `Put the last good copy back (cp '${backup}' '${file}') and try again.`
+      : "There is no good copy of it: delete by hand what the stack has made.",
+    !good,
+  );
+}
+
+function load(file: string): Deployment | Error {
   try {
-    return load(file);
+    return verifyDeployment(JSON.parse(fs.readFileSync(file, "utf8")));
   } catch (error) {
-    const missing = isMissing(error);
-    if (missing && !fs.existsSync(backup)) {
-      return undefined;
-    }
-    throw new UserError(
-      missing ? `${file} is missing.` : `${file} cannot be used: ${(error as Error).message}`,
-      "Without its state the runner cannot know what stands, and would make everything again.",
-      isGood(backup)
-        ? `Put the last good copy back (cp '${backup}' '${file}') and try again.`
-        : "There is no good copy of it: end what stands by hand, as docs/troubleshooting.md says.",
-    );
+    return error as Error;
   }
 }
 
-function load(file: string): Deployment {
-  return verifyDeployment(JSON.parse(fs.readFileSync(file, "utf8")));
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ENOENT";
-}
-
-function isGood(file: string): boolean {
-  try {
-    load(file);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** @param passphrase undefined leaves secrets as `secret(null)`, for showing only */
+/** @param passphrase without it secrets are `secret(null)`, for showing only */
 export function decryptState(stored: Deployment | undefined, passphrase?: Passphrase): State {
-  const { resources = [], pending_operations: operations = [] } = stored?.deployment ?? {};
-  return {
-    resources: resources.map((resource) => convert(resource, decrypted(passphrase))),
-    pending: operations.map((operation) => ({
-      ...operation,
-      resource: convert(operation.resource, decrypted(passphrase)),
-    })),
-  };
+  const { resources, pending_operations: pending } = stored?.deployment ?? {};
+  return convert({ resources: resources ?? [], pending: pending ?? [] }, ({ ciphertext }) =>
+    secret(passphrase ? unseal(ciphertext, passphrase) : null),
+  );
 }
 
 /**
@@ -86,25 +72,23 @@ export function decryptState(stored: Deployment | undefined, passphrase?: Passph
  * state.json.bak.
  */
 export function writeState(stackFolder: string, state: State, passphrase: Passphrase): void {
+  const { resources, pending } = convert(state, ({ value }) => ({
+    [signatureKey]: secretSignature,
+    ciphertext: passphrase.encrypt(JSON.stringify(value)),
+  }));
   const stored: Deployment = {
     version: 3,
     deployment: {
-      manifest: {
-        time: new Date().toISOString(),
-        magic: magicOf(ENGINE_VERSION),
-        version: ENGINE_VERSION,
-      },
+      manifest: { time: new Date().toISOString(), magic: magicOf(version), version },
       secrets_providers: { type: "passphrase", state: { salt: passphrase.salt } },
-      resources: state.resources.map((resource) => convert(resource, encrypted(passphrase))),
-      pending_operations: state.pending.map((operation) => ({
-        ...operation,
-        resource: convert(operation.resource, encrypted(passphrase)),
-      })),
+      resources,
+      pending_operations: pending,
       metadata: {},
     },
   };
   const file = statePath(stackFolder);
-  writeDurably(`${file}.new`, `${JSON.stringify(stored, undefined, 2)}\n`);
+  const text = `${JSON.stringify(stored, undefined, 2)}\n`;
+  fs.writeFileSync(`${file}.new`, text, { mode: 0o600, flush: true });
   if (fs.existsSync(file)) {
     const link = `${file}.bak.new`;
     fs.rmSync(link, { force: true });
@@ -117,22 +101,18 @@ export function writeState(stackFolder: string, state: State, passphrase: Passph
   fs.closeSync(folder);
 }
 
-function writeDurably(file: string, text: string): void {
-  const handle = fs.openSync(file, "w", 0o600);
-  try {
-    fs.writeFileSync(handle, text); // all of it or an error: writeSync may write a part and be content
-    fs.fsyncSync(handle);
-  } finally {
-    fs.closeSync(handle);
-  }
-}
-
-/** The resource with each property value converted. */
-function convert(resource: Resource, property: (value: Value) => Value): Resource {
-  const all = (properties?: Properties) =>
-    properties &&
-    Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, property(value)]));
-  return compact({ ...resource, inputs: all(resource.inputs), outputs: all(resource.outputs) });
+/** The state with each secret converted. */
+function convert(state: State, change: (sealed: SecretValue & Properties) => Value): State {
+  const all = (properties: Properties | undefined) =>
+    transform(properties ?? {}, (part) =>
+      isSecret(part) ? change(part) : undefined,
+    ) as Properties;
+  const converted = (resource: Resource) =>
+    compact({ ...resource, inputs: all(resource.inputs), outputs: all(resource.outputs) });
+  return {
+    resources: state.resources.map(converted),
+    pending: state.pending.map((each) => ({ ...each, resource: converted(each.resource) })),
+  };
 }
 
 /** The resource without its empty fields, as it is stored. */
@@ -144,29 +124,13 @@ export function compact(resource: Resource): Resource {
   return Object.fromEntries(filled) as unknown as Resource;
 }
 
-function encrypted(passphrase: Passphrase): (value: Value) => Value {
-  return (value) =>
-    transform(value, (part) => {
-      const inside = isSecret(part) ? JSON.stringify(part.value) : undefined;
-      return inside && { [SIGNATURE]: SECRET, ciphertext: passphrase.encrypt(inside) };
-    });
-}
-
-function decrypted(passphrase: Passphrase | undefined): (value: Value) => Value {
-  const open = ({ ciphertext }: { [key: string]: Value }): Value => {
-    const sealed = typeof ciphertext === "string" ? ciphertext : "";
-    return passphrase ? unseal(sealed, passphrase) : null;
-  };
-  return (value) => transform(value, (part) => (isSecret(part) ? secret(open(part)) : undefined));
-}
-
-function unseal(ciphertext: string, passphrase: Passphrase): Value {
+function unseal(ciphertext: Value, passphrase: Passphrase): Value {
   try {
-    return JSON.parse(passphrase.decrypt(ciphertext)) as Value;
+    return JSON.parse(passphrase.decrypt(ciphertext as string)) as Value;
   } catch (error) {
-    throw new UserError(
+    throw new EmbeddedError(
       `A secret in the stack's state cannot be decrypted: ${(error as Error).message}`,
-      "It was changed since the runner wrote it, and the rest of the state may have been, too.",
+      "It was changed since it was written, and the rest of the state may have been, too.",
       "Put the copy state.json.bak, beside state.json in the stack folder, in its place and try again.",
     );
   }

@@ -6,38 +6,34 @@
 export type Value = null | boolean | number | string | Value[] | { [key: string]: Value };
 export type Properties = Record<string, Value>;
 
-export const SIGNATURE = "4dabf18193072939515e22adb298388d";
-export const SECRET = "1b47061264138c4ac30d75fd1eb44270";
-export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+export const signatureKey = "4dabf18193072939515e22adb298388d";
+export const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
+export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** Kinds that a Command cannot take here, by signature. */
-const UNSUPPORTED: Record<string, string> = {
-  c44067f5952c0a294b673a41bacd8c17: "an asset",
-  "0def7320c3a5731c473e5ecbe6d01bc7": "an archive",
-  "5cf8f73096256a8f31e491e813e4eb8e": "a resource",
-  d0e6a833031e9bbcd3f4e8bde6ca49a4: "an output value",
-};
+const unsupported = new Map<unknown, string>([
+  ["c44067f5952c0a294b673a41bacd8c17", "an asset"],
+  ["0def7320c3a5731c473e5ecbe6d01bc7", "an archive"],
+  ["5cf8f73096256a8f31e491e813e4eb8e", "a resource"],
+  ["d0e6a833031e9bbcd3f4e8bde6ca49a4", "an output value"],
+]);
 
-export type SecretValue = { [SIGNATURE]: typeof SECRET; value: Value };
+export type SecretValue = { [signatureKey]: typeof secretSignature; value: Value };
 
 export function isObject(value: unknown): value is { [key: string]: Value } {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function isSecret(value: Value | undefined): value is SecretValue {
-  return isObject(value) && value[SIGNATURE] === SECRET;
+  return isObject(value) && value[signatureKey] === secretSignature;
 }
 
 export function secret(value: Value): SecretValue {
-  return { [SIGNATURE]: SECRET, value };
+  return { [signatureKey]: secretSignature, value };
 }
 
 function children(value: Value): Value[] {
   return Array.isArray(value) ? value : isObject(value) ? Object.values(value) : [];
-}
-
-export function containsUnknown(value: Value): boolean {
-  return value === UNKNOWN || children(value).some(containsUnknown);
 }
 
 export function containsSecret(value: Value): boolean {
@@ -46,27 +42,25 @@ export function containsSecret(value: Value): boolean {
 
 /** The name of the first thing inside that is neither plain data nor secret, such as `an asset`. */
 export function unsupportedKind(value: Value): string | undefined {
-  if (isObject(value) && typeof value[SIGNATURE] === "string") {
-    const kind = UNSUPPORTED[value[SIGNATURE]];
-    if (kind) {
-      return kind;
-    }
-  }
-  return children(value).map(unsupportedKind).find(Boolean);
+  const kind = isObject(value) ? unsupported.get(value[signatureKey]) : undefined;
+  return kind ?? children(value).map(unsupportedKind).find(Boolean);
 }
 
-/** The value with parts of it, from the outside in, put by others where `leaf` gives one. */
+export function mapValues<From, To>(
+  values: Record<string, From>,
+  change: (value: From, key: string) => To,
+): Record<string, To> {
+  return Object.fromEntries(
+    Object.entries(values).map(([key, value]) => [key, change(value, key)]),
+  );
+}
+
+/** Replaces parts of a value, the outer ones first; a part for which `leaf` gives nothing stays. */
 export function transform(value: Value, leaf: (part: Value) => Value | undefined): Value {
   const done = leaf(value);
-  if (done !== undefined) {
-    return done;
-  }
-  if (Array.isArray(value)) {
-    return value.map((item) => transform(item, leaf));
-  }
-  return isObject(value)
-    ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, transform(item, leaf)]))
-    : value;
+  if (done !== undefined) return done;
+  if (Array.isArray(value)) return value.map((item) => transform(item, leaf));
+  return isObject(value) ? mapValues(value, (item) => transform(item, leaf)) : value;
 }
 
 /** The value with every secret laid open. */
@@ -77,20 +71,6 @@ export function reveal(value: Value): Value {
 /** The value for people to see: `[secret]` and `[unknown]` in place of what must not or cannot show. */
 export function redact(value: Value): Value {
   return transform(value, (item) =>
-    isSecret(item) ? "[secret]" : item === UNKNOWN ? "[unknown]" : undefined,
+    isSecret(item) ? "[secret]" : item === unknownValue ? "[unknown]" : undefined,
   );
-}
-
-/** Equality as Pulumi has it: a property that is null equals one that is not there. */
-export function equal(a: Value | undefined, b: Value | undefined): boolean {
-  if (a === b || ((a ?? null) === null && (b ?? null) === null)) {
-    return true;
-  }
-  if (Array.isArray(a) && Array.isArray(b)) {
-    return a.length === b.length && a.every((item, i) => equal(item, b[i]));
-  }
-  if (isObject(a) && isObject(b)) {
-    return [...Object.keys(a), ...Object.keys(b)].every((key) => equal(a[key], b[key]));
-  }
-  return false;
 }

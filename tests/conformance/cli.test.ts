@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { Passphrase } from "../../embedded/secrets";
 import { decryptState, statePath } from "../../embedded/state";
 import * as embedded from "../../embedded";
-import { isSecret, SECRET, SIGNATURE, type Value } from "../../embedded/values";
+import { isSecret, secretSignature, signatureKey, type Value } from "../../embedded/values";
 import { edits, type Edit } from "../unit/embedded/arbitrary";
 import { logged, Project, type GraphNode } from "../unit/embedded/graph";
 import { normalise } from "./normalise";
@@ -66,7 +66,9 @@ class Pair {
     const salt = stored?.deployment.secrets_providers?.state.salt ?? "";
     const { resources } = decryptState(stored, await Passphrase.open(PASSPHRASE, salt));
     const text = JSON.stringify(resources, (_, value: Value) =>
-      isSecret(value) ? { [SIGNATURE]: SECRET, plaintext: JSON.stringify(value.value) } : value,
+      isSecret(value)
+        ? { [signatureKey]: secretSignature, plaintext: JSON.stringify(value.value) }
+        : value,
     );
     return { deployment: { resources: JSON.parse(text) as unknown[] } };
   }

@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import * as command from "../../../embedded/command";
 import { seconds } from "../../../embedded/monitor";
-import { secret, UNKNOWN, type Properties } from "../../../embedded/values";
+import { secret, unknownValue, type Properties } from "../../../embedded/values";
 
 describe("a Command", () => {
   let cwd: string;
@@ -15,14 +15,14 @@ describe("a Command", () => {
   });
   afterEach(() => fs.rmSync(cwd, { recursive: true }));
 
-  const options = (more: Partial<command.RunOptions> = {}): command.RunOptions => ({
+  const options = (more: Partial<command.CommandOptions> = {}): command.CommandOptions => ({
     cwd,
     timeout: 0,
     killSignal: undefined,
     onLine: (line) => lines.push(line),
     ...more,
   });
-  const create = (inputs: Properties, more?: Partial<command.RunOptions>) =>
+  const create = (inputs: Properties, more?: Partial<command.CommandOptions>) =>
     command.create(inputs, options(more));
 
   it("prints what it prints, less one newline at the end", async () => {
@@ -133,7 +133,7 @@ describe("a Command", () => {
       { environment: { A: 1 } },
       'the input "environment" of command:local:Command must be a map of strings',
     ],
-    [{ environment: { A: UNKNOWN } }, undefined],
+    [{ environment: { A: unknownValue } }, undefined],
     [{ environment: secret({ A: "x" }) }, undefined],
     [{ triggers: "x" }, 'the input "triggers" of command:local:Command must be a list'],
     [
@@ -149,7 +149,10 @@ describe("a Command", () => {
       'an asset in the input "triggers" is not supported by the embedded runner',
     ],
     [{ other: "" }, 'command:local:Command has no input "other"'],
-    [{ create: UNKNOWN, triggers: [1, { a: null }], addPreviousOutputInEnv: false }, undefined],
+    [
+      { create: unknownValue, triggers: [1, { a: null }], addPreviousOutputInEnv: false },
+      undefined,
+    ],
   ] as [Properties, string | undefined][])("is checked: %j", (inputs, problem) => {
     expect(command.checkInputs(inputs)).toBe(problem);
   });
@@ -176,6 +179,6 @@ describe("durations", () => {
     expect(seconds(text)).toBeCloseTo(expected);
   });
   it("that make no sense are refused", () => {
-    expect(() => seconds("10 minutes")).toThrow(/no duration/);
+    expect(() => seconds("10 minutes")).toThrow(/is not a duration/);
   });
 });

@@ -6,7 +6,7 @@ import {
   formatPath,
   parsePath,
 } from "../../../embedded/diff";
-import { secret, UNKNOWN, type Value } from "../../../embedded/values";
+import { secret, unknownValue, type Value } from "../../../embedded/values";
 
 const described = (old: Value, now: Value) => describeDifferences(differences(old, now));
 
@@ -46,7 +46,7 @@ describe("differences", () => {
     expect(described({ a: "x" }, { a: secret("x") })).toEqual([
       { path: "a", kind: "update", old: "[secret]", new: "[secret]" },
     ]);
-    expect(described({ a: secret("x") }, { a: UNKNOWN })).toEqual([
+    expect(described({ a: secret("x") }, { a: unknownValue })).toEqual([
       { path: "a", kind: "update", old: "[secret]", new: "[unknown]" },
     ]);
     expect(described({}, { a: { b: secret("x"), c: 1 } })).toEqual([
@@ -55,7 +55,7 @@ describe("differences", () => {
   });
 
   it("include what is not known yet", () => {
-    expect(described({ a: ["x"] }, { a: [UNKNOWN] })).toEqual([
+    expect(described({ a: ["x"] }, { a: [unknownValue] })).toEqual([
       { path: "a[0]", kind: "update", old: "x", new: "[unknown]" },
     ]);
   });

@@ -1,13 +1,19 @@
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { COMMAND_TYPE } from "../../../embedded/command";
+import { commandType } from "../../../embedded/command";
 import { Engine, Result } from "../../../embedded/engine";
 import type { State } from "../../../embedded/state";
 import { verifyResources } from "../../../embedded/verify";
 import type { Goal, PreviewOutcome, Resource, StepEvent } from "../../../embedded/types";
-import { nameOf, STACK_TYPE } from "../../../embedded/urn";
-import { isObject, secret, UNKNOWN, type Properties, type Value } from "../../../embedded/values";
+import { nameOf, stackType } from "../../../embedded/urn";
+import {
+  isObject,
+  secret,
+  unknownValue,
+  type Properties,
+  type Value,
+} from "../../../embedded/values";
 import type { GraphNode } from "./graph";
 
 export interface DirectOptions {
@@ -43,6 +49,10 @@ export class Direct {
         parallel: more.parallel ?? 8,
         preview: !!more.preview,
         continueOnError: !!more.continueOnError,
+        stackFolder: this.dir,
+        config: {},
+        secretKeys: [],
+        passphrase: "",
         ...(more.replaceUrns && { replaceUrns: more.replaceUrns }),
         onEvent: (event) => void this.events.push(event),
       },
@@ -72,7 +82,7 @@ export class Direct {
   }
 
   private async program(engine: Engine, nodes: GraphNode[]): Promise<boolean> {
-    const stack = await engine.register(goal({ type: STACK_TYPE, name: "p-s", custom: false }));
+    const stack = await engine.register(goal({ type: stackType, name: "p-s", custom: false }));
     const made = new Map<string, Promise<Resource>>();
     const settled = await Promise.allSettled(
       nodes.map((node) => {
@@ -113,7 +123,7 @@ export class Direct {
     const dependsOn = (node.dependsOn ?? []).flatMap(children);
     const { resource, result } = await engine.register(
       goal({
-        type: node.component ? "t:index:Group" : COMMAND_TYPE,
+        type: node.component ? "t:index:Group" : commandType,
         name: node.name,
         custom: !node.component,
         inputs,
@@ -180,7 +190,7 @@ async function resolve(
   }
   if ("$stdout" in value) {
     used.add(value.$stdout as string);
-    return (await made.get(value.$stdout as string))?.outputs?.stdout ?? UNKNOWN;
+    return (await made.get(value.$stdout as string))?.outputs?.stdout ?? unknownValue;
   }
   const entries = Object.entries(value).map(
     async ([key, item]) => [key, await resolve(item, made, used)] as const,

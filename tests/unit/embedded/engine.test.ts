@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Result } from "../../../embedded/engine";
-import { secret, UNKNOWN } from "../../../embedded/values";
+import { secret, unknownValue } from "../../../embedded/values";
 import { Direct } from "./direct";
 import { logged, type GraphNode } from "./graph";
 
@@ -415,7 +415,7 @@ describe("the engine", () => {
       expect(steps[1]?.diff).toEqual([
         { path: "stdin", kind: "update", old: "a create", new: "[unknown]" },
       ]);
-      expect(UNKNOWN).not.toBe("[unknown]");
+      expect(unknownValue).not.toBe("[unknown]");
     });
   });
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { UserError } from "../../../infra/userError";
+import { EmbeddedError } from "../../../embedded";
 import { logged, Project, type GraphNode } from "./graph";
 
 /** Generous: the machine may be busy. */
@@ -133,7 +133,11 @@ describe("a deployment through the SDK", () => {
       expect(project.log()).toEqual(["on", "on"]);
       expect(Object.keys(project.state())).toContain("short");
       expect(Object.keys(project.state())).not.toContain("long");
-      expect(fs.readdirSync(project.stackFolder).sort()).toEqual(["state.json", "state.json.bak"]);
+      expect(fs.readdirSync(project.stackFolder).sort()).toEqual([
+        "lock.json",
+        "state.json",
+        "state.json.bak",
+      ]);
     },
     LONG,
   );
@@ -158,8 +162,8 @@ describe("a deployment through the SDK", () => {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
       const second = await project.up().catch((error: unknown) => error);
-      expect(second).toBeInstanceOf(UserError);
-      expect((second as UserError).what).toContain(`process ${other.pid}`);
+      expect(second).toBeInstanceOf(EmbeddedError);
+      expect((second as EmbeddedError).what).toContain(`process ${other.pid}`);
       expect(programs(project.dir)).toHaveLength(1);
       other.kill("SIGKILL");
       await once(other, "exit");
