@@ -29,6 +29,17 @@ export default tseslint.config(
     },
   },
   {
+    files: ["embedded/**"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [{ regex: "^\\.\\./", message: "embedded/ imports nothing of this project." }],
+        },
+      ],
+    },
+  },
+  {
     files: ["**/*.mjs", "**/*.mts"],
     ...tseslint.configs.disableTypeChecked,
     rules: {

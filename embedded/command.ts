@@ -77,40 +77,22 @@ export function newId(name: string): string {
   return name + randomBytes(4).toString("hex");
 }
 
-/** Outputs in a preview: what a command will print is not known before it has run. */
-export function previewOutputs(inputs: Properties): Properties {
-  return { ...inputs, stdout: unknownValue, stderr: unknownValue };
-}
-
-export async function create(inputs: Properties, options: CommandOptions): Promise<Properties> {
-  return { ...inputs, ...(await run(inputs.create, inputs, {}, options)) };
-}
-
-/** Runs `update`, or `create` where there is no `update`. */
-export async function update(inputs: Properties, old: Properties, options: CommandOptions) {
-  return { ...inputs, ...(await run(inputs.update ?? inputs.create, inputs, old, options)) };
-}
-
-/** @param outputs of the last create or update; they hold its inputs too */
-export async function remove(outputs: Properties, options: CommandOptions): Promise<void> {
-  await run(outputs.delete, outputs, outputs, options);
-}
-
-function textOf(value: Value | undefined): string | undefined {
-  const plain = reveal(value ?? null);
-  return typeof plain === "string" ? plain : undefined;
-}
-
-/** @param old the outputs of the step before; without a script they stay what they are */
-async function run(
-  script: Value | undefined,
+/**
+ * Runs a verb of a Command, `create` if there is no `update`. A delete takes as inputs the outputs of
+ * the last create or update, which hold the inputs of that time.
+ *
+ * @param old the outputs of the verb before; `stdout` and `stderr` stay if there is nothing to run
+ */
+export async function act(
+  verb: "create" | "update" | "delete",
   inputs: Properties,
   old: Properties,
   options: CommandOptions,
-): Promise<{ stdout: string; stderr: string }> {
+): Promise<Properties> {
+  const script = verb === "update" ? (inputs.update ?? inputs.create) : inputs[verb];
   const before = { stdout: textOf(old.stdout) ?? "", stderr: textOf(old.stderr) ?? "" };
   const commandLine = textOf(script);
-  if (commandLine === undefined) return before;
+  if (commandLine === undefined) return { ...inputs, ...before };
   const given = reveal(inputs) as Properties;
   const interpreter = given.interpreter as string[] | undefined;
   const [program, ...args] = interpreter?.length ? interpreter : ["/bin/sh", "-c"];
@@ -160,7 +142,8 @@ async function run(
       );
     });
     if (failure === undefined) {
-      return { stdout: stdout().replace(/\n$/, ""), stderr: stderr().replace(/\n$/, "") };
+      const printed = { stdout: stdout().replace(/\n$/, ""), stderr: stderr().replace(/\n$/, "") };
+      return { ...inputs, ...printed };
     }
     const canceled = killSignal?.aborted ? " (canceled)" : "";
     const why = limit?.aborted ? ` (over its limit of ${timeout} s)` : canceled;
@@ -170,6 +153,11 @@ async function run(
     unguard();
     [limit, killSignal].forEach((signal) => signal?.removeEventListener("abort", kill));
   }
+}
+
+function textOf(value: Value | undefined): string | undefined {
+  const plain = reveal(value ?? null);
+  return typeof plain === "string" ? plain : undefined;
 }
 
 /** Passes on the lines of a stream, and gives its whole text when called. */

@@ -1,3 +1,4 @@
+import { Result } from "@pulumi/pulumi/proto/resource_pb";
 import pLimit from "p-limit";
 import { commandType, commandVersion } from "./command";
 import { describeDifferences } from "./diff";
@@ -10,13 +11,6 @@ import { operation, StepRunner, subject, type Step } from "./steps";
 import type { Changes, Goal, PreviewOutcome, PropertyDiff, Resource, RunOptions } from "./types";
 import { nameOf, stackType } from "./urn";
 import { unknownValue, type Properties } from "./values";
-
-/** How a registration ended; the numbers of Pulumi's protocol. */
-export enum Result {
-  Success = 0,
-  Failed = 1,
-  Skipped = 2,
-}
 
 interface Registered {
   readonly resource: Resource;
@@ -47,12 +41,10 @@ export class Engine {
   private readonly limit: pLimit.Limit;
   private readonly registered = new Map<string, Resource>();
   private provider?: Promise<Registered>;
-  private stackOutputs?: { urn: string; outputs: Properties };
+  private stackOutputs?: { stack: Resource; outputs: Properties };
 
   /** What failed or was skipped; the state keeps it as it was. */
   private readonly undone: Step[] = [];
-  /** URNs of what failed or was skipped. */
-  private readonly unavailable = new Set<string>();
   private readonly inFlight = new Set<Promise<unknown>>();
   private readonly stopper = new AbortController();
   private readonly stopped = new Promise<never>((_, reject) => {
@@ -117,15 +109,15 @@ export class Engine {
   /** Runs the steps of one registration, one after the other. */
   private async runSteps(steps: Step[]): Promise<Result> {
     const left = steps.filter((step) => {
-      const missing = [...dependencyUrns(subject(step))].find((urn) => this.unavailable.has(urn));
+      const missing = [...dependencyUrns(subject(step))].find((urn) => this.isUndone(urn));
       if (missing) {
-        this.giveUp(step);
+        this.undone.push(step);
         this.emit("skipped", step, { error: `needs ${nameOf(missing)}, which was not done` });
       }
       return !missing;
     });
     const result = await this.inTurn(left);
-    return result === Result.Success && left.length < steps.length ? Result.Skipped : result;
+    return result === Result.SUCCESS && left.length < steps.length ? Result.SKIP : result;
   }
 
   /** Runs steps one after the other, in a slot if one of them runs a Command. */
@@ -133,9 +125,9 @@ export class Engine {
     const work = async () => {
       for (const step of steps) {
         this.stopping.throwIfAborted();
-        if (!(await this.attempt(step))) return Result.Failed;
+        if (!(await this.attempt(step))) return Result.FAIL;
       }
-      return Result.Success;
+      return Result.SUCCESS;
     };
     const runs = steps.some((step) => step.kind !== "same" && subject(step).custom);
     const running = runs ? this.limit(work) : work();
@@ -159,27 +151,26 @@ export class Engine {
     } catch (error) {
       const { message } = error as Error;
       this.errors.push(`${nameOf(subject(step).urn)}: ${message}`);
-      this.giveUp(step);
+      this.undone.push(step);
       this.emit("failed", step, { ...took(), error: message });
       if (!this.options.continueOnError && !(error instanceof Protected)) this.stopper.abort();
       return false;
     }
   }
 
-  private giveUp(step: Step): void {
-    this.undone.push(step);
-    this.unavailable.add(subject(step).urn);
+  private isUndone(urn: string): boolean {
+    return this.undone.some((step) => subject(step).urn === urn);
   }
 
   /** Takes the outputs of a component, or at last of the stack, once its children are known. */
   registerOutputs(urn: string, outputs: Properties): void {
     const resource = this.registered.get(urn);
     if (resource?.type === stackType) {
-      this.stackOutputs = { urn, outputs };
+      this.stackOutputs = { stack: resource, outputs };
     } else if (resource) {
       resource.outputs = outputs;
       this.snapshot.touch();
-    } else if (!this.unavailable.has(urn) && !this.stopping.aborted) {
+    } else if (!this.isUndone(urn) && !this.stopping.aborted) {
       this.fail(`cannot complete a resource '${urn}' whose registration isn't pending`, urn);
     }
   }
@@ -215,10 +206,10 @@ export class Engine {
    */
   async finish(failed: boolean): Promise<Properties> {
     while (this.inFlight.size) await Promise.allSettled(this.inFlight);
-    const { urn, outputs } = this.stackOutputs ?? { urn: "", outputs: {} };
-    const stack = this.registered.get(urn);
+    const { stack, outputs = {} } = this.stackOutputs ?? {};
     if (stack) {
-      stack.outputs = failed ? { ...this.planner.olds.get(urn)?.outputs, ...outputs } : outputs;
+      const before = failed ? this.planner.olds.get(stack.urn)?.outputs : {};
+      stack.outputs = { ...before, ...outputs };
       this.snapshot.touch();
     }
     this.snapshot.flush();

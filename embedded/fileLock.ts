@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { hostname } from "node:os";
+import { EmbeddedError } from "./errors";
 
 /** Who holds a lock; the holder writes it into the lock file. */
 export type Holder = Readonly<{ pid: number; host: string; verb: string; since: string }>;
@@ -25,7 +26,11 @@ export function lockFile(file: string, verb: string): FileLock {
   if (status !== 0) {
     fs.closeSync(descriptor);
     if (status === 1 && !stderr) return { holder: readHolder(file) };
-    throw new Error(`cannot lock ${file} by flock (util-linux): ${error?.message ?? stderr}`);
+    throw new EmbeddedError(
+      `${file} cannot be locked: ${error?.message ?? stderr}`,
+      "Two runs at once would overwrite each other's state.",
+      "Install util-linux, which has the program flock, and use a file system that has locks.",
+    );
   }
   const holder = { pid: process.pid, host: hostname(), verb, since: new Date().toISOString() };
   fs.ftruncateSync(descriptor);

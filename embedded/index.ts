@@ -8,15 +8,8 @@ import { lockFile } from "./fileLock";
 import { serveMonitor } from "./monitor";
 import { runProgram } from "./programHost";
 import { Passphrase } from "./secrets";
-import { decryptState, readDeployment, statePath, writeState } from "./state";
-import type {
-  Deployment,
-  EmbeddedOptions,
-  Outcome,
-  PreviewOutcome,
-  Resource,
-  RunOptions,
-} from "./types";
+import { decryptState, readDeployment, statePath, writeState, type State } from "./state";
+import type { Deployment, EmbeddedOptions, Outcome, PreviewOutcome, RunOptions } from "./types";
 import { stackPrefix, stackType } from "./urn";
 import { redact, type Properties } from "./values";
 
@@ -158,7 +151,7 @@ async function openState(options: EmbeddedOptions, stored: Deployment | undefine
   return { state, passphrase };
 }
 
-function stackOutputs(state: { resources: Resource[] }): Properties {
+function stackOutputs(state: State): Properties {
   return state.resources.find(({ type }) => type === stackType)?.outputs ?? {};
 }
 

@@ -56,7 +56,7 @@ export async function serveMonitor(engine: Engine, { onEvent }: RunOptions) {
           .setUrn(resource.urn)
           .setId(resource.id ?? "")
           .setObject(Struct.fromJavaScript(outputs))
-          .setResult(result as number);
+          .setResult(result);
       },
       registerResourceOutputs: (request) => {
         engine.registerOutputs(request.getUrn(), propertiesOf(request.getOutputs()));

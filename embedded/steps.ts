@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import * as command from "./command";
-import { commandType } from "./command";
+import { act, commandType, markSecrets, newId } from "./command";
 import type { Difference } from "./diff";
 import { Protected } from "./errors";
 import type { Snapshot } from "./snapshot";
@@ -60,9 +59,9 @@ export class StepRunner {
       const { inputs = {}, additionalSecretOutputs = [] } = now;
       let outputs = update ? old.outputs : now.custom ? inputs : undefined;
       if (now.type === commandType) {
-        outputs = await this.act(update ? "update" : "create", now, old);
+        outputs = await this.act(update ? "update" : "create", now, inputs, old?.outputs);
       }
-      now.outputs = command.markSecrets(outputs ?? {}, inputs, additionalSecretOutputs);
+      now.outputs = markSecrets(outputs ?? {}, inputs, additionalSecretOutputs);
       now.modified = new Date().toISOString();
       if (update) return { made: now, gone: old };
       now.created = now.modified;
@@ -72,20 +71,8 @@ export class StepRunner {
     });
   }
 
-  private act(
-    verb: "create" | "update",
-    now: Resource,
-    old?: Resource,
-  ): Properties | Promise<Properties> {
-    const { inputs = {} } = now;
-    if (this.options.preview) return command.previewOutputs(inputs);
-    const options = this.runOptions(now, verb);
-    if (verb === "create") return command.create(inputs, options);
-    return command.update(inputs, old?.outputs ?? {}, options);
-  }
-
   private newId({ type, urn }: Resource): string {
-    if (type === commandType) return this.options.preview ? "" : command.newId(nameOf(urn));
+    if (type === commandType) return this.options.preview ? "" : newId(nameOf(urn));
     return this.options.preview ? unknownValue : randomUUID();
   }
 
@@ -97,8 +84,9 @@ export class StepRunner {
       );
     }
     await this.snapshot.during("deleting", old, async () => {
-      if (old.type === commandType && !this.options.preview && !this.goesWithOther(old)) {
-        await command.remove(old.outputs ?? {}, this.runOptions(old, "delete"));
+      const { outputs = {} } = old;
+      if (old.type === commandType && !this.goesWithOther(old)) {
+        await this.act("delete", old, outputs, outputs);
       }
       // The old half of a replacement stays in the state until the new one is made.
       if (replaced && !old.delete) old.pendingReplacement = true;
@@ -106,16 +94,20 @@ export class StepRunner {
     });
   }
 
-  private runOptions(
-    { urn, customTimeouts }: Resource,
+  /** Runs a verb of a Command. A preview runs nothing, so it cannot know what would be printed. */
+  private async act(
     verb: keyof Timeouts,
-  ): command.CommandOptions {
-    const { projectDir, killSignal, onEvent } = this.options;
-    return {
+    { urn, customTimeouts }: Resource,
+    inputs: Properties,
+    before: Properties = {},
+  ): Promise<Properties> {
+    const { preview, projectDir, killSignal, onEvent } = this.options;
+    if (preview) return { ...inputs, stdout: unknownValue, stderr: unknownValue };
+    return act(verb, inputs, verb === "create" ? {} : before, {
       cwd: projectDir,
       timeout: customTimeouts?.[verb] ?? 0,
       killSignal,
       onLine: (message) => onEvent({ kind: "log", severity: "output", message, urn }),
-    };
+    });
   }
 }

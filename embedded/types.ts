@@ -11,7 +11,7 @@ export type StepOp =
 
 /** One changed input. Secrets show as `[secret]`, what is not known yet as `[unknown]`. */
 export interface PropertyDiff {
-  /** Such as `environment.SPEC.fareAbove` or `triggers[0].fareAbove`. */
+  /** Such as `environment.PRICE` or `triggers[0].price`. */
   readonly path: string;
   readonly old?: unknown;
   readonly new?: unknown;
@@ -49,7 +49,7 @@ export interface EmbeddedOptions {
   readonly stack: string;
   /** Where state.json, its backup and the lock live; made if missing. */
   readonly stackFolder: string;
-  /** Full keys such as `engine-comparison:fareAbove`, the defaults of Pulumi.yaml already applied. */
+  /** Full keys such as `shop:price`, the defaults of Pulumi.yaml already applied. */
   readonly config: Readonly<Record<string, string>>;
   /** Those keys of `config` whose values are secret. */
   readonly secretKeys: readonly string[];

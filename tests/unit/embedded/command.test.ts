@@ -23,7 +23,7 @@ describe("a Command", () => {
     ...more,
   });
   const create = (inputs: Properties, more?: Partial<command.CommandOptions>) =>
-    command.create(inputs, options(more));
+    command.act("create", inputs, {}, options(more));
 
   it("prints what it prints, less one newline at the end", async () => {
     const outputs = await create({ create: "printf 'a\\n\\n'; printf 'e\\n' >&2" });
@@ -66,15 +66,19 @@ describe("a Command", () => {
       stderr: "",
     });
     const old = { stdout: "before", stderr: "" };
-    expect(await command.update({ stdin: "x" }, old, options())).toEqual({ stdin: "x", ...old });
-    await command.remove({ create: "exit 1" }, options());
+    expect(await command.act("update", { stdin: "x" }, old, options())).toEqual({
+      stdin: "x",
+      ...old,
+    });
+    await command.act("delete", { create: "exit 1" }, {}, options());
   });
 
   it("is updated by its update, else by its create, and is told what it printed before", async () => {
     const old = { stdout: "before", stderr: secret("err") };
     const echo = 'echo "$0 $PULUMI_COMMAND_STDOUT $PULUMI_COMMAND_STDERR"';
     const inputs = { create: `${echo} c`, update: `${echo} u` };
-    const show = async (given: Properties) => (await command.update(given, old, options())).stdout;
+    const show = async (given: Properties) =>
+      (await command.act("update", given, old, options())).stdout;
     expect(await show({ create: 'echo "c $PULUMI_COMMAND_STDOUT $PULUMI_COMMAND_STDERR"' })).toBe(
       "c before err",
     );
@@ -115,6 +119,16 @@ describe("a Command", () => {
     setTimeout(() => kill.abort(), 200);
     await expect(running).rejects.toThrow(/SIGKILL \(canceled\)/);
   }, 30_000);
+
+  it("has whole characters in its lines, in whatever pieces they come", async () => {
+    const outputs = await create({ create: "printf '\\303'; sleep 0.2; printf '\\244\\n'" });
+    expect([outputs.stdout, lines]).toEqual(["ä", ["ä"]]);
+  });
+
+  it("is not killed at once when its limit is longer than Node's timers", async () => {
+    const limit = { timeout: 1000 * 3600 };
+    expect(await create({ create: "sleep 0.3; echo x" }, limit)).toMatchObject({ stdout: "x" });
+  });
 
   it.each([
     [undefined, ["out", "err"]],

@@ -1,8 +1,9 @@
+import { Result } from "@pulumi/pulumi/proto/resource_pb";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { commandType } from "../../../embedded/command";
-import { Engine, Result } from "../../../embedded/engine";
+import { Engine } from "../../../embedded/engine";
 import type { State } from "../../../embedded/state";
 import { verifyResources } from "../../../embedded/verify";
 import type { Goal, PreviewOutcome, Resource, StepEvent } from "../../../embedded/types";

@@ -1,5 +1,5 @@
+import { Result } from "@pulumi/pulumi/proto/resource_pb";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Result } from "../../../embedded/engine";
 import { secret, unknownValue } from "../../../embedded/values";
 import { Direct } from "./direct";
 import { logged, type GraphNode } from "./graph";
@@ -141,9 +141,9 @@ describe("the engine", () => {
       expect(stack.log().sort()).toEqual(["delete gone", "update a", "update c"]);
       expect([...stack.results]).toEqual(
         expect.arrayContaining([
-          ["a", Result.Failed],
-          ["b", Result.Skipped],
-          ["c", Result.Success],
+          ["a", Result.FAIL],
+          ["b", Result.SKIP],
+          ["c", Result.SUCCESS],
         ]),
       );
       expect(stack.events).toContainEqual(

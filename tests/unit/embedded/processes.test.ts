@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { EmbeddedError } from "../../../embedded";
 import { logged, Project, type GraphNode } from "./graph";
 
@@ -193,6 +193,18 @@ describe("a deployment through the SDK", () => {
       fs.writeFileSync(path.join(project.stackFolder, "state.json"), "{");
       await expect(project.write([thing("b", "1")]).up()).rejects.toThrow(/cannot be used/);
       expect(project.log()).toEqual([]);
+    },
+    LONG,
+  );
+
+  it(
+    "asks no proxy for the way to its own monitor",
+    async () => {
+      vi.stubEnv("grpc_proxy", "http://127.0.0.1:9");
+      vi.stubEnv("no_proxy", "example.org, 127.0.0.1");
+      const outcome = await project.write([thing("a", "1")]).up();
+      vi.unstubAllEnvs();
+      expect(outcome).toMatchObject({ ok: true, errors: [] });
     },
     LONG,
   );
