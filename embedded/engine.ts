@@ -60,7 +60,7 @@ export class Engine {
   ) {
     const { stack, project, preview, parallel, replaceUrns = [] } = options;
     const complain = preview ? (message: string) => void this.errors.push(message) : undefined;
-    this.planner = new Planner(stack, project, state.resources, replaceUrns, complain);
+    this.planner = new Planner({ stack, project }, state.resources, replaceUrns, complain);
     this.limit = pLimit(parallel);
     this.stopped.catch(() => undefined); // nobody may be waiting
     this.snapshot = new Snapshot(state, this.planner.renamedTo, preview ? () => undefined : write);

@@ -14,8 +14,7 @@ export type FileLock = { readonly release: () => void } | { readonly holder: Hol
  *
  * `flock` of util-linux sets the lock on a descriptor of this process. The lock belongs to the open
  * file, so it outlives `flock` itself, no child inherits it (Node opens files with O_CLOEXEC), and
- * a suspended process keeps it. The file stays, because removing it would let two processes lock
- * two files of the same name.
+ * a suspended process keeps it.
  */
 export function lockFile(file: string, verb: string): FileLock {
   const descriptor = openLockFile(file);
@@ -23,8 +22,9 @@ export function lockFile(file: string, verb: string): FileLock {
     stdio: ["ignore", "ignore", "pipe", descriptor],
     encoding: "utf8",
   });
-  if (status !== 0) {
+  if (status !== 0 || !isAt(descriptor, file)) {
     fs.closeSync(descriptor);
+    if (status === 0) return lockFile(file, verb); // the holder has released and removed it
     if (status === 1 && !stderr) return { holder: readHolder(file) };
     throw new EmbeddedError(
       `${file} cannot be locked: ${error?.message ?? stderr}`,
@@ -37,20 +37,29 @@ export function lockFile(file: string, verb: string): FileLock {
   fs.writeSync(descriptor, JSON.stringify(holder), 0);
   return {
     release: () => {
-      fs.ftruncateSync(descriptor);
+      fs.rmSync(file, { force: true });
       fs.closeSync(descriptor);
     },
   };
 }
 
-/** Opens without O_CREAT, which Linux refuses for other users' files in folders such as /tmp. */
+/** Opens an existing file without O_CREAT, which Linux refuses in /tmp for files of other users. */
 function openLockFile(file: string): number {
+  const exists = fs.existsSync(file);
   try {
-    fs.closeSync(fs.openSync(file, "wx", 0o600));
+    return fs.openSync(file, exists ? "r+" : "wx+", 0o600);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    // Another process has removed or made the file in between.
+    if ((error as NodeJS.ErrnoException).code === (exists ? "ENOENT" : "EEXIST")) {
+      return openLockFile(file);
+    }
+    throw error;
   }
-  return fs.openSync(file, "r+");
+}
+
+/** Whether the open file is still the one of that name. */
+function isAt(descriptor: number, file: string): boolean {
+  return fs.statSync(file, { throwIfNoEntry: false })?.ino === fs.fstatSync(descriptor).ino;
 }
 
 function readHolder(file: string): Holder | undefined {

@@ -4,7 +4,7 @@ import { Refusal } from "./errors";
 import { dependents } from "./graph";
 import { subject, type Step } from "./steps";
 import type { Goal, Resource } from "./types";
-import { formerUrns, makeUrn, type Naming } from "./urn";
+import { formerUrns, makeUrn } from "./urn";
 import { unknownValue } from "./values";
 
 export const providerType = "pulumi:providers:command";
@@ -30,8 +30,7 @@ export class Planner {
    * @param complain takes what a preview goes on after and an up is refused for
    */
   constructor(
-    private readonly stack: string,
-    private readonly project: string,
+    private readonly own: Readonly<Record<"stack" | "project", string>>,
     private readonly base: readonly Resource[],
     private readonly forced: readonly string[],
     private readonly complain?: (message: string) => void,
@@ -40,11 +39,7 @@ export class Planner {
   }
 
   urnOf(goal: Goal): string {
-    return makeUrn(this.naming(goal));
-  }
-
-  private naming({ parent, type, name }: Goal): Naming {
-    return { stack: this.stack, project: this.project, parent, type, name };
+    return makeUrn({ ...this.own, ...goal });
   }
 
   /** Whether a resource need not be deleted, because the resource that contains it is. */
@@ -94,7 +89,7 @@ export class Planner {
   }
 
   private findOld(urn: string, goal: Goal): Resource | undefined {
-    const former = formerUrns(this.naming(goal), goal.aliases ?? [], this.renamedFrom);
+    const former = formerUrns({ ...this.own, ...goal }, goal.aliases ?? [], this.renamedFrom);
     const taken = this.renamedTo.get(urn);
     if (taken) {
       throw new Refusal(

@@ -7,10 +7,7 @@ import type { Resource, RunOptions, StepOp, Timeouts } from "./types";
 import { nameOf } from "./urn";
 import { unknownValue, type Properties } from "./values";
 
-/**
- * `old` is what the state has, `now` what it becomes; a `replaced` resource is the old half of a
- * replacement.
- */
+/** From `old` in the state to `now`; `replaced` is the delete of the old half of a replacement. */
 export type Step = { readonly diff?: Difference[]; readonly replaced?: boolean } & (
   | { readonly kind: "create"; readonly old?: undefined; readonly now: Resource }
   | { readonly kind: "same" | "update" | "replace"; readonly old: Resource; readonly now: Resource }

@@ -22,7 +22,7 @@ export function stackPrefix(stack: string, project: string): string {
 }
 
 /** What a URN is made of; `parent` is the URN of the parent, if there is one. */
-export type Naming = Readonly<Record<"stack" | "project" | "type" | "name", string>> & {
+type Naming = Readonly<Record<"stack" | "project" | "type" | "name", string>> & {
   readonly parent?: string;
 };
 

@@ -1,8 +1,9 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lockFile, type FileLock } from "../../../embedded/fileLock";
 
@@ -71,8 +72,31 @@ describe("the lock of a file", () => {
     expect(lockFile(file, "up")).toHaveProperty("holder.pid", process.pid);
   }, 60_000);
 
-  it("is free again once it is released, and names nobody", () => {
+  it("is free again once it is released, and leaves no file", () => {
     for (let i = 0; i < 3; i++) release(lockFile(file, "up"));
-    expect(fs.readFileSync(file, "utf8")).toBe("");
+    expect(fs.readdirSync(folder)).toEqual([]);
   });
+
+  it("is never held twice, though the file is removed at each release", async () => {
+    const script = `
+      const fs = require("node:fs");
+      const { lockFile } = require(${JSON.stringify(path.resolve("embedded/fileLock.ts"))});
+      const inside = ${JSON.stringify(path.join(folder, "inside"))};
+      let held = 0;
+      for (const end = Date.now() + 1500; Date.now() < end; ) {
+        const lock = lockFile(${JSON.stringify(file)}, "up");
+        if (!("release" in lock)) continue;
+        fs.mkdirSync(inside); // fails if another one is inside, too
+        fs.rmdirSync(inside);
+        lock.release();
+        held++;
+      }
+      console.log(held);`;
+    const many = Array.from({ length: 3 }, async () => {
+      const args = ["--import", "tsx", "-e", script];
+      const { stdout } = await promisify(execFile)(process.execPath, args);
+      return Number(stdout);
+    });
+    for (const held of await Promise.all(many)) expect(held).toBeGreaterThan(0);
+  }, 60_000);
 });
