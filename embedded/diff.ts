@@ -23,9 +23,13 @@ export function differences(
   if (now === null) return [{ path, kind: "delete", old }];
   let inside: Difference[] | undefined;
   if (Array.isArray(old) && Array.isArray(now)) {
-    const length = Math.max(old.length, now.length);
-    const indexes = Array.from({ length }, (_, i) => i);
-    inside = indexes.flatMap((i) => differences(old[i], now[i], [...path, i]));
+    // Unlike a property that is null, an item that is null differs from one that is missing.
+    inside = (old.length > now.length ? old : now).flatMap((item, i): Difference[] => {
+      const at = [...path, i];
+      if (i >= old.length) return [{ path: at, kind: "add", new: item }];
+      if (i >= now.length) return [{ path: at, kind: "delete", old: item }];
+      return differences(old[i], now[i], at);
+    });
   } else if (isObject(old) && isObject(now)) {
     const keys = [...new Set([...Object.keys(old), ...Object.keys(now)])].sort();
     inside = keys.flatMap((key) => differences(old[key], now[key], [...path, key]));
@@ -34,7 +38,7 @@ export function differences(
   return inside ?? [{ path, kind: "update", old, new: now }];
 }
 
-/** `a.b[0]["c d"]` and `a[*]` as steps; `*` stands for any one step. */
+/** `a.b[0]["c d"]` and `a[*]` as steps; `*` is any one step. */
 export function parsePath(path: string): Path {
   const steps = path.match(/\["(?:[^"\\]|\\.)*"\]|\[\d+\]|\[\*\]|[^.[\]]+/g) ?? [];
   return steps.map((step) => {
@@ -46,13 +50,9 @@ export function parsePath(path: string): Path {
 
 /** Whether a change at `path` falls under one of the `replaceOnChanges` patterns. */
 export function covers(patterns: readonly string[], path: Path): boolean {
-  return patterns
-    .map(parsePath)
-    .some(
-      (pattern) =>
-        pattern.length <= path.length &&
-        pattern.every((step, i) => step === "*" || step === path[i]),
-    );
+  return patterns.some((pattern) =>
+    parsePath(pattern).every((step, i) => step === path[i] || (step === "*" && i < path.length)),
+  );
 }
 
 export function formatPath(path: Path): string {

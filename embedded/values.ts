@@ -63,7 +63,7 @@ export function transform(value: Value, leaf: (part: Value) => Value | undefined
   return isObject(value) ? mapValues(value, (item) => transform(item, leaf)) : value;
 }
 
-/** The value with every secret laid open. */
+/** The value with its secrets in clear. */
 export function reveal(value: Value): Value {
   return transform(value, (item) => (isSecret(item) ? reveal(item.value) : undefined));
 }

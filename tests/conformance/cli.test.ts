@@ -150,6 +150,12 @@ const SEQUENCES: Record<string, Edit[]> = {
       ),
     ),
   ],
+  "a null at the end of a list": [
+    ...[[1], [1, null], [1]].map((triggers) => edit([thing("a", "1", { inputs: { triggers } })])),
+    ...[[1], [1, null], [1]].map((triggers) =>
+      edit([thing("a", "1", { inputs: { triggers: { $secret: triggers } } })]),
+    ),
+  ],
   "a timeout ends a command": [
     edit([
       {

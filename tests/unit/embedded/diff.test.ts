@@ -27,6 +27,13 @@ describe("differences", () => {
     expect(differences({ a: null, b: {} }, { b: { c: null } })).toEqual([]);
   });
 
+  it("are there between an item of a list that is null and one that is missing", () => {
+    expect(described({ a: [1] }, { a: [1, null] })).toEqual([
+      { path: "a[1]", kind: "add", new: null },
+    ]);
+    expect(described({ a: secret([1, null]) }, { a: secret([1]) })).toMatchObject([{ path: "a" }]);
+  });
+
   it("look into strings that hold JSON on both sides", () => {
     const spec = (value: object) => ({ environment: { SPEC: JSON.stringify(value) } });
     expect(described(spec({ fareAbove: "30", x: [1] }), spec({ fareAbove: "25", x: [1] }))).toEqual(
