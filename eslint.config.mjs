@@ -1,5 +1,53 @@
+import * as fs from "node:fs";
 import pulumi from "@pulumi/eslint-plugin";
+import { importX } from "eslint-plugin-import-x";
 import tseslint from "typescript-eslint";
+
+/** The rooms of the house, lowest first: a room imports only from rooms below it. */
+const rooms = [
+  "infra/contracts",
+  "infra/settings",
+  "infra/host",
+  "infra/stack",
+  "infra/toolchain",
+  "infra/stores",
+  "infra/targets",
+  "results",
+  "pipelines",
+  "report",
+  "cli",
+];
+
+/** Rooms whose folders are parts that know nothing of each other. */
+const registries = ["infra/targets", "infra/stores"];
+
+const zones = [
+  ...rooms.flatMap((room, at) =>
+    rooms.slice(at + 1).map((from) => ({
+      target: `./${room}`,
+      from: `./${from}`,
+      message: `${room} is below ${from}.`,
+    })),
+  ),
+  ...registries.flatMap((room) =>
+    folders(room).map((part) => ({
+      target: `./${room}/${part}`,
+      from: `./${room}`,
+      except: fs
+        .readdirSync(room)
+        .filter((name) => name === part || (name.endsWith(".ts") && name !== "index.ts"))
+        .map((name) => `./${name}`),
+      message: `${room}/${part} imports no other part, and not the registry.`,
+    })),
+  ),
+];
+
+function folders(room) {
+  return fs
+    .readdirSync(room, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+}
 
 export default tseslint.config(
   { ignores: ["node_modules/", "tests/unit/embedded/fixtures/"] },
@@ -18,15 +66,14 @@ export default tseslint.config(
       "@typescript-eslint/require-await": "off",
     },
   },
-  // A target is one folder that another can be put beside: what two of them need is one level up.
   {
-    files: ["infra/local/**", "infra/docker/**"],
-    rules: {
-      "no-restricted-imports": [
-        "error",
-        { patterns: [{ regex: "/(local|docker)/", message: "A target imports no other." }] },
+    plugins: { "import-x": importX },
+    settings: {
+      "import-x/resolver-next": [
+        importX.createNodeResolver({ extensions: [".ts", ".mts", ".mjs", ".js"] }),
       ],
     },
+    rules: { "import-x/no-restricted-paths": ["error", { zones }] },
   },
   {
     files: ["embedded/**"],

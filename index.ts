@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
-import { machine } from "./infra/machine";
-import { checkStack, claimStack } from "./infra/ownership";
-import { preparePlatform } from "./infra/platform";
-import { parseSettings } from "./infra/parseSettings";
-import { endLeftPlugins } from "./infra/pulumiPlugins";
-import { Buckets } from "./infra/storage/buckets";
-import { UserError } from "./infra/userError";
+import { machine } from "./infra/host/machine";
+import { checkStack, claimStack } from "./infra/stack/owner";
+import { preparePlatform } from "./infra/targets";
+import { parseSettings } from "./infra/settings/parse";
+import { endLeftPlugins } from "./infra/host/pulumiPlugins";
+import { Buckets } from "./infra/stores/buckets";
+import { UserError } from "./infra/contracts/errors";
 import { bucketPrefixes } from "./pipelines/bucketPrefixes";
 import { Comparison } from "./pipelines/comparison";
 import { lookAtExisting } from "./pipelines/existing";

@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import type { Arguments } from "../cli/arguments";
-import { textTable } from "../cli/textTable";
+import { textTable } from "../cli/terminal/textTable";
 import type { Verb } from "../cli/verb";
 import { WrongUse } from "../cli/wrongUse";
-import { UserError } from "../infra/userError";
+import { UserError } from "../infra/contracts/errors";
 import { codeVersion } from "../pipelines/codeVersion";
 import { benchmarks } from "./benchmarks";
 import type { Bench, Benchmark, Options } from "./benchmarks/benchmark";

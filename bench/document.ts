@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import { checkout } from "../infra/folders";
+import { checkout } from "../infra/host/folders";
 import { bytes, moment } from "../report/format";
 import type { Table } from "./render";
 

@@ -1,5 +1,5 @@
-import { median } from "../pipelines/result";
-import { ratioOf, type Ratio } from "../report/statistics";
+import { median } from "../results/result";
+import { ratioOf, type Ratio } from "../results/statistics";
 import type { Outcome } from "./harness";
 
 /** A contender's row of a table: all that is told of its samples. */

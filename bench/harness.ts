@@ -1,6 +1,6 @@
 import * as path from "node:path";
-import { executorOf } from "../infra/executorOf";
-import { stackFolder } from "../infra/folders";
+import { executorOf } from "../infra/targets/executorOf";
+import { stackFolder } from "../infra/host/folders";
 import { runJob } from "../pipelines/job";
 
 /** One that takes part; what else `bench/contenders` asks for is in it, too. */

@@ -1,5 +1,5 @@
 import { bytes, number, percent } from "../report/format";
-import type { Ratio } from "../report/statistics";
+import type { Ratio } from "../results/statistics";
 import { figuresOf, type Figures } from "./figures";
 import type { Host, Outcome } from "./harness";
 

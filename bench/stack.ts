@@ -6,15 +6,15 @@ import { stackPassphrase } from "../cli/passphrase";
 import { readProject } from "../cli/project";
 import { describeStack } from "../cli/session";
 import { Unfit } from "../cli/wrongUse";
-import { executorOf } from "../infra/executorOf";
-import { checkout, stackFolder } from "../infra/folders";
-import { nextFreeOffset } from "../infra/freePorts";
-import { listeners } from "../infra/local/listeners";
-import { portsOfNeighbours } from "../infra/neighbours";
-import type { Settings } from "../infra/settings";
-import { UserError } from "../infra/userError";
-import { readRecord } from "../pipelines/records";
-import type { RunResult } from "../pipelines/result";
+import { executorOf } from "../infra/targets/executorOf";
+import { checkout, stackFolder } from "../infra/host/folders";
+import { nextFreeOffset } from "../infra/host/freePorts";
+import { listeners } from "../infra/targets/local/listeners";
+import { portsOfNeighbours } from "../infra/stack/neighbours";
+import type { Settings } from "../infra/settings/schema";
+import { UserError } from "../infra/contracts/errors";
+import { readRecord } from "../results/records";
+import type { RunResult } from "../results/result";
 import { jobSpec, type RunSpec } from "../pipelines/runSpec";
 
 /** What the benchmark's stack has, whatever it measures; `--config` may say otherwise. */

@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { quoted } from "../infra/userError";
+import { quoted } from "../infra/contracts/errors";
 import { WrongUse } from "./wrongUse";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;

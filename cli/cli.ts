@@ -1,4 +1,4 @@
-import { explainFullDisk, UserError } from "../infra/userError";
+import { explainFullDisk, UserError } from "../infra/contracts/errors";
 import { parseArguments, usualStack } from "./arguments";
 import type { Verb } from "./verb";
 import { caches } from "./verbs/caches";

@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../infra/folders";
-import { machine } from "../infra/machine";
-import { parseSettings } from "../infra/parseSettings";
-import type { Settings } from "../infra/settings";
-import { quoted } from "../infra/userError";
+import { stackFolder } from "../infra/host/folders";
+import { machine } from "../infra/host/machine";
+import { parseSettings } from "../infra/settings/parse";
+import type { Settings } from "../infra/settings/schema";
+import { quoted } from "../infra/contracts/errors";
 import { fullKey, type Declared, type Project } from "./project";
 import { readStackFile, textOf, writeStackFile, type ConfigValues } from "./stackFile";
 import { beforehand, WrongUse } from "./wrongUse";

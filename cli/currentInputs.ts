@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { readOwner, runnerVariable, stackBackendUrl } from "../infra/ownership";
-import { UserError } from "../infra/userError";
-import type { Inputs } from "../pipelines/runInputs";
+import { readOwner, runnerVariable, stackBackendUrl } from "../infra/stack/owner";
+import { UserError } from "../infra/contracts/errors";
+import type { Inputs } from "../results/result";
 import type { Configuration } from "./config";
 import type { Project } from "./project";
 

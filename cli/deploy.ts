@@ -2,15 +2,15 @@ import { execFile } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { promisify } from "node:util";
-import { stackFolder } from "../infra/folders";
-import { settleRecord } from "../pipelines/records";
-import type { RunSummary } from "../pipelines/result";
-import { follow } from "./follow";
-import { changesLine, failureLines, isTold, seconds, withoutCommand } from "./lines";
-import { howToGetCli, isCliOnPath } from "./pulumiCli";
-import type { Outcome, StepEvent } from "./runner";
+import { stackFolder } from "../infra/host/folders";
+import { settleRecord } from "../results/records";
+import type { RunSummary } from "../results/result";
+import { follow } from "./terminal/follow";
+import { changesLine, failureLines, isTold, seconds, withoutCommand } from "./terminal/lines";
+import { howToGetCli, isCliOnPath } from "./runners/pulumiCli";
+import type { Outcome, StepEvent } from "./runners/runner";
 import type { Session } from "./session";
-import { failedRuns, outputLines, summaryOf, withRuns } from "./stackOutputs";
+import { failedRuns, outputLines, summaryOf, withRuns } from "./terminal/stackOutputs";
 
 /**
  * Makes a stack what the program says, shows the outputs, and ends with the reasons of what failed.

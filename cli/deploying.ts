@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../infra/folders";
-import { isAlive, stackLocks } from "./pulumiLock";
+import { stackFolder } from "../infra/host/folders";
+import { isAlive, stackLocks } from "./runners/pulumiLock";
 
 /** Whether a deployment of the stack goes on, by either runner, as far as this machine can tell. */
 export function isDeploying(project: string, stack: string): boolean {

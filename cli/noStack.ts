@@ -1,4 +1,4 @@
-import { UserError } from "../infra/userError";
+import { UserError } from "../infra/contracts/errors";
 
 /** A verb that looks at a stack found none. */
 export function noStack(stack: string): UserError {

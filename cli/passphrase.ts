@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../infra/folders";
+import { stackFolder } from "../infra/host/folders";
 import { Unfit } from "./wrongUse";
 
 /** The passphrase that encrypts a stack's secrets, and how the Pulumi CLI is told it. */

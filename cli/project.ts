@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { checkout } from "../infra/folders";
+import { checkout } from "../infra/host/folders";
 
 /** How Pulumi.yaml declares a configuration key. */
 export interface Declared {

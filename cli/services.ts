@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { readOwner } from "../infra/ownership";
+import { readOwner } from "../infra/stack/owner";
 
 /** A service of a stack, as people ask for it. */
 export interface ServiceView {

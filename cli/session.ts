@@ -1,15 +1,15 @@
 import * as fs from "node:fs";
-import { checkout } from "../infra/folders";
-import { checkOwner, readOwner, type Owner } from "../infra/ownership";
+import { checkout } from "../infra/host/folders";
+import { checkOwner, readOwner, type Owner } from "../infra/stack/owner";
 import { chosenRuns } from "../pipelines/matrix";
 import type { Arguments } from "./arguments";
-import { chooseRunner, whoMade, type Chosen } from "./chooseRunner";
+import { chooseRunner, whoMade, type Chosen } from "./runners/chooseRunner";
 import { loadConfiguration, saveOverlay, settingsOf, type Configuration } from "./config";
 import { stackPassphrase, type StackPassphrase } from "./passphrase";
 import { once } from "./once";
 import { readProject, type Project } from "./project";
-import { installCli, isCliOnPath } from "./pulumiCli";
-import type { Runner } from "./runner";
+import { installCli, isCliOnPath } from "./runners/pulumiCli";
+import type { Runner } from "./runners/runner";
 import { beforehand, Unfit } from "./wrongUse";
 
 /** All that a verb needs to work on a stack, checked before anything is touched. */
@@ -119,10 +119,10 @@ async function makeRunner(
 ): Promise<Runner> {
   // Each is loaded only when it is used: the Automation API alone takes half a second.
   if (chosen.runner === "embedded") {
-    const { embeddedRunner } = await import("./embeddedRunner");
+    const { embeddedRunner } = await import("./runners/embeddedRunner");
     return embeddedRunner(project, stack, configuration, () => passphrase().text);
   }
-  const { pulumiRunner } = await import("./pulumiRunner");
+  const { pulumiRunner } = await import("./runners/pulumiRunner");
   const { backend } = chosen;
   return pulumiRunner({ project, stack, configuration, passphrase, backend });
 }

@@ -1,4 +1,4 @@
-import { UserError } from "../infra/userError";
+import { UserError } from "../infra/contracts/errors";
 
 /** A command line that makes no sense: told in one line, with the usage, and exit code 2. */
 export class WrongUse extends Error {}

@@ -6,8 +6,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { parseSettings } from "../infra/parseSettings";
-import type { Settings } from "../infra/settings";
+import { parseSettings } from "../infra/settings/parse";
+import type { Settings } from "../infra/settings/schema";
 import { runInputs } from "../pipelines/runInputs";
 import { chosenRuns } from "../pipelines/matrix";
 

@@ -1,6 +1,7 @@
-import { bucketPurposes, type BucketPurpose } from "../infra/storage/names";
+import type { BucketPurpose } from "../infra/contracts/platform";
+import { bucketPurposes } from "../infra/settings/bucketNames";
 import { datasetPlaces } from "./dataset";
-import { reportKey } from "./reportPlace";
+import { reportKey } from "../results/reportPlace";
 import { workloads } from "./workloads";
 
 /** What is in the bucket for outputs besides what workloads put there. */

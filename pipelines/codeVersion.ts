@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { checkout } from "../infra/folders";
+import { checkout } from "../infra/host/folders";
 
 /** The commit of this checkout and whether files differ from it; nulls outside of git. */
 export function codeVersion(): { commit: string | null; dirty: boolean | null } {

@@ -1,14 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Platform } from "../infra/platform";
-import type { Settings } from "../infra/settings";
-import { step } from "../infra/step";
-import type { Buckets } from "../infra/storage/buckets";
+import type { Platform } from "../infra/contracts/platform";
+import type { Settings } from "../infra/settings/schema";
+import { step } from "../infra/stack/step";
+import type { Buckets } from "../infra/stores/buckets";
 import { Dataset } from "./dataset";
 import type { ChosenRun } from "./matrix";
 import { outputPrefix } from "./outputPrefix";
-import type { RunSummary } from "./result";
+import type { RunSummary } from "../results/result";
 import { Run } from "./run";
-import { oracleInputs, runInputs, runKey, type Ground } from "./runInputs";
+import { runKey } from "../results/result";
+import { oracleInputs, runInputs, type Ground } from "./runInputs";
 import { workloadOf, type DatasetName } from "./workloads";
 
 export interface ComparisonArgs {
@@ -68,7 +69,7 @@ export class Comparison extends pulumi.ComponentResource {
           const resource = step(
             `oracle-${workload}`,
             {
-              script: "pipelines/steps/oracle.ts",
+              kind: "oracle",
               triggers: inputs,
               spec: { workload, key, inputs, buckets: buckets.names },
             },

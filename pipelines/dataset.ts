@@ -1,12 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
-import { shortHash } from "../infra/canonical";
-import { incarnation } from "../infra/standing";
-import type { Platform } from "../infra/platform";
-import type { Settings } from "../infra/settings";
-import { datasetFolder } from "../infra/folders";
-import { step } from "../infra/step";
-import type { Buckets } from "../infra/storage/buckets";
-import type { BucketPurpose } from "../infra/storage/names";
+import { shortHash } from "../infra/contracts/canonical";
+import { incarnation } from "../infra/stack/records";
+import type { Platform } from "../infra/contracts/platform";
+import type { Settings } from "../infra/settings/schema";
+import { datasetFolder } from "../infra/host/folders";
+import { step } from "../infra/stack/step";
+import type { Buckets } from "../infra/stores/buckets";
+import type { BucketPurpose } from "../infra/contracts/platform";
 import { datasetCode } from "./codeHash";
 import { makingStep, type DatasetName } from "./workloads";
 import * as fs from "node:fs";
@@ -121,7 +121,7 @@ export class Dataset extends pulumi.ComponentResource {
       this.uploaded = step(
         makingStep(name),
         {
-          script: "pipelines/steps/existing.ts",
+          kind: "existing-dataset",
           spec: { dataset: name, bucket, owns, existing, store: platform.objectStore.marker },
           deletes: false,
         },
@@ -137,7 +137,7 @@ export class Dataset extends pulumi.ComponentResource {
     const made = step(
       makingStep(name),
       {
-        script: "pipelines/steps/dataset.ts",
+        kind: "dataset",
         spec: { ...recipe, version, incarnation: madeIncarnation(stack, name) },
         deletes: false,
       },
@@ -146,7 +146,7 @@ export class Dataset extends pulumi.ComponentResource {
     this.uploaded = step(
       `upload-${name}`,
       {
-        script: "infra/storage/steps/upload.ts",
+        kind: "upload",
         spec: {
           dataset: name,
           version,

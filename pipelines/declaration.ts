@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { checkout } from "../infra/folders";
-import { UserError } from "../infra/userError";
+import { checkout } from "../infra/host/folders";
+import { UserError } from "../infra/contracts/errors";
 
 /** Where the Python package is. */
 export const packageFolder = path.join(checkout, "pipelines", "engine_comparison");

@@ -1,6 +1,6 @@
 import * as path from "node:path";
-import type { Cluster } from "../infra/executor";
-import { inputKeys, type InputKey, type Settings } from "../infra/settings";
+import type { Cluster } from "../infra/contracts/executor";
+import { inputKeys, type InputKey, type Settings } from "../infra/settings/schema";
 import { declarations, packageFolder, type Declaration } from "./declaration";
 import { seed } from "./seed";
 import { workloads } from "./workloads";

@@ -1,4 +1,4 @@
-import type { Settings } from "../infra/settings";
+import type { Settings } from "../infra/settings/schema";
 import { datasetPlaces } from "./dataset";
 import type { ChosenRun } from "./matrix";
 import { workloadOf, type DatasetName } from "./workloads";
@@ -15,7 +15,7 @@ export async function lookAtExisting(
 ): Promise<ReadonlyMap<DatasetName, string> | undefined> {
   if (settings.datasetSource !== "existing") return undefined;
   // With a client that no other source needs.
-  const { lookAtForeign } = await import("../infra/storage/foreign");
+  const { lookAtForeign } = await import("../infra/stores/foreign");
   const names = [...new Set(chosen.map(({ workload }) => workloadOf(workload).dataset))];
   const seen = names.map(async (name) => {
     const { bucket, owns } = datasetPlaces[name];

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as readline from "node:readline";
-import type { Cluster, Executor } from "../infra/executor";
-import { UserError } from "../infra/userError";
+import type { Cluster, Executor } from "../infra/contracts/executor";
+import { UserError } from "../infra/contracts/errors";
 
 /** A line on a job's stdout. */
 export type JobEvent =

@@ -1,5 +1,5 @@
-import { namespace, type Settings } from "../infra/settings";
-import { quoted, UserError } from "../infra/userError";
+import { namespace, type Settings } from "../infra/settings/schema";
+import { quoted, UserError } from "../infra/contracts/errors";
 import { clusterOf, engineOf, engines } from "./engines";
 import { seed } from "./seed";
 import { workloads } from "./workloads";

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Platform } from "../infra/platform";
-import { step } from "../infra/step";
-import type { Buckets } from "../infra/storage/buckets";
+import type { Platform } from "../infra/contracts/platform";
+import { step } from "../infra/stack/step";
+import type { Buckets } from "../infra/stores/buckets";
 import { outputPlace } from "./workloads";
 
 export interface OutputPrefixArgs {
@@ -25,7 +25,7 @@ export function outputPrefix(
   return step(
     `output-${engine}-${workload}`,
     {
-      script: "pipelines/steps/outputPrefix.ts",
+      kind: "output-prefix",
       spec: {
         ...outputPlace(engine, workload, buckets.names),
         store: platform.objectStore.marker,

@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import { explained, listObjects, storeClient } from "../infra/storage/client";
+import { explained, listObjects, storeClient } from "../infra/stores/client";
 
 /**
  * Looks at what is published under a prefix, and removes all that its manifest does not name, as
@@ -13,7 +13,7 @@ export async function settlePublished(
   bucket: string,
   prefix: string,
 ): Promise<string | undefined> {
-  const client = await storeClient(stack);
+  const client = storeClient(stack);
   return explained(async () => {
     const found = [...(await listObjects(client, bucket, prefix)).keys()];
     const name = `${prefix}_manifest.json`;

@@ -1,12 +1,12 @@
 import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
-import { shortHash } from "../infra/canonical";
-import type { Platform } from "../infra/platform";
-import { incarnation } from "../infra/standing";
-import { step } from "../infra/step";
-import type { Buckets } from "../infra/storage/buckets";
-import { reportFile, reportUrl } from "./reportPlace";
-import type { RunSummary } from "./result";
+import { shortHash } from "../infra/contracts/canonical";
+import type { Platform } from "../infra/contracts/platform";
+import { incarnation } from "../infra/stack/records";
+import { step } from "../infra/stack/step";
+import type { Buckets } from "../infra/stores/buckets";
+import { reportFile, reportUrl } from "../results/reportPlace";
+import type { RunSummary } from "../results/result";
 
 export interface ReportArgs {
   /** Summaries by `<engine>/<workload>`, in the order of the page. */
@@ -34,7 +34,7 @@ export class Report extends pulumi.ComponentResource {
     const page = step(
       "report-page",
       {
-        script: "pipelines/steps/report.ts",
+        kind: "report",
         spec: pulumi.all(runs).apply((all) => ({
           bucket: buckets.names.output,
           incarnation: incarnation(stack, "report-page", () => fs.existsSync(reportFile(stack))),

@@ -1,13 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Platform } from "../infra/platform";
-import type { Settings } from "../infra/settings";
-import { incarnation } from "../infra/standing";
-import { printed, step } from "../infra/step";
-import type { BucketNames } from "../infra/storage/names";
+import type { Platform } from "../infra/contracts/platform";
+import type { Settings } from "../infra/settings/schema";
+import { incarnation } from "../infra/stack/records";
+import { printed, step } from "../infra/stack/step";
+import type { BucketNames } from "../infra/contracts/platform";
 import { clusterOf, engineOf } from "./engines";
-import { readProgress, readRecord } from "./records";
-import type { RunSummary } from "./result";
-import { coresOf, runKey, type Inputs } from "./runInputs";
+import { readProgress, readRecord } from "../results/records";
+import type { RunSummary } from "../results/result";
+import { runKey, type Inputs } from "../results/result";
+import { coresOf } from "./runInputs";
 
 export interface RunArgs {
   readonly engine: string;
@@ -37,7 +38,7 @@ export class Run extends pulumi.ComponentResource {
     const done = step(
       name,
       {
-        script: "pipelines/steps/run.ts",
+        kind: "run",
         triggers: inputs,
         spec: {
           engine: args.engine,

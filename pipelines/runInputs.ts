@@ -1,21 +1,11 @@
-import { canonicalJson, shortHash } from "../infra/canonical";
-import type { Cluster } from "../infra/executor";
-import type { Platform } from "../infra/platform";
-import type { InputKey, Settings } from "../infra/settings";
+import { canonicalJson } from "../infra/contracts/canonical";
+import type { Cluster } from "../infra/contracts/executor";
+import type { Platform } from "../infra/contracts/platform";
+import type { InputKey, Settings } from "../infra/settings/schema";
+import type { Inputs } from "../results/result";
 import { coreCode, engineCode, workloadCode } from "./codeHash";
 import { clusterOf, engineOf, engines } from "./engines";
 import { usesModel, workloadOf, workloads } from "./workloads";
-
-/**
- * All that a run or an oracle depends on, as plain strings known when the program runs, so that a
- * preview shows what changed by name and value. No address, port, path or id is in it.
- */
-export type Inputs = Readonly<Record<string, string>>;
-
-/** The run key: a hash of exactly the run's inputs, 16 hex digits. */
-export function runKey(inputs: Inputs): string {
-  return shortHash(inputs);
-}
 
 /** What the platform gives to a key. */
 export type Ground = Pick<Platform, "environment" | "model" | "device"> & {

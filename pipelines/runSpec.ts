@@ -1,5 +1,5 @@
-import type { Cluster } from "../infra/executor";
-import type { BucketNames } from "../infra/storage/names";
+import type { Cluster } from "../infra/contracts/executor";
+import type { BucketNames } from "../infra/contracts/platform";
 
 /** What the script of a run is told. */
 export interface RunSpec {

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../infra/folders";
+import { stackFolder } from "../infra/host/folders";
 
 /** Holds the pid of the process whose user asked to stop: without that process it says nothing. */
 function file(stack: string): string {

@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as lockfile from "proper-lockfile";
-import { UserError } from "../infra/userError";
+import { UserError } from "../infra/contracts/errors";
 
 const pollMs = 200;
 /** A ticket or lock that nobody refreshed for this long belongs to a process that died. */

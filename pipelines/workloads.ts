@@ -1,6 +1,7 @@
 import * as path from "node:path";
-import { inputKeys, type InputKey } from "../infra/settings";
-import { bucketPurposes, type BucketNames, type BucketPurpose } from "../infra/storage/names";
+import { inputKeys, type InputKey } from "../infra/settings/schema";
+import type { BucketNames, BucketPurpose } from "../infra/contracts/platform";
+import { bucketPurposes } from "../infra/settings/bucketNames";
 import { declarations, packageFolder, type Declaration } from "./declaration";
 import { seed } from "./seed";
 

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { storeClient } from "../infra/storage/client";
-import { reportFile, reportKey } from "../pipelines/reportPlace";
+import { storeClient } from "../infra/stores/client";
+import { reportFile, reportKey } from "../results/reportPlace";
 
 /** Writes the stack folder's copy, whole or not at all. */
 export function keepHere(stack: string, page: string): void {
@@ -13,7 +13,7 @@ export function keepHere(stack: string, page: string): void {
 
 /** Puts the report into the store. */
 export async function keepInStore(stack: string, bucket: string, page: string): Promise<void> {
-  const client = await storeClient(stack);
+  const client = storeClient(stack);
   const type = { "Content-Type": "text/html; charset=utf-8" };
   await client.putObject(bucket, reportKey, page, Buffer.byteLength(page), type);
 }

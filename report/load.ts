@@ -1,5 +1,5 @@
-import { readRecord } from "../pipelines/records";
-import { readHistory } from "./history";
+import { readRecord } from "../results/records";
+import { readHistory } from "../results/history";
 import type { ReportData } from "./page";
 
 /**

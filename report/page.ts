@@ -1,9 +1,15 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { canonicalJson } from "../infra/canonical";
+import { canonicalJson } from "../infra/contracts/canonical";
 import { bytes, moment, plural } from "./format";
 import { html, trusted, type Html, type Piece } from "./html";
-import { isVerified, readOutcome, type Outcome, type RunOutcome, type Verified } from "./outcome";
+import {
+  isVerified,
+  readOutcome,
+  type Outcome,
+  type RunOutcome,
+  type Verified,
+} from "../results/outcome";
 import { commit } from "./sections/details";
 import { method } from "./sections/method";
 import { overview, type Group } from "./sections/overview";

@@ -1,5 +1,5 @@
 import { engines } from "../pipelines/engines";
-import type { Verified } from "./outcome";
+import type { Verified } from "../results/outcome";
 
 /** An engine as people write it; one whose file is gone goes by its name. */
 export function engineName(engine: string): string {

@@ -3,9 +3,9 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { checkout } from "../infra/folders";
-import { findJava } from "../infra/local/machine/java";
-import { getJson } from "../infra/local/processes/health";
+import { checkout } from "../infra/host/folders";
+import { findJava } from "../infra/host/java";
+import { getJson } from "../infra/host/http";
 import { eventually } from "./e2e/stack";
 import { MinioServer } from "./minioServer";
 

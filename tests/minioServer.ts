@@ -7,9 +7,9 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Client } from "minio";
-import type { Connection } from "../infra/executor";
-import { cacheFolder, checkout } from "../infra/folders";
-import { clientOf } from "../infra/storage/client";
+import type { Connection } from "../infra/contracts/executor";
+import { cacheFolder, checkout } from "../infra/host/folders";
+import { clientOf } from "../infra/stores/client";
 import { Authority } from "./certificates";
 
 /** A MinIO that no stack owns, with TLS by an authority of its own, on one drive in a folder of its own. */
@@ -95,7 +95,7 @@ async function minioBinary(): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      ["--import", "tsx", "infra/local/steps/minioBinary.ts", "create"],
+      ["--require", "tsx/cjs", "steps.mjs", "minio-binary", "create"],
       {
         cwd: checkout,
         env: {

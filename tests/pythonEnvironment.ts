@@ -5,12 +5,12 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { shortHash } from "../infra/canonical";
-import { checkout } from "../infra/folders";
-import { ensureEntry } from "../infra/local/caches";
-import { BuildLog } from "../infra/local/processes/builds";
-import { lockFile } from "../infra/locks";
-import { ensureUv } from "../infra/local/uv";
+import { shortHash } from "../infra/contracts/canonical";
+import { checkout } from "../infra/host/folders";
+import { ensureEntry } from "../infra/toolchain/caches";
+import { BuildLog } from "../infra/toolchain/builds";
+import { lockFile } from "../infra/toolchain/locks";
+import { ensureUv } from "../infra/toolchain/uv";
 
 async function main(): Promise<void> {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "engine-comparison-python-"));

@@ -1,5 +1,5 @@
-import { datasetFolder } from "../../infra/folders";
-import { readStanding } from "../../infra/standing";
+import { datasetFolder } from "../../infra/host/folders";
+import { readStanding } from "../../infra/stack/records";
 import { recipeOf } from "../../pipelines/dataset";
 import { makingStep } from "../../pipelines/workloads";
 import { count } from "../../report/format";

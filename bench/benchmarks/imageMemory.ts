@@ -1,4 +1,4 @@
-import type { RunResult } from "../../pipelines/result";
+import type { RunResult } from "../../results/result";
 import { bytes, count, number } from "../../report/format";
 import type { Host } from "../harness";
 import type { Table } from "../render";

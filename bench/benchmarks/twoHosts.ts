@@ -1,6 +1,6 @@
-import { checkout } from "../../infra/folders";
-import { UserError } from "../../infra/userError";
-import type { RunResult } from "../../pipelines/result";
+import { checkout } from "../../infra/host/folders";
+import { UserError } from "../../infra/contracts/errors";
+import type { RunResult } from "../../results/result";
 import { count, number } from "../../report/format";
 import { Hosts, whyNoHosts } from "../../tests/hosts";
 import type { Host, Measured, Sample } from "../harness";

@@ -1,13 +1,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { shortHash } from "../../infra/canonical";
-import { executorOf } from "../../infra/executorOf";
-import { cacheFolder, datasetFolder, homeFolder } from "../../infra/folders";
-import { ensureEntry } from "../../infra/local/caches";
-import { runGo } from "../../infra/local/goBuild";
-import { BuildLog } from "../../infra/local/processes/builds";
-import { UserError } from "../../infra/userError";
+import { shortHash } from "../../infra/contracts/canonical";
+import { executorOf } from "../../infra/targets/executorOf";
+import { cacheFolder, datasetFolder, homeFolder } from "../../infra/host/folders";
+import { ensureEntry } from "../../infra/toolchain/caches";
+import { runGo } from "../../infra/toolchain/goBuild";
+import { BuildLog } from "../../infra/toolchain/builds";
+import { UserError } from "../../infra/contracts/errors";
 import { bytes, count } from "../../report/format";
 import type { Contender } from "../harness";
 import { withNode } from "../render";
@@ -68,7 +68,7 @@ async function uploaders(
   const ours: Contender = {
     name: "upload step",
     kind: "command",
-    argv: [process.execPath, "--require", "tsx/cjs", "infra/storage/steps/upload.ts", "create"],
+    argv: [process.execPath, "--require", "tsx/cjs", "steps.mjs", "upload", "create"],
     environment: {
       ...folders(),
       ENGINE_COMPARISON_STACK: stack.name,

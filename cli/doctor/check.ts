@@ -1,6 +1,6 @@
-import { names, type Role } from "../../infra/docker/names";
-import type { Settings } from "../../infra/settings";
-import { UserError } from "../../infra/userError";
+import { names, type Role } from "../../infra/targets/docker/names";
+import type { Settings } from "../../infra/settings/schema";
+import { UserError } from "../../infra/contracts/errors";
 import type { ServiceView } from "../services";
 
 /** What the checks look at. */

@@ -1,4 +1,4 @@
-import { preparePlatform } from "../../infra/platform";
+import { preparePlatform } from "../../infra/targets";
 import type { Check } from "./check";
 import { dockerChecks } from "./docker";
 import { environmentChecks } from "./environment";

@@ -5,9 +5,9 @@ import {
   daemonInfo,
   recordedDaemon,
   type DaemonInfo,
-} from "../../infra/docker/daemon";
-import { find, type Found } from "../../infra/docker/found";
-import { names, roles, type Role } from "../../infra/docker/names";
+} from "../../infra/targets/docker/daemon";
+import { find, type Found } from "../../infra/targets/docker/inspect";
+import { names, roles, type Role } from "../../infra/targets/docker/names";
 
 /** More workers than a stack may have. */
 const mostWorkers = 16;

@@ -6,11 +6,11 @@ import {
   recordedDaemon,
   type Daemon,
   type DaemonInfo,
-} from "../../infra/docker/daemon";
-import { checkNames, find } from "../../infra/docker/found";
-import { checkSizes } from "../../infra/docker/sizes";
-import type { Settings } from "../../infra/settings";
-import { UserError } from "../../infra/userError";
+} from "../../infra/targets/docker/daemon";
+import { checkNames, find } from "../../infra/targets/docker/inspect";
+import { checkSizes } from "../../infra/targets/docker/sizes";
+import type { Settings } from "../../infra/settings/schema";
+import { UserError } from "../../infra/contracts/errors";
 import { check, errorsOf, isDocker, type Check } from "./check";
 import { isOlder } from "./version";
 

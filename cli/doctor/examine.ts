@@ -1,4 +1,4 @@
-import { UserError } from "../../infra/userError";
+import { UserError } from "../../infra/contracts/errors";
 import type { Check, Patient } from "./check";
 
 /** What a check came to. */

@@ -1,11 +1,11 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
-import { askForGpus, type GpuAnswers } from "../../infra/docker/gpu/answers";
-import { gpuPlan } from "../../infra/docker/gpu/plan";
-import { chooseDevice } from "../../infra/local/device";
-import { gpusIn, wslSmi } from "../../infra/nvidia";
-import type { Settings } from "../../infra/settings";
-import { UserError } from "../../infra/userError";
+import { askForGpus, type GpuAnswers } from "../../infra/targets/docker/gpuAnswers";
+import { gpuPlan } from "../../infra/targets/docker/gpuPlan";
+import { chooseDevice } from "../../infra/host/device";
+import { gpusIn, wslSmi } from "../../infra/host/gpu";
+import type { Settings } from "../../infra/settings/schema";
+import { UserError } from "../../infra/contracts/errors";
 import { check, errorsOf, isDocker, npm, startsEngines, type Check, type Patient } from "./check";
 import { surroundings } from "./containers";
 import { readOr } from "./places";

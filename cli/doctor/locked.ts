@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { lockFile } from "../../infra/locks";
+import { lockFile } from "../../infra/toolchain/locks";
 
 /** A package of the lock. */
 export interface Locked {

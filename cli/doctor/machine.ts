@@ -1,13 +1,13 @@
 import * as fs from "node:fs";
-import { stackFolder } from "../../infra/folders";
-import { checkPorts as checkPublished } from "../../infra/docker/published";
-import { names } from "../../infra/docker/names";
-import { findJava } from "../../infra/local/machine/java";
-import { findPython } from "../../infra/local/machine/python";
-import { observe } from "../../infra/local/observe";
-import { checkPorts, portsNeeded } from "../../infra/local/preflight";
-import { unusableFolders } from "../../infra/local/requirements";
-import { UserError } from "../../infra/userError";
+import { stackFolder } from "../../infra/host/folders";
+import { checkPorts as checkPublished } from "../../infra/targets/docker/published";
+import { names } from "../../infra/targets/docker/names";
+import { findJava } from "../../infra/host/java";
+import { findPython } from "../../infra/host/python";
+import { inspect } from "../../infra/targets/local/inspect";
+import { checkPorts, portsNeeded } from "../../infra/targets/local/preflight";
+import { unusableFolders } from "../../infra/host/requirements";
+import { UserError } from "../../infra/contracts/errors";
 import {
   check,
   errorsOf,
@@ -97,7 +97,7 @@ function mayWrite(folder: string): boolean {
 /** @throws UserError for the first port that is taken */
 async function portsFree({ settings, stack }: Patient): Promise<UserError[]> {
   if (settings.target === "local") {
-    await checkPorts(stack, portsNeeded(settings, stack, await observe(stack)), settings);
+    await checkPorts(stack, portsNeeded(settings, stack, await inspect(stack)), settings);
     return [];
   }
   const { containers } = surroundings(stack).found;
@@ -140,7 +140,7 @@ export const machineChecks: readonly Check[] = [
     name: "there is a Python that the lock covers",
     applies: startsJobs,
     observe: async ({ stack }) =>
-      (await observe(stack)).alive("python") ? [] : errorsOf(() => findPython()),
+      (await inspect(stack)).alive("python") ? [] : errorsOf(() => findPython()),
     judge: (errors) => errors,
   }),
   {

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { cacheFolder, homeFolder } from "../../infra/folders";
+import { cacheFolder, homeFolder } from "../../infra/host/folders";
 
 /** Where things are written to, and what sets it. */
 export const writtenFolders = () =>

@@ -1,12 +1,12 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { version as sdkVersion } from "@pulumi/pulumi/version";
-import { checkout } from "../../infra/folders";
-import { readOwner } from "../../infra/ownership";
-import { probe } from "../../infra/probe";
-import { awsVersion } from "../../infra/storage/aws/version";
-import { UserError } from "../../infra/userError";
-import { howToGetCli, pulumiProgram } from "../pulumiCli";
+import { checkout } from "../../infra/host/folders";
+import { readOwner } from "../../infra/stack/owner";
+import { probe } from "../../infra/host/probe";
+import { awsVersion } from "../../infra/stores/aws/version";
+import { UserError } from "../../infra/contracts/errors";
+import { howToGetCli, pulumiProgram } from "../runners/pulumiCli";
 import { check, isDocker, type Check, type Patient } from "./check";
 import { isOlder, numbersOf } from "./version";
 

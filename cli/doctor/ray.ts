@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
-import { credentialFiles } from "../../infra/credentials/files";
-import { lockedVersion } from "../../infra/locks";
-import { ports } from "../../infra/ports";
-import { UserError } from "../../infra/userError";
+import { credentialFiles } from "../../infra/stack/credentials";
+import { lockedVersion } from "../../infra/toolchain/locks";
+import { ports } from "../../infra/settings/ports";
+import { UserError } from "../../infra/contracts/errors";
 import {
   check,
   logs,

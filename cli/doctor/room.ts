@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
-import { observe } from "../../infra/local/observe";
-import { freeMemory, lacking } from "../../infra/local/requirements";
-import { UserError } from "../../infra/userError";
+import { inspect } from "../../infra/targets/local/inspect";
+import { freeMemory, lacking } from "../../infra/host/requirements";
+import { UserError } from "../../infra/contracts/errors";
 import { memoryRoom, type Room } from "./cgroup";
 import { check, npm, size, startsEngines, type Check, type Patient } from "./check";
 import { surroundings } from "./containers";
@@ -140,7 +140,7 @@ async function memory({ settings, stack }: Patient): Promise<Memory> {
   if (settings.target === "cluster") {
     return { free, group: memoryRoom(readOr), serviced: true };
   }
-  const observed = await observe(stack);
+  const observed = await inspect(stack);
   return { free, group: memoryRoom(readOr), serviced: observed.alive("ray-head") };
 }
 

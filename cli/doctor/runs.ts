@@ -1,5 +1,5 @@
-import { UserError } from "../../infra/userError";
-import { failedRuns } from "../stackOutputs";
+import { UserError } from "../../infra/contracts/errors";
+import { failedRuns } from "../terminal/stackOutputs";
 import { npm, stands, type Check } from "./check";
 
 /** What words in a run's failure point to: the row of docs/troubleshooting.md by its check. */

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { names, roles } from "../../infra/docker/names";
-import { places } from "../../infra/local/places";
-import { UserError } from "../../infra/userError";
+import { names, roles } from "../../infra/targets/docker/names";
+import { places } from "../../infra/stack/places";
+import { UserError } from "../../infra/contracts/errors";
 import type { ServiceView } from "../services";
 import {
   check,

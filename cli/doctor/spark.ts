@@ -1,7 +1,12 @@
-import { lockedVersion } from "../../infra/locks";
-import { aliveWorkers, askMaster, type MasterPage, type MasterSeen } from "../../infra/masterPage";
-import { ports } from "../../infra/ports";
-import { UserError } from "../../infra/userError";
+import { lockedVersion } from "../../infra/toolchain/locks";
+import {
+  aliveWorkers,
+  askMaster,
+  type MasterPage,
+  type MasterSeen,
+} from "../../infra/host/masterPage";
+import { ports } from "../../infra/settings/ports";
+import { UserError } from "../../infra/contracts/errors";
 import {
   check,
   logs,

@@ -3,14 +3,14 @@ import * as fs from "node:fs";
 import * as http from "node:http";
 import * as https from "node:https";
 import * as path from "node:path";
-import { executorOf } from "../../infra/executorOf";
-import { datasetFolder } from "../../infra/folders";
-import { readStanding } from "../../infra/standing";
-import { bucketNamesOf } from "../../infra/storage/access";
-import { explained, listObjects, storeClient } from "../../infra/storage/client";
-import type { BucketPurpose } from "../../infra/storage/names";
-import type { ManifestEntry } from "../../infra/storage/upload";
-import { UserError } from "../../infra/userError";
+import { storeAccess } from "../../infra/stores/access";
+import { datasetFolder } from "../../infra/host/folders";
+import { readStanding } from "../../infra/stack/records";
+import { bucketNamesOf } from "../../infra/stores/access";
+import { explained, listObjects, storeClient } from "../../infra/stores/client";
+import type { BucketPurpose } from "../../infra/contracts/platform";
+import type { ManifestEntry } from "../../infra/stores/upload";
+import { UserError } from "../../infra/contracts/errors";
 import { makingStep, workloadOf, type DatasetName } from "../../pipelines/workloads";
 import { check, logs, npm, stands, type Check, type Named, type Patient } from "./check";
 
@@ -102,7 +102,7 @@ export function missingData(all: readonly DataSeen[], stack: string): UserError[
 }
 
 async function ask({ stack }: Patient): Promise<StoreSeen> {
-  const { endpoint, caCertificates } = await executorOf(stack).storeFromHere();
+  const { endpoint, caCertificates } = storeAccess(stack);
   return askStore(endpoint, caCertificates);
 }
 
@@ -133,7 +133,7 @@ const homes = {
 } as const satisfies Readonly<Record<DatasetName, { purpose: BucketPurpose; prefix: string }>>;
 
 async function look({ stack, runs }: Patient): Promise<DataSeen[]> {
-  const client = await storeClient(stack);
+  const client = storeClient(stack);
   const datasets = new Set(runs.map((run) => workloadOf(run.split("/")[1]).dataset));
   const seen = [...datasets].map(async (dataset): Promise<DataSeen> => {
     const { purpose, prefix } = homes[dataset];

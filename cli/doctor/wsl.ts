@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { checkout } from "../../infra/folders";
-import type { Settings } from "../../infra/settings";
-import { UserError } from "../../infra/userError";
+import { checkout } from "../../infra/host/folders";
+import type { Settings } from "../../infra/settings/schema";
+import { UserError } from "../../infra/contracts/errors";
 import { check, size, type Check } from "./check";
 import { existing, readOr, writtenFolders } from "./places";
 

@@ -1,7 +1,7 @@
-import { clustersOf } from "../../infra/cluster/executor";
-import { shellEnvironment } from "../../infra/cluster/shellEnvironment";
-import { silenceAt } from "../../infra/cluster/silence";
-import { storeRecord } from "../../infra/storage/access";
+import { clustersOf } from "../../infra/targets/cluster/executor";
+import { shellEnvironment } from "../../infra/targets/cluster/shellEnvironment";
+import { silenceAt } from "../../infra/host/silence";
+import { storeRecord } from "../../infra/stores/access";
 import type { Services, ServiceView } from "../services";
 import { shellHere } from "./shellHere";
 

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { Docker } from "../../infra/docker/daemon";
-import { find } from "../../infra/docker/found";
-import { names } from "../../infra/docker/names";
+import { Docker } from "../../infra/targets/docker/daemon";
+import { find } from "../../infra/targets/docker/inspect";
+import { names } from "../../infra/targets/docker/names";
 import type { ServiceLog, Services, ServiceView } from "../services";
 
 /** The services of target `docker`: the stack's containers. */

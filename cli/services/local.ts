@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { places, supervisorSocket } from "../../infra/local/places";
-import { callSupervisor } from "../../infra/local/processes/supervisorRpc";
-import { serviceStatus, shellEnvironment } from "../../infra/local/services";
+import { places, supervisorSocket } from "../../infra/stack/places";
+import { callSupervisor } from "../../infra/targets/local/supervisorRpc";
+import { serviceStatus, shellEnvironment } from "../../infra/targets/local/status";
 import type { ServiceLog, Services, ServiceView } from "../services";
 import { shellHere } from "./shellHere";
 

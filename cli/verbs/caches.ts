@@ -1,4 +1,4 @@
-import { cacheFolder } from "../../infra/folders";
+import { cacheFolder } from "../../infra/host/folders";
 import type { Verb } from "../verb";
 
 export const caches: Verb = {
@@ -6,7 +6,7 @@ export const caches: Verb = {
   summary: "say which stacks use the shared caches, or empty them when none does",
   syntax: { options: { clear: { type: "boolean" } } },
   async run(args) {
-    const { cachesInUse, clearCaches } = await import("../../infra/local/caches");
+    const { cachesInUse, clearCaches } = await import("../../infra/toolchain/caches");
     if (args.flag("clear")) {
       clearCaches();
       console.log(`emptied ${cacheFolder()}`);

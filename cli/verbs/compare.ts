@@ -1,9 +1,9 @@
-import { UserError } from "../../infra/userError";
+import { UserError } from "../../infra/contracts/errors";
 import { number } from "../../report/format";
-import { readHistory, type Attempt } from "../../report/history";
-import { select } from "../../report/select";
-import { compare as compared, rule, type Compared } from "../../report/verdict";
-import { textTable } from "../textTable";
+import { readHistory, type Attempt } from "../../results/history";
+import { select } from "../../results/select";
+import { compare as compared, rule, type Compared } from "../../results/verdict";
+import { textTable } from "../terminal/textTable";
 import type { Verb } from "../verb";
 import { spread } from "./results";
 

@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../../infra/folders";
-import { forgetStack } from "../../infra/ownership";
-import { follow } from "../follow";
-import { changesLine, reasonLines } from "../lines";
+import { stackFolder } from "../../infra/host/folders";
+import { forgetStack } from "../../infra/stack/owner";
+import { follow } from "../terminal/follow";
+import { changesLine, reasonLines } from "../terminal/lines";
 import { openAsItIs } from "../session";
 import type { Verb } from "../verb";
 

@@ -1,4 +1,4 @@
-import { UserError } from "../../infra/userError";
+import { UserError } from "../../infra/contracts/errors";
 import { loadConfiguration, settingsOf } from "../config";
 import type { Check, Patient } from "../doctor/check";
 import { examine, type Finding } from "../doctor/examine";

@@ -1,18 +1,18 @@
-import { readRecord } from "../../pipelines/records";
-import { runKey, type Inputs } from "../../pipelines/runInputs";
+import { readRecord } from "../../results/records";
+import { runKey, type Inputs } from "../../results/result";
 import {
   changed,
   explainRun,
   type ExplainedInput,
   type Explanation,
-} from "../../report/explanation";
-import { readHistory } from "../../report/history";
+} from "../../results/explanation";
+import { readHistory } from "../../results/history";
 import { moment } from "../../report/format";
 import { plain } from "../../report/html";
 import { loadConfiguration } from "../config";
 import { stackPassphrase } from "../passphrase";
 import { readProject } from "../project";
-import { textTable } from "../textTable";
+import { textTable } from "../terminal/textTable";
 import type { Verb } from "../verb";
 import { WrongUse } from "../wrongUse";
 

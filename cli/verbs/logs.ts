@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../../infra/folders";
+import { stackFolder } from "../../infra/host/folders";
 import { exited } from "../exited";
 import { noStack } from "../noStack";
 import { servicesOf, type ServiceLog } from "../services";
-import { tail } from "../tail";
+import { tail } from "../terminal/tail";
 import type { Verb } from "../verb";
 import { WrongUse } from "../wrongUse";
 

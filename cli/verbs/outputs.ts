@@ -1,4 +1,4 @@
-import { outputLines, withRuns } from "../stackOutputs";
+import { outputLines, withRuns } from "../terminal/stackOutputs";
 import { openAsItIs } from "../session";
 import type { Verb } from "../verb";
 import { noStack } from "../noStack";

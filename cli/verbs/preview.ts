@@ -1,6 +1,6 @@
-import { UserError } from "../../infra/userError";
-import { diffLine, isTold, logLines, planLine, reasonLines } from "../lines";
-import type { PreviewOutcome, PropertyDiff, StepEvent, StepOp } from "../runner";
+import { UserError } from "../../infra/contracts/errors";
+import { diffLine, isTold, logLines, planLine, reasonLines } from "../terminal/lines";
+import type { PreviewOutcome, PropertyDiff, StepEvent, StepOp } from "../runners/runner";
 import { makingOptions, openToDeploy } from "../session";
 import type { Verb } from "../verb";
 

@@ -1,5 +1,5 @@
-import { follow } from "../follow";
-import { changesLine, reasonLines } from "../lines";
+import { follow } from "../terminal/follow";
+import { changesLine, reasonLines } from "../terminal/lines";
 import { noStack } from "../noStack";
 import { openAsItIs } from "../session";
 import type { Verb } from "../verb";

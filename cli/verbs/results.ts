@@ -1,7 +1,7 @@
 import { moment, number } from "../../report/format";
 import { plain } from "../../report/html";
-import { historyFile, readHistory, type Attempt } from "../../report/history";
-import { textTable } from "../textTable";
+import { historyFile, readHistory, type Attempt } from "../../results/history";
+import { textTable } from "../terminal/textTable";
 import type { Verb } from "../verb";
 
 export const results: Verb = {

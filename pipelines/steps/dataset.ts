@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { executorOf } from "../../infra/executorOf";
-import { datasetFolder, downloadsFolder, stackFolder } from "../../infra/folders";
-import { runStep } from "../../infra/runStep";
+import { executorOf } from "../../infra/targets/executorOf";
+import { datasetFolder, downloadsFolder, stackFolder } from "../../infra/host/folders";
+import { type StepVerbs } from "../../infra/stack/runStep";
 import { runJob } from "../job";
-import { writeProgress } from "../records";
+import { writeProgress } from "../../results/records";
 
 interface Spec {
   readonly dataset: string;
@@ -15,7 +15,7 @@ interface Spec {
   readonly version: string;
 }
 
-void runStep<Spec>({
+export default {
   async create({ stack, name, spec: { dataset, source, settings, version } }) {
     const out = datasetFolder(dataset, version);
     const manifest = path.join(out, "manifest.json");
@@ -45,4 +45,4 @@ void runStep<Spec>({
     const manifestSha256 = createHash("sha256").update(listed).digest("hex");
     return { dataset, source, version, files: files.length, bytes, manifestSha256 };
   },
-});
+} satisfies StepVerbs<Spec>;

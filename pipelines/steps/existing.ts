@@ -1,7 +1,7 @@
-import { runStep } from "../../infra/runStep";
-import { explained, storeClient } from "../../infra/storage/client";
-import { listingOf } from "../../infra/storage/listing";
-import { UserError } from "../../infra/userError";
+import { type StepVerbs } from "../../infra/stack/runStep";
+import { explained, storeClient } from "../../infra/stores/client";
+import { listingOf } from "../../infra/stores/listing";
+import { UserError } from "../../infra/contracts/errors";
 
 interface Spec {
   readonly dataset: string;
@@ -12,9 +12,9 @@ interface Spec {
 }
 
 /** Data that somebody else has put into the store. */
-void runStep<Spec>({
+export default {
   async create({ stack, spec: { dataset, bucket, owns, existing } }) {
-    const client = await storeClient(stack);
+    const client = storeClient(stack);
     const { hash, files, bytes } = await explained(() => listingOf(client, bucket, owns));
     if (hash !== existing) {
       throw new UserError(
@@ -25,4 +25,4 @@ void runStep<Spec>({
     }
     return { dataset, source: "existing", version: hash, files, bytes, manifestSha256: hash };
   },
-});
+} satisfies StepVerbs<Spec>;

@@ -1,7 +1,7 @@
 import * as path from "node:path";
-import { executorOf } from "../../infra/executorOf";
-import { stackFolder } from "../../infra/folders";
-import { runStep } from "../../infra/runStep";
+import { executorOf } from "../../infra/targets/executorOf";
+import { stackFolder } from "../../infra/host/folders";
+import { type StepVerbs } from "../../infra/stack/runStep";
 import { runJob } from "../job";
 
 interface Spec {
@@ -11,7 +11,7 @@ interface Spec {
   readonly buckets: Readonly<Record<string, string>>;
 }
 
-void runStep<Spec>({
+export default {
   async create({ stack, spec }) {
     const { event: _event, ...result } = await runJob(executorOf(stack), {
       module: "engine_comparison.oracle",
@@ -22,4 +22,4 @@ void runStep<Spec>({
     });
     return { workload: spec.workload, key: spec.key, ...result };
   },
-});
+} satisfies StepVerbs<Spec>;

@@ -1,23 +1,23 @@
 import { randomBytes } from "node:crypto";
 import * as path from "node:path";
-import type { HostWatch } from "../../infra/executor";
-import { executorOf } from "../../infra/executorOf";
-import { stackFolder } from "../../infra/folders";
-import { runStep, type StepContext, type StepResult } from "../../infra/runStep";
-import { readStanding } from "../../infra/standing";
-import { UserError } from "../../infra/userError";
+import type { HostWatch } from "../../infra/contracts/executor";
+import { executorOf } from "../../infra/targets/executorOf";
+import { stackFolder } from "../../infra/host/folders";
+import { type StepVerbs, type StepContext, type StepResult } from "../../infra/stack/runStep";
+import { readStanding } from "../../infra/stack/records";
+import { UserError } from "../../infra/contracts/errors";
 import { codeVersion } from "../codeVersion";
 import { runJob } from "../job";
 import { settlePublished } from "../published";
-import { appendHistory, readRecord, writeProgress, writeRecord } from "../records";
-import { summarise, type RunResult } from "../result";
+import { appendHistory, readRecord, writeProgress, writeRecord } from "../../results/records";
+import { summarise, type RunResult } from "../../results/result";
 import { keepResult } from "../resultStore";
 import { jobSpec, type RunSpec } from "../runSpec";
 import { isStopping } from "../stopping";
 import { takeTurn } from "../turn";
 import { makingStep, outputPlace, workloadOf } from "../workloads";
 
-void runStep<RunSpec>({
+export default {
   create: execute,
 
   /** Nothing that the run depends on has changed, so its result stands, if it is there. */
@@ -31,7 +31,7 @@ void runStep<RunSpec>({
     writeProgress(stack, name, undefined); // of an attempt that was killed
     return { ...summary };
   },
-});
+} satisfies StepVerbs<RunSpec>;
 
 async function execute({ stack, name, spec }: StepContext<RunSpec>): Promise<StepResult> {
   const attempt = attemptId();

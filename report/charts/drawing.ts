@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { shortened } from "../format";
 import { plain, trusted, type Html } from "../html";
-import { isVerified, type Outcome, type Verified } from "../outcome";
+import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { engineColor, engineName } from "../words";
 
 /** What a chart says to those who do not see it. */

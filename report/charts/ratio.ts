@@ -1,8 +1,8 @@
 import * as Plot from "@observablehq/plot";
-import type { Against } from "../comparable";
+import type { Against } from "../../results/comparable";
 import { tick, times } from "../format";
 import type { Html } from "../html";
-import type { Outcome } from "../outcome";
+import type { Outcome } from "../../results/outcome";
 import { engineName } from "../words";
 import { absences, absencesInWords, bands, color, draw, valueAxis } from "./drawing";
 import { roundValues } from "./samples";

@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { seconds, tick } from "../format";
 import type { Html } from "../html";
-import { isVerified, type Outcome, type Verified } from "../outcome";
+import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { engineName } from "../words";
 import { absences, absencesInWords, bands, color, draw, most, valueAxis } from "./drawing";
 

@@ -1,6 +1,6 @@
 import { shortened } from "../format";
 import { html, type Html } from "../html";
-import type { Failed, NotRun } from "../outcome";
+import type { Failed, NotRun } from "../../results/outcome";
 
 /** Letters of a reason in a table; all of it is at the top of the page. */
 const longest = 300;

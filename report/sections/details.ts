@@ -1,6 +1,6 @@
 import { bytes, moment, seconds } from "../format";
 import { html, type Html, type Piece } from "../html";
-import { isVerified, type Outcome, type Verified } from "../outcome";
+import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { table, words } from "../table";
 import { engineName } from "../words";
 import { absent } from "./absent";

@@ -1,7 +1,7 @@
 import { html, type Html, type Piece } from "../html";
-import { disturbedAbove, isVerified, type Outcome, type Verified } from "../outcome";
+import { disturbedAbove, isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { percent, plural } from "../format";
-import { bootstrapFrom } from "../statistics";
+import { bootstrapFrom } from "../../results/statistics";
 import { engineName, whatPersists } from "../words";
 
 /** In words: what was measured, what was not, and what the figures are worth. */

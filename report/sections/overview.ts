@@ -1,7 +1,13 @@
-import { ratiosOf, type Against } from "../comparable";
+import { ratiosOf, type Against } from "../../results/comparable";
 import { percent, plural, seconds, times } from "../format";
 import { html, type Html, type Piece } from "../html";
-import { disturbedAbove, isFailed, isVerified, type Outcome, type Verified } from "../outcome";
+import {
+  disturbedAbove,
+  isFailed,
+  isVerified,
+  type Outcome,
+  type Verified,
+} from "../../results/outcome";
 import { table, words } from "../table";
 import { byEngineOrder, canDo, engineColor, engineName } from "../words";
 

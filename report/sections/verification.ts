@@ -1,6 +1,6 @@
 import { bytes, count, number, percent } from "../format";
 import { html, type Html, type Piece } from "../html";
-import { isVerified, type Outcome, type Verified } from "../outcome";
+import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { numeric, table, words } from "../table";
 import { engineName, workloadWords } from "../words";
 import { absent } from "./absent";

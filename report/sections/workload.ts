@@ -2,12 +2,18 @@ import { memoryChart } from "../charts/memory";
 import { ratioChart } from "../charts/ratio";
 import { isLogarithmic, samplesChart } from "../charts/samples";
 import { startUpChart } from "../charts/startUp";
-import { ratiosOf, type Against } from "../comparable";
+import { ratiosOf, type Against } from "../../results/comparable";
 import { bytes, number, percent, seconds, times } from "../format";
-import { median } from "../../pipelines/result";
+import { median } from "../../results/result";
 import { html, type Html, type Piece } from "../html";
-import { isVerified, type Outcome, type Sample, type Try, type Verified } from "../outcome";
-import { bootstrapFrom, type Ratio } from "../statistics";
+import {
+  isVerified,
+  type Outcome,
+  type Sample,
+  type Try,
+  type Verified,
+} from "../../results/outcome";
+import { bootstrapFrom, type Ratio } from "../../results/statistics";
 import { numeric, table, words, type Column, type Row } from "../table";
 import { engineName, workloadWords } from "../words";
 import { absent } from "./absent";

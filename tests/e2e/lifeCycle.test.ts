@@ -3,9 +3,9 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { listeners } from "../../infra/local/listeners";
-import { findJava } from "../../infra/local/machine/java";
-import { shortFolder } from "../../infra/local/places";
+import { listeners } from "../../infra/targets/local/listeners";
+import { findJava } from "../../infra/host/java";
+import { shortFolder } from "../../infra/stack/places";
 import { crawl, entries, filesWith, Watch } from "./exposure";
 import { pythonOf, readBack } from "./readBack";
 import {

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { cacheFolder } from "../../infra/folders";
+import { cacheFolder } from "../../infra/host/folders";
 import { checkout, type TestStack } from "./stack";
 
 /** What the readers of published runs are told: the stack's outputs, and what the data depend on. */

@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { RunOutcome } from "../../report/outcome";
+import type { RunOutcome } from "../../results/outcome";
 import { renderPage } from "../../report/page";
 import { failed, fullMatrix, notRun, twoHundred, verified } from "../unit/report/synthetic";
 import { hasBrowser, openBrowser, withoutBrowser } from "./browser";

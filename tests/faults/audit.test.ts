@@ -3,12 +3,12 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { expect, it } from "vitest";
-import { shortHash } from "../../infra/canonical";
-import { checkout } from "../../infra/folders";
-import { ensureEntry } from "../../infra/local/caches";
-import { BuildLog } from "../../infra/local/processes/builds";
-import { ensureUv } from "../../infra/local/uv";
-import { lockFile, locks } from "../../infra/locks";
+import { shortHash } from "../../infra/contracts/canonical";
+import { checkout } from "../../infra/host/folders";
+import { ensureEntry } from "../../infra/toolchain/caches";
+import { BuildLog } from "../../infra/toolchain/builds";
+import { ensureUv } from "../../infra/toolchain/uv";
+import { lockFile, locks } from "../../infra/toolchain/locks";
 import { judge, type Advisory, type Explained } from "./advisories";
 
 const explained = JSON.parse(

@@ -8,8 +8,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { bases } from "../../infra/docker/images/bases";
-import { names, stackLabel, type Role } from "../../infra/docker/names";
+import { bases } from "../../infra/targets/docker/bases";
+import { names, stackLabel, type Role } from "../../infra/targets/docker/names";
 import { eventually, freeOffset } from "../e2e/stack";
 import { doctor, type Diagnosis } from "./diagnosis";
 

@@ -8,10 +8,10 @@ import * as http from "node:http";
 import * as path from "node:path";
 import { Client } from "minio";
 import { afterAll, describe, expect, it } from "vitest";
-import { cacheFolder, datasetFolder } from "../../infra/folders";
-import { supervisorSocket } from "../../infra/local/places";
-import { callSupervisor } from "../../infra/local/processes/supervisorRpc";
-import { ports } from "../../infra/ports";
+import { cacheFolder, datasetFolder } from "../../infra/host/folders";
+import { supervisorSocket } from "../../infra/stack/places";
+import { callSupervisor } from "../../infra/targets/local/supervisorRpc";
+import { ports } from "../../infra/settings/ports";
 import { eventually, freeOffset, small, TestStack } from "../e2e/stack";
 import { doctor, nothingWrong, type Diagnosis } from "./diagnosis";
 

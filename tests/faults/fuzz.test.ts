@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect, it } from "vitest";
-import { cacheFolder, checkout } from "../../infra/folders";
+import { cacheFolder, checkout } from "../../infra/host/folders";
 
 /** Seeds what is tried; `npm run test:faults` draws one and says it. */
 const seed = process.env.FAULTS_SEED ?? "1";

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { cacheFolder } from "../../infra/folders";
+import { cacheFolder } from "../../infra/host/folders";
 import { renderPage } from "../../report/page";
 import { hasBrowser, openBrowser, withoutBrowser } from "../e2e/browser";
 import { eventually, freeOffset, small, TestStack } from "../e2e/stack";

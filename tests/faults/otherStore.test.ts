@@ -2,8 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Client } from "minio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { claimKey, readClaim } from "../../infra/storage/claim";
-import { listObjects } from "../../infra/storage/client";
+import { claimKey, readClaim } from "../../infra/stores/claim";
+import { listObjects } from "../../infra/stores/client";
 import { freeOffset, small, TestStack } from "../e2e/stack";
 import { MinioServer } from "../minioServer";
 

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect } from "vitest";
-import { marker } from "../../infra/local/processes/leftovers";
-import { ownProcesses, withDescendants } from "../../infra/local/processes/processTable";
+import { marker } from "../../infra/targets/local/orphans";
+import { ownProcesses, withDescendants } from "../../infra/host/processTable";
 import { readBack } from "../e2e/readBack";
 import { eventually, listens, type TestStack } from "../e2e/stack";
 import { deployment } from "./moments";

@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cacheFolder } from "../../infra/folders";
+import { cacheFolder } from "../../infra/host/folders";
 import { checkout, freeOffset, small, TestStack, type Finished } from "../e2e/stack";
 
 const portOffset = freeOffset(20_500);

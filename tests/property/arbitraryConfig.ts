@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { settingKeys } from "../../infra/settings";
+import { settingKeys } from "../../infra/settings/schema";
 
 /** Names that objects have without being given them. */
 const inherited = ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "then"];

@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { awsBucketNames } from "../../infra/storage/aws/names";
-import { bucketArn, pipelineAccess, tlsOnly } from "../../infra/storage/aws/policies";
-import { isBucketName } from "../../infra/storage/names";
+import { awsBucketNames } from "../../infra/stores/aws/names";
+import { bucketArn, pipelineAccess, tlsOnly } from "../../infra/stores/aws/policies";
+import { isBucketName } from "../../infra/settings/bucketNames";
 import { bucketPrefixes } from "../../pipelines/bucketPrefixes";
 
 const account = fc.record({

@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { canonicalJson } from "../../infra/canonical";
-import { settingKeys } from "../../infra/settings";
-import { runKey } from "../../pipelines/runInputs";
+import { canonicalJson } from "../../infra/contracts/canonical";
+import { settingKeys } from "../../infra/settings/schema";
+import { runKey } from "../../results/result";
 import { freshHome } from "../unit/cli/home";
 import { commands, type Ground } from "../unit/pipelines/commands";
 

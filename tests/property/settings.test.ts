@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { parseSettings } from "../../infra/parseSettings";
-import { quoted, UserError } from "../../infra/userError";
+import { parseSettings } from "../../infra/settings/parse";
+import { quoted, UserError } from "../../infra/contracts/errors";
 import { chosenRuns } from "../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../defaults";
 import { key, value } from "./arbitraryConfig";

@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import type { Client } from "minio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseSettings } from "../../infra/parseSettings";
-import { claimBucket, claimKey, readClaim, releaseBucket } from "../../infra/storage/claim";
-import { clientOf, explained, listObjects } from "../../infra/storage/client";
-import { lookAtStore } from "../../infra/storage/s3";
+import { parseSettings } from "../../infra/settings/parse";
+import { claimBucket, claimKey, readClaim, releaseBucket } from "../../infra/stores/claim";
+import { clientOf, explained, listObjects } from "../../infra/stores/client";
+import { lookAtStore } from "../../infra/stores/s3/store";
 import { lookAtExisting } from "../../pipelines/existing";
 import { chosenRuns } from "../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../defaults";

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { Client } from "minio";
-import { cacheFolder } from "../../infra/folders";
+import { cacheFolder } from "../../infra/host/folders";
 import { checkout, eventually, freePort, type Finished } from "../e2e/stack";
 
 /** The MinIO that a stack has left in the cache, or undefined: then there is nothing to test with. */
@@ -76,12 +76,12 @@ export class TestStore {
 
   /** Runs a step's script as Pulumi does. @returns also the most memory it had, in bytes */
   step(
-    script: string,
+    kind: string,
     verb: "create" | "delete",
     spec: Readonly<Record<string, unknown>>,
   ): Promise<Finished & { readonly peakBytes: number }> {
     return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, ["--import", "tsx", script, verb], {
+      const child = spawn(process.execPath, ["--require", "tsx/cjs", "steps.mjs", kind, verb], {
         cwd: checkout,
         env: {
           ...process.env,

@@ -62,7 +62,7 @@ export function testUploads(load: Load): void {
   const store = new TestStore();
   const folder = path.join(store.cache, "datasets", "load", "v1");
   const spec = { dataset: "load", version: "v1", bucket: "load", owns: ["data/"] };
-  const upload = () => store.step("infra/storage/steps/upload.ts", "create", spec);
+  const upload = () => store.step("upload", "create", spec);
   const limit = load.minutes * 60_000;
   const files = load.small + 1;
   let manifest: Entry[] = [];
@@ -71,7 +71,7 @@ export function testUploads(load: Load): void {
     if (!minioBinary) return;
     manifest = makeDataset(folder, load);
     await store.open();
-    const made = await store.step("infra/storage/steps/bucket.ts", "create", { bucket: "load" });
+    const made = await store.step("minio-bucket", "create", { bucket: "load" });
     expect(made.code, made.stderr).toBe(0);
   }, limit);
   afterAll(() => store.close(), limit);
@@ -149,7 +149,7 @@ export function testUploads(load: Load): void {
   test(
     `deleted, nothing of it stays${noStore}`,
     async () => {
-      const done = await store.step("infra/storage/steps/upload.ts", "delete", spec);
+      const done = await store.step("upload", "delete", spec);
       expect(done.code, done.stderr).toBe(0);
       expect((await listed()).size).toBe(0);
     },

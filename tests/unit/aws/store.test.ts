@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Buckets } from "../../../infra/storage/buckets";
+import type { Buckets } from "../../../infra/stores/buckets";
 import { bucketPrefixes } from "../../../pipelines/bucketPrefixes";
 import { record, type Recorded } from "../local/recorded";
 
@@ -13,9 +13,9 @@ interface Declared {
 
 /** What a store at AWS registers on a stack. */
 async function declared(settings = { awsTags: {}, awsProtect: false }): Promise<Declared> {
-  const { AwsStore } = await import("../../../infra/storage/aws/store");
-  const { awsBucketNames } = await import("../../../infra/storage/aws/names");
-  const storage = await import("../../../infra/storage/buckets");
+  const { AwsStore } = await import("../../../infra/stores/aws/store");
+  const { awsBucketNames } = await import("../../../infra/stores/aws/names");
+  const storage = await import("../../../infra/stores/buckets");
   let buckets: Buckets | undefined;
   const all = await record("prod", () => {
     const objectStore = new AwsStore("store", {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { memoryTables } from "../../../bench/benchmarks/imageMemory";
 import { hostTables } from "../../../bench/benchmarks/twoHosts";
 import type { Sample } from "../../../bench/harness";
-import type { RunResult } from "../../../pipelines/result";
+import type { RunResult } from "../../../results/result";
 import { contender, outcome } from "./outcome";
 
 const { host } = outcome([]);

@@ -2,8 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exitCode, verbs } from "../../../cli/cli";
-import { checkout } from "../../../infra/folders";
-import type { Owner } from "../../../infra/ownership";
+import { checkout } from "../../../infra/host/folders";
+import type { Owner } from "../../../infra/stack/owner";
 import { freshHome } from "./home";
 
 const home = freshHome();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Display } from "../../../cli/display";
-import type { RunProgress } from "../../../pipelines/records";
+import { Display } from "../../../cli/terminal/display";
+import type { RunProgress } from "../../../results/records";
 
 const runs = ["spark/taxi-report", "ray/image-predictions"];
 

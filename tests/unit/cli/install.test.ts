@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
-import { checkout } from "../../../infra/folders";
+import { checkout } from "../../../infra/host/folders";
 
 interface Entry {
   readonly version: string;

@@ -9,9 +9,9 @@ import {
   seconds,
   stepLines,
   withoutCommand,
-} from "../../../cli/lines";
-import type { StepEvent } from "../../../cli/runner";
-import type { RunFailure, RunRecord, RunSummary } from "../../../pipelines/result";
+} from "../../../cli/terminal/lines";
+import type { StepEvent } from "../../../cli/runners/runner";
+import type { RunFailure, RunRecord, RunSummary } from "../../../results/result";
 
 const command = { urn: "urn", type: "command:local:Command", name: "minio" };
 const verified: RunSummary = {

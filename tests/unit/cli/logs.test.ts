@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect, it } from "vitest";
-import { startOfLast } from "../../../cli/tail";
+import { startOfLast } from "../../../cli/terminal/tail";
 import { runLogs } from "../../../cli/verbs/logs";
 import { freshHome } from "./home";
 

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as module from "node:module";
 import * as path from "node:path";
 import { expect, it } from "vitest";
-import { checkout } from "../../../infra/folders";
+import { checkout } from "../../../infra/host/folders";
 
 const able = "enableCompileCache" in module;
 const unable = able ? "" : ` (skipped: Node ${process.versions.node} cannot, 22.8 is the first)`;

@@ -1,7 +1,7 @@
 import { beforeEach, expect, it } from "vitest";
-import { failedRuns, outputLines, withRuns } from "../../../cli/stackOutputs";
-import { writeRecord } from "../../../pipelines/records";
-import type { RunFailure, RunSummary } from "../../../pipelines/result";
+import { failedRuns, outputLines, withRuns } from "../../../cli/terminal/stackOutputs";
+import { writeRecord } from "../../../results/records";
+import type { RunFailure, RunSummary } from "../../../results/result";
 import { freshHome } from "./home";
 
 freshHome();

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { checkout } from "../../../infra/folders";
+import { checkout } from "../../../infra/host/folders";
 import {
   checkStack,
   claimStack,
@@ -9,8 +9,8 @@ import {
   readOwner,
   stackBackendUrl,
   type Owner,
-} from "../../../infra/ownership";
-import { UserError } from "../../../infra/userError";
+} from "../../../infra/stack/owner";
+import { UserError } from "../../../infra/contracts/errors";
 import { freshHome } from "./home";
 
 const home = freshHome();

@@ -1,7 +1,7 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { beforeEach, expect, it } from "vitest";
-import { PulumiEvents } from "../../../cli/pulumiEvents";
-import type { StepEvent } from "../../../cli/runner";
+import { PulumiEvents } from "../../../cli/runners/pulumiEvents";
+import type { StepEvent } from "../../../cli/runners/runner";
 
 const urn = "urn:pulumi:local::p::a:b:Run$command:local:Command::spark/taxi-report";
 const type = "command:local:Command";

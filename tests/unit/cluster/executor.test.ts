@@ -3,9 +3,9 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { clusterExecutor } from "../../../infra/cluster/executor";
-import { checkout } from "../../../infra/folders";
-import { writeStanding } from "../../../infra/standing";
+import { clusterExecutor } from "../../../infra/targets/cluster/executor";
+import { checkout } from "../../../infra/host/folders";
+import { writeStanding } from "../../../infra/stack/records";
 
 const stack = "far";
 const variables = ["ENGINE_COMPARISON_HOME", "ENGINE_COMPARISON_CACHE"];

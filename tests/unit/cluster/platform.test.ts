@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { declare } from "../../../infra/cluster/platform";
-import type { Platform } from "../../../infra/platform";
-import { parseSettings } from "../../../infra/parseSettings";
-import { S3Store } from "../../../infra/storage/s3";
-import { bucketsNamed } from "../../../infra/storage/names";
+import { declare } from "../../../infra/targets/cluster/platform";
+import type { Platform } from "../../../infra/contracts/platform";
+import { parseSettings } from "../../../infra/settings/parse";
+import { S3Store } from "../../../infra/stores/s3/store";
+import { bucketsNamed } from "../../../infra/settings/bucketNames";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { record, type Recorded } from "../local/recorded";
@@ -35,7 +35,7 @@ describe("target cluster", () => {
       "far",
       () => {
         platform = declare(settings, "far", {
-          observed: { incarnation: () => 1, alive: () => false, fallen: [] },
+          observed: { incarnation: () => 1, alive: () => false },
           model: "f00d",
           declareStore: (credentials) => new S3Store("store", { settings, seen, credentials }),
         });

@@ -1,11 +1,11 @@
 import * as http from "node:http";
 import * as net from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { lookAtClusters } from "../../../infra/cluster/preflight";
-import { lockedVersion } from "../../../infra/locks";
-import { machine } from "../../../infra/machine";
-import { parseSettings } from "../../../infra/parseSettings";
-import type { Settings } from "../../../infra/settings";
+import { lookAtClusters } from "../../../infra/targets/cluster/preflight";
+import { lockedVersion } from "../../../infra/toolchain/locks";
+import { machine } from "../../../infra/host/machine";
+import { parseSettings } from "../../../infra/settings/parse";
+import type { Settings } from "../../../infra/settings/schema";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 /** What a dashboard of Ray answers, by path. */

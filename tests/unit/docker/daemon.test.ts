@@ -8,7 +8,7 @@ import {
   daemonHost,
   daemonInfo,
   hasContainerdStore,
-} from "../../../infra/docker/daemon";
+} from "../../../infra/targets/docker/daemon";
 
 const { PATH } = process.env;
 let folder: string;

@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
-import { contextFiles } from "../../../infra/docker/images/context";
-import { bases, baseImage } from "../../../infra/docker/images/bases";
-import { checkout } from "../../../infra/folders";
+import { contextFiles } from "../../../infra/targets/docker/imageContext";
+import { bases, baseImage } from "../../../infra/targets/docker/bases";
+import { checkout } from "../../../infra/host/folders";
 
 const read = (name: string) => fs.readFileSync(path.join(checkout, name), "utf8");
 

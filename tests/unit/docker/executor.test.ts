@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { belongsTo, placeOf } from "../../../infra/docker/executor";
+import { belongsTo, placeOf } from "../../../infra/targets/docker/executor";
 
 describe("a job's container", () => {
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { incarnationOf, volumeIncarnation } from "../../../infra/docker/found";
+import { incarnationOf, volumeIncarnation } from "../../../infra/targets/docker/inspect";
 
 describe("the number of a container or network", () => {
   const here = { id: "a", incarnation: 3, running: true };

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { GpuAnswers } from "../../../infra/docker/gpu/answers";
-import { gpuArgs } from "../../../infra/docker/gpu/access";
-import { gpuPlan } from "../../../infra/docker/gpu/plan";
-import { UserError } from "../../../infra/userError";
+import type { GpuAnswers } from "../../../infra/targets/docker/gpuAnswers";
+import { gpuArgs } from "../../../infra/targets/docker/gpuAccess";
+import { gpuPlan } from "../../../infra/targets/docker/gpuPlan";
+import { UserError } from "../../../infra/contracts/errors";
 
 const runtimes = { runc: {}, "io.containerd.runc.v2": {} };
 

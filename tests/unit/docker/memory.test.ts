@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import type { Docker } from "../../../infra/docker/daemon";
-import { parseReading, watchContainers } from "../../../infra/docker/memory";
+import type { Docker } from "../../../infra/targets/docker/daemon";
+import { parseReading, watchContainers } from "../../../infra/targets/docker/memory";
 
 describe("a reading of a container", () => {
   // version, used, file cache, cpu, then the machine's user nice system idle iowait irq softirq steal

@@ -2,11 +2,11 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Found } from "../../../infra/docker/found";
-import type { GpuPlan } from "../../../infra/docker/gpu/plan";
-import { declare } from "../../../infra/docker/platform";
-import type { Platform } from "../../../infra/platform";
-import { parseSettings } from "../../../infra/parseSettings";
+import type { Found } from "../../../infra/targets/docker/inspect";
+import type { GpuPlan } from "../../../infra/targets/docker/gpuPlan";
+import { declare } from "../../../infra/targets/docker/platform";
+import type { Platform } from "../../../infra/contracts/platform";
+import { parseSettings } from "../../../infra/settings/parse";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { record, type Recorded as RecordedCommand } from "../local/recorded";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { checkSizes, containerRole, sizeOf } from "../../../infra/docker/sizes";
-import { parseSettings } from "../../../infra/parseSettings";
-import { containerRoles } from "../../../infra/settingValues";
+import { checkSizes, containerRole, sizeOf } from "../../../infra/targets/docker/sizes";
+import { parseSettings } from "../../../infra/settings/parse";
+import { containerRoles } from "../../../infra/settings/values";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 const settings = (changed: Record<string, string> = {}) =>

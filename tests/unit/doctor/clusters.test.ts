@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { parseLock } from "../../../cli/doctor/locked";
-import { lockedVersion } from "../../../infra/locks";
+import { lockedVersion } from "../../../infra/toolchain/locks";
 import { wrongEnvironment, type EnvironmentSeen } from "../../../cli/doctor/environment";
 import { wrongPulumi, type PulumiSeen } from "../../../cli/doctor/pulumi";
 import { aliveNodes, rayTrouble, wrongRay } from "../../../cli/doctor/ray";
 import { sparkTrouble, wrongSpark } from "../../../cli/doctor/spark";
 import { isOlder } from "../../../cli/doctor/version";
-import { parseSparkVersion, type MasterPage } from "../../../infra/masterPage";
-import { parseSettings } from "../../../infra/parseSettings";
+import { parseSparkVersion, type MasterPage } from "../../../infra/host/masterPage";
+import { parseSettings } from "../../../infra/settings/parse";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { told } from "./told";
 

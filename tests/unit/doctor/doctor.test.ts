@@ -4,8 +4,8 @@ import { expect, it } from "vitest";
 import { check, npm, type Check, type Patient } from "../../../cli/doctor/check";
 import { checks } from "../../../cli/doctor/checks";
 import { examine } from "../../../cli/doctor/examine";
-import { parseSettings } from "../../../infra/parseSettings";
-import { UserError } from "../../../infra/userError";
+import { parseSettings } from "../../../infra/settings/parse";
+import { UserError } from "../../../infra/contracts/errors";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 const patient: Patient = {

@@ -4,7 +4,7 @@ import { unfitDaemon } from "../../../cli/doctor/docker";
 import { parseLimits, tooLowLimits, unwritable } from "../../../cli/doctor/machine";
 import { tooLittleDisk, tooLittleMemory, tooLittleSharedMemory } from "../../../cli/doctor/room";
 import { fileSystemOf, isWsl, wslTrouble } from "../../../cli/doctor/wsl";
-import { parseSettings } from "../../../infra/parseSettings";
+import { parseSettings } from "../../../infra/settings/parse";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { told } from "./told";
 

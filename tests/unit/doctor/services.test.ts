@@ -10,7 +10,7 @@ import {
   parseKernelKills,
 } from "../../../cli/doctor/services";
 import { missingData, wrongStore, type DataSeen } from "../../../cli/doctor/store";
-import { parseSettings } from "../../../infra/parseSettings";
+import { parseSettings } from "../../../infra/settings/parse";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { told } from "./told";
 

@@ -1,4 +1,4 @@
-import type { UserError } from "../../../infra/userError";
+import type { UserError } from "../../../infra/contracts/errors";
 
 /** What findings say is wrong, a line each; nothing for none. Each has a reason and a cure. */
 export function told(errors: readonly UserError[]): string {

@@ -14,7 +14,7 @@ import {
   type StepEvent,
 } from "../../../embedded";
 import type { Deployment } from "../../../embedded/types";
-import { checkout } from "../../../infra/folders";
+import { checkout } from "../../../infra/host/folders";
 import { Passphrase } from "../../../embedded/secrets";
 import {
   backupPath,

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { readCertificates } from "../../../infra/storage/certificates";
+import { readCertificates } from "../../../infra/stores/certificates";
 import { Authority } from "../../certificates";
 
 let folder: string;

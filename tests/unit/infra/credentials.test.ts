@@ -3,8 +3,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Credentials } from "../../../infra/credentials/files";
-import { givenCredentials } from "../../../infra/credentials/keep";
+import type { Credentials } from "../../../infra/stack/credentials";
+import { givenCredentials } from "../../../infra/stack/keptCredentials";
 
 const nothing = { minioRootUser: undefined, minioRootPassword: undefined };
 
@@ -34,7 +34,7 @@ describe("the credentials step", () => {
   const read = () => JSON.parse(fs.readFileSync(file("credentials.json"), "utf8")) as Credentials;
 
   function step(verb: string, stdin: object) {
-    const done = spawnSync("node", ["--import", "tsx", "infra/credentials/steps/keep.ts", verb], {
+    const done = spawnSync("node", ["--require", "tsx/cjs", "steps.mjs", "credentials", verb], {
       cwd: path.resolve(__dirname, "../../.."),
       input: JSON.stringify(stdin),
       encoding: "utf8",

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { listeners } from "../../../infra/local/listeners";
-import { ports, sparkDriverBlock } from "../../../infra/ports";
+import { listeners } from "../../../infra/targets/local/listeners";
+import { ports, sparkDriverBlock } from "../../../infra/settings/ports";
 
 it("listens at the ports that everybody knows when nothing is shifted", () => {
   const { minio, sparkMaster, ray } = ports(0);

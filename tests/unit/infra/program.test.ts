@@ -4,7 +4,7 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import program from "../../../index";
-import { ports } from "../../../infra/ports";
+import { ports } from "../../../infra/settings/ports";
 import { defaultConfig } from "../../defaults";
 import { freshHome } from "../cli/home";
 

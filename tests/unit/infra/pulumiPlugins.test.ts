@@ -4,7 +4,7 @@ import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { endLeftPlugins } from "../../../infra/pulumiPlugins";
+import { endLeftPlugins } from "../../../infra/host/pulumiPlugins";
 
 let checkout: string;
 const engine = net.createServer();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { parseSettings } from "../../../infra/parseSettings";
-import { settingKeys } from "../../../infra/settings";
-import { UserError } from "../../../infra/userError";
+import { parseSettings } from "../../../infra/settings/parse";
+import { settingKeys } from "../../../infra/settings/schema";
+import { UserError } from "../../../infra/contracts/errors";
 import { declaredConfig, defaultConfig, largeMachine } from "../../defaults";
 
 function refusal(changed: Record<string, string>, machine = largeMachine): UserError {

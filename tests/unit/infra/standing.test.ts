@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
-import { incarnation, readStanding, writeStanding } from "../../../infra/standing";
+import { incarnation, readStanding, writeStanding } from "../../../infra/stack/records";
 import { freshHome } from "../cli/home";
 
 const home = freshHome();

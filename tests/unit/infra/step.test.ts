@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { step } from "../../../infra/step";
+import { step } from "../../../infra/stack/step";
 
 const usual = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace") ?? { value: undefined };
 
@@ -19,7 +19,7 @@ function tracesOf(name: string): number[] {
     frames.push(sites.length);
     return String(error);
   };
-  step(name, { script: "infra/local/steps/python.ts", spec: {} }, {});
+  step(name, { kind: "python", spec: {} }, {});
   return frames.filter((count) => count > 0);
 }
 

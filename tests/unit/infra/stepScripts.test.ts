@@ -1,72 +1,52 @@
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
-import { checkout } from "../../../infra/folders";
+import { checkout } from "../../../infra/host/folders";
 
-/**
- * Every script that a state may name for a delete, since the first version. None is ever taken off
- * this list; where a script moves, a file that imports it stays behind.
- */
-const recorded = [
-  "infra/cluster/steps/clusters.ts",
-  "infra/credentials/steps/keep.ts",
-  "infra/docker/steps/credentials.ts",
-  "infra/docker/steps/model.ts",
-  "infra/docker/steps/ready.ts",
-  "infra/docker/steps/sweeper.ts",
-  "infra/local/steps/credentials.ts",
-  "infra/local/steps/jars.ts",
-  "infra/local/steps/minio.ts",
-  "infra/local/steps/minioBinary.ts",
-  "infra/local/steps/minioData.ts",
-  "infra/local/steps/model.ts",
-  "infra/local/steps/packages.ts",
-  "infra/local/steps/python.ts",
-  "infra/local/steps/rayHead.ts",
-  "infra/local/steps/sparkMaster.ts",
-  "infra/local/steps/sparkWorker.ts",
-  "infra/local/steps/supervisor.ts",
-  "infra/storage/steps/aws.ts",
-  "infra/storage/steps/bucket.ts",
-  "infra/storage/steps/claimedBucket.ts",
-  "infra/storage/steps/s3.ts",
-  "infra/storage/steps/upload.ts",
-  "pipelines/steps/dataset.ts",
-  "pipelines/steps/existing.ts",
-  "pipelines/steps/oracle.ts",
-  "pipelines/steps/outputPrefix.ts",
-  "pipelines/steps/report.ts",
-  "pipelines/steps/run.ts",
-];
-
-const read = (script: string) => fs.readFileSync(path.join(checkout, script), "utf8");
-
-/** Whether a file runs a step when it is started, by itself or by the script that it imports. */
-function runsStep(script: string): boolean {
-  const text = read(script);
-  const moved = /^import "(.+)";$/m.exec(text);
-  return moved
-    ? runsStep(path.join(path.dirname(script), `${moved[1]}.ts`))
-    : /^void run\w*Step\b/m.test(text);
+/** The kinds of steps.mjs, and which of them have no usable code, as a process of its own says. */
+function table(): { kinds: string[]; broken: string[] } {
+  const script = `
+    import("./steps.mjs").then(({ kinds }) => {
+      const broken = Object.entries(kinds)
+        .filter(([, load]) => typeof load().default.create !== "function")
+        .map(([kind]) => kind);
+      console.log(JSON.stringify({ kinds: Object.keys(kinds), broken }));
+    });`;
+  const done = spawnSync(process.execPath, ["--require", "tsx/cjs", "-e", script], {
+    cwd: checkout,
+    encoding: "utf8",
+  });
+  expect(done.stderr).toBe("");
+  return JSON.parse(done.stdout) as ReturnType<typeof table>;
 }
 
-describe("the scripts of steps", () => {
-  it.each(recorded)("%s is still where states say", (script) => {
-    expect(runsStep(script)).toBe(true);
+/** The kinds that components declare, by the text of the program's files. */
+function declared(): string[] {
+  const files = ["infra", "pipelines"].flatMap((folder) =>
+    fs
+      .readdirSync(path.join(checkout, folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => fs.readFileSync(path.join(checkout, folder, name), "utf8")),
+  );
+  return files.flatMap((text) => [...text.matchAll(/\bkind: "([\w-]+)"/g)].map(([, kind]) => kind));
+}
+
+describe("the table of steps", () => {
+  it("has code for each kind, and each kind that is declared", () => {
+    const { kinds, broken } = table();
+    expect(broken).toEqual([]);
+    expect(kinds.length).toBeGreaterThan(20);
+    for (const kind of declared()) expect(kinds).toContain(kind);
   });
 
-  it("are all on the list", () => {
-    const scripts = ["infra", "pipelines"].flatMap((folder) =>
-      fs
-        .readdirSync(path.join(checkout, folder), { recursive: true, encoding: "utf8" })
-        .map((name) => path.join(folder, name))
-        .filter((name) => /\/steps\/\w+\.ts$/.test(name) && runsStep(name)),
+  it("says which kind it does not have", () => {
+    const done = spawnSync(
+      process.execPath,
+      ["--require", "tsx/cjs", "steps.mjs", "nothing", "create"],
+      { cwd: checkout, encoding: "utf8" },
     );
-    expect(scripts.filter((script) => !recorded.includes(script))).toEqual([]);
-    expect(scripts.length).toBeGreaterThan(20);
-  });
-
-  it("are started in the way that states say", () => {
-    expect(read("infra/step.ts")).toContain("exec node --require tsx/cjs ${args.script} ${name}");
+    expect(done.status).toBe(1);
+    expect(done.stderr).toContain("no such kind of step");
   });
 });

@@ -7,9 +7,9 @@ import * as os from "node:os";
 import * as path from "node:path";
 import type { Client } from "minio";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { clientOf } from "../../../infra/storage/client";
-import { upload } from "../../../infra/storage/upload";
-import { UserError } from "../../../infra/userError";
+import { clientOf } from "../../../infra/stores/client";
+import { upload } from "../../../infra/stores/upload";
+import { UserError } from "../../../infra/contracts/errors";
 import { Authority } from "../../certificates";
 
 /** A store that keeps what it is sent if it is what was announced, as S3 does. */

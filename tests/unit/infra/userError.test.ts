@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { explained } from "../../../infra/storage/client";
-import { explainFullDisk, UserError } from "../../../infra/userError";
+import { explained } from "../../../infra/stores/client";
+import { explainFullDisk, UserError } from "../../../infra/contracts/errors";
 
 const coded = (message: string, code: string, path?: string) =>
   Object.assign(new Error(message), { code, ...(path && { path }) });

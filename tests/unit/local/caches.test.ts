@@ -11,13 +11,13 @@ import {
   isComplete,
   registerUse,
   releaseUse,
-} from "../../../infra/local/caches";
-import { ivyXml, proxyOptions } from "../../../infra/local/ivy";
-import { BuildLog, endAbandoned, runBuild } from "../../../infra/local/processes/builds";
-import { startOf } from "../../../infra/local/processes/processTable";
-import { lockedJars, parseJars } from "../../../infra/locks";
-import { modelIdentity, ownModelHash } from "../../../infra/model";
-import { removeStanding, writeStanding } from "../../../infra/standing";
+} from "../../../infra/toolchain/caches";
+import { ivyXml, proxyOptions } from "../../../infra/toolchain/ivy";
+import { BuildLog, endAbandoned, runBuild } from "../../../infra/toolchain/builds";
+import { startOf } from "../../../infra/host/processTable";
+import { lockedJars, parseJars } from "../../../infra/toolchain/locks";
+import { modelIdentity, ownModelHash } from "../../../infra/toolchain/modelIdentity";
+import { removeStanding, writeStanding } from "../../../infra/stack/records";
 
 let folder: string;
 let log: BuildLog;

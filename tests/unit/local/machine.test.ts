@@ -1,15 +1,15 @@
 import * as net from "node:net";
 import { describe, expect, it } from "vitest";
-import { isFree } from "../../../infra/freePorts";
-import { chooseDevice } from "../../../infra/local/device";
-import { parseGoVersion } from "../../../infra/local/machine/go";
-import { chooseJava, type JavaFacts } from "../../../infra/local/machine/java";
-import { socketsOn, whoListens } from "../../../infra/local/machine/listening";
-import { findPython, parseRange, type Python } from "../../../infra/local/machine/python";
-import { portTaken } from "../../../infra/local/preflight";
-import { lacking, together, unusableFolders } from "../../../infra/local/requirements";
-import { gpusIn } from "../../../infra/nvidia";
-import { UserError } from "../../../infra/userError";
+import { isFree } from "../../../infra/host/freePorts";
+import { chooseDevice } from "../../../infra/host/device";
+import { parseGoVersion } from "../../../infra/host/go";
+import { chooseJava, type JavaFacts } from "../../../infra/host/java";
+import { socketsOn, whoListens } from "../../../infra/host/listening";
+import { findPython, parseRange, type Python } from "../../../infra/host/python";
+import { portTaken } from "../../../infra/targets/local/preflight";
+import { lacking, together, unusableFolders } from "../../../infra/host/requirements";
+import { gpusIn } from "../../../infra/host/gpu";
+import { UserError } from "../../../infra/contracts/errors";
 
 describe("Python", () => {
   const range = { least: 10, most: 13 };

@@ -1,17 +1,17 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Device } from "../../../infra/local/device";
-import type { Observed } from "../../../infra/local/observe";
-import { declare } from "../../../infra/local/platform";
-import type { Platform } from "../../../infra/platform";
-import { parseSettings } from "../../../infra/parseSettings";
+import type { Device } from "../../../infra/host/device";
+import type { Inspected } from "../../../infra/stack/records";
+import { declare } from "../../../infra/targets/local/platform";
+import type { Platform } from "../../../infra/contracts/platform";
+import { parseSettings } from "../../../infra/settings/parse";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { record, type Recorded } from "./recorded";
 
 const generations = { minio: 3, spark: 4, ray: 5 };
 const services = ["minio", "spark-master", "spark-worker-1", "spark-worker-2", "ray-head"];
 
-function observed(incarnations: Record<string, number> = {}): Observed {
-  return { incarnation: (name) => incarnations[name] ?? 1, alive: () => false, fallen: [] };
+function observed(incarnations: Record<string, number> = {}): Inspected {
+  return { incarnation: (name) => incarnations[name] ?? 1, alive: () => false };
 }
 
 async function declared(options: {
@@ -56,12 +56,12 @@ describe("target local", () => {
     const types = new Set(result.all.map(({ type }) => type));
     expect([...types].sort()).toEqual([
       "command:local:Command",
-      "engine-comparison:credentials:KeptCredentials",
       "engine-comparison:local:Minio",
       "engine-comparison:local:RayCluster",
       "engine-comparison:local:SparkCluster",
       "engine-comparison:local:Supervisor",
       "engine-comparison:local:Toolchain",
+      "engine-comparison:stack:KeptCredentials",
       "pulumi:pulumi:Stack",
     ]);
     const commands = result.all.filter(({ type }) => type === "command:local:Command");
@@ -73,7 +73,7 @@ describe("target local", () => {
       if (type !== "command:local:Command") continue;
       expect(inputs.triggers, name).toBeUndefined();
       expect(inputs.create, name).toMatch(
-        /^exec node --require tsx\/cjs infra\/(local|credentials)\/steps\/\w+\.ts create$/,
+        /^exec node --require tsx\/cjs steps\.mjs [\w-]+ create$/,
       );
       expect(inputs.update, name).toMatch(/ update$/);
       expect(inputs.delete, name).toMatch(/ delete$/);

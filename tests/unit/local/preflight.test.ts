@@ -3,13 +3,13 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { nextFreeOffset } from "../../../infra/freePorts";
-import { places } from "../../../infra/local/places";
-import { listeners } from "../../../infra/local/listeners";
-import { ports } from "../../../infra/ports";
-import { checkPorts, portsNeeded } from "../../../infra/local/preflight";
-import { marker } from "../../../infra/local/processes/leftovers";
-import { writeStanding } from "../../../infra/standing";
+import { nextFreeOffset } from "../../../infra/host/freePorts";
+import { places } from "../../../infra/stack/places";
+import { listeners } from "../../../infra/targets/local/listeners";
+import { ports } from "../../../infra/settings/ports";
+import { checkPorts, portsNeeded } from "../../../infra/targets/local/preflight";
+import { marker } from "../../../infra/targets/local/orphans";
+import { writeStanding } from "../../../infra/stack/records";
 
 const before = { ...process.env };
 

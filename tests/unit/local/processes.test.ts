@@ -5,11 +5,11 @@ import {
   datasetEnvironment,
   downloadEnvironment,
   plainEnvironment,
-} from "../../../infra/local/processes/environment";
-import { endLeftovers, marker, markedProcesses } from "../../../infra/local/processes/leftovers";
-import { withDescendants } from "../../../infra/local/processes/processTable";
-import { programs } from "../../../infra/local/processes/programs";
-import { parseResponse, RpcFault } from "../../../infra/local/processes/supervisorRpc";
+} from "../../../infra/host/environment";
+import { endLeftovers, marker, markedProcesses } from "../../../infra/targets/local/orphans";
+import { withDescendants } from "../../../infra/host/processTable";
+import { programs } from "../../../infra/targets/local/programs";
+import { parseResponse, RpcFault } from "../../../infra/targets/local/supervisorRpc";
 
 describe("the environment of a child", () => {
   const caller = {

@@ -3,17 +3,17 @@ import * as http from "node:http";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { credentialFiles } from "../../../infra/credentials/files";
-import { localExecutor } from "../../../infra/local/executor";
-import { observe } from "../../../infra/local/observe";
-import { dataMark, places, supervisorSocket } from "../../../infra/local/places";
-import { serviceStatus } from "../../../infra/local/services";
+import { credentialFiles } from "../../../infra/stack/credentials";
+import { localExecutor } from "../../../infra/targets/local/executor";
+import { inspect, stoppedServices } from "../../../infra/targets/local/inspect";
+import { dataMark, places, supervisorSocket } from "../../../infra/stack/places";
+import { serviceStatus } from "../../../infra/targets/local/status";
 import {
   convergeService,
   removeService,
   type Service,
-} from "../../../infra/local/processes/services";
-import { writeStanding } from "../../../infra/standing";
+} from "../../../infra/targets/local/services";
+import { writeStanding } from "../../../infra/stack/records";
 
 const stack = "one";
 
@@ -175,13 +175,13 @@ describe("what of a stack stands", () => {
   it("keeps its incarnation, and what has fallen gets the next one", async () => {
     ["supervisor", "minio", "ray-head", "minio-data"].forEach(stand);
     supervisor.states.set("minio", "RUNNING").set("ray-head", "FATAL");
-    const observed = await observe(stack);
+    const observed = await inspect(stack);
     expect(observed.incarnation("supervisor")).toBe(4);
     expect(observed.incarnation("minio")).toBe(4);
     expect(observed.incarnation("ray-head")).toBe(5);
     expect(observed.incarnation("minio-data")).toBe(5);
     expect(observed.incarnation("spark-master")).toBe(1);
-    expect(observed.fallen).toEqual(["minio-data", "ray-head"]);
+    expect(stoppedServices(stack, observed)).toEqual(["ray-head"]);
     expect(observed.alive("minio")).toBe(true);
     expect(observed.alive("spark-master")).toBe(false);
   });
@@ -190,13 +190,13 @@ describe("what of a stack stands", () => {
     stand("minio-data");
     fs.mkdirSync(places(stack).minioData, { recursive: true });
     fs.writeFileSync(dataMark(stack), "");
-    expect((await observe(stack)).incarnation("minio-data")).toBe(4);
+    expect((await inspect(stack)).incarnation("minio-data")).toBe(4);
   });
 
   it("is no service at all when the supervisor is dead", async () => {
     ["supervisor", "minio"].forEach(stand);
     await supervisor.close();
-    expect((await observe(stack)).fallen).toEqual(["minio", "supervisor"]);
+    expect(stoppedServices(stack, await inspect(stack))).toEqual(["minio"]);
     expect(await serviceStatus(stack)).toMatchObject([{ name: "minio", state: "DEAD" }]);
   });
 

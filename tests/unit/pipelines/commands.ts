@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Platform } from "../../../infra/platform";
-import { parseSettings } from "../../../infra/parseSettings";
-import { Buckets } from "../../../infra/storage/buckets";
+import type { Platform } from "../../../infra/contracts/platform";
+import { parseSettings } from "../../../infra/settings/parse";
+import { Buckets } from "../../../infra/stores/buckets";
 import { bucketPrefixes } from "../../../pipelines/bucketPrefixes";
 import { Comparison } from "../../../pipelines/comparison";
 import { chosenRuns } from "../../../pipelines/matrix";

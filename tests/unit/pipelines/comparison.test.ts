@@ -2,9 +2,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { writeStanding } from "../../../infra/standing";
-import { writeProgress, writeRecord } from "../../../pipelines/records";
-import type { RunResult, RunSummary } from "../../../pipelines/result";
+import { writeStanding } from "../../../infra/stack/records";
+import { writeProgress, writeRecord } from "../../../results/records";
+import type { RunResult, RunSummary } from "../../../results/result";
 import { commands } from "./commands";
 
 const home = fs.mkdtempSync(path.join(os.tmpdir(), "comparison-"));

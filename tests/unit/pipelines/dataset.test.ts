@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
-import { shortHash } from "../../../infra/canonical";
-import { parseSettings } from "../../../infra/parseSettings";
+import { shortHash } from "../../../infra/contracts/canonical";
+import { parseSettings } from "../../../infra/settings/parse";
 import { datasetCode } from "../../../pipelines/codeHash";
 import { recipeOf } from "../../../pipelines/dataset";
 import type { DatasetName } from "../../../pipelines/workloads";

@@ -3,9 +3,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { UserError } from "../../../infra/userError";
+import { UserError } from "../../../infra/contracts/errors";
 import { clusterOf, engineOf, engines, findEngines } from "../../../pipelines/engines";
-import { parseSettings } from "../../../infra/parseSettings";
+import { parseSettings } from "../../../infra/settings/parse";
 import { findWorkloads, workloads } from "../../../pipelines/workloads";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { runKeys } from "./runKeys";
@@ -123,7 +123,7 @@ describe("in a copy of the project", () => {
   let copy: string;
   beforeAll(() => {
     copy = path.join(scratch, "copy");
-    const taken = ["infra", "pipelines", "Pulumi.yaml", "package.json", "tsconfig.json"];
+    const taken = ["infra", "pipelines", "results", "Pulumi.yaml", "package.json", "tsconfig.json"];
     const tests = ["tests/defaults.ts", "tests/unit/pipelines/runKeys.ts"];
     for (const name of [...taken, ...tests]) {
       fs.cpSync(path.join(checkout, name), path.join(copy, name), { recursive: true });

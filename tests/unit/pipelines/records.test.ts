@@ -2,9 +2,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { appendHistory, readRecord, settleRecord, writeRecord } from "../../../pipelines/records";
-import { historyFile } from "../../../report/history";
-import { summarise, type RunFailure, type RunResult } from "../../../pipelines/result";
+import { appendHistory, readRecord, settleRecord, writeRecord } from "../../../results/records";
+import { historyFile } from "../../../results/history";
+import { summarise, type RunFailure, type RunResult } from "../../../results/result";
 
 const stack = "s";
 const run = "spark/taxi-report";

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { parseSettings } from "../../../infra/parseSettings";
+import { parseSettings } from "../../../infra/settings/parse";
 import { clusterOf, engineOf } from "../../../pipelines/engines";
 import { chosenRuns } from "../../../pipelines/matrix";
-import { coresOf, oracleInputs, runInputs, runKey } from "../../../pipelines/runInputs";
+import { runKey } from "../../../results/result";
+import { coresOf, oracleInputs, runInputs } from "../../../pipelines/runInputs";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { ground, runKeys } from "./runKeys";
 

@@ -1,6 +1,7 @@
-import { parseSettings } from "../../../infra/parseSettings";
+import { parseSettings } from "../../../infra/settings/parse";
 import { chosenRuns } from "../../../pipelines/matrix";
-import { runInputs, runKey } from "../../../pipelines/runInputs";
+import { runKey } from "../../../results/result";
+import { runInputs } from "../../../pipelines/runInputs";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 /** A platform that gives every run the same. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { explanationLines } from "../../../cli/verbs/explain";
-import { runKey } from "../../../pipelines/runInputs";
-import { changed, explainRun } from "../../../report/explanation";
-import { parseHistory } from "../../../report/history";
+import { runKey } from "../../../results/result";
+import { changed, explainRun } from "../../../results/explanation";
+import { parseHistory } from "../../../results/history";
 import { failedLine, resultLine } from "./lines";
 
 const run = "spark/taxi-report";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseHistory } from "../../../report/history";
+import { parseHistory } from "../../../results/history";
 import { failedLine, resultLine } from "./lines";
 
 describe("the history", () => {

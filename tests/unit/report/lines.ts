@@ -1,5 +1,5 @@
-import { canonicalJson } from "../../../infra/canonical";
-import type { RunResult } from "../../../pipelines/result";
+import { canonicalJson } from "../../../infra/contracts/canonical";
+import type { RunResult } from "../../../results/result";
 import { verified, type Varied } from "./synthetic";
 
 export interface ResultLine extends Varied {

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
-import type { RunOutcome } from "../../../report/outcome";
+import type { RunOutcome } from "../../../results/outcome";
 import { renderPage } from "../../../report/page";
 import { hostile } from "./hostile";
 import { failed, fullMatrix, notRun, verified } from "./synthetic";

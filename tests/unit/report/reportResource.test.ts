@@ -3,10 +3,10 @@ import * as os from "node:os";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { writeStanding } from "../../../infra/standing";
+import { writeStanding } from "../../../infra/stack/records";
 import { Report, type ReportArgs } from "../../../pipelines/report";
-import { reportFile, reportUrl } from "../../../pipelines/reportPlace";
-import type { RunSummary } from "../../../pipelines/result";
+import { reportFile, reportUrl } from "../../../results/reportPlace";
+import type { RunSummary } from "../../../results/result";
 
 const home = fs.mkdtempSync(path.join(os.tmpdir(), "report-resource-"));
 process.env.ENGINE_COMPARISON_HOME = home;

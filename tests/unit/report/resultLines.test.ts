@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { resultLines } from "../../../cli/verbs/results";
-import { parseHistory } from "../../../report/history";
+import { parseHistory } from "../../../results/history";
 import { failedLine, resultLine } from "./lines";
 
 describe("the list of results", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { UserError } from "../../../infra/userError";
-import { parseHistory } from "../../../report/history";
-import { select } from "../../../report/select";
+import { UserError } from "../../../infra/contracts/errors";
+import { parseHistory } from "../../../results/history";
+import { select } from "../../../results/select";
 import { failedLine, resultLine } from "./lines";
 
 const spark = "spark/taxi-report";

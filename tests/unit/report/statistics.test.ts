@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { median } from "../../../pipelines/result";
-import { mannWhitney, random, ratioOf } from "../../../report/statistics";
+import { median } from "../../../results/result";
+import { mannWhitney, random, ratioOf } from "../../../results/statistics";
 
 const times = (least: number, most: number) =>
   fc.array(fc.integer({ min: 1, max: 20 }), { minLength: least, maxLength: most });

@@ -1,6 +1,6 @@
-import type { RunOutcome } from "../../../report/outcome";
-import { random } from "../../../report/statistics";
-import type { RunRecord } from "../../../pipelines/result";
+import type { RunOutcome } from "../../../results/outcome";
+import { random } from "../../../results/statistics";
+import type { RunRecord } from "../../../results/result";
 
 /** About what two cores do, from which the synthetic results vary: seconds and MiB. */
 const shapes: Readonly<

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { checkout } from "../../../infra/folders";
+import { checkout } from "../../../infra/host/folders";
 import { failedLine, resultLine } from "./lines";
 
 /** Each starts the command line anew, which takes seconds on a busy machine. */

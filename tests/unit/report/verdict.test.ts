@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { comparisonLines } from "../../../cli/verbs/compare";
-import { parseHistory } from "../../../report/history";
-import { select } from "../../../report/select";
-import { compare, judge } from "../../../report/verdict";
+import { parseHistory } from "../../../results/history";
+import { select } from "../../../results/select";
+import { compare, judge } from "../../../results/verdict";
 import { failedLine, resultLine, type ResultLine } from "./lines";
 
 describe("the verdict", () => {

@@ -1,0 +1,99 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { stackFolder } from "../../infra/host/folders";
+import type { Owner, RunnerName } from "../../infra/stack/owner";
+import { howToGetCli } from "./pulumiCli";
+import { Unfit, WrongUse } from "../wrongUse";
+
+/** Which runner a stack is deployed by, and where the CLI has its state. */
+export interface Chosen {
+  readonly runner: RunnerName;
+  readonly backend: "stack folder" | "own";
+}
+
+/** What is known when a runner is chosen. */
+export interface Situation {
+  readonly stack: string;
+  readonly target: string;
+  /** The value of `--runner`. @default auto */
+  readonly asked?: string;
+  /** The runner that has made the stack, where there is one. */
+  readonly made?: Chosen;
+  /** Whether `pulumi` is on PATH or was just installed; looked for only where it matters. */
+  readonly cliThere: () => boolean;
+}
+
+/**
+ * Chooses the runner: the one that made the stack; else the one that was asked for; else the Pulumi
+ * CLI if it is there; else the embedded one.
+ *
+ * @throws WrongUse for a runner that does not exist
+ * @throws Unfit where the stack was made by another runner, or the target needs the CLI
+ */
+export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: Situation): Chosen {
+  if (asked !== "auto" && asked !== "pulumi" && asked !== "embedded") {
+    throw new WrongUse(`--runner is ${JSON.stringify(asked)}: it is auto, pulumi or embedded`);
+  }
+  if (made) {
+    if (asked !== "auto" && asked !== made.runner) {
+      throw new Unfit(
+        `--runner is ${asked}, but stack ${stack} was made by runner ${made.runner}`,
+        "each keeps its own state, so the other would make everything a second time",
+        `leave --runner out, or run npm run destroy -- --stack ${stack} first`,
+      );
+    }
+    return made;
+  }
+  const runner = asked !== "auto" ? asked : cliThere() ? "pulumi" : "embedded";
+  if (runner === "embedded" && target === "docker") {
+    throw new Unfit(
+      `stack ${stack} has target ${target}, which needs the Pulumi CLI` +
+        (asked === "auto" ? ", and there is none on PATH" : ", and --runner is embedded"),
+      "the embedded runner has no provider for Docker",
+      howToGetCli,
+    );
+  }
+  return { runner, backend: "stack folder" };
+}
+
+/**
+ * Which runner has made `stack`: as its record says; where the record is gone but a state with
+ * something in it is there, as after a destroy that was cut short, the one whose state that is.
+ */
+export function whoMade(project: string, stack: string, owner?: Owner): Chosen | undefined {
+  if (owner) return { runner: owner.runner, backend: owner.backend ?? "stack folder" };
+  const folder = stackFolder(stack);
+  const ofEmbedded = path.join(folder, "state.json");
+  if (holdsSomething(ofEmbedded, ({ deployment }) => deployment)) {
+    return { runner: "embedded", backend: "stack folder" };
+  }
+  const stacks = path.join(folder, "pulumi-backend", ".pulumi", "stacks", project);
+  const ofCli = path.join(stacks, `${stack}.json`);
+  return holdsSomething(ofCli, ({ checkpoint }) => checkpoint?.latest)
+    ? { runner: "pulumi", backend: "stack folder" }
+    : undefined;
+}
+
+interface Deployment {
+  readonly resources?: readonly { readonly type: string }[];
+}
+
+interface State {
+  /** The embedded runner's format. */
+  readonly deployment?: Deployment;
+  /** The format of the CLI's file backend. */
+  readonly checkpoint?: { readonly latest?: Deployment };
+}
+
+/**
+ * Whether a state has more than the stack itself, which is there before the program has looked at
+ * anything. A broken one counts: its runner refuses it, and says how to mend it.
+ */
+function holdsSomething(file: string, find: (state: State) => Deployment | undefined): boolean {
+  try {
+    const { resources = [] } = find(JSON.parse(fs.readFileSync(file, "utf8")) as State) ?? {};
+    return resources.some(({ type }) => type !== "pulumi:pulumi:Stack");
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ENOENT";
+  }
+}

@@ -1,0 +1,53 @@
+import * as embedded from "../../embedded";
+import { UserError } from "../../infra/contracts/errors";
+import { stackFolder } from "../../infra/host/folders";
+import { runnerVariable } from "../../infra/stack/owner";
+import type { Configuration } from "../config";
+import type { Project } from "../project";
+import type { Runner, Watch } from "./runner";
+
+/** Deploys `stack` by the embedded runner; its state is in the stack folder. */
+export function embeddedRunner(
+  project: Project,
+  stack: string,
+  configuration: Configuration,
+  passphrase: () => string,
+): Runner {
+  const options = (watch: Watch): embedded.EmbeddedOptions => ({
+    projectDir: project.folder,
+    project: project.name,
+    stack,
+    stackFolder: stackFolder(stack),
+    config: configuration.all,
+    secretKeys: configuration.secretKeys,
+    passphrase: passphrase(),
+    continueOnError: true,
+    onEvent: (event) => watch.onEvent(event),
+    signal: watch.stop,
+    killSignal: watch.kill,
+  });
+  // The program, a child of this process, asks by whom it is run.
+  process.env[runnerVariable] = "embedded";
+  return {
+    name: "embedded",
+    up: (watch, replace = []) =>
+      explained(() => embedded.up({ ...options(watch), replaceUrns: replace })),
+    preview: (watch) => explained(() => embedded.preview(options(watch))),
+    destroy: (watch) => explained(() => embedded.destroy(options(watch))),
+    refresh: (watch) => explained(() => embedded.refresh(options(watch))),
+    outputs: () => explained(() => embedded.outputs(stackFolder(stack))),
+    resources: () =>
+      explained(() => embedded.exportState(stackFolder(stack))?.deployment.resources ?? []),
+  };
+}
+
+/** Turns an error of the package that the user can fix into one of this project. */
+async function explained<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof embedded.EmbeddedError)) throw error;
+    const how = error.stateLost ? " docs/troubleshooting.md says how." : "";
+    throw new UserError(error.what, error.why, error.fix + how);
+  }
+}

@@ -1,0 +1,87 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import type { PulumiCommand } from "@pulumi/pulumi/automation";
+import { version } from "@pulumi/pulumi/version";
+import { UserError } from "../../infra/contracts/errors";
+import { Unfit } from "../wrongUse";
+
+/** Where `--install-cli` puts the CLI: as the Automation API does, a folder a version. */
+function installRoot(): string {
+  return path.join(os.homedir(), ".pulumi", "versions", version);
+}
+
+/** How to come by the CLI, for messages. */
+export const howToGetCli =
+  "install it from https://www.pulumi.com/docs/install/, or let `npm start -- --install-cli` do it";
+
+/** Whether a `pulumi` is on PATH. */
+export function isCliOnPath(): boolean {
+  const folders = (process.env.PATH ?? "").split(path.delimiter).filter(Boolean);
+  return folders.some((folder) => isExecutable(path.join(folder, "pulumi")));
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    fs.accessSync(file, fs.constants.X_OK);
+    return fs.statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function isCliInstalled(): boolean {
+  return fs.existsSync(path.join(installRoot(), "bin", "pulumi"));
+}
+
+/** The program to start: the one on PATH, else the installed one; undefined where there is none. */
+export function pulumiProgram(): string | undefined {
+  if (isCliOnPath()) return "pulumi";
+  return isCliInstalled() ? path.join(installRoot(), "bin", "pulumi") : undefined;
+}
+
+/**
+ * The CLI: the one on PATH, else the one that `--install-cli` has installed.
+ *
+ * @throws Unfit where there is none, or one that is too old for the SDK
+ */
+export async function findCli(): Promise<PulumiCommand> {
+  const { PulumiCommand } = await import("@pulumi/pulumi/automation");
+  const onPath = isCliOnPath();
+  if (!onPath && !isCliInstalled()) {
+    throw new Unfit(
+      "the Pulumi CLI is wanted, and there is none on PATH",
+      "the stack is deployed by it",
+      howToGetCli,
+    );
+  }
+  try {
+    return await PulumiCommand.get(onPath ? {} : { root: installRoot() });
+  } catch (error) {
+    throw new Unfit(
+      `the Pulumi CLI does not fit: ${(error as Error).message}`,
+      "this project's SDK speaks with it",
+      howToGetCli,
+    );
+  }
+}
+
+/**
+ * Downloads the official CLI of the SDK's version, if it is not there.
+ *
+ * @throws UserError when the download fails
+ */
+export async function installCli(): Promise<void> {
+  if (isCliInstalled()) return;
+  const { PulumiCommand } = await import("@pulumi/pulumi/automation");
+  console.log(`installing the Pulumi CLI to ${installRoot()} ...`);
+  try {
+    await PulumiCommand.install({ root: installRoot() });
+  } catch (error) {
+    throw new UserError(
+      `the Pulumi CLI could not be installed: ${(error as Error).message.trim()}`,
+      "--install-cli asked for it",
+      "check that https://get.pulumi.com can be reached, or leave --install-cli out",
+    );
+  }
+}

@@ -1,0 +1,101 @@
+import type { EngineEvent, StepEventMetadata } from "@pulumi/pulumi/automation";
+import { describeDifferences, differences } from "../../embedded/diff";
+import type { Value } from "../../embedded/values";
+import type { Changes, PreviewOutcome, PropertyDiff, StepEvent, StepOp } from "./runner";
+
+/** The CLI's steps by the names that both runners share; what is not here is not told. */
+const ops: Readonly<Record<string, StepOp>> = {
+  same: "same",
+  create: "create",
+  update: "update",
+  delete: "delete",
+  "create-replacement": "replace",
+  "delete-replaced": "delete-replaced",
+  "discard-replaced": "remove-pending-replace",
+  "remove-pending-replace": "remove-pending-replace",
+};
+
+/** Follows the CLI's engine events and tells them as the embedded runner tells its own. */
+export class PulumiEvents {
+  changes: Changes = {};
+  readonly errors: string[] = [];
+  readonly steps: PreviewOutcome["steps"] = [];
+  private readonly begun = new Map<string, number>();
+  private readonly reasons = new Map<string, string>();
+
+  /** @param now milliseconds; for tests */
+  constructor(
+    private readonly tell: (event: StepEvent) => void,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  take(event: EngineEvent): void {
+    const { resourcePreEvent, resOutputsEvent, resOpFailedEvent } = event;
+    if (resourcePreEvent) this.start(resourcePreEvent.metadata, resourcePreEvent.planning === true);
+    if (resOutputsEvent) this.end("done", resOutputsEvent.metadata, resOutputsEvent.planning);
+    if (resOpFailedEvent) this.end("failed", resOpFailedEvent.metadata);
+    if (event.diagnosticEvent) this.diagnose(event.diagnosticEvent);
+    if (event.summaryEvent) {
+      this.changes = event.summaryEvent.resourceChanges;
+      this.tell({ kind: "summary", changes: this.changes });
+    }
+  }
+
+  private start(metadata: StepEventMetadata, planning: boolean): void {
+    const op = ops[metadata.op];
+    if (op === undefined) return;
+    if (planning && op !== "same") {
+      this.steps.push({ op, urn: metadata.urn, diff: diffOf(metadata) });
+    }
+    if (planning || op === "same") return;
+    this.begun.set(`${metadata.op} ${metadata.urn}`, this.now());
+    this.tell({ kind: "start", op, ...named(metadata) });
+  }
+
+  private end(kind: "done" | "failed", metadata: StepEventMetadata, planning = false): void {
+    const op = ops[metadata.op];
+    if (op === undefined) return;
+    const begun = this.begun.get(`${metadata.op} ${metadata.urn}`);
+    const error = this.reasons.get(metadata.urn);
+    if (kind === "failed") this.errors.push(`${named(metadata).name}: ${error ?? "failed"}`);
+    this.tell({
+      kind,
+      op,
+      ...named(metadata),
+      ...(begun === undefined ? {} : { seconds: (this.now() - begun) / 1000 }),
+      ...(kind === "failed" && error !== undefined ? { error } : {}),
+      ...(kind === "failed" || planning || op === "same" ? {} : { diff: diffOf(metadata) }),
+    });
+  }
+
+  private diagnose(event: NonNullable<EngineEvent["diagnosticEvent"]>): void {
+    if (event.ephemeral) return;
+    const message = event.message.replace(/<\{%[^%]*%\}>/g, "").trim();
+    // That the whole failed is known by the CLI's exit, and why by what it said before.
+    if (message === "" || /^(update|preview|destroy|refresh) failed$/.test(message)) return;
+    const severity = event.severity === "info#err" ? "info" : event.severity;
+    if (severity === "error") {
+      // The reason of a step comes before its failure; the program's own errors have no step.
+      if (event.urn && isStep(event.urn)) {
+        this.reasons.set(event.urn, message);
+        return;
+      }
+      this.errors.push(message);
+    }
+    this.tell({ kind: "log", severity, message, ...(event.urn ? { urn: event.urn } : {}) });
+  }
+}
+
+function isStep(urn: string): boolean {
+  return !urn.includes("::pulumi:pulumi:Stack::");
+}
+
+function named({ urn, type }: StepEventMetadata): { urn: string; type: string; name: string } {
+  return { urn, type, name: urn.split("::").slice(3).join("::") };
+}
+
+/** Changed inputs; where a string holds JSON on both sides, what changed inside. */
+function diffOf({ old, new: now }: StepEventMetadata): PropertyDiff[] {
+  if (!old || !now) return [];
+  return describeDifferences(differences(old.inputs as Value, now.inputs as Value));
+}

@@ -1,0 +1,43 @@
+import type { Outcome, PreviewOutcome, StepEvent } from "../../embedded";
+
+export type {
+  Changes,
+  Outcome,
+  PreviewOutcome,
+  PropertyDiff,
+  StepEvent,
+  StepOp,
+} from "../../embedded";
+
+/** How one follows a deployment and stops it. */
+export interface Watch {
+  onEvent(event: StepEvent): void;
+  /** Aborted: no new step starts. */
+  readonly stop: AbortSignal;
+  /** Aborted: what runs is ended too. */
+  readonly kill: AbortSignal;
+}
+
+/** A resource of a stack as far as the verbs need it. */
+export interface Standing {
+  readonly urn: string;
+  readonly type: string;
+}
+
+/** What deploys a stack: the Pulumi CLI or the embedded runner. */
+export interface Runner {
+  readonly name: "pulumi" | "embedded";
+  /**
+   * Makes the stack what the program says, going on with what does not depend on a failed step.
+   *
+   * @param replace URNs to replace although nothing about them has changed
+   */
+  up(watch: Watch, replace?: readonly string[]): Promise<Outcome>;
+  preview(watch: Watch): Promise<PreviewOutcome>;
+  destroy(watch: Watch): Promise<Outcome>;
+  refresh(watch: Watch): Promise<Outcome>;
+  /** The outputs of the last up, secrets as `[secret]`; empty where there are none. */
+  outputs(): Promise<Record<string, unknown>>;
+  /** What the state has. */
+  resources(): Promise<readonly Standing[]>;
+}

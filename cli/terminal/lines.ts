@@ -1,0 +1,149 @@
+import type { RunProgress } from "../../results/records";
+import type { RunFailure, RunRecord } from "../../results/result";
+import type { Changes, PropertyDiff, StepEvent, StepOp } from "../runners/runner";
+
+/** What was done, by operation; what is not here is the runner's own business. */
+const done: Partial<Record<StepOp, string>> = {
+  create: "created",
+  update: "updated",
+  replace: "replaced",
+  delete: "deleted",
+};
+
+type Ended = Extract<StepEvent, { readonly kind: "start" | "done" | "failed" | "skipped" }>;
+
+/** Whether an event is about a resource that does something, and not a component or a provider. */
+export function isTold(event: Ended): boolean {
+  return event.op in done && !/^(pulumi:|engine-comparison:)/.test(event.type);
+}
+
+/**
+ * The lines that tell how a step ended; none for one that is not told.
+ *
+ * @param record of the run, where the step is one
+ */
+export function stepLines(event: StepEvent, record?: RunRecord): string[] {
+  switch (event.kind) {
+    case "start":
+    case "summary":
+      return [];
+    case "log":
+      return logLines(event.severity, event.message);
+    case "done":
+      return isTold(event) ? [line(done[event.op]!, event.name, ending(event, record))] : [];
+    case "failed":
+      return [line("FAILED", event.name, seconds(event.seconds)), ...reasonLines(event.error)];
+    case "skipped":
+      return isTold(event) ? [line("skipped", event.name, event.error)] : [];
+  }
+}
+
+function line(what: string, name: string, more = ""): string {
+  return `${what.padEnd(8)} ${name}${more && `  ${more}`}`;
+}
+
+/** A run waits for its turn, so its step's time says nothing: its own measure is told instead. */
+function ending({ op, seconds: took }: Ended, record?: RunRecord): string {
+  const ran = op !== "delete" && record?.summary.status === "verified";
+  return ran ? runWords(record.summary) : seconds(took);
+}
+
+/** A message of the program or the runner, its first line marked with how bad it is. */
+export function logLines(severity: string, message: string): string[] {
+  if (severity === "debug" || severity === "output") return [];
+  const [first, ...more] = message.trimEnd().split("\n");
+  return [severity === "info" ? first : `${severity}: ${first}`, ...more];
+}
+
+/** Of a failed command's message, what its script said; the command line only where it said nothing. */
+export function reasonLines(error = ""): string[] {
+  const [first, ...said] = error.split("\n").filter((text) => text.trim() !== "");
+  const told =
+    /^(exit status|signal: )/.test(first ?? "") && said.length > 0 ? said : [first, ...said];
+  return told.filter((text) => text !== undefined).map((text) => `         ${text}`);
+}
+
+/** A step's error, `<name>: <why>`, without the command line where its script said more. */
+export function withoutCommand(error: string): string {
+  return error.replace(/^(\S+): (?:exit status|signal: )[^\n]*\n(?=\s*\S)/, "$1: ");
+}
+
+/** `3.2 s`, `1 m 5 s`; empty for undefined. @param digits behind the point, under a minute */
+export function seconds(value: number | undefined, digits = 1): string {
+  if (value === undefined) return "";
+  const whole = Math.round(value);
+  return whole < 60 ? `${value.toFixed(digits)} s` : `${Math.floor(whole / 60)} m ${whole % 60} s`;
+}
+
+/** What the last attempt of a run came to, on one line. */
+export function runWords(summary: RunRecord["summary"] | undefined): string {
+  if (!summary) return "never ran";
+  if (summary.status === "failed") return `failed: ${summary.reason.split("\n")[0]}`;
+  const rejected = summary.rejected > 0 ? `, ${summary.rejected} rejected` : "";
+  const rows = `${summary.rows} ${summary.rows === 1 ? "row" : "rows"}`;
+  return `verified, median ${summary.medianSeconds.toFixed(2)} s, ${rows}${rejected}, on ${summary.device}`;
+}
+
+/** Where to read more about a failure, and what stands in spite of it. */
+export function failureLines({ log, published }: RunFailure): string[] {
+  return [
+    `log: ${log}`,
+    published === null ? "nothing is published" : `still published: run ${published}`,
+  ];
+}
+
+/**
+ * A run that is going on, e.g. `spark/taxi-report 2 of 12: sample 2/3, 41 s`; the time is that since
+ * its turn came.
+ *
+ * @param now milliseconds
+ */
+export function progressLine(
+  { at, of }: { readonly at: number; readonly of: number },
+  run: string,
+  progress: RunProgress,
+  now: number,
+): string {
+  return `${run} ${at} of ${of}: ${phaseWords(progress, now)}`;
+}
+
+/** What a run is doing and for how long: `sample 2/3, 41 s`, `waiting for its turn`. */
+export function phaseWords({ phase, began }: RunProgress, now: number): string {
+  if (began === undefined) return phase;
+  return `${phase}, ${seconds(Math.max(0, now - Date.parse(began)) / 1000, 0)}`;
+}
+
+/** What a deployment did: `3 created, 1 replaced, 40 unchanged`. */
+export function changesLine(changes: Changes): string {
+  return counted(changes, done) || "nothing was done";
+}
+
+/** What a deployment would do: `3 to create, 1 to replace, 40 unchanged`. */
+export function planLine(changes: Changes): string {
+  const words = Object.fromEntries(Object.keys(done).map((op) => [op, `to ${op}`]));
+  return counted(changes, words) || "nothing to do";
+}
+
+function counted(changes: Changes, words: Partial<Record<StepOp, string>>): string {
+  const all = Object.entries({ ...words, same: "unchanged" }) as [StepOp, string][];
+  const counts = all.filter(([op]) => changes[op]).map(([op, word]) => `${changes[op]} ${word}`);
+  return counts.join(", ");
+}
+
+const longest = 200;
+
+/** A changed input, e.g. `~ triggers[0].fareAbove: "30" => "40"`. */
+export function diffLine({ path, kind, old, new: now }: PropertyDiff): string {
+  const text = (value: unknown) => {
+    const json = JSON.stringify(value) ?? "";
+    return json.length > longest ? `${json.slice(0, longest)}...` : json;
+  };
+  switch (kind) {
+    case "add":
+      return `+ ${path}: ${text(now)}`;
+    case "delete":
+      return `- ${path}: ${text(old)}`;
+    case "update":
+      return `~ ${path}: ${text(old)} => ${text(now)}`;
+  }
+}

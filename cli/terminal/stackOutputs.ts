@@ -1,0 +1,73 @@
+import * as fs from "node:fs";
+import { readRecord } from "../../results/records";
+import { reportFile, reportUrl } from "../../results/reportPlace";
+import type { RunFailure, RunRecord } from "../../results/result";
+import { failureLines, runWords } from "./lines";
+
+/**
+ * A stack's outputs with what the last attempt of each run came to, failed ones too: the state
+ * alone has nothing of a run that has never succeeded, and the old result of one that failed now.
+ *
+ * @param runs the runs that the settings ask for
+ * @param outputs as the runner has them
+ */
+export function withRuns(
+  stack: string,
+  runs: readonly string[],
+  outputs: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const inState = (outputs.runs ?? {}) as Readonly<Record<string, unknown>>;
+  const names = runs.length > 0 ? runs : Object.keys(inState);
+  const known = names.flatMap((run) => {
+    const summary = summaryOf(stack, run) ?? inState[run];
+    return summary === undefined ? [] : [[run, summary] as const];
+  });
+  const report = fs.existsSync(reportFile(stack)) ? { reportUrl: reportUrl(stack) } : {};
+  return { ...outputs, ...report, runs: Object.fromEntries(known) };
+}
+
+/** The outputs for people, a line each; runs with what they came to. */
+export function outputLines(
+  stack: string,
+  runs: readonly string[],
+  outputs: Readonly<Record<string, unknown>>,
+): string[] {
+  const plain = Object.entries(outputs).filter(([name, value]) => name !== "runs" && value !== "");
+  const width = Math.max(0, ...plain.map(([name]) => name.length));
+  return [
+    ...plain.map(([name, value]) => `${name.padEnd(width)}  ${words(value)}`),
+    ...runs.flatMap((run) => runLines(stack, run)),
+  ];
+}
+
+function words(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    return JSON.stringify(value);
+  }
+  return Object.entries(value)
+    .map(([name, inner]) => `${name}: ${words(inner)}`)
+    .join(", ");
+}
+
+/** What the last attempt of a run came to; undefined where there was none. */
+export function summaryOf(stack: string, run: string): RunRecord["summary"] | undefined {
+  return readRecord(stack, run)?.summary;
+}
+
+/** What is known of a run: one line, and more where it failed. */
+export function runLines(stack: string, run: string): string[] {
+  const summary = summaryOf(stack, run);
+  const head = `${run.padEnd(26)}  ${runWords(summary)}`;
+  if (!summary) return [head];
+  const more = summary.status === "failed" ? failureLines(summary) : [summary.outputUri];
+  return [head, ...more.map((line) => `    ${line}`)];
+}
+
+/** The runs whose last attempt failed, with why. */
+export function failedRuns(stack: string, runs: readonly string[]): [string, RunFailure][] {
+  return runs.flatMap((run): [string, RunFailure][] => {
+    const summary = summaryOf(stack, run);
+    return summary?.status === "failed" ? [[run, summary]] : [];
+  });
+}

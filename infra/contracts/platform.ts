@@ -1,0 +1,72 @@
+import type * as pulumi from "@pulumi/pulumi";
+
+/** What the models run on. */
+export type DeviceName = "cpu" | "cuda";
+
+/** What a bucket is for, as the pipelines name it. */
+export type BucketPurpose = "lake" | "images" | "warehouse" | "output";
+
+/** The name of the bucket for each purpose. */
+export type BucketNames = Readonly<Record<BucketPurpose, string>>;
+
+/** A bucket as a store is asked for it. */
+export interface DeclaredBucket {
+  readonly purpose: BucketPurpose;
+  readonly bucket: string;
+  /** All that the stack ever puts into it: keys begin with one of these. */
+  readonly prefixes: readonly string[];
+}
+
+/** Where the object store is, and what a resource that lives in it depends on. */
+export interface ObjectStore {
+  /** The S3 API as seen from this machine, e.g. `http://127.0.0.1:9000`. */
+  readonly endpoint: string;
+  readonly consoleUrl: string;
+  /**
+   * Identity of the stored data. It changes when the data was lost, so that what was in it
+   * (buckets, uploads, run outputs) is made again.
+   */
+  readonly marker: string;
+  /** Stands when the store answers. */
+  readonly ready: pulumi.Resource;
+  /**
+   * The stored data: what is in it goes with it, so nothing in it needs a `delete` of its own. A
+   * store that is not the stack's has none: what the stack put there is taken away piece by piece.
+   */
+  readonly data?: pulumi.Resource;
+  /** The buckets' names. @default those of a store of the stack's own */
+  readonly bucketNames?: BucketNames;
+  /** Declares a bucket. @default through the S3 API, gone with `data` */
+  readonly declareBucket?: (
+    bucket: DeclaredBucket,
+    opts: pulumi.CustomResourceOptions,
+  ) => pulumi.Resource;
+}
+
+/**
+ * What a target stands up. Pipelines know only this, never a target. How a script starts a job on
+ * the platform is `Executor` in executor.ts.
+ */
+export interface Platform {
+  readonly objectStore: ObjectStore;
+  readonly sparkUiUrl: string;
+  readonly rayDashboardUrl: string;
+  /** What the models run on. */
+  readonly device: DeviceName;
+  /** Stands when Python modules of `engine_comparison` can be executed. */
+  readonly python: pulumi.Resource;
+  /** All that must stand before a run may start, so that runs have a quiet machine. */
+  readonly quiet: pulumi.Resource[];
+  /** Hash of the locked environment that jobs execute in. */
+  readonly environment: string;
+  /** Identity of the model file that jobs load. */
+  readonly model: string;
+}
+
+/** A platform that can be deployed, and of which nothing exists yet. */
+export interface Prepared<Settings> {
+  /** The settings that hold there: of existing clusters, with their own size. */
+  readonly settings: Settings;
+  /** Declares the platform's resources. */
+  declare(): Platform;
+}

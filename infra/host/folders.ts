@@ -1,0 +1,45 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+/** The checkout this program was started from; every path in a resource's inputs is relative to it. */
+export const checkout = path.resolve(__dirname, "../..");
+
+function xdg(variable: string, fallback: string): string {
+  return path.join(process.env[variable] || path.join(os.homedir(), fallback), "engine-comparison");
+}
+
+/** Where all stack folders live: `ENGINE_COMPARISON_HOME`, by default in the XDG state folder. */
+export function homeFolder(): string {
+  return path.resolve(process.env.ENGINE_COMPARISON_HOME || xdg("XDG_STATE_HOME", ".local/state"));
+}
+
+/** The shared caches: `ENGINE_COMPARISON_CACHE`, by default in the XDG cache folder. */
+export function cacheFolder(): string {
+  return path.resolve(process.env.ENGINE_COMPARISON_CACHE || xdg("XDG_CACHE_HOME", ".cache"));
+}
+
+/** Everything that the stack `stack` owns on disk outside the checkout. */
+export function stackFolder(stack: string): string {
+  return path.join(homeFolder(), stack);
+}
+
+/** Where downloaded files stay, from which datasets are made; shared by stacks. */
+export function downloadsFolder(): string {
+  return path.join(cacheFolder(), "downloads");
+}
+
+/** Where the files of a dataset are, with their `manifest.json`; shared by stacks. */
+export function datasetFolder(dataset: string, version: string): string {
+  return path.join(cacheFolder(), "datasets", dataset, version);
+}
+
+/** Removes a file, and with the last one its folder; no matter if it is not there. */
+export function removeLast(file: string): void {
+  fs.rmSync(file, { force: true });
+  try {
+    fs.rmdirSync(path.dirname(file));
+  } catch {
+    // there are others, or the folder is gone
+  }
+}

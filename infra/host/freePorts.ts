@@ -1,0 +1,63 @@
+import * as net from "node:net";
+import { UserError } from "../contracts/errors";
+import { mostPortOffset, sparkDriverBlock } from "../settings/ports";
+
+/** Whether a port of the loopback interface can be listened on now. */
+export function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.once("error", () => resolve(false));
+    server.listen({ port, host: "127.0.0.1", exclusive: true }, () =>
+      server.close(() => resolve(true)),
+    );
+  });
+}
+
+/** Whether each of `count` ports from `first` on is free. */
+export async function areFree(first: number, count: number): Promise<boolean> {
+  const all = await Promise.all(Array.from({ length: count }, (_, n) => isFree(first + n)));
+  return all.every(Boolean);
+}
+
+/**
+ * The next hundred after a port offset with which a stack could stand here now; after the last, the
+ * first.
+ *
+ * @param portsAt all ports that the stack would use with an offset
+ * @param reserved ports that somebody may take at any time
+ * @returns undefined where no offset does
+ */
+export async function nextFreeOffset(
+  offset: number,
+  portsAt: (offset: number) => readonly number[],
+  reserved: ReadonlyMap<number, unknown> = new Map(),
+): Promise<number | undefined> {
+  const hundreds = mostPortOffset / 100 + 1;
+  for (let n = 1; n < hundreds; n++) {
+    const next = 100 * ((Math.floor(offset / 100) + n) % hundreds);
+    const wanted = portsAt(next);
+    if (wanted.some((port) => reserved.has(port))) continue;
+    if ((await Promise.all(wanted.map(isFree))).every(Boolean)) return next;
+  }
+  return undefined;
+}
+
+/** What a user can do about a port that is taken. */
+export function otherOffset(free: number | undefined): string {
+  return free === undefined
+    ? "end that process: no portOffset is free"
+    : `end that process, or move this stack's ports: --config portOffset=${free} ` +
+        `(pulumi config set portOffset ${free}) is free`;
+}
+
+/** The first block of ports that a driver can have. */
+export async function freeBlock(firsts: readonly number[]): Promise<number> {
+  for (const first of firsts) {
+    if (await areFree(first, sparkDriverBlock)) return first;
+  }
+  throw new UserError(
+    `no ${sparkDriverBlock} free ports in a row from ${firsts.join(", ")} on`,
+    "a Spark driver listens on its own ports",
+    "end other drivers, or set another portOffset",
+  );
+}

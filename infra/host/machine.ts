@@ -1,0 +1,7 @@
+import * as os from "node:os";
+import type { Machine } from "../settings/schema";
+
+/** What this machine has. */
+export function machine(): Machine {
+  return { cpus: os.availableParallelism(), memoryBytes: os.totalmem() };
+}

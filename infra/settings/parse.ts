@@ -1,0 +1,62 @@
+import type * as z from "zod";
+import { checkSettings } from "./checks";
+import {
+  namespace,
+  secretKeys,
+  settingKeys,
+  settingsSchema,
+  type Machine,
+  type Settings,
+} from "./schema";
+import { quoted, UserError } from "../contracts/errors";
+
+/**
+ * Validates a stack's configuration.
+ *
+ * @param config full keys (`engine-comparison:fareAbove`) to values as Pulumi holds them: text,
+ *   with lists as JSON. Keys of other namespaces (`pulumi:`, `aws:`) are passed over.
+ * @throws UserError that names every offending key with its value
+ */
+export function parseSettings(
+  config: Readonly<Record<string, string>>,
+  machine: Machine,
+): Settings {
+  const own = Object.entries(config)
+    .filter(([key]) => key.startsWith(`${namespace}:`))
+    .map(([key, value]) => [key.slice(namespace.length + 1), value] as const);
+  const parsed = settingsSchema.safeParse(Object.fromEntries(own));
+  if (!parsed.success) throw wrongSettings(parsed.error, Object.fromEntries(own));
+  checkSettings(parsed.data, machine);
+  return parsed.data;
+}
+
+function wrongSettings(error: z.ZodError, values: Record<string, string>): UserError {
+  const wrong = error.issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => {
+        const name = /^[\w.-]{1,100}$/.test(key)
+          ? `${namespace}:${key}`
+          : quoted(`${namespace}:${key}`);
+        return `${name} is not a setting${didYouMean(key)}`;
+      });
+    }
+    const key = String(issue.path[0]);
+    if (!(key in values)) return [`${namespace}:${key} is missing`];
+    const value = secretKeys.includes(key) ? "[secret]" : quoted(values[key]);
+    const told =
+      issue.code === "invalid_value" ? `must be one of ${issue.values.join(", ")}` : issue.message;
+    return [`${namespace}:${key} is ${value}: it ${told}`];
+  });
+  return new UserError(
+    wrong.join("\n"),
+    "nothing was touched: a stack is deployed only from settings that make sense",
+    "correct it with `pulumi config set` or `--config key=value`; docs/configuration.md has every key",
+  );
+}
+
+function didYouMean(key: string): string {
+  const near = settingKeys.find(
+    (known) => known.toLowerCase() === key.toLowerCase().replace(/[-_]/g, ""),
+  );
+  return near ? `; did you mean ${near}?` : "";
+}

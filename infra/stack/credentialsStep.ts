@@ -1,0 +1,107 @@
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import { text } from "node:stream/consumers";
+import { canonicalJson } from "../contracts/canonical";
+import { stackFolder } from "../host/folders";
+import { forgetStack } from "./owner";
+import { endLeftPlugins } from "../host/pulumiPlugins";
+import { type StepVerbs, type StepContext } from "./runStep";
+import { readStanding } from "./records";
+import { UserError } from "../contracts/errors";
+import {
+  credentialFiles,
+  readCredentials,
+  type Credentials,
+  type Generations,
+  type SecretOwner,
+} from "./credentials";
+
+/** What stdin holds: what the settings gave, and nothing for what is to be random. */
+type Given = Partial<Omit<Credentials, "generations">>;
+
+/** Keeps the stack's secrets in files for its user alone; prints only how often each changed. */
+export default {
+  async create(context) {
+    const given = JSON.parse((await text(process.stdin)) || "{}") as Given;
+    return { generations: keep(context, checkLines(given)) };
+  },
+  /** Goes last of all that needs a stack to stand, so the stack's name is free again. The program is not run by a destroy. */
+  async delete({ stack }) {
+    for (const file of Object.values(credentialFiles(stack))) fs.rmSync(file, { force: true });
+    endLeftPlugins();
+    forgetStack(stack);
+  },
+} satisfies StepVerbs<unknown>;
+
+/** MinIO and the headers of HTTP are read line by line. */
+function checkLines(given: Given): Given {
+  for (const [name, value] of Object.entries(given)) {
+    if (/[\0\r\n]/.test(value)) {
+      throw new UserError(
+        `${name} has a line break in it`,
+        "the object store could not read it",
+        "set another: pulumi config set --secret " + name,
+      );
+    }
+  }
+  return given;
+}
+
+function keep({ stack, name }: StepContext<unknown>, given: Given): Generations {
+  const root = stackFolder(stack);
+  const { all: file, rayToken, sparkSecret } = credentialFiles(stack);
+  fs.mkdirSync(root, { recursive: true, mode: 0o700 });
+  fs.chmodSync(root, 0o700);
+  const before: Partial<Credentials> = readCredentials(stack) ?? {};
+  const now = {
+    minioRootUser: given.minioRootUser ?? before.minioRootUser ?? `ec${secret(8)}`,
+    minioRootPassword: given.minioRootPassword ?? before.minioRootPassword ?? secret(20),
+    sparkSecret: given.sparkSecret ?? before.sparkSecret ?? secret(32),
+    rayToken: given.rayToken ?? before.rayToken ?? secret(32),
+    ...(given.s3AccessKey === undefined ? {} : { s3AccessKey: given.s3AccessKey }),
+    ...(given.s3SecretKey === undefined ? {} : { s3SecretKey: given.s3SecretKey }),
+  };
+  const recorded = readStanding(stack, name)?.result.generations as Generations | undefined;
+  const generationOf = (owner: SecretOwner) => {
+    const last = Math.max(before.generations?.[owner] ?? 0, recorded?.[owner] ?? 0);
+    return canonicalJson(secretsOf(owner, now)) === canonicalJson(secretsOf(owner, before))
+      ? last
+      : last + 1;
+  };
+  const generations = {
+    minio: generationOf("minio"),
+    spark: generationOf("spark"),
+    ray: generationOf("ray"),
+    ...(given.s3AccessKey === undefined ? {} : { s3: generationOf("s3") }),
+  };
+  writePrivately(rayToken, now.rayToken);
+  writePrivately(sparkSecret, now.sparkSecret);
+  writePrivately(file, JSON.stringify({ ...now, generations }));
+  return generations;
+}
+
+function secretsOf(owner: SecretOwner, all: Partial<Credentials>) {
+  const {
+    minioRootUser = null,
+    minioRootPassword = null,
+    sparkSecret = null,
+    rayToken = null,
+    s3AccessKey = null,
+    s3SecretKey = null,
+  } = all;
+  return {
+    minio: [minioRootUser, minioRootPassword],
+    spark: sparkSecret,
+    ray: rayToken,
+    s3: [s3AccessKey, s3SecretKey],
+  }[owner];
+}
+
+function secret(bytes: number): string {
+  return randomBytes(bytes).toString("hex");
+}
+
+function writePrivately(file: string, content: string): void {
+  fs.writeFileSync(`${file}.new`, content, { mode: 0o600 });
+  fs.renameSync(`${file}.new`, file);
+}

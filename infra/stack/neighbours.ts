@@ -1,0 +1,49 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { homeFolder } from "../host/folders";
+import { isFree } from "../host/freePorts";
+import { readStanding } from "./records";
+
+/** Who has a port, or may take it at any time. */
+export interface Neighbour {
+  readonly stack: string;
+  readonly service: string;
+}
+
+/**
+ * The recorded ports of this user's other stacks that run, with all of Ray's range for workers:
+ * those listen only while a worker lives, so that asking the system does not show them.
+ */
+export async function portsOfNeighbours(stack: string): Promise<Map<number, Neighbour>> {
+  const all = list(homeFolder()).filter((name) => name !== stack);
+  const running = await Promise.all(all.map(async (name) => ((await runs(name)) ? [name] : [])));
+  return new Map(
+    running.flat().flatMap((name) =>
+      list(path.join(homeFolder(), name, "standing")).flatMap((file) => {
+        const service = path.basename(file, ".json");
+        return recordedPorts(name, service).map(
+          (port) => [port, { stack: name, service }] as const,
+        );
+      }),
+    ),
+  );
+}
+
+async function runs(stack: string): Promise<boolean> {
+  const [api] = recordedPorts(stack, "minio");
+  return api !== undefined && !(await isFree(api));
+}
+
+/** The ports that a service's step recorded. */
+export function recordedPorts(stack: string, service: string): number[] {
+  const { ports = {} } = (readStanding(stack, service)?.result ?? {}) as {
+    ports?: Readonly<Record<string, number>>;
+  };
+  const { firstWorker = 0, lastWorker = -1, ...single } = ports;
+  const range = Array.from({ length: lastWorker - firstWorker + 1 }, (_, n) => firstWorker + n);
+  return [...Object.values(single), ...range];
+}
+
+function list(folder: string): string[] {
+  return fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+}

@@ -1,0 +1,72 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { canonicalJson } from "../contracts/canonical";
+
+/** Plain data that a step reads; it shows in previews, so nothing secret and no path of the machine. */
+export type StepSpec = Readonly<Record<string, unknown>>;
+
+export interface StepArgs {
+  /** A kind of steps.mjs. States record it for the delete, with what that reads of the spec. */
+  readonly kind: string;
+  readonly spec: pulumi.Input<StepSpec>;
+  /** Handed to the script's stdin; the only way in for a secret. */
+  readonly stdin?: pulumi.Input<string>;
+  /** What makes the step be replaced. Only runs and oracles have it: things that stand are updated. */
+  readonly triggers?: StepSpec;
+  /** Whether the script has a `delete`. @default true */
+  readonly deletes?: boolean;
+}
+
+/**
+ * Declares impure work as a `command.local.Command`: `node steps.mjs <kind> create|update|delete`.
+ *
+ * With `triggers` the step is a run: replaced, so created anew, when they change. Without, it is a
+ * thing that stands. Any other changed input runs `update`, which converges in place.
+ *
+ * The command starts with `exec`, because on cancel the provider kills only the shell. Of tsx it
+ * takes the part for CommonJS: the rest runs a thread for ES modules, a quarter of a CPU second.
+ */
+export function step(
+  name: string,
+  args: StepArgs,
+  opts: pulumi.CustomResourceOptions,
+): command.local.Command {
+  const verb = (name: string) => `exec node --require tsx/cjs steps.mjs ${args.kind} ${name}`;
+  const inputs: command.local.CommandArgs = {
+    create: verb("create"),
+    update: verb("update"),
+    ...(args.triggers ? { triggers: [args.triggers] } : {}),
+    ...((args.deletes ?? !args.triggers) ? { delete: verb("delete") } : {}),
+    environment: {
+      ENGINE_COMPARISON_STACK: pulumi.getStack(),
+      STEP: name,
+      SPEC: pulumi.output(args.spec).apply(canonicalJson),
+    },
+    ...(args.stdin === undefined ? {} : { stdin: args.stdin }),
+    addPreviousOutputInEnv: false,
+    logging: command.local.Logging.None,
+  };
+  return withoutTraces(() => new command.local.Command(name, inputs, opts));
+}
+
+/**
+ * Makes a resource without the stack traces that the SDK takes of its promises, four for each
+ * property: they are for PULUMI_DEBUG_PROMISE_LEAKS alone, and looking all their frames up in source
+ * maps is an eighth of a deployment with nothing to do. For the resource's own position the SDK sets
+ * the limit itself.
+ */
+function withoutTraces<T>(make: () => T): T {
+  if (process.env.PULUMI_DEBUG_PROMISE_LEAKS) return make();
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/** What a step printed: the one JSON line on its stdout. */
+export function printed<T>(done: command.local.Command): pulumi.Output<T> {
+  return done.stdout.apply((line) => JSON.parse(line) as T);
+}

@@ -1,0 +1,109 @@
+import * as pulumi from "@pulumi/pulumi";
+import { runnerVariable } from "../../stack/owner";
+import type { ObjectStore } from "../../contracts/platform";
+import type { Settings } from "../../settings/schema";
+import { incarnation } from "../../stack/records";
+import { step } from "../../stack/step";
+import { UserError } from "../../contracts/errors";
+import { storeStep } from "../access";
+import type { DeclaredBucket } from "../../contracts/platform";
+import type { BucketNames } from "../../contracts/platform";
+import { AwsBucket } from "./bucket";
+import { awsBucketNames } from "./names";
+import { takenByAccount } from "./policies";
+import { askAccount, AwsResource, type Account } from "./provider";
+
+/** What was found out about the account before anything is declared. */
+export interface SeenAccount {
+  readonly account: Account;
+  readonly buckets: BucketNames;
+  readonly incarnation: number;
+}
+
+/**
+ * Asks AWS who deploys, and where; writes nothing.
+ *
+ * @throws UserError where the program cannot talk to AWS
+ */
+export async function lookAtAccount(settings: Settings, stack: string): Promise<SeenAccount> {
+  if (process.env[runnerVariable] === "embedded") {
+    throw new UserError(
+      'objectStore is "aws", and this is the embedded runner',
+      "AWS is declared by its Pulumi provider, which only the Pulumi CLI runs",
+      "install the Pulumi CLI (https://www.pulumi.com/docs/install/), or set objectStore to s3",
+    );
+  }
+  const account = await askAccount();
+  return {
+    account,
+    buckets: awsBucketNames(stack, account, settings.bucketPrefix, settings.bucketNames),
+    incarnation: incarnation(stack, storeStep, () => true),
+  };
+}
+
+export interface AwsStoreArgs {
+  readonly settings: Pick<Settings, "awsTags" | "awsProtect">;
+  readonly stack: string;
+  readonly seen: SeenAccount;
+}
+
+/** S3 of AWS: the stack's own buckets, and the role by which its pipelines use them. */
+export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
+  readonly endpoint: string;
+  readonly consoleUrl: string;
+  readonly marker: string;
+  readonly ready: pulumi.Resource;
+  readonly bucketNames: BucketNames;
+  private readonly role: AwsResource;
+  private readonly tags: Readonly<Record<string, string>>;
+
+  constructor(
+    name: string,
+    private readonly args: AwsStoreArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    super("engine-comparison:aws:Store", name, {}, opts);
+    const { settings, stack, seen } = args;
+    const { account, buckets, incarnation } = seen;
+    const { region, partition } = account;
+    this.tags = { project: "engine-comparison", stack, ...settings.awsTags };
+    this.endpoint = `https://s3.${region}.amazonaws.com${partition === "aws-cn" ? ".cn" : ""}`;
+    this.consoleUrl = `https://console.aws.amazon.com/s3/buckets?region=${region}`;
+    this.marker = `aws ${account.id} ${region} ${incarnation}`;
+    this.bucketNames = buckets;
+    this.role = new AwsResource(
+      "aws:iam/role:Role",
+      "pipelines",
+      { assumeRolePolicy: JSON.stringify(takenByAccount(account)), tags: this.tags },
+      { parent: this },
+    );
+    this.ready = step(
+      storeStep,
+      {
+        kind: "aws-store",
+        spec: { endpoint: this.endpoint, region, role: this.role.arn, buckets, incarnation },
+      },
+      { parent: this },
+    );
+    this.registerOutputs({ endpoint: this.endpoint, buckets });
+  }
+
+  declareBucket = (
+    { purpose, bucket, prefixes }: DeclaredBucket,
+    opts: pulumi.ComponentResourceOptions,
+  ): pulumi.Resource => {
+    const { settings, seen } = this.args;
+    return new AwsBucket(
+      `bucket-${purpose}`,
+      {
+        bucket,
+        prefixes,
+        role: this.role,
+        account: seen.account,
+        tags: this.tags,
+        protect: settings.awsProtect,
+      },
+      opts,
+    );
+  };
+}

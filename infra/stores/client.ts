@@ -1,0 +1,104 @@
+import * as https from "node:https";
+import { Client, S3Error } from "minio";
+import type { Connection } from "../contracts/executor";
+import { storeAccess } from "./access";
+import { UserError } from "../contracts/errors";
+
+/** An S3 client for the store of `stack`, as seen from this machine. */
+export function storeClient(stack: string): Client {
+  return clientOf(storeAccess(stack));
+}
+
+/** An S3 client for a store. */
+export function clientOf(store: Connection["store"]): Client {
+  const url = new URL(store.endpoint);
+  return new Client({
+    endPoint: url.hostname,
+    port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
+    useSSL: url.protocol === "https:",
+    accessKey: store.accessKey,
+    secretKey: store.secretKey,
+    region: store.region,
+    pathStyle: store.pathStyle,
+    ...(store.sessionToken === undefined ? {} : { sessionToken: store.sessionToken }),
+    ...(store.caCertificates === undefined
+      ? {}
+      : { transportAgent: new https.Agent({ ca: store.caCertificates, keepAlive: true }) }),
+  });
+}
+
+/** What Node says of a certificate that it does not take. */
+const untrusted =
+  /^(ERR_TLS_CERT_|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_|UNABLE_TO_(GET_ISSUER|VERIFY))/;
+
+/**
+ * Runs `work` and tells what a user can do about the failures that a store answers with.
+ *
+ * @throws UserError for refused credentials, a store that does not answer or one that is full
+ */
+export async function explained<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code, message } = error as S3Error & { code?: string };
+    if (["InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"].includes(code ?? "")) {
+      throw new UserError(
+        `the object store refused the credentials (${code}: ${message})`,
+        "nothing can be read from or written to it",
+        "check minioRootUser and minioRootPassword (if another server has the port, set portOffset), " +
+          "or s3AccessKey and s3SecretKey and what they allow",
+      );
+    }
+    if (untrusted.test(code ?? "")) {
+      throw new UserError(
+        `the object store's certificate is not trusted (${code}: ${message})`,
+        "whoever sits between could read and change all data",
+        "set s3CaCertificates to a PEM file with the authority that signed it, and s3Endpoint to " +
+          "a name that is in it",
+      );
+    }
+    if (["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENOTFOUND"].includes(code ?? "")) {
+      throw new UserError(
+        `the object store does not answer (${code})`,
+        "all data lives in it",
+        "look at `npm run status` and `npm run logs -- minio`, then run `npm start` again",
+      );
+    }
+    if (code === "XMinioStorageFull") {
+      throw new UserError(
+        `the object store has no room left (${message})`,
+        "it takes no more objects; what it has is as it was",
+        "make room on the disk of the stack folder, then run the same command again",
+      );
+    }
+    throw error;
+  }
+}
+
+/** Every object under `prefix`, by name. */
+export async function listObjects(
+  client: Client,
+  bucket: string,
+  prefix: string,
+): Promise<Map<string, { size: number; etag: string }>> {
+  const found = new Map<string, { size: number; etag: string }>();
+  for await (const item of client.listObjectsV2(bucket, prefix, true)) {
+    const { name, size, etag } = item as { name?: string; size: number; etag: string };
+    if (name !== undefined) found.set(name, { size, etag });
+  }
+  return found;
+}
+
+/** Removes every object under `prefix`; a bucket that does not exist has none. */
+export async function removePrefix(
+  client: Client,
+  bucket: string,
+  prefix: string,
+): Promise<number> {
+  if (!(await client.bucketExists(bucket))) return 0;
+  const names = [...(await listObjects(client, bucket, prefix)).keys()];
+  for (let start = 0; start < names.length; start += 1000) {
+    await client.removeObjects(bucket, names.slice(start, start + 1000));
+  }
+  return names.length;
+}

@@ -1,0 +1,134 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Client } from "minio";
+import type { KeptCredentials } from "../../stack/keptCredentials";
+import type { ObjectStore } from "../../contracts/platform";
+import type { Settings } from "../../settings/schema";
+import { incarnation } from "../../stack/records";
+import { step } from "../../stack/step";
+import { UserError } from "../../contracts/errors";
+import { storeRecord, storeStep } from "../access";
+import type { DeclaredBucket } from "../../contracts/platform";
+import { certificatesHash, readCertificates } from "../certificates";
+import { checkClaim, readClaim } from "../claim";
+import { clientOf, explained } from "../client";
+import type { BucketNames } from "../../contracts/platform";
+import { bucketPurposes, bucketsNamed } from "../../settings/bucketNames";
+
+/** What was seen of a store that is not the stack's own. */
+export interface SeenStore {
+  readonly buckets: BucketNames;
+  /** Hash of the certificates that are trusted for it, or null for the system's. */
+  readonly certificates: string | null;
+  /** Rises when what the stack had put there is gone, or is to be in other buckets. */
+  readonly incarnation: number;
+}
+
+/**
+ * Looks at a store that is not the stack's own, with its keys and certificates: whether it answers,
+ * and whether its buckets are free or the stack's; writes nothing.
+ *
+ * @throws UserError with what is in the way
+ */
+export async function lookAtStore(settings: Settings, stack: string): Promise<SeenStore> {
+  const { s3Endpoint } = settings;
+  const certificates = certificatesOf(settings);
+  const { client, buckets } = storeOfSettings(settings);
+  const claims = await explained(() =>
+    Promise.all(bucketPurposes.map((purpose) => readClaim(client, buckets[purpose]))),
+  );
+  const record = storeRecord(stack);
+  claims.forEach((claim, at) => {
+    if (claim) checkClaim(buckets[bucketPurposes[at]], claim, record?.id);
+  });
+  const there = claims.some((claim) => claim !== undefined);
+  if (record && record.endpoint !== s3Endpoint && !there)
+    throw anotherStore(record.endpoint, settings);
+  const whole = claims.every((claim) => claim !== undefined);
+  return {
+    buckets,
+    certificates: certificates === undefined ? null : certificatesHash(certificates),
+    incarnation: incarnation(stack, storeStep, () => whole),
+  };
+}
+
+/** The store that settings name, which the stack may not know yet. */
+export function storeOfSettings(settings: Settings): { client: Client; buckets: BucketNames } {
+  const certificates = certificatesOf(settings);
+  const client = clientOf({
+    endpoint: settings.s3Endpoint!,
+    region: settings.s3Region,
+    pathStyle: settings.s3PathStyle,
+    accessKey: settings.s3AccessKey!,
+    secretKey: settings.s3SecretKey!,
+    ...(certificates === undefined ? {} : { caCertificates: certificates }),
+  });
+  return { client, buckets: bucketsNamed(settings.bucketPrefix, settings.bucketNames) };
+}
+
+function certificatesOf({ s3CaCertificates: file }: Settings): string | undefined {
+  return file === undefined ? undefined : readCertificates(file);
+}
+
+function anotherStore(before: string, { s3Endpoint }: Settings): UserError {
+  return new UserError(
+    `s3Endpoint is "${s3Endpoint}", where nothing of this stack is, and its data is at ${before}`,
+    "a stack keeps its store for life: what it has put into the old one would be left behind",
+    "set s3Endpoint back, take another stack, or destroy this one first",
+  );
+}
+
+export interface S3StoreArgs {
+  readonly settings: Settings;
+  readonly seen: SeenStore;
+  readonly credentials: KeptCredentials;
+}
+
+/** An object store that is there already: what the stack puts into it is all that is its own. */
+export class S3Store extends pulumi.ComponentResource implements ObjectStore {
+  readonly endpoint: string;
+  /** None that is known. */
+  readonly consoleUrl = "";
+  readonly marker: string;
+  readonly ready: pulumi.Resource;
+  readonly bucketNames: BucketNames;
+
+  constructor(name: string, args: S3StoreArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:storage:S3Store", name, {}, opts);
+    const { settings, seen, credentials } = args;
+    const { s3Endpoint, s3Region, s3PathStyle, s3CaCertificates } = settings;
+    this.endpoint = s3Endpoint!;
+    this.marker = `s3 ${seen.incarnation}`;
+    this.bucketNames = seen.buckets;
+    this.ready = step(
+      storeStep,
+      {
+        kind: "s3-store",
+        spec: {
+          endpoint: s3Endpoint,
+          region: s3Region,
+          pathStyle: s3PathStyle,
+          certificates:
+            seen.certificates === null ? null : { file: s3CaCertificates, hash: seen.certificates },
+          buckets: seen.buckets,
+          keys: credentials.generations.s3,
+          incarnation: seen.incarnation,
+        },
+      },
+      { parent: this, dependsOn: credentials.resource },
+    );
+    this.registerOutputs({ endpoint: this.endpoint });
+  }
+
+  declareBucket = (
+    { bucket, prefixes }: DeclaredBucket,
+    opts: pulumi.CustomResourceOptions,
+  ): pulumi.Resource =>
+    step(
+      `bucket-${bucket}`,
+      {
+        kind: "s3-bucket",
+        spec: { bucket, prefixes, store: this.marker },
+      },
+      opts,
+    );
+}

@@ -1,0 +1,44 @@
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import { type StepVerbs } from "../../stack/runStep";
+import { UserError } from "../../contracts/errors";
+import { certificatesFile, storeRecord } from "../access";
+import { certificatesHash, readCertificates } from "../certificates";
+import type { BucketNames } from "../../contracts/platform";
+
+interface Spec {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly pathStyle: boolean;
+  /** The user's file, relative to the checkout or absolute, and the hash of what is in it. */
+  readonly certificates: { readonly file: string; readonly hash: string } | null;
+  readonly buckets: BucketNames;
+}
+
+/** Keeps how the stack's store is reached; its keys are kept with the stack's other secrets. */
+export default {
+  async create({ stack, spec: { certificates, endpoint, region, pathStyle, buckets } }) {
+    keepCertificates(stack, certificates);
+    const id = storeRecord(stack)?.id ?? randomBytes(8).toString("hex");
+    return { id, endpoint, region, pathStyle, buckets, certificates: certificates?.hash ?? null };
+  },
+  async delete({ stack }) {
+    fs.rmSync(certificatesFile(stack), { force: true });
+  },
+} satisfies StepVerbs<Spec>;
+
+/** A copy, so that jobs trust what was declared when the user's file changes. */
+function keepCertificates(stack: string, certificates: Spec["certificates"]): void {
+  const kept = certificatesFile(stack);
+  if (certificates === null) return fs.rmSync(kept, { force: true });
+  const text = readCertificates(certificates.file);
+  if (certificatesHash(text) !== certificates.hash) {
+    throw new UserError(
+      `${certificates.file} changed while it was being deployed`,
+      "what is trusted would not be what was declared",
+      "run the same command again",
+    );
+  }
+  fs.writeFileSync(`${kept}.new`, text, { mode: 0o600 });
+  fs.renameSync(`${kept}.new`, kept);
+}

@@ -1,0 +1,60 @@
+import * as pulumi from "@pulumi/pulumi";
+import { readCredentials, type Generations } from "../../stack/credentials";
+import { KeptCredentials } from "../../stack/keptCredentials";
+import type { Settings } from "../../settings/schema";
+import { incarnation } from "../../stack/records";
+import { step } from "../../stack/step";
+import { groundStep } from "./inspect";
+import type { Ground } from "./ground";
+import { inside } from "./inside";
+import { urlOf } from "./published";
+
+export interface CredentialsArgs {
+  readonly ground: Ground;
+  readonly settings: Settings;
+  /** An image with bash, to write into the volume with. */
+  readonly image: pulumi.Input<string>;
+  readonly imageReady: pulumi.Resource;
+}
+
+/**
+ * The stack's secrets: kept in files of this user, and copied by a container that lives for a moment
+ * into a volume that only the services' user can read. So `docker inspect`, the state, previews and
+ * process lists show none; whoever may use Docker or is root can read them, as anything on this machine.
+ */
+export class Credentials extends pulumi.ComponentResource {
+  /** Each rises when its secret changes. */
+  readonly generations: pulumi.Output<Generations>;
+  /** Stands when the volume has the files. */
+  readonly placed: pulumi.Resource;
+
+  constructor(name: string, args: CredentialsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:docker:Credentials", name, {}, opts);
+    const { ground, settings } = args;
+    const { stack } = ground;
+    const there = () => readCredentials(stack) !== undefined;
+    const kept = new KeptCredentials(
+      "credentials",
+      { settings, stack, incarnation: incarnation(stack, "credentials", there) },
+      { parent: this },
+    );
+    this.generations = kept.generations;
+    this.placed = step(
+      groundStep,
+      {
+        kind: "docker-credentials",
+        spec: {
+          generations: this.generations,
+          volume: ground.credentials.name,
+          image: args.image,
+          network: ground.network.id,
+          volumes: ground.volumeIncarnations,
+          consoleUrl: urlOf(settings.portOffset, inside.minio.console),
+          incarnation: ground.networkIncarnation,
+        },
+      },
+      { parent: this, dependsOn: args.imageReady, deletedWith: ground.sweeper },
+    );
+    this.registerOutputs({});
+  }
+}

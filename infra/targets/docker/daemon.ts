@@ -1,0 +1,225 @@
+import {
+  execFileSync,
+  spawn,
+  spawnSync,
+  type ChildProcessWithoutNullStreams,
+} from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { stackFolder } from "../../host/folders";
+import { UserError } from "../../contracts/errors";
+
+/** Where a stack's Docker daemon listens, and which one it is. */
+export interface Daemon {
+  /** e.g. `unix:///var/run/docker.sock` */
+  readonly host: string;
+  /** The daemon's own id, which it keeps over restarts. */
+  readonly id: string;
+}
+
+/** What `docker info` says, as far as it is read here. Fields that a daemon is too old for are missing. */
+export interface DaemonInfo {
+  readonly ID?: string;
+  readonly ServerVersion?: string;
+  readonly OSType?: string;
+  readonly OperatingSystem?: string;
+  /** Where images, containers and volumes are. */
+  readonly DockerRootDir?: string;
+  readonly KernelVersion?: string;
+  readonly NCPU?: number;
+  readonly MemTotal?: number;
+  readonly Runtimes?: Readonly<Record<string, unknown>>;
+  /** Since Docker 28: devices that can be asked for by name. */
+  readonly DiscoveredDevices?: readonly { readonly Source?: string; readonly ID?: string }[] | null;
+  /** Pairs of a name and a value. */
+  readonly DriverStatus?: readonly (readonly [string, string])[] | null;
+  readonly ServerErrors?: readonly string[];
+}
+
+/** Whether images are kept in containerd's store, for which the provider makes no promise. */
+export function hasContainerdStore({ DriverStatus }: DaemonInfo): boolean {
+  return (DriverStatus ?? []).some(([, value]) => value.startsWith("io.containerd.snapshotter"));
+}
+
+const timeoutMs = 20_000;
+
+const advice =
+  "start Docker (and see that this user may use it: `docker info`), or run `npm start`, which " +
+  "deploys stack local without Docker";
+
+/**
+ * The address that the `docker` command uses: DOCKER_HOST, DOCKER_CONTEXT or the current context.
+ * The provider knows nothing of contexts, so it is told this address.
+ *
+ * @throws UserError without `docker`, or for a daemon on another machine
+ */
+export function daemonHost(): string {
+  const answer = spawnSync(
+    "docker",
+    ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
+    {
+      encoding: "utf8",
+      timeout: timeoutMs,
+    },
+  );
+  if (answer.error) throw noDocker("the `docker` command is not on PATH");
+  if (answer.status !== 0) throw noDocker(firstLine(answer.stderr));
+  return checkLocal(answer.stdout.trim());
+}
+
+/**
+ * Refuses a daemon on another machine.
+ *
+ * @throws UserError, for instance for `ssh://somewhere`
+ */
+export function checkLocal(host: string): string {
+  if (/^(unix|npipe):\/\/|^tcp:\/\/(127\.0\.0\.1|localhost|\[::1\])(:|$)/.test(host)) return host;
+  throw new UserError(
+    `Docker's daemon is at ${host}, on another machine`,
+    "the services listen on that machine's loopback interface only, and data could not be uploaded",
+    "deploy from that machine, or choose a daemon of this one: `docker context use default`, unset DOCKER_HOST",
+  );
+}
+
+function noDocker(what: string): UserError {
+  return new UserError(
+    `target docker needs a Docker daemon: ${what}`,
+    "its services are containers",
+    advice,
+  );
+}
+
+function firstLine(text: string): string {
+  return text.trim().split("\n")[0] ?? "";
+}
+
+/**
+ * Asks the daemon what it is and has.
+ *
+ * @throws UserError when it does not answer in time
+ */
+export function daemonInfo(host: string): DaemonInfo {
+  const answer = spawnSync("docker", ["info", "--format", "{{json .}}"], {
+    encoding: "utf8",
+    timeout: timeoutMs,
+    env: environment(host),
+  });
+  if (answer.error) throw noDocker(`no answer within ${timeoutMs / 1000} s from ${host}`);
+  const info = answer.stdout.trim() === "" ? {} : (JSON.parse(answer.stdout) as DaemonInfo);
+  const errors = info.ServerErrors ?? [];
+  if (answer.status !== 0 || errors.length > 0 || !info.ServerVersion) {
+    throw noDocker(errors[0] ?? (firstLine(answer.stderr) || `no answer from ${host}`));
+  }
+  return info;
+}
+
+/** The variables of a `docker` command that is to talk to `host`, whatever the current context is. */
+function environment(host: string): NodeJS.ProcessEnv {
+  const { DOCKER_CONTEXT: _context, ...rest } = process.env;
+  return { ...rest, DOCKER_HOST: host };
+}
+
+function recordFile(stack: string): string {
+  return path.join(stackFolder(stack), "docker.json");
+}
+
+/** The daemon that the stack was deployed to, if it was. */
+export function recordedDaemon(stack: string): Daemon | undefined {
+  try {
+    return JSON.parse(fs.readFileSync(recordFile(stack), "utf8")) as Daemon;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Records the stack's daemon, so that every later command talks to this one. */
+export function recordDaemon(stack: string, daemon: Daemon): void {
+  const file = recordFile(stack);
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  fs.writeFileSync(`${file}.${process.pid}`, JSON.stringify(daemon));
+  fs.renameSync(`${file}.${process.pid}`, file);
+}
+
+export function forgetDaemon(stack: string): void {
+  fs.rmSync(recordFile(stack), { force: true });
+}
+
+/**
+ * Checks that the daemon found now is the one that has the stack's containers.
+ *
+ * @throws UserError with both
+ */
+export function checkSameDaemon(stack: string, recorded: Daemon | undefined, now: Daemon): void {
+  if (!recorded || recorded.id === now.id) return;
+  throw new UserError(
+    `stack ${stack} is on the Docker daemon ${recorded.host} (${recorded.id}), and this is ${now.host} (${now.id})`,
+    "its containers and data would be made a second time there, and the first ones forgotten",
+    `set DOCKER_HOST=${recorded.host}, or destroy the stack first; if that daemon is gone, remove ${recordFile(stack)}`,
+  );
+}
+
+/** Runs the `docker` command on a stack's daemon. */
+export class Docker {
+  constructor(readonly host: string) {}
+
+  /** For scripts: the recorded daemon, or the one that `docker` uses if the stack has none yet. */
+  static of(stack: string): Docker {
+    return new Docker(recordedDaemon(stack)?.host ?? daemonHost());
+  }
+
+  /**
+   * @param input written to the command's stdin
+   * @returns what it printed
+   * @throws Error with what it said on stderr
+   */
+  run(args: readonly string[], input?: string): string {
+    try {
+      return execFileSync("docker", args, {
+        encoding: "utf8",
+        env: environment(this.host),
+        input: input ?? "",
+        maxBuffer: 2 ** 26,
+        stdio: ["pipe", "pipe", "pipe"],
+      });
+    } catch (error) {
+      const { stderr } = error as { stderr?: string };
+      throw new Error(`docker ${args[0]}: ${stderr?.trim() || (error as Error).message}`);
+    }
+  }
+
+  /** Like {@link run}, but an exit code other than 0, or no answer in time, gives undefined. */
+  try(args: readonly string[], timeoutMs?: number): string | undefined {
+    const answer = spawnSync("docker", args, {
+      encoding: "utf8",
+      timeout: timeoutMs,
+      env: environment(this.host),
+      maxBuffer: 2 ** 26,
+    });
+    return answer.status === 0 ? answer.stdout : undefined;
+  }
+
+  /** Whether a command succeeds, and all that it prints, errors too. */
+  both(args: readonly string[], timeoutMs: number): { ok: boolean; text: string } {
+    const { status, stdout, stderr } = spawnSync("docker", args, {
+      encoding: "utf8",
+      timeout: timeoutMs,
+      env: environment(this.host),
+    });
+    return { ok: status === 0, text: `${stdout}${stderr}` };
+  }
+
+  /** The last lines that a container said. */
+  tail(container: string, lines: number): string[] {
+    const args = ["logs", "--tail", String(lines), container];
+    const { stdout, stderr } = spawnSync("docker", args, {
+      encoding: "utf8",
+      env: environment(this.host),
+    });
+    return `${stdout}${stderr}`.trimEnd().split("\n").slice(-lines);
+  }
+
+  /** Starts a command with pipes, such as `exec -i`. */
+  start(args: readonly string[]): ChildProcessWithoutNullStreams {
+    return spawn("docker", args, { env: environment(this.host), stdio: ["pipe", "pipe", "pipe"] });
+  }
+}

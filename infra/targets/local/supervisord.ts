@@ -1,0 +1,147 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "../../contracts/errors";
+import { makeShortFolder, places, shortFolder, supervisorSocket } from "../../stack/places";
+import { plainEnvironment } from "../../host/environment";
+import { endLeftovers, marker } from "./orphans";
+import { programs } from "./programs";
+import { startOf } from "../../host/processTable";
+import { callSupervisor } from "./supervisorRpc";
+
+/** The random id that marks the stack's processes; made with the supervisor, gone with it. */
+export function stackId(stack: string): string | undefined {
+  try {
+    return fs.readFileSync(path.join(places(stack).supervisor, "id"), "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function makeStackId(stack: string): string {
+  const known = stackId(stack);
+  if (known) return known;
+  const id = randomBytes(8).toString("hex");
+  fs.writeFileSync(path.join(places(stack).supervisor, "id"), id, { mode: 0o600 });
+  return id;
+}
+
+/** Whether the stack's supervisord answers. */
+export async function supervisorAnswers(stack: string): Promise<boolean> {
+  try {
+    await callSupervisor(supervisorSocket(stack), "getState", [], 5_000);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Starts the stack's supervisord afresh: what another one left behind is ended first, and no
+ * service is started, because each has a step of its own.
+ *
+ * @param python the interpreter of the environment that holds supervisor
+ * @throws UserError when it does not answer in time
+ */
+export async function startSupervisor(stack: string, python: string): Promise<void> {
+  const { supervisor, programs: confFolder, logs } = places(stack);
+  for (const folder of [supervisor, logs]) fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const id = makeStackId(stack);
+  await stopSupervisor(stack);
+  fs.rmSync(confFolder, { recursive: true, force: true });
+  fs.mkdirSync(confFolder, { mode: 0o700 });
+  makeShortFolder(stack);
+  const socket = supervisorSocket(stack);
+  fs.rmSync(socket, { force: true });
+  const configuration = path.join(supervisor, "supervisord.conf");
+  fs.writeFileSync(configuration, supervisordConf(stack, socket), { mode: 0o600 });
+
+  // A session of its own and no descriptor of ours: the provider waits for whoever holds its pipes.
+  // The umask holds for the services' logs, which supervisord itself opens.
+  const umask = process.umask(0o077);
+  const child = spawn(python, ["-m", "supervisor.supervisord", "-n", "-c", configuration], {
+    cwd: supervisor,
+    env: { ...plainEnvironment(), [marker]: `${id}/supervisor` },
+    detached: true,
+    stdio: "ignore",
+  });
+  process.umask(umask);
+  child.unref();
+  await waitForSupervisor(stack, child.pid);
+}
+
+async function waitForSupervisor(stack: string, pid: number | undefined): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (Date.now() < deadline) {
+    if (await supervisorAnswers(stack)) return;
+    if (pid === undefined || startOf(pid) === "") break;
+    await sleep(50);
+  }
+  throw new UserError(
+    "supervisord did not start",
+    "it keeps the stack's services alive",
+    `read ${path.join(places(stack).supervisor, "supervisord.log")}`,
+  );
+}
+
+/**
+ * Ends the stack's supervisord and every process of its services. Nothing is left to do when they
+ * are dead already, and no Python is needed.
+ */
+export async function stopSupervisor(stack: string): Promise<void> {
+  const id = stackId(stack);
+  const socket = supervisorSocket(stack);
+  try {
+    // All at once: a shutdown alone stops one service after the other.
+    await callSupervisor(socket, "stopAllProcesses", [true], 60_000);
+    await callSupervisor(socket, "shutdown");
+    const deadline = Date.now() + 15_000;
+    while (Date.now() < deadline && (await supervisorAnswers(stack))) await sleep(50);
+  } catch {
+    // dead, or not to be talked to: what it leaves is found by its mark
+  }
+  if (id) await endLeftovers(id);
+}
+
+/** Removes what the supervisor keeps on disk, and what killed jobs left there. */
+export function removeSupervisor(stack: string): void {
+  fs.rmSync(places(stack).scratch, { recursive: true, force: true });
+  fs.rmSync(places(stack).supervisor, { recursive: true, force: true });
+  fs.rmSync(shortFolder(stack), { recursive: true, force: true });
+}
+
+function supervisordConf(stack: string, socket: string): string {
+  const { supervisor } = places(stack);
+  const { section } = programs;
+  return [
+    section("unix_http_server", { file: socket, chmod: "0700" }),
+    section("supervisord", {
+      logfile: path.join(supervisor, "supervisord.log"),
+      logfile_maxbytes: "2MB",
+      logfile_backups: "1",
+      pidfile: path.join(supervisor, "supervisord.pid"),
+      childlogdir: supervisor,
+      identifier: "engine-comparison",
+      umask: "077",
+      minfds: String(openFiles()),
+      silent: "true",
+    }),
+    section("rpcinterface:supervisor", {
+      "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface",
+    }),
+    section("include", { files: path.join("conf.d", "*.conf") }),
+  ].join("\n");
+}
+
+/** What the services may have open: MinIO and Ray want many files, the limit is the user's. */
+function openFiles(): number {
+  try {
+    const limits = fs.readFileSync("/proc/self/limits", "utf8");
+    const hard = Number(/^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1]);
+    return Math.min(hard || 1024, 65_536);
+  } catch {
+    return 1024;
+  }
+}

@@ -1,0 +1,78 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "../settings/schema";
+import type { DeviceName } from "../contracts/platform";
+import { lockHash, minioVersion, pythonHash } from "./locks";
+import { step } from "../stack/step";
+import type { Inspected } from "../stack/records";
+import { packingCode } from "./packing";
+import type { ToolName } from "./tools";
+
+export interface ToolchainArgs {
+  readonly settings: Pick<Settings, "modelPath">;
+  readonly device: DeviceName;
+  /** Identity of the model file. */
+  readonly model: string;
+  readonly observed: Inspected;
+  /** Whether MinIO is among the tools. */
+  readonly minio: boolean;
+  /** Whether what Python workers of other machines import is packed for them. @default false */
+  readonly packages?: boolean;
+}
+
+/** A tool of the toolchain, and what makes those that use it start again. */
+export interface Tool {
+  readonly resource: pulumi.Resource;
+  /** Changes with the tool's content, and when it was made again. */
+  readonly identity: string;
+}
+
+/** All that services and jobs run from, installed side by side into the shared cache. */
+export class Toolchain extends pulumi.ComponentResource {
+  /** The locked Python environment, with Spark, Ray, Daft and supervisor. */
+  readonly python: Tool;
+  /** The jars that let Spark speak S3. */
+  readonly jars: Tool;
+  readonly minioBinary?: Tool;
+  /** What Python workers of other machines import. */
+  readonly packages?: Tool;
+  readonly model: Tool;
+
+  constructor(name: string, args: ToolchainArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:local:Toolchain", name, {}, opts);
+    const { settings, device, model, observed } = args;
+    const { modelPath } = settings;
+    const tool = (
+      name: ToolName,
+      content: Readonly<Record<string, string>>,
+      dependsOn: pulumi.Resource[] = [],
+    ): Tool => {
+      const incarnation = observed.incarnation(name);
+      const spec = { ...content, incarnation };
+      return {
+        resource: step(name, { kind: name, spec }, { parent: this, dependsOn }),
+        identity: [...Object.values(content), incarnation].join("."),
+      };
+    };
+
+    this.python = tool("python", { lock: pythonHash(device), device });
+    const onPython = [this.python.resource];
+    if (args.minio) {
+      this.minioBinary = tool("minio-binary", { version: minioVersion });
+    }
+    this.jars = tool("jars", { lock: lockHash("jars") }, onPython);
+    if (args.packages) {
+      const content = { lock: pythonHash(device), code: packingCode() };
+      this.packages = tool("packages", content, onPython);
+    }
+    const file = { model, ...(modelPath ? { modelPath } : {}) };
+    this.model = tool("model", file, onPython);
+    this.registerOutputs();
+  }
+
+  get all(): pulumi.Resource[] {
+    const { python, jars, minioBinary, packages, model } = this;
+    return [python, jars, minioBinary, packages, model].flatMap((tool) =>
+      tool ? [tool.resource] : [],
+    );
+  }
+}

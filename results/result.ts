@@ -1,0 +1,96 @@
+import { shortHash } from "../infra/contracts/canonical";
+
+/**
+ * All that a run or an oracle depends on, as plain strings known when the program runs, so that a
+ * preview shows what changed by name and value. No address, port, path or id is in it.
+ */
+export type Inputs = Readonly<Record<string, string>>;
+
+/** The run key: a hash of exactly the run's inputs, 16 hex digits. */
+export function runKey(inputs: Inputs): string {
+  return shortHash(inputs);
+}
+
+/** One execution of the workload inside a run. */
+export interface Sample {
+  readonly kind: "first" | "hot";
+  readonly totalSeconds: number;
+  readonly [more: string]: unknown;
+}
+
+/** What a job's result event says; pipelines/engine_comparison/result.schema.json is the contract. */
+export interface RunResult {
+  readonly engine: string;
+  readonly workload: string;
+  readonly key: string;
+  readonly attempt: string;
+  readonly device: "cpu" | "cuda";
+  readonly samples: readonly Sample[];
+  readonly rows: number;
+  readonly rejected: number;
+  readonly checksum: string;
+  readonly verified: true;
+  readonly outputUri: string;
+  readonly [more: string]: unknown;
+}
+
+/** A run as the stack outputs it. */
+export interface RunSummary {
+  readonly key: string;
+  readonly status: "verified";
+  readonly verified: true;
+  readonly device: "cpu" | "cuda";
+  readonly outputUri: string;
+  readonly rows: number;
+  /** Images left out as corrupt or missing. */
+  readonly rejected: number;
+  readonly checksum: string;
+  /** Median of the hot samples' total seconds; of all samples where there is no hot one. */
+  readonly medianSeconds: number;
+  /** Total seconds of each sample, the first one first. */
+  readonly samples: readonly number[];
+}
+
+/** What the stack says of a run whose last attempt failed. */
+export interface RunFailure {
+  readonly key: string;
+  readonly status: "failed";
+  readonly verified: false;
+  readonly attempt: string;
+  readonly reason: string;
+  /** Where the attempt's log is. */
+  readonly log: string;
+  /** The key of the run that is published still, if any. */
+  readonly published: string | null;
+}
+
+/** The last thing that is known of a run: kept in the stack folder, and read by the commands. */
+export type RunRecord =
+  | { readonly summary: RunSummary; readonly result: RunResult; readonly at: string }
+  | { readonly summary: RunFailure; readonly at: string };
+
+/** Shortens a result to what the stack outputs. */
+export function summarise(result: RunResult): RunSummary {
+  const hot = result.samples.filter(({ kind }) => kind === "hot");
+  const measured = (hot.length > 0 ? hot : result.samples).map((sample) => sample.totalSeconds);
+  return {
+    key: result.key,
+    status: "verified",
+    verified: true,
+    device: result.device,
+    outputUri: result.outputUri,
+    rows: result.rows,
+    rejected: result.rejected,
+    checksum: result.checksum,
+    medianSeconds: median(measured),
+    samples: result.samples.map((sample) => sample.totalSeconds),
+  };
+}
+
+/** @throws RangeError for no values */
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError("the median of no values");
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
