@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { parse, stringify } from "yaml";
 import { quoted } from "../infra/contracts/errors";
 import { checkout } from "../infra/host/folders";
-import { Passphrase } from "./embedded/secrets";
+import { Passphrase } from "../embedded/secrets";
 import { Unfit } from "./errors";
 
 /** How Pulumi.yaml declares a configuration key. */

@@ -1,6 +1,12 @@
 import * as fs from "node:fs";
 import { checkout } from "../infra/host/folders";
-import { checkOwner, readOwner, type Owner } from "../infra/stack/owner";
+import {
+  checkOwner,
+  currentBackend,
+  inStackFolder,
+  readOwner,
+  type Claimant,
+} from "../infra/stack/owner";
 import { UserError } from "../infra/contracts/errors";
 import type { Inputs } from "../results/result";
 import { chosenRuns } from "../pipelines/matrix";
@@ -73,7 +79,7 @@ export async function openToDeploy(
     made,
     cliThere: () => installing || isCliOnPath(),
   });
-  if (owner) beforehand(() => checkOwner(stack, owner, here(target, chosen)));
+  if (owner) beforehand(() => checkOwner(stack, owner, here(stack, target, chosen)));
   if (installing) await installCli();
   if (keep && assignments.length > 0) await saveOverlay(project, stack, configuration, secret);
   const runner = await makeRunner(project, stack, configuration, chosen);
@@ -89,7 +95,7 @@ export async function openToDeploy(
  */
 export async function openAsItIs(stack: string): Promise<Session | undefined> {
   const { owner, made } = lookAt(stack);
-  if (owner && made) beforehand(() => checkOwner(stack, owner, here(owner.target, made)));
+  if (owner && made) beforehand(() => checkOwner(stack, owner, here(stack, owner.target, made)));
   const described = await describeStack(stack);
   if (!described || !made) return undefined;
   const { project, configuration } = described;
@@ -167,9 +173,9 @@ function lookAt(stack: string) {
   return { project, owner, made, secret: () => stackPassphrase(stack).text };
 }
 
-function here(target: string, { runner, backend }: Chosen): Owner {
-  const place = { checkout: fs.realpathSync(checkout), target, runner };
-  return runner === "pulumi" ? { ...place, backend } : place;
+function here(stack: string, target: string, { runner, backend }: Chosen): Claimant {
+  const where = backend === inStackFolder ? inStackFolder : currentBackend(stack);
+  return { checkout: fs.realpathSync(checkout), target, runner, backend: where };
 }
 
 async function makeRunner(

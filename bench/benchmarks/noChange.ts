@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { pathToFileURL } from "node:url";
 import { stringify } from "yaml";
-import * as embedded from "../../cli/embedded";
+import * as embedded from "../../embedded";
 import { stackPassphrase } from "../../cli/passphrase";
 import { isCliOnPath } from "../../cli/runners/pulumiCli";
 import { stackFolder } from "../../infra/host/folders";

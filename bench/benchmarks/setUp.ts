@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import type { StepEvent } from "../../cli/runners/runner";
 import { openToDeploy } from "../../cli/session";
-import * as embedded from "../../cli/embedded";
+import * as embedded from "../../embedded";
 import { cacheFolder, stackFolder } from "../../infra/host/folders";
 import { UserError } from "../../infra/contracts/errors";
 import { bytes, number } from "../../report/format";

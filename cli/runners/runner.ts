@@ -1,6 +1,6 @@
-import type { Outcome, StepEvent } from "../embedded";
+import type { Outcome, StepEvent } from "../../embedded";
 
-export type { Changes, Outcome, PropertyDiff, StepEvent, StepOp } from "../embedded";
+export type { Changes, Outcome, PropertyDiff, StepEvent, StepOp } from "../../embedded";
 
 /** How one follows a deployment and stops it. */
 export interface Watch {
