@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../infra/host/folders";
 import { machine } from "../infra/host/machine";
+import { stackFiles } from "../infra/stack/files";
 import { parseSettings } from "../infra/settings/parse";
 import type { Settings } from "../infra/settings/schema";
 import { quoted } from "../infra/contracts/errors";
@@ -28,11 +28,6 @@ export interface Configuration {
   readonly overlay: ConfigValues;
 }
 
-/** Where what `--config` sets is kept; it has the format of Pulumi's own stack files. */
-export function overlayFile(stack: string): string {
-  return path.join(stackFolder(stack), `Pulumi.${stack}.yaml`);
-}
-
 /**
  * Puts a stack's configuration together. The later one wins: the defaults of Pulumi.yaml,
  * `Pulumi.<stack>.yaml` of the checkout, what `--config` set before, and `assignments`.
@@ -49,7 +44,7 @@ export async function loadConfiguration(
 ): Promise<Configuration> {
   const file = path.join(project.folder, `Pulumi.${stack}.yaml`);
   const committed = await readStackFile(file, project, passphrase);
-  const before = await readStackFile(overlayFile(stack), project, passphrase);
+  const before = await readStackFile(stackFiles(stack).settings, project, passphrase);
   const overlay = assignments.reduce(
     (values, assignment) => assign(project, values, assignment),
     before,
@@ -84,7 +79,7 @@ export function saveOverlay(
   { overlay }: Configuration,
   passphrase: () => string,
 ): Promise<void> {
-  return writeStackFile(overlayFile(stack), project, overlay, passphrase);
+  return writeStackFile(stackFiles(stack).settings, project, overlay, passphrase);
 }
 
 function assign(project: Project, values: ConfigValues, assignment: string): ConfigValues {

@@ -3,6 +3,7 @@ import * as path from "node:path";
 import { parse, stringify } from "yaml";
 import { quoted } from "../infra/contracts/errors";
 import { checkout } from "../infra/host/folders";
+import { writeWhole } from "../infra/stack/files";
 import { Passphrase } from "../embedded/secrets";
 import { Unfit } from "./errors";
 
@@ -107,11 +108,11 @@ export async function writeStackFile(
   );
   const encryptionsalt = key?.salt ?? salt;
   const content: StackFile = { ...(encryptionsalt ? { encryptionsalt } : {}), config };
-  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   // Quoted, because Pulumi's YAML is an older one, where a plain off is no string.
-  const text = stringify(content, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" });
-  fs.writeFileSync(`${file}.${process.pid}`, text, { mode: 0o600 });
-  fs.renameSync(`${file}.${process.pid}`, file);
+  writeWhole(
+    file,
+    stringify(content, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" }),
+  );
 }
 
 function load(file: string): StackFile & Required<Pick<StackFile, "config">> {

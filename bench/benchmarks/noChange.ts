@@ -8,6 +8,7 @@ import * as embedded from "../../embedded";
 import { stackPassphrase } from "../../cli/passphrase";
 import { isCliOnPath } from "../../cli/runners/pulumiCli";
 import { stackFolder } from "../../infra/host/folders";
+import { stackFiles } from "../../infra/stack/files";
 import { stackBackendUrl } from "../../infra/stack/owner";
 import type { Contender } from "../harness";
 import { withNode } from "../render";
@@ -113,7 +114,7 @@ function byPulumi(stack: string, scratch: string, commands: number): Contender[]
     {
       name: "pulumi up",
       kind: "command",
-      argv: up(stack, path.join(stackFolder(stack), "pulumi")),
+      argv: up(stack, stackFiles(stack).project),
       environment: {
         ...folders(),
         ...quick,

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../../infra/host/folders";
+import { stackFiles } from "../../infra/stack/files";
 import { inStackFolder, type Owner, type RunnerName } from "../../infra/stack/owner";
 import { howToGetCli } from "./pulumiCli";
 import { Unfit, WrongUse } from "../errors";
@@ -61,18 +61,15 @@ export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: 
  * resources exists, as after an interrupted destroy, the one whose state that is.
  */
 export function whoMade(project: string, stack: string, owner?: Owner): Chosen | undefined {
-  if (owner)
-    return {
-      runner: owner.runner,
-      backend: owner.backend === inStackFolder ? inStackFolder : "own",
-    };
-  const folder = stackFolder(stack);
-  const ofEmbedded = path.join(folder, "state.json");
-  if (holdsSomething(ofEmbedded, ({ deployment }) => deployment)) {
+  if (owner) {
+    const backend = owner.backend === inStackFolder ? inStackFolder : "own";
+    return { runner: owner.runner, backend };
+  }
+  const { state, backend } = stackFiles(stack);
+  if (holdsSomething(state, ({ deployment }) => deployment)) {
     return { runner: "embedded", backend: "stack folder" };
   }
-  const stacks = path.join(folder, "pulumi-backend", ".pulumi", "stacks", project);
-  const ofCli = path.join(stacks, `${stack}.json`);
+  const ofCli = path.join(backend, ".pulumi", "stacks", project, `${stack}.json`);
   return holdsSomething(ofCli, ({ checkpoint }) => checkpoint?.latest)
     ? { runner: "pulumi", backend: "stack folder" }
     : undefined;

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { stackFolder } from "../../infra/host/folders";
+import { readJson, stackFiles } from "../../infra/stack/files";
 import { UserError } from "../../infra/contracts/errors";
 
 /** A lock of the CLI's file backend. */
@@ -13,7 +13,7 @@ interface CliLock {
   readonly timestamp: string;
 }
 
-const backend = (stack: string) => path.join(stackFolder(stack), "pulumi-backend", ".pulumi");
+const backend = (stack: string) => path.join(stackFiles(stack).backend, ".pulumi");
 
 /**
  * The locks on a stack whose state is in its stack folder, told apart: one whose CLI lives, and
@@ -40,7 +40,7 @@ export function hasPending(project: string, stack: string): boolean {
 
 /** Whether a deployment of the stack goes on, by either runner, as far as this machine can tell. */
 export function isDeploying(project: string, stack: string): boolean {
-  const lock = readJson<{ pid: number }>(path.join(stackFolder(stack), "lock.json"));
+  const lock = readJson<{ pid: number }>(stackFiles(stack).stateLock);
   return stackLocks(project, stack).living !== undefined || (!!lock && isAlive(lock.pid));
 }
 
@@ -54,14 +54,6 @@ export function inUse(stack: string, lock?: CliLock): UserError {
     "two deployments at once would overwrite each other's state",
     "wait until it has ended; if that process is gone, run `pulumi cancel` to remove its lock",
   );
-}
-
-function readJson<T>(file: string): T | undefined {
-  try {
-    return JSON.parse(fs.readFileSync(file, "utf8")) as T;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Whether a process of this machine lives. */

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation";
-import { stackFolder } from "../../infra/host/folders";
+import { stackFiles, writeWhole } from "../../infra/stack/files";
 import { runnerVariable, stackBackendUrl } from "../../infra/stack/owner";
 import { UserError } from "../../infra/contracts/errors";
 import { stringify } from "yaml";
@@ -12,7 +12,7 @@ import { findCli } from "./pulumiCli";
 import { PulumiEvents } from "./pulumiEvents";
 import { endLeftPlugins } from "./pulumiPlugins";
 import { hasPending, inUse, stackLocks } from "./pulumiLock";
-import type { Outcome, Runner, Standing, Watch } from "./runner";
+import type { Outcome, Runner, StateResource, Watch } from "./runner";
 
 export interface PulumiRunnerArgs {
   readonly project: Project;
@@ -111,13 +111,10 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
  * @returns the folder
  */
 async function projectFolder({ project, stack, configuration }: PulumiRunnerArgs): Promise<string> {
-  const folder = path.join(stackFolder(stack), "pulumi");
-  for (const each of [folder, path.join(stackFolder(stack), "pulumi-backend")]) {
-    fs.mkdirSync(each, { recursive: true, mode: 0o700 });
-  }
-  const file = path.join(folder, "Pulumi.yaml");
-  fs.writeFileSync(`${file}.${process.pid}`, stringify({ ...project.file, main: project.folder }));
-  fs.renameSync(`${file}.${process.pid}`, file);
+  const { project: folder, backend } = stackFiles(stack);
+  fs.mkdirSync(backend, { recursive: true, mode: 0o700 });
+  const content = stringify({ ...project.file, main: project.folder });
+  writeWhole(path.join(folder, "Pulumi.yaml"), content);
   const settings = path.join(folder, `Pulumi.${stack}.yaml`);
   const secret = () => stackPassphrase(stack).text;
   await writeStackFile(settings, project, configuration.set, secret);
@@ -183,9 +180,9 @@ function shown(outputs: OutputMap): Record<string, unknown> {
   );
 }
 
-async function resources(stack: Stack): Promise<readonly Standing[]> {
+async function resources(stack: Stack): Promise<readonly StateResource[]> {
   const { deployment } = (await explained(() => stack.exportStack())) as {
-    deployment: { resources?: Standing[] } | null;
+    deployment: { resources?: StateResource[] } | null;
   };
   return deployment?.resources ?? [];
 }

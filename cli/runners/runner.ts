@@ -12,7 +12,7 @@ export interface Watch {
 }
 
 /** A resource of a stack as far as the verbs need it. */
-export interface Standing {
+export interface StateResource {
   readonly urn: string;
   readonly type: string;
 }
@@ -33,5 +33,5 @@ export interface Runner {
   /** The outputs of the last up, secrets as `[secret]`; empty where there are none. */
   outputs(): Promise<Record<string, unknown>>;
   /** What the state has. */
-  resources(): Promise<readonly Standing[]>;
+  resources(): Promise<readonly StateResource[]>;
 }

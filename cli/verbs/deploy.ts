@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { promisify } from "node:util";
-import { stackFolder } from "../../infra/host/folders";
+import { stackFiles } from "../../infra/stack/files";
 import { forgetStack } from "../../infra/stack/owner";
 import { settleRecord } from "../../results/records";
 import type { RunSummary } from "../../results/result";
@@ -80,10 +80,9 @@ export const destroy = verb({
       return 1;
     }
     forgetStack(stack);
-    for (const name of ["state.json", "state.json.bak"]) {
-      fs.rmSync(path.join(stackFolder(stack), name), { force: true });
-    }
-    console.log(`destroyed; results history and settings are kept in ${stackFolder(stack)}`);
+    const { root, state, stateCopy } = stackFiles(stack);
+    for (const file of [state, stateCopy]) fs.rmSync(file, { force: true });
+    console.log(`destroyed; results history and settings are kept in ${root}`);
     return 0;
   },
 });
@@ -150,7 +149,7 @@ function heading({ project, stack, configuration, runner }: Session): string[] {
     return `${name}=${secret ? "[secret]" : text}`;
   });
   return [
-    `stack ${stack}, target ${target}, by ${by}; its folder is ${stackFolder(stack)}`,
+    `stack ${stack}, target ${target}, by ${by}; its folder is ${stackFiles(stack).root}`,
     ...(kept.length > 0 ? [`settings kept for this stack: ${kept.join(" ")}`] : []),
   ];
 }

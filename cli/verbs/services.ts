@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../../infra/host/folders";
+import { stackFiles } from "../../infra/stack/files";
 import { readProgress } from "../../results/records";
 import { noStack, WrongUse } from "../errors";
 import { isDeploying } from "../runners/pulumiLock";
@@ -28,7 +28,9 @@ export const status = verb({
       console.log(JSON.stringify({ deploying, services, runs }, undefined, 2));
       return 0;
     }
-    console.log(`stack ${stack} in ${stackFolder(stack)}${deploying ? ", being deployed" : ""}`);
+    console.log(
+      `stack ${stack} in ${stackFiles(stack).root}${deploying ? ", being deployed" : ""}`,
+    );
     for (const service of services) console.log(serviceLine(service));
     for (const { run, progress, summary } of runs) {
       const now = progress ? `  (now: ${phaseWords(progress, Date.now())})` : "";
@@ -77,7 +79,7 @@ export const logs = verb({
       throw new WrongUse(`--lines is ${JSON.stringify(lines)}: it takes a whole number`);
     }
     const services = (await servicesOf(stack))?.logs(stack) ?? new Map<string, ServiceLog>();
-    const found = new Map([...services, ...runLogs(path.join(stackFolder(stack), "logs"))]);
+    const found = new Map([...services, ...runLogs(stackFiles(stack).logs)]);
     if (found.size === 0) throw noStack(stack);
     if (name === undefined) {
       for (const [each, log] of found) {
