@@ -92,22 +92,7 @@ export function failureLines({ log, published }: RunFailure): string[] {
   ];
 }
 
-/**
- * A run that is going on, e.g. `spark/taxi-report 2 of 12: sample 2/3, 41 s`; the time is that since
- * its turn came.
- *
- * @param now milliseconds
- */
-export function progressLine(
-  { at, of }: { readonly at: number; readonly of: number },
-  run: string,
-  progress: RunProgress,
-  now: number,
-): string {
-  return `${run} ${at} of ${of}: ${phaseWords(progress, now)}`;
-}
-
-/** What a run is doing and for how long: `sample 2/3, 41 s`, `waiting for its turn`. */
+/** What a run is doing and for how long since its turn came: `sample 2/3, 41 s`. @param now milliseconds */
 export function phaseWords({ phase, began }: RunProgress, now: number): string {
   if (began === undefined) return phase;
   return `${phase}, ${seconds(Math.max(0, now - Date.parse(began)) / 1000, 0)}`;

@@ -94,8 +94,8 @@ export const logs = verb({
     }
     if ("command" in log) return exited(log.command(Number(lines), follow));
     console.error(`==> ${log.file}`);
-    // With -F also a log that is begun anew.
-    const argv = ["-n", lines, ...(follow ? ["-F"] : []), log.file];
+    // -F follows a log that is begun anew, too; --pid ends it with this process.
+    const argv = ["-n", lines, ...(follow ? ["-F", `--pid=${process.pid}`] : []), log.file];
     return exited(spawn("tail", argv, { stdio: "inherit" }));
   },
 });
