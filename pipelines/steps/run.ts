@@ -13,8 +13,7 @@ import { appendHistory, readRecord, writeProgress, writeRecord } from "../../res
 import { summarise, type RunResult } from "../../results/result";
 import { keepResult } from "../resultStore";
 import { jobSpec, type RunSpec } from "../runSpec";
-import { isStopping } from "../stopping";
-import { takeTurn } from "../turn";
+import { isStopping, takeTurn } from "../turn";
 import { makingStep, outputPlace, workloadOf } from "../workloads";
 
 export default {
