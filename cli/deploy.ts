@@ -3,14 +3,15 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import { stackFolder } from "../infra/host/folders";
-import { settleRecord } from "../results/records";
+import { settleRecord } from "../results/history";
+import { summaryOf } from "../results/records";
 import type { RunSummary } from "../results/result";
 import { follow } from "./terminal/follow";
 import { changesLine, failureLines, isTold, seconds, withoutCommand } from "./terminal/lines";
 import { howToGetCli, isCliOnPath } from "./runners/pulumiCli";
 import type { Outcome, StepEvent } from "./runners/runner";
 import type { Session } from "./session";
-import { failedRuns, outputLines, summaryOf, withRuns } from "./terminal/stackOutputs";
+import { failedRuns, outputLines, withRuns } from "./terminal/stackOutputs";
 
 /**
  * Makes a stack what the program says, shows the outputs, and ends with the reasons of what failed.

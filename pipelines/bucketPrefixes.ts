@@ -1,7 +1,7 @@
 import type { BucketPurpose } from "../infra/contracts/platform";
 import { bucketPurposes } from "../infra/settings/bucketNames";
 import { datasetPlaces } from "./dataset";
-import { reportKey } from "../results/reportPlace";
+import { reportKey } from "../results/records";
 import { workloads } from "./workloads";
 
 /** What is in the bucket for outputs besides what workloads put there. */

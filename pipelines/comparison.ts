@@ -7,10 +7,9 @@ import { Dataset } from "./dataset";
 import type { ChosenRun } from "./matrix";
 import { outputPrefix } from "./outputPrefix";
 import type { RunSummary } from "../results/result";
-import { Run } from "./run";
-import { runKey } from "../results/result";
+import { declareInputs, Run } from "./run";
 import { oracleInputs, runInputs, type Ground } from "./runInputs";
-import { workloadOf, type DatasetName } from "./workloads";
+import { oracleName, workloadOf, type DatasetName } from "./workloads";
 
 export interface ComparisonArgs {
   readonly chosen: readonly ChosenRun[];
@@ -38,7 +37,7 @@ export class Comparison extends pulumi.ComponentResource {
     const quiet = [
       ...platform.quiet,
       ...[...datasets.values()].map((dataset) => dataset.uploaded),
-      ...[...oracles.values()].map((oracle) => oracle.resource),
+      ...oracles.values(),
     ];
     this.runs = Object.fromEntries(chosen.map((run) => makeRun(this, run)));
     this.registerOutputs({ runs: this.runs });
@@ -64,18 +63,15 @@ export class Comparison extends pulumi.ComponentResource {
     function makeOracles(parent: Comparison) {
       return new Map(
         chosenWorkloads.map((workload) => {
+          const name = oracleName(workload);
           const inputs = oracleInputs(workload, settings, ground, dataOf(workload).data);
-          const key = runKey(inputs);
-          const resource = step(
-            `oracle-${workload}`,
-            {
-              kind: "oracle",
-              triggers: inputs,
-              spec: { workload, key, inputs, buckets: buckets.names },
-            },
+          declareInputs(stack, name, inputs);
+          const oracle = step(
+            name,
+            { kind: "oracle", triggers: inputs, spec: { workload, buckets: buckets.names } },
             { parent, dependsOn: [platform.python, dataOf(workload).uploaded] },
           );
-          return [workload, { key, resource }] as const;
+          return [workload, oracle] as const;
         }),
       );
     }
@@ -88,7 +84,6 @@ export class Comparison extends pulumi.ComponentResource {
           engine,
           workload,
           inputs: runInputs(engine, workload, settings, ground, dataOf(workload).data),
-          oracleKey: oracles.get(workload)!.key,
           rank,
           settings,
           platform,

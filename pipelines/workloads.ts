@@ -11,6 +11,9 @@ export type DatasetName = (typeof datasets)[number];
 /** The step that makes a dataset; its record says what was made, with the manifest's hash. */
 export const makingStep = (dataset: DatasetName): string => `make-${dataset}`;
 
+/** The step that computes a workload's right answer. */
+export const oracleName = (workload: string): string => `oracle-${workload}`;
+
 /** What the program must know of a workload; what it computes is in its Python file. */
 export interface Workload {
   /** `taxi-report` of `taxi_report.py` */

@@ -1,14 +1,11 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { storeClient } from "../infra/stores/client";
-import { reportFile, reportKey } from "../results/reportPlace";
+import { reportFile, reportKey, writeWhole } from "../results/records";
 
 /** Writes the stack folder's copy, whole or not at all. */
 export function keepHere(stack: string, page: string): void {
-  const file = reportFile(stack);
-  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  fs.writeFileSync(`${file}.${process.pid}`, page);
-  fs.renameSync(`${file}.${process.pid}`, file);
+  writeWhole(reportFile(stack), page);
 }
 
 /** Puts the report into the store. */

@@ -1,4 +1,4 @@
-import { readRecord } from "../results/records";
+import { readRecord, summaryOf } from "../results/records";
 import { readHistory } from "../results/history";
 import type { ReportData } from "./page";
 
@@ -14,7 +14,8 @@ export function loadReport(stack: string, runs: readonly string[]): ReportData {
   return {
     stack,
     runs: runs.map((run) => {
-      const record = readRecord(stack, run);
+      const skipped = summaryOf(stack, run)?.status === "skipped";
+      const record = skipped ? undefined : readRecord(stack, run);
       const attempt = record && ("result" in record ? record.result : record.summary).attempt;
       return { run, record, inputs: attempt === undefined ? undefined : inputs.get(attempt) };
     }),

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { bucketNamesOf } from "../infra/stores/access";
-import { reportUrl } from "../results/reportPlace";
+import { reportUrl } from "../results/records";
 import { keepHere, keepInStore } from "./keep";
 import { loadReport } from "./load";
 import { renderPage } from "./page";

@@ -3,7 +3,7 @@ import { explained } from "../infra/stores/client";
 import { keepHere, keepInStore, removeHere } from "./keep";
 import { loadReport } from "./load";
 import { renderPage } from "./page";
-import { reportKey } from "../results/reportPlace";
+import { reportKey } from "../results/records";
 
 interface Spec {
   readonly bucket: string;

@@ -1,8 +1,6 @@
-import * as fs from "node:fs";
-import * as path from "node:path";
-import { stackFolder } from "../infra/host/folders";
-import type { RunFailure, RunResult } from "./result";
 import { readResult, type Failed, type Verified } from "./outcome";
+import { historyText, readRecord, writeRecord } from "./records";
+import type { RunFailure, RunResult, RunSummary } from "./result";
 
 /** One attempt that came to an end, as the history keeps it. */
 export type Attempt = Verified | (Failed & { readonly commit?: string });
@@ -14,33 +12,60 @@ export interface History {
   readonly unreadable: number;
 }
 
-export function historyFile(stack: string): string {
-  return path.join(stackFolder(stack), "history", "results.jsonl");
-}
-
 /** The history of `stack`; empty where there is none. */
 export function readHistory(stack: string): History {
-  const file = historyFile(stack);
-  return parseHistory(fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "");
+  return parseHistory(historyText(stack));
 }
 
 /** @param text one JSON object a line: a result with its inputs, or a failure */
 export function parseHistory(text: string): History {
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
-  const attempts = lines.flatMap((line) => parseAttempt(line) ?? []);
+  const lines = parseLines(text);
+  const attempts = lines.flatMap((line) => attemptOf(line) ?? []);
   return { attempts, unreadable: lines.length - attempts.length };
 }
 
-function parseAttempt(line: string): Attempt | undefined {
+/**
+ * After an up that succeeded, the state is right about each run. A record of a failure in between,
+ * of a setting that was changed back since, is replaced by that of the result in the state.
+ *
+ * @param current the summary that the state holds
+ */
+export function settleRecord(stack: string, run: string, current: RunSummary): void {
+  if (readRecord(stack, run)?.summary.status !== "failed") return;
+  const result = parseLines(historyText(stack)).findLast(
+    (past) =>
+      past?.verified === true &&
+      past.key === current.key &&
+      `${past.engine}/${past.workload}` === run,
+  ) as RunResult | undefined;
+  if (result) writeRecord(stack, run, { summary: current, result, at: new Date().toISOString() });
+}
+
+type Line = Readonly<Record<string, unknown>> | undefined;
+
+/** Each line's value; undefined for one that was cut short. */
+function parseLines(text: string): Line[] {
+  return text
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map((line) => {
+      try {
+        return JSON.parse(line) as Line;
+      } catch {
+        return undefined;
+      }
+    });
+}
+
+function attemptOf(line: Line): Attempt | undefined {
   try {
-    const value = JSON.parse(line) as Record<string, unknown>;
-    return value.status === "failed" ? failureOf(value) : resultOf(value);
+    return line && (line.status === "failed" ? failureOf(line) : resultOf(line));
   } catch {
-    return undefined;
+    return undefined; // of other code
   }
 }
 
-function failureOf(value: Record<string, unknown>): Attempt {
+function failureOf(value: NonNullable<Line>): Attempt {
   const { run, at, key, attempt, reason, log, published } = value as unknown as RunFailure & {
     readonly run: string;
     readonly at: string;
@@ -62,7 +87,7 @@ function failureOf(value: Record<string, unknown>): Attempt {
   };
 }
 
-function resultOf(value: Record<string, unknown>): Attempt {
+function resultOf(value: NonNullable<Line>): Attempt {
   const result = value as unknown as RunResult;
   const { engine, workload, key, attempt, startedAt, samples } = result;
   if ([engine, workload, key, attempt].some((field) => typeof field !== "string")) {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { readRecord } from "../../results/records";
-import { reportFile } from "../../results/reportPlace";
+import { reportFile } from "../../results/records";
 import { noStack } from "../noStack";
 import { openAsItIs } from "../session";
 import type { Verb } from "../verb";

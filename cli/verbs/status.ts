@@ -1,11 +1,10 @@
 import { stackFolder } from "../../infra/host/folders";
-import { readProgress } from "../../results/records";
+import { readProgress, summaryOf } from "../../results/records";
 import { isDeploying } from "../deploying";
 import { phaseWords, runWords, seconds } from "../terminal/lines";
 import { noStack } from "../noStack";
 import { servicesOf, type ServiceView } from "../services";
 import { describeStack } from "../session";
-import { summaryOf } from "../terminal/stackOutputs";
 import type { Verb } from "../verb";
 
 export const status: Verb = {

@@ -2,8 +2,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { appendHistory, readRecord, settleRecord, writeRecord } from "../../../results/records";
-import { historyFile } from "../../../results/history";
+import { settleRecord } from "../../../results/history";
+import { appendHistory, historyFile, readRecord, writeRecord } from "../../../results/records";
 import { summarise, type RunFailure, type RunResult } from "../../../results/result";
 
 const stack = "s";
