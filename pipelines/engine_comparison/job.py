@@ -15,7 +15,6 @@ import os
 import sys
 import time
 import traceback
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -30,7 +29,7 @@ from .model.session import thread_environment
 from .protocol import Channel, Spec, run_module
 from .publish import Place, publish, recover
 from .samples import Try, median_seconds, sample_of, take_hot
-from .store import check_store, delete_prefix, told
+from .store import check_store, delete_prefix, list_parquet, told
 from .workloads import Workload
 
 Fields = dict[str, Any]
@@ -88,16 +87,21 @@ class Attempt:
             measured, written = self._measure()
             self.channel.phase("verify")
             judged = judge(self.context, self.workload, written)
+            files = list_parquet(self.store, written)
+            result = self._result(started, measured, judged, sum(file.size for file in files))
             self.channel.phase("publish")
-            bytes_out = publish(self.store, self.place, written, judged["checksum"])
+            publish(self.store, self.place, files, judged["checksum"])
         except UserError:
             raise
         except Exception as error:
             self._blame_input(error)
             raise
         finally:
-            with suppress(OSError):  # why it failed matters more; the next attempt cleans up too
-                delete_prefix(self.store, self.place.attempt_prefix)
+            self._clean_up()
+        return result
+
+    def _result(self, started: str, measured: Fields, judged: Fields, bytes_out: int) -> Fields:
+        """All fields of the result, made before the run is published: no error comes after that."""
         rate = judged["rowsIn"] / max(median_seconds(measured["samples"]), 1e-9)
         result = {
             "engine": self.engine.name,
@@ -115,6 +119,16 @@ class Attempt:
         }
         validate(result)
         return result
+
+    def _clean_up(self) -> None:
+        """Remove what is not published. Where that fails, the next attempt does it."""
+        try:
+            recover(self.store, self.place.base)
+        except (
+            Exception
+        ) as error:  # why the attempt failed matters more, and that it succeeded, too
+            print("what is not published could not be removed:", file=sys.stderr)
+            traceback.print_exception(error)
 
     def _blame_input(self, error: Exception) -> None:
         """Say it in one way for all engines where an input was the reason of a failure.

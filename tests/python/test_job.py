@@ -72,9 +72,9 @@ def store(store_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     local = fs.SubTreeFileSystem(str(tmp_path / "store"), fs.LocalFileSystem())
     copy_files = publish.copy_files
 
-    def copy(to: fs.FileSystem, pairs: list[tuple[str, str]]) -> None:
-        to.create_dir(pairs[0][1].rpartition("/")[0], recursive=True)
-        copy_files(to, pairs)
+    def copy(to: fs.FileSystem, copies: list[tuple[fs.FileInfo, str]]) -> None:
+        to.create_dir(copies[0][1].rpartition("/")[0], recursive=True)
+        copy_files(to, copies)
 
     monkeypatch.setattr(publish, "copy_files", copy)
     return local
@@ -175,11 +175,33 @@ def test_a_right_answer_is_measured_verified_and_published(store: fs.FileSystem,
     [published] = list_parquet(store, BASE)
     assert published.size == result["bytesOut"]
     assert read_json(store, f"{BASE}/_manifest.json")["checksum"] == result["checksum"]
-    # Nothing of the attempt is left.
-    assert {info.path.split("/")[-2] for info in list_files(store, BASE)} == {
-        "engine=scripted",
-        "run=0123456789abcdef",
-    }
+    # Of the attempt only what is published is left.
+    assert [info.path.removeprefix(f"{BASE}/") for info in list_files(store, BASE)] == [
+        "_attempts/a1/2/x.parquet",
+        "_manifest.json",
+        "run=0123456789abcdef/part-00000-a1.parquet",
+    ]
+
+
+def test_an_error_while_cleaning_up_does_not_fail_a_published_run(
+    store: fs.FileSystem, report: pa.Table, monkeypatch: pytest.MonkeyPatch
+):
+    Job(store, spec_of("taxi-report", "a1"), lambda _: report).carry_out()
+    second = Job(store, spec_of("taxi-report", "a2"), lambda _: report)
+    published = publish.publish
+
+    def refusing(*args: Any) -> None:
+        published(*args)
+
+        def delete(*_: object) -> None:
+            raise OSError("not allowed")
+
+        monkeypatch.setattr(publish, "delete_files", delete)
+        monkeypatch.setattr(publish, "delete_prefix", delete)
+
+    monkeypatch.setattr("engine_comparison.job.publish", refusing)
+    assert second.carry_out()["attempt"] == "a2"
+    assert read_json(store, f"{BASE}/_manifest.json")["attempt"] == "a2"
 
 
 @pytest.mark.parametrize(
