@@ -5,7 +5,8 @@
 The table's is found by DuckDB. The images' by the plainest way there is: one image after the other,
 Pillow's decoder, a batch of one, one thread of ONNX Runtime. An oracle is stored at
 s3://<output>/oracles/<workload>/<oracleKey>.parquet; those of images keep the rejected ones, with
-the reason in the column `rejected`.
+the reason in the column `rejected`. Where there are more images than `oracleImages`, the model is
+asked about a sample of them (column `sampled`), and the rule about rejects is applied to all.
 
 The result event has `workload`, `oracleKey`, `uri`, `rows`, `rejected`, `checksum` and `seconds`.
 """
@@ -27,8 +28,18 @@ from . import workloads
 from .errors import UserError
 from .model.session import ModelSession
 from .protocol import Channel, Spec, run_module
+from .store import in_parallel, open_store
 from .workloads.base import Workload
-from .workloads.image_inputs import REJECTED, ImageWorkload, read_image, read_metadata, sampled
+from .workloads.image_inputs import (
+    REJECTED,
+    SAMPLED,
+    ImageWorkload,
+    of_sample,
+    read_image,
+    read_metadata,
+    rejection,
+    sampled,
+)
 from .workloads.taxi_report import (
     TRIPS_PREFIX,
     TRIPS_READ,
@@ -85,7 +96,7 @@ def image_oracle(
     session: ModelSession,
     most: int = sys.maxsize,
 ) -> pa.Table:
-    """Ask the model about each image by itself.
+    """Ask the model about each image by itself, and of all images say whether they are rejected.
 
     Args:
         workload: One of the image workloads.
@@ -95,12 +106,21 @@ def image_oracle(
         most: How many images to answer; of more than that a sample.
 
     Returns:
-        The images of the metadata, or a sample of them, in the schema
-        `workload.oracle_schema(session.dimension)`.
+        A row for each image of the metadata: `workload.oracle_schema(session.dimension)`, and
+        whether it is in the sample. The others have no answer, but a reason if they are rejected.
     """
-    urls = sampled(read_metadata(filesystem, bucket).column("image_url").to_pylist(), most)
-    rows = [workload.infer_oracle(session, url, read_image(filesystem, url)) for url in urls]
-    return pa.Table.from_batches(rows, workload.oracle_schema(session.dimension)).combine_chunks()
+    urls = read_metadata(filesystem, bucket).column("image_url").to_pylist()
+    chosen = sampled(urls, most)
+    rows = [workload.infer_oracle(session, url, read_image(filesystem, url)) for url in chosen]
+    answered = pa.Table.from_batches(rows, workload.oracle_schema(session.dimension))
+    rest = sorted(set(urls) - set(chosen))
+    reasons = in_parallel(lambda url: rejection(filesystem, url), rest)
+    others = pa.table({workload.key: rest, REJECTED: pa.array(reasons, pa.string())})
+    parts = [
+        part.append_column(SAMPLED, pa.array([asked] * len(part), pa.bool_()))
+        for part, asked in ((answered, True), (others, False))
+    ]
+    return pa.concat_tables(parts, promote_options="default").combine_chunks()
 
 
 def answer(spec: Mapping[str, Any], filesystem: fs.FileSystem) -> pa.Table:
@@ -152,8 +172,6 @@ def oracle_path(spec: Mapping[str, Any]) -> str:
 
 def main(channel: Channel, spec: Spec) -> dict[str, Any]:
     """Compute and store an oracle; returns the fields of the result event."""
-    from .store import open_store
-
     began = time.monotonic()
     filesystem = open_store(spec["store"])
     channel.phase("compute")
@@ -164,8 +182,9 @@ def main(channel: Channel, spec: Spec) -> dict[str, Any]:
         pq.write_table(table, stream, compression="zstd")
     accepted, rejected = table, 0
     if REJECTED in table.column_names:
-        accepted = table.filter(table.column(REJECTED).is_null())
-        rejected = len(table) - len(accepted)
+        rejected = len(table) - table.column(REJECTED).null_count
+        answered = of_sample(table)
+        accepted = answered.filter(answered.column(REJECTED).is_null())
     return {
         "workload": spec["workload"],
         "oracleKey": spec["oracleKey"],

@@ -24,7 +24,7 @@ from engine_comparison.oracle import image_oracle, oracle_path, taxi_oracle
 from engine_comparison.protocol import Channel
 from engine_comparison.store import list_files, list_parquet, read_json
 from engine_comparison.workloads import Workload
-from engine_comparison.workloads.image_inputs import ImageWorkload
+from engine_comparison.workloads.image_inputs import ImageWorkload, sampled
 
 Answer = Callable[[int], pa.Table]
 
@@ -431,7 +431,8 @@ def sample(
     some = image_oracle(workload, store, "bucket", session, 6)
     save_oracle(store, request.param, some)
     answers, _ = workload.split(whole)
-    return request.param, answers.select(workload.schema().names), some["image_url"].to_pylist()
+    judged = some.filter(some["sampled"])["image_url"].to_pylist()
+    return request.param, answers.select(workload.schema().names), judged
 
 
 def test_more_images_than_the_oracle_answers_are_judged_by_a_sample(
@@ -457,6 +458,27 @@ def test_an_image_that_is_missing_is_told_in_the_sample_and_out_of_it(
         job = Job(store, spec_of(workload, maxRejected="1"), lambda _, table=table: table)
         with pytest.raises(UserError, match=rf"Images differ: '{urls[at]}' {told}"):
             job.carry_out()
+
+
+@pytest.mark.parametrize("in_sample", [True, False])
+@pytest.mark.parametrize("name", ["image-predictions", "image-embeddings"])
+def test_an_answer_to_a_rejected_image_is_told_in_the_sample_and_out_of_it(
+    store: fs.FileSystem, session: ModelSession, name: str, in_sample: bool
+):
+    workload = workloads.load(name)
+    assert isinstance(workload, ImageWorkload)
+    sound = image_oracle(workload, store, "bucket", session)
+    answers = workload.split(sound)[0].select(workload.schema().names)
+    urls = answers["image_url"].to_pylist()
+    damaged = next(url for url in urls if (url in sampled(urls, 6)) == in_sample)
+    with store.open_input_stream(damaged.removeprefix("s3://")) as stream:
+        whole = stream.read()
+    with store.open_output_stream(damaged.removeprefix("s3://")) as stream:
+        stream.write(whole[:-2])  # which some decoders take
+    save_oracle(store, name, image_oracle(workload, store, "bucket", session, 6))
+    job = Job(store, spec_of(name, maxRejected="20"), lambda _: answers)
+    with pytest.raises(UserError, match=f"Images differ: '{damaged}' unexpected"):
+        job.carry_out()
 
 
 def test_a_wrong_answer_in_the_sample_is_told(

@@ -31,7 +31,7 @@ def spec(model_folder: Path, monkeypatch, local_store: fs.FileSystem) -> dict:
         assert store == {"endpoint": "here"}
         return local_store
 
-    monkeypatch.setattr("engine_comparison.store.open_store", open_store)
+    monkeypatch.setattr("engine_comparison.oracle.open_store", open_store)
     return spec_for
 
 
@@ -45,7 +45,7 @@ def test_an_oracle_is_stored_under_its_key_and_verifies_itself(name, spec, store
     assert event["rejected"] == 0
     assert event["rows"] == len(stored)
     assert event["checksum"] == workload.checksum(stored, spec(name)["inputs"])
-    assert workload.verify(stored, stored, spec(name)["inputs"], []).verified
+    assert workload.verify(stored, stored, spec(name)["inputs"]).verified
 
 
 def test_without_trips_there_is_no_oracle(tmp_path: Path):

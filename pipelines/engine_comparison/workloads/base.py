@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
 
 import pyarrow as pa
 from pyarrow import fs
@@ -87,21 +87,13 @@ class Workload(ABC):
         """
 
     @abstractmethod
-    def verify(
-        self,
-        table: pa.Table,
-        oracle: pa.Table,
-        inputs: Inputs,
-        rejects: Sequence[Mapping[str, Any]] | None = None,
-    ) -> Verdict:
+    def verify(self, table: pa.Table, oracle: pa.Table, inputs: Inputs) -> Verdict:
         """Judge a result by the oracle's.
 
         Args:
             table: The result as read from its files.
             oracle: The oracle's table as read from its file.
             inputs: The inputs of the run.
-            rejects: The rejected inputs that the run reported, as in its result; None if the
-                workload rejects nothing or they are judged elsewhere.
 
         Returns:
             A verdict; a table of the wrong shape is a verdict too, not an exception.

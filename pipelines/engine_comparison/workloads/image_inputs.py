@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from ..errors import one_line
-from ..images import Decoded, decode_batch
+from ..images import Decoded, ImageRejected, decode, decode_batch
 from ..model.session import ModelSession
 from ..store import list_files
-from ..verify import SchemaMismatch, Verdict, compare_keys, compare_rejects, conform
+from ..verify import SchemaMismatch, Verdict, compare_keys, conform
 from .base import Inputs, Workload
 
 METADATA_KEY = "image_metadata.parquet"
@@ -35,6 +35,9 @@ model's labels where that is known, and where it comes from."""
 
 REJECTED = "rejected"
 """The column by which an attempt or an oracle says why an image has no answer, or null."""
+SAMPLED = "sampled"
+"""The column by which an oracle says whether it asked the model about an image. It says of all
+images whether they are rejected."""
 
 
 def read_metadata(filesystem: fs.FileSystem, bucket: str) -> pa.Table:
@@ -50,6 +53,15 @@ def read_image(filesystem: fs.FileSystem, url: str) -> bytes | None:
             return file.read()
     except FileNotFoundError:
         return None
+
+
+def rejection(filesystem: fs.FileSystem, url: str) -> str | None:
+    """Why an image has no answer, by the one rule, whatever the engine; None if it is accepted."""
+    try:
+        decode(read_image(filesystem, url))
+    except ImageRejected as rejected:
+        return rejected.reason
+    return None
 
 
 def sampled(urls: Sequence[str], most: int) -> list[str]:
@@ -135,7 +147,7 @@ class ImageWorkload(Workload):
         return self.assemble(session.dimension, urls, decoded.reasons, answers)
 
     def oracle_schema(self, dimension: int | None = None) -> pa.Schema:
-        """What oracles are stored as: `with_rejects`, and what else judging needs."""
+        """What the oracle says of an image: `with_rejects`, and what else judging needs."""
         return self.with_rejects(dimension)
 
     def infer_oracle(self, session: ModelSession, url: str, file: bytes | None) -> pa.RecordBatch:
@@ -179,8 +191,8 @@ class ImageWorkload(Workload):
         return table.filter(reasons.is_null()).drop_columns([REJECTED]), dict(counts)
 
     def judged_keys(self, oracle: pa.Table) -> tuple[str, pa.Array] | None:
-        """The images that the oracle has, which may be a sample of all."""
-        return self.key, oracle.column(self.key).combine_chunks()
+        """The images that the oracle asked the model about, which may be a sample of all."""
+        return self.key, of_sample(oracle).column(self.key).combine_chunks()
 
     def count_inputs(self, filesystem: fs.FileSystem, bucket: str) -> int:
         """Count the images by the list's footer."""
@@ -204,18 +216,12 @@ class ImageWorkload(Workload):
         images = sum(info.size for info in found if info.path in listed)
         return int(images + filesystem.get_file_info(f"{bucket}/{METADATA_KEY}").size)
 
-    def verify(
-        self,
-        table: pa.Table,
-        oracle: pa.Table,
-        inputs: Inputs,
-        rejects: Sequence[Mapping[str, Any]] | None = None,
-    ) -> Verdict:
-        """Compare the images that were answered, the rejects, then the answers.
+    def verify(self, table: pa.Table, oracle: pa.Table, inputs: Inputs) -> Verdict:
+        """Compare the images that were answered, then the answers.
 
-        Where the oracle has a sample, `table` and `rejects` are of that sample alone.
+        Of the table and the oracle only the images in the oracle's sample are looked at.
         """
-        expected, reject_counts = self.split(oracle)
+        expected, _ = self.split(of_sample(oracle))
         dimension = self.dimension_of(expected)
         try:
             table = conform(table, self.schema(dimension))
@@ -224,14 +230,8 @@ class ImageWorkload(Workload):
         keys = compare_keys(
             table.column(self.key).to_pylist(), expected.column(self.key).to_pylist()
         )
-        difference = "" if rejects is None else compare_rejects(rejects, reject_counts)
-        found = [
-            f"{what} differ: {which}."
-            for what, which in (("Images", keys.message), ("Rejects", difference))
-            if which
-        ]
-        if found:
-            return Verdict(False, keys.deviations, message=" ".join(found))
+        if keys.message:
+            return Verdict(False, keys.deviations, message=f"Images differ: {keys.message}.")
         if len(expected) == 0:
             return Verdict(True, keys.deviations)
         verdict = self.compare(table.sort_by(self.key), expected.sort_by(self.key), inputs)
@@ -245,3 +245,8 @@ class ImageWorkload(Workload):
     def dimension_of(self, table: pa.Table) -> int | None:
         """The length of the embeddings in an oracle's table; None if the workload has none."""
         return None
+
+
+def of_sample(oracle: pa.Table) -> pa.Table:
+    """The rows of an oracle's table that are in its sample, rejected ones included."""
+    return oracle.filter(oracle.column(SAMPLED))

@@ -26,7 +26,7 @@ CONFIDENCE = 0.05
 CONFIDENCE_SHARED = 1e-4
 """How far each confidence may be from the oracle's where the pixels are equal."""
 
-_NEAR_FIELD = pa.field("near", pa.list_(pa.string()), nullable=False)
+_NEAR_FIELD = pa.field("near", pa.list_(pa.string()))
 
 
 class ImagePredictions(ImageWorkload):

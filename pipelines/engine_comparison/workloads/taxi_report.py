@@ -26,8 +26,7 @@ The rules that engines are apt to read differently:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import IO, Any, ClassVar
+from typing import IO, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -196,13 +195,7 @@ class TaxiReport(Workload):
         paths = [*trip_files(filesystem, bucket), f"{bucket}/{ZONES_KEY}"]
         return sum(info.size or 0 for info in filesystem.get_file_info(paths))
 
-    def verify(
-        self,
-        table: pa.Table,
-        oracle: pa.Table,
-        inputs: Inputs,
-        rejects: Sequence[Mapping[str, Any]] | None = None,
-    ) -> Verdict:
+    def verify(self, table: pa.Table, oracle: pa.Table, inputs: Inputs) -> Verdict:
         """Compare borough by borough: the exact columns for equality, the others by tolerance."""
         try:
             table = conform(table, self.schema())
