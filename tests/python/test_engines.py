@@ -219,6 +219,22 @@ def test_spark_is_sized_by_its_workers(context: Context):
     assert "TieredStopAtLevel=1" in settings["spark.executor.extraJavaOptions"]
 
 
+def test_workers_on_other_machines_get_all_files_of_the_model(
+    spec: dict[str, Any], local_store: fs.FileSystem, tmp_path: Path
+):
+    from engine_comparison.engines.spark import Spark
+
+    folder = tmp_path / "model"
+    folder.mkdir()
+    names = ["labels.json", "model.onnx", "model.onnx.data"]
+    for name in names:
+        (folder / name).touch()
+    spec["spark"]["packages"] = "/packages.tgz"
+    spec["model"] = {"path": str(folder / "model.onnx"), "labels": None}
+    settings = Spark(Context(spec, local_store))._settings("127.0.0.1")
+    assert settings["spark.files"] == ",".join(str(folder / name) for name in names)
+
+
 def test_properties_keep_backslashes():
     from engine_comparison.engines.spark import _as_properties
 

@@ -272,7 +272,9 @@ class Spark(Engine):
                 "spark.executor.extraClassPath": f"{jars}/*",
                 "spark.executorEnv.PYTHONPATH": str(PACKAGE_PARENT),
             }
-        model = [Path(file).resolve() for file in self.context.model.values() if file]
+        # All that lies there: a model may keep its tensors in files beside it.
+        folder = Path(self.context.model["path"]).resolve().parent
+        model = sorted(file for file in folder.iterdir() if file.is_file())
         return {
             "spark.jars": ",".join(map(str, sorted(jars.glob("*.jar")))),
             "spark.archives": f"{self.given['packages']}#packages",
