@@ -9,7 +9,7 @@ The folders, in the direction of their imports (a line imports only from lines a
     datasets/, oracle                   the inputs and the right answers
     batches                             images through the model, for workers of engines
     engines/, ray_cluster               one file an engine; the way to a Ray cluster
-    job, publish, leader                one attempt: start, measure, verify, publish
+    publish, ray_job, job, leader       one attempt: start, measure, verify, publish
 """
 
 __version__ = "0.1.0"

@@ -1,6 +1,7 @@
 """One attempt of one run: start the engine, measure samples, verify the last one, publish it.
 
     python -m engine_comparison.job        (under the leader, with a spec on standard input)
+    python -m engine_comparison.job --shipped       (on a Ray cluster, see `ray_job`)
 
 The order is the same for all engines, and so is what the clock covers: a sample begins with the
 inputs in the store and ends with its output in the store. All of an attempt is one driver process
@@ -45,7 +46,7 @@ def run_job(channel: Channel, spec: Spec) -> Fields:
         UserError: A wrong spec, a service that is not there, or an output that is not right.
     """
     if ray_job.is_elsewhere(spec):
-        return ray_job.submit(channel, spec)
+        return ray_job.submit(channel, spec, f"{__package__}.job")
     os.environ.update(thread_environment())
     workload, engine = workloads.load(spec["workload"]), engines.load(spec["engine"])
     context = Context.open(spec)
@@ -277,7 +278,8 @@ def validate(result: Fields) -> None:
 
 
 if __name__ == "__main__":
-    exit_code = run_module(run_job)
+    shipped = ray_job.SHIPPED in sys.argv
+    exit_code = ray_job.run_shipped(run_job) if shipped else run_module(run_job)
     sys.stderr.flush()
     # Without the interpreter's own end: all is said and stopped, and threads of native libraries
     # that are still there have been seen to crash it (Daft, about one run in ten of a prototype).
