@@ -72,9 +72,9 @@ class Attempt:
     engine: Engine
 
     def __post_init__(self) -> None:
-        bucket = self.context.bucket(self.workload.purpose)
+        bucket = self.context.bucket(self.workload.facts.purpose)
         self.place = Place(
-            base=f"{bucket}/{self.workload.prefix}/engine={self.engine.name}",
+            base=f"{bucket}/{self.workload.facts.prefix}/engine={self.engine.name}",
             key=self.context.spec["key"],
             attempt=self.context.spec["attempt"],
         )

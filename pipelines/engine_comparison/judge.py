@@ -22,7 +22,9 @@ from .oracle import oracle_path
 from .store import in_parallel, list_parquet
 from .verify import SchemaMismatch, Verdict, compare_keys, compare_rejects
 from .workloads import Workload
-from .workloads.image_inputs import ImageWorkload, of_sample, rejection
+from .workloads.image_inputs import rejection
+from .workloads.image_oracle import of_sample
+from .workloads.image_workload import ImageWorkload
 
 Fields = dict[str, Any]
 """Fields of the result event."""

@@ -15,16 +15,19 @@ import pytest
 from pyarrow import fs
 
 from engine_comparison import publish, workloads
+from engine_comparison.describe import EngineFacts
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
 from engine_comparison.job import Attempt
 from engine_comparison.measure import Meter, Reading
 from engine_comparison.model.session import ModelSession
-from engine_comparison.oracle import image_oracle, oracle_path, taxi_oracle
+from engine_comparison.oracle import oracle_path
 from engine_comparison.protocol import Channel
 from engine_comparison.store import list_files, list_parquet, read_json
 from engine_comparison.workloads import Workload
-from engine_comparison.workloads.image_inputs import ImageWorkload, sampled
+from engine_comparison.workloads.image_inputs import sampled
+from engine_comparison.workloads.image_workload import ImageWorkload
+from engine_comparison.workloads.taxi_report_oracle import taxi_oracle
 
 Answer = Callable[[int], pa.Table]
 
@@ -32,8 +35,7 @@ Answer = Callable[[int], pa.Table]
 class Scripted(Engine):
     """An engine that writes what a test tells it to, and notes what is asked of it."""
 
-    name: ClassVar[str] = "scripted"
-    packages: ClassVar[tuple[str, ...]] = ("pyarrow",)
+    facts: ClassVar[EngineFacts] = EngineFacts("scripted", "Scripted", packages=("pyarrow",))
 
     def __init__(self, context: Context, answer: Answer, failing_in: str = "") -> None:
         super().__init__(context)
@@ -343,7 +345,7 @@ def test_an_image_that_was_damaged_after_the_oracle_is_told_as_rejected(
 ):
     workload = workloads.load("image-predictions")
     assert isinstance(workload, ImageWorkload)
-    oracle = image_oracle(workload, store, "bucket", session)
+    oracle = workload.ask_each(session, store, "bucket")
     save_oracle(store, workload.name, oracle)
     answers = workload.split(oracle)[0].select(workload.schema().names)
     with store.open_output_stream(list_files(store, "bucket/images")[0].path) as stream:
@@ -391,7 +393,7 @@ def dirty(
     store.delete_file(images[4])
     workload = workloads.load(request.param)
     assert isinstance(workload, ImageWorkload)
-    oracle = image_oracle(workload, store, "bucket", session)
+    oracle = workload.ask_each(session, store, "bucket")
     save_oracle(store, request.param, oracle)
     accepted, _ = workload.split(oracle)
     return request.param, accepted.select(workload.schema().names)
@@ -427,8 +429,8 @@ def sample(
         stream.write(b"")
     workload = workloads.load(request.param)
     assert isinstance(workload, ImageWorkload)
-    whole = image_oracle(workload, store, "bucket", session)
-    some = image_oracle(workload, store, "bucket", session, 6)
+    whole = workload.ask_each(session, store, "bucket")
+    some = workload.ask_each(session, store, "bucket", 6)
     save_oracle(store, request.param, some)
     answers, _ = workload.split(whole)
     judged = some.filter(some["sampled"])["image_url"].to_pylist()
@@ -467,7 +469,7 @@ def test_an_answer_to_a_rejected_image_is_told_in_the_sample_and_out_of_it(
 ):
     workload = workloads.load(name)
     assert isinstance(workload, ImageWorkload)
-    sound = image_oracle(workload, store, "bucket", session)
+    sound = workload.ask_each(session, store, "bucket")
     answers = workload.split(sound)[0].select(workload.schema().names)
     urls = answers["image_url"].to_pylist()
     damaged = next(url for url in urls if (url in sampled(urls, 6)) == in_sample)
@@ -475,7 +477,7 @@ def test_an_answer_to_a_rejected_image_is_told_in_the_sample_and_out_of_it(
         whole = stream.read()
     with store.open_output_stream(damaged.removeprefix("s3://")) as stream:
         stream.write(whole[:-2])  # which some decoders take
-    save_oracle(store, name, image_oracle(workload, store, "bucket", session, 6))
+    save_oracle(store, name, workload.ask_each(session, store, "bucket", 6))
     job = Job(store, spec_of(name, maxRejected="20"), lambda _: answers)
     with pytest.raises(UserError, match=f"Images differ: '{damaged}' unexpected"):
         job.carry_out()

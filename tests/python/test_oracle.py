@@ -10,6 +10,7 @@ from pyarrow import fs
 from engine_comparison import oracle, workloads
 from engine_comparison.errors import UserError
 from engine_comparison.protocol import Channel
+from engine_comparison.workloads.taxi_report_oracle import taxi_oracle
 
 
 @pytest.fixture
@@ -52,4 +53,4 @@ def test_without_trips_there_is_no_oracle(tmp_path: Path):
     (tmp_path / "lake/taxi").mkdir(parents=True)
     store = fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
     with pytest.raises(UserError, match="no trips in s3://lake/taxi/"):
-        oracle.taxi_oracle(store, "lake", 30)
+        taxi_oracle(store, "lake", 30)
