@@ -14,7 +14,7 @@ import re
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ ATTEMPTS = 4
 
 PARALLEL = 16
 """Requests in flight at a time when many small objects are read, copied or looked up."""
+_SLICE = 1024
 
 MAX_COPY_BYTES = 5 * 2**30
 """The largest object that S3 copies by one request (CopyObject)."""
@@ -341,10 +342,18 @@ def _same_etag(one: str, other: str) -> bool:
 
 
 def in_parallel(action: Any, items: Sequence[Any]) -> list[Any]:
-    """Apply an action to every item, some at a time; the first error is raised after all ended."""
+    """Apply an action to every item, some at a time.
+
+    Items wait in slices: a million of them at once would take a gigabyte. The first error is raised
+    after all of its slice have ended.
+    """
+    results: list[Any] = []
     with ThreadPoolExecutor(PARALLEL) as pool:
-        pending = [pool.submit(action, item) for item in items]
-    return [one.result() for one in pending]
+        for at in range(0, len(items), _SLICE):
+            pending = [pool.submit(action, item) for item in items[at : at + _SLICE]]
+            wait(pending)
+            results += [one.result() for one in pending]
+    return results
 
 
 def read_bytes(store: fs.FileSystem, path: str) -> bytes | None:

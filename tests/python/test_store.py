@@ -281,3 +281,9 @@ def test_the_first_error_of_many_is_raised_after_all_have_ended():
         in_parallel(act, range(20))
     assert len(done) == 19
     assert in_parallel(act, [0, 1, 2]) == [0, 1, 2]
+
+
+def test_results_of_many_slices_are_in_the_order_of_their_items(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(store_module, "_SLICE", 7)
+    assert in_parallel(str, range(20)) == [str(n) for n in range(20)]
+    assert in_parallel(str, []) == []
