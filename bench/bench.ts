@@ -4,7 +4,7 @@ import { textTable } from "../cli/terminal/textTable";
 import type { Verb } from "../cli/verb";
 import { WrongUse } from "../cli/wrongUse";
 import { UserError } from "../infra/contracts/errors";
-import { codeVersion } from "../pipelines/codeVersion";
+import { codeVersion } from "../pipelines/code";
 import { benchmarks } from "./benchmarks";
 import type { Bench, Benchmark, Options } from "./benchmarks/benchmark";
 import { documentFile, withSection, type Section } from "./document";

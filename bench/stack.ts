@@ -16,7 +16,7 @@ import { UserError } from "../infra/contracts/errors";
 import { readRecord } from "../results/records";
 import type { RunResult } from "../results/result";
 import { jobSpec, type RunSpec } from "../pipelines/steps/run";
-import { oracleName } from "../pipelines/workloads";
+import { oracleName } from "../pipelines/places";
 
 /** What the benchmark's stack has, whatever it measures; `--config` may say otherwise. */
 const usual = { target: "local", gpu: "off", engines: "baseline", warmup: 0, repeats: 1 };

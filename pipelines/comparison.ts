@@ -3,13 +3,13 @@ import type { Platform } from "../infra/contracts/platform";
 import type { Settings } from "../infra/settings/schema";
 import { step } from "../infra/stack/step";
 import type { Buckets } from "../infra/stores/buckets";
+import { workloadOf } from "../results/catalog";
+import type { RunSummary } from "../results/result";
 import { Dataset } from "./dataset";
 import type { ChosenRun } from "./matrix";
-import { outputPrefix } from "./outputPrefix";
-import type { RunSummary } from "../results/result";
+import { oracleName, outputPlace } from "./places";
 import { declareInputs, Run } from "./run";
 import { oracleInputs, runInputs, type Ground } from "./runInputs";
-import { oracleName, workloadOf, type DatasetName } from "./workloads";
 
 export interface ComparisonArgs {
   readonly chosen: readonly ChosenRun[];
@@ -18,7 +18,7 @@ export interface ComparisonArgs {
   readonly buckets: Buckets;
   readonly stack: string;
   /** The datasets that the store has already, as they were seen. */
-  readonly existing?: ReadonlyMap<DatasetName, string>;
+  readonly existing?: ReadonlyMap<string, string>;
 }
 
 /** The chosen runs, with the datasets and the right answers that they need. */
@@ -42,7 +42,7 @@ export class Comparison extends pulumi.ComponentResource {
     this.runs = Object.fromEntries(chosen.map((run) => makeRun(this, run)));
     this.registerOutputs({ runs: this.runs });
 
-    function makeDatasets(parent: Comparison): Map<DatasetName, Dataset> {
+    function makeDatasets(parent: Comparison): Map<string, Dataset> {
       const names = new Set(chosenWorkloads.map((workload) => workloadOf(workload).dataset));
       return new Map(
         [...names].map((name) => [
@@ -77,7 +77,7 @@ export class Comparison extends pulumi.ComponentResource {
     }
 
     function makeRun(parent: Comparison, { engine, workload, rank }: ChosenRun) {
-      const prefix = outputPrefix({ engine, workload, platform, buckets }, { parent });
+      const prefix = makeOutput(parent, engine, workload);
       const run = new Run(
         `${engine}/${workload}`,
         {
@@ -93,6 +93,19 @@ export class Comparison extends pulumi.ComponentResource {
         { parent, dependsOn: [prefix, ...quiet] },
       );
       return [`${engine}/${workload}`, run.summary] as const;
+    }
+
+    /**
+     * Owns what one engine wrote for one workload, so that an engine taken out of the comparison takes
+     * its rows along. Runs themselves have no `delete`: a new one replaces what the old one published.
+     */
+    function makeOutput(parent: Comparison, engine: string, workload: string): pulumi.Resource {
+      const spec = { ...outputPlace(engine, workload, buckets.names), store: ground.store };
+      return step(
+        `output-${engine}-${workload}`,
+        { kind: "output-prefix", spec },
+        { parent, dependsOn: buckets.all, deletedWith: platform.objectStore.data },
+      );
     }
   }
 }

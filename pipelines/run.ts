@@ -4,7 +4,7 @@ import type { Settings } from "../infra/settings/schema";
 import { incarnation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
 import type { BucketNames } from "../infra/contracts/platform";
-import { clusterOf, engineOf } from "./engines";
+import { clusterOf, engineOf } from "../results/catalog";
 import { readProgress, readRecord, writeInputs } from "../results/records";
 import { runKey, type Inputs, type RunSummary } from "../results/result";
 import { coresOf } from "./runInputs";

@@ -3,9 +3,8 @@ import type { Cluster } from "../infra/contracts/executor";
 import type { Platform } from "../infra/contracts/platform";
 import type { InputKey, Settings } from "../infra/settings/schema";
 import type { Inputs } from "../results/result";
-import { coreCode, engineCode, workloadCode } from "./codeHash";
-import { clusterOf, engineOf, engines } from "./engines";
-import { usesModel, workloadOf, workloads } from "./workloads";
+import { clusterOf, engineOf, workloadOf } from "../results/catalog";
+import { coreCode, engineCode, workloadCode } from "./code";
 
 /** What the platform gives to a key. */
 export type Ground = Pick<Platform, "environment" | "model" | "device"> & {
@@ -20,7 +19,7 @@ export function runInputs(
   ground: Ground,
   data: string,
 ): Inputs {
-  const device = usesModel(workloadOf(workload)) ? ground.device : "cpu";
+  const device = workloadOf(workload).question.includes("model") ? ground.device : "cpu";
   const cluster = clusterOf(engineOf(engine), settings);
   return {
     ...oracleInputs(workload, settings, ground, data),
@@ -51,7 +50,7 @@ export function oracleInputs(
     ...named(asked, settings),
     ...(asked.length < question.length ? { model: ground.model } : {}),
     workloadCode: workloadCode(workload),
-    coreCode: coreCode(engines(), workloads()),
+    coreCode: coreCode(),
     data,
     environment: ground.environment,
     store: ground.store,

@@ -1,3 +1,5 @@
+import type { Failed, NotRun } from "../results/outcome";
+import { shortened } from "./format";
 import { html, type Html, type Piece } from "./html";
 
 export interface Table {
@@ -61,4 +63,15 @@ export function table({ caption, columns, rows }: Table): Html {
         </tbody>
       </table>
     </div>`;
+}
+
+/** Letters of a reason in a table; all of it is at the top of the page. */
+const longest = 300;
+
+/** In the place of a figure: that there is none, and why. */
+export function absent(outcome: Failed | NotRun): Html {
+  return outcome.status === "failed"
+    ? html`<strong class="failed">✕ failed</strong>
+        <span class="failed">${shortened(outcome.reason, longest)}</span>`
+    : html`<span class="failed">– no outcome</span>`;
 }

@@ -1,4 +1,5 @@
-import { median, type RunRecord, type RunResult } from "./result";
+import type { RunRecord, RunResult } from "./result";
+import { median } from "./statistics";
 
 /** One run as the page is made from it: what is on record, and the inputs of that attempt. */
 export interface RunOutcome {

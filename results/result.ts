@@ -1,4 +1,5 @@
 import { shortHash } from "../infra/contracts/canonical";
+import { median } from "./statistics";
 
 /**
  * All that a run or an oracle depends on, as plain strings known when the program runs, so that a
@@ -95,12 +96,4 @@ export function summarise(result: RunResult): RunSummary {
     medianSeconds: median(measured),
     samples: result.samples.map((sample) => sample.totalSeconds),
   };
-}
-
-/** @throws RangeError for no values */
-export function median(values: readonly number[]): number {
-  if (values.length === 0) throw new RangeError("the median of no values");
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

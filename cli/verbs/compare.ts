@@ -1,8 +1,8 @@
 import { UserError } from "../../infra/contracts/errors";
 import { number } from "../../report/format";
 import { readHistory, type Attempt } from "../../results/history";
-import { select } from "../../results/select";
-import { compare as compared, rule, type Compared } from "../../results/verdict";
+import { select } from "../../results/comparison";
+import { compare as compared, rule, type Compared } from "../../results/comparison";
 import { textTable } from "../terminal/textTable";
 import type { Verb } from "../verb";
 import { spread } from "./results";

@@ -7,6 +7,7 @@ import { stackFolder } from "../../infra/host/folders";
 import { readStanding } from "../../infra/stack/records";
 import { type StepContext, type StepResult, type StepVerbs } from "../../infra/stack/runStep";
 import { executorOf } from "../../infra/targets/executorOf";
+import { workloadOf } from "../../results/catalog";
 import {
   appendHistory,
   declaredInputs,
@@ -16,12 +17,11 @@ import {
   writeRecord,
 } from "../../results/records";
 import { runKey, summarise, type Inputs, type RunResult } from "../../results/result";
-import { codeVersion } from "../codeVersion";
+import { codeVersion } from "../code";
 import { runJob } from "../job";
-import { settlePublished } from "../published";
-import { keepResult } from "../resultStore";
+import { keepResult, settlePublished } from "../outputs";
 import { isStopping, takeTurn } from "../turn";
-import { makingStep, oracleName, outputPlace, workloadOf } from "../workloads";
+import { makingStep, oracleName, outputPlace } from "../places";
 
 /** What the script of a run is told by its Command, whose triggers are the inputs. */
 export interface RunSpec {

@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import type { Against } from "../../results/comparable";
+import type { Against } from "../../results/comparison";
 import { tick, times } from "../format";
 import type { Html } from "../html";
 import type { Outcome } from "../../results/outcome";

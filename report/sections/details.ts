@@ -1,9 +1,8 @@
 import { bytes, moment, seconds } from "../format";
 import { html, type Html, type Piece } from "../html";
 import { isVerified, type Outcome, type Verified } from "../../results/outcome";
-import { table, words } from "../table";
+import { absent, table, words } from "../table";
 import { engineName } from "../words";
-import { absent } from "./absent";
 
 /** What is needed to repeat the runs of a workload, or to doubt them: folded away. */
 export function details(outcomes: readonly Outcome[]): Html {

@@ -1,9 +1,8 @@
 import { bytes, count, number, percent } from "../format";
 import { html, type Html, type Piece } from "../html";
 import { isVerified, type Outcome, type Verified } from "../../results/outcome";
-import { numeric, table, words } from "../table";
+import { absent, numeric, table, words } from "../table";
 import { engineName, workloadWords } from "../words";
-import { absent } from "./absent";
 
 /** Whether the outputs are right, how far they are from the oracle's, and what was left out. */
 export function verification(workload: string, outcomes: readonly Outcome[]): Html {

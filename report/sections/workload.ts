@@ -2,9 +2,9 @@ import { memoryChart } from "../charts/memory";
 import { ratioChart } from "../charts/ratio";
 import { isLogarithmic, samplesChart } from "../charts/samples";
 import { startUpChart } from "../charts/startUp";
-import { ratiosOf, type Against } from "../../results/comparable";
+import { engines, isBaseline } from "../../results/catalog";
+import { ratiosOf, type Against } from "../../results/comparison";
 import { bytes, number, percent, seconds, times } from "../format";
-import { median } from "../../results/result";
 import { html, type Html, type Piece } from "../html";
 import {
   isVerified,
@@ -13,10 +13,9 @@ import {
   type Try,
   type Verified,
 } from "../../results/outcome";
-import { bootstrapFrom, type Ratio } from "../../results/statistics";
-import { numeric, table, words, type Column, type Row } from "../table";
+import { bootstrapFrom, median, type Ratio } from "../../results/statistics";
+import { absent, numeric, table, words, type Column, type Row } from "../table";
 import { engineName, workloadWords } from "../words";
-import { absent } from "./absent";
 import { details } from "./details";
 import type { Group } from "./overview";
 import { verification } from "./verification";
@@ -225,11 +224,18 @@ function intervals(found: readonly Ratio[]): string {
 }
 
 function noBaseline(outcomes: readonly Outcome[]): Html {
-  const baseline = outcomes.find(({ engine }) => engine === "baseline");
+  const baseline = outcomes.find(({ engine }) => isBaseline(engine));
   if (baseline?.status === "failed") return html`The baseline failed, so there is no ratio to it.`;
   if (baseline) return html`The baseline has no outcome, so there is no ratio to it.`;
-  return html`There is no baseline run of this workload, so there is no ratio to it. The engine
-    <code>baseline</code> is one of <code>engines</code> with <code>matrix: full</code>.`;
+  const known = engines().find(
+    ({ baseline, workloads }) => baseline && workloads.includes(outcomes[0].workload),
+  );
+  return html`There is no baseline run of this workload, so there is no ratio to
+  it.${
+    known &&
+    html` The engine
+      <code>${known.name}</code> is one of <code>engines</code> with <code>matrix: full</code>.`
+  }`;
 }
 
 function startUp(outcomes: readonly Outcome[], id: string): Html {

@@ -5,7 +5,7 @@ import { parseSettings } from "../../infra/settings/parse";
 import { claimBucket, claimKey, readClaim, releaseBucket } from "../../infra/stores/claim";
 import { clientOf, explained, listObjects } from "../../infra/stores/client";
 import { lookAtStore } from "../../infra/stores/s3/store";
-import { lookAtExisting } from "../../pipelines/existing";
+import { lookAtExisting } from "../../pipelines/dataset";
 import { chosenRuns } from "../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../defaults";
 import { MinioServer } from "../minioServer";

@@ -1,6 +1,6 @@
 import { beforeEach, expect, it } from "vitest";
 import { failedRuns, outputLines, withRuns } from "../../../cli/terminal/stackOutputs";
-import { loadReport } from "../../../report/load";
+import { loadReport } from "../../../report/renderReport";
 import { writeInputs, writeRecord } from "../../../results/records";
 import type { RunFailure, RunSummary } from "../../../results/result";
 import { freshHome } from "./home";

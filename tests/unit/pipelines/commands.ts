@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../../../infra/contracts/platform";
 import { parseSettings } from "../../../infra/settings/parse";
 import { Buckets } from "../../../infra/stores/buckets";
-import { bucketPrefixes } from "../../../pipelines/bucketPrefixes";
+import { bucketPrefixes } from "../../../pipelines/places";
 import { Comparison } from "../../../pipelines/comparison";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { Report } from "../../../pipelines/report";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseSettings } from "../../../infra/settings/parse";
-import { clusterOf, engineOf } from "../../../pipelines/engines";
+import { clusterOf, engineOf } from "../../../results/catalog";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { runKey } from "../../../results/result";
 import { coresOf, oracleInputs, runInputs } from "../../../pipelines/runInputs";

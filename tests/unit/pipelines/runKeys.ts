@@ -17,5 +17,3 @@ export function runKeys(changed: Record<string, string> = {}): Record<string, st
     ]),
   );
 }
-
-if (require.main === module) console.log(JSON.stringify(runKeys()));

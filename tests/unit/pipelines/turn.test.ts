@@ -5,8 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { goOn, isStopping, stopWaiting } from "../../../pipelines/turn";
-import { takeTurn } from "../../../pipelines/turn";
+import { goOn, isStopping, stopWaiting, takeTurn } from "../../../pipelines/turn";
 
 const checkout = path.join(__dirname, "..", "..", "..");
 const nobody = 65_534;
