@@ -141,13 +141,13 @@ function utc(at: string): string {
 export type Verdict = "faster" | "slower" | "within noise" | "too few samples";
 
 /** Medians that are nearer than this are within noise whatever the samples say. */
-const least = 0.05;
+const minDifference = 0.05;
 const significance = 0.05;
 
-/** The rule of {@link judge}, for people. */
+/** The rule of {@link judge} in words. */
 export const rule = [
   "faster or slower: the medians differ by at least 5 %, and the samples are apart: by an exact",
-  "Mann-Whitney test (p < 0.05) where there are enough of them (4 and 4, 3 and 5), else as their",
+  "Mann-Whitney test (p < 0.05) where there are enough of them (4 and 4, 3 and 5), else because their",
   "ranges do not overlap. Samples of one attempt vary less than attempts do: repeat before you",
   "conclude.",
 ];
@@ -160,7 +160,7 @@ export const rule = [
  */
 export function judge(a: readonly number[], b: readonly number[]): Verdict {
   const [before, after] = [median(a), median(b)];
-  if (Math.abs(after - before) < least * Math.min(before, after)) return "within noise";
+  if (Math.abs(after - before) < minDifference * Math.min(before, after)) return "within noise";
   if (Math.min(a.length, b.length) < 2) return "too few samples";
   const apart = canBeSignificant(a.length, b.length)
     ? mannWhitney(a, b) < significance

@@ -1,6 +1,7 @@
-import { readResult, type Failed, type Verified } from "./outcome";
+import * as z from "zod";
+import { named, readResult, type Failed, type Verified } from "./outcome";
 import { historyText, readRecord, writeRecord } from "./records";
-import type { RunFailure, RunResult, RunSummary } from "./result";
+import type { RunResult, RunSummary } from "./result";
 
 /** One attempt that came to an end, as the history keeps it. */
 export type Attempt = Verified | (Failed & { readonly commit?: string });
@@ -32,82 +33,62 @@ export function parseHistory(text: string): History {
  */
 export function settleRecord(stack: string, run: string, current: RunSummary): void {
   if (readRecord(stack, run)?.summary.status !== "failed") return;
-  const result = parseLines(historyText(stack)).findLast(
-    (past) =>
-      past?.verified === true &&
-      past.key === current.key &&
-      `${past.engine}/${past.workload}` === run,
+  const past = parseLines(historyText(stack)) as (Partial<RunResult> | null | undefined)[];
+  const result = past.findLast(
+    (one) => one?.verified && one.key === current.key && `${one.engine}/${one.workload}` === run,
   ) as RunResult | undefined;
   if (result) writeRecord(stack, run, { summary: current, result, at: new Date().toISOString() });
 }
 
-type Line = Readonly<Record<string, unknown>> | undefined;
-
 /** Each line's value; undefined for one that was cut short. */
-function parseLines(text: string): Line[] {
+function parseLines(text: string): unknown[] {
   return text
     .split("\n")
     .filter((line) => line.trim() !== "")
     .map((line) => {
       try {
-        return JSON.parse(line) as Line;
+        return JSON.parse(line) as unknown;
       } catch {
         return undefined;
       }
     });
 }
 
-function attemptOf(line: Line): Attempt | undefined {
-  try {
-    return line && (line.status === "failed" ? failureOf(line) : resultOf(line));
-  } catch {
-    return undefined; // of other code
-  }
-}
+const inputs = z.record(z.string(), z.string()).optional().catch(undefined);
+const failure = z.object({
+  status: z.literal("failed"),
+  run: z.string(),
+  at: z.string(),
+  key: z.string(),
+  attempt: z.string(),
+  reason: z.string(),
+  log: z.string().catch(""),
+  published: z.string().nullable().catch(null),
+  code: z.object({ commit: z.string().optional() }).catch({}),
+  inputs,
+});
+const result = z.looseObject({
+  engine: z.string(),
+  workload: z.string(),
+  key: z.string(),
+  attempt: z.string(),
+  startedAt: z.string().optional().catch(undefined),
+  samples: z.array(z.looseObject({ totalSeconds: z.number() })).min(1),
+  inputs,
+});
 
-function failureOf(value: NonNullable<Line>): Attempt {
-  const { run, at, key, attempt, reason, log, published } = value as unknown as RunFailure & {
-    readonly run: string;
-    readonly at: string;
-  };
-  if ([run, at, key, attempt, reason].some((field) => typeof field !== "string")) {
-    throw new TypeError("a failure without its fields");
+/** Undefined for a line that is neither a failure nor a result. */
+function attemptOf(line: unknown): Attempt | undefined {
+  const failed = failure.safeParse(line).data;
+  if (failed) {
+    const { run, inputs, code, ...rest } = failed;
+    return { ...named(run, inputs), ...rest, ...code };
   }
-  const { commit } = (value.code ?? {}) as { commit?: unknown };
-  return {
-    ...named(run, value.inputs),
-    status: "failed",
-    key,
-    attempt,
-    at,
-    reason,
-    log: log ?? "",
-    published: published ?? null,
-    ...(typeof commit === "string" ? { commit } : {}),
-  };
-}
-
-function resultOf(value: NonNullable<Line>): Attempt {
-  const result = value as unknown as RunResult;
-  const { engine, workload, key, attempt, startedAt, samples } = result;
-  if ([engine, workload, key, attempt].some((field) => typeof field !== "string")) {
-    throw new TypeError("a result without its fields");
-  }
-  const times = samples.map(({ totalSeconds }) => totalSeconds);
-  if (times.length === 0 || !times.every(Number.isFinite)) {
-    throw new TypeError("a result without its samples");
-  }
-  return {
-    ...named(`${engine}/${workload}`, value.inputs),
-    ...readResult(result),
-    at: typeof startedAt === "string" ? startedAt : timeOf(attempt),
-  };
-}
-
-function named(run: string, inputs: unknown) {
-  const [engine, workload = ""] = run.split(/\/(.*)/s);
-  const known = inputs !== null && typeof inputs === "object";
-  return { run, engine, workload, inputs: known ? (inputs as Record<string, string>) : undefined };
+  const found = result.safeParse(line).data;
+  if (!found) return undefined;
+  const { engine, workload, inputs, attempt, startedAt = timeOf(attempt) } = found;
+  const of = named(`${engine}/${workload}`, inputs);
+  return { ...of, ...readResult(found as unknown as RunResult), at: startedAt };
 }
 
 /** When an attempt began, from its id such as `20261122T215327Z-1f2e3d`. */

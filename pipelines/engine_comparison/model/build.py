@@ -31,9 +31,7 @@ from ..errors import UserError
 from ..images import SIZE
 from .weights import read_weights
 
-PINS: dict[str, str] = json.loads(
-    Path(__file__).with_name("pins.json").read_text(encoding="utf-8")
-)
+PINS: dict[str, str] = json.loads(Path(__file__).with_name("pins.json").read_text(encoding="utf-8"))
 """Name of each file to its SHA-256, which the program reads too: it identifies the model by them.
 A build that gives another file fails: its results would not be comparable."""
 
