@@ -6,7 +6,7 @@ import { UserError } from "../infra/contracts/errors";
 import type { Platform } from "../infra/contracts/platform";
 import { datasetFolder } from "../infra/host/folders";
 import type { Settings } from "../infra/settings/schema";
-import { incarnation } from "../infra/stack/records";
+import { generation } from "../infra/stack/records";
 import { step } from "../infra/stack/step";
 import type { Buckets } from "../infra/stores/buckets";
 import { datasetOf, workloadOf, type Source } from "../results/catalog";
@@ -117,7 +117,7 @@ export class Dataset extends pulumi.ComponentResource {
       makingStep(name),
       {
         kind: "dataset",
-        spec: { ...recipe, version, incarnation: madeIncarnation(stack, name) },
+        spec: { ...recipe, version, generation: madeGeneration(stack, name) },
         deletes: false,
       },
       { parent: this, dependsOn: platform.python },
@@ -145,8 +145,8 @@ export class Dataset extends pulumi.ComponentResource {
   }
 }
 
-function madeIncarnation(stack: string, name: string): number {
-  return incarnation(stack, makingStep(name), ({ version }) =>
+function madeGeneration(stack: string, name: string): string {
+  return generation(stack, makingStep(name), ({ version }) =>
     fs.existsSync(path.join(datasetFolder(name, String(version)), "manifest.json")),
   );
 }

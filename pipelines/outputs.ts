@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import { explained, listObjects, storeClient } from "../infra/stores/client";
+import { explained, listObjects, removeObjects, storeClient } from "../infra/stores/client";
 import type { RunResult } from "../results/result";
 
 /** As `publish.py` writes it; paths are below the prefix. */
@@ -36,7 +36,7 @@ export async function settlePublished(
     const named = below([...files.map(({ path }) => path), ...copies]);
     const kept = new Set([name, ...named, ...below(previous)]);
     const stray = found.filter((each) => !kept.has(each));
-    if (stray.length > 0) await client.removeObjects(bucket, stray);
+    if (stray.length > 0) await removeObjects(client, bucket, stray);
     return named.every((each) => found.includes(each)) ? manifest?.run : undefined;
   });
 }

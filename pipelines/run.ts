@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../infra/contracts/platform";
 import type { Settings } from "../infra/settings/schema";
-import { incarnation } from "../infra/stack/records";
+import { generation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
 import type { BucketNames } from "../infra/contracts/platform";
 import { clusterOf, engineOf } from "../results/catalog";
@@ -42,7 +42,7 @@ export class Run extends pulumi.ComponentResource {
           engine: args.engine,
           cluster,
           workload: args.workload,
-          incarnation: incarnation(args.stack, name, () => isUndisturbed(args.stack, name, key)),
+          generation: generation(args.stack, name, () => isUndisturbed(args.stack, name, key)),
           buckets: args.buckets,
           rank,
           seconds: settings.runTimeoutSeconds,

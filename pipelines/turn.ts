@@ -2,8 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../infra/contracts/errors";
-import { stackFolder } from "../infra/host/folders";
 import { isStopped, runs, startOf } from "../infra/host/processTable";
+import { stackFiles, writeWhole } from "../infra/stack/files";
 import { tryLock, type Release } from "../infra/stack/lock";
 
 const pollMs = 200;
@@ -94,26 +94,20 @@ function stopped(): UserError {
   );
 }
 
-/** Holds the pid of the process whose user asked to stop: without that process it says nothing. */
-function stoppingFile(stack: string): string {
-  return path.join(stackFolder(stack), "stopping");
-}
-
 /** Lets runs of the stack that wait for their turn end instead; until {@link goOn}. */
 export function stopWaiting(stack: string): void {
-  fs.mkdirSync(stackFolder(stack), { recursive: true, mode: 0o700 });
-  fs.writeFileSync(stoppingFile(stack), String(process.pid));
+  writeWhole(stackFiles(stack).stopping, String(process.pid));
 }
 
 /** Ends {@link stopWaiting}. */
 export function goOn(stack: string): void {
-  fs.rmSync(stoppingFile(stack), { force: true });
+  fs.rmSync(stackFiles(stack).stopping, { force: true });
 }
 
 /** Whether a run that waits for its turn should end. */
 export function isStopping(stack: string): boolean {
   try {
-    const pid = Number(fs.readFileSync(stoppingFile(stack), "utf8"));
+    const pid = Number(fs.readFileSync(stackFiles(stack).stopping, "utf8"));
     return pid > 0 && process.kill(pid, 0);
   } catch {
     return false;

@@ -3,15 +3,9 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { bucketNamesOf } from "../infra/stores/access";
 import { storeClient } from "../infra/stores/client";
+import { writeWhole } from "../infra/stack/files";
 import { readHistory } from "../results/history";
-import {
-  readRecord,
-  reportFile,
-  reportKey,
-  reportUrl,
-  summaryOf,
-  writeWhole,
-} from "../results/records";
+import { readRecord, reportFile, reportKey, reportUrl, summaryOf } from "../results/records";
 import { renderPage, type ReportData } from "./page";
 
 /** How long a store may take that is up but does not get on. */

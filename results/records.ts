@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { pathToFileURL } from "node:url";
 import { UserError } from "../infra/contracts/errors";
-import { stackFolder } from "../infra/host/folders";
+import { readJson, stackFiles, writeJson } from "../infra/stack/files";
 import { runKey, type Inputs, type RunRecord, type RunSkipped } from "./result";
 
 /** What a run that is going on says about itself. */
@@ -14,20 +14,19 @@ export interface RunProgress {
   readonly began?: string;
 }
 
-/** The files of this room in the stack folder. */
-const files = {
-  /** @param run `<engine>/<workload>`; for inputs also `oracle-<workload>` */
-  record: (stack: string, run: string, kind: "record" | "progress" | "inputs") =>
-    path.join(stackFolder(stack), "records", `${run}.${kind}.json`),
-  history: (stack: string) => path.join(stackFolder(stack), "history", "results.jsonl"),
-  report: (stack: string) => path.join(stackFolder(stack), "report", "index.html"),
-};
-
 /** One JSON object a line: a result with its inputs, or a failure. */
-export const historyFile = files.history;
+export const historyFile = (stack: string): string => stackFiles(stack).history;
 
 /** The stack folder's copy of the report. */
-export const reportFile = files.report;
+export const reportFile = (stack: string): string => stackFiles(stack).report;
+
+function runFile(stack: string, run: string, kind: "record" | "progress"): string {
+  return path.join(stackFiles(stack).runs, `${run}.${kind}.json`);
+}
+
+function inputsFile(stack: string, run: string): string {
+  return path.join(stackFiles(stack).inputs, `${run}.json`);
+}
 
 /** `file:` URL of the stack folder's copy of the report. */
 export function reportUrl(stack: string): string {
@@ -37,28 +36,13 @@ export function reportUrl(stack: string): string {
 /** Where the report is in the bucket for outputs. */
 export const reportKey = "report/index.html";
 
-function read<T>(file: string): T | undefined {
-  try {
-    return JSON.parse(fs.readFileSync(file, "utf8")) as T;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Writes a file, whole or not at all. */
-export function writeWhole(file: string, text: string): void {
-  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  fs.writeFileSync(`${file}.${process.pid}`, text);
-  fs.renameSync(`${file}.${process.pid}`, file);
-}
-
 /** The last outcome of `run` (`<engine>/<workload>`), or undefined where there was none. */
 export function readRecord(stack: string, run: string): RunRecord | undefined {
-  return read(files.record(stack, run, "record"));
+  return readJson(runFile(stack, run, "record"));
 }
 
 export function writeRecord(stack: string, run: string, record: RunRecord): void {
-  writeWhole(files.record(stack, run, "record"), JSON.stringify(record));
+  writeJson(runFile(stack, run, "record"), record);
 }
 
 /**
@@ -67,7 +51,7 @@ export function writeRecord(stack: string, run: string, record: RunRecord): void
  * @param run also `oracle-<workload>`
  */
 export function readInputs(stack: string, run: string): Inputs | undefined {
-  return read(files.record(stack, run, "inputs"));
+  return readJson(inputsFile(stack, run));
 }
 
 /** @throws UserError where the program has not written what `run` depends on */
@@ -75,7 +59,7 @@ export function declaredInputs(stack: string, run: string): Inputs {
   const inputs = readInputs(stack, run);
   if (inputs) return inputs;
   throw new UserError(
-    `${files.record(stack, run, "inputs")} cannot be read`,
+    `${inputsFile(stack, run)} cannot be read`,
     `it says what ${run} depends on; every deployment writes it`,
     "deploy again: npm start, or pulumi up",
   );
@@ -83,7 +67,7 @@ export function declaredInputs(stack: string, run: string): Inputs {
 
 /** Has a run's script find what it depends on. For the program, when it deploys. */
 export function writeInputs(stack: string, run: string, inputs: Inputs): void {
-  writeWhole(files.record(stack, run, "inputs"), JSON.stringify(inputs));
+  writeJson(inputsFile(stack, run), inputs);
 }
 
 /** The key that a run has in the deployment that was begun last. */
@@ -114,7 +98,7 @@ export function publishedKey(summary: RunRecord["summary"] | undefined): string 
 
 /** What `run` is doing, or undefined while it does nothing. */
 export function readProgress(stack: string, run: string): RunProgress | undefined {
-  return read(files.record(stack, run, "progress"));
+  return readJson(runFile(stack, run, "progress"));
 }
 
 /** @param progress undefined when the run has ended */
@@ -123,9 +107,9 @@ export function writeProgress(
   run: string,
   progress: Omit<RunProgress, "since"> | undefined,
 ): void {
-  const file = files.record(stack, run, "progress");
+  const file = runFile(stack, run, "progress");
   if (progress === undefined) fs.rmSync(file, { force: true });
-  else writeWhole(file, JSON.stringify({ ...progress, since: new Date().toISOString() }));
+  else writeJson(file, { ...progress, since: new Date().toISOString() });
 }
 
 /**

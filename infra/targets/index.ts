@@ -11,19 +11,20 @@ import type { Settings } from "../settings/schema";
 export async function preparePlatform(
   settings: Settings,
   stack: string,
+  id?: string,
 ): Promise<Prepared<Settings>> {
   switch (settings.target) {
     case "local": {
       const { prepare } = await import("./local/platform");
-      return prepare(settings, stack);
+      return prepare(settings, stack, id);
     }
     case "cluster": {
       const { prepare } = await import("./cluster/platform");
-      return prepare(settings, stack);
+      return prepare(settings, stack, id);
     }
     case "docker": {
       const { prepare } = await import("./docker/platform");
-      return prepare(settings, stack);
+      return prepare(settings, stack, id);
     }
   }
 }

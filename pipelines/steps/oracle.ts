@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import { executorOf } from "../../infra/targets/executorOf";
-import { stackFolder } from "../../infra/host/folders";
+import { stackFiles } from "../../infra/stack/files";
 import { type StepVerbs } from "../../infra/stack/runStep";
 import { declaredInputs } from "../../results/records";
 import { runKey } from "../../results/result";
@@ -20,7 +20,7 @@ export default {
       cluster: "none",
       spec: { ...spec, inputs, key, oracleKey: key, engine: "oracle" },
       seconds: null,
-      log: path.join(stackFolder(stack), "logs", "oracle", `${spec.workload}.log`),
+      log: path.join(stackFiles(stack).logs, "oracle", `${spec.workload}.log`),
     });
     return { workload: spec.workload, key, ...result };
   },

@@ -3,8 +3,8 @@ import * as path from "node:path";
 import { UserError } from "../../infra/contracts/errors";
 import type { Cluster } from "../../infra/contracts/executor";
 import type { BucketNames } from "../../infra/contracts/platform";
-import { stackFolder } from "../../infra/host/folders";
-import { readStanding } from "../../infra/stack/records";
+import { stackFiles } from "../../infra/stack/files";
+import { readStepRecord } from "../../infra/stack/records";
 import { type StepContext, type StepResult, type StepVerbs } from "../../infra/stack/runStep";
 import { executorOf } from "../../infra/targets/executorOf";
 import { workloadOf } from "../../results/catalog";
@@ -91,7 +91,7 @@ async function runAttempt(
   const oracle = declaredInputs(stack, oracleName(spec.workload));
   const key = runKey(inputs);
   const attempt = attemptId();
-  const log = path.join(stackFolder(stack), "logs", name, `${attempt}.log`);
+  const log = path.join(stackFiles(stack).logs, name, `${attempt}.log`);
   const executor = executorOf(stack);
   let published = publishedKey(readRecord(stack, name)?.summary);
   try {
@@ -129,7 +129,7 @@ async function runAttempt(
 
 /** What was made of the inputs, where they were: the key has only what was asked for. */
 function datasetOf(stack: string, workload: string): unknown {
-  return readStanding(stack, makingStep(workloadOf(workload).dataset))?.result;
+  return readStepRecord(stack, makingStep(workloadOf(workload).dataset))?.result;
 }
 
 /** Sorts by time, and is unique. */

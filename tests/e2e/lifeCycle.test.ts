@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { listeners } from "../../infra/targets/local/listeners";
 import { findJava } from "../../infra/host/java";
-import { shortFolder } from "../../infra/stack/places";
+import { shortFolder } from "../../infra/stack/files";
 import { crawl, entries, filesWith, Watch } from "./exposure";
 import { pythonOf, readBack } from "./readBack";
 import {
@@ -305,7 +305,7 @@ describe.each([
         "start",
         ...["--runner", runner, ...asFlags({ fareAbove: 35 })],
       );
-      const progress = path.join(stack.folder, "records", "spark", "taxi-report.progress.json");
+      const progress = path.join(stack.folder, "runs", "spark", "taxi-report.progress.json");
       await eventually("the engine starts", 120, () => readOr(progress).includes("start-up"));
       process.kill(-child.pid!, "SIGKILL");
       await finished;

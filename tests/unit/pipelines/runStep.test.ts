@@ -78,7 +78,7 @@ it("a job is told the inputs that the program has declared, and their keys", asy
 });
 
 it("a run without declared inputs says that one should deploy", async () => {
-  fs.rmSync(path.join(home, stack, "records", "oracle-taxi-report.inputs.json"));
+  fs.rmSync(path.join(home, stack, "inputs", "oracle-taxi-report.json"));
   await expect(run.create({ stack, name, spec })).rejects.toThrow("deploy again");
 });
 
