@@ -9,7 +9,7 @@ import { Dataset } from "./dataset";
 import type { ChosenRun } from "./matrix";
 import { oracleName, outputPlace } from "./places";
 import { declareInputs, Run } from "./run";
-import { oracleInputs, runInputs, type Ground } from "./runInputs";
+import { oracleInputs, runInputs, type RunContext } from "./runInputs";
 
 export interface ComparisonArgs {
   readonly chosen: readonly ChosenRun[];
@@ -29,7 +29,7 @@ export class Comparison extends pulumi.ComponentResource {
   constructor(name: string, args: ComparisonArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Comparison", name, {}, opts);
     const { chosen, settings, platform, buckets, stack, existing } = args;
-    const ground: Ground = { ...platform, store: platform.objectStore.marker };
+    const context: RunContext = { ...platform, store: platform.objectStore.marker };
     const chosenWorkloads = [...new Set(chosen.map(({ workload }) => workload))];
 
     const datasets = makeDatasets(this);
@@ -64,7 +64,7 @@ export class Comparison extends pulumi.ComponentResource {
       return new Map(
         chosenWorkloads.map((workload) => {
           const name = oracleName(workload);
-          const inputs = oracleInputs(workload, settings, ground, dataOf(workload).data);
+          const inputs = oracleInputs(workload, settings, context, dataOf(workload).data);
           declareInputs(stack, name, inputs);
           const oracle = step(
             name,
@@ -83,7 +83,7 @@ export class Comparison extends pulumi.ComponentResource {
         {
           engine,
           workload,
-          inputs: runInputs(engine, workload, settings, ground, dataOf(workload).data),
+          inputs: runInputs(engine, workload, settings, context, dataOf(workload).data),
           rank,
           settings,
           platform,
@@ -100,7 +100,7 @@ export class Comparison extends pulumi.ComponentResource {
      * its rows along. Runs themselves have no `delete`: a new one replaces what the old one published.
      */
     function makeOutput(parent: Comparison, engine: string, workload: string): pulumi.Resource {
-      const spec = { ...outputPlace(engine, workload, buckets.names), store: ground.store };
+      const spec = { ...outputPlace(engine, workload, buckets.names), store: context.store };
       return step(
         `output-${engine}-${workload}`,
         { kind: "output-prefix", spec },

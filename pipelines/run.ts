@@ -68,8 +68,8 @@ export function declareInputs(stack: string, name: string, inputs: Inputs): void
 
 /**
  * Whether nothing says that an attempt was killed since the run's result was recorded in the state.
- * One that was may have published: if its setting was taken back since, the state knows of the old
- * result alone, and the run's `update` looks which one is there.
+ * A killed attempt may have published. If its setting was changed back since, the state knows only
+ * the old result, and the run's `update` looks which one is published.
  */
 function isUndisturbed(stack: string, name: string, key: string): boolean {
   const last = readRecord(stack, name)?.summary;

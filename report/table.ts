@@ -11,7 +11,7 @@ export interface Table {
 
 export interface Column {
   readonly name: Piece;
-  /** Numbers are set to the right, so that their digits stand below each other. */
+  /** Numbers are aligned to the right, so that their digits are below each other. */
   readonly numeric?: boolean;
 }
 

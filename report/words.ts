@@ -11,7 +11,7 @@ export function engineName(engine: string): string {
   return known(engine)?.label ?? engine;
 }
 
-/** Whether an engine has a way to do a workload; of one whose file is gone nobody knows. */
+/** Whether an engine does a workload; yes for an engine whose file is gone. */
 export function canDo(engine: string, workload: string): boolean {
   return known(engine)?.workloads.includes(workload) ?? true;
 }

@@ -76,7 +76,7 @@ const origin = z.union(
     z.strictObject({ value: text }),
     /** The name of the dataset's bucket. */
     z.strictObject({ bucket: z.literal(true) }),
-    /** A setting, with what follows it if it is set, and what stands for it if it is not. */
+    /** A setting, with the path below it if it is set, and the value if it is not. */
     z.strictObject({
       setting: z.enum(settingKeys),
       below: text.optional(),

@@ -65,7 +65,7 @@ function attempt(outcome: Outcome): Html {
   return facing("The attempt", facts);
 }
 
-/** The commit of a run's code, with a word where the checkout had changes of its own. */
+/** The commit of a run's code, and whether the checkout had changes that are in no commit. */
 export function commit({ commit, dirty }: Verified): string {
   return `${commit?.slice(0, 12) ?? "unknown"}${dirty ? " with changes" : ""}`;
 }

@@ -15,7 +15,7 @@ interface CommandInputs {
 }
 
 /** What stands below the pipelines, as far as it matters to them. */
-export interface Ground {
+export interface RunContext {
   readonly stack?: string;
   readonly preview?: boolean;
   readonly device?: "cpu" | "cuda";
@@ -32,7 +32,7 @@ export interface Ground {
  */
 export async function commands(
   changed: Record<string, string> = {},
-  { stack = "test", store = "1", preview = false, ...ground }: Ground = {},
+  { stack = "test", store = "1", preview = false, ...context }: RunContext = {},
 ): Promise<Record<string, CommandInputs>> {
   const made: Record<string, CommandInputs> = {};
   await pulumi.runtime.setMocks(
@@ -62,7 +62,7 @@ export async function commands(
       quiet: [stands],
       environment: "environment",
       model: "model",
-      ...ground,
+      ...context,
     };
     const buckets = new Buckets("buckets", {
       objectStore: platform.objectStore,
