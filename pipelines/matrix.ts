@@ -7,10 +7,12 @@ export interface ChosenRun {
   readonly engine: string;
   readonly workload: string;
   readonly rank: number;
+  /** Whether `matrix: seed` has it. */
+  readonly seed: boolean;
 }
 
 /** Every run there is, in the order in which runs are carried out: those of `matrix: seed` first. */
-function allRuns(): (ChosenRun & { readonly seed: boolean })[] {
+function allRuns(): ChosenRun[] {
   const runs = engines().flatMap((engine) =>
     workloads()
       .filter(({ name }) => engine.workloads.includes(name))
@@ -35,12 +37,11 @@ export function chosenRuns(settings: Settings): ChosenRun[] {
     workloads: chosen("workloads", settings.workloads, ofWorkloads),
   };
   const all = allRuns();
-  const runs = all.flatMap(({ seed, ...run }) =>
-    asked.engines.includes(run.engine) &&
-    asked.workloads.includes(run.workload) &&
-    (settings.matrix === "full" || seed)
-      ? [run]
-      : [],
+  const runs = all.filter(
+    ({ engine, workload, seed }) =>
+      asked.engines.includes(engine) &&
+      asked.workloads.includes(workload) &&
+      (settings.matrix === "full" || seed),
   );
   if (runs.length === 0) {
     throw new UserError(
@@ -49,7 +50,8 @@ export function chosenRuns(settings: Settings): ChosenRun[] {
       "a comparison without a run has no result",
       "set matrix to full, or add one of " +
         all
-          .flatMap(({ engine, workload, seed }) => (seed ? [`${engine}/${workload}`] : []))
+          .filter(({ seed }) => seed)
+          .map((run) => `${run.engine}/${run.workload}`)
           .join(", "),
     );
   }

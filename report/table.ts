@@ -1,6 +1,13 @@
-import type { Failed, NotRun } from "../results/outcome";
+import {
+  isVerified,
+  type Failed,
+  type NotRun,
+  type Outcome,
+  type Verified,
+} from "../results/outcome";
 import { shortened } from "./format";
 import { html, type Html, type Piece } from "./html";
+import { engineName } from "./words";
 
 export interface Table {
   /** Says what the table has; above it, and to a screen reader before it. */
@@ -74,4 +81,14 @@ export function absent(outcome: Failed | NotRun): Html {
     ? html`<strong class="failed">✕ failed</strong>
         <span class="failed">${shortened(outcome.reason, longest)}</span>`
     : html`<span class="failed">– no outcome</span>`;
+}
+
+/** Rows of a table of runs, in which a run without a result says so across all columns. */
+export function rows(outcomes: readonly Outcome[], cells: (run: Verified) => readonly Piece[]) {
+  return outcomes.map((outcome) => {
+    const name = engineName(outcome.engine);
+    return isVerified(outcome)
+      ? { name, cells: cells(outcome) }
+      : { name, across: absent(outcome) };
+  });
 }

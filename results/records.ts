@@ -70,12 +70,6 @@ export function writeInputs(stack: string, run: string, inputs: Inputs): void {
   writeJson(inputsFile(stack, run), inputs);
 }
 
-/** The key that a run has in the deployment that was begun last. */
-export function currentKey(stack: string, run: string): string | undefined {
-  const inputs = readInputs(stack, run);
-  return inputs && runKey(inputs);
-}
-
 /**
  * What the last attempt of a run came to; that it was skipped, where it has other inputs by now.
  *
@@ -86,7 +80,8 @@ export function summaryOf(
   run: string,
   known: RunRecord["summary"] | undefined = readRecord(stack, run)?.summary,
 ): RunRecord["summary"] | RunSkipped | undefined {
-  const key = currentKey(stack, run);
+  const inputs = readInputs(stack, run);
+  const key = inputs && runKey(inputs);
   if (!known || key === undefined || key === known.key) return known;
   return { key, status: "skipped", verified: false, published: publishedKey(known) };
 }

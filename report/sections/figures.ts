@@ -1,6 +1,6 @@
 import { engines, isBaseline } from "../../results/catalog";
 import { ratiosOf, type Against } from "../../results/comparison";
-import { isVerified, type Outcome, type Try, type Verified } from "../../results/outcome";
+import { isVerified, type Outcome, type Try } from "../../results/outcome";
 import { bootstrapFrom, type Ratio } from "../../results/statistics";
 import { memoryChart } from "../charts/memory";
 import { ratioChart } from "../charts/ratio";
@@ -8,18 +8,8 @@ import { isLogarithmic, samplesChart } from "../charts/samples";
 import { startUpChart } from "../charts/startUp";
 import { bytes, percent, seconds, times } from "../format";
 import { html, type Html, type Piece } from "../html";
-import { absent, numeric, table, words, type Row } from "../table";
+import { absent, numeric, rows, table, words, type Row } from "../table";
 import { engineName } from "../words";
-
-/** Rows of a table of runs, in which a run without a result says so across all columns. */
-export function rows(outcomes: readonly Outcome[], cells: (run: Verified) => readonly Piece[]) {
-  return outcomes.map((outcome) => {
-    const name = engineName(outcome.engine);
-    return isVerified(outcome)
-      ? { name, cells: cells(outcome) }
-      : { name, across: absent(outcome) };
-  });
-}
 
 export function ratioText(found: Against | undefined): Piece {
   if (!found) return "unknown";

@@ -3,10 +3,10 @@ import type { Outcome, Sample } from "../../results/outcome";
 import { median } from "../../results/statistics";
 import { number, percent, seconds } from "../format";
 import { html, type Html } from "../html";
-import { numeric, table, words, type Column } from "../table";
+import { numeric, rows, table, words, type Column } from "../table";
 import { engineName, workloadWords } from "../words";
 import { details } from "./details";
-import { memory, ratio, ratioText, rows, samples, startUp } from "./figures";
+import { memory, ratio, ratioText, samples, startUp } from "./figures";
 import type { Group } from "./overview";
 import { verification } from "./verification";
 

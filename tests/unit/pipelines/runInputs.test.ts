@@ -113,6 +113,7 @@ describe("chosen runs", () => {
       engine: "daft",
       workload: "image-embeddings",
       rank: 2,
+      seed: true,
     });
   });
 
