@@ -12,6 +12,7 @@ const settleMs = 1_000;
 
 /** One folder a machine: runs of different stacks and users disturb each other, too. */
 const machineFolder = "/tmp/engine-comparison-turns";
+const lockName = "turn.lock";
 
 /**
  * Waits until no other run executes on this machine and none of lower rank is waiting.
@@ -40,7 +41,7 @@ export async function takeTurn(
       if (givesUp()) throw stopped();
       fs.writeFileSync(at(ticket), ""); // each time: who cleans /tmp may have removed it
       if (Date.now() - arrived >= settleMs && firstOf(folder) === ticket) {
-        const release = await tryLock(at("turn.lock"), 0o666);
+        const release = await tryLock(at(lockName), 0o666);
         if (release) {
           fs.writeFileSync(at(`-${ticket}`), "");
           return () => (remove(`-${ticket}`), release());
@@ -55,10 +56,8 @@ export async function takeTurn(
 
 function turnFolder(): string {
   const folder = process.env.ENGINE_COMPARISON_TURNS || machineFolder;
-  const mode = 0o1777;
   try {
-    // Not as mkdir's mode alone: the umask would take the other users' rights away.
-    if (fs.mkdirSync(folder, { recursive: true, mode })) fs.chmodSync(folder, mode);
+    if (!fs.existsSync(folder)) makeFolder(folder);
     fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK);
     return folder;
   } catch (error) {
@@ -67,6 +66,20 @@ function turnFolder(): string {
       "the runs of all users take turns there, because runs at the same time disturb each other",
       `have its owner run: chmod 1777 ${folder}`,
     );
+  }
+}
+
+/** Makes the folder for all users, at once, so that none sees it before all may use it. */
+function makeFolder(folder: string): void {
+  fs.mkdirSync(path.dirname(folder), { recursive: true });
+  const made = fs.mkdtempSync(`${folder}.`);
+  fs.writeFileSync(path.join(made, lockName), "");
+  fs.chmodSync(path.join(made, lockName), 0o666); // whatever the umask is
+  fs.chmodSync(made, 0o1777);
+  try {
+    fs.renameSync(made, folder);
+  } catch {
+    fs.rmSync(made, { recursive: true }); // another was first
   }
 }
 
