@@ -2,13 +2,12 @@ import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFiles } from "../../infra/stack/files";
-import { readProgress } from "../../results/records";
+import { readProgress, summaryOf } from "../../results/records";
 import { noStack, WrongUse } from "../errors";
 import { isDeploying } from "../runners/pulumiLock";
 import { servicesOf, type ServiceLog, type ServiceView } from "../services";
 import { describeStack } from "../session";
 import { phaseWords, runWords, seconds } from "../terminal/lines";
-import { summaryOf } from "../terminal/stackOutputs";
 import { verb } from "../verb";
 
 export const status = verb({
