@@ -1,8 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { machine } from "./infra/host/machine";
 import { checkStack, claimStack } from "./infra/stack/owner";
 import { preparePlatform } from "./infra/targets";
-import { parseSettings } from "./infra/settings/parse";
+import { readSettings } from "./infra/targets/readSettings";
 import { endLeftPlugins } from "./infra/host/pulumiPlugins";
 import { Buckets } from "./infra/stores/buckets";
 import { UserError } from "./infra/contracts/errors";
@@ -15,7 +14,7 @@ import { Report } from "./pipelines/report";
 /** settings -> platform -> buckets -> datasets (and oracles) -> runs -> report -> stack outputs */
 async function program() {
   const stack = pulumi.getStack();
-  const asked = parseSettings(pulumi.runtime.allConfig(), machine());
+  const asked = readSettings(pulumi.runtime.allConfig());
   const chosen = chosenRuns(asked);
   checkStack(stack, asked.target);
   const prepared = await preparePlatform(asked, stack);

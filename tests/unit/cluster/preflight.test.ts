@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lookAtClusters } from "../../../infra/targets/cluster/preflight";
 import { lockedVersion } from "../../../infra/toolchain/locks";
 import { machine } from "../../../infra/host/machine";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import type { Settings } from "../../../infra/settings/schema";
 import { defaultConfig, largeMachine } from "../../defaults";
 
@@ -71,7 +71,7 @@ function look(changed: Record<string, string> = {}): Promise<Settings> {
     clusterSize: "stated",
     ...changed,
   };
-  return lookAtClusters(parseSettings(defaultConfig(config), largeMachine));
+  return lookAtClusters(readSettings(defaultConfig(config), largeMachine));
 }
 
 it("takes clusters that answer, are of the right version and large enough", async () => {

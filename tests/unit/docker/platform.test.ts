@@ -6,7 +6,7 @@ import type { Found } from "../../../infra/targets/docker/inspect";
 import type { GpuPlan } from "../../../infra/targets/docker/gpuPlan";
 import { declare } from "../../../infra/targets/docker/platform";
 import type { Platform } from "../../../infra/contracts/platform";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { record, type Recorded as RecordedCommand } from "../local/recorded";
 
@@ -73,7 +73,7 @@ async function declared(
 ) {
   const { config = {}, stack = "dev", found = nothing, plan = cpu } = options;
   const { generations = { minio: 3, spark: 3, ray: 3 } } = options;
-  const settings = parseSettings(defaultConfig({ target: "docker", ...config }), largeMachine);
+  const settings = readSettings(defaultConfig({ target: "docker", ...config }), largeMachine);
   let platform: Platform | undefined;
   const all = (await record(
     stack,
