@@ -28,8 +28,10 @@ export const clusterServices: Services = {
   logs: () => new Map(),
 };
 
-async function seenAt(name: string, url: string): Promise<ServiceView> {
-  const { host, port, protocol } = new URL(url.replace(/^(?!\w+:)/, "spark://"));
+/** How something at an address looks from here. */
+export async function seenAt(name: string, url: string): Promise<ServiceView> {
+  // Behind the first master of a list there is no scheme.
+  const { host, port, protocol } = new URL(url.includes("://") ? url : `spark://${url}`);
   const usual = protocol === "https:" ? ":443" : ":80";
   const silence = await silenceAt(port ? host : `${host}${usual}`);
   return { name, state: silence === undefined ? "ANSWERS" : `SILENT (${silence})`, url };

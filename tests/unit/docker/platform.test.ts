@@ -135,6 +135,16 @@ describe("stack dev", () => {
     }
   });
 
+  it("keeps the log of an image's last build until another build begins", async () => {
+    const log = path.join(home, "dev", "logs", "image-engine.log");
+    fs.mkdirSync(path.dirname(log), { recursive: true });
+    fs.writeFileSync(log, "built");
+    const { of } = await declared();
+    expect(fs.existsSync(log)).toBe(true);
+    const image = of("docker:index/remoteImage:RemoteImage", "image-engine");
+    expect(image.beforeCreate).toEqual(["image-engine-new-log"]);
+  });
+
   it("gives no container root, a capability, a writable image, swap, or a way to more", () => {
     for (const role of roles) {
       expect(dev.container(role), role).toMatchObject({
