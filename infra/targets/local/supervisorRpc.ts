@@ -107,5 +107,5 @@ function read(value: Value): RpcValue {
   }
   if ("boolean" in value) return value.boolean === "1";
   const number = value.int ?? value.i4 ?? value.double;
-  return number === undefined ? String(value.string ?? "") : Number(number);
+  return number === undefined ? ((value.string as string | undefined) ?? "") : Number(number);
 }
