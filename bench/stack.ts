@@ -5,10 +5,10 @@ import { stackPassphrase } from "../cli/passphrase";
 import { readProject } from "../cli/project";
 import { declaredRuns, describeStack, openToDeploy } from "../cli/session";
 import { Unfit } from "../cli/errors";
-import { executorOf } from "../infra/targets/executorOf";
+import { executorOf } from "../infra/targets";
 import { checkout, stackFolder } from "../infra/host/folders";
 import { nextFreeOffset } from "../infra/host/freePorts";
-import { listeners } from "../infra/targets/local/listeners";
+import { listeners } from "../infra/targets/local/place";
 import { portsOfNeighbours } from "../infra/stack/neighbours";
 import type { Settings } from "../infra/settings/schema";
 import { UserError } from "../infra/contracts/errors";
@@ -78,7 +78,7 @@ export class BenchStack {
     for (const [name, { spec, inputs }] of declared) {
       if (!name.endsWith(`/${workload}`)) continue;
       const run = spec as RunSpec;
-      const connection = await executorOf(this.name).connection(run.cluster);
+      const connection = await (await executorOf(this.name)).connection(run.cluster);
       jobs.set(run.engine, { ...connection, ...jobSpec(run, inputs, oracle, "bench") });
     }
     return jobs;

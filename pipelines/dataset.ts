@@ -7,6 +7,7 @@ import type { Platform } from "../infra/contracts/platform";
 import { datasetFolder } from "../infra/host/folders";
 import type { Settings } from "../infra/settings/schema";
 import { generation } from "../infra/stack/records";
+import { storeNamed } from "../infra/stores";
 import { step } from "../infra/stack/step";
 import type { Buckets } from "../infra/stores/buckets";
 import { datasetOf, workloadOf, type Source } from "../results/catalog";
@@ -61,12 +62,11 @@ export async function lookAtExisting(
   chosen: readonly ChosenRun[],
 ): Promise<ReadonlyMap<string, string> | undefined> {
   if (settings.datasetSource !== "existing") return undefined;
-  // With a client that no other source needs.
-  const { lookAtForeign } = await import("../infra/stores/foreign");
+  const store = storeNamed(settings.objectStore);
   const names = [...new Set(chosen.map(({ workload }) => workloadOf(workload).dataset))];
   const seen = names.map(async (name) => {
     const { bucket, owns } = datasetOf(name);
-    return [name, (await lookAtForeign(settings, bucket, owns)).hash] as const;
+    return [name, (await store.existing!(settings, bucket, owns)).hash] as const;
   });
   return new Map(await Promise.all(seen));
 }

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFiles } from "../../infra/stack/files";
 import { inStackFolder, type Owner, type RunnerName } from "../../infra/stack/owner";
+import { targetNamed } from "../../infra/targets";
 import { howToGetCli } from "./pulumiCli";
 import { Unfit, WrongUse } from "../errors";
 
@@ -45,11 +46,12 @@ export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: 
     return made;
   }
   const runner = asked !== "auto" ? asked : cliThere() ? "pulumi" : "embedded";
-  if (runner === "embedded" && target === "docker") {
+  const { needsCli } = targetNamed(target);
+  if (runner === "embedded" && needsCli !== undefined) {
     throw new Unfit(
       `stack ${stack} has target ${target}, which needs the Pulumi CLI` +
         (asked === "auto" ? ", and PATH has no pulumi" : ", and --runner is embedded"),
-      "the embedded runner has no provider for Docker",
+      needsCli,
       howToGetCli,
     );
   }

@@ -5,7 +5,8 @@ import { stackFiles } from "../../infra/stack/files";
 import { readProgress, summaryOf } from "../../results/records";
 import { noStack, WrongUse } from "../errors";
 import { isDeploying } from "../runners/pulumiLock";
-import { servicesOf, type ServiceLog, type ServiceView } from "../services";
+import type { ServiceLog, ServiceView } from "../../infra/contracts/target";
+import { targetOf } from "../../infra/targets";
 import { describeStack } from "../session";
 import { phaseWords, runWords, seconds } from "../terminal/lines";
 import { verb } from "../verb";
@@ -16,7 +17,7 @@ export const status = verb({
   async run({ stack, options }) {
     const described = await describeStack(stack);
     if (!described) throw noStack(stack);
-    const services = (await (await servicesOf(stack))?.status(stack)) ?? [];
+    const services = (await (await targetOf(stack)?.services())?.status(stack)) ?? [];
     const deploying = isDeploying(described.project.name, stack);
     const runs = described.runs.map((run) => ({
       run,
@@ -52,7 +53,7 @@ export const shell = verb({
   summary: "start a shell with the engines' environment, next to the services",
   notes: "The exit code is that of the shell.",
   async run({ stack }) {
-    const services = await servicesOf(stack);
+    const services = await targetOf(stack)?.services();
     if (!services) throw noStack(stack);
     // Ctrl-C is the shell's.
     process.on("SIGINT", () => undefined);
@@ -77,7 +78,8 @@ export const logs = verb({
     if (!/^\d{1,9}$/.test(lines)) {
       throw new WrongUse(`--lines is ${JSON.stringify(lines)}: it takes a whole number`);
     }
-    const services = (await servicesOf(stack))?.logs(stack) ?? new Map<string, ServiceLog>();
+    const services =
+      (await targetOf(stack)?.services())?.logs(stack) ?? new Map<string, ServiceLog>();
     const found = new Map([...services, ...runLogs(stackFiles(stack).logs)]);
     if (found.size === 0) throw noStack(stack);
     if (name === undefined) {

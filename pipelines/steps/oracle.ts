@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import { executorOf } from "../../infra/targets/executorOf";
+import { executorOf } from "../../infra/targets";
 import { stackFiles } from "../../infra/stack/files";
 import { type StepVerbs } from "../../infra/stack/runStep";
 import { declaredInputs } from "../../results/records";
@@ -15,7 +15,7 @@ export default {
   async create({ stack, name, spec }) {
     const inputs = declaredInputs(stack, name);
     const key = runKey(inputs);
-    const { event: _event, ...result } = await runJob(executorOf(stack), {
+    const { event: _event, ...result } = await runJob(await executorOf(stack), {
       module: "engine_comparison.oracle",
       cluster: "none",
       spec: { ...spec, inputs, key, oracleKey: key, engine: "oracle" },

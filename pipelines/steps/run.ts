@@ -6,7 +6,7 @@ import type { BucketNames } from "../../infra/contracts/platform";
 import { stackFiles } from "../../infra/stack/files";
 import { readStepRecord } from "../../infra/stack/records";
 import { type StepContext, type StepResult, type StepVerbs } from "../../infra/stack/runStep";
-import { executorOf } from "../../infra/targets/executorOf";
+import { executorOf } from "../../infra/targets";
 import { workloadOf } from "../../results/catalog";
 import {
   appendHistory,
@@ -92,7 +92,7 @@ async function runAttempt(
   const key = runKey(inputs);
   const attempt = attemptId();
   const log = path.join(stackFiles(stack).logs, name, `${attempt}.log`);
-  const executor = executorOf(stack);
+  const executor = await executorOf(stack);
   let published = publishedKey(readRecord(stack, name)?.summary);
   try {
     const watch = await executor.watch?.(spec.cluster);

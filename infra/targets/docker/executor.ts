@@ -12,12 +12,12 @@ import { modelStep, readyStep } from "./inspect";
 import {
   credentialsFolder,
   imagePaths,
-  ownModelFolder,
+  customModelFolder,
   rayHeadAddress,
   scratchFolder,
   sparkMasterUrl,
   storeEndpoint,
-} from "./inside";
+} from "./place";
 import { watchContainers } from "./memory";
 import type { Role } from "./names";
 
@@ -32,8 +32,8 @@ interface AppFacts {
 }
 
 /** Runs jobs in the containers of target `docker`, by `docker exec`. */
-export function dockerExecutor(stack: string, host: string): Executor {
-  const docker = new Docker(host);
+export function dockerExecutor(stack: string): Executor {
+  const docker = Docker.of(stack);
   const job = `${process.pid}-${randomBytes(4).toString("hex")}`;
   const scratch = `${scratchFolder}/jobs/${job}`;
 
@@ -139,7 +139,7 @@ const leader = [
 
 /** The image's model has labels; the user's own one has them if a file lay beside it. */
 function modelIn(stack: string, folder: string): { path: string; labels: string | null } {
-  const own = folder === ownModelFolder;
+  const own = folder === customModelFolder;
   const hasLabels = !own || readStepRecord(stack, modelStep)?.result.labels === true;
   return {
     path: `${folder}/model.onnx`,

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../../../infra/contracts/errors";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import {
   clusterOf,
   datasets,
@@ -77,7 +77,7 @@ describe("the catalog", () => {
 
   it("says what an engine computes on, or the setting that does", () => {
     const on = (engine: string, changed: Record<string, string> = {}) =>
-      clusterOf(engineOf(engine), parseSettings(defaultConfig(changed), largeMachine));
+      clusterOf(engineOf(engine), readSettings(defaultConfig(changed), largeMachine));
     const all = ["spark", "ray", "daft", "baseline"].map((engine) => on(engine));
     expect(all).toEqual(["spark", "ray", "none", "none"]);
     expect(on("daft", { target: "docker" })).toBe("ray");

@@ -2,13 +2,13 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
 import { shortHash } from "../../../infra/contracts/canonical";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { datasetCode } from "../../../pipelines/code";
 import { recipeOf } from "../../../pipelines/dataset";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 function recipe(name: string, changed: Record<string, string> = {}) {
-  return recipeOf(name, parseSettings(defaultConfig(changed), largeMachine), "b");
+  return recipeOf(name, readSettings(defaultConfig(changed), largeMachine), "b");
 }
 
 describe("a dataset's identity", () => {

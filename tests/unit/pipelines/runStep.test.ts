@@ -10,7 +10,10 @@ import { readProgress, readRecord, writeInputs } from "../../../results/records"
 import { runKey } from "../../../results/result";
 
 const mocked = vi.hoisted(() => ({ executor: {} as Executor, putObject: vi.fn() }));
-vi.mock("../../../infra/targets/executorOf", () => ({ executorOf: () => mocked.executor }));
+vi.mock(import("../../../infra/targets"), async (original) => ({
+  ...(await original()),
+  executorOf: async () => mocked.executor,
+}));
 vi.mock(import("../../../infra/stores/client"), async (original) => ({
   ...(await original()),
   storeClient: () => ({ putObject: mocked.putObject }) as never,
