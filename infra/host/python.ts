@@ -80,6 +80,41 @@ export function findPython(range = pythonRange(), ask = askPython): Python {
   );
 }
 
+/**
+ * Whether the interpreter of an environment still is the one that its packages were installed for.
+ * It is a link to the system's Python, which may have been removed, or upgraded to a minor version
+ * that finds none of them.
+ */
+export function isEnvironmentUsable(folder: string): boolean {
+  const { madeFor, now } = environmentVersions(folder);
+  return madeFor !== undefined && now !== undefined && minorOf(madeFor) === minorOf(now);
+}
+
+/** The versions that an environment was made for and has now; undefined where there is none. */
+export function environmentVersions(folder: string): { madeFor?: string; now?: string } {
+  let config = "";
+  try {
+    config = fs.readFileSync(path.join(folder, "pyvenv.cfg"), "utf8");
+  } catch {
+    // not an environment, or one that is cut short
+  }
+  const said = probe([path.join(folder, "bin", "python"), "--version"]);
+  return {
+    madeFor: /^version(?:_info)?\s*=\s*(\S+)/m.exec(config)?.[1],
+    now: parseVersion(said),
+  };
+}
+
+/** Reads `Python 3.11.7`. */
+export function parseVersion(said: string | undefined): string | undefined {
+  return /^Python (\S+)/.exec(said ?? "")?.[1];
+}
+
+/** `3.11` of `3.11.7`. */
+export function minorOf(version: string): string {
+  return version.split(".").slice(0, 2).join(".");
+}
+
 function covers(range: PythonRange, version: string): boolean {
   const [major, minor] = version.split(".").map(Number);
   return major === 3 && minor >= range.least && minor <= range.most;

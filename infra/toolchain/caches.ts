@@ -36,21 +36,25 @@ export interface Build {
 /**
  * Makes an entry unless it is there: under a lock that every stack of this user shares, and again
  * from the beginning where an earlier attempt did not come to its end.
+ *
+ * @param usable whether a whole entry is of use still; made again where it is not. @default always
  */
 export async function ensureEntry(
   entry: Entry,
   log: BuildLog,
   build: (build: Build) => Promise<void>,
+  usable: (folder: string) => boolean = () => true,
 ): Promise<string> {
   const folder = entryFolder(entry);
-  if (isComplete(entry)) {
+  const isMade = () => isComplete(entry) && usable(folder);
+  if (isMade()) {
     log.line(`${entry} is in the cache`);
     return folder;
   }
   fs.mkdirSync(path.dirname(folder), { recursive: true, mode: 0o700 });
   const release = await lock(folder, log);
   try {
-    if (isComplete(entry)) return folder;
+    if (isMade()) return folder;
     const pidFile = `${folder}.pid`;
     endAbandoned(pidFile);
     fs.rmSync(folder, { recursive: true, force: true });

@@ -1,9 +1,10 @@
 import { shortHash } from "../contracts/canonical";
 import type { DeviceName } from "../contracts/platform";
 import { lockFile, pythonHash } from "./locks";
-import { ensureEntry, type Build } from "./caches";
+import { ensureEntry, type Build, type Entry } from "./caches";
 import { runBuild } from "./builds";
 import { plainEnvironment } from "../host/environment";
+import { isEnvironmentUsable, minorOf } from "../host/python";
 import { ensureUv, type Uv } from "./uv";
 import { toolStep } from "./toolStep";
 
@@ -18,14 +19,18 @@ const imports =
 
 const hasCuda = "assert 'CUDAExecutionProvider' in onnxruntime.get_available_providers()";
 
+/** Where the environment is for a version of Python. */
+export function pythonEntry(device: DeviceName, version: string): Entry {
+  const key = [pythonHash(device), minorOf(version), process.arch, process.platform];
+  return `python/${shortHash(key)}`;
+}
+
 /** Installs the locked Python environment, in which jobs, services and the supervisor run. */
 export default toolStep<PythonSpec>("python", async (log, { spec: { device } }) => {
   const uv = await ensureUv(log);
   const { version } = uv.python;
-  const minor = version.split(".").slice(0, 2).join(".");
-  const key = shortHash([pythonHash(device), minor, process.arch, process.platform]);
-  const entry = `python/${key}` as const;
-  await ensureEntry(entry, log, (build) => install(uv, build, device));
+  const entry = pythonEntry(device, version);
+  await ensureEntry(entry, log, (build) => install(uv, build, device), isEnvironmentUsable);
   return { entry, version };
 });
 
