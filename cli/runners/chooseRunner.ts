@@ -23,6 +23,11 @@ export interface Situation {
   readonly cliThere: () => boolean;
 }
 
+/** Whether only the Pulumi CLI deploys a target: it needs a provider that the embedded runner lacks. */
+export function needsCli(target: string): boolean {
+  return target === "docker";
+}
+
 /**
  * Chooses the runner: the one that made the stack; else the one that was asked for; else the Pulumi
  * CLI if it is there; else the embedded one.
@@ -45,7 +50,7 @@ export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: 
     return made;
   }
   const runner = asked !== "auto" ? asked : cliThere() ? "pulumi" : "embedded";
-  if (runner === "embedded" && target === "docker") {
+  if (runner === "embedded" && needsCli(target)) {
     throw new Unfit(
       `stack ${stack} has target ${target}, which needs the Pulumi CLI` +
         (asked === "auto" ? ", and there is none on PATH" : ", and --runner is embedded"),

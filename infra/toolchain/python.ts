@@ -1,10 +1,9 @@
-import { shortHash } from "../contracts/canonical";
 import type { DeviceName } from "../contracts/platform";
-import { lockFile, pythonHash } from "./locks";
-import { ensureEntry, type Build, type Entry } from "./caches";
+import { lockFile, pythonEntry } from "./locks";
+import { ensureEntry, type Build } from "./caches";
 import { runBuild } from "./builds";
 import { plainEnvironment } from "../host/environment";
-import { isEnvironmentUsable, minorOf } from "../host/python";
+import { isEnvironmentUsable } from "../host/python";
 import { ensureUv, type Uv } from "./uv";
 import { toolStep } from "./toolStep";
 
@@ -18,12 +17,6 @@ const imports =
   "pyspark.sql, ray.data, supervisor.supervisord";
 
 const hasCuda = "assert 'CUDAExecutionProvider' in onnxruntime.get_available_providers()";
-
-/** Where the environment is for a version of Python. */
-export function pythonEntry(device: DeviceName, version: string): Entry {
-  const key = [pythonHash(device), minorOf(version), process.arch, process.platform];
-  return `python/${shortHash(key)}`;
-}
 
 /** Installs the locked Python environment, in which jobs, services and the supervisor run. */
 export default toolStep<PythonSpec>("python", async (log, { spec: { device } }) => {

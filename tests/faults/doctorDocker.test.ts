@@ -106,7 +106,7 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
       expect.arrayContaining([
         `a process in container ${nameOf("app")} was killed because its 32 MiB of memory were used up (OOMKilled)`,
         expect.stringMatching(
-          `^Docker has started container ${nameOf("minio")} again \\d+ times; it ended with exit code 3$`,
+          `^Docker has restarted container ${nameOf("minio")} \\d+ times; it ended with exit code 3$`,
         ),
       ]),
     );
@@ -134,10 +134,10 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
     run("ray-worker", ["--shm-size", "64m"], "sleep 600");
     const { code, wrong } = await look();
     expect(code).toBe(1);
-    expect(wrong.services).toContain(`${nameOf("minio")} is not there`);
-    expect(wrong.services).not.toContain(`${nameOf("ray-worker")} is not there`);
+    expect(wrong.services).toContain(`${nameOf("minio")} does not exist`);
+    expect(wrong.services).not.toContain(`${nameOf("ray-worker")} does not exist`);
     expect(wrong.shm).toEqual([
-      `/dev/shm of ${nameOf("ray-worker")} has 64m, and Ray's object store is to have 1024m`,
+      `/dev/shm of ${nameOf("ray-worker")} has 64m, and rayObjectStoreMemory is 1024m`,
     ]);
     docker("rm", "--force", nameOf("ray-worker"));
   });
@@ -148,7 +148,7 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
     docker("rm", nameOf("minio"));
     expect(code).toBe(1);
     expect(wrong.names).toEqual([
-      `there is a container called ${nameOf("minio")} that stack ${stack} has not made`,
+      `${nameOf("minio")}: a container has this name, and stack ${stack} has not made it`,
     ]);
   });
 

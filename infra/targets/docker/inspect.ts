@@ -1,5 +1,4 @@
 import { readStanding } from "../../stack/records";
-import { UserError } from "../../contracts/errors";
 import type { Docker } from "./daemon";
 import { incarnationLabel, names, roles, stackLabel, type Role, type VolumePurpose } from "./names";
 
@@ -133,24 +132,14 @@ export function leftovers(stack: string, sparkWorkers: number, found: Found): st
   return [...found.containers].filter(([, { id }]) => !settled.has(id)).map(([name]) => name);
 }
 
-/**
- * Checks that no container of somebody else has one of the stack's names.
- *
- * @throws UserError that names them
- */
-export function checkNames(
+/** Names of the stack's containers that other containers have. */
+export function takenNames(
   docker: Docker,
   stack: string,
   sparkWorkers: number,
   found: Found,
-): void {
+): string[] {
   const ours = new Set(roles(sparkWorkers).map((role) => names(stack).container(role)));
   const all = docker.run(["ps", "--all", "--format", "{{.Names}}"]).split("\n");
-  const taken = all.filter((name) => ours.has(name) && !found.containers.has(name));
-  if (taken.length === 0) return;
-  throw new UserError(
-    `there ${taken.length === 1 ? "is a container" : "are containers"} called ${taken.join(", ")} that stack ${stack} has not made`,
-    "stack dev gives its containers the plain names of their roles",
-    "remove or rename them, or take another stack: its containers carry its name",
-  );
+  return all.filter((name) => ours.has(name) && !found.containers.has(name));
 }

@@ -1,37 +1,27 @@
 import * as pulumi from "@pulumi/pulumi";
+import { contextOf, preflight } from "../../contracts/check";
 import { shortHash } from "../../contracts/canonical";
 import { environmentHash, minioVersion } from "../../toolchain/locks";
-import { modelIdentity } from "../../toolchain/modelIdentity";
+import { modelId } from "../../toolchain/checks";
 import type { Platform, Prepared } from "../../contracts/platform";
 import type { ContainerRole } from "../../settings/values";
 import type { Settings } from "../../settings/schema";
 import { App } from "./app";
 import { Credentials } from "./credentials";
-import {
-  checkSameDaemon,
-  daemonHost,
-  daemonInfo,
-  Docker,
-  hasContainerdStore,
-  recordDaemon,
-  recordedDaemon,
-  type Daemon,
-  type DaemonInfo,
-} from "./daemon";
-import { checkNames, find, type Found } from "./inspect";
+import { checks, daemonOf, foundOf, gpuPlanOf } from "./checks";
+import { hasContainerdStore, recordDaemon, type Daemon, type DaemonInfo } from "./daemon";
+import type { Found } from "./inspect";
 import { gpuArgs } from "./gpuAccess";
-import { askForGpus } from "./gpuAnswers";
-import { gpuPlan, type GpuPlan } from "./gpuPlan";
+import type { GpuPlan } from "./gpuPlan";
 import { Ground } from "./ground";
 import { baseImage } from "./bases";
 import { Image } from "./image";
 import { imagePaths, inside, ownModelFolder } from "./inside";
 import { Minio } from "./minio";
-import { names } from "./names";
 import { ownModel } from "./customModel";
-import { checkPorts, urlOf } from "./published";
+import { urlOf } from "./published";
 import { RayCluster } from "./rayCluster";
-import { checkSizes, sizeOf } from "./sizes";
+import { sizeOf } from "./sizes";
 import { SparkCluster } from "./sparkCluster";
 
 /**
@@ -42,18 +32,13 @@ import { SparkCluster } from "./sparkCluster";
  *   that is taken, a container that does not fit
  */
 export async function prepare(settings: Settings, stack: string): Promise<Prepared<Settings>> {
-  const host = daemonHost();
-  const info = daemonInfo(host);
+  const context = contextOf(stack, settings);
+  await preflight(context, checks);
+  const { host, info } = context.facts(daemonOf);
   const daemon = { host, id: info.ID ?? "" };
-  checkSameDaemon(stack, recordedDaemon(stack), daemon);
-  checkSizes(settings, { cpus: info.NCPU ?? 1, memoryBytes: info.MemTotal ?? 0 });
-  const plan = gpuPlan(settings.gpu, settings.gpuWorkers, () => askForGpus(info));
-  const docker = new Docker(host);
-  const found = find(docker, stack);
-  checkNames(docker, stack, settings.sparkWorkers, found);
-  await checkPorts(settings.portOffset, (role) =>
-    Boolean(found.containers.get(names(stack).container(role))?.running),
-  );
+  const plan = context.facts(gpuPlanOf);
+  const found = context.facts(foundOf);
+  const model = context.facts(modelId);
   tell(plan, settings);
   if (hasContainerdStore(info)) {
     void pulumi.log.warn(
@@ -65,7 +50,7 @@ export async function prepare(settings: Settings, stack: string): Promise<Prepar
     settings,
     declare() {
       if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
-      return declare(settings, stack, { daemon, info, found, plan });
+      return declare(settings, stack, { daemon, info, found, plan, model });
     },
   };
 }
@@ -76,6 +61,8 @@ export interface Surroundings {
   readonly info: DaemonInfo;
   readonly found: Found;
   readonly plan: GpuPlan;
+  /** Identity of the model file that jobs load. */
+  readonly model: string;
 }
 
 /** Declares the platform's resources, in the order in which they become ready. */
@@ -184,7 +171,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     python: app.service.ready,
     quiet: [...services, app.service].map(({ ready }) => ready),
     environment: shortHash({ locks: environmentHash(plan.device), base }),
-    model: modelIdentity(settings),
+    model: around.model,
   };
 }
 
@@ -203,6 +190,7 @@ function jobFacts(settings: Settings, gpus: number): Record<string, string | num
 /** Says what the models run on, and why. */
 function tell(plan: GpuPlan, settings: Settings): void {
   if (plan.device === "cuda") void pulumi.log.info(`models run on ${plan.gpus.join(", ")}`);
-  else if (settings.gpu !== "off") void pulumi.log.info(`models run on the CPU: ${plan.reason}`);
-  for (const note of plan.notes) void pulumi.log.warn(note);
+  else if (settings.gpu !== "off")
+    void pulumi.log.info(`models run on the CPU: ${plan.missing?.what}`);
+  for (const note of plan.device === "cuda" ? plan.notes : []) void pulumi.log.warn(note);
 }

@@ -1,7 +1,8 @@
 import * as http from "node:http";
 import * as net from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { lookAtClusters } from "../../../infra/targets/cluster/preflight";
+import { contextOf, preflight } from "../../../infra/contracts/check";
+import { checks, sized } from "../../../infra/targets/cluster/checks";
 import { lockedVersion } from "../../../infra/toolchain/locks";
 import { machine } from "../../../infra/host/machine";
 import { parseSettings } from "../../../infra/settings/parse";
@@ -57,7 +58,7 @@ const listening = (server: net.Server) =>
   new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
 const portOf = (server: net.Server) => (server.address() as net.AddressInfo).port;
 
-function look(changed: Record<string, string> = {}): Promise<Settings> {
+async function look(changed: Record<string, string> = {}): Promise<Settings> {
   const config = {
     target: "cluster",
     objectStore: "s3",
@@ -71,7 +72,12 @@ function look(changed: Record<string, string> = {}): Promise<Settings> {
     clusterSize: "stated",
     ...changed,
   };
-  return lookAtClusters(parseSettings(defaultConfig(config), largeMachine));
+  const context = contextOf("one", parseSettings(defaultConfig(config), largeMachine));
+  await preflight(
+    context,
+    checks.filter(({ id }) => id === "spark" || id === "ray"),
+  );
+  return sized(context);
 }
 
 it("takes clusters that answer, are of the right version and large enough", async () => {
@@ -115,9 +121,7 @@ describe("the whole of them", () => {
     await expect(look(whole)).rejects.toThrow("has no CPUs on 0 nodes");
     delete answers["/api/v0/nodes"];
     told!.url = "spark://127.0.0.1:1";
-    await expect(look(whole)).rejects.toThrow(
-      "no page of the master's tells the Spark cluster's size",
-    );
+    await expect(look(whole)).rejects.toThrow("no master's page tells the Spark cluster's size");
     await expect(look(whole)).rejects.toThrow("does not tell its nodes");
   });
 });
@@ -125,7 +129,7 @@ describe("the whole of them", () => {
 it("names another version of Spark, with both", async () => {
   told = { ...told!, version: "3.5.0" };
   await expect(look()).rejects.toThrow(
-    `is of version 3.5.0, and jobs are made for ${lockedVersion("pyspark")}`,
+    `is version 3.5.0, and its clients are ${lockedVersion("pyspark")}`,
   );
 });
 
@@ -150,7 +154,7 @@ it("learns nothing from another master's page, and names one that is none", asyn
 it("names another version, with both", async () => {
   answers["/api/version"] = { ray_version: "2.9.0" };
   await expect(look()).rejects.toThrow(
-    `the Ray cluster is of version 2.9.0, and jobs are made for ${lockedVersion("ray")}`,
+    `127.0.0.1:${ports.dashboard} is version 2.9.0, and its clients are ${lockedVersion("ray")}`,
   );
 });
 
