@@ -105,9 +105,11 @@ export function killedContainers(
       ];
     }
     if (restarts === 0) return [];
+    // While it runs, Docker says 0.
+    const ended = exitCode === 0 ? "" : `; it ended with exit code ${exitCode}`;
     return [
       new UserError(
-        `Docker has restarted container ${name} ${restarts} times; it ended with exit code ${exitCode}`,
+        `Docker has restarted container ${name} ${restarts} times${ended}`,
         "what used it meanwhile has failed",
         `see why: ${npm(stack, "logs", name)}`,
       ),
