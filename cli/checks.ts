@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { version as sdkVersion } from "@pulumi/pulumi/version";
-import { npm } from "../infra/contracts/check";
-import { UserError } from "../infra/contracts/errors";
+import { npm, wrong } from "../infra/contracts/check";
+import type { UserError } from "../infra/contracts/errors";
 import { check, deployed, type StackCheck, type StackContext } from "../infra/host/checks";
 import { checkout } from "../infra/host/folders";
 import { isOlder, numbersOf, probe } from "../infra/host/probe";
@@ -29,35 +29,29 @@ export interface PulumiFacts {
 }
 
 export function wrongPulumi({ cli, sdk, wanted, installed, offline }: PulumiFacts): UserError[] {
-  if (cli === undefined) {
-    return [new UserError(...noCli)];
-  }
+  if (cli === undefined) return wrong(...noCli);
   const cliTrouble =
     isOlder(cli, sdk) || numbersOf(cli)[0] !== numbersOf(sdk)[0]
-      ? [
-          new UserError(
-            `the Pulumi CLI is ${cli}, and the program's SDK is ${sdk}`,
-            "an older CLI does not know all that the SDK asks of it",
-            howToGetCli,
-          ),
-        ]
+      ? wrong(
+          `the Pulumi CLI is ${cli}, and the program's SDK is ${sdk}`,
+          "an older CLI does not know all that the SDK asks of it",
+          howToGetCli,
+        )
       : [];
   if (!offline) return cliTrouble;
   const missing = Object.entries(wanted).filter(
     ([name, version]) =>
       !installed.some((plugin) => plugin.name === name && plugin.version === version),
   );
-  return [
-    ...cliTrouble,
-    ...missing.map(([name, version]) => {
-      const others = installed.filter((plugin) => plugin.name === name).map((p) => p.version);
-      return new UserError(
-        `the Pulumi plugin ${name} ${version} is not installed${others.length > 0 ? ` (${others.join(", ")} is)` : ""}`,
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION is set, so that the CLI does not download it",
-        `pulumi plugin install resource ${name} ${version}`,
-      );
-    }),
-  ];
+  const plugins = missing.flatMap(([name, version]) => {
+    const others = installed.filter((plugin) => plugin.name === name).map((p) => p.version);
+    return wrong(
+      `the Pulumi plugin ${name} ${version} is not installed${others.length > 0 ? ` (${others.join(", ")} is)` : ""}`,
+      "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION is set, so that the CLI does not download it",
+      `pulumi plugin install resource ${name} ${version}`,
+    );
+  });
+  return [...cliTrouble, ...plugins];
 }
 
 const timeout = 15_000;
@@ -83,16 +77,14 @@ function pulumiFacts({ settings }: StackContext): PulumiFacts {
   };
 }
 
-const needsPulumi = ({ settings, stack }: StackContext) =>
-  needsCli(settings.target) ||
-  settings.objectStore === "aws" ||
-  readOwner(stack)?.runner === "pulumi";
-
 const pulumiCheck = check({
   id: "pulumi",
   name: "the Pulumi CLI and its plugins fit",
   blocks: false,
-  applies: needsPulumi,
+  applies: ({ settings, stack }) =>
+    needsCli(settings.target) ||
+    settings.objectStore === "aws" ||
+    readOwner(stack)?.runner === "pulumi",
   observe: pulumiFacts,
   judge: wrongPulumi,
 });
@@ -124,9 +116,9 @@ const runsCheck = check({
       chosenRuns(settings).map(({ engine, workload }) => `${engine}/${workload}`),
     ),
   judge: (failed, { stack }) =>
-    failed.map(([run, { reason, log }]) => {
+    failed.flatMap(([run, { reason, log }]) => {
       const row = rowOf(reason);
-      return new UserError(
+      return wrong(
         `${run} failed last: ${reason.split("\n")[0]}`,
         `the whole story is in ${log}`,
         `fix what it says (${row ? `row ${row} of ` : ""}docs/troubleshooting.md), then ${npm(stack, "rerun", run)}`,

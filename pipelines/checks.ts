@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { npm } from "../infra/contracts/check";
-import { UserError } from "../infra/contracts/errors";
+import { npm, wrong } from "../infra/contracts/check";
+import type { UserError } from "../infra/contracts/errors";
 import { check, deployed, type StackContext } from "../infra/host/checks";
 import { datasetFolder } from "../infra/host/folders";
 import { readStanding } from "../infra/stack/records";
@@ -26,20 +26,19 @@ export interface DataFacts {
 
 export function missingData(all: readonly DataFacts[], stack: string): UserError[] {
   return all.flatMap(({ dataset, bucket, bucketExists, objects, manifest }) => {
-    const missing = (what: string) => [
-      new UserError(
+    const missing = (what: string) =>
+      wrong(
         what,
         "runs that read it fail (FileNotFoundError, NoSuchKey, NoSuchBucket)",
         `${npm(stack, "start")} uploads what never was; what was removed since comes back with ` +
           `${npm(stack, "destroy")} before it, which keeps the results`,
-      ),
-    ];
+      );
     if (!bucketExists) return missing(`bucket ${bucket} with the ${dataset} data is gone`);
     if (objects.size === 0) return missing(`bucket ${bucket} has nothing of the ${dataset} data`);
-    const wrong = (manifest ?? []).filter(({ path, bytes }) => objects.get(path) !== bytes);
-    if (wrong.length === 0) return [];
+    const differing = (manifest ?? []).filter(({ path, bytes }) => objects.get(path) !== bytes);
+    if (differing.length === 0) return [];
     return missing(
-      `${wrong.length} of ${manifest!.length} files of the ${dataset} data are not in bucket ${bucket} as they were uploaded, e.g. ${wrong[0].path}`,
+      `${differing.length} of ${manifest!.length} files of the ${dataset} data are not in bucket ${bucket} as they were uploaded, e.g. ${differing[0].path}`,
     );
   });
 }

@@ -111,6 +111,11 @@ export async function preflight<Settings>(
   if (errors.length > 0) throw together(errors);
 }
 
+/** One error, as a check's judgement. */
+export function wrong(what: string, why: string, fix: string): UserError[] {
+  return [new UserError(what, why, fix)];
+}
+
 /** Several errors as one, so that they are fixed in one go. */
 export function together(errors: readonly UserError[]): UserError {
   if (errors.length === 1) return errors[0];

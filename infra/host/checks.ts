@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { errorsOf, type Check, type Context } from "../contracts/check";
+import { errorsOf, type Check, type Context, wrong } from "../contracts/check";
 import { UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
 import { cacheFolder, homeFolder, stackFolder } from "./folders";
@@ -62,15 +62,13 @@ export function unsupportedPlatform(system: string, kernel: string): UserError[]
   const isWsl1 = isWsl(kernel) && !/WSL2|microsoft-standard/.test(kernel);
   if (system === "linux" && !isWsl1) return [];
   const names: Readonly<Record<string, string>> = { darwin: "macOS", win32: "Windows" };
-  return [
-    new UserError(
-      `${isWsl1 ? "WSL1" : (names[system] ?? system)} is not supported`,
-      "MinIO, Spark and Ray are run as Linux processes; Linux (x86-64) and WSL2 are supported",
-      isWsl1
-        ? "in Windows: wsl --set-version <distribution> 2"
-        : "use a Linux machine or virtual machine, or WSL2 on Windows",
-    ),
-  ];
+  return wrong(
+    `${isWsl1 ? "WSL1" : (names[system] ?? system)} is not supported`,
+    "MinIO, Spark and Ray are run as Linux processes; Linux (x86-64) and WSL2 are supported",
+    isWsl1
+      ? "in Windows: wsl --set-version <distribution> 2"
+      : "use a Linux machine or virtual machine, or WSL2 on Windows",
+  );
 }
 
 export const platformCheck = check({
@@ -99,26 +97,19 @@ const oddInHome = /["\\\n]|\s[;#]/;
 export function unusableFolders(folders: readonly Folder[], plain: boolean): UserError[] {
   return folders.flatMap(({ folder, variable, writable }) => {
     const odd = (variable === "ENGINE_COMPARISON_CACHE" ? oddInCache : oddInHome).exec(folder)?.[0];
-    return [
-      ...(writable
-        ? []
-        : [
-            new UserError(
-              `${folder} cannot be written by this user`,
-              "stacks and caches are kept there; maybe a command was once run as root, or the disk is read-only",
-              `make it yours (sudo chown -R "$USER" ${folder}), or set ${variable} to another folder`,
-            ),
-          ]),
-      ...(plain && odd !== undefined
-        ? [
-            new UserError(
-              `the path ${folder} contains ${JSON.stringify(odd)}`,
-              "Ray and supervisord cannot start services from such a path",
-              `set ${variable} to a folder whose path has only letters, digits and ./+@=,~-_`,
-            ),
-          ]
-        : []),
-    ];
+    if (plain && odd !== undefined) {
+      return wrong(
+        `the path ${folder} contains ${JSON.stringify(odd)}`,
+        "Ray and supervisord cannot start services from such a path",
+        `set ${variable} to a folder whose path has only letters, digits and ./+@=,~-_`,
+      );
+    }
+    if (writable) return [];
+    return wrong(
+      `${folder} cannot be written by this user`,
+      "stacks and caches are kept there; maybe a command was once run as root, or the disk is read-only",
+      `make it yours (sudo chown -R "$USER" ${folder}), or set ${variable} to another folder`,
+    );
   });
 }
 
@@ -152,46 +143,33 @@ export interface Limits {
   readonly processes: number;
 }
 
-/** MinIO and Ray keep thousands of files open; a JVM and Ray's parts start hundreds of threads each. */
-const minLimits: Limits = { files: 4096, processes: 4096 };
-
 /** Reads /proc/self/limits: the hard limit of files, which the supervisor takes, and the soft one of threads. */
 export function parseLimits(text: string): Limits {
   const [, , files] = /^Max open files\s+(\S+)\s+(\S+)/m.exec(text) ?? [];
   const [, processes] = /^Max processes\s+(\S+)/m.exec(text) ?? [];
-  const number = (word: string | undefined) =>
-    word === undefined || word === "unlimited" ? Infinity : Number(word);
+  const number = (word = "unlimited") => (word === "unlimited" ? Infinity : Number(word));
   return { files: number(files), processes: number(processes) };
 }
 
+/** MinIO and Ray keep thousands of files open; a JVM and Ray's parts start hundreds of threads each. */
+const minLimit = 4096;
+
 export function tooLowLimits({ files, processes }: Limits): UserError[] {
-  const low = (what: string, why: string, item: string, min: number) =>
-    new UserError(
-      what,
-      why,
-      `raise ${item} for this user to ${min} or more in /etc/security/limits.conf, and log in again`,
-    );
+  const low = (limit: number, what: string, why: string, item: string) => {
+    const fix = `raise ${item} for this user to ${minLimit} or more in /etc/security/limits.conf, and log in again`;
+    return limit < minLimit ? wrong(what, why, fix) : [];
+  };
+  const noFiles = "MinIO and Ray need thousands: too many open files";
+  const noThread =
+    "a JVM and Ray start hundreds: pthread_create failed, unable to create native thread";
   return [
-    ...(files < minLimits.files
-      ? [
-          low(
-            `a process may have ${files} open files (ulimit -Hn)`,
-            "MinIO and Ray need thousands: too many open files",
-            "nofile",
-            minLimits.files,
-          ),
-        ]
-      : []),
-    ...(processes < minLimits.processes
-      ? [
-          low(
-            `this user may have ${processes} processes and threads (ulimit -u)`,
-            "a JVM and Ray start hundreds: pthread_create failed, unable to create native thread",
-            "nproc",
-            minLimits.processes,
-          ),
-        ]
-      : []),
+    ...low(files, `a process may have ${files} open files (ulimit -Hn)`, noFiles, "nofile"),
+    ...low(
+      processes,
+      `this user may have ${processes} processes and threads (ulimit -u)`,
+      noThread,
+      "nproc",
+    ),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
-import { npm } from "../contracts/check";
+import { npm, wrong } from "../contracts/check";
 import { UserError } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
 import type { Settings } from "../settings/schema";
@@ -128,15 +128,13 @@ export function unusableGpu(
 ): UserError[] {
   const hasNone = !smi || (smi.ok && gpusIn({ smi }).length === 0);
   if (!missing || wanted === "off" || (hasNone && wanted === "auto")) return [];
-  return [
-    new UserError(
-      `gpu is ${wanted}, but ${missing.what}`,
-      wanted === "required"
-        ? "the image workloads would run on the CPU"
-        : "the image workloads run on the CPU, and results are marked cpu",
-      `${missing.fix}; or set gpu to ${wanted === "required" ? "auto or off" : "off"}`,
-    ),
-  ];
+  return wrong(
+    `gpu is ${wanted}, but ${missing.what}`,
+    wanted === "required"
+      ? "the image workloads would run on the CPU"
+      : "the image workloads run on the CPU, and results are marked cpu",
+    `${missing.fix}; or set gpu to ${wanted === "required" ? "auto or off" : "off"}`,
+  );
 }
 
 /** @param missing what is missing for those that use the GPU on the target */
@@ -162,13 +160,11 @@ export function busyGpu(smi: Smi | undefined, inside: Smi | undefined, stack: st
     const [name, total = "", used = ""] = line.split(",").map((field) => field.trim());
     const free = parseFloat(total) - parseFloat(used);
     if (!(free < minFree)) return [];
-    return [
-      new UserError(
-        `${name} has ${free} MiB of ${parseFloat(total)} MiB free`,
-        "models run out of memory (CUDA_ERROR_OUT_OF_MEMORY)",
-        "close what uses it (nvidia-smi lists it; on WSL2 also programs of Windows), or set a smaller batchSize",
-      ),
-    ];
+    return wrong(
+      `${name} has ${free} MiB of ${parseFloat(total)} MiB free`,
+      "models run out of memory (CUDA_ERROR_OUT_OF_MEMORY)",
+      "close what uses it (nvidia-smi lists it; on WSL2 also programs of Windows), or set a smaller batchSize",
+    );
   });
   if (!inside || inside.ok) return full;
   return [

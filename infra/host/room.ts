@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { npm, size } from "../contracts/check";
-import { UserError } from "../contracts/errors";
+import { npm, size, wrong } from "../contracts/check";
+import type { UserError } from "../contracts/errors";
 import { check, nearestExisting, readOr, type Needed, type StackContext } from "./checks";
 
 const gib = 2 ** 30;
@@ -45,16 +45,14 @@ export function tooLittleDisk(disks: readonly Disk[]): UserError[] {
     const fix = `make room (npm run caches shows what the caches hold), or set ${variable} to a folder on another disk`;
     if (freeBytes < load.bytes) {
       const what = `${size(freeBytes)} is free in ${folder}, and ${load.what} takes ${size(load.bytes)}`;
-      return [new UserError(what, "it would stop half-way: no space left on device", fix)];
+      return wrong(what, "it would stop half-way: no space left on device", fix);
     }
     if (freeFiles === undefined || freeFiles >= minFiles) return [];
-    return [
-      new UserError(
-        `only ${freeFiles} more files can be made in ${folder}`,
-        "the disk has used up its inodes: it says that it is full although there is room",
-        fix,
-      ),
-    ];
+    return wrong(
+      `only ${freeFiles} more files can be made in ${folder}`,
+      "the disk has used up its inodes: it says that it is full although there is room",
+      fix,
+    );
   });
 }
 
@@ -104,15 +102,13 @@ export function tooLittleMemory({ free, group, served }: Memory, stack: string):
     ? "; or raise that limit (docker run --memory, systemctl set-property)"
     : "";
   const smaller = npm(stack, "start", "--config", "batchSize=16");
-  return [
-    new UserError(
-      `${size(left)} of memory is free, and ${served ? "a run takes" : "the services take"} ${size(needed)}${limit}`,
-      "the kernel kills processes when memory runs out",
-      (served
-        ? `end other programs, or set smaller sparkWorkerMemory, rayObjectStoreMemory or batchSize: ${smaller}`
-        : "end other programs, or other stacks (npm run destroy)") + raise,
-    ),
-  ];
+  return wrong(
+    `${size(left)} of memory is free, and ${served ? "a run takes" : "the services take"} ${size(needed)}${limit}`,
+    "the kernel kills processes when memory runs out",
+    (served
+      ? `end other programs, or set smaller sparkWorkerMemory, rayObjectStoreMemory or batchSize: ${smaller}`
+      : "end other programs, or other stacks (npm run destroy)") + raise,
+  );
 }
 
 /** @param blocks whether services must be started */
@@ -195,14 +191,12 @@ export interface SharedMemory {
 export function tooLittleSharedMemory({ of, bytes }: SharedMemory, store: number): UserError[] {
   if (bytes === undefined || bytes >= store) return [];
   const mib = (bytes: number) => `${Math.floor(bytes / 2 ** 20)}m`;
-  return [
-    new UserError(
-      `${of} has ${mib(bytes)}, and rayObjectStoreMemory is ${mib(store)}`,
-      "Ray keeps its object store on the disk instead, which is slow",
-      `set rayObjectStoreMemory to ${mib(bytes)} or less, or give ${of} more: containerShm on ` +
-        "target docker, else mount -o remount,size=... (in a container of your own, --shm-size)",
-    ),
-  ];
+  return wrong(
+    `${of} has ${mib(bytes)}, and rayObjectStoreMemory is ${mib(store)}`,
+    "Ray keeps its object store on the disk instead, which is slow",
+    `set rayObjectStoreMemory to ${mib(bytes)} or less, or give ${of} more: containerShm on ` +
+      "target docker, else mount -o remount,size=... (in a container of your own, --shm-size)",
+  );
 }
 
 export const sharedMemoryCheck = (observe: (context: StackContext) => SharedMemory) =>

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { size } from "../contracts/check";
-import { UserError } from "../contracts/errors";
+import { size, wrong } from "../contracts/check";
+import type { UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
 import { check, isWsl, kernelVersion, nearestExisting, readOr, writtenFolders } from "./checks";
 import { checkout } from "./folders";
@@ -32,47 +32,39 @@ export function wrongWsl(
   function littleMemory(): UserError[] {
     if (memoryBytes >= runMemory) return [];
     const limit = options.get("memory");
-    return [
-      new UserError(
-        `WSL2 has ${size(memoryBytes)} of memory (${limit ? `.wslconfig says memory=${limit}` : "by default half of Windows'"}), and runMemory is ${size(runMemory)}`,
-        "processes are killed, or all of WSL stops, when it runs out",
-        "set memory= under [wsl2] in %UserProfile%\\.wslconfig higher, then wsl --shutdown; or set a smaller runMemory and smaller workers",
-      ),
-    ];
+    return wrong(
+      `WSL2 has ${size(memoryBytes)} of memory (${limit ? `.wslconfig says memory=${limit}` : "by default half of Windows'"}), and runMemory is ${size(runMemory)}`,
+      "processes are killed, or all of WSL stops, when it runs out",
+      "set memory= under [wsl2] in %UserProfile%\\.wslconfig higher, then wsl --shutdown; or set a smaller runMemory and smaller workers",
+    );
   }
 
   function unreachable(): UserError[] {
     const mode = options.get("networkingmode")?.toLowerCase() ?? "nat";
     if (mode === "none") {
-      return [
-        new UserError(
-          ".wslconfig says networkingMode=none",
-          "nothing can be downloaded, and no page opens in Windows",
-          "remove it from %UserProfile%\\.wslconfig, then wsl --shutdown",
-        ),
-      ];
+      return wrong(
+        ".wslconfig says networkingMode=none",
+        "nothing can be downloaded, and no page opens in Windows",
+        "remove it from %UserProfile%\\.wslconfig, then wsl --shutdown",
+      );
     }
     if (mode !== "nat" || options.get("localhostforwarding")?.toLowerCase() !== "false") return [];
-    return [
-      new UserError(
-        ".wslconfig says localhostForwarding=false",
-        "the pages of MinIO, Spark and Ray do not open in Windows' browser at localhost",
-        "remove it from %UserProfile%\\.wslconfig, or set networkingMode=mirrored there, then wsl --shutdown",
-      ),
-    ];
+    return wrong(
+      ".wslconfig says localhostForwarding=false",
+      "the pages of MinIO, Spark and Ray do not open in Windows' browser at localhost",
+      "remove it from %UserProfile%\\.wslconfig, or set networkingMode=mirrored there, then wsl --shutdown",
+    );
   }
 }
 
 function onWindows(folders: WslFacts["folders"]): UserError[] {
   const there = folders.filter(({ type }) => windowsDrives.includes(type));
   if (there.length === 0) return [];
-  return [
-    new UserError(
-      `${there.map(({ folder }) => folder).join(", ")} ${there.length === 1 ? "is" : "are"} on a drive of Windows`,
-      "files there are many times slower, and the modes that keep secrets from others do not hold",
-      "keep the checkout, ENGINE_COMPARISON_HOME and ENGINE_COMPARISON_CACHE in the Linux file system, e.g. below ~",
-    ),
-  ];
+  return wrong(
+    `${there.map(({ folder }) => folder).join(", ")} ${there.length === 1 ? "is" : "are"} on a drive of Windows`,
+    "files there are many times slower, and the modes that keep secrets from others do not hold",
+    "keep the checkout, ENGINE_COMPARISON_HOME and ENGINE_COMPARISON_CACHE in the Linux file system, e.g. below ~",
+  );
 }
 
 /** The options of the section [wsl2], names in lower case. */

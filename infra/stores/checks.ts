@@ -2,8 +2,8 @@ import { once } from "node:events";
 import * as http from "node:http";
 import * as https from "node:https";
 import * as pulumi from "@pulumi/pulumi";
-import { npm } from "../contracts/check";
-import { UserError } from "../contracts/errors";
+import { npm, wrong } from "../contracts/check";
+import type { UserError } from "../contracts/errors";
 import { check, deployed, type Logs, type StackCheck, type StackContext } from "../host/checks";
 import { storeAccess } from "./access";
 import { prepareStore } from "./index";
@@ -33,34 +33,28 @@ export function wrongStore(
   const { stack, settings } = subject;
   const isOwn = settings.objectStore === "minio";
   if (!answer) {
-    return [
-      new UserError(
-        `the object store does not answer at ${endpoint} (${silent})`,
-        "all data is in it: runs and uploads fail with connection refused",
-        isOwn
-          ? `wait if it has just been started; else see ${logs(subject, "minio")}, then ${npm(stack, "start")} starts it again`
-          : "check that it runs, that this machine reaches it, and that s3CaCertificates has the authority that signed its certificate",
-      ),
-    ];
+    return wrong(
+      `the object store does not answer at ${endpoint} (${silent})`,
+      "all data is in it: runs and uploads fail with connection refused",
+      isOwn
+        ? `wait if it has just been started; else see ${logs(subject, "minio")}, then ${npm(stack, "start")} starts it again`
+        : "check that it runs, that this machine reaches it, and that s3CaCertificates has the authority that signed its certificate",
+    );
   }
   if (isOwn && !/minio/i.test(answer.server)) {
-    return [
-      new UserError(
-        `${endpoint} is answered by ${answer.server || "a server without a name"}, not by MinIO`,
-        "another program has the store's port",
-        `end that program, then ${npm(stack, "start")}; or move the stack to another portOffset`,
-      ),
-    ];
+    return wrong(
+      `${endpoint} is answered by ${answer.server || "a server without a name"}, not by MinIO`,
+      "another program has the store's port",
+      `end that program, then ${npm(stack, "start")}; or move the stack to another portOffset`,
+    );
   }
   const skew = Math.abs(at - Date.parse(answer.date));
   if (!(skew > maxSkewMs)) return [];
-  return [
-    new UserError(
-      `the store's clock and this machine's are ${Math.round(skew / 60_000)} minutes apart`,
-      "requests are signed with the time and refused (RequestTimeTooSkewed); WSL2 and Docker Desktop lose time while the computer sleeps",
-      "set the clocks: sudo hwclock -s, or wsl --shutdown, or restart Docker Desktop",
-    ),
-  ];
+  return wrong(
+    `the store's clock and this machine's are ${Math.round(skew / 60_000)} minutes apart`,
+    "requests are signed with the time and refused (RequestTimeTooSkewed); WSL2 and Docker Desktop lose time while the computer sleeps",
+    "set the clocks: sudo hwclock -s, or wsl --shutdown, or restart Docker Desktop",
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
-import { npm } from "../contracts/check";
-import { UserError } from "../contracts/errors";
+import { npm, wrong } from "../contracts/check";
+import type { UserError } from "../contracts/errors";
 import { check, deployed, type Logs, type StackContext } from "../host/checks";
 import { ports } from "../settings/ports";
 import { credentialFiles } from "../stack/credentials";
@@ -71,23 +71,19 @@ export function rayTrouble(
   const { url, silent, refused, nodes } = facts;
   const { stack } = subject;
   if (silent !== undefined || refused) {
-    return [
-      new UserError(
-        `Ray's head does not answer at ${url} (${silent ?? "it refuses the stack's token"})`,
-        "Ray's jobs, and Daft's on Ray, cannot start or hang",
-        `${logs(subject, "ray-head")}, then ${npm(stack, "start")}`,
-      ),
-    ];
+    return wrong(
+      `Ray's head does not answer at ${url} (${silent ?? "it refuses the stack's token"})`,
+      "Ray's jobs, and Daft's on Ray, cannot start or hang",
+      `${logs(subject, "ray-head")}, then ${npm(stack, "start")}`,
+    );
   }
   const other = otherRayVersion(facts, replaceOwn(stack));
   if (other.length > 0 || nodes === undefined || nodes.length >= wanted) return other;
-  return [
-    new UserError(
-      `${nodes.length} of ${wanted} nodes of the Ray cluster at ${url} are alive`,
-      "tasks wait for CPUs and GPUs that nobody offers",
-      `${npm(stack, "status")} shows which is gone; ${npm(stack, "start")} starts it again`,
-    ),
-  ];
+  return wrong(
+    `${nodes.length} of ${wanted} nodes of the Ray cluster at ${url} are alive`,
+    "tasks wait for CPUs and GPUs that nobody offers",
+    `${npm(stack, "status")} shows which is gone; ${npm(stack, "start")} starts it again`,
+  );
 }
 
 /** Of a cluster that the stack has started. */

@@ -1,4 +1,4 @@
-import { npm, size } from "../contracts/check";
+import { npm, size, wrong } from "../contracts/check";
 import { UserError } from "../contracts/errors";
 import { check, deployed, type Logs, type StackContext } from "../host/checks";
 import { ports } from "../settings/ports";
@@ -79,9 +79,7 @@ export function otherVersion(
   fix: string,
 ): UserError[] {
   if (version === undefined || version === locked) return [];
-  return [
-    new UserError(`${cluster} is version ${version}, and its clients are ${locked}`, why, fix),
-  ];
+  return wrong(`${cluster} is version ${version}, and its clients are ${locked}`, why, fix);
 }
 
 /** What to do about another version where the stack's own cluster should be. */
@@ -97,24 +95,20 @@ export function sparkTrouble(facts: MasterFacts, subject: Subject, logs: Logs): 
   const { url, page, silent, at } = facts;
   const { stack } = subject;
   if (!page) {
-    return [
-      new UserError(
-        `Spark's master does not answer at ${url} (${silent})`,
-        "Spark's jobs hang",
-        `${logs(subject, "spark-master")}, then ${npm(stack, "start")}`,
-      ),
-    ];
+    return wrong(
+      `Spark's master does not answer at ${url} (${silent})`,
+      "Spark's jobs hang",
+      `${logs(subject, "spark-master")}, then ${npm(stack, "start")}`,
+    );
   }
   const other = otherSparkVersion(facts, replaceOwn(stack));
   if (other.length > 0) return other;
   if (page.status !== "ALIVE") {
-    return [
-      new UserError(
-        `Spark's master at ${url} is ${page.status}`,
-        "it gives no executors to jobs until it is ALIVE",
-        `wait a minute, then look again; ${logs(subject, "spark-master")}`,
-      ),
-    ];
+    return wrong(
+      `Spark's master at ${url} is ${page.status}`,
+      "it gives no executors to jobs until it is ALIVE",
+      `wait a minute, then look again; ${logs(subject, "spark-master")}`,
+    );
   }
   return [
     ...tooFewWorkers(aliveWorkers(page).length, url, subject, logs),
@@ -127,16 +121,14 @@ export function sparkTrouble(facts: MasterFacts, subject: Subject, logs: Logs): 
 function tooFewWorkers(alive: number, url: string, subject: Subject, logs: Logs): UserError[] {
   const wanted = subject.settings.sparkWorkers;
   if (alive >= wanted) return [];
-  return [
-    new UserError(
-      `${alive} of ${wanted} Spark workers are registered at ${url}`,
-      alive === 0
-        ? "Spark's jobs wait for a worker: Initial job has not accepted any resources"
-        : "Spark's jobs have fewer cores than the other engines",
-      `${npm(subject.stack, "status")} shows which is gone, ${logs(subject, "spark-worker-1")} why; ` +
-        `${npm(subject.stack, "start")} starts it again`,
-    ),
-  ];
+  return wrong(
+    `${alive} of ${wanted} Spark workers are registered at ${url}`,
+    alive === 0
+      ? "Spark's jobs wait for a worker: Initial job has not accepted any resources"
+      : "Spark's jobs have fewer cores than the other engines",
+    `${npm(subject.stack, "status")} shows which is gone, ${logs(subject, "spark-worker-1")} why; ` +
+      `${npm(subject.stack, "start")} starts it again`,
+  );
 }
 
 function waiting(

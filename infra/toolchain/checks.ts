@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { npm } from "../contracts/check";
-import { UserError } from "../contracts/errors";
+import { npm, wrong } from "../contracts/check";
+import type { UserError } from "../contracts/errors";
 import { check, deployed, type StackContext } from "../host/checks";
 import {
   covers,
@@ -48,7 +48,6 @@ export function wrongEnvironment(
 ): UserError[] {
   const { folder, python, madeFor, ofThisLock } = facts;
   const makesAnother = `${npm(stack, "start")} makes another environment`;
-  const wrong = (what: string, why: string, fix: string) => [new UserError(what, why, fix)];
   if (python === undefined) {
     return wrong(
       `the Python in ${folder} does not start`,

@@ -12,8 +12,8 @@ import {
 import { diskCheck, loads, memoryCheck, memoryHere } from "../../host/room";
 import { silenceAt } from "../../host/silence";
 import { wslCheck } from "../../host/wsl";
-import { npm } from "../../contracts/check";
-import { UserError } from "../../contracts/errors";
+import { npm, wrong } from "../../contracts/check";
+import type { UserError } from "../../contracts/errors";
 import type { Settings } from "../../settings/schema";
 import { storeChecks } from "../../stores/checks";
 import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";
@@ -61,13 +61,11 @@ async function sparkFacts({ settings }: StackContext): Promise<SparkFacts | unde
 export function wrongSpark(facts: SparkFacts, settings: Settings): UserError[] {
   const { master, silent, page: found, isTheirs } = facts;
   if (!found) {
-    return [
-      new UserError(
-        `sparkMaster is "${master}", and nobody answers there (${silent})`,
-        "Spark's driver gets its executors from the master",
-        "start the cluster, or set sparkMaster to where its master listens",
-      ),
-    ];
+    return wrong(
+      `sparkMaster is "${master}", and nobody answers there (${silent})`,
+      "Spark's driver gets its executors from the master",
+      "start the cluster, or set sparkMaster to where its master listens",
+    );
   }
   const { url, page } = found;
   const whole = settings.clusterSize === "whole";
@@ -83,29 +81,25 @@ export function wrongSpark(facts: SparkFacts, settings: Settings): UserError[] {
   }
   const problem = found.silent ?? "it is another master's";
   if (settings.sparkMasterUi !== undefined && !page) {
-    return [
-      new UserError(
-        `sparkMasterUi is "${url}", and no page of a Spark master is there (${problem})`,
-        "it is asked for the cluster's size and version",
-        "set it to where the master's page is, or unset it",
-      ),
-    ];
+    return wrong(
+      `sparkMasterUi is "${url}", and no page of a Spark master is there (${problem})`,
+      "it is asked for the cluster's size and version",
+      "set it to where the master's page is, or unset it",
+    );
   }
   if (!whole) return [];
-  return [
-    new UserError(
-      `clusterSize is "whole", and no master's page tells the Spark cluster's size (${url}: ${problem})`,
-      "runs take all the cores that the cluster has",
-      "set sparkMasterUi to where the master's page is, or clusterSize to stated and sparkWorkers, " +
-        "sparkWorkerCores and sparkWorkerMemory to what runs may take",
-    ),
-  ];
+  return wrong(
+    `clusterSize is "whole", and no master's page tells the Spark cluster's size (${url}: ${problem})`,
+    "runs take all the cores that the cluster has",
+    "set sparkMasterUi to where the master's page is, or clusterSize to stated and sparkWorkers, " +
+      "sparkWorkerCores and sparkWorkerMemory to what runs may take",
+  );
 }
 
 function noWorkers(url: string, page: MasterPage): UserError[] {
   if (aliveWorkers(page).length > 0) return [];
   const why = "Spark would wait for one for ever";
-  return [new UserError(`the Spark cluster at ${url} has no worker`, why, "start its workers")];
+  return wrong(`the Spark cluster at ${url} has no worker`, why, "start its workers");
 }
 
 function tooSmall(url: string, page: MasterPage, settings: Settings): UserError[] {
@@ -113,14 +107,12 @@ function tooSmall(url: string, page: MasterPage, settings: Settings): UserError[
   const mib = Math.floor(settings.sparkWorkerMemory / 2 ** 20);
   const executors = executorsOf(page, sparkWorkerCores, mib);
   if (executors >= sparkWorkers) return [];
-  return [
-    new UserError(
-      `sparkWorkers is ${sparkWorkers}, and the ${aliveWorkers(page).length} workers at ${url} have ` +
-        `room for ${executors} executors of ${sparkWorkerCores} cores and ${mib} MiB`,
-      "Spark would wait for the others",
-      "set sparkWorkers, sparkWorkerCores and sparkWorkerMemory to what they have, or add workers",
-    ),
-  ];
+  return wrong(
+    `sparkWorkers is ${sparkWorkers}, and the ${aliveWorkers(page).length} workers at ${url} have ` +
+      `room for ${executors} executors of ${sparkWorkerCores} cores and ${mib} MiB`,
+    "Spark would wait for the others",
+    "set sparkWorkers, sparkWorkerCores and sparkWorkerMemory to what they have, or add workers",
+  );
 }
 
 /** How many executors of a size the workers have room for. */
@@ -140,7 +132,6 @@ async function rayFacts({ settings }: StackContext): Promise<DashboardFacts | un
 export function wrongRay(facts: DashboardFacts, settings: Settings): UserError[] {
   const { url, silent, refused, nodes } = facts;
   const { rayCpus } = settings;
-  const wrong = (what: string, why: string, fix: string) => [new UserError(what, why, fix)];
   if (refused) {
     return wrong(
       `the Ray cluster at ${url} refuses the token, or was given none`,

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
-import { npm } from "../../contracts/check";
-import { UserError } from "../../contracts/errors";
+import { npm, wrong } from "../../contracts/check";
+import type { UserError } from "../../contracts/errors";
 import {
   check,
   foldersCheck,
@@ -22,7 +22,7 @@ import { environmentCheck, modelCheck, type EnvironmentFacts } from "../../toolc
 import { rayCheck } from "../dashboard";
 import { sparkCheck } from "../masterPage";
 import { killed, servicesCheck } from "../serviceChecks";
-import { inspectContainers, killedContainers, recentOomEvents } from "./containers";
+import { hasGpu, inspectContainers, killedContainers, recentOomEvents } from "./containers";
 import {
   anotherDaemon,
   daemonHost,
@@ -64,7 +64,7 @@ const containersOf = ({ stack, facts }: StackContext) =>
   inspectContainers(facts(daemonOf).docker, stack, [...facts(foundOf).containers.keys()]);
 
 const runningRole = ({ facts }: StackContext, role: Role) =>
-  facts(containersOf).find((each) => each.role === role && each.running);
+  facts(containersOf).find((each) => each.role === role && each.State.Running);
 
 /** What the models run on; nothing is asked where no GPU is wanted. */
 export const gpuPlanOf = ({ settings, facts }: StackContext): GpuPlan =>
@@ -82,22 +82,18 @@ export function unfitDaemon(
   const { ServerVersion: version = "0", OSType: system = "linux", ID: id = "" } = info;
   return [
     ...(isOlder(version, minDocker)
-      ? [
-          new UserError(
-            `the Docker daemon at ${host} is ${version}, and ${minDocker} or later is needed`,
-            "the provider speaks with it in a newer protocol",
-            "upgrade Docker: https://docs.docker.com/engine/install/",
-          ),
-        ]
+      ? wrong(
+          `the Docker daemon at ${host} is ${version}, and ${minDocker} or later is needed`,
+          "the provider speaks with it in a newer protocol",
+          "upgrade Docker: https://docs.docker.com/engine/install/",
+        )
       : []),
     ...(system !== "linux"
-      ? [
-          new UserError(
-            `the Docker daemon at ${host} runs ${system} containers`,
-            "all images are Linux images",
-            "switch Docker Desktop to Linux containers",
-          ),
-        ]
+      ? wrong(
+          `the Docker daemon at ${host} runs ${system} containers`,
+          "all images are Linux images",
+          "switch Docker Desktop to Linux containers",
+        )
       : []),
     ...anotherDaemon(stack, recorded, { host, id }),
     ...tooLarge(settings, { cpus: info.NCPU ?? 1, memoryBytes: info.MemTotal ?? 0 }),
@@ -150,13 +146,11 @@ export const checks: readonly StackCheck[] = [
     judge: (taken, { stack }) =>
       taken.length === 0
         ? []
-        : [
-            new UserError(
-              `${taken.join(", ")}: ${taken.length === 1 ? "a container has this name" : "containers have these names"}, and stack ${stack} has not made ${taken.length === 1 ? "it" : "them"}`,
-              "the stack's containers need the name; those of stack dev have the plain names of their roles",
-              "remove or rename them, or take another stack",
-            ),
-          ],
+        : wrong(
+            `${taken.join(", ")}: ${taken.length === 1 ? "a container has this name" : "containers have these names"}, and stack ${stack} has not made ${taken.length === 1 ? "it" : "them"}`,
+            "the stack's containers need the name; those of stack dev have the plain names of their roles",
+            "remove or rename them, or take another stack",
+          ),
   }),
   foldersCheck(false),
   portsCheck(({ stack, settings, facts }) => {
@@ -177,7 +171,7 @@ export const checks: readonly StackCheck[] = [
   }, false),
   sharedMemoryCheck(({ facts }) => {
     const worker = facts(containersOf).find(({ role }) => role === "ray-worker");
-    return { of: `/dev/shm of ${worker?.name}`, bytes: worker?.shmBytes };
+    return { of: `/dev/shm of ${worker?.name}`, bytes: worker?.HostConfig.ShmSize };
   }),
   gpuCheck(({ facts }) => {
     const plan = facts(gpuPlanOf);
@@ -185,7 +179,7 @@ export const checks: readonly StackCheck[] = [
   }),
   gpuMemoryCheck((context) => {
     const worker = runningRole(context, "ray-worker");
-    return worker?.gpu
+    return worker && hasGpu(worker)
       ? context.facts(daemonOf).docker.both(["exec", worker.name, "nvidia-smi", "-L"], 10_000)
       : undefined;
   }),

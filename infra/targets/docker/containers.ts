@@ -1,5 +1,5 @@
-import { npm, size } from "../../contracts/check";
-import { UserError } from "../../contracts/errors";
+import { npm, size, wrong } from "../../contracts/check";
+import type { UserError } from "../../contracts/errors";
 import { smallerSizes } from "../serviceChecks";
 import type { Docker } from "./daemon";
 import { names, roles, type Role } from "./names";
@@ -8,31 +8,15 @@ import { containerRole } from "./sizes";
 /** More workers than a stack may have. */
 const maxWorkers = 16;
 
-/** A container of a stack, as `docker inspect` tells of it. */
-export interface Container {
-  readonly id: string;
-  readonly name: string;
-  readonly role: Role;
-  readonly running: boolean;
-  /** Whether the kernel ended one of its processes because its memory was used up. */
-  readonly oomKilled: boolean;
-  readonly exitCode: number;
-  /** How often Docker started it again by itself. */
-  readonly restarts: number;
-  /** 0 for no limit. */
-  readonly memoryBytes: number;
-  readonly shmBytes: number;
-  /** Whether it was given GPUs. */
-  readonly gpu: boolean;
-}
-
-/** What of `docker inspect` is read. */
+/** What is read of `docker inspect`. */
 export interface Inspected {
   readonly Id: string;
   readonly Name: string;
+  /** How often Docker started it again by itself. */
   readonly RestartCount: number;
   readonly State: {
     readonly Running: boolean;
+    /** Whether the kernel ended its first process because its memory was used up. */
     readonly OOMKilled: boolean;
     readonly ExitCode: number;
   };
@@ -44,6 +28,12 @@ export interface Inspected {
   };
 }
 
+/** A container of a stack. */
+export interface Container extends Inspected {
+  readonly name: string;
+  readonly role: Role;
+}
+
 /** Asks for containers by name. */
 export function inspectContainers(
   docker: Docker,
@@ -51,30 +41,22 @@ export function inspectContainers(
   containers: readonly string[],
 ): Container[] {
   if (containers.length === 0) return [];
-  return readInspected(JSON.parse(docker.run(["inspect", ...containers])) as Inspected[], stack);
+  return withRoles(JSON.parse(docker.run(["inspect", ...containers])) as Inspected[], stack);
 }
 
-/** The containers of `docker inspect` that have a role in the stack. */
-export function readInspected(all: readonly Inspected[], stack: string): Container[] {
-  const roleOf = new Map(
-    roles(maxWorkers).map((role) => [`/${names(stack).container(role)}`, role]),
-  );
-  return all.flatMap(({ Id, Name, RestartCount, State, HostConfig }) => {
-    const role = roleOf.get(Name);
-    if (!role) return [];
-    return {
-      id: Id,
-      name: Name.slice(1),
-      role,
-      running: State.Running,
-      oomKilled: State.OOMKilled,
-      exitCode: State.ExitCode,
-      restarts: RestartCount,
-      memoryBytes: HostConfig.Memory,
-      shmBytes: HostConfig.ShmSize,
-      gpu: HostConfig.Runtime === "nvidia" || (HostConfig.DeviceRequests ?? []).length > 0,
-    };
+/** The containers that have a role in the stack. */
+export function withRoles(all: readonly Inspected[], stack: string): Container[] {
+  const roleOf = new Map(roles(maxWorkers).map((role) => [names(stack).container(role), role]));
+  return all.flatMap((one) => {
+    const name = one.Name.slice(1);
+    const role = roleOf.get(name);
+    return role ? [{ ...one, name, role }] : [];
   });
+}
+
+/** Whether a container was given GPUs. */
+export function hasGpu({ HostConfig: { Runtime, DeviceRequests } }: Inspected): boolean {
+  return Runtime === "nvidia" || (DeviceRequests ?? []).length > 0;
 }
 
 /** Ids of containers in which the kernel ended a process in the last hour: Docker's own mark is for the first process alone. */
@@ -92,27 +74,23 @@ export function killedContainers(
   oomEvents: readonly string[],
   stack: string,
 ): UserError[] {
-  return containers.flatMap(({ id, name, role, oomKilled, memoryBytes, restarts, exitCode }) => {
-    if (oomKilled || oomEvents.includes(id)) {
-      const more = `${Math.ceil((memoryBytes * 1.5) / 2 ** 30)}g`;
+  return containers.flatMap(({ Id, name, role, State, HostConfig: { Memory }, RestartCount }) => {
+    if (State.OOMKilled || oomEvents.includes(Id)) {
+      const more = `${Math.ceil((Memory * 1.5) / 2 ** 30)}g`;
       const setting = `'containerMemory={"${containerRole(role)}":"${more}"}'`;
-      return [
-        new UserError(
-          `a process in container ${name} was killed because its ${size(memoryBytes)} of memory were used up (OOMKilled)`,
-          "what ran in it has failed, and will fail again",
-          `give it more, ${npm(stack, "start", "--config", setting)}, or ${smallerSizes}`,
-        ),
-      ];
+      return wrong(
+        `a process in container ${name} was killed because its ${size(Memory)} of memory were used up (OOMKilled)`,
+        "what ran in it has failed, and will fail again",
+        `give it more, ${npm(stack, "start", "--config", setting)}, or ${smallerSizes}`,
+      );
     }
-    if (restarts === 0) return [];
+    if (RestartCount === 0) return [];
     // While it runs, Docker says 0.
-    const ended = exitCode === 0 ? "" : `; it ended with exit code ${exitCode}`;
-    return [
-      new UserError(
-        `Docker has restarted container ${name} ${restarts} times${ended}`,
-        "what used it meanwhile has failed",
-        `see why: ${npm(stack, "logs", name)}`,
-      ),
-    ];
+    const ended = State.ExitCode === 0 ? "" : `; it ended with exit code ${State.ExitCode}`;
+    return wrong(
+      `Docker has restarted container ${name} ${RestartCount} times${ended}`,
+      "what used it meanwhile has failed",
+      `see why: ${npm(stack, "logs", name)}`,
+    );
   });
 }

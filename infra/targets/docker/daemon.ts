@@ -7,6 +7,7 @@ import {
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../../host/folders";
+import { wrong } from "../../contracts/check";
 import { UserError } from "../../contracts/errors";
 
 /** Where a stack's Docker daemon listens, and which one it is. */
@@ -156,13 +157,11 @@ export function anotherDaemon(
   now: Daemon,
 ): UserError[] {
   if (!recorded || recorded.id === now.id) return [];
-  return [
-    new UserError(
-      `stack ${stack} is on the Docker daemon ${recorded.host} (${recorded.id}), and this is ${now.host} (${now.id})`,
-      "its containers and data would be made a second time there, and the first ones forgotten",
-      `set DOCKER_HOST=${recorded.host}, or destroy the stack first; if that daemon is gone, remove ${recordFile(stack)}`,
-    ),
-  ];
+  return wrong(
+    `stack ${stack} is on the Docker daemon ${recorded.host} (${recorded.id}), and this is ${now.host} (${now.id})`,
+    "its containers and data would be made a second time there, and the first ones forgotten",
+    `set DOCKER_HOST=${recorded.host}, or destroy the stack first; if that daemon is gone, remove ${recordFile(stack)}`,
+  );
 }
 
 /** Runs the `docker` command on a stack's daemon. */

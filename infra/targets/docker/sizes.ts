@@ -1,6 +1,7 @@
 import { containerRoles, type ContainerRole } from "../../settings/values";
 import type { Settings } from "../../settings/schema";
-import { UserError } from "../../contracts/errors";
+import { wrong } from "../../contracts/check";
+import type { UserError } from "../../contracts/errors";
 import type { Role } from "./names";
 
 /** What a container may use at most. */
@@ -94,15 +95,13 @@ export function tooLarge(
   return containerRoles.flatMap((role) => {
     const { memoryMib, shmMib } = sizeOf(role, settings, daemon.cpus);
     if (memoryMib <= available && shmMib <= memoryMib) return [];
-    return [
-      new UserError(
-        memoryMib > available
-          ? `container ${role} is to have ${memoryMib} MiB of memory, but the Docker daemon has ${available} MiB`
-          : `container ${role} is to have ${shmMib} MiB of /dev/shm in ${memoryMib} MiB of memory`,
-        "the kernel would kill its processes when memory runs out",
-        "set containerMemory or containerShm for it, a smaller runMemory, or smaller sizes for " +
-          "Spark's and Ray's workers; Docker Desktop has its own memory limit in its settings",
-      ),
-    ];
+    return wrong(
+      memoryMib > available
+        ? `container ${role} is to have ${memoryMib} MiB of memory, but the Docker daemon has ${available} MiB`
+        : `container ${role} is to have ${shmMib} MiB of /dev/shm in ${memoryMib} MiB of memory`,
+      "the kernel would kill its processes when memory runs out",
+      "set containerMemory or containerShm for it, a smaller runMemory, or smaller sizes for " +
+        "Spark's and Ray's workers; Docker Desktop has its own memory limit in its settings",
+    );
   });
 }

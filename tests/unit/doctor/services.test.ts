@@ -3,7 +3,7 @@ import { rowOf } from "../../../cli/checks";
 import { wrongStore } from "../../../infra/stores/checks";
 import {
   killedContainers,
-  readInspected,
+  withRoles,
   type Inspected,
 } from "../../../infra/targets/docker/containers";
 import {
@@ -97,7 +97,7 @@ describe("killed", () => {
       "one-spark-worker-1 3 times; it ended with exit code 1",
     ],
   ])("a container: %s", (_, one, events, words) => {
-    const said = killedContainers(readInspected([one], "one"), events, "one");
+    const said = killedContainers(withRoles([one], "one"), events, "one");
     expect(said).toHaveLength(words === "" ? 0 : 1);
     expect(problems(said)).toContain(words);
     if (words.includes("OOM"))
@@ -105,7 +105,7 @@ describe("killed", () => {
   });
 
   it("leaves out containers without a role", () => {
-    expect(readInspected([{ ...inspected({}), Name: "/one-other" }], "one")).toEqual([]);
+    expect(withRoles([{ ...inspected({}), Name: "/one-other" }], "one")).toEqual([]);
   });
 });
 
