@@ -167,14 +167,12 @@ export function busyGpu(smi: Smi | undefined, inside: Smi | undefined, stack: st
     );
   });
   if (!inside || inside.ok) return full;
-  return [
-    ...full,
-    new UserError(
-      `containers do not see the GPU any more: ${firstLine(inside.text)}`,
-      "a systemctl daemon-reload, or an upgrade of the driver, took it from running containers",
-      `docker restart the stack's containers, or ${npm(stack, "destroy")} and ${npm(stack, "start")}`,
-    ),
-  ];
+  const lost = wrong(
+    `containers do not see the GPU any more: ${firstLine(inside.text)}`,
+    "a systemctl daemon-reload, or an upgrade of the driver, took it from running containers",
+    `docker restart the stack's containers, or ${npm(stack, "destroy")} and ${npm(stack, "start")}`,
+  );
+  return [...full, ...lost];
 }
 
 /** @param inside asks in a container */

@@ -95,12 +95,12 @@ export function tooLittleMemory({ free, group, served }: Memory, stack: string):
   const left = limited ? group.free : free;
   const needed = served ? runMemory : servicesMemory;
   if (left === undefined || left >= needed) return [];
-  const limit = limited
-    ? `: the control group of this session or container ends at ${size(group.limit)}`
-    : "";
-  const raise = limited
-    ? "; or raise that limit (docker run --memory, systemctl set-property)"
-    : "";
+  const [limit, raise] = limited
+    ? [
+        `: the control group of this session or container ends at ${size(group.limit)}`,
+        "; or raise that limit (docker run --memory, systemctl set-property)",
+      ]
+    : ["", ""];
   const smaller = npm(stack, "start", "--config", "batchSize=16");
   return wrong(
     `${size(left)} of memory is free, and ${served ? "a run takes" : "the services take"} ${size(needed)}${limit}`,

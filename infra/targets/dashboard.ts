@@ -68,21 +68,22 @@ export function rayTrouble(
   wanted: number,
   logs: Logs,
 ): UserError[] {
-  const { url, silent, refused, nodes } = facts;
-  const { stack } = subject;
-  if (silent !== undefined || refused) {
+  const { url, refused, nodes } = facts;
+  const silent = refused ? "it refuses the stack's token" : facts.silent;
+  const start = npm(subject.stack, "start");
+  if (silent !== undefined) {
     return wrong(
-      `Ray's head does not answer at ${url} (${silent ?? "it refuses the stack's token"})`,
+      `Ray's head does not answer at ${url} (${silent})`,
       "Ray's jobs, and Daft's on Ray, cannot start or hang",
-      `${logs(subject, "ray-head")}, then ${npm(stack, "start")}`,
+      `${logs(subject, "ray-head")}, then ${start}`,
     );
   }
-  const other = otherRayVersion(facts, replaceOwn(stack));
+  const other = otherRayVersion(facts, replaceOwn(subject.stack));
   if (other.length > 0 || nodes === undefined || nodes.length >= wanted) return other;
   return wrong(
     `${nodes.length} of ${wanted} nodes of the Ray cluster at ${url} are alive`,
     "tasks wait for CPUs and GPUs that nobody offers",
-    `${npm(stack, "status")} shows which is gone; ${npm(stack, "start")} starts it again`,
+    `${npm(subject.stack, "status")} shows which is gone; ${start} starts it again`,
   );
 }
 

@@ -93,66 +93,60 @@ type Subject = Pick<StackContext, "stack" | "settings">;
 
 export function sparkTrouble(facts: MasterFacts, subject: Subject, logs: Logs): UserError[] {
   const { url, page, silent, at } = facts;
-  const { stack } = subject;
+  const { stack, settings } = subject;
+  const masterLog = logs(subject, "spark-master");
+  const workerLog = logs(subject, "spark-worker-1");
+  const start = npm(stack, "start");
   if (!page) {
-    return wrong(
-      `Spark's master does not answer at ${url} (${silent})`,
-      "Spark's jobs hang",
-      `${logs(subject, "spark-master")}, then ${npm(stack, "start")}`,
-    );
+    const what = `Spark's master does not answer at ${url} (${silent})`;
+    return wrong(what, "Spark's jobs hang", `${masterLog}, then ${start}`);
   }
   const other = otherSparkVersion(facts, replaceOwn(stack));
   if (other.length > 0) return other;
   if (page.status !== "ALIVE") {
-    return wrong(
-      `Spark's master at ${url} is ${page.status}`,
-      "it gives no executors to jobs until it is ALIVE",
-      `wait a minute, then look again; ${logs(subject, "spark-master")}`,
-    );
+    const why = "it gives no executors to jobs until it is ALIVE";
+    const fix = `wait a minute, then look again; ${masterLog}`;
+    return wrong(`Spark's master at ${url} is ${page.status}`, why, fix);
   }
-  return [
-    ...tooFewWorkers(aliveWorkers(page).length, url, subject, logs),
-    ...page.activeapps
-      .filter(({ state, starttime }) => state === "WAITING" && at - starttime > maxWaitMs)
-      .map((app) => waiting(app, page, logs(subject, "spark-worker-1"))),
-  ];
-}
-
-function tooFewWorkers(alive: number, url: string, subject: Subject, logs: Logs): UserError[] {
-  const wanted = subject.settings.sparkWorkers;
-  if (alive >= wanted) return [];
-  return wrong(
-    `${alive} of ${wanted} Spark workers are registered at ${url}`,
-    alive === 0
-      ? "Spark's jobs wait for a worker: Initial job has not accepted any resources"
-      : "Spark's jobs have fewer cores than the other engines",
-    `${npm(subject.stack, "status")} shows which is gone, ${logs(subject, "spark-worker-1")} why; ` +
-      `${npm(subject.stack, "start")} starts it again`,
+  const alive = aliveWorkers(page).length;
+  const tooFew =
+    alive >= settings.sparkWorkers
+      ? []
+      : wrong(
+          `${alive} of ${settings.sparkWorkers} Spark workers are registered at ${url}`,
+          alive === 0
+            ? "Spark's jobs wait for a worker: Initial job has not accepted any resources"
+            : "Spark's jobs have fewer cores than the other engines",
+          `${npm(stack, "status")} shows which is gone, ${workerLog} why; ${start} starts it again`,
+        );
+  const waiting = page.activeapps.filter(
+    ({ state, starttime }) => state === "WAITING" && at - starttime > maxWaitMs,
   );
+  return [...tooFew, ...waiting.flatMap((app) => whyItWaits(app, page, workerLog))];
 }
 
-function waiting(
+function whyItWaits(
   { name, memoryperexecutor, memoryperslave }: MasterPage["activeapps"][number],
   { workers, activeapps }: MasterPage,
-  workerLogs: string,
-): UserError {
+  workerLog: string,
+): UserError[] {
   const memory = memoryperexecutor ?? memoryperslave ?? 0;
   const max = Math.max(0, ...workers.map((worker) => worker.memory));
-  const holders = activeapps.filter(({ cores }) => cores > 0).map((app) => app.name);
   const mib = (n: number) => size(n * 2 ** 20);
   if (memory > max) {
-    return new UserError(
+    return wrong(
       `the Spark job ${name} wants executors of ${mib(memory)}, and no worker offers more than ${mib(max)}`,
       "it waits for ever: Initial job has not accepted any resources",
       "ask for less (spark.executor.memory), or set sparkWorkerMemory higher",
     );
   }
-  return new UserError(
-    `the Spark job ${name} waits for executors`,
-    holders.length > 0 ? `${holders.join(", ")} has the cores` : "no worker starts one for it",
-    holders.length > 0
-      ? "wait for it, or end that driver (a shell or notebook of yours keeps its cores while it is open)"
-      : workerLogs,
+  const holders = activeapps.filter(({ cores }) => cores > 0).map((app) => app.name);
+  const what = `the Spark job ${name} waits for executors`;
+  if (holders.length === 0) return wrong(what, "no worker starts one for it", workerLog);
+  return wrong(
+    what,
+    `${holders.join(", ")} has the cores`,
+    "wait for it, or end that driver (a shell or notebook of yours keeps its cores while it is open)",
   );
 }
 

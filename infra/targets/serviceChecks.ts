@@ -1,5 +1,5 @@
-import { npm } from "../contracts/check";
-import { UserError } from "../contracts/errors";
+import { npm, wrong } from "../contracts/check";
+import type { UserError } from "../contracts/errors";
 import { check, deployed, type StackContext } from "../host/checks";
 
 /** A service in the words of what keeps it, e.g. RUNNING or `Up 5 minutes (healthy)`. */
@@ -20,24 +20,16 @@ export function notRunning(
   expected: readonly string[],
   stack: string,
 ): UserError[] {
-  const existing = new Set(services.map(({ name }) => name));
+  const start = npm(stack, "start");
   const why = "what depends on it fails or waits";
+  const missing = expected.filter((name) => !services.some((service) => service.name === name));
+  const stopped = services.filter(({ state }) => !running.test(state));
   return [
-    ...expected
-      .filter((name) => !existing.has(name))
-      .map(
-        (name) => new UserError(`${name} does not exist`, why, `${npm(stack, "start")} makes it`),
-      ),
-    ...services
-      .filter(({ state }) => !running.test(state))
-      .map(
-        ({ name, state }) =>
-          new UserError(
-            `${name} is ${state}`,
-            why,
-            `see why: ${npm(stack, "logs", name)}; then ${npm(stack, "start")} starts it again`,
-          ),
-      ),
+    ...missing.flatMap((name) => wrong(`${name} does not exist`, why, `${start} makes it`)),
+    ...stopped.flatMap(({ name, state }) => {
+      const fix = `see why: ${npm(stack, "logs", name)}; then ${start} starts it again`;
+      return wrong(`${name} is ${state}`, why, fix);
+    }),
   ];
 }
 

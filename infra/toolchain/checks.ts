@@ -47,42 +47,34 @@ export function wrongEnvironment(
   stack: string,
 ): UserError[] {
   const { folder, python, madeFor, ofThisLock } = facts;
-  const makesAnother = `${npm(stack, "start")} makes another environment`;
-  if (python === undefined) {
-    return wrong(
-      `the Python in ${folder} does not start`,
-      "the Python that it was made with was removed or upgraded",
-      makesAnother,
-    );
-  }
-  if (!covers(range, python)) {
-    return wrong(
-      `the Python in ${folder} is ${python}, and the lock covers 3.${range.least} to 3.${range.most}`,
+  const start = npm(stack, "start");
+  const unusable = (what: string, why: string) =>
+    wrong(`the Python in ${folder} ${what}`, why, `${start} makes another environment`);
+  if (python === undefined)
+    return unusable("does not start", "the Python that it was made with was removed or upgraded");
+  if (!covers(range, python))
+    return unusable(
+      `is ${python}, and the lock covers 3.${range.least} to 3.${range.most}`,
       "the packages were built for another Python",
-      makesAnother,
     );
-  }
-  if (madeFor !== undefined && minorOf(madeFor) !== minorOf(python)) {
-    return wrong(
-      `the Python in ${folder} is ${python}, and was ${madeFor} when its packages were installed`,
+  if (madeFor !== undefined && minorOf(madeFor) !== minorOf(python))
+    return unusable(
+      `is ${python}, and was ${madeFor} when its packages were installed`,
       "packages with native code are not found: ModuleNotFoundError; Ray refuses to mix the two",
-      makesAnother,
     );
-  }
-  if (!ofThisLock) {
+  if (!ofThisLock)
     return wrong(
       `${folder} was made from another requirements.lock than this checkout has`,
       "the services run other versions than the code was written for",
-      `${npm(stack, "start")} installs what the lock has now, and restarts the services`,
+      `${start} installs what the lock has now, and restarts the services`,
     );
-  }
   const differ = differences(facts.packages, lock);
   if (differ.length === 0) return [];
   const more = differ.length > 3 ? ` and ${differ.length - 3} more` : "";
   return wrong(
     `${folder} has ${differ.slice(0, 3).join(", ")}${more}`,
     "somebody has installed into it since; results are not those of the locked packages",
-    `${npm(stack, "destroy")}, npm run caches -- --clear, then ${npm(stack, "start")}`,
+    `${npm(stack, "destroy")}, npm run caches -- --clear, then ${start}`,
   );
 }
 

@@ -98,8 +98,8 @@ export function wrongSpark(facts: SparkFacts, settings: Settings): UserError[] {
 
 function noWorkers(url: string, page: MasterPage): UserError[] {
   if (aliveWorkers(page).length > 0) return [];
-  const why = "Spark would wait for one for ever";
-  return wrong(`the Spark cluster at ${url} has no worker`, why, "start its workers");
+  const what = `the Spark cluster at ${url} has no worker`;
+  return wrong(what, "Spark would wait for one for ever", "start its workers");
 }
 
 function tooSmall(url: string, page: MasterPage, settings: Settings): UserError[] {

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { npm } from "../../contracts/check";
-import { UserError } from "../../contracts/errors";
+import { npm, wrong } from "../../contracts/check";
+import type { UserError } from "../../contracts/errors";
 import {
   check,
   foldersCheck,
@@ -149,25 +149,21 @@ export function parseKernelKills(vmstat: string): number | undefined {
 
 /** A service that died and was started again: what ran meanwhile has failed, and it will happen again. */
 export function killedServices({ ends, kernelKills }: Killed, stack: string): UserError[] {
-  const names = [...new Set(ends.map(({ name }) => name))];
-  return names.map((name) => {
+  return [...new Set(ends.map(({ name }) => name))].flatMap((name) => {
     const all = ends.filter((end) => end.name === name);
     const { how, at } = all[all.length - 1];
     const often = all.length === 1 ? "once" : `${all.length} times`;
-    const what = `${name} ended by itself ${often} in the last hour, last at ${new Date(at).toISOString().slice(11, 19)} UTC: ${how}`;
+    const last = new Date(at).toISOString().slice(11, 19);
+    const what = `${name} ended by itself ${often} in the last hour, last at ${last} UTC: ${how}`;
     if (!how.includes("SIGKILL") || kernelKills === 0) {
       const why = "the supervisor has started it again, but what used it has failed";
-      return new UserError(what, why, `see why: ${npm(stack, "logs", name)}`);
+      return wrong(what, why, `see why: ${npm(stack, "logs", name)}`);
     }
-    const counted =
-      kernelKills === undefined
-        ? ""
-        : ` (the kernel has ended ${kernelKills} processes since boot because memory ran out)`;
-    return new UserError(
-      what,
-      `SIGKILL is how the kernel ends the largest process when memory runs out${counted}`,
-      `${smallerSizes}; dmesg, where it may be read, names what was ended`,
-    );
+    const counted = kernelKills
+      ? ` (it has ended ${kernelKills} processes since boot because memory ran out)`
+      : "";
+    const why = `SIGKILL is how the kernel ends the largest process when memory runs out${counted}`;
+    return wrong(what, why, `${smallerSizes}; dmesg, where it may be read, names what was ended`);
   });
 }
 
