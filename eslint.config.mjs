@@ -76,6 +76,17 @@ export default tseslint.config(
     rules: { "import-x/no-restricted-paths": ["error", { zones }] },
   },
   {
+    files: ["embedded/**"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [{ regex: "^\\.\\./", message: "embedded/ imports nothing of this project." }],
+        },
+      ],
+    },
+  },
+  {
     files: ["**/*.mjs", "**/*.mts"],
     ...tseslint.configs.disableTypeChecked,
     rules: {

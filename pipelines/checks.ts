@@ -4,7 +4,7 @@ import { npm, wrong } from "../infra/contracts/check";
 import type { UserError } from "../infra/contracts/errors";
 import { check, deployed, type StackContext } from "../infra/host/checks";
 import { datasetFolder } from "../infra/host/folders";
-import { readStanding } from "../infra/stack/records";
+import { readStepRecord } from "../infra/stack/records";
 import { bucketNamesOf } from "../infra/stores/access";
 import { explained, listObjects, storeClient } from "../infra/stores/client";
 import type { ManifestEntry } from "../infra/stores/upload";
@@ -68,7 +68,7 @@ async function dataFacts({ stack, settings }: StackContext): Promise<DataFacts[]
 }
 
 function manifestOf(stack: string, dataset: DatasetName): ManifestEntry[] | undefined {
-  const version = readStanding(stack, makingStep(dataset))?.result.version;
+  const version = readStepRecord(stack, makingStep(dataset))?.result.version;
   const file = path.join(datasetFolder(dataset, String(version)), "manifest.json");
   return fs.existsSync(file)
     ? (JSON.parse(fs.readFileSync(file, "utf8")) as ManifestEntry[])

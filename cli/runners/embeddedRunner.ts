@@ -1,7 +1,8 @@
+import * as embedded from "../../embedded";
+import { UserError } from "../../infra/contracts/errors";
 import { stackFolder } from "../../infra/host/folders";
 import { runnerVariable } from "../../infra/stack/owner";
 import type { Configuration } from "../config";
-import * as embedded from "../embedded";
 import type { Project } from "../project";
 import type { Runner, Watch } from "./runner";
 
@@ -29,12 +30,24 @@ export function embeddedRunner(
   process.env[runnerVariable] = "embedded";
   return {
     name: "embedded",
-    up: (watch, replace = []) => embedded.up({ ...options(watch), replaceUrns: replace }),
-    preview: (watch) => embedded.preview(options(watch)),
-    destroy: (watch) => embedded.destroy(options(watch)),
-    refresh: (watch) => embedded.refresh(options(watch)),
-    // Without secrets laid open the passphrase is not used.
-    outputs: () => embedded.outputs(stackFolder(stack), ""),
-    resources: async () => embedded.exportState(stackFolder(stack))?.deployment.resources ?? [],
+    up: (watch, replace = []) =>
+      explained(() => embedded.up({ ...options(watch), replaceUrns: replace })),
+    preview: (watch) => explained(() => embedded.preview(options(watch))),
+    destroy: (watch) => explained(() => embedded.destroy(options(watch))),
+    refresh: (watch) => explained(() => embedded.refresh(options(watch))),
+    outputs: () => explained(() => embedded.outputs(stackFolder(stack))),
+    resources: () =>
+      explained(() => embedded.exportState(stackFolder(stack))?.deployment.resources ?? []),
   };
+}
+
+/** Turns an error of the package that the user can fix into one of this project. */
+async function explained<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof embedded.EmbeddedError)) throw error;
+    const how = error.stateLost ? " docs/troubleshooting.md says how." : "";
+    throw new UserError(error.what, error.why, error.fix + how);
+  }
 }

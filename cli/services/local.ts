@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { places, supervisorSocket } from "../../infra/stack/places";
+import { stackFiles, supervisorSocket } from "../../infra/stack/files";
 import { callSupervisor } from "../../infra/targets/local/supervisorRpc";
 import { serviceStatus, shellEnvironment } from "../../infra/targets/local/status";
 import type { ServiceLog, Services, ServiceView } from "../services";
@@ -15,7 +15,7 @@ export const localServices: Services = {
   shell: (stack) => shellHere(stack, shellEnvironment(stack)),
 
   logs(stack) {
-    const { logs } = places(stack);
+    const { logs } = stackFiles(stack);
     const names = fs.existsSync(logs) ? fs.readdirSync(logs) : [];
     const files = names.filter((name) => name.endsWith(".log"));
     return new Map<string, ServiceLog>(

@@ -2,6 +2,7 @@ import { contextOf, examine, runCheck, type Finding } from "../../infra/contract
 import { UserError } from "../../infra/contracts/errors";
 import type { StackCheck, StackContext } from "../../infra/host/checks";
 import type { Settings } from "../../infra/settings/schema";
+import { readOwner } from "../../infra/stack/owner";
 import { loadConfiguration, settingsOf } from "../config";
 import { stackPassphrase } from "../passphrase";
 import { readProject } from "../project";
@@ -43,7 +44,12 @@ async function contextHere(stack: string): Promise<StackContext> {
   const secret = () => stackPassphrase(stack).text;
   const configuration =
     described?.configuration ?? (await loadConfiguration(readProject(), stack, [], secret));
-  return contextOf(stack, settingsOf(configuration), described !== undefined);
+  return contextOf({
+    stack,
+    settings: settingsOf(configuration),
+    id: readOwner(stack)?.id,
+    deployed: described !== undefined,
+  });
 }
 
 /** Everything that is asked has a time limit of its own; this one is for what has been forgotten. */

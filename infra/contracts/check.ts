@@ -4,22 +4,18 @@ import { UserError } from "./errors";
 export interface Context<Settings> {
   readonly stack: string;
   readonly settings: Settings;
+  /** The stack's id; undefined before its first up. */
+  readonly id: string | undefined;
   /** Whether anything of the stack was deployed. */
   readonly deployed: boolean;
   /** What a function finds out; it is called once, however many checks and components ask. */
   readonly facts: <Facts>(gather: (context: Context<Settings>) => Facts) => Facts;
 }
 
-export function contextOf<Settings>(
-  stack: string,
-  settings: Settings,
-  deployed = false,
-): Context<Settings> {
+export function contextOf<Settings>(subject: Omit<Context<Settings>, "facts">): Context<Settings> {
   const known = new Map<unknown, unknown>();
   const context: Context<Settings> = {
-    stack,
-    settings,
-    deployed,
+    ...subject,
     facts: <Facts>(gather: (context: Context<Settings>) => Facts): Facts => {
       if (!known.has(gather)) known.set(gather, gather(context));
       return known.get(gather) as Facts;

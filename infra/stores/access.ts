@@ -1,10 +1,9 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 import { readCredentials } from "../stack/credentials";
 import { UserError } from "../contracts/errors";
 import type { Connection } from "../contracts/executor";
-import { stackFolder } from "../host/folders";
-import { readStanding } from "../stack/records";
+import { stackFiles } from "../stack/files";
+import { readStepRecord } from "../stack/records";
 import { assumeRole } from "./aws/assumeRole";
 import type { BucketNames } from "../contracts/platform";
 import { ownBuckets } from "../settings/bucketNames";
@@ -14,8 +13,6 @@ export const storeStep = "object-store";
 
 /** What that step records; nothing secret. */
 export interface StoreRecord {
-  /** Marks as the stack's what it puts into the store. */
-  readonly id: string;
   readonly endpoint: string;
   readonly region: string;
   readonly pathStyle: boolean;
@@ -28,12 +25,7 @@ export interface StoreRecord {
 
 /** What is recorded of a store that is not the stack's own; undefined where there is none. */
 export function storeRecord(stack: string): StoreRecord | undefined {
-  return readStanding(stack, storeStep)?.result as StoreRecord | undefined;
-}
-
-/** The certificates that are trusted for the store, as they were when the step ran. */
-export function certificatesFile(stack: string): string {
-  return path.join(stackFolder(stack), "store-ca.pem");
+  return readStepRecord(stack, storeStep)?.result as StoreRecord | undefined;
 }
 
 /**
@@ -65,13 +57,13 @@ export function storeAccess(stack: string): Connection["store"] {
     secretKey: s3SecretKey,
     ...(certificates === null
       ? {}
-      : { caCertificates: fs.readFileSync(certificatesFile(stack), "utf8") }),
+      : { caCertificates: fs.readFileSync(stackFiles(stack).storeCertificates, "utf8") }),
   };
 }
 
 /** The stack's own MinIO: a process of this machine, or a container with a published port. */
 function minioAccess(stack: string): Connection["store"] {
-  const service = readStanding(stack, "minio") ?? readStanding(stack, "minio-ready");
+  const service = readStepRecord(stack, "minio") ?? readStepRecord(stack, "minio-ready");
   const credentials = readCredentials(stack);
   if (!service || !credentials) {
     throw new UserError(

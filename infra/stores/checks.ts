@@ -9,7 +9,8 @@ import { storeAccess } from "./access";
 import { prepareStore } from "./index";
 
 /** The store that the settings ask for, looked at. */
-export const preparedStore = ({ settings, stack }: StackContext) => prepareStore(settings, stack);
+export const preparedStore = ({ settings, stack, id }: StackContext) =>
+  prepareStore(settings, stack, id);
 
 /** What answered where the store should be. */
 export interface StoreFacts {

@@ -1,7 +1,7 @@
 import type { KeptCredentials } from "../stack/keptCredentials";
 import type { ObjectStore } from "../contracts/platform";
 import type { Settings } from "../settings/schema";
-import { readStanding } from "../stack/records";
+import { readStepRecord } from "../stack/records";
 import { UserError } from "../contracts/errors";
 import { storeRecord } from "./access";
 
@@ -18,6 +18,7 @@ export type DeclareStore = (credentials: KeptCredentials) => ObjectStore;
 export async function prepareStore(
   settings: Settings,
   stack: string,
+  id?: string,
 ): Promise<DeclareStore | undefined> {
   checkSameStore(settings, stack);
   switch (settings.objectStore) {
@@ -25,7 +26,7 @@ export async function prepareStore(
       return undefined;
     case "s3": {
       const { lookAtStore, S3Store } = await import("./s3/store");
-      const seen = await lookAtStore(settings, stack);
+      const seen = await lookAtStore(settings, stack, id);
       return (credentials) => new S3Store("store", { settings, seen, credentials });
     }
     case "aws": {
@@ -51,5 +52,5 @@ function checkSameStore({ objectStore }: Settings, stack: string): void {
 function kindOf(stack: string): Settings["objectStore"] | undefined {
   const record = storeRecord(stack);
   if (record) return record.role === undefined ? "s3" : "aws";
-  return readStanding(stack, "minio-data") ? "minio" : undefined;
+  return readStepRecord(stack, "minio-data") ? "minio" : undefined;
 }

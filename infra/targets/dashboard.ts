@@ -3,7 +3,7 @@ import { npm, wrong } from "../contracts/check";
 import type { UserError } from "../contracts/errors";
 import { check, deployed, type Logs, type StackContext } from "../host/checks";
 import { ports } from "../settings/ports";
-import { credentialFiles } from "../stack/credentials";
+import { stackFiles } from "../stack/files";
 import { lockedVersion } from "../toolchain/locks";
 import { otherVersion, replaceOwn } from "./masterPage";
 
@@ -96,7 +96,7 @@ export const rayCheck = (nodes: number, logs: Logs) =>
     applies: deployed,
     after: ["docker"],
     observe: ({ stack, settings }) => {
-      const file = credentialFiles(stack).rayToken;
+      const file = stackFiles(stack).rayToken;
       const token = fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim() : "";
       return askDashboard(`http://127.0.0.1:${ports(settings.portOffset).ray.dashboard}`, token);
     },

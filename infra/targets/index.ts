@@ -14,19 +14,20 @@ type Target = Settings["target"];
 export async function preparePlatform(
   settings: Settings,
   stack: string,
+  id?: string,
 ): Promise<Prepared<Settings>> {
   switch (settings.target) {
     case "local": {
       const { prepare } = await import("./local/platform");
-      return prepare(settings, stack);
+      return prepare(settings, stack, id);
     }
     case "cluster": {
       const { prepare } = await import("./cluster/platform");
-      return prepare(settings, stack);
+      return prepare(settings, stack, id);
     }
     case "docker": {
       const { prepare } = await import("./docker/platform");
-      return prepare(settings, stack);
+      return prepare(settings, stack, id);
     }
   }
 }

@@ -10,7 +10,7 @@ import {
   pythonRange,
   type PythonRange,
 } from "../host/python";
-import { readStanding } from "../stack/records";
+import { readStepRecord } from "../stack/records";
 import { entryFolder } from "./caches";
 import { lockedPackages, normalised, pythonEntry, type Locked } from "./locks";
 import { modelIdentity } from "./modelIdentity";
@@ -99,7 +99,7 @@ function differences(packages: readonly string[], lock: ReadonlyMap<string, Lock
 
 /** The environment in this machine's cache; undefined where none was made. */
 export function environmentHere(stack: string): EnvironmentFacts | undefined {
-  const result = readStanding(stack, "python")?.result as
+  const result = readStepRecord(stack, "python")?.result as
     (ToolResult & { readonly version: string }) | undefined;
   if (!result) return undefined;
   const folder = entryFolder(result.entry);

@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import { readCredentials } from "../stack/credentials";
-import { readStanding } from "../stack/records";
+import { readStepRecord } from "../stack/records";
 import { UserError } from "../contracts/errors";
 import { isEnvironmentUsable } from "../host/python";
 import { entryFolder, isComplete, type Entry } from "./caches";
@@ -17,7 +17,7 @@ export interface ToolResult {
 
 /** The folder of a tool that stands, as its step recorded it. */
 export function toolFolder(stack: string, tool: ToolName): string {
-  const result = readStanding(stack, tool)?.result as ToolResult | undefined;
+  const result = readStepRecord(stack, tool)?.result as ToolResult | undefined;
   if (!result || !isComplete(result.entry)) {
     throw new UserError(
       `${tool} is not installed for stack ${stack}`,
@@ -41,7 +41,7 @@ function isUsable(tool: ToolName, { entry }: ToolResult): boolean {
 /** Names of the recorded tools that are still in the cache, and of the credentials. */
 export function existingTools(stack: string): string[] {
   const tools = toolNames.filter((tool) => {
-    const record = readStanding(stack, tool);
+    const record = readStepRecord(stack, tool);
     return record !== undefined && isUsable(tool, record.result as unknown as ToolResult);
   });
   return readCredentials(stack) ? [...tools, "credentials"] : tools;

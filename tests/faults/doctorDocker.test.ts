@@ -9,7 +9,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { bases } from "../../infra/targets/docker/bases";
-import { names, stackLabel, type Role } from "../../infra/targets/docker/names";
+import { idLabel, names, type Role } from "../../infra/targets/docker/names";
 import { eventually, freeOffset } from "../e2e/stack";
 import { doctor, type Diagnosis } from "./diagnosis";
 
@@ -59,12 +59,13 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
       ].join("\n"),
     );
     const checkout = fs.realpathSync(path.join(__dirname, "../.."));
-    const owner = { checkout, target: "docker", runner: "pulumi", backend: "stack folder" };
+    const place = { checkout, backend: "stack folder" };
+    const owner = { id: stack, ...place, target: "docker", runner: "pulumi" };
     fs.writeFileSync(path.join(home, stack, "owner.json"), JSON.stringify(owner));
   });
 
   afterAll(() => {
-    const all = docker("ps", "--all", "--quiet", "--filter", `label=${stackLabel}=${stack}`);
+    const all = docker("ps", "--all", "--quiet", "--filter", `label=${idLabel}=${stack}`);
     for (const id of all.split("\n").filter(Boolean)) docker("rm", "--force", id);
     fs.rmSync(home, { recursive: true, force: true });
   });
@@ -76,7 +77,7 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
 
   /** Starts a container in a role of the stack. */
   function run(role: Role, options: readonly string[], script: string): void {
-    const label = ["--label", `${stackLabel}=${stack}`];
+    const label = ["--label", `${idLabel}=${stack}`];
     docker(
       "run",
       "--detach",
@@ -148,7 +149,7 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
     docker("rm", nameOf("minio"));
     expect(code).toBe(1);
     expect(wrong.names).toEqual([
-      `${nameOf("minio")}: a container has this name, and stack ${stack} has not made it`,
+      `the Docker daemon has container ${nameOf("minio")}, which stack ${stack} has not made`,
     ]);
   });
 

@@ -16,6 +16,7 @@ it("docs/configuration.md is what Pulumi.yaml says", () => {
 it("every relative link in README and docs leads to a file", () => {
   const pages = [
     "README.md",
+    "embedded/README.md",
     ...fs.readdirSync(path.join(checkout, "docs")).map((f) => `docs/${f}`),
   ];
   for (const page of pages.filter((name) => name.endsWith(".md"))) {

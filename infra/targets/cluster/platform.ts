@@ -28,8 +28,12 @@ export interface Surroundings {
  *   toolchain that jobs start from here
  * @throws UserError with all that is missing; nothing was written
  */
-export async function prepare(asked: Settings, stack: string): Promise<Prepared<Settings>> {
-  const context = contextOf(stack, asked);
+export async function prepare(
+  asked: Settings,
+  stack: string,
+  id?: string,
+): Promise<Prepared<Settings>> {
+  const context = contextOf({ stack, settings: asked, id, deployed: false });
   await preflight(context, checks);
   const settings = await sized(context);
   const model = context.facts(modelId);
@@ -57,7 +61,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   const credentials = new KeptCredentials("credentials", {
     settings,
     stack,
-    incarnation: observed.incarnation("credentials"),
+    generation: observed.generation("credentials"),
   });
   const objectStore = declareStore(credentials);
   const clusters = new Clusters("clusters", { settings, credentials });
@@ -93,7 +97,7 @@ class Clusters extends pulumi.ComponentResource {
           ...recordOf(settings),
           // Of secrets only how often they changed; a record that is gone is written again.
           secrets: pulumi.output(credentials.generations).apply(({ spark, ray }) => [spark, ray]),
-          incarnation: 1,
+          generation: 1,
         },
       },
       { parent: this, dependsOn: credentials.resource },

@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import { credentialFiles } from "../../stack/credentials";
+import { stackFiles } from "../../stack/files";
 import { jobEnvironment } from "../../toolchain/jobs";
 import { findJava } from "../../host/java";
 import { plainEnvironment } from "../../host/environment";
@@ -24,7 +24,7 @@ export function shellEnvironment(stack: string): Record<string, string> {
     ...(spark ? { JAVA_HOME: findJava().home, SPARK_MASTER: spark.master } : {}),
     ...(ray ? { RAY_API_SERVER_ADDRESS: ray.dashboard } : {}),
     ...(ray?.authenticates
-      ? { RAY_AUTH_MODE: "token", RAY_AUTH_TOKEN_PATH: credentialFiles(stack).rayToken }
+      ? { RAY_AUTH_MODE: "token", RAY_AUTH_TOKEN_PATH: stackFiles(stack).rayToken }
       : {}),
   };
 }

@@ -34,7 +34,7 @@ import {
   type DaemonInfo,
 } from "./daemon";
 import { askForGpus, gpuPlan, type GpuPlan } from "./gpuPlan";
-import { find, takenNames } from "./inspect";
+import { find, takenNames, type Foreign } from "./inspect";
 import { names, roles, type Role } from "./names";
 import { takenPort } from "./published";
 import { tooLarge } from "./sizes";
@@ -58,7 +58,7 @@ export function daemonOf({ stack }: StackContext): DaemonFacts & { readonly dock
 }
 
 /** What the stack has on the daemon. */
-export const foundOf = ({ stack, facts }: StackContext) => find(facts(daemonOf).docker, stack);
+export const foundOf = ({ id, facts }: StackContext) => find(facts(daemonOf).docker, id);
 
 const containersOf = ({ stack, facts }: StackContext) =>
   inspectContainers(facts(daemonOf).docker, stack, [...facts(foundOf).containers.keys()]);
@@ -100,6 +100,19 @@ export function unfitDaemon(
   ];
 }
 
+export function takenBy(taken: readonly Foreign[], stack: string): UserError[] {
+  if (taken.length === 0) return [];
+  const ids = [...new Set(taken.map(({ id }) => id).filter(Boolean))];
+  return wrong(
+    `the Docker daemon has ${taken.map(({ kind, name }) => `${kind} ${name}`).join(", ")}, which stack ${stack} has not made`,
+    ids.length > 0
+      ? `they belong to the stack with the id ${ids.join(", ")}, of another home, user or checkout`
+      : "stack dev gives its containers the plain names of their roles",
+    "choose another stack: its names begin with the name of the stack. If nobody needs them any more, " +
+      "destroy that stack where it was deployed, or remove them with docker",
+  );
+}
+
 function environmentOf(context: StackContext): EnvironmentFacts | undefined {
   const app = runningRole(context, "app");
   if (!app) return undefined;
@@ -138,19 +151,12 @@ export const checks: readonly StackCheck[] = [
   }),
   check({
     id: "names",
-    name: "no other container has a name of the stack's",
+    name: "nothing else on the daemon has a name of the stack's",
     blocks: true,
     after: ["docker"],
     observe: ({ stack, settings, facts }) =>
       takenNames(facts(daemonOf).docker, stack, settings.sparkWorkers, facts(foundOf)),
-    judge: (taken, { stack }) =>
-      taken.length === 0
-        ? []
-        : wrong(
-            `${taken.join(", ")}: ${taken.length === 1 ? "a container has this name" : "containers have these names"}, and stack ${stack} has not made ${taken.length === 1 ? "it" : "them"}`,
-            "the stack's containers need the name; those of stack dev have the plain names of their roles",
-            "remove or rename them, or take another stack",
-          ),
+    judge: (taken, { stack }) => takenBy(taken, stack),
   }),
   foldersCheck(false),
   portsCheck(({ stack, settings, facts }) => {

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { readCredentials, type Generations } from "../../stack/credentials";
 import { KeptCredentials } from "../../stack/keptCredentials";
 import type { Settings } from "../../settings/schema";
-import { incarnation } from "../../stack/records";
+import { generation } from "../../stack/records";
 import { step } from "../../stack/step";
 import { groundStep } from "./inspect";
 import type { Ground } from "./ground";
@@ -35,7 +35,7 @@ export class Credentials extends pulumi.ComponentResource {
     const there = () => readCredentials(stack) !== undefined;
     const kept = new KeptCredentials(
       "credentials",
-      { settings, stack, incarnation: incarnation(stack, "credentials", there) },
+      { settings, stack, generation: generation(stack, "credentials", there) },
       { parent: this },
     );
     this.generations = kept.generations;
@@ -48,9 +48,9 @@ export class Credentials extends pulumi.ComponentResource {
           volume: ground.credentials.name,
           image: args.image,
           network: ground.network.id,
-          volumes: ground.volumeIncarnations,
+          volumes: ground.volumeGenerations,
           consoleUrl: urlOf(settings.portOffset, inside.minio.console),
-          incarnation: ground.networkIncarnation,
+          generation: ground.networkGeneration,
         },
       },
       { parent: this, dependsOn: args.imageReady, deletedWith: ground.sweeper },

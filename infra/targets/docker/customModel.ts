@@ -9,7 +9,7 @@ export interface OwnModelArgs {
   readonly ground: Ground;
   readonly settings: Settings;
   /** An image with bash, to write into the volume with. */
-  readonly image: string;
+  readonly image: pulumi.Input<string>;
   readonly imageReady: pulumi.Resource;
 }
 
@@ -29,7 +29,7 @@ export function ownModel(args: OwnModelArgs): pulumi.Resource | undefined {
         model: modelIdentity(settings),
         modelPath: settings.modelPath,
         volume: ground.model.name,
-        incarnation: ground.volumeIncarnations.model,
+        generation: ground.volumeGenerations.model,
         image: args.image,
       },
     },

@@ -7,7 +7,7 @@ import { Service, type ServiceArgs } from "./service";
 /** What the components of services are given; they add what is theirs. */
 export type ServiceBase = Pick<
   ServiceArgs,
-  "ground" | "image" | "generation" | "size" | "portOffset"
+  "ground" | "image" | "secretVersion" | "size" | "portOffset"
 >;
 
 /** MinIO's server on the data volume. */

@@ -31,8 +31,12 @@ import { SparkCluster } from "./sparkCluster";
  * @throws UserError before anything is written: no Docker, no GPU that is required, a name or port
  *   that is taken, a container that does not fit
  */
-export async function prepare(settings: Settings, stack: string): Promise<Prepared<Settings>> {
-  const context = contextOf(stack, settings);
+export async function prepare(
+  settings: Settings,
+  stack: string,
+  id?: string,
+): Promise<Prepared<Settings>> {
+  const context = contextOf({ stack, settings, id, deployed: false });
   await preflight(context, checks);
   const { host, info } = context.facts(daemonOf);
   const daemon = { host, id: info.ID ?? "" };
@@ -48,15 +52,16 @@ export async function prepare(settings: Settings, stack: string): Promise<Prepar
   }
   return {
     settings,
-    declare() {
+    declare(id) {
       if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
-      return declare(settings, stack, { daemon, info, found, plan, model });
+      return declare(settings, stack, { id, daemon, info, found, plan, model });
     },
   };
 }
 
 /** What was found out about the daemon and the stack before anything is declared. */
 export interface Surroundings {
+  readonly id: pulumi.Output<string>;
   readonly daemon: Daemon;
   readonly info: DaemonInfo;
   readonly found: Found;
@@ -112,7 +117,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     "object-store",
     {
       ...shared,
-      generation: pulumi.interpolate`${generations.minio}`,
+      secretVersion: pulumi.interpolate`${generations.minio}`,
       image: minioImage.imageName,
       size: size("minio"),
     },
@@ -122,7 +127,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     "spark",
     {
       ...engine,
-      generation: pulumi.interpolate`${generations.spark}`,
+      secretVersion: pulumi.interpolate`${generations.spark}`,
       settings,
       gpu,
       masterSize: size("spark-master"),
@@ -134,7 +139,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     "ray",
     {
       ...engine,
-      generation: pulumi.interpolate`${generations.ray}`,
+      secretVersion: pulumi.interpolate`${generations.ray}`,
       settings,
       gpu,
       gpus,
@@ -149,7 +154,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     {
       ...engine,
       // It has all of them; what a shell in it has read would be the old ones.
-      generation: pulumi.interpolate`${generations.minio}.${generations.spark}.${generations.ray}`,
+      secretVersion: pulumi.interpolate`${generations.minio}.${generations.spark}.${generations.ray}`,
       gpu,
       size: size("app"),
       facts: jobFacts(settings, gpus),
@@ -161,7 +166,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     objectStore: {
       endpoint: urlOf(portOffset, inside.minio.api),
       consoleUrl: urlOf(portOffset, inside.minio.console),
-      marker: `volume ${ground.volumeIncarnations["minio-data"]}`,
+      marker: `volume ${ground.volumeGenerations["minio-data"]}`,
       ready: minio.service.ready,
       data: ground.data,
     },

@@ -29,7 +29,8 @@ import {
 import { wslCheck } from "../../host/wsl";
 import type { Settings } from "../../settings/schema";
 import { portsOfNeighbours, recordedPorts } from "../../stack/neighbours";
-import { places } from "../../stack/places";
+import { stackFiles } from "../../stack/files";
+import { readOwner } from "../../stack/owner";
 import type { Inspected } from "../../stack/records";
 import { storeChecks } from "../../stores/checks";
 import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";
@@ -41,7 +42,7 @@ import { inspect } from "./inspect";
 import { listeners, type Listener } from "./listeners";
 import { marker } from "./orphans";
 import { serviceStatus } from "./status";
-import { stackId, supervisorAnswers } from "./supervisord";
+import { supervisorAnswers } from "./supervisord";
 
 /** What of the stack exists. */
 export const observedOf = ({ stack }: StackContext) => inspect(stack);
@@ -106,7 +107,7 @@ export async function takenPort(
 
 /** Whether a process, or one that it descends from, was started by this stack's supervisor. */
 function isOurs(stack: string, holder: Process | undefined): boolean {
-  const id = stackId(stack);
+  const id = readOwner(stack)?.id;
   if (id === undefined) return false;
   const table = new Map(ownProcesses().map((process) => [process.pid, process]));
   for (let each = holder; each; each = table.get(each.parent)) {
@@ -169,7 +170,7 @@ export function killedServices({ ends, kernelKills }: Killed, stack: string): Us
 
 /** Ends of the last hour, of services as they are declared now: what was fixed since is past. */
 function recentEnds(stack: string): Ended[] {
-  const { supervisor, programs } = places(stack);
+  const { supervisor, programs } = stackFiles(stack);
   const log = readOr(path.join(supervisor, "supervisord.log")) ?? "";
   const declared = (name: string) => {
     const file = path.join(programs, `${name}.conf`);

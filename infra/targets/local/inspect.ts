@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
-import { dataMark } from "../../stack/places";
-import { inspected, recordedNames, type Inspected } from "../../stack/records";
+import { stackFiles } from "../../stack/files";
+import { inspected, readStepRecord, recordedNames, type Inspected } from "../../stack/records";
 import { existingTools } from "../../toolchain/tools";
 import { programStates } from "./services";
 import { supervisorAnswers } from "./supervisord";
@@ -12,8 +12,22 @@ export async function inspect(stack: string): Promise<Inspected> {
   for (const { name, statename } of await programStates(stack)) {
     if (statename === "RUNNING" || statename === "STARTING") alive.add(name);
   }
-  if (fs.existsSync(dataMark(stack))) alive.add("minio-data");
-  return inspected(stack, [...alive, ...existingTools(stack)]);
+  if (fs.existsSync(stackFiles(stack).minioDataId)) alive.add("minio-data");
+  const all = inspected(stack, [...alive, ...existingTools(stack)], (name) =>
+    isService(name) || name === "supervisor" ? "stopped" : "was removed",
+  );
+  return {
+    ...all,
+    // What is on the drive goes by the id there: run keys follow from it.
+    generation: (name) => (name === "minio-data" && dataId(stack)) || all.generation(name),
+  };
+}
+
+/** The generation of the data on MinIO's drive, where no record says it. */
+function dataId(stack: string): string | undefined {
+  const { minioDataId } = stackFiles(stack);
+  if (readStepRecord(stack, "minio-data") || !fs.existsSync(minioDataId)) return undefined;
+  return fs.readFileSync(minioDataId, "utf8");
 }
 
 /** Services with a record that do not run any more, e.g. after a reboot. */

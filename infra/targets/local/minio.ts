@@ -27,10 +27,10 @@ export class Minio extends pulumi.ComponentResource implements ObjectStore {
     const child = { parent: this };
     this.endpoint = `http://127.0.0.1:${ports.api}`;
     this.consoleUrl = `http://127.0.0.1:${ports.console}`;
-    const incarnation = observed.incarnation("minio-data");
-    this.marker = String(incarnation);
+    const generation = observed.generation("minio-data");
+    this.marker = String(generation);
 
-    this.data = step("minio-data", { kind: "local-minio-data", spec: { incarnation } }, child);
+    this.data = step("minio-data", { kind: "local-minio-data", spec: { generation } }, child);
     this.ready = supervisor.service(
       "minio",
       {

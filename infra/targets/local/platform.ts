@@ -35,8 +35,12 @@ export interface Surroundings {
  * @returns the settings as they are, and what declares them
  * @throws UserError with what is missing or taken; nothing was written
  */
-export async function prepare(settings: Settings, stack: string): Promise<Prepared<Settings>> {
-  const context = contextOf(stack, settings);
+export async function prepare(
+  settings: Settings,
+  stack: string,
+  id?: string,
+): Promise<Prepared<Settings>> {
+  const context = contextOf({ stack, settings, id, deployed: false });
   await preflight(context, checks);
   const device = context.facts(deviceHere);
   const model = context.facts(modelId);
@@ -71,7 +75,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   const credentials = new KeptCredentials("credentials", {
     settings,
     stack,
-    incarnation: observed.incarnation("credentials"),
+    generation: observed.generation("credentials"),
   });
   const supervisor = new Supervisor("supervisor", { python, credentials, observed });
   const objectStore = declareStore

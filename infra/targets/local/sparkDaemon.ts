@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { jobEnvironment } from "../../toolchain/jobs";
 import { findJava } from "../../host/java";
-import { places } from "../../stack/places";
+import { stackFiles } from "../../stack/files";
 import { readCredentials } from "../../stack/credentials";
 import { toolFolder } from "../../toolchain/tools";
 
@@ -20,7 +20,7 @@ function sparkHome(stack: string): string {
  */
 export function sparkDaemon(stack: string, daemon: string, args: readonly string[]) {
   const home = sparkHome(stack);
-  const folder = places(stack).spark;
+  const folder = stackFiles(stack).spark;
   fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
   return {
     argv: [
@@ -56,7 +56,7 @@ function writeProperties(stack: string): string {
     "spark.worker.cleanup.appDataTtl": "3600",
     "spark.deploy.retainedApplications": "50",
   };
-  const file = path.join(places(stack).spark, "daemons.properties");
+  const file = path.join(stackFiles(stack).spark, "daemons.properties");
   const lines = Object.entries(properties).map(([key, value]) => `${key} ${value}\n`);
   fs.writeFileSync(`${file}.${process.pid}`, lines.join(""), { mode: 0o600 });
   fs.renameSync(`${file}.${process.pid}`, file);

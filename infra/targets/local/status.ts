@@ -1,9 +1,9 @@
 import * as path from "node:path";
-import { readStanding, recordedNames } from "../../stack/records";
+import { readStepRecord, recordedNames } from "../../stack/records";
 import { isService } from "./inspect";
 import { jobEnvironment } from "../../toolchain/jobs";
 import { findJava } from "../../host/java";
-import { serviceLog } from "../../stack/places";
+import { serviceLog } from "../../stack/files";
 import { plainEnvironment } from "../../host/environment";
 import { programStates } from "./services";
 import { supervisorAnswers } from "./supervisord";
@@ -46,7 +46,7 @@ export async function serviceStatus(stack: string): Promise<ServiceStatus[]> {
 }
 
 function pageOf(stack: string, name: string): string | undefined {
-  const result = readStanding(stack, name)?.result as Record<string, string> | undefined;
+  const result = readStepRecord(stack, name)?.result as Record<string, string> | undefined;
   return result?.console ?? result?.ui ?? result?.dashboard;
 }
 
@@ -58,8 +58,8 @@ function pageOf(stack: string, name: string): string | undefined {
  */
 export function shellEnvironment(stack: string): Record<string, string> {
   const plain = plainEnvironment();
-  const address = readStanding(stack, "ray-head")?.result.address as string | undefined;
-  const master = readStanding(stack, "spark-master")?.result.master as string | undefined;
+  const address = readStepRecord(stack, "ray-head")?.result.address as string | undefined;
+  const master = readStepRecord(stack, "spark-master")?.result.master as string | undefined;
   const bin = path.dirname(pythonOf(stack));
   return {
     ...plain,

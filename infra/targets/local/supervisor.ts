@@ -32,12 +32,12 @@ export class Supervisor extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("engine-comparison:local:Supervisor", name, {}, opts);
-    const incarnation = args.observed.incarnation("supervisor");
+    const generation = args.observed.generation("supervisor");
     const python = args.python.identity;
-    this.identity = `${incarnation}.${python}`;
+    this.identity = `${generation}.${python}`;
     this.resource = step(
       "supervisor",
-      { kind: "local-supervisor", spec: { incarnation, python } },
+      { kind: "local-supervisor", spec: { generation, python } },
       { parent: this, dependsOn: args.python.resource },
     );
     this.registerOutputs();
@@ -56,7 +56,7 @@ export class Supervisor extends pulumi.ComponentResource {
         kind,
         spec: {
           ...spec,
-          incarnation: observed.incarnation(name),
+          generation: observed.generation(name),
           supervisor: this.identity,
           credentials: credentials.generations[secret],
         },

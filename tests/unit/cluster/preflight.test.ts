@@ -72,7 +72,8 @@ async function look(changed: Record<string, string> = {}): Promise<Settings> {
     clusterSize: "stated",
     ...changed,
   };
-  const context = contextOf("one", parseSettings(defaultConfig(config), largeMachine));
+  const settings = parseSettings(defaultConfig(config), largeMachine);
+  const context = contextOf({ stack: "one", settings, id: undefined, deployed: false });
   await preflight(
     context,
     checks.filter(({ id }) => id === "spark" || id === "ray"),

@@ -20,9 +20,12 @@ const failing: Plain = {
 };
 const targets = ["local", "docker", "cluster"] as const;
 
+const subject = <Settings>(settings: Settings, deployed = false) =>
+  contextOf({ stack: "one", settings, id: undefined, deployed });
+
 async function examined(all: readonly Plain[]): Promise<[string, string][]> {
   const said: [string, string][] = [];
-  for await (const { check, errors, skippedFor } of examine(contextOf("one", ""), all)) {
+  for await (const { check, errors, skippedFor } of examine(subject(""), all)) {
     said.push([check.id, skippedFor ?? errors.map(({ what }) => what).join()]);
   }
   return said;
@@ -89,7 +92,7 @@ describe("a deployment", () => {
     judge: () => [new UserError(id, "why", "fix")],
     ...more,
   });
-  const begin = (...all: Plain[]) => preflight(contextOf("one", ""), all);
+  const begin = (...all: Plain[]) => preflight(subject(""), all);
 
   it("stops with all that blocks it at once", async () => {
     await expect(begin(check("first"), check("second"))).rejects.toThrow(/first\n +second/);
@@ -123,7 +126,7 @@ it("looks on target cluster at what is the stack's or this machine's, and at no 
     }),
     largeMachine,
   );
-  const context = contextOf("one", settings, true);
+  const context = subject(settings, true);
   const checks = (await allChecks("cluster")).filter(({ applies }) => applies?.(context) ?? true);
   expect(checks.map(({ id }) => id)).toEqual([
     ...["platform", "wsl", "folders", "jdk", "python", "disk", "memory", "model"],
@@ -135,7 +138,7 @@ it("goes on after a check that throws, whatever it throws", async () => {
   const settings = parseSettings(defaultConfig({ target: "local" }), largeMachine);
   const check = { id: "one", name: "it is blue", blocks: false, judge: () => [] };
   const run = (error: Error) =>
-    look({ ...check, observe: () => Promise.reject(error) }, contextOf("one", settings));
+    look({ ...check, observe: () => Promise.reject(error) }, subject(settings));
   expect(await run(wrong)).toEqual([wrong]);
   const [{ what }] = await run(new Error("no such colour\nat x"));
   expect(what).toBe("the check one failed: no such colour");

@@ -62,7 +62,12 @@ describe("killed", () => {
   });
 
   it.each([
-    ["terminated by SIGKILL", 6, "it has ended 6 processes since boot", "smaller sparkWorkerMemory"],
+    [
+      "terminated by SIGKILL",
+      6,
+      "it has ended 6 processes since boot",
+      "smaller sparkWorkerMemory",
+    ],
     ["terminated by SIGKILL", undefined, "SIGKILL is how the kernel", "smaller sparkWorkerMemory"],
     ["terminated by SIGKILL", 0, "what used it has failed", "npm run logs -- minio"],
     ["exit status 1", 6, "what used it has failed", "npm run logs -- minio"],

@@ -7,11 +7,11 @@ import { exitCode } from "../../../cli/cli";
 import { allChecks } from "../../../cli/checks";
 import { contextOf, runCheck } from "../../../infra/contracts/check";
 import type { StackContext } from "../../../infra/host/checks";
-import { credentialFiles } from "../../../infra/stack/credentials";
+import { stackFiles } from "../../../infra/stack/files";
 import { ports } from "../../../infra/settings/ports";
 import { parseSettings } from "../../../infra/settings/parse";
 import { lockedVersion } from "../../../infra/toolchain/locks";
-import { writeStanding } from "../../../infra/stack/records";
+import { writeStepRecord } from "../../../infra/stack/records";
 import type { UserError } from "../../../infra/contracts/errors";
 import { writeRecord } from "../../../results/records";
 import { defaultConfig, largeMachine } from "../../defaults";
@@ -39,7 +39,8 @@ function subject(config: Record<string, string> = {}, portOffset?: string): Stac
   const settings = parseSettings(defaultConfig({ target: "local", ...config }), largeMachine);
   // The schema would not take every offset: a test's server has any free port.
   const moved = portOffset === undefined ? {} : { portOffset: Number(portOffset) };
-  return contextOf("one", { ...settings, ...moved }, true);
+  const all = { ...settings, ...moved };
+  return contextOf({ stack: "one", settings: all, id: undefined, deployed: true });
 }
 
 /** What one check finds, whatever it waits for. */
@@ -173,9 +174,9 @@ describe("pulumi", () => {
 describe("store", () => {
   function standing(port: number): void {
     const result = { endpoint: `http://127.0.0.1:${port}` };
-    writeStanding("one", "minio", { incarnation: 1, result });
+    writeStepRecord("one", "minio", { generation: "1", result });
     const keys = { minioRootUser: "me", minioRootPassword: "secret-enough" };
-    fs.writeFileSync(credentialFiles("one").all, JSON.stringify(keys));
+    fs.writeFileSync(stackFiles("one").credentials, JSON.stringify(keys));
   }
 
   it("a silent one", async () => {

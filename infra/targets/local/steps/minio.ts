@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { places } from "../../../stack/places";
+import { stackFiles } from "../../../stack/files";
 import { get } from "../../../host/http";
 import { readCredentials } from "../../../stack/credentials";
 import { toolFolder } from "../../../toolchain/tools";
@@ -18,10 +18,10 @@ export default serviceStep<MinioSpec>({
     argv: [
       path.join(toolFolder(stack, "minio-binary"), "minio"),
       ...["server", "--quiet", "--address", `127.0.0.1:${spec.ports.api}`],
-      ...["--console-address", `127.0.0.1:${spec.ports.console}`, places(stack).minioData],
+      ...["--console-address", `127.0.0.1:${spec.ports.console}`, stackFiles(stack).minioData],
     ],
     env: { MINIO_CONFIG_ENV_FILE: writeConfiguration(stack, spec) },
-    directory: places(stack).minio,
+    directory: stackFiles(stack).minio,
     stopSeconds: 10,
     startSeconds: 120,
     healthy: async () =>
@@ -33,7 +33,7 @@ export default serviceStep<MinioSpec>({
 });
 
 function configuration(stack: string): string {
-  return path.join(places(stack).minio, "minio.env");
+  return path.join(stackFiles(stack).minio, "minio.env");
 }
 
 /** A file for this user alone, because a process's environment and arguments are seen too easily. */

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { jobEnvironment } from "../../../toolchain/jobs";
-import { makeShortFolder, places, rayFolder } from "../../../stack/places";
+import { makeShortFolder, rayFolder, stackFiles } from "../../../stack/files";
 import type { ports } from "../../../settings/ports";
 import { accepts, get } from "../../../host/http";
 import { rayAccess } from "../rayAccess";
@@ -33,7 +33,7 @@ export default serviceStep<RayHeadSpec>({
         // idle (num_workers_soft_limit) does not matter meanwhile: Ray ends one only if both are passed.
         RAY_idle_worker_killing_time_threshold_ms: "600000",
       },
-      directory: places(stack).root,
+      directory: stackFiles(stack).root,
       // It ignores SIGTERM, and keeps nothing that is worth a wait.
       stopSignal: "KILL",
       stopSeconds: 5,

@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { places } from "../../../stack/places";
+import { stackFiles } from "../../../stack/files";
 import { getJson } from "../../../host/http";
 import { sparkDaemon } from "../sparkDaemon";
 import { serviceStep } from "./service";
@@ -28,5 +28,5 @@ export default serviceStep<SparkMasterSpec>({
     driverPorts,
     ports,
   }),
-  clean: ({ stack }) => fs.rmSync(places(stack).spark, { recursive: true, force: true }),
+  clean: ({ stack }) => fs.rmSync(stackFiles(stack).spark, { recursive: true, force: true }),
 });

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { places } from "../../../stack/places";
+import { stackFiles } from "../../../stack/files";
 import { getJson } from "../../../host/http";
 import { sparkDaemon } from "../sparkDaemon";
 import { serviceStep } from "./service";
@@ -19,7 +19,7 @@ interface MasterPage {
 /** A size as Spark writes it. */
 const memory = (bytes: number) => `${Math.floor(bytes / 2 ** 20)}m`;
 
-const workFolder = (stack: string, name: string) => path.join(places(stack).spark, name);
+const workFolder = (stack: string, name: string) => path.join(stackFiles(stack).spark, name);
 
 export default serviceStep<SparkWorkerSpec>({
   service: ({ stack, name, spec: { ports, master, cores, memoryBytes } }) => ({
