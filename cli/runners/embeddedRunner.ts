@@ -1,7 +1,7 @@
 import * as embedded from "../../embedded";
 import { UserError } from "../../infra/contracts/errors";
 import { stackFolder } from "../../infra/host/folders";
-import { runnerVariable } from "../../infra/stack/owner";
+import { idOf, idVariable, readOwner, runnerVariable } from "../../infra/stack/owner";
 import type { Configuration } from "../config";
 import type { Project } from "../project";
 import type { Runner, Watch } from "./runner";
@@ -28,6 +28,9 @@ export function embeddedRunner(
   });
   // The program, a child of this process, asks by whom it is run.
   process.env[runnerVariable] = "embedded";
+  // And which stack it is, where only the state still knows.
+  const id = readOwner(stack) ? undefined : idOf(stateText(stack));
+  if (id !== undefined) process.env[idVariable] = id;
   return {
     name: "embedded",
     up: (watch, replace = []) =>
@@ -39,6 +42,14 @@ export function embeddedRunner(
     resources: () =>
       explained(() => embedded.exportState(stackFolder(stack))?.deployment.resources ?? []),
   };
+}
+
+function stateText(stack: string): string {
+  try {
+    return JSON.stringify(embedded.exportState(stackFolder(stack)) ?? {});
+  } catch {
+    return "{}"; // a broken state is refused by the runner itself
+  }
 }
 
 /** Turns an error of the package that the user can fix into one of this project. */
