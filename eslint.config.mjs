@@ -9,6 +9,7 @@ const rooms = [
   "infra/settings",
   "infra/host",
   "infra/stack",
+  "infra/services.ts",
   "infra/toolchain",
   "infra/stores",
   "infra/targets",
@@ -66,6 +67,24 @@ export default tseslint.config(
       "@typescript-eslint/require-await": "off",
     },
   },
+  {
+    files: [...rooms.map((room) => (room.endsWith(".ts") ? room : `${room}/**`)), "index.ts"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        ...[
+          "BinaryExpression[operator=/^[!=]==?$/]:has(> Literal) Identifier[name=/^(target|objectStore)$/]",
+          "SwitchStatement > Identifier.discriminant[name=/^(target|objectStore)$/]",
+          "SwitchStatement > .discriminant Identifier[name=/^(target|objectStore)$/]",
+        ].map((selector) => ({
+          selector,
+          message: "Ask the object of the registry: infra/targets/index.ts, infra/stores/index.ts.",
+        })),
+      ],
+    },
+  },
+  // A fact of the target or store is still to take the place of each comparison here.
+  { files: ["cli/doctor/**"], rules: { "no-restricted-syntax": "off" } },
   {
     plugins: { "import-x": importX },
     settings: {

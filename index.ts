@@ -1,9 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import { machine } from "./infra/host/machine";
 import { checkStack, claimStack } from "./infra/stack/owner";
 import { preparePlatform } from "./infra/targets";
 import { declareStack } from "./infra/stack/step";
-import { parseSettings } from "./infra/settings/parse";
+import { readSettings } from "./infra/targets/readSettings";
 import { Buckets } from "./infra/stores/buckets";
 import { UserError } from "./infra/contracts/errors";
 import { bucketPrefixes } from "./pipelines/bucketPrefixes";
@@ -15,7 +14,7 @@ import { Report } from "./pipelines/report";
 /** settings -> platform -> buckets -> datasets (and oracles) -> runs -> report -> stack outputs */
 async function program() {
   const stack = pulumi.getStack();
-  const asked = parseSettings(pulumi.runtime.allConfig(), machine());
+  const asked = readSettings(pulumi.runtime.allConfig());
   const chosen = chosenRuns(asked);
   const known = checkStack(stack, asked.target);
   const prepared = await preparePlatform(asked, stack, known);

@@ -7,11 +7,10 @@ import { check, deployed, type StackCheck, type StackContext } from "../infra/ho
 import { checkout } from "../infra/host/folders";
 import { isOlder, numbersOf, probe } from "../infra/host/probe";
 import { readOwner } from "../infra/stack/owner";
-import { awsVersion } from "../infra/stores/aws/version";
-import { checksOf } from "../infra/targets";
+import { storeNamed } from "../infra/stores";
+import { targetNamed } from "../infra/targets";
 import { dataCheck } from "../pipelines/checks";
 import { chosenRuns } from "../pipelines/matrix";
-import { needsCli } from "./runners/chooseRunner";
 import { howToGetCli, noCli, pulumiProgram } from "./runners/pulumiCli";
 import { failedRuns } from "./terminal/stackOutputs";
 
@@ -63,7 +62,7 @@ function pulumiFacts({ settings }: StackContext): PulumiFacts {
   const wanted = {
     command: dependencies["@pulumi/command"],
     docker: dependencies["@pulumi/docker"],
-    ...(settings.objectStore === "aws" ? { aws: awsVersion } : {}),
+    ...storeNamed(settings.objectStore).providers,
   };
   const offline = process.env.PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION === "true";
   const cli = program && probe([program, "version"], timeout)?.trim();
@@ -82,8 +81,8 @@ const pulumiCheck = check({
   name: "the Pulumi CLI and its plugins fit",
   blocks: false,
   applies: ({ settings, stack }) =>
-    needsCli(settings.target) ||
-    settings.objectStore === "aws" ||
+    targetNamed(settings.target).needsCli !== undefined ||
+    storeNamed(settings.objectStore).providers !== undefined ||
     readOwner(stack)?.runner === "pulumi",
   observe: pulumiFacts,
   judge: wrongPulumi,
@@ -128,5 +127,5 @@ const runsCheck = check({
 
 /** All checks of a target, in the order of docs/troubleshooting.md: causes before their effects. */
 export async function allChecks(target: StackContext["settings"]["target"]): Promise<StackCheck[]> {
-  return [pulumiCheck, ...(await checksOf(target)), dataCheck, runsCheck];
+  return [pulumiCheck, ...(await targetNamed(target).checks()), dataCheck, runsCheck];
 }

@@ -1,8 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../infra/host/folders";
-import { machine } from "../infra/host/machine";
-import { parseSettings } from "../infra/settings/parse";
+import { readSettings } from "../infra/targets/readSettings";
 import type { Settings } from "../infra/settings/schema";
 import { quoted } from "../infra/contracts/errors";
 import { fullKey, type Declared, type Project } from "./project";
@@ -68,7 +67,7 @@ export async function loadConfiguration(
  * @throws Unfit that names every key that makes no sense
  */
 export function settingsOf(configuration: Configuration): Settings {
-  return beforehand(() => parseSettings(configuration.all, machine()));
+  return beforehand(() => readSettings(configuration.all));
 }
 
 /** Keeps what `--config` has set. */

@@ -6,7 +6,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { parseSettings } from "../infra/settings/parse";
+import { readSettings } from "../infra/targets/readSettings";
 import type { Settings } from "../infra/settings/schema";
 import { runInputs } from "../pipelines/runInputs";
 import { chosenRuns } from "../pipelines/matrix";
@@ -30,7 +30,7 @@ function settings(changed: Record<string, string>): Settings {
   const all = Object.entries({ matrix: "full", ...changed });
   const defaults = Object.entries(config).map(([key, { default: value }]) => [key, text(value)]);
   const named = [...defaults, ...all].map(([key, value]) => [`engine-comparison:${key}`, value]);
-  return parseSettings(Object.fromEntries(named) as Record<string, string>, {
+  return readSettings(Object.fromEntries(named) as Record<string, string>, {
     cpus: 64,
     memoryBytes: 2 ** 50,
   });

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../../infra/host/folders";
 import { inStackFolder, type Owner, type RunnerName } from "../../infra/stack/owner";
+import { targetNamed } from "../../infra/targets";
 import { howToGetCli } from "./pulumiCli";
 import { Unfit, WrongUse } from "../wrongUse";
 
@@ -21,11 +22,6 @@ export interface Situation {
   readonly made?: Chosen;
   /** Whether `pulumi` is on PATH or was just installed; looked for only where it matters. */
   readonly cliThere: () => boolean;
-}
-
-/** Whether only the Pulumi CLI deploys a target: it needs a provider that the embedded runner lacks. */
-export function needsCli(target: string): boolean {
-  return target === "docker";
 }
 
 /**
@@ -50,11 +46,12 @@ export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: 
     return made;
   }
   const runner = asked !== "auto" ? asked : cliThere() ? "pulumi" : "embedded";
-  if (runner === "embedded" && needsCli(target)) {
+  const { needsCli } = targetNamed(target);
+  if (runner === "embedded" && needsCli !== undefined) {
     throw new Unfit(
       `stack ${stack} has target ${target}, which needs the Pulumi CLI` +
         (asked === "auto" ? ", and there is none on PATH" : ", and --runner is embedded"),
-      "the embedded runner has no provider for Docker",
+      needsCli,
       howToGetCli,
     );
   }

@@ -22,7 +22,7 @@ export const namespace = "engine-comparison";
  * descriptions for people are in Pulumi.yaml; here is what a value must be to make sense.
  */
 const schema = z.strictObject({
-  target: z.enum(["local", "docker", "cluster"]),
+  target: z.string(),
   gpu: z.enum(["auto", "required", "off"]),
   gpuWorkers: count(1, 64),
   engines: names,
@@ -64,7 +64,7 @@ const schema = z.strictObject({
   containerMemory: byRole(memory),
   containerCpus: byRole(cpus),
   containerShm: byRole(memory),
-  objectStore: z.enum(["auto", "minio", "s3", "aws"]),
+  objectStore: z.string(),
   s3Endpoint: optional.transform((url, context) => {
     if (url === undefined) return undefined;
     if (isPlainUrl(url) && new URL(url).pathname === "/") return new URL(url).origin;
@@ -129,24 +129,19 @@ const schema = z.strictObject({
   ),
 });
 
-/** With what depends on the target resolved. */
-export const settingsSchema = schema.transform(({ daftRunner, objectStore, ...settings }) => {
-  const usual = settings.target === "local" ? "native" : "ray";
-  const usualStore = settings.target === "cluster" ? "aws" : "minio";
-  return {
-    ...settings,
-    daftRunner: daftRunner === "auto" ? usual : daftRunner,
-    objectStore: objectStore === "auto" ? usualStore : objectStore,
-    /** Of what computes without a cluster: the same cores as Spark's workers together. */
-    threads: settings.sparkWorkers * settings.sparkWorkerCores,
-  } as const;
-});
+/** The settings as they are asked for; {@link schema} knows no target and no store by name. */
+export const settingsSchema = schema;
+export type AskedSettings = Readonly<z.output<typeof schema>>;
 
-/** The validated settings of a stack; memory sizes are in bytes. */
-export type Settings = Readonly<z.output<typeof settingsSchema>>;
+/** The validated settings of a stack, with `auto` resolved by its target; memory sizes are in bytes. */
+export type Settings = Omit<AskedSettings, "daftRunner"> & {
+  readonly daftRunner: Exclude<AskedSettings["daftRunner"], "auto">;
+  /** Of what computes without a cluster: the same cores as Spark's workers together. */
+  readonly threads: number;
+};
 
 /** Each key a setting may have. */
-export const settingKeys = Object.keys(schema.shape) as (keyof Settings)[];
+export const settingKeys = Object.keys(schema.shape) as (keyof AskedSettings)[];
 
 /** Keys whose values are never told. */
 export const secretKeys: readonly string[] = [
@@ -182,12 +177,6 @@ export type InputKey = Exclude<keyof Settings, (typeof notInputs)[number]>;
 export const inputKeys = settingKeys.filter(
   (key): key is InputKey => !notInputs.some((one) => one === key),
 );
-
-/** What the machine has, as far as settings depend on it. */
-export interface Machine {
-  readonly cpus: number;
-  readonly memoryBytes: number;
-}
 
 function isPlainUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;

@@ -3,6 +3,7 @@ import { readCredentials } from "../stack/credentials";
 import { UserError } from "../contracts/errors";
 import type { Connection } from "../contracts/executor";
 import { stackFiles } from "../stack/files";
+import { minioRegion } from "../services";
 import { readStepRecord } from "../stack/records";
 import { assumeRole } from "./aws/assumeRole";
 import type { BucketNames } from "../contracts/platform";
@@ -13,6 +14,10 @@ export const storeStep = "object-store";
 
 /** What that step records; nothing secret. */
 export interface StoreRecord {
+  /** The kind of store. */
+  readonly store: string;
+  /** Marks as the stack's what it puts into the store. */
+  readonly id: string;
   readonly endpoint: string;
   readonly region: string;
   readonly pathStyle: boolean;
@@ -74,7 +79,7 @@ function minioAccess(stack: string): Connection["store"] {
   }
   return {
     endpoint: String(service.result.endpoint),
-    region: "us-east-1",
+    region: minioRegion,
     accessKey: credentials.minioRootUser,
     secretKey: credentials.minioRootPassword,
     pathStyle: true,

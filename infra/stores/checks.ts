@@ -6,7 +6,7 @@ import { npm, wrong } from "../contracts/check";
 import type { UserError } from "../contracts/errors";
 import { check, deployed, type Logs, type StackCheck, type StackContext } from "../host/checks";
 import { storeAccess } from "./access";
-import { prepareStore } from "./index";
+import { prepareStore, storeNamed } from "./index";
 
 /** The store that the settings ask for, looked at. */
 export const preparedStore = ({ settings, stack, id }: StackContext) =>
@@ -32,7 +32,7 @@ export function wrongStore(
   logs: Logs,
 ): UserError[] {
   const { stack, settings } = subject;
-  const isOwn = settings.objectStore === "minio";
+  const isOwn = !storeNamed(settings.objectStore).external;
   if (!answer) {
     return wrong(
       `the object store does not answer at ${endpoint} (${silent})`,
@@ -85,8 +85,9 @@ export const storeChecks = (logs: Logs): readonly StackCheck[] => [
     id: "store-access",
     name: "the stack can use the object store that the settings name",
     blocks: true,
-    // AWS is asked by its Pulumi provider, which only a running program has.
-    applies: ({ settings }) => settings.objectStore !== "aws" || pulumi.runtime.hasMonitor(),
+    // Pulumi's providers can be asked only in a running program.
+    applies: ({ settings }) =>
+      storeNamed(settings.objectStore).providers === undefined || pulumi.runtime.hasMonitor(),
     observe: (context) => context.facts(preparedStore),
     judge: () => [],
   }),

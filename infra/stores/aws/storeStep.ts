@@ -12,6 +12,9 @@ interface Spec {
 /** Keeps how the stack's buckets are reached. */
 export default {
   async create({ spec: { endpoint, region, role, buckets } }) {
-    return { endpoint, region, pathStyle: false, buckets, certificates: null, role };
+    return {
+      ...{ store: "aws", endpoint, region, pathStyle: false, buckets },
+      ...{ certificates: null, role },
+    };
   },
 } satisfies StepVerbs<Spec>;

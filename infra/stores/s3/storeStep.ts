@@ -8,6 +8,8 @@ import { certificatesHash, readCertificates } from "../certificates";
 import type { BucketNames } from "../../contracts/platform";
 
 interface Spec {
+  /** The kind of store: others that speak S3 may use this step, too. */
+  readonly store: string;
   readonly endpoint: string;
   readonly region: string;
   readonly pathStyle: boolean;
@@ -18,9 +20,12 @@ interface Spec {
 
 /** Keeps how the stack's store is reached; its keys are kept with the stack's other secrets. */
 export default {
-  async create({ stack, spec: { certificates, endpoint, region, pathStyle, buckets } }) {
+  async create({ stack, spec: { store, certificates, endpoint, region, pathStyle, buckets } }) {
     keepCertificates(stack, certificates);
-    return { endpoint, region, pathStyle, buckets, certificates: certificates?.hash ?? null };
+    return {
+      ...{ store, endpoint, region, pathStyle, buckets },
+      certificates: certificates?.hash ?? null,
+    };
   },
   async delete({ stack }) {
     await explained(() => releaseUnclaimed(storeClient(stack), stack));

@@ -33,25 +33,34 @@ const usualPort = 8080;
 
 /** What was found of the Spark cluster that the settings name. */
 export interface SparkFacts {
-  readonly master: string;
+  /** `host:port` of each; one leads, the others are standbys. */
+  readonly masters: readonly string[];
   /** Why no master answers; undefined where one does. */
   readonly silent?: string;
-  readonly page?: MasterFacts;
-  /** Whether the page is that of one of the masters. */
-  readonly isTheirs?: boolean;
+  /** What was found at each address of a master's page. */
+  readonly pages: readonly MasterFacts[];
 }
 
-/** Asks the masters, and the page of one for the cluster's version and size. */
+/** Asks the masters, and their pages for the cluster's version and size. */
 async function sparkFacts({ settings }: StackContext): Promise<SparkFacts | undefined> {
-  const { sparkMaster: master, sparkMasterUi } = settings;
-  if (master === undefined) return undefined;
-  const masters = master.replace("spark://", "").split(",");
+  const { sparkMaster, sparkMasterUi } = settings;
+  if (sparkMaster === undefined) return undefined;
+  const masters = sparkMaster.replace("spark://", "").split(",");
   const reached = await Promise.all(masters.map((each) => silenceAt(each)));
-  if (!reached.includes(undefined)) return { master, silent: reached.join("; ") };
-  const [host] = masters[0].split(":");
-  const page = await askMaster(sparkMasterUi ?? `http://${host}:${usualPort}`);
-  const ports = masters.map((each) => `:${each.split(":")[1]}`);
-  return { master, page, isTheirs: ports.some((port) => page.page?.url?.endsWith(port)) };
+  if (!reached.includes(undefined)) return { masters, silent: reached.join("; "), pages: [] };
+  const usual = masters.map((master) => `http://${master.split(":")[0]}:${usualPort}`);
+  const urls = sparkMasterUi === undefined ? usual : [sparkMasterUi];
+  return { masters, pages: await Promise.all(urls.map(askMaster)) };
+}
+
+/** The page of the master that leads, among those of the cluster. */
+export function leaderOf({ masters, pages }: SparkFacts) {
+  const ports = masters.map((master) => `:${master.split(":")[1]}`);
+  const theirs = pages.flatMap((found) => {
+    const { page } = found;
+    return page && ports.some((port) => page.url?.endsWith(port)) ? [{ ...found, page }] : [];
+  });
+  return theirs.find(({ page }) => page.status === "ALIVE") ?? theirs[0];
 }
 
 /**
@@ -59,37 +68,34 @@ async function sparkFacts({ settings }: StackContext): Promise<SparkFacts | unde
  * finds out.
  */
 export function wrongSpark(facts: SparkFacts, settings: Settings): UserError[] {
-  const { master, silent, page: found, isTheirs } = facts;
-  if (!found) {
+  if (facts.silent !== undefined) {
     return wrong(
-      `sparkMaster is "${master}", and nobody answers there (${silent})`,
+      `sparkMaster is "${settings.sparkMaster}", and nobody answers there (${facts.silent})`,
       "Spark's driver gets its executors from the master",
       "start the cluster, or set sparkMaster to where its master listens",
     );
   }
-  const { url, page } = found;
   const whole = settings.clusterSize === "whole";
-  if (page && isTheirs) {
-    const locked = lockedVersion("pyspark");
-    return [
-      ...otherSparkVersion(
-        found,
-        `install Spark ${locked} on the cluster (pipelines/requirements.lock)`,
-      ),
-      ...(whole ? noWorkers(url, page) : tooSmall(url, page, settings)),
-    ];
+  const leader = leaderOf(facts);
+  if (leader) {
+    const { url, page } = leader;
+    const fix = `install Spark ${lockedVersion("pyspark")} on the cluster (pipelines/requirements.lock)`;
+    const size = whole ? noWorkers(url, page) : tooSmall(url, page, settings);
+    return [...otherSparkVersion(leader, fix), ...size];
   }
-  const problem = found.silent ?? "it is another master's";
-  if (settings.sparkMasterUi !== undefined && !page) {
+  const problem = facts.pages
+    .map(({ url, silent = "it is another master's" }) => `${url}: ${silent}`)
+    .join("; ");
+  if (settings.sparkMasterUi !== undefined && !facts.pages[0].page) {
     return wrong(
-      `sparkMasterUi is "${url}", and no page of a Spark master is there (${problem})`,
+      `no page of a Spark master answers at sparkMasterUi (${problem})`,
       "it is asked for the cluster's size and version",
       "set it to where the master's page is, or unset it",
     );
   }
   if (!whole) return [];
   return wrong(
-    `clusterSize is "whole", and no master's page tells the Spark cluster's size (${url}: ${problem})`,
+    `clusterSize is "whole", and no master's page tells the Spark cluster's size (${problem})`,
     "runs take all the cores that the cluster has",
     "set sparkMasterUi to where the master's page is, or clusterSize to stated and sparkWorkers, " +
       "sparkWorkerCores and sparkWorkerMemory to what runs may take",
@@ -187,9 +193,10 @@ export async function sized(context: StackContext): Promise<Settings> {
   const { settings } = context;
   const [spark, ray] = await Promise.all([context.facts(sparkFacts), context.facts(rayFacts)]);
   const whole = settings.clusterSize === "whole";
+  const leader = spark && leaderOf(spark);
   const all = {
     ...settings,
-    ...(whole && spark?.page?.page && spark.isTheirs ? sizeOf(spark.page.page) : {}),
+    ...(whole && leader ? sizeOf(leader.page) : {}),
     ...(whole && ray ? { rayCpus: cpusOf(ray) } : {}),
   };
   return { ...all, threads: Math.min(all.sparkWorkers * all.sparkWorkerCores, machine().cpus) };
@@ -199,7 +206,7 @@ export async function sized(context: StackContext): Promise<Settings> {
  * The executors that fill a cluster: all alike, each as large as the smallest worker, because a run
  * with executors of several sizes has no one figure of memory.
  */
-function sizeOf(page: MasterPage): Partial<Settings> {
+export function sizeOf(page: MasterPage): Partial<Settings> {
   const workers = aliveWorkers(page);
   const cores = Math.min(...workers.map((worker) => worker.cores));
   const mib = Math.min(...workers.map((worker) => worker.memory));

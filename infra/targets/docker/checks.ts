@@ -33,10 +33,10 @@ import {
   type Daemon,
   type DaemonInfo,
 } from "./daemon";
-import { askForGpus, gpuPlan, type GpuPlan } from "./gpuPlan";
+import { askForGpus, gpuPlan, type GpuPlan } from "./gpu";
 import { find, takenNames, type Foreign } from "./inspect";
 import { names, roles, type Role } from "./names";
-import { takenPort } from "./published";
+import { takenPort } from "./place";
 import { tooLarge } from "./sizes";
 
 /** The daemon that `docker` uses, and the one that the stack was made on. */

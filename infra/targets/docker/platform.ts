@@ -5,24 +5,18 @@ import { environmentHash, minioVersion } from "../../toolchain/locks";
 import { modelId } from "../../toolchain/checks";
 import type { Platform, Prepared } from "../../contracts/platform";
 import type { ContainerRole } from "../../settings/values";
+import { sparkSize } from "../../services";
 import type { Settings } from "../../settings/schema";
-import { App } from "./app";
-import { Credentials } from "./credentials";
+import { App, Minio, RayCluster, SparkCluster } from "./components";
 import { checks, daemonOf, foundOf, gpuPlanOf } from "./checks";
 import { hasContainerdStore, recordDaemon, type Daemon, type DaemonInfo } from "./daemon";
 import type { Found } from "./inspect";
-import { gpuArgs } from "./gpuAccess";
-import type { GpuPlan } from "./gpuPlan";
+import { gpuArgs, type GpuPlan } from "./gpu";
 import { Ground } from "./ground";
-import { baseImage } from "./bases";
-import { Image } from "./image";
-import { imagePaths, inside, ownModelFolder } from "./inside";
-import { Minio } from "./minio";
-import { ownModel } from "./customModel";
-import { urlOf } from "./published";
-import { RayCluster } from "./rayCluster";
+import { baseImage, Image } from "./image";
+import { customModelFolder, imagePaths, inside, urlOf } from "./place";
 import { sizeOf } from "./sizes";
-import { SparkCluster } from "./sparkCluster";
+import { Credentials, customModel } from "./volumes";
 
 /**
  * Looks whether the seed's containers can stand on this machine's Docker daemon.
@@ -103,7 +97,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   const engine = { ...shared, image: engineImage.imageName };
   const gpu = gpuArgs(plan);
   const gpus = plan.device === "cuda" ? plan.gpus.length : 0;
-  const model = ownModel({
+  const model = customModel({
     ground,
     settings,
     image: minioImage.imageName,
@@ -187,8 +181,8 @@ function jobFacts(settings: Settings, gpus: number): Record<string, string | num
     gpus,
     sparkWorkers: settings.sparkWorkers,
     sparkWorkerCores: settings.sparkWorkerCores,
-    sparkWorkerMemory: `${Math.floor(settings.sparkWorkerMemory / 2 ** 20)}m`,
-    modelFolder: settings.modelPath === undefined ? imagePaths.model : ownModelFolder,
+    sparkWorkerMemory: sparkSize(settings.sparkWorkerMemory),
+    modelFolder: settings.modelPath === undefined ? imagePaths.model : customModelFolder,
   };
 }
 

@@ -1,4 +1,4 @@
-import { user } from "./inside";
+import { user } from "./place";
 import { stackId } from "../../stack/owner";
 import { idLabel } from "./names";
 

@@ -32,17 +32,16 @@ import { portsOfNeighbours, recordedPorts } from "../../stack/neighbours";
 import { stackFiles } from "../../stack/files";
 import { readOwner } from "../../stack/owner";
 import type { Inspected } from "../../stack/records";
+import { storeNamed } from "../../stores";
 import { storeChecks } from "../../stores/checks";
 import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";
 import type { ToolName } from "../../toolchain/tools";
 import { rayCheck } from "../dashboard";
 import { sparkCheck } from "../masterPage";
 import { killed, servicesCheck, smallerSizes } from "../serviceChecks";
-import { inspect } from "./inspect";
 import { listeners, type Listener } from "./listeners";
 import { marker } from "./orphans";
-import { serviceStatus } from "./status";
-import { supervisorAnswers } from "./supervisord";
+import { inspect, localServices } from "./status";
 
 /** What of the stack exists. */
 export const observedOf = ({ stack }: StackContext) => inspect(stack);
@@ -62,7 +61,7 @@ const starts = async ({ settings, stack, facts }: StackContext) =>
 
 type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers" | "objectStore">;
 
-const hasMinio = ({ objectStore }: PortSettings) => objectStore === "minio";
+const hasMinio = ({ objectStore }: PortSettings) => !storeNamed(objectStore).external;
 
 /** All that listens in the stack, by its settings. */
 const listenersOf = (settings: PortSettings) =>
@@ -219,10 +218,7 @@ export const checks: readonly StackCheck[] = [
   modelCheck,
   servicesCheck(
     ({ settings }) => [...new Set(listenersOf(settings).map(({ service }) => service))],
-    async ({ stack }) => {
-      const supervisor = (await supervisorAnswers(stack)) ? "RUNNING" : "DEAD";
-      return [{ name: "supervisor", state: supervisor }, ...(await serviceStatus(stack))];
-    },
+    ({ stack }) => localServices.status(stack),
   ),
   check({
     ...killed,

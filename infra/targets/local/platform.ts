@@ -5,17 +5,13 @@ import { environmentHash } from "../../toolchain/locks";
 import { modelId } from "../../toolchain/checks";
 import { clampNote, deviceHere, gpuFacts, unusableGpu, type Device } from "../../host/gpu";
 import type { Platform, Prepared } from "../../contracts/platform";
-import { ports } from "../../settings/ports";
 import type { Settings } from "../../settings/schema";
 import type { DeclareStore } from "../../stores";
 import { preparedStore } from "../../stores/checks";
-import { Minio } from "./minio";
-import type { Inspected } from "../../stack/records";
 import { checks, observedOf } from "./checks";
-import { stoppedServices } from "./inspect";
-import { RayCluster } from "./ray";
-import { SparkCluster } from "./spark";
-import { Supervisor } from "./supervisor";
+import { Minio, RayCluster, SparkCluster, Supervisor } from "./components";
+import type { Inspected } from "../../stack/records";
+import { stoppedServices } from "./status";
 import { Toolchain } from "../../toolchain/toolchain";
 
 /** What was found out about the machine and the stack before anything is declared. */
@@ -63,7 +59,6 @@ export async function prepare(
 /** Declares the platform's resources. */
 export function declare(settings: Settings, stack: string, around: Surroundings): Platform {
   const { observed, device, model, declareStore } = around;
-  const port = ports(settings.portOffset);
   const toolchain = new Toolchain("toolchain", {
     settings,
     device: device.device,
@@ -80,9 +75,14 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   const supervisor = new Supervisor("supervisor", { python, credentials, observed });
   const objectStore = declareStore
     ? declareStore(credentials)
-    : new Minio("minio", { supervisor, binary: minioBinary!, observed, ports: port.minio });
-  const spark = new SparkCluster("spark", { supervisor, settings, ports: port });
-  const ray = new RayCluster("ray", { supervisor, settings, gpus: device.gpus, ports: port.ray });
+    : new Minio("minio", {
+        supervisor,
+        binary: minioBinary!,
+        observed,
+        portOffset: settings.portOffset,
+      });
+  const spark = new SparkCluster("spark", { supervisor, settings });
+  const ray = new RayCluster("ray", { supervisor, settings, gpus: device.gpus });
 
   return {
     objectStore,

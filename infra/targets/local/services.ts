@@ -5,19 +5,18 @@ import { shortHash } from "../../contracts/canonical";
 import { removeLast } from "../../host/folders";
 import { readOwner, stackId } from "../../stack/owner";
 import { UserError } from "../../contracts/errors";
+import type { ServiceSpec } from "../../services";
 import { serviceLog, stackFiles, supervisorSocket } from "../../stack/files";
 import { endLeftovers, marker } from "./orphans";
-import { programs, type Program } from "./programs";
+import { programConf } from "./supervisord";
 import { callSupervisor, RpcFault, type ProgramInfo } from "./supervisorRpc";
 
 /** A service: the program, and how one sees that it does its work. */
-export interface Service extends Omit<Program, "log"> {
+export interface Service extends Omit<ServiceSpec, "health"> {
+  readonly name: string;
+  readonly directory: string;
   /** Whether it answers; asked again and again while it starts. */
   readonly healthy: () => Promise<boolean>;
-  /** How long it may take until it is healthy. */
-  readonly startSeconds: number;
-  /** How long it must then live on before that is believed. @default 0 */
-  readonly settleSeconds?: number;
 }
 
 /** supervisord's view of each program of the stack; empty where it does not answer. */
@@ -44,7 +43,7 @@ export async function convergeService(
 ): Promise<void> {
   const id = stackId(stack);
   const { name } = service;
-  const text = programs.conf({
+  const text = programConf({
     ...service,
     log: serviceLog(stack, name),
     env: {

@@ -1,31 +1,47 @@
+import * as fs from "node:fs";
 import * as path from "node:path";
-import { readStepRecord, recordedNames } from "../../stack/records";
-import { isService } from "./inspect";
-import { jobEnvironment } from "../../toolchain/jobs";
-import { findJava } from "../../host/java";
-import { serviceLog } from "../../stack/files";
+import type { ServiceLog, Services, ServiceView } from "../../contracts/target";
 import { plainEnvironment } from "../../host/environment";
+import { findJava } from "../../host/java";
+import { stackFiles, supervisorSocket } from "../../stack/files";
+import { inspected, readStepRecord, recordedNames, type Inspected } from "../../stack/records";
+import { jobEnvironment } from "../../toolchain/jobs";
+import { existingTools, pythonOf } from "../../toolchain/tools";
+import { shellHere } from "../shellHere";
+import { localRayAccess } from "./place";
 import { programStates } from "./services";
+import { callSupervisor } from "./supervisorRpc";
 import { supervisorAnswers } from "./supervisord";
-import { rayAccess } from "./rayAccess";
-import { pythonOf } from "../../toolchain/tools";
 
-/** A service of a stack as people ask for it. */
-export interface ServiceStatus {
-  readonly name: string;
-  /** supervisord's word, e.g. RUNNING or FATAL; `DEAD` when there is no supervisor. */
-  readonly state: string;
-  /** Undefined when it does not run. */
-  readonly pid?: number;
-  /** Seconds since it was started last. */
-  readonly uptime?: number;
-  /** A page to look at. */
-  readonly url?: string;
-  readonly log: string;
+/** The services of target `local`: processes under the stack's supervisor. */
+export const localServices: Services = {
+  async status(stack) {
+    return [await supervisor(stack), ...(await serviceStatus(stack))];
+  },
+
+  shell: (stack) => shellHere(stack, shellEnvironment(stack)),
+
+  logs(stack) {
+    const { logs } = stackFiles(stack);
+    const names = fs.existsSync(logs) ? fs.readdirSync(logs) : [];
+    const files = names.filter((name) => name.endsWith(".log"));
+    return new Map<string, ServiceLog>(
+      files.map((name) => [name.slice(0, -".log".length), { file: path.join(logs, name) }]),
+    );
+  },
+};
+
+async function supervisor(stack: string): Promise<ServiceView> {
+  try {
+    const pid = await callSupervisor(supervisorSocket(stack), "getPID", [], 5_000);
+    return { name: "supervisor", state: "RUNNING", pid: Number(pid) };
+  } catch {
+    return { name: "supervisor", state: "DEAD" };
+  }
 }
 
 /** Services that a stack should have, by their records and by what its supervisor runs. */
-export async function serviceStatus(stack: string): Promise<ServiceStatus[]> {
+export async function serviceStatus(stack: string): Promise<ServiceView[]> {
   const programs = await programStates(stack);
   const gone = (await supervisorAnswers(stack)) ? "STOPPED" : "DEAD";
   const names = new Set([
@@ -40,7 +56,6 @@ export async function serviceStatus(stack: string): Promise<ServiceStatus[]> {
       state: program?.statename ?? gone,
       ...(program?.pid ? { pid: program.pid, uptime: program.now - program.start } : {}),
       ...(url ? { url } : {}),
-      log: serviceLog(stack, name),
     };
   });
 }
@@ -54,7 +69,7 @@ function pageOf(stack: string, name: string): string | undefined {
  * Environment of an interactive shell next to the services: what the seed's `app` container has.
  * The Ray token is named by its file; MinIO's keys and Spark's secret are in the stack folder.
  *
- * @throws UserError where the stack does not stand
+ * @throws UserError where the stack is not deployed
  */
 export function shellEnvironment(stack: string): Record<string, string> {
   const plain = plainEnvironment();
@@ -64,7 +79,7 @@ export function shellEnvironment(stack: string): Record<string, string> {
   return {
     ...plain,
     ...jobEnvironment(stack),
-    ...rayAccess(stack),
+    ...localRayAccess(stack),
     PATH: [bin, plain.PATH].filter(Boolean).join(path.delimiter),
     VIRTUAL_ENV: path.dirname(bin),
     JAVA_HOME: findJava().home,
@@ -72,4 +87,39 @@ export function shellEnvironment(stack: string): Record<string, string> {
     ...(master ? { SPARK_MASTER: master } : {}),
     ...(address ? { RAY_ADDRESS: address } : {}),
   };
+}
+
+/** Looks at the stack's processes and files; changes nothing. */
+export async function inspect(stack: string): Promise<Inspected> {
+  const alive = new Set<string>();
+  if (await supervisorAnswers(stack)) alive.add("supervisor");
+  for (const { name, statename } of await programStates(stack)) {
+    if (statename === "RUNNING" || statename === "STARTING") alive.add(name);
+  }
+  if (fs.existsSync(stackFiles(stack).minioDataId)) alive.add("minio-data");
+  const all = inspected(stack, [...alive, ...existingTools(stack)], (name) =>
+    isService(name) || name === "supervisor" ? "stopped" : "was removed",
+  );
+  return {
+    ...all,
+    // What is on the drive goes by the id there: run keys follow from it.
+    generation: (name) => (name === "minio-data" && dataId(stack)) || all.generation(name),
+  };
+}
+
+/** The generation of the data on MinIO's drive, where no record says it. */
+function dataId(stack: string): string | undefined {
+  const { minioDataId } = stackFiles(stack);
+  if (readStepRecord(stack, "minio-data") || !fs.existsSync(minioDataId)) return undefined;
+  return fs.readFileSync(minioDataId, "utf8");
+}
+
+/** Services with a record that do not run any more, e.g. after a reboot. */
+export function stoppedServices(stack: string, inspected: Inspected): string[] {
+  return recordedNames(stack).filter((name) => isService(name) && !inspected.alive(name));
+}
+
+/** Whether a resource of this name is a service under the supervisor. */
+export function isService(name: string): boolean {
+  return ["minio", "spark-master", "ray-head"].includes(name) || /^spark-worker-\d+$/.test(name);
 }

@@ -10,13 +10,13 @@ import {
 } from "../../../infra/targets/masterPage";
 import { wrongEnvironment, type EnvironmentFacts } from "../../../infra/toolchain/checks";
 import { lockedPackages, lockedVersion } from "../../../infra/toolchain/locks";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { problems } from "./problems";
 
 const subject = (target: string, stack: string) => ({
   stack,
-  settings: parseSettings(defaultConfig({ target }), largeMachine),
+  settings: readSettings(defaultConfig({ target }), largeMachine),
 });
 const local = subject("local", "local");
 const onDocker = subject("docker", "two");

@@ -5,7 +5,7 @@ import { allChecks } from "../../../cli/checks";
 import { look } from "../../../cli/verbs/doctor";
 import { contextOf, examine, npm, preflight, type Check } from "../../../infra/contracts/check";
 import { UserError } from "../../../infra/contracts/errors";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 type Plain = Check<string>;
@@ -115,7 +115,7 @@ describe("a deployment", () => {
 });
 
 it("looks on target cluster at what is the stack's or this machine's, and at no service", async () => {
-  const settings = parseSettings(
+  const settings = readSettings(
     defaultConfig({
       target: "cluster",
       objectStore: "s3",
@@ -135,7 +135,7 @@ it("looks on target cluster at what is the stack's or this machine's, and at no 
 });
 
 it("goes on after a check that throws, whatever it throws", async () => {
-  const settings = parseSettings(defaultConfig({ target: "local" }), largeMachine);
+  const settings = readSettings(defaultConfig({ target: "local" }), largeMachine);
   const check = { id: "one", name: "it is blue", blocks: false, judge: () => [] };
   const run = (error: Error) =>
     look({ ...check, observe: () => Promise.reject(error) }, subject(settings));

@@ -18,12 +18,12 @@ import {
 import { fileSystemOf, wrongWsl } from "../../../infra/host/wsl";
 import { unfitDaemon } from "../../../infra/targets/docker/checks";
 import { checkout } from "../../../infra/host/folders";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { problems } from "./problems";
 
 const gib = 2 ** 30;
-const settings = parseSettings(defaultConfig({ target: "docker" }), largeMachine);
+const settings = readSettings(defaultConfig({ target: "docker" }), largeMachine);
 
 describe("disk", () => {
   const disk = {

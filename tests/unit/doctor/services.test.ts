@@ -14,7 +14,7 @@ import {
 } from "../../../infra/targets/local/checks";
 import { notRunning } from "../../../infra/targets/serviceChecks";
 import { missingData, type DataFacts } from "../../../pipelines/checks";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { problems } from "./problems";
 
@@ -114,7 +114,7 @@ describe("killed", () => {
   });
 });
 
-const withStore = parseSettings(
+const withStore = readSettings(
   defaultConfig({
     objectStore: "s3",
     s3Endpoint: "https://store.test",
@@ -125,7 +125,7 @@ const withStore = parseSettings(
 );
 
 it("a stack with another store has no MinIO", () => {
-  const settings = parseSettings(defaultConfig(), largeMachine);
+  const settings = readSettings(defaultConfig(), largeMachine);
   const services = (of: typeof settings) =>
     portsNeeded(of, "local", { alive: () => false }).map(({ service }) => service);
   expect(services(settings)).toContain("minio");
@@ -135,7 +135,7 @@ it("a stack with another store has no MinIO", () => {
 describe("store", () => {
   const endpoint = "http://127.0.0.1:9000";
   const now = Date.parse("2026-05-01T10:00:00Z");
-  const settings = parseSettings(defaultConfig({ target: "local" }), largeMachine);
+  const settings = readSettings(defaultConfig({ target: "local" }), largeMachine);
   const subject = { stack: "local", settings };
   const logs = () => "the log";
   const answer = { server: "MinIO", date: "Fri, 01 May 2026 10:00:01 GMT" };

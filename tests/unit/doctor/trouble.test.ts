@@ -9,7 +9,7 @@ import { contextOf, runCheck } from "../../../infra/contracts/check";
 import type { StackContext } from "../../../infra/host/checks";
 import { stackFiles } from "../../../infra/stack/files";
 import { ports } from "../../../infra/settings/ports";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { lockedVersion } from "../../../infra/toolchain/locks";
 import { writeStepRecord } from "../../../infra/stack/records";
 import type { UserError } from "../../../infra/contracts/errors";
@@ -36,7 +36,7 @@ afterEach(() => {
 });
 
 function subject(config: Record<string, string> = {}, portOffset?: string): StackContext {
-  const settings = parseSettings(defaultConfig({ target: "local", ...config }), largeMachine);
+  const settings = readSettings(defaultConfig({ target: "local", ...config }), largeMachine);
   // The schema would not take every offset: a test's server has any free port.
   const moved = portOffset === undefined ? {} : { portOffset: Number(portOffset) };
   const all = { ...settings, ...moved };

@@ -3,7 +3,7 @@ import type { Device } from "../../../infra/host/gpu";
 import type { Inspected } from "../../../infra/stack/records";
 import { declare } from "../../../infra/targets/local/platform";
 import type { Platform } from "../../../infra/contracts/platform";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { record, type Recorded } from "./recorded";
 
@@ -22,7 +22,7 @@ async function declared(options: {
 }): Promise<{ all: Recorded[]; platform: Platform; command: (name: string) => Recorded }> {
   const { config = {}, stack = "local", existing = {} } = options;
   const { device = { device: "cpu", gpus: 0 } } = options;
-  const settings = parseSettings(defaultConfig({ target: "local", ...config }), largeMachine);
+  const settings = readSettings(defaultConfig({ target: "local", ...config }), largeMachine);
   let platform: Platform | undefined;
   const all = await record(
     stack,
@@ -145,7 +145,7 @@ describe("target local", () => {
     const { command, platform } = await declared({ device: { device: "cuda", gpus: 2 } });
     expect(spec(command("python"))).toMatchObject({ device: "cuda" });
     expect(spec(command("python")).lock).not.toBe(spec(result.command("python")).lock);
-    expect(spec(command("ray-head")).gpus).toBe(2);
+    expect(spec(command("ray-head")).ray).toMatchObject({ gpus: 2 });
     expect(platform.device).toBe("cuda");
     expect(platform.environment).not.toBe(result.platform.environment);
   });

@@ -8,7 +8,7 @@ import {
 } from "../../../infra/host/environment";
 import { endLeftovers, marker, markedProcesses } from "../../../infra/targets/local/orphans";
 import { withDescendants } from "../../../infra/host/processTable";
-import { programs } from "../../../infra/targets/local/programs";
+import { programConf } from "../../../infra/targets/local/supervisord";
 import { parseResponse, RpcFault } from "../../../infra/targets/local/supervisorRpc";
 
 describe("the environment of a child", () => {
@@ -62,7 +62,7 @@ describe("supervisord's configuration", () => {
   };
 
   it("quotes words and doubles percent signs", () => {
-    const conf = programs.conf(program);
+    const conf = programConf(program);
     expect(conf).toContain('command="/a folder/minio" "server"\n');
     expect(conf).toContain('environment=FILE="/a folder/100%%"\n');
     expect(conf).toContain("stopwaitsecs=3\n");
@@ -70,9 +70,7 @@ describe("supervisord's configuration", () => {
   });
 
   it.each(['a"b', "a\nb", "a\\b", "a ;b", "a #b"])("refuses %j, which it cannot write", (word) => {
-    expect(() => programs.conf({ ...program, argv: [word] })).toThrow(
-      "supervisord cannot be given",
-    );
+    expect(() => programConf({ ...program, argv: [word] })).toThrow("supervisord cannot be given");
   });
 });
 

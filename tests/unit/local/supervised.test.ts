@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { localExecutor } from "../../../infra/targets/local/executor";
-import { inspect, stoppedServices } from "../../../infra/targets/local/inspect";
+import { inspect, stoppedServices } from "../../../infra/targets/local/status";
 import { claimStack } from "../../../infra/stack/owner";
 import { stackFiles, supervisorSocket } from "../../../infra/stack/files";
 import { serviceStatus } from "../../../infra/targets/local/status";
