@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { listeners } from "../../infra/targets/local/listeners";
+import { listeners } from "../../infra/targets/local/place";
 import { findJava } from "../../infra/host/java";
 import { shortFolder } from "../../infra/stack/files";
 import { crawl, entries, filesWith, Watch } from "./exposure";
@@ -175,11 +175,11 @@ describe.each([
           .sort(),
       ).toEqual([
         "credentials.json",
-        "minio/minio.env",
         "passphrase",
         "ray-token",
         "spark-secret",
-        "spark/daemons.properties",
+        "supervisor/minio.env",
+        "supervisor/spark-daemons.conf",
       ]);
       for (const { file, folder, mode } of files) {
         const secret = !folder && filesWith([{ file, folder, mode }], secrets()).length > 0;

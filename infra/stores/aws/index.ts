@@ -1,4 +1,4 @@
-import { awsVersion } from "./version";
+import { awsVersion } from "./names";
 import type { Store } from "../../contracts/store";
 import { setExternal } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";

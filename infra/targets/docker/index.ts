@@ -1,5 +1,6 @@
 import type { Target } from "../../contracts/target";
 import { startedHereConflicts } from "../../settings/checks";
+import { load } from "../../host/load";
 import type { Settings } from "../../settings/schema";
 
 /** The seed's services as containers of one Docker daemon. */
@@ -26,9 +27,8 @@ export const docker: Target<Settings> = {
   checks: async () => (await import("./checks")).checks,
 
   async executor(stack) {
-    const { Docker } = await import("./daemon");
-    const { dockerExecutor } = await import("./executor");
-    return dockerExecutor(stack, Docker.of(stack).host);
+    const { dockerExecutor } = await load(module, "./executor", () => import("./executor"));
+    return dockerExecutor(stack);
   },
 
   services: async () => (await import("./services")).dockerServices,

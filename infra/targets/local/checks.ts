@@ -39,7 +39,7 @@ import type { ToolName } from "../../toolchain/tools";
 import { rayCheck } from "../dashboard";
 import { sparkCheck } from "../masterPage";
 import { killed, servicesCheck, smallerSizes } from "../serviceChecks";
-import { listeners, type Listener } from "./listeners";
+import { listeners, type Listener } from "./place";
 import { marker } from "./orphans";
 import { inspect, localServices } from "./status";
 

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { nextFreeOffset, portTaken } from "../../../infra/host/freePorts";
-import { listeners, type Listener } from "../../../infra/targets/local/listeners";
+import { listeners, type Listener } from "../../../infra/targets/local/place";
 import { ports } from "../../../infra/settings/ports";
 import { portsNeeded, takenPort } from "../../../infra/targets/local/checks";
 import { marker } from "../../../infra/targets/local/orphans";
