@@ -147,9 +147,11 @@ export function leftovers(stack: string, sparkWorkers: number, found: Found): st
   return [...found.containers].filter(([, { id }]) => !settled.has(id)).map(([name]) => name);
 }
 
+type ForeignKind = "container" | "network" | "volume";
+
 /** Something on the daemon that has a name of the stack's. */
 export interface Foreign {
-  readonly kind: "container" | "network" | "volume";
+  readonly kind: ForeignKind;
   readonly name: string;
   /** Of the stack that made it; empty where none did. */
   readonly id: string;
@@ -180,7 +182,7 @@ export function takenNames(
 /** What of a kind has one of the names, with the id of the stack that made it. */
 function foreign(
   docker: Docker,
-  kind: Foreign["kind"],
+  kind: ForeignKind,
   list: readonly string[],
   field: string,
   wanted: readonly string[],
