@@ -4,21 +4,21 @@ import * as path from "node:path";
 import type { PulumiCommand } from "@pulumi/pulumi/automation";
 import { version } from "@pulumi/pulumi/version";
 import { UserError } from "../../infra/contracts/errors";
-import { Unfit } from "../wrongUse";
+import { Unfit } from "../errors";
 
 /** Where `--install-cli` puts the CLI: as the Automation API does, a folder a version. */
 function installRoot(): string {
   return path.join(os.homedir(), ".pulumi", "versions", version);
 }
 
-/** How to come by the CLI, for messages. */
+/** How to get the CLI, for messages. */
 export const howToGetCli =
   "install it from https://www.pulumi.com/docs/install/, or let `npm start -- --install-cli` do it";
 
 /** What is said where the CLI is needed and missing. */
 export const noCli = [
-  "the Pulumi CLI is needed, and there is none on PATH",
-  "the stack is deployed by it",
+  "there is no Pulumi CLI on PATH",
+  "this stack is deployed by the Pulumi CLI",
   howToGetCli,
 ] as const;
 
@@ -62,8 +62,8 @@ export async function findCli(): Promise<PulumiCommand> {
     return await PulumiCommand.get(onPath ? {} : { root: installRoot() });
   } catch (error) {
     throw new Unfit(
-      `the Pulumi CLI does not fit: ${(error as Error).message}`,
-      "this project's SDK speaks with it",
+      `the Pulumi CLI cannot be used: ${(error as Error).message}`,
+      "this stack is deployed by it",
       howToGetCli,
     );
   }
@@ -84,7 +84,7 @@ export async function installCli(): Promise<void> {
     throw new UserError(
       `the Pulumi CLI could not be installed: ${(error as Error).message.trim()}`,
       "--install-cli asked for it",
-      "check that https://get.pulumi.com can be reached, or leave --install-cli out",
+      "check that https://get.pulumi.com can be reached, or omit --install-cli",
     );
   }
 }

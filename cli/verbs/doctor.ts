@@ -1,26 +1,27 @@
 import { contextOf, examine, runCheck, type Finding } from "../../infra/contracts/check";
 import { UserError } from "../../infra/contracts/errors";
 import type { StackCheck, StackContext } from "../../infra/host/checks";
+import { cacheFolder } from "../../infra/host/folders";
 import type { Settings } from "../../infra/settings/schema";
 import { readOwner } from "../../infra/stack/owner";
 import { loadConfiguration, settingsOf } from "../config";
 import { stackPassphrase } from "../passphrase";
 import { readProject } from "../project";
 import { describeStack } from "../session";
-import type { Verb } from "../verb";
+import { verb } from "../verb";
 
-export const doctor: Verb = {
-  usage: "[--json]",
+export const doctor = verb({
   summary: "look for what is wrong with a stack or its machine; say cause and fix",
-  help: [
-    "--json        prints one JSON object: what was looked at, and what was found with why and fix",
-    "exit code     0 nothing wrong was found, 1 something was, 2 wrong use or settings",
-  ],
-  syntax: { options: { json: { type: "boolean" } } },
-  async run(args) {
+  options: {
+    json: {
+      type: "boolean",
+      help: "prints one JSON object: what was looked at, and what was found with why and fix",
+    },
+  },
+  notes: "exit code: 0 nothing wrong was found, 1 something was, 2 wrong use or settings",
+  async run({ stack, options: { json } }) {
     const { allChecks } = await import("../checks"); // with clients that no other verb needs
-    const context = await contextHere(args.stack);
-    const json = args.flag("json");
+    const context = await contextHere(stack);
     const findings: Finding<Settings>[] = [];
     for await (const finding of examine(context, await allChecks(context.settings.target), look)) {
       findings.push(finding);
@@ -31,13 +32,13 @@ export const doctor: Verb = {
       console.log(JSON.stringify(asJson(context, findings), undefined, 2));
     } else {
       if (!context.deployed) {
-        console.log(`stack ${args.stack} is not deployed: only the machine was looked at`);
+        console.log(`stack ${stack} is not deployed: only the machine was looked at`);
       }
       console.log(wrong === 0 ? "nothing wrong was found" : `${wrong} found wrong`);
     }
     return wrong === 0 ? 0 : 1;
   },
-};
+});
 
 async function contextHere(stack: string): Promise<StackContext> {
   const described = await describeStack(stack);
@@ -98,3 +99,20 @@ function asJson({ stack, deployed }: StackContext, findings: readonly Finding<Se
     })),
   };
 }
+
+export const caches = verb({
+  summary: "show which stacks use the shared caches; empty them when no stack does",
+  options: { clear: { type: "boolean", help: "empties them" } },
+  async run({ options }) {
+    const { cachesInUse, clearCaches } = await import("../../infra/toolchain/caches");
+    if (options.clear) {
+      clearCaches();
+      console.log(`emptied ${cacheFolder()}`);
+      return 0;
+    }
+    const used = cachesInUse();
+    console.log(`the caches are in ${cacheFolder()}`);
+    console.log(used.length > 0 ? `in use by ${used.join(", ")}` : "no stack uses them");
+    return 0;
+  },
+});

@@ -196,7 +196,7 @@ describe("pulumi", () => {
   it.each<[string, Partial<PulumiFacts>, string]>([
     ["well", {}, ""],
     ["a newer CLI", { cli: "v3.260.1" }, ""],
-    ["none", { cli: undefined }, "the Pulumi CLI is needed, and there is none on PATH"],
+    ["none", { cli: undefined }, "there is no Pulumi CLI on PATH"],
     [
       "an older CLI",
       { cli: "v3.99.0" },
