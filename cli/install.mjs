@@ -26,6 +26,27 @@ export function nodeProblem(version) {
 }
 
 /**
+ * Why this project does not run on a system, as a message for the user; said before anything is
+ * downloaded. The check `platform` in infra/host/checks.ts says it where another program starts it.
+ *
+ * @param {string} system such as `darwin`
+ * @param {string} kernel the text of /proc/version, or nothing
+ * @returns {string | undefined}
+ */
+export function platformProblem(system, kernel) {
+  const names = { darwin: "macOS", win32: "Windows" };
+  const found = /microsoft/i.test(kernel) && !/WSL2|microsoft-standard/.test(kernel) ? "WSL1" : "";
+  if (system === "linux" && !found) return undefined;
+  return [
+    (found || names[system] || system) + " is not supported",
+    "  why: MinIO, Spark and Ray are run as Linux processes; Linux (x86-64) and WSL2 are supported",
+    found
+      ? "  do:  in Windows: wsl --set-version <distribution> 2"
+      : "  do:  use a Linux machine or virtual machine, or WSL2 on Windows",
+  ].join("\n");
+}
+
+/**
  * Whether what npm put into node_modules is what package-lock.json asks for. Packages that a
  * platform or `--omit` leaves out may be missing, but none may be another one.
  *
@@ -99,6 +120,14 @@ function lock(checkout) {
   return () => fs.closeSync(descriptor);
 }
 
+function kernel() {
+  try {
+    return fs.readFileSync("/proc/version", "utf8");
+  } catch {
+    return "";
+  }
+}
+
 /**
  * Begins a command: installs what is missing, makes this process read TypeScript, and hands over.
  * Sets the exit code where it cannot.
@@ -107,7 +136,7 @@ function lock(checkout) {
  * @param {() => Promise<unknown>} handOver does the rest; it may load TypeScript by `require`
  */
 export async function begin(checkout, handOver) {
-  const problem = nodeProblem(process.versions.node);
+  const problem = nodeProblem(process.versions.node) ?? platformProblem(process.platform, kernel());
   if (problem) {
     console.error(problem);
     process.exitCode = 2;

@@ -15,6 +15,13 @@ function installRoot(): string {
 export const howToGetCli =
   "install it from https://www.pulumi.com/docs/install/, or let `npm start -- --install-cli` do it";
 
+/** What is said where the CLI is needed and missing. */
+export const noCli = [
+  "there is no Pulumi CLI on PATH",
+  "this stack is deployed by the Pulumi CLI",
+  howToGetCli,
+] as const;
+
 /** Whether a `pulumi` is on PATH. */
 export function isCliOnPath(): boolean {
   const folders = (process.env.PATH ?? "").split(path.delimiter).filter(Boolean);
@@ -49,11 +56,7 @@ export async function findCli(): Promise<PulumiCommand> {
   const { PulumiCommand } = await import("@pulumi/pulumi/automation");
   const onPath = isCliOnPath();
   if (!onPath && !isCliInstalled()) {
-    throw new Unfit(
-      "there is no Pulumi CLI on PATH",
-      "this stack is deployed by the Pulumi CLI",
-      howToGetCli,
-    );
+    throw new Unfit(...noCli);
   }
   try {
     return await PulumiCommand.get(onPath ? {} : { root: installRoot() });

@@ -1,36 +1,37 @@
+import { contextOf, examine, runCheck, type Finding } from "../../infra/contracts/check";
 import { UserError } from "../../infra/contracts/errors";
+import type { StackCheck, StackContext } from "../../infra/host/checks";
 import { cacheFolder } from "../../infra/host/folders";
+import type { Settings } from "../../infra/settings/schema";
+import { readOwner } from "../../infra/stack/owner";
 import { loadConfiguration, settingsOf } from "../config";
-import type { Check, Patient } from "../doctor/check";
-import { examine, type Finding } from "../doctor/examine";
 import { stackPassphrase } from "../passphrase";
 import { readProject } from "../project";
-import { targetOf } from "../../infra/targets";
 import { describeStack } from "../session";
 import { verb } from "../verb";
 
 export const doctor = verb({
-  summary: "look for what is wrong with a stack or its machine; say cause and cure",
+  summary: "look for what is wrong with a stack or its machine; say cause and fix",
   options: {
     json: {
       type: "boolean",
-      help: "prints one JSON object: what was looked at, and what was found with why and cure",
+      help: "prints one JSON object: what was looked at, and what was found with why and fix",
     },
   },
   notes: "exit code: 0 nothing wrong was found, 1 something was, 2 wrong use or settings",
   async run({ stack, options: { json } }) {
-    const { checks } = await import("../doctor/checks"); // with clients that no other verb needs
-    const patient = await patientOf(stack);
-    const findings: Finding[] = [];
-    for await (const finding of examine(patient, checks)) {
+    const { allChecks } = await import("../checks"); // with clients that no other verb needs
+    const context = await contextHere(stack);
+    const findings: Finding<Settings>[] = [];
+    for await (const finding of examine(context, await allChecks(context.settings.target), look)) {
       findings.push(finding);
       if (!json) for (const line of linesOf(finding)) console.log(line);
     }
     const wrong = findings.flatMap(({ errors }) => errors).length;
     if (json) {
-      console.log(JSON.stringify(asJson(patient, findings), undefined, 2));
+      console.log(JSON.stringify(asJson(context, findings), undefined, 2));
     } else {
-      if (!patient.stands) {
+      if (!context.deployed) {
         console.log(`stack ${stack} is not deployed: only the machine was looked at`);
       }
       console.log(wrong === 0 ? "nothing wrong was found" : `${wrong} found wrong`);
@@ -39,44 +40,62 @@ export const doctor = verb({
   },
 });
 
-async function patientOf(stack: string): Promise<Patient> {
+async function contextHere(stack: string): Promise<StackContext> {
   const described = await describeStack(stack);
   const secret = () => stackPassphrase(stack).text;
   const configuration =
     described?.configuration ?? (await loadConfiguration(readProject(), stack, [], secret));
-  return {
+  return contextOf({
     stack,
     settings: settingsOf(configuration),
-    stands: described !== undefined,
-    services: described ? await servicesHere(stack) : [],
-    runs: described?.runs ?? [],
-  };
+    id: readOwner(stack)?.id,
+    deployed: described !== undefined,
+  });
 }
 
-/** What keeps the services may be the trouble: then a check says so. */
-async function servicesHere(stack: string): Promise<Patient["services"]> {
+/** Everything that is asked has a time limit of its own; this one is for what has been forgotten. */
+const maxMs = 60_000;
+
+/** Runs a check in any case: where one fails itself, the others may still find its cause. */
+export async function look(
+  check: StackCheck,
+  context: StackContext,
+): Promise<readonly UserError[]> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${maxMs / 1000} s`)), maxMs);
+  });
   try {
-    return (await (await targetOf(stack)?.services())?.status(stack)) ?? [];
-  } catch {
-    return [];
+    return await Promise.race([runCheck(check, context), late]);
+  } catch (error) {
+    const { id, name } = check;
+    return [
+      new UserError(
+        `the check ${id} failed: ${(error as Error).message.split("\n")[0]}`,
+        `it is not known whether ${name}`,
+        "fix what else was found, then run npm run doctor again",
+      ),
+    ];
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-function linesOf({ check, errors, skippedFor }: Finding): string[] {
+function linesOf({ check, errors, skippedFor }: Finding<Settings>): string[] {
   if (skippedFor) return [`-      ${check.id}: not looked at, because of ${skippedFor}`];
   if (errors.length === 0) return [`ok     ${check.id}: ${check.name}`];
   return errors.map((error) => `wrong  ${check.id}: ${error.message}`);
 }
 
-function asJson({ stack, stands }: Patient, findings: readonly Finding[]) {
-  const told = (check: Check) => ({ check: check.id, name: check.name });
+function asJson({ stack, deployed }: StackContext, findings: readonly Finding<Settings>[]) {
   return {
     stack,
-    deployed: stands,
+    deployed,
     checks: findings.map(({ check, errors, skippedFor }) => ({
-      ...told(check),
+      check: check.id,
+      name: check.name,
       ...(skippedFor ? { skippedFor } : {}),
-      wrong: errors.map(({ what, why, fix }: UserError) => ({ what, why, fix })),
+      wrong: errors.map(({ what, why, fix }) => ({ what, why, fix })),
     })),
   };
 }

@@ -1,4 +1,5 @@
 import type { ChildProcess } from "node:child_process";
+import type { Check } from "./check";
 import type { Cluster, Executor } from "./executor";
 import type { Prepared } from "./platform";
 import type { Store } from "./store";
@@ -46,6 +47,8 @@ export interface Target<Settings> {
    * @throws UserError with what is in the way
    */
   prepare(settings: Settings, stack: string, id: string | undefined): Promise<Prepared<Settings>>;
+  /** What the target needs, causes first: what comes later may be their effect. */
+  checks(): Promise<readonly Check<Settings>[]>;
   /** How jobs of a stack are started. */
   executor(stack: string): Promise<Executor>;
   /** The stack's services for people. */

@@ -1,5 +1,7 @@
 import * as net from "node:net";
 import { UserError } from "../contracts/errors";
+import { check, type StackContext } from "./checks";
+import { whoListens } from "./listening";
 import { mostPortOffset, sparkDriverBlock } from "../settings/ports";
 
 /** Whether a port of the loopback interface can be listened on now. */
@@ -42,13 +44,44 @@ export async function nextFreeOffset(
   return undefined;
 }
 
-/** What a user can do about a port that is taken. */
-export function otherOffset(free: number | undefined): string {
-  return free === undefined
-    ? "end that process: no portOffset is free"
-    : `end that process, or move this stack's ports: --config portOffset=${free} ` +
-        `(pulumi config set portOffset ${free}) is free`;
+/** A port that a stack needs, and somebody else has. */
+export interface TakenPort {
+  readonly port: number;
+  readonly purpose: string;
+  /** e.g. `node (pid 12)` */
+  readonly who: string;
+  /** An offset with free ports, if there is one. */
+  readonly freeOffset?: number;
 }
+
+/** Who has a port that is not free. */
+export function holderOf(port: number): string {
+  const process = whoListens(port);
+  return process ? `${process.name} (pid ${process.pid})` : "another user's process";
+}
+
+export function portTaken(taken: TakenPort, portOffset: number): UserError {
+  const { port, purpose, who, freeOffset: free } = taken;
+  return new UserError(
+    `port ${port} is taken by ${who}`,
+    `with portOffset ${portOffset} it is for ${purpose}`,
+    free === undefined
+      ? "end that process: no portOffset is free"
+      : `end that process, or move this stack's ports: --config portOffset=${free} ` +
+          `(pulumi config set portOffset ${free}) is free`,
+  );
+}
+
+/** @param observe finds the first port of what must be started that is taken */
+export const portsCheck = (observe: (context: StackContext) => Promise<TakenPort | undefined>) =>
+  check({
+    id: "ports",
+    name: "no other program has a port of the stack",
+    blocks: true,
+    after: ["docker"],
+    observe,
+    judge: (taken, { settings }) => (taken ? [portTaken(taken, settings.portOffset)] : []),
+  });
 
 /** The first block of ports that a driver can have. */
 export async function freeBlock(firsts: readonly number[]): Promise<number> {

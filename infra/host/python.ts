@@ -46,12 +46,11 @@ export function askPython(command: string): Python | undefined {
 }
 
 /**
- * The interpreter to use: `python3` if the lock covers it, else the newest that it covers.
+ * Asks the interpreters on PATH, until one fits: `python3`, then the newest that the lock covers.
  *
  * @param ask how an interpreter is asked; tests put their own machine here
- * @throws UserError that names what was found and how to install what is wanted
  */
-export function findPython(range = pythonRange(), ask = askPython): Python {
+export function pythonsHere(range = pythonRange(), ask = askPython): Python[] {
   const named = Array.from(
     { length: range.most - range.least + 1 },
     (_, n) => `python3.${range.most - n}`,
@@ -59,11 +58,21 @@ export function findPython(range = pythonRange(), ask = askPython): Python {
   const seen: Python[] = [];
   for (const command of ["python3", ...named]) {
     const python = ask(command);
-    if (!python) continue;
-    seen.push(python);
-    if (covers(range, python.version) && python.makesVenvs) return python;
+    if (python) seen.push(python);
+    if (python && fits(range, python)) break;
   }
-  const wanted = `Python 3.${range.least} to 3.${range.most}`;
+  return seen;
+}
+
+/**
+ * The interpreter to use.
+ *
+ * @param seen the interpreters that there are, the wanted ones first
+ * @throws UserError that names what was found and how to install what is wanted
+ */
+export function choosePython(seen: readonly Python[], range = pythonRange()): Python {
+  const chosen = seen.find((python) => fits(range, python));
+  if (chosen) return chosen;
   const bare = seen.find((python) => covers(range, python.version));
   if (bare) {
     throw new UserError(
@@ -74,13 +83,57 @@ export function findPython(range = pythonRange(), ask = askPython): Python {
   }
   const found = seen.map((python) => `${python.path} (${python.version})`).join(", ") || "none";
   throw new UserError(
-    `${wanted} is needed; found: ${found}`,
+    `Python 3.${range.least} to 3.${range.most} is needed; found: ${found}`,
     "the locked packages have wheels for these versions only",
     "install one: apt-get install python3 python3-venv (or: dnf install python3.12)",
   );
 }
 
-function covers(range: PythonRange, version: string): boolean {
+/** @throws UserError as {@link choosePython} */
+export function findPython(range = pythonRange(), ask = askPython): Python {
+  return choosePython(pythonsHere(range, ask), range);
+}
+
+/**
+ * Whether the interpreter of an environment still is the one that its packages were installed for.
+ * It is a link to the system's Python, which may have been removed, or upgraded to a minor version
+ * that finds none of them.
+ */
+export function isEnvironmentUsable(folder: string): boolean {
+  const { madeFor, now } = environmentVersions(folder);
+  return madeFor !== undefined && now !== undefined && minorOf(madeFor) === minorOf(now);
+}
+
+/** The versions that an environment was made for and has now; undefined where there is none. */
+export function environmentVersions(folder: string): { madeFor?: string; now?: string } {
+  let config = "";
+  try {
+    config = fs.readFileSync(path.join(folder, "pyvenv.cfg"), "utf8");
+  } catch {
+    // not an environment, or one that is cut short
+  }
+  const said = probe([path.join(folder, "bin", "python"), "--version"]);
+  return {
+    madeFor: /^version(?:_info)?\s*=\s*(\S+)/m.exec(config)?.[1],
+    now: parseVersion(said),
+  };
+}
+
+/** Reads `Python 3.11.7`. */
+export function parseVersion(said: string | undefined): string | undefined {
+  return /^Python (\S+)/.exec(said ?? "")?.[1];
+}
+
+/** `3.11` of `3.11.7`. */
+export function minorOf(version: string): string {
+  return version.split(".").slice(0, 2).join(".");
+}
+
+function fits(range: PythonRange, { version, makesVenvs }: Python): boolean {
+  return makesVenvs && covers(range, version);
+}
+
+export function covers(range: PythonRange, version: string): boolean {
   const [major, minor] = version.split(".").map(Number);
   return major === 3 && minor >= range.least && minor <= range.most;
 }

@@ -1,7 +1,7 @@
+import { together } from "../contracts/check";
 import { quoted, UserError } from "../contracts/errors";
 import type { Conflict, Machine } from "../contracts/target";
 import { machine as thisMachine } from "../host/machine";
-import { together } from "../host/requirements";
 import { datasetConflicts } from "../settings/checks";
 import { parseSettings, wrongValue } from "../settings/parse";
 import { namespace, type Settings } from "../settings/schema";

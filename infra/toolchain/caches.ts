@@ -37,14 +37,18 @@ export interface Build {
 /**
  * Makes an entry unless it is there: under a lock that every stack of this user shares, and again
  * from the beginning where an earlier attempt did not come to its end.
+ *
+ * @param usable whether a whole entry is of use still; made again where it is not. @default always
  */
 export async function ensureEntry(
   entry: Entry,
   log: BuildLog,
   build: (build: Build) => Promise<void>,
+  usable: (folder: string) => boolean = () => true,
 ): Promise<string> {
   const folder = entryFolder(entry);
-  if (isComplete(entry)) {
+  const isMade = () => isComplete(entry) && usable(folder);
+  if (isMade()) {
     log.line(`${entry} is in the cache`);
     return folder;
   }
@@ -54,7 +58,7 @@ export async function ensureEntry(
     log.line(`waiting: another process makes ${entry}`),
   );
   try {
-    if (isComplete(entry)) return folder;
+    if (isMade()) return folder;
     const pidFile = `${folder}.pid`;
     endAbandoned(pidFile);
     fs.rmSync(folder, { recursive: true, force: true });

@@ -3,6 +3,8 @@ import * as path from "node:path";
 import { shortHash } from "../contracts/canonical";
 import type { DeviceName } from "../contracts/platform";
 import { checkout } from "../host/folders";
+import { minorOf } from "../host/python";
+import type { Entry } from "./caches";
 
 /** The Go module of MinIO's server, whose makers publish source only. */
 export const minioVersion = "v0.0.0-20260212201848-7aac2a2c5b7c";
@@ -38,6 +40,32 @@ export function lockedVersion(name: string): string {
   return found[1];
 }
 
+/** A package of the lock. */
+export interface Locked {
+  /** Its versions: more than one where they depend on Python's. */
+  readonly versions: readonly string[];
+  /** Whether every machine gets it. */
+  readonly always: boolean;
+}
+
+/** A package's name as indexes compare it. */
+export function normalised(name: string): string {
+  return name.toLowerCase().replace(/[-_.]+/g, "-");
+}
+
+/** Reads lines such as `ray==2.60.0 \` or `colorama==0.4.6 ; sys_platform == 'win32' \`. */
+export function lockedPackages(lock = text(locks.python)): Map<string, Locked> {
+  const found = new Map<string, Locked>();
+  for (const [, name, version, marker] of lock.matchAll(/^([\w.-]+)==([^\s;]+)[ \t]*(;.*)?/gm)) {
+    const before = found.get(normalised(name));
+    found.set(normalised(name), {
+      versions: [...(before?.versions ?? []), version],
+      always: marker === undefined,
+    });
+  }
+  return found;
+}
+
 /** Hash of a lock's content. */
 export function lockHash(lock: keyof typeof locks): string {
   return shortHash(lockText(locks[lock]));
@@ -52,6 +80,12 @@ export function lockFile(lock: keyof typeof locks): string {
 export function pythonHash(device: DeviceName): string {
   const cpu = lockHash("python");
   return device === "cpu" ? cpu : shortHash([cpu, lockHash("gpu"), lockHash("cuda")]);
+}
+
+/** Where the environment is for a version of Python. */
+export function pythonEntry(device: DeviceName, version: string): Entry {
+  const key = [pythonHash(device), minorOf(version), process.arch, process.platform];
+  return `python/${shortHash(key)}`;
 }
 
 /** Hash of the locked environment that jobs execute in. */

@@ -33,7 +33,7 @@ export function ownModelHash(modelPath: string): string {
     throw new UserError(
       `modelPath is ${JSON.stringify(modelPath)}, but ${file} cannot be read (${(error as Error).message})`,
       "the image workloads load that model",
-      "set modelPath to an ONNX file, or to nothing for the default model",
+      "set modelPath to an ONNX file, or unset it for the default model",
     );
   }
   return createHash("sha256").update(content).digest("hex").slice(0, 16);

@@ -1,9 +1,9 @@
-import { shortHash } from "../contracts/canonical";
 import type { DeviceName } from "../contracts/platform";
-import { lockFile, pythonHash } from "./locks";
+import { lockFile, pythonEntry } from "./locks";
 import { ensureEntry, type Build } from "./caches";
 import { runBuild } from "./builds";
 import { plainEnvironment } from "../host/environment";
+import { isEnvironmentUsable } from "../host/python";
 import { ensureUv, type Uv } from "./uv";
 import { toolStep } from "./toolStep";
 
@@ -22,10 +22,8 @@ const hasCuda = "assert 'CUDAExecutionProvider' in onnxruntime.get_available_pro
 export default toolStep<PythonSpec>("python", async (log, { spec: { device } }) => {
   const uv = await ensureUv(log);
   const { version } = uv.python;
-  const minor = version.split(".").slice(0, 2).join(".");
-  const key = shortHash([pythonHash(device), minor, process.arch, process.platform]);
-  const entry = `python/${key}` as const;
-  await ensureEntry(entry, log, (build) => install(uv, build, device));
+  const entry = pythonEntry(device, version);
+  await ensureEntry(entry, log, (build) => install(uv, build, device), isEnvironmentUsable);
   return { entry, version };
 });
 

@@ -1,8 +1,8 @@
-import * as fs from "node:fs";
 import * as path from "node:path";
 import { readCredentials } from "../stack/credentials";
 import { readStepRecord } from "../stack/records";
 import { UserError } from "../contracts/errors";
+import { isEnvironmentUsable } from "../host/python";
 import { entryFolder, isComplete, type Entry } from "./caches";
 
 /** The tools that a stack stands on, by the names of their steps. */
@@ -33,19 +33,16 @@ export function pythonOf(stack: string): string {
   return path.join(toolFolder(stack, "python"), "bin", "python");
 }
 
-/** Whether a recorded tool is still in the cache, whole. */
-export function toolStands(result: Readonly<Record<string, unknown>>): boolean {
-  const { entry } = result as unknown as ToolResult;
-  if (!isComplete(entry)) return false;
-  // An environment's interpreter is a link that breaks when the system's Python is removed.
-  return !entry.startsWith("python/") || fs.existsSync(path.join(entryFolder(entry), "bin/python"));
+/** Whether a recorded tool is still in the cache, whole, and still starts. */
+function isUsable(tool: ToolName, { entry }: ToolResult): boolean {
+  return isComplete(entry) && (tool !== "python" || isEnvironmentUsable(entryFolder(entry)));
 }
 
 /** Names of the recorded tools that are still in the cache, and of the credentials. */
 export function existingTools(stack: string): string[] {
   const tools = toolNames.filter((tool) => {
     const record = readStepRecord(stack, tool);
-    return record !== undefined && toolStands(record.result);
+    return record !== undefined && isUsable(tool, record.result as unknown as ToolResult);
   });
   return readCredentials(stack) ? [...tools, "credentials"] : tools;
 }

@@ -9,7 +9,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { bases } from "../../infra/targets/docker/image";
-import { names, stackLabel, type Role } from "../../infra/targets/docker/names";
+import { idLabel, names, type Role } from "../../infra/targets/docker/names";
 import { eventually, freeOffset } from "../e2e/stack";
 import { doctor, type Diagnosis } from "./diagnosis";
 
@@ -60,12 +60,12 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
     );
     const checkout = fs.realpathSync(path.join(__dirname, "../.."));
     const place = { checkout, backend: "stack folder" };
-    const owner = { id: "1", ...place, target: "docker", runner: "pulumi" };
+    const owner = { id: stack, ...place, target: "docker", runner: "pulumi" };
     fs.writeFileSync(path.join(home, stack, "owner.json"), JSON.stringify(owner));
   });
 
   afterAll(() => {
-    const all = docker("ps", "--all", "--quiet", "--filter", `label=${stackLabel}=${stack}`);
+    const all = docker("ps", "--all", "--quiet", "--filter", `label=${idLabel}=${stack}`);
     for (const id of all.split("\n").filter(Boolean)) docker("rm", "--force", id);
     fs.rmSync(home, { recursive: true, force: true });
   });
@@ -77,7 +77,7 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
 
   /** Starts a container in a role of the stack. */
   function run(role: Role, options: readonly string[], script: string): void {
-    const label = ["--label", `${stackLabel}=${stack}`];
+    const label = ["--label", `${idLabel}=${stack}`];
     docker(
       "run",
       "--detach",
@@ -107,7 +107,7 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
       expect.arrayContaining([
         `a process in container ${nameOf("app")} was killed because its 32 MiB of memory were used up (OOMKilled)`,
         expect.stringMatching(
-          `^Docker has started container ${nameOf("minio")} again \\d+ times; it ended with exit code 3$`,
+          `^Docker has restarted container ${nameOf("minio")} \\d+ times(; it ended with exit code 3)?$`,
         ),
       ]),
     );
@@ -135,10 +135,10 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
     run("ray-worker", ["--shm-size", "64m"], "sleep 600");
     const { code, wrong } = await look();
     expect(code).toBe(1);
-    expect(wrong.services).toContain(`${nameOf("minio")} is not there`);
-    expect(wrong.services).not.toContain(`${nameOf("ray-worker")} is not there`);
+    expect(wrong.services).toContain(`${nameOf("minio")} does not exist`);
+    expect(wrong.services).not.toContain(`${nameOf("ray-worker")} does not exist`);
     expect(wrong.shm).toEqual([
-      `/dev/shm of ${nameOf("ray-worker")} has 64m, and Ray's object store is to have 1024m`,
+      `/dev/shm of ${nameOf("ray-worker")} has 64m, and rayObjectStoreMemory is 1024m`,
     ]);
     docker("rm", "--force", nameOf("ray-worker"));
   });
@@ -149,7 +149,7 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
     docker("rm", nameOf("minio"));
     expect(code).toBe(1);
     expect(wrong.names).toEqual([
-      `there is a container called ${nameOf("minio")} that stack ${stack} has not made`,
+      `the Docker daemon has container ${nameOf("minio")}, which stack ${stack} has not made`,
     ]);
   });
 

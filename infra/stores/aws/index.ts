@@ -1,3 +1,4 @@
+import { awsVersion } from "./names";
 import type { Store } from "../../contracts/store";
 import { setExternal } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
@@ -11,6 +12,7 @@ export const aws: Store<Settings> = {
   name: "aws",
   docs: "docs/cluster.md",
   external: true,
+  providers: { aws: awsVersion },
 
   rules(settings) {
     const useless = setExternal(settings);

@@ -29,6 +29,7 @@ export const cluster: Target<Settings> = {
   },
 
   prepare: async (...args) => (await import("./platform")).prepare(...args),
+  checks: async () => (await import("./checks")).checks,
   async executor(stack) {
     const { clusterExecutor } = await load(module, "./executor", () => import("./executor"));
     return clusterExecutor(stack);

@@ -1,17 +1,18 @@
 import * as pulumi from "@pulumi/pulumi";
+import { contextOf, preflight } from "../../contracts/check";
 import { KeptCredentials } from "../../stack/keptCredentials";
 import { inspected, type Inspected } from "../../stack/records";
-import { existingTools } from "../../toolchain/tools";
 import { Toolchain } from "../../toolchain/toolchain";
 import { environmentHash } from "../../toolchain/locks";
-import { modelIdentity } from "../../toolchain/modelIdentity";
+import { modelId } from "../../toolchain/checks";
 import type { Platform, Prepared } from "../../contracts/platform";
 import { ports } from "../../settings/ports";
 import type { Settings } from "../../settings/schema";
 import { step } from "../../stack/step";
-import { prepareStore, type DeclareStore } from "../../stores";
+import type { DeclareStore } from "../../stores";
+import { preparedStore } from "../../stores/checks";
 import { clustersStep, type ClustersRecord } from "./executor";
-import { lookAtClusters } from "./preflight";
+import { checks, sized, toolsOf } from "./checks";
 
 /** What was found out before anything is declared. */
 export interface Surroundings {
@@ -32,11 +33,13 @@ export async function prepare(
   stack: string,
   id?: string,
 ): Promise<Prepared<Settings>> {
-  const model = modelIdentity(asked);
-  const settings = await lookAtClusters(asked);
-  const declareStore = await prepareStore(settings, stack, id);
+  const context = contextOf({ stack, settings: asked, id, deployed: false });
+  await preflight(context, checks);
+  const settings = await sized(context);
+  const model = context.facts(modelId);
+  const declareStore = await context.facts(preparedStore);
   if (!declareStore) throw new Error("target cluster has no store of its own");
-  const observed = inspected(stack, existingTools(stack));
+  const observed = inspected(stack, context.facts(toolsOf));
   return {
     settings,
     declare: () => declare(settings, stack, { observed, model, declareStore }),

@@ -7,6 +7,7 @@ import {
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../../host/folders";
+import { wrong } from "../../contracts/check";
 import { UserError } from "../../contracts/errors";
 
 /** Where a stack's Docker daemon listens, and which one it is. */
@@ -39,6 +40,11 @@ export interface DaemonInfo {
 /** Whether images are kept in containerd's store, for which the provider makes no promise. */
 export function hasContainerdStore({ DriverStatus }: DaemonInfo): boolean {
   return (DriverStatus ?? []).some(([, value]) => value.startsWith("io.containerd.snapshotter"));
+}
+
+/** Docker Desktop has its daemon in a machine of its own. */
+export function isDesktop({ OperatingSystem }: DaemonInfo): boolean {
+  return OperatingSystem === "Docker Desktop";
 }
 
 const timeoutMs = 20_000;
@@ -144,14 +150,14 @@ export function forgetDaemon(stack: string): void {
   fs.rmSync(recordFile(stack), { force: true });
 }
 
-/**
- * Checks that the daemon found now is the one that has the stack's containers.
- *
- * @throws UserError with both
- */
-export function checkSameDaemon(stack: string, recorded: Daemon | undefined, now: Daemon): void {
-  if (!recorded || recorded.id === now.id) return;
-  throw new UserError(
+/** What is wrong where the daemon found now is not the one that has the stack's containers. */
+export function anotherDaemon(
+  stack: string,
+  recorded: Daemon | undefined,
+  now: Daemon,
+): UserError[] {
+  if (!recorded || recorded.id === now.id) return [];
+  return wrong(
     `stack ${stack} is on the Docker daemon ${recorded.host} (${recorded.id}), and this is ${now.host} (${now.id})`,
     "its containers and data would be made a second time there, and the first ones forgotten",
     `set DOCKER_HOST=${recorded.host}, or destroy the stack first; if that daemon is gone, remove ${recordFile(stack)}`,

@@ -1,14 +1,11 @@
 import type * as docker from "@pulumi/docker";
-import { UserError } from "../../contracts/errors";
-import { askNvidiaSmi, clampNote, gpusIn } from "../../host/gpu";
+import { clampNote, gpusIn, missingGpu, type GpuFacts, type Missing } from "../../host/gpu";
 import { probe } from "../../host/probe";
-import type { DaemonInfo } from "./daemon";
+import { isDesktop, type DaemonInfo } from "./daemon";
 
 /** What the machine answered when asked for GPUs; everything that the decision is made from. */
-export interface GpuAnswers {
+export interface GpuAnswers extends GpuFacts {
   readonly info: DaemonInfo;
-  /** What `nvidia-smi` lists; undefined: no answer. */
-  readonly nvidiaSmi: string | undefined;
   /** Lines of `nvidia-ctk cdi list`; undefined: there is no such program. */
   readonly cdiList: string | undefined;
   /** Whether the toolkit's hook for `--gpus` is installed. */
@@ -18,10 +15,10 @@ export interface GpuAnswers {
 const timeoutMs = 10_000;
 
 /** Asks; nothing is changed, and nothing waits longer than 10 s. */
-export function askForGpus(info: DaemonInfo): GpuAnswers {
+export function askForGpus(info: DaemonInfo, facts: GpuFacts): GpuAnswers {
   return {
+    ...facts,
     info,
-    nvidiaSmi: askNvidiaSmi(),
     cdiList: probe(["nvidia-ctk", "cdi", "list"], timeoutMs),
     hook: probe(["nvidia-container-cli", "--version"], timeoutMs) !== undefined,
   };
@@ -32,7 +29,7 @@ export type GpuAccess = "runtime" | "gpus" | "cdi";
 
 /** What the models run on, and why. */
 export type GpuPlan =
-  | { readonly device: "cpu"; readonly reason: string; readonly notes: readonly string[] }
+  | { readonly device: "cpu"; readonly missing?: Missing }
   | {
       readonly device: "cuda";
       readonly access: GpuAccess;
@@ -41,37 +38,22 @@ export type GpuPlan =
       readonly notes: readonly string[];
     };
 
-const toolkit =
-  "install the NVIDIA Container Toolkit and register it: `nvidia-ctk runtime configure --runtime=docker`, " +
-  "then restart Docker";
-
-/**
- * Decides from recorded answers; nothing is asked here.
- *
- * @param wanted `auto` takes what there is, `required` insists, `off` is decided without answers
- * @throws UserError when a GPU is required and something is missing; it says what
- */
-export function gpuPlan(
-  wanted: "auto" | "required" | "off",
-  gpuWorkers: number,
-  answers: () => GpuAnswers,
-): GpuPlan {
-  if (wanted === "off") return { device: "cpu", reason: "gpu is off", notes: [] };
-  const found = answers();
-  const gpus = gpusIn(found.nvidiaSmi);
-  const access = accessTo(found);
-  if (gpus.length > 0 && access) {
-    return { device: "cuda", access, gpus, notes: notesOn(found, gpus, gpuWorkers) };
-  }
-  const missing = whatIsMissing(found, gpus);
-  if (wanted === "required") {
-    throw new UserError(
-      `gpu is required, but ${missing.what}`,
-      "nothing was made: results of a CPU would stand for those of a GPU",
-      `${missing.fix}; or set gpu to auto or off`,
-    );
-  }
-  return { device: "cpu", reason: missing.what, notes: [] };
+/** Decides from recorded answers; nothing is asked here. */
+export function gpuPlan(gpuWorkers: number, answers: GpuAnswers): GpuPlan {
+  const gpus = gpusIn(answers);
+  const missing = missingGpu(answers);
+  const access = accessTo(answers);
+  if (missing) return { device: "cpu", missing };
+  if (access) return { device: "cuda", access, gpus, notes: notesOn(answers, gpus, gpuWorkers) };
+  return {
+    device: "cpu",
+    missing: {
+      what: `Docker cannot give ${gpus[0]} to a container (no NVIDIA runtime, no CDI device, no toolkit for --gpus)`,
+      fix:
+        "install the NVIDIA Container Toolkit and register it: `nvidia-ctk runtime configure --runtime=docker`, " +
+        "then restart Docker",
+    },
+  };
 }
 
 /** The first way that works: a registered runtime, devices by name (CDI), or the hook of `--gpus`. */
@@ -83,7 +65,7 @@ function accessTo({ info, cdiList, hook }: GpuAnswers): GpuAccess | undefined {
   ];
   if (devices.some((device) => device.startsWith("nvidia.com/gpu="))) return "cdi";
   // Docker Desktop has the hook in its own machine, where nobody can look for it.
-  return hook || isDesktop(info.OperatingSystem) ? "gpus" : undefined;
+  return hook || isDesktop(info) ? "gpus" : undefined;
 }
 
 /** Since Docker 25, and there behind a switch that is on since 28.3. */
@@ -92,42 +74,11 @@ function supportsCdi({ ServerVersion }: GpuAnswers["info"]): boolean {
   return major > 28 || (major === 28 && minor >= 3);
 }
 
-function isDesktop(system: string | undefined): boolean {
-  return system === "Docker Desktop";
-}
-
-function isWsl(kernel: string | undefined): boolean {
-  return /microsoft/i.test(kernel ?? "");
-}
-
-function whatIsMissing({ info, nvidiaSmi }: GpuAnswers, gpus: readonly string[]) {
-  if (nvidiaSmi === undefined) {
-    const registered = info.Runtimes && "nvidia" in info.Runtimes;
-    return {
-      what: `nvidia-smi does not answer on this machine${registered ? ", although Docker has the NVIDIA runtime" : ""}`,
-      fix: isWsl(info.KernelVersion)
-        ? "install the NVIDIA driver in Windows (not in WSL), then `wsl --shutdown`"
-        : "install the NVIDIA driver and see that `nvidia-smi` lists the GPU",
-    };
-  }
-  if (gpus.length === 0) {
-    return { what: "nvidia-smi lists no GPU", fix: "see why the driver does not show it" };
-  }
-  return {
-    what: `Docker cannot give ${gpus[0]} to a container (no NVIDIA runtime, no CDI device, no toolkit for --gpus)`,
-    fix: toolkit,
-  };
-}
-
-function notesOn({ info }: GpuAnswers, gpus: readonly string[], gpuWorkers: number): string[] {
+function notesOn({ wsl }: GpuAnswers, gpus: readonly string[], gpuWorkers: number): string[] {
   const clamped = clampNote(gpuWorkers, gpus.length);
-  const notes = clamped ? [clamped] : [];
-  if (isWsl(info.KernelVersion)) {
-    notes.push(
-      "WSL2 shares the GPU with Windows: close what uses it, watch `nvidia-smi`, and lower batchSize if memory runs out",
-    );
-  }
-  return notes;
+  const note =
+    "WSL2 shares the GPU with Windows: close what uses it, watch `nvidia-smi`, and lower batchSize if memory runs out";
+  return [...(clamped ? [clamped] : []), ...(wsl ? [note] : [])];
 }
 
 /** What a container's arguments need so that it sees the GPUs; nothing on a CPU. */

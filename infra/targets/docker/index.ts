@@ -24,6 +24,7 @@ export const docker: Target<Settings> = {
   },
 
   prepare: async (...args) => (await import("./platform")).prepare(...args),
+  checks: async () => (await import("./checks")).checks,
 
   async executor(stack) {
     const { dockerExecutor } = await load(module, "./executor", () => import("./executor"));

@@ -1,5 +1,4 @@
 import { generationNumber, nextGeneration, readStepRecord } from "../../stack/records";
-import { UserError } from "../../contracts/errors";
 import type { Docker } from "./daemon";
 import {
   generationLabel,
@@ -148,20 +147,28 @@ export function leftovers(stack: string, sparkWorkers: number, found: Found): st
   return [...found.containers].filter(([, { id }]) => !settled.has(id)).map(([name]) => name);
 }
 
+type ForeignKind = "container" | "network" | "volume";
+
+/** Something on the daemon that has a name of the stack's. */
+export interface Foreign {
+  readonly kind: ForeignKind;
+  readonly name: string;
+  /** Of the stack that made it; empty where none did. */
+  readonly id: string;
+}
+
 /**
- * Checks that nobody else's containers, network or volumes have the stack's names: Docker would hand
- * out another stack's volume, with its data, as if it were new.
- *
- * @throws UserError that names them, and whose they are
+ * What has the names of the stack's containers, network and volumes, and is not the stack's: Docker
+ * would hand out another stack's volume, with its data, as if it were new.
  */
-export function checkNames(
+export function takenNames(
   docker: Docker,
   stack: string,
   sparkWorkers: number,
   found: Found,
-): void {
+): Foreign[] {
   const own = names(stack);
-  const taken = [
+  return [
     ...foreign(docker, "container", ["ps", "--all"], ".Names", [
       ...roles(sparkWorkers).map((role) => own.container(role)),
     ]).filter(({ name }) => !found.containers.has(name)),
@@ -170,26 +177,16 @@ export function checkNames(
       ({ name }) => !found.volumes.has(name),
     ),
   ];
-  if (taken.length === 0) return;
-  const ids = [...new Set(taken.map(({ id }) => id).filter(Boolean))];
-  throw new UserError(
-    `the Docker daemon has ${taken.map(({ kind, name }) => `${kind} ${name}`).join(", ")}, which stack ${stack} has not made`,
-    ids.length > 0
-      ? `they belong to the stack with the id ${ids.join(", ")}, of another home, user or checkout`
-      : "stack dev gives its containers the plain names of their roles",
-    "choose another stack: its names begin with the name of the stack. If nobody needs them any more, " +
-      "destroy that stack where it was deployed, or remove them with docker",
-  );
 }
 
 /** What of a kind has one of the names, with the id of the stack that made it. */
 function foreign(
   docker: Docker,
-  kind: string,
+  kind: ForeignKind,
   list: readonly string[],
   field: string,
   wanted: readonly string[],
-): { kind: string; name: string; id: string }[] {
+): Foreign[] {
   const format = `{{${field}}}\t{{.Label "${idLabel}"}}`;
   return docker
     .run([...list, "--format", format])

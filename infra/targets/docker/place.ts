@@ -1,5 +1,4 @@
-import { UserError } from "../../contracts/errors";
-import { isFree, nextFreeOffset, otherOffset } from "../../host/freePorts";
+import { holderOf, isFree, nextFreeOffset, type TakenPort } from "../../host/freePorts";
 import { rayAccess, sparkMasterUrl as masterOf, type Health, type Place } from "../../services";
 import { ports } from "../../settings/ports";
 import { oneThread } from "../../toolchain/jobs";
@@ -141,20 +140,18 @@ export function urlOf(portOffset: number, internal: number): string {
 }
 
 /**
- * Checks that the ports are free where the container that is to have them does not run yet.
+ * The first port that is not free where the container that is to have it does not run yet.
  *
  * @param runs whether the role's container of this stack runs, and so holds its ports
- * @throws UserError that names them
  */
-export async function checkPorts(portOffset: number, runs: (role: Role) => boolean): Promise<void> {
-  const taken: string[] = [];
-  for (const { role, purpose, external } of published(portOffset)) {
-    if (!runs(role) && !(await isFree(external))) taken.push(`${external} (${purpose})`);
+export async function takenPort(
+  portOffset: number,
+  runs: (role: Role) => boolean,
+): Promise<TakenPort | undefined> {
+  for (const { role, purpose, external: port } of published(portOffset)) {
+    if (runs(role) || (await isFree(port))) continue;
+    const freeOffset = await nextFreeOffset(portOffset, externalPorts);
+    return { port, purpose, who: holderOf(port), freeOffset };
   }
-  if (taken.length === 0) return;
-  throw new UserError(
-    `port ${taken.join(", port ")} of 127.0.0.1 is in use`,
-    "the containers' services are reached there",
-    otherOffset(await nextFreeOffset(portOffset, externalPorts)),
-  );
+  return undefined;
 }

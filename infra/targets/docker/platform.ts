@@ -1,30 +1,21 @@
 import * as pulumi from "@pulumi/pulumi";
+import { contextOf, preflight } from "../../contracts/check";
 import { shortHash } from "../../contracts/canonical";
 import { environmentHash, minioVersion } from "../../toolchain/locks";
-import { modelIdentity } from "../../toolchain/modelIdentity";
+import { modelId } from "../../toolchain/checks";
 import type { Platform, Prepared } from "../../contracts/platform";
 import type { ContainerRole } from "../../settings/values";
 import { sparkSize } from "../../services";
 import type { Settings } from "../../settings/schema";
 import { App, Minio, RayCluster, SparkCluster } from "./components";
-import {
-  checkSameDaemon,
-  daemonHost,
-  daemonInfo,
-  Docker,
-  hasContainerdStore,
-  recordDaemon,
-  recordedDaemon,
-  type Daemon,
-  type DaemonInfo,
-} from "./daemon";
-import { checkNames, find, type Found } from "./inspect";
-import { askForGpus, gpuArgs, gpuPlan, type GpuPlan } from "./gpu";
+import { checks, daemonOf, foundOf, gpuPlanOf } from "./checks";
+import { hasContainerdStore, recordDaemon, type Daemon, type DaemonInfo } from "./daemon";
+import type { Found } from "./inspect";
+import { gpuArgs, type GpuPlan } from "./gpu";
 import { Ground } from "./ground";
 import { baseImage, Image } from "./image";
-import { checkPorts, customModelFolder, imagePaths, inside, urlOf } from "./place";
-import { names } from "./names";
-import { checkSizes, sizeOf } from "./sizes";
+import { customModelFolder, imagePaths, inside, urlOf } from "./place";
+import { sizeOf } from "./sizes";
 import { Credentials, customModel } from "./volumes";
 
 /**
@@ -39,18 +30,13 @@ export async function prepare(
   stack: string,
   id?: string,
 ): Promise<Prepared<Settings>> {
-  const host = daemonHost();
-  const info = daemonInfo(host);
+  const context = contextOf({ stack, settings, id, deployed: false });
+  await preflight(context, checks);
+  const { host, info } = context.facts(daemonOf);
   const daemon = { host, id: info.ID ?? "" };
-  checkSameDaemon(stack, recordedDaemon(stack), daemon);
-  checkSizes(settings, { cpus: info.NCPU ?? 1, memoryBytes: info.MemTotal ?? 0 });
-  const plan = gpuPlan(settings.gpu, settings.gpuWorkers, () => askForGpus(info));
-  const docker = new Docker(host);
-  const found = find(docker, id);
-  checkNames(docker, stack, settings.sparkWorkers, found);
-  await checkPorts(settings.portOffset, (role) =>
-    Boolean(found.containers.get(names(stack).container(role))?.running),
-  );
+  const plan = context.facts(gpuPlanOf);
+  const found = context.facts(foundOf);
+  const model = context.facts(modelId);
   tell(plan, settings);
   if (hasContainerdStore(info)) {
     void pulumi.log.warn(
@@ -62,7 +48,7 @@ export async function prepare(
     settings,
     declare(id) {
       if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
-      return declare(settings, stack, { id, daemon, info, found, plan });
+      return declare(settings, stack, { id, daemon, info, found, plan, model });
     },
   };
 }
@@ -74,6 +60,8 @@ export interface Surroundings {
   readonly info: DaemonInfo;
   readonly found: Found;
   readonly plan: GpuPlan;
+  /** Identity of the model file that jobs load. */
+  readonly model: string;
 }
 
 /** Declares the platform's resources, in the order in which they become ready. */
@@ -182,7 +170,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     python: app.service.ready,
     quiet: [...services, app.service].map(({ ready }) => ready),
     environment: shortHash({ locks: environmentHash(plan.device), base }),
-    model: modelIdentity(settings),
+    model: around.model,
   };
 }
 
@@ -201,6 +189,7 @@ function jobFacts(settings: Settings, gpus: number): Record<string, string | num
 /** Says what the models run on, and why. */
 function tell(plan: GpuPlan, settings: Settings): void {
   if (plan.device === "cuda") void pulumi.log.info(`models run on ${plan.gpus.join(", ")}`);
-  else if (settings.gpu !== "off") void pulumi.log.info(`models run on the CPU: ${plan.reason}`);
-  for (const note of plan.notes) void pulumi.log.warn(note);
+  else if (settings.gpu !== "off")
+    void pulumi.log.info(`models run on the CPU: ${plan.missing?.what}`);
+  for (const note of plan.device === "cuda" ? plan.notes : []) void pulumi.log.warn(note);
 }

@@ -1,6 +1,7 @@
 import { containerRoles, type ContainerRole } from "../../settings/values";
 import type { Settings } from "../../settings/schema";
-import { UserError } from "../../contracts/errors";
+import { wrong } from "../../contracts/check";
+import type { UserError } from "../../contracts/errors";
 import type { Role } from "./names";
 
 /** What a container may use at most. */
@@ -83,28 +84,24 @@ function usualSize(
 export const headObjectStoreMib = 256;
 
 /**
- * Checks that each container fits into the daemon's memory by itself. Together they may be allowed
+ * Containers that do not fit into the daemon's memory by themselves. Together they may be allowed
  * more than there is: engines run one after the other.
- *
- * @throws UserError with the first that does not
  */
-export function checkSizes(
+export function tooLarge(
   settings: Settings,
   daemon: { cpus: number; memoryBytes: number },
-): void {
-  const there = mib(daemon.memoryBytes);
-  for (const role of containerRoles) {
+): UserError[] {
+  const available = mib(daemon.memoryBytes);
+  return containerRoles.flatMap((role) => {
     const { memoryMib, shmMib } = sizeOf(role, settings, daemon.cpus);
-    if (memoryMib > there || shmMib > memoryMib) {
-      throw new UserError(
-        memoryMib > there
-          ? `container ${role} is to have ${memoryMib} MiB of memory, but the Docker daemon has ${there} MiB`
-          : `container ${role} is to have ${shmMib} MiB of /dev/shm in ${memoryMib} MiB of memory`,
-        "its processes would be killed by the kernel when memory runs out",
-        "set containerMemory or containerShm for it, a smaller runMemory, or smaller sizes for " +
-          "Spark's and Ray's workers" +
-          "; Docker Desktop has its own memory limit in its settings",
-      );
-    }
-  }
+    if (memoryMib <= available && shmMib <= memoryMib) return [];
+    return wrong(
+      memoryMib > available
+        ? `container ${role} is to have ${memoryMib} MiB of memory, but the Docker daemon has ${available} MiB`
+        : `container ${role} is to have ${shmMib} MiB of /dev/shm in ${memoryMib} MiB of memory`,
+      "the kernel would kill its processes when memory runs out",
+      "set containerMemory or containerShm for it, a smaller runMemory, or smaller sizes for " +
+        "Spark's and Ray's workers; Docker Desktop has its own memory limit in its settings",
+    );
+  });
 }

@@ -10,6 +10,7 @@ export const local: Target<Settings> = {
   defaults: { objectStore: "minio", daftRunner: "native" },
   rules: (settings, { machine }) => startedHereConflicts(settings, machine),
   prepare: async (...args) => (await import("./platform")).prepare(...args),
+  checks: async () => (await import("./checks")).checks,
   async executor(stack) {
     const { localExecutor } = await load(module, "./executor", () => import("./executor"));
     return localExecutor(stack);

@@ -1,16 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
+import { contextOf, preflight } from "../../contracts/check";
 import { KeptCredentials } from "../../stack/keptCredentials";
 import { environmentHash } from "../../toolchain/locks";
-import { modelIdentity } from "../../toolchain/modelIdentity";
-import { clampNote } from "../../host/gpu";
+import { modelId } from "../../toolchain/checks";
+import { clampNote, deviceHere, gpuFacts, unusableGpu, type Device } from "../../host/gpu";
 import type { Platform, Prepared } from "../../contracts/platform";
 import type { Settings } from "../../settings/schema";
-import { prepareStore, type DeclareStore } from "../../stores";
-import { deviceHere, type Device } from "../../host/device";
+import type { DeclareStore } from "../../stores";
+import { preparedStore } from "../../stores/checks";
+import { checks, observedOf } from "./checks";
 import { Minio, RayCluster, SparkCluster, Supervisor } from "./components";
 import type { Inspected } from "../../stack/records";
-import { inspect, stoppedServices } from "./status";
-import { preflight } from "./preflight";
+import { stoppedServices } from "./status";
 import { Toolchain } from "../../toolchain/toolchain";
 
 /** What was found out about the machine and the stack before anything is declared. */
@@ -35,14 +36,18 @@ export async function prepare(
   stack: string,
   id?: string,
 ): Promise<Prepared<Settings>> {
-  const device = deviceHere(settings.gpu);
-  const model = modelIdentity(settings);
-  for (const warning of [device.warning, clampNote(settings.gpuWorkers, device.gpus)]) {
+  const context = contextOf({ stack, settings, id, deployed: false });
+  await preflight(context, checks);
+  const device = context.facts(deviceHere);
+  const model = context.facts(modelId);
+  const unused = device.missing
+    ? unusableGpu(settings.gpu, context.facts(gpuFacts), device.missing).map(({ what }) => what)
+    : [];
+  for (const warning of [...unused, clampNote(settings.gpuWorkers, device.gpus)]) {
     if (warning) await pulumi.log.warn(warning);
   }
-  const declareStore = await prepareStore(settings, stack, id);
-  const observed = await inspect(stack);
-  await preflight(settings, stack, observed, device.device, declareStore === undefined);
+  const declareStore = await context.facts(preparedStore);
+  const observed = await context.facts(observedOf);
   const stopped = stoppedServices(stack, observed);
   if (stopped.length > 0) await pulumi.log.info(`services stopped: ${stopped.join(", ")}`);
   return {

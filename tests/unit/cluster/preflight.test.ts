@@ -1,10 +1,10 @@
 import * as http from "node:http";
 import * as net from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { lookAtClusters } from "../../../infra/targets/cluster/preflight";
+import { contextOf, preflight } from "../../../infra/contracts/check";
+import { checks, leaderOf, sized, sizeOf, wrongSpark } from "../../../infra/targets/cluster/checks";
 import { seenAt } from "../../../infra/targets/cluster/services";
-import { judgeMasterPages } from "../../../infra/targets/cluster/sparkMaster";
-import type { MasterPage } from "../../../infra/host/masterPage";
+import type { MasterPage } from "../../../infra/targets/masterPage";
 import { lockedVersion } from "../../../infra/toolchain/locks";
 import { machine } from "../../../infra/host/machine";
 import { readSettings } from "../../../infra/targets/readSettings";
@@ -60,7 +60,7 @@ const listening = (server: net.Server) =>
   new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
 const portOf = (server: net.Server) => (server.address() as net.AddressInfo).port;
 
-function look(changed: Record<string, string> = {}): Promise<Settings> {
+async function look(changed: Record<string, string> = {}): Promise<Settings> {
   const config = {
     target: "cluster",
     objectStore: "s3",
@@ -74,7 +74,13 @@ function look(changed: Record<string, string> = {}): Promise<Settings> {
     clusterSize: "stated",
     ...changed,
   };
-  return lookAtClusters(readSettings(defaultConfig(config), largeMachine));
+  const settings = readSettings(defaultConfig(config), largeMachine);
+  const context = contextOf({ stack: "one", settings, id: undefined, deployed: false });
+  await preflight(
+    context,
+    checks.filter(({ id }) => id === "spark" || id === "ray"),
+  );
+  return sized(context);
 }
 
 it("takes clusters that answer, are of the right version and large enough", async () => {
@@ -118,9 +124,7 @@ describe("the whole of them", () => {
     await expect(look(whole)).rejects.toThrow("has no CPUs on 0 nodes");
     delete answers["/api/v0/nodes"];
     told!.url = "spark://127.0.0.1:1";
-    await expect(look(whole)).rejects.toThrow(
-      "no page of the master's tells the Spark cluster's size",
-    );
+    await expect(look(whole)).rejects.toThrow("no master's page tells the Spark cluster's size");
     await expect(look(whole)).rejects.toThrow("does not tell its nodes");
   });
 });
@@ -128,7 +132,7 @@ describe("the whole of them", () => {
 it("names another version of Spark, with both", async () => {
   told = { ...told!, version: "3.5.0" };
   await expect(look()).rejects.toThrow(
-    `is of version 3.5.0, and jobs are made for ${lockedVersion("pyspark")}`,
+    `is version 3.5.0, and its clients are ${lockedVersion("pyspark")}`,
   );
 });
 
@@ -153,7 +157,7 @@ it("learns nothing from another master's page, and names one that is none", asyn
 it("names another version, with both", async () => {
   answers["/api/version"] = { ray_version: "2.9.0" };
   await expect(look()).rejects.toThrow(
-    `the Ray cluster is of version 2.9.0, and jobs are made for ${lockedVersion("ray")}`,
+    `127.0.0.1:${ports.dashboard} is version 2.9.0, and its clients are ${lockedVersion("ray")}`,
   );
 });
 
@@ -202,6 +206,7 @@ describe("of several masters", () => {
   );
   const page = (status: string, url: string, workers: MasterPage["workers"] = []) => ({
     url: `http://${url}`,
+    at: 0,
     version: lockedVersion("pyspark"),
     page: { status, url: `spark://${url}`, workers, activeapps: [] },
   });
@@ -209,12 +214,11 @@ describe("of several masters", () => {
   it("takes the size from the one that leads", () => {
     const worker = { state: "ALIVE", cores: 2, memory: 4096 };
     const seen = [page("STANDBY", masters[0]), page("ALIVE", masters[1], [worker, worker])];
-    expect(judgeMasterPages(seen, masters, settings)).toMatchObject({
-      errors: [],
-      size: { sparkWorkers: 2, sparkWorkerCores: 2 },
-    });
-    const silent = { url: "http://one:8080", silent: "ECONNREFUSED" };
-    expect(judgeMasterPages([silent, seen[1]], masters, settings).errors).toEqual([]);
+    const facts = { masters, pages: seen };
+    expect(wrongSpark(facts, settings)).toEqual([]);
+    expect(sizeOf(leaderOf(facts).page)).toMatchObject({ sparkWorkers: 2, sparkWorkerCores: 2 });
+    const silent = { url: "http://one:8080", at: 0, silent: "ECONNREFUSED" };
+    expect(wrongSpark({ masters, pages: [silent, seen[1]] }, settings)).toEqual([]);
   });
 
   it("asks the status of each at its own port", async () => {

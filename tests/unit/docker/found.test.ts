@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Docker } from "../../../infra/targets/docker/daemon";
+import { takenBy } from "../../../infra/targets/docker/checks";
 import {
-  checkNames,
   find,
   generationOf,
+  takenNames,
   volumeGeneration,
 } from "../../../infra/targets/docker/inspect";
 
@@ -90,9 +91,10 @@ describe("two stacks of one name on a daemon", () => {
     const found = find(daemon, id);
     const said =
       "the Docker daemon has container minio, network engine-comparison, volume engine-comparison-minio-data";
-    expect(() => checkNames(daemon, "dev", 2, found)).toThrow(said);
-    expect(() => checkNames(daemon, "dev", 2, found)).toThrow("the id theirs");
-    expect(() => checkNames(daemon, "dev", 2, find(daemon, "theirs"))).not.toThrow();
-    expect(() => checkNames(daemon, "other", 2, found)).not.toThrow();
+    const [error] = takenBy(takenNames(daemon, "dev", 2, found), "dev");
+    expect(error.what).toContain(said);
+    expect(error.why).toContain("the id theirs");
+    expect(takenNames(daemon, "dev", 2, find(daemon, "theirs"))).toEqual([]);
+    expect(takenNames(daemon, "other", 2, found)).toEqual([]);
   });
 });

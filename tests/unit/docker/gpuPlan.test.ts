@@ -1,16 +1,17 @@
 import { describe, expect, it } from "vitest";
-import type { GpuAnswers } from "../../../infra/targets/docker/gpu";
 import { gpuArgs } from "../../../infra/targets/docker/gpu";
-import { gpuPlan } from "../../../infra/targets/docker/gpu";
-import { UserError } from "../../../infra/contracts/errors";
+import { gpuPlan, type GpuAnswers } from "../../../infra/targets/docker/gpu";
 
 const runtimes = { runc: {}, "io.containerd.runc.v2": {} };
+
+const linux = { machine: "linux x64", wsl: false, dxg: false };
+const smi = (text: string) => ({ ok: true, text });
 
 /** Answers as machines give them. */
 const recorded: Record<string, GpuAnswers> = {
   none: {
     info: { ServerVersion: "20.10.24+dfsg1", KernelVersion: "6.1.0-18-amd64", Runtimes: runtimes },
-    nvidiaSmi: undefined,
+    ...linux,
     cdiList: undefined,
     hook: false,
   },
@@ -20,13 +21,15 @@ const recorded: Record<string, GpuAnswers> = {
       KernelVersion: "6.8.0-51-generic",
       Runtimes: { ...runtimes, nvidia: { path: "nvidia-container-runtime" } },
     },
-    nvidiaSmi: "NVIDIA GeForce RTX 4090, 24564 MiB\n",
+    ...linux,
+    smi: smi("NVIDIA GeForce RTX 4090, 24564 MiB\n"),
     cdiList: "",
     hook: true,
   },
   several: {
     info: { ServerVersion: "27.5.1", Runtimes: { ...runtimes, nvidia: {} } },
-    nvidiaSmi: "NVIDIA L4, 23034 MiB\nNVIDIA L4, 23034 MiB\n",
+    ...linux,
+    smi: smi("NVIDIA L4, 23034 MiB\nNVIDIA L4, 23034 MiB\n"),
     cdiList: undefined,
     hook: true,
   },
@@ -37,7 +40,10 @@ const recorded: Record<string, GpuAnswers> = {
       KernelVersion: "5.15.167.4-microsoft-standard-WSL2",
       Runtimes: runtimes,
     },
-    nvidiaSmi: "NVIDIA GeForce RTX 3080, 10240 MiB\n",
+    ...linux,
+    wsl: true,
+    dxg: true,
+    smi: smi("NVIDIA GeForce RTX 3080, 10240 MiB\n"),
     cdiList: undefined,
     hook: false,
   },
@@ -48,7 +54,9 @@ const recorded: Record<string, GpuAnswers> = {
       KernelVersion: "5.15.167.4-microsoft-standard-WSL2",
       Runtimes: { ...runtimes, nvidia: {} },
     },
-    nvidiaSmi: undefined,
+    ...linux,
+    wsl: true,
+    dxg: true,
     cdiList: undefined,
     hook: false,
   },
@@ -61,38 +69,42 @@ const recorded: Record<string, GpuAnswers> = {
         { Source: "cdi", ID: "nvidia.com/gpu=all" },
       ],
     },
-    nvidiaSmi: "NVIDIA A10, 23028 MiB\n",
+    ...linux,
+    smi: smi("NVIDIA A10, 23028 MiB\n"),
     cdiList: "nvidia.com/gpu=0\nnvidia.com/gpu=all\n",
     hook: false,
   },
   "cdi that the daemon is too old for": {
     info: { ServerVersion: "24.0.7", Runtimes: runtimes },
-    nvidiaSmi: "NVIDIA A10, 23028 MiB\n",
+    ...linux,
+    smi: smi("NVIDIA A10, 23028 MiB\n"),
     cdiList: "nvidia.com/gpu=0\nnvidia.com/gpu=all\n",
     hook: false,
   },
   "toolkit missing": {
     info: { ServerVersion: "27.5.1", Runtimes: runtimes, DiscoveredDevices: null },
-    nvidiaSmi: "NVIDIA GeForce RTX 4090, 24564 MiB\n",
+    ...linux,
+    smi: smi("NVIDIA GeForce RTX 4090, 24564 MiB\n"),
     cdiList: undefined,
     hook: false,
   },
   "toolkit not registered": {
     info: { ServerVersion: "27.5.1", Runtimes: runtimes },
-    nvidiaSmi: "NVIDIA GeForce RTX 4090, 24564 MiB\n",
+    ...linux,
+    smi: smi("NVIDIA GeForce RTX 4090, 24564 MiB\n"),
     cdiList: undefined,
     hook: true,
   },
   "no GPU left": {
     info: { ServerVersion: "27.5.1", Runtimes: { ...runtimes, nvidia: {} } },
-    nvidiaSmi: "\n",
+    ...linux,
+    smi: smi("\n"),
     cdiList: undefined,
     hook: true,
   },
 };
 
-const plan = (name: string, gpu: "auto" | "required" = "auto", workers = 1) =>
-  gpuPlan(gpu, workers, () => recorded[name]);
+const plan = (name: string, workers = 1) => gpuPlan(workers, recorded[name]);
 
 describe("the device", () => {
   it.each([
@@ -102,16 +114,14 @@ describe("the device", () => {
     ["cdi only", "cdi", 1],
     ["toolkit not registered", "gpus", 1],
   ])("is a GPU: %s, by %s", (name, access, gpus) => {
-    for (const wanted of ["auto", "required"] as const) {
-      const found = plan(name, wanted);
-      expect(found).toMatchObject({ device: "cuda", access });
-      expect(found.device === "cuda" && found.gpus).toHaveLength(gpus);
-    }
+    const found = plan(name);
+    expect(found).toMatchObject({ device: "cuda", access });
+    expect(found.device === "cuda" && found.gpus).toHaveLength(gpus);
   });
 
   it.each([
-    ["none", "nvidia-smi does not answer on this machine", "install the NVIDIA driver and see"],
-    ["wsl2 without a driver", "although Docker has the NVIDIA runtime", "in Windows (not in WSL)"],
+    ["none", "there is no nvidia-smi", "install the NVIDIA driver and see"],
+    ["wsl2 without a driver", "there is no nvidia-smi", "in Windows and none in WSL"],
     [
       "cdi that the daemon is too old for",
       "Docker cannot give NVIDIA A10",
@@ -119,37 +129,27 @@ describe("the device", () => {
     ],
     ["toolkit missing", "no NVIDIA runtime, no CDI device", "install the NVIDIA Container Toolkit"],
     ["no GPU left", "nvidia-smi lists no GPU", "the driver does not show it"],
-  ])("is the CPU: %s; required, that is refused with what is missing", (name, reason, fix) => {
+  ])("is the CPU: %s, with what is missing", (name, what, fix) => {
     const found = plan(name);
     expect(found.device).toBe("cpu");
-    expect(found.device === "cpu" && found.reason).toContain(reason);
-    const refused = () => plan(name, "required");
-    expect(refused).toThrow(UserError);
-    expect(refused).toThrow(/^gpu is required, but /);
-    expect(refused).toThrow(reason);
-    expect(refused).toThrow(fix);
-  });
-
-  it("is the CPU without a question when gpu is off", () => {
-    const asked = () => {
-      throw new Error("asked");
-    };
-    expect(gpuPlan("off", 1, asked)).toEqual({ device: "cpu", reason: "gpu is off", notes: [] });
+    if (found.device !== "cpu") return;
+    expect(found.missing?.what).toContain(what);
+    expect(found.missing?.fix).toContain(fix);
   });
 
   it("says so when more workers than GPUs are to hold one", () => {
-    expect(plan("one", "auto", 1).notes).toEqual([]);
-    expect(plan("several", "auto", 2).notes).toEqual([]);
-    expect(plan("one", "auto", 2).notes).toEqual([
-      "gpuWorkers is 2, but there is 1 GPU: 1 is used",
-    ]);
-    expect(plan("several", "auto", 3).notes).toEqual([
-      "gpuWorkers is 3, but there are 2 GPUs: 2 are used",
-    ]);
+    expect(plan("one", 1)).toMatchObject({ notes: [] });
+    expect(plan("several", 2)).toMatchObject({ notes: [] });
+    expect(plan("one", 2)).toMatchObject({
+      notes: ["gpuWorkers is 2, but there is 1 GPU: 1 is used"],
+    });
+    expect(plan("several", 3)).toMatchObject({
+      notes: ["gpuWorkers is 3, but there are 2 GPUs: 2 are used"],
+    });
   });
 
   it("says what is different in WSL2", () => {
-    expect(plan("wsl2").notes.join()).toContain("shares the GPU with Windows");
+    expect(JSON.stringify(plan("wsl2"))).toContain("shares the GPU with Windows");
   });
 });
 

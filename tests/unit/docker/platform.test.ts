@@ -40,7 +40,7 @@ const roles = [
   "ray-worker",
   "app",
 ];
-const cpu: GpuPlan = { device: "cpu", reason: "none", notes: [] };
+const cpu: GpuPlan = { device: "cpu" };
 const gpu: GpuPlan = {
   device: "cuda",
   access: "runtime",
@@ -85,6 +85,7 @@ async function declared(
         info: { ServerVersion: "20.10.24", NCPU: 16, MemTotal: 2 ** 36 },
         found,
         plan,
+        model: "f00d",
       });
     },
     (name) => (name === "credentials" ? JSON.stringify({ generations }) : "{}"),

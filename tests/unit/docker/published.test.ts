@@ -1,6 +1,6 @@
 import * as net from "node:net";
 import { describe, expect, it } from "vitest";
-import { checkPorts, published, urlOf } from "../../../infra/targets/docker/place";
+import { published, takenPort, urlOf } from "../../../infra/targets/docker/place";
 
 describe("published ports", () => {
   it("are the seed's, and move together", () => {
@@ -18,8 +18,10 @@ describe("published ports", () => {
     const port = 9000 + offset;
     const server = net.createServer();
     await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-    await expect(checkPorts(offset, () => false)).rejects.toThrow(`port ${port} (MinIO's S3 API)`);
-    await expect(checkPorts(offset, (role) => role === "minio")).resolves.toBeUndefined();
+    const taken = await takenPort(offset, () => false);
+    expect(taken).toMatchObject({ port, purpose: "MinIO's S3 API" });
+    expect(taken?.who).toContain(`(pid ${process.pid})`);
+    expect(await takenPort(offset, (role) => role === "minio")).toBeUndefined();
     server.close();
   });
 });
@@ -28,10 +30,6 @@ describe("published ports", () => {
 async function freeOffset(): Promise<number> {
   for (;;) {
     const offset = 13_000 + Math.floor(Math.random() * 4_000);
-    const isFree = await checkPorts(offset, () => false).then(
-      () => true,
-      () => false,
-    );
-    if (isFree) return offset;
+    if ((await takenPort(offset, () => false)) === undefined) return offset;
   }
 }

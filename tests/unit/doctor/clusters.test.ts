@@ -1,22 +1,26 @@
 import { describe, expect, it } from "vitest";
-import { parseLock } from "../../../cli/doctor/locked";
-import { lockedVersion } from "../../../infra/toolchain/locks";
-import { wrongEnvironment, type EnvironmentSeen } from "../../../cli/doctor/environment";
-import { wrongPulumi, type PulumiSeen } from "../../../cli/doctor/pulumi";
-import { aliveNodes, rayTrouble, wrongRay } from "../../../cli/doctor/ray";
-import { sparkTrouble, wrongSpark } from "../../../cli/doctor/spark";
-import { isOlder } from "../../../cli/doctor/version";
-import { parseSparkVersion, type MasterPage } from "../../../infra/host/masterPage";
+import { wrongPulumi, type PulumiFacts } from "../../../cli/checks";
+import { isOlder } from "../../../infra/host/probe";
+import { aliveNodes, rayTrouble } from "../../../infra/targets/dashboard";
+import {
+  otherSparkVersion,
+  parseSparkVersion,
+  sparkTrouble,
+  type MasterPage,
+} from "../../../infra/targets/masterPage";
+import { wrongEnvironment, type EnvironmentFacts } from "../../../infra/toolchain/checks";
+import { lockedPackages, lockedVersion } from "../../../infra/toolchain/locks";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
-import { told } from "./told";
+import { problems } from "./problems";
 
-const patient = (target: string, stack: string) => ({
+const subject = (target: string, stack: string) => ({
   stack,
   settings: readSettings(defaultConfig({ target }), largeMachine),
 });
-const local = patient("local", "local");
-const onDocker = patient("docker", "two");
+const local = subject("local", "local");
+const onDocker = subject("docker", "two");
+const logs = ({ stack }: { stack: string }, service: string) => `logs of ${service} on ${stack}`;
 const now = Date.parse("2026-05-01T10:00:00Z");
 
 describe("spark", () => {
@@ -36,7 +40,7 @@ describe("spark", () => {
     memoryperexecutor: 1024,
   };
   const shell = { ...app, name: "pyspark-shell", state: "RUNNING", cores: 2 };
-  const look = (page: MasterPage) => sparkTrouble({ url, page }, local, now);
+  const look = (page: MasterPage) => sparkTrouble({ url, page, at: now }, local, logs);
 
   it.each<[string, Partial<MasterPage>, string]>([
     ["well", {}, ""],
@@ -56,7 +60,7 @@ describe("spark", () => {
       "the Spark job etl wants executors of 8.0 GiB, and no worker offers more than 2.0 GiB",
     ],
   ])("%s", (_, more, words) => {
-    expect(told(look({ ...page, ...more }))).toBe(words);
+    expect(problems(look({ ...page, ...more }))).toBe(words);
   });
 
   it("a job behind a shell is told who has the cores", () => {
@@ -64,13 +68,9 @@ describe("spark", () => {
   });
 
   it("a silent master", () => {
-    const seen = { url, silent: "ECONNREFUSED" };
-    const said = sparkTrouble(seen, local, now);
-    expect(told(said)).toBe(`Spark's master does not answer at ${url} (ECONNREFUSED)`);
-    expect(said[0].fix).toBe("npm run logs -- spark-master, then npm start");
-    expect(sparkTrouble(seen, onDocker, now)[0].fix).toBe(
-      "npm run logs -- two-spark-master --stack two, then npm start -- --stack two",
-    );
+    const said = sparkTrouble({ url, silent: "ECONNREFUSED", at: now }, onDocker, logs);
+    expect(problems(said)).toBe(`Spark's master does not answer at ${url} (ECONNREFUSED)`);
+    expect(said[0].fix).toBe("logs of spark-master on two, then npm start -- --stack two");
   });
 
   it("another version than the clients'", () => {
@@ -78,13 +78,12 @@ describe("spark", () => {
       '<a href="/"><img src="/static/spark-logo.svg"/>\n<span class="version" style="margin-right: 15px;">3.5.1</span></a>';
     expect(parseSparkVersion(html)).toBe("3.5.1");
     expect(parseSparkVersion("<html></html>")).toBeUndefined();
-    expect(told(wrongSpark({ url, version: "3.5.1" }, "4.1.1"))).toBe(
-      `the Spark at ${url} is 3.5.1, and its clients are 4.1.1`,
+    const other = { url, page, at: now, version: "3.5.1" };
+    expect(problems(sparkTrouble(other, local, logs))).toBe(
+      `the Spark cluster at ${url} is version 3.5.1, and its clients are ${lockedVersion("pyspark")}`,
     );
-    expect(
-      wrongSpark({ url, version: lockedVersion("pyspark") }, lockedVersion("pyspark")),
-    ).toEqual([]);
-    expect(wrongSpark({ url }, "4.1.1")).toEqual([]);
+    for (const version of [lockedVersion("pyspark"), undefined])
+      expect(otherSparkVersion({ ...other, version }, "")).toEqual([]);
   });
 });
 
@@ -92,30 +91,36 @@ describe("ray", () => {
   const url = "http://127.0.0.1:8265";
 
   it.each([
-    [{ nodes: 2 }, ""],
+    [{ nodes: [{}, {}] }, ""],
     [{}, ""],
-    [{ nodes: 1 }, `1 of 2 nodes of the Ray cluster at ${url} are alive`],
+    [{ nodes: [{}] }, `1 of 2 nodes of the Ray cluster at ${url} are alive`],
     [{ silent: "ECONNREFUSED" }, `Ray's head does not answer at ${url} (ECONNREFUSED)`],
   ])("%j", (more, words) => {
-    expect(told(rayTrouble({ url, ...more }, onDocker))).toBe(words);
+    expect(problems(rayTrouble({ url, ...more }, onDocker, 2, logs))).toBe(words);
   });
 
   it("another version than the clients'", () => {
-    expect(told(wrongRay({ url, version: "2.9.3" }, "2.60.0"))).toBe(
-      `the Ray at ${url} is 2.9.3, and its clients are 2.60.0`,
+    expect(problems(rayTrouble({ url, version: "2.9.3" }, onDocker, 2, logs))).toBe(
+      `the Ray cluster at ${url} is version 2.9.3, and its clients are ${lockedVersion("ray")}`,
     );
-    expect(wrongRay({ url, version: "2.60.0" }, "2.60.0")).toEqual([]);
+    expect(rayTrouble({ url, version: lockedVersion("ray") }, onDocker, 2, logs)).toEqual([]);
+  });
+
+  it("that refuses the stack's token is another one", () => {
+    expect(problems(rayTrouble({ url, refused: true }, onDocker, 2, logs))).toContain("token");
   });
 
   it("counts the nodes that live", () => {
-    const node = (state: string) => ({ raylet: { state } });
-    expect(aliveNodes({ data: { summary: [node("ALIVE"), node("DEAD")] } })).toBe(1);
+    const answer = (...states: string[]) => ({
+      data: { result: { result: states.map((state) => ({ state })) } },
+    });
+    expect(aliveNodes(answer("ALIVE", "DEAD"))).toHaveLength(1);
     expect(aliveNodes({ result: false })).toBeUndefined();
   });
 });
 
 describe("environment", () => {
-  const lock = parseLock(
+  const lock = lockedPackages(
     [
       "ray==2.60.0 \\",
       "    --hash=sha256:00",
@@ -127,18 +132,18 @@ describe("environment", () => {
     ].join("\n"),
   );
   const dists = ["ray-2.60.0", "typing_extensions-4.15.0", "onnxruntime-1.24.0", "ml_dtypes-0.6.0"];
-  const seen: EnvironmentSeen = {
+  const facts: EnvironmentFacts = {
     folder: "/cache/python/1",
     python: "3.11.7",
-    pythonThen: "3.11.7",
+    madeFor: "3.11.7",
     packages: dists.map((name) => `${name}.dist-info`),
     ofThisLock: true,
   };
-  const without = (name: string) => seen.packages.filter((each) => !each.startsWith(name));
+  const without = (name: string) => facts.packages.filter((each) => !each.startsWith(name));
 
-  it.each<[string, Partial<EnvironmentSeen>, string]>([
+  it.each<[string, Partial<EnvironmentFacts>, string]>([
     ["well", {}, ""],
-    ["a tool beside", { packages: [...seen.packages, "uv-1.0.dist-info"] }, ""],
+    ["a tool beside", { packages: [...facts.packages, "uv-1.0.dist-info"] }, ""],
     [
       "with CUDA's package in place of the CPU's",
       { packages: [...without("onnxruntime"), "onnxruntime_gpu-1.24.0.dist-info"] },
@@ -163,21 +168,21 @@ describe("environment", () => {
     [
       "an upgraded package",
       { packages: [...without("ray"), "ray-2.61.0.dist-info"] },
-      "/cache/python/1: it has ray 2.61.0, locked 2.60.0",
+      "/cache/python/1 has ray 2.61.0, locked 2.60.0",
     ],
     [
       "a missing package",
       { packages: without("typing") },
-      "/cache/python/1: it has no typing-extensions",
+      "/cache/python/1 has no typing-extensions",
     ],
   ])("%s", (_, more, words) => {
     const range = { least: 10, most: 13 };
-    expect(told(wrongEnvironment({ ...seen, ...more }, lock, range, "local"))).toBe(words);
+    expect(problems(wrongEnvironment({ ...facts, ...more }, lock, range, "local"))).toBe(words);
   });
 });
 
 describe("pulumi", () => {
-  const seen: PulumiSeen = {
+  const facts: PulumiFacts = {
     cli: "v3.248.0",
     sdk: "3.248.0",
     wanted: { command: "1.2.1", docker: "5.2.0" },
@@ -188,10 +193,10 @@ describe("pulumi", () => {
     offline: false,
   };
 
-  it.each<[string, Partial<PulumiSeen>, string]>([
+  it.each<[string, Partial<PulumiFacts>, string]>([
     ["well", {}, ""],
     ["a newer CLI", { cli: "v3.260.1" }, ""],
-    ["none", { cli: undefined }, "the Pulumi CLI is wanted, and there is none on PATH"],
+    ["none", { cli: undefined }, "there is no Pulumi CLI on PATH"],
     [
       "an older CLI",
       { cli: "v3.99.0" },
@@ -200,16 +205,16 @@ describe("pulumi", () => {
     ["plugins that it may download", { installed: [] }, ""],
     [
       "another plugin, and no download",
-      { installed: [seen.installed[0], { name: "docker", version: "4.0.0" }], offline: true },
+      { installed: [facts.installed[0], { name: "docker", version: "4.0.0" }], offline: true },
       "the Pulumi plugin docker 5.2.0 is not installed (4.0.0 is)",
     ],
     [
       "no plugin, and no download",
-      { installed: [seen.installed[1]], offline: true },
+      { installed: [facts.installed[1]], offline: true },
       "the Pulumi plugin command 1.2.1 is not installed",
     ],
   ])("%s", (_, more, words) => {
-    expect(told(wrongPulumi({ ...seen, ...more }))).toBe(words);
+    expect(problems(wrongPulumi({ ...facts, ...more }))).toBe(words);
   });
 
   it.each([

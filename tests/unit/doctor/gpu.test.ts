@@ -1,8 +1,10 @@
-import { expect, it } from "vitest";
-import { gpuTrouble, type GpuSeen } from "../../../cli/doctor/gpu";
+import { describe, expect, it } from "vitest";
+import { busyGpu, chooseDevice, gpusIn, unusableGpu, type GpuFacts } from "../../../infra/host/gpu";
+import { gpuPlan } from "../../../infra/targets/docker/gpu";
+import { problems } from "./problems";
 
-const linux: GpuSeen = { machine: "linux x64", wsl: false, dxg: false };
-const wsl: GpuSeen = { ...linux, wsl: true, dxg: true };
+const linux: GpuFacts = { machine: "linux x64", wsl: false, dxg: false };
+const wsl: GpuFacts = { ...linux, wsl: true, dxg: true };
 const well = { ok: true, text: "NVIDIA GeForce RTX 4090, 24564 MiB, 1204 MiB\n" };
 const noDriver = {
   ok: false,
@@ -16,76 +18,78 @@ const mismatch = {
 };
 const lost = { ok: false, text: "Failed to initialize NVML: Unknown Error\n" };
 const full = { ok: true, text: "NVIDIA GeForce RTX 4090, 24564 MiB, 24100 MiB\n" };
-const registered = {
-  info: { Runtimes: { nvidia: {} }, ServerVersion: "28.2.2" },
-  nvidiaSmi: well.text,
-  cdiList: undefined,
-  hook: false,
-};
-const bare = { ...registered, info: { Runtimes: {}, ServerVersion: "28.2.2" } };
+const none = { ok: true, text: "\n" };
 
-it.each<[string, GpuSeen, "auto" | "required" | "off", string, string]>([
-  ["none, none wanted", linux, "off", "", ""],
-  ["none, and any would do", linux, "auto", "", ""],
-  ["none, one wanted", linux, "required", "there is no nvidia-smi", "install the NVIDIA driver"],
-  ["one that works", { ...linux, smi: well }, "required", "", ""],
-  ["a driver that is not loaded", { ...linux, smi: noDriver }, "auto", "communicate", "modprobe"],
-  [
-    "an upgraded driver",
-    { ...linux, smi: mismatch },
-    "auto",
-    "version mismatch",
-    "restart the machine",
-  ],
-  [
-    "a driver inside WSL",
-    { ...wsl, smi: noDriver },
-    "auto",
-    "communicate",
-    "driver in Windows and none in WSL",
-  ],
-  ["WSL without a GPU", { ...wsl, dxg: false }, "required", "no nvidia-smi", "wsl --update"],
-  [
-    "no device",
-    { ...linux, smi: { ok: true, text: "" } },
-    "required",
-    "nvidia-smi shows none",
-    "auto or off",
-  ],
-  [
-    "another processor",
-    { ...linux, machine: "linux arm64", smi: well },
-    "auto",
-    "no CUDA build for linux arm64",
-    "off",
-  ],
-  [
-    "full memory",
-    { ...linux, smi: full },
-    "auto",
-    "464 MiB of 24564 MiB free",
-    "smaller batchSize",
-  ],
-  ["Docker with it", { ...linux, smi: well, answers: registered }, "auto", "", ""],
-  [
-    "Docker without the toolkit",
-    { ...linux, smi: well, answers: bare },
-    "auto",
-    "Docker cannot give",
-    "NVIDIA Container Toolkit",
-  ],
-  [
-    "lost in containers",
-    { ...linux, smi: well, answers: registered, inside: lost },
-    "auto",
-    "gone inside the containers",
-    "docker restart",
-  ],
-])("%s", (_, seen, wanted, what, fix) => {
-  const errors = gpuTrouble(seen, wanted, "dev");
-  expect(errors).toHaveLength(what === "" ? 0 : 1);
-  if (what === "") return;
-  expect(errors[0].what).toContain(what);
-  expect(errors[0].fix).toContain(fix);
-  expect(errors[0].why).not.toBe("");
+describe("a GPU that cannot be used", () => {
+  it.each<[string, GpuFacts, "auto" | "required" | "off", string, string]>([
+    ["none, none wanted", linux, "off", "", ""],
+    ["none, and any would do", linux, "auto", "", ""],
+    ["no device, and any would do", { ...linux, smi: none }, "auto", "", ""],
+    ["none, one required", linux, "required", "there is no nvidia-smi", "install the NVIDIA"],
+    ["one that works", { ...linux, smi: well }, "required", "", ""],
+    ["a driver that is not loaded", { ...linux, smi: noDriver }, "auto", "communicate", "modprobe"],
+    ["an upgraded driver", { ...linux, smi: mismatch }, "auto", "version mismatch", "restart the"],
+    ["a driver in WSL", { ...wsl, smi: noDriver }, "auto", "communicate", "and none in WSL"],
+    ["WSL without a GPU", { ...wsl, dxg: false }, "required", "no nvidia-smi", "wsl --update"],
+    ["no device", { ...linux, smi: none }, "required", "nvidia-smi lists no GPU", "auto or off"],
+    [
+      "another processor",
+      { ...linux, machine: "linux arm64", smi: well },
+      "auto",
+      "no CUDA build for linux arm64",
+      "off",
+    ],
+  ])("%s", (_, facts, wanted, what, fix) => {
+    const errors = unusableGpu(wanted, facts, chooseDevice(facts).missing);
+    expect(errors).toHaveLength(what === "" ? 0 : 1);
+    if (what === "") return;
+    expect(errors[0].what).toMatch(new RegExp(`^gpu is ${wanted}, but .*${what}`));
+    expect(errors[0].why).toContain(wanted === "required" ? "would run" : "marked cpu");
+    expect(errors[0].fix).toContain(fix);
+  });
+
+  it("is one that Docker cannot give to a container", () => {
+    const info = { Runtimes: {}, ServerVersion: "28.2.2" };
+    const facts = { ...linux, smi: well, info, cdiList: undefined, hook: false };
+    const plan = gpuPlan(1, facts);
+    const [error] = unusableGpu("auto", facts, plan.device === "cpu" ? plan.missing : undefined);
+    expect(error.what).toContain("Docker cannot give NVIDIA GeForce RTX 4090, 24564 MiB");
+    expect(error.fix).toContain("NVIDIA Container Toolkit");
+  });
+});
+
+it.each([
+  ["well", well, { ok: true, text: "GPU 0" }, ""],
+  ["a full one", full, undefined, "464 MiB of 24564 MiB free"],
+  ["one that containers have lost", well, lost, "containers do not see the GPU any more"],
+  ["none", undefined, undefined, ""],
+])("a GPU in use: %s", (_, smi, inside, words) => {
+  const said = problems(busyGpu(smi, inside, "dev"));
+  if (words === "") expect(said).toBe("");
+  else expect(said).toContain(words);
+});
+
+describe("the device of processes", () => {
+  it.each<[string, GpuFacts, object]>([
+    ["the CPU without a GPU", linux, { device: "cpu", gpus: 0 }],
+    [
+      "the GPUs",
+      { ...linux, smi: { ok: true, text: well.text + well.text } },
+      { device: "cuda", gpus: 2 },
+    ],
+    ["the CPU with a driver that fails", { ...linux, smi: mismatch }, { device: "cpu", gpus: 0 }],
+    [
+      "the CPU where there is no build with CUDA",
+      { ...linux, machine: "linux arm64", smi: well },
+      { device: "cpu", gpus: 0 },
+    ],
+  ])("is %s", (_, facts, device) => {
+    expect(chooseDevice(facts)).toMatchObject(device);
+  });
+
+  it("is known from what nvidia-smi prints", () => {
+    expect(gpusIn({ smi: well })).toEqual(["NVIDIA GeForce RTX 4090, 24564 MiB"]);
+    expect(gpusIn({ smi: none })).toEqual([]);
+    expect(gpusIn({ smi: lost })).toEqual([]);
+  });
 });

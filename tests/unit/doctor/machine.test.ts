@@ -1,26 +1,50 @@
-import { describe, expect, it } from "vitest";
-import { memoryRoom } from "../../../cli/doctor/cgroup";
-import { unfitDaemon } from "../../../cli/doctor/docker";
-import { parseLimits, tooLowLimits, unwritable } from "../../../cli/doctor/machine";
-import { tooLittleDisk, tooLittleMemory, tooLittleSharedMemory } from "../../../cli/doctor/room";
-import { fileSystemOf, isWsl, wslTrouble } from "../../../cli/doctor/wsl";
+import * as path from "node:path";
+import { pathToFileURL } from "node:url";
+import { beforeAll, describe, expect, it } from "vitest";
+import {
+  isWsl,
+  parseLimits,
+  tooLowLimits,
+  unsupportedPlatform,
+  unusableFolders,
+} from "../../../infra/host/checks";
+import {
+  groupMemory,
+  loads,
+  tooLittleDisk,
+  tooLittleMemory,
+  tooLittleSharedMemory,
+} from "../../../infra/host/room";
+import { fileSystemOf, wrongWsl } from "../../../infra/host/wsl";
+import { unfitDaemon } from "../../../infra/targets/docker/checks";
+import { checkout } from "../../../infra/host/folders";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
-import { told } from "./told";
+import { problems } from "./problems";
 
 const gib = 2 ** 30;
 const settings = readSettings(defaultConfig({ target: "docker" }), largeMachine);
 
 describe("disk", () => {
-  const disk = { folder: "/data", variable: "ENGINE_COMPARISON_HOME", freeBytes: 9 * gib };
+  const disk = {
+    folder: "/data",
+    variable: "ENGINE_COMPARISON_HOME",
+    load: loads.runs,
+    freeBytes: 8 * gib,
+  };
 
   it.each([
     [{}, ""],
     [{ freeFiles: 1_000_000 }, ""],
-    [{ freeBytes: 200 * 2 ** 20 }, "200 MiB is free in /data, and 1.0 GiB should be"],
+    [{ freeBytes: 200 * 2 ** 20 }, "200 MiB is free in /data, and a run takes 1.0 GiB"],
+    [{ load: loads.toolchain("cpu") }, ""],
+    [
+      { load: loads.toolchain("cuda") },
+      "8.0 GiB is free in /data, and the toolchain takes 12.0 GiB",
+    ],
     [{ freeFiles: 12 }, "only 12 more files can be made in /data"],
   ])("%j", (more, words) => {
-    expect(told(tooLittleDisk([{ ...disk, ...more }]))).toBe(words);
+    expect(problems(tooLittleDisk([{ ...disk, ...more }]))).toBe(words);
   });
 });
 
@@ -28,22 +52,14 @@ describe("memory", () => {
   const group = { free: 0.5 * gib, limit: 2 * gib };
 
   it.each([
-    ["plenty", { free: 4 * gib, serviced: true }, ""],
-    ["a system that does not say", { serviced: true }, ""],
-    ["little for runs", { free: gib / 2, serviced: true }, "512 MiB of memory is free, and a run"],
-    [
-      "little for services",
-      { free: 2 * gib, serviced: false },
-      "2.0 GiB of memory is free, and the",
-    ],
-    ["a limited group", { free: 9 * gib, group, serviced: true }, "container ends at 2.0 GiB"],
-    [
-      "a group with room",
-      { free: 9 * gib, group: { ...group, free: 3 * gib }, serviced: true },
-      "",
-    ],
+    ["plenty", { free: 4 * gib, served: true }, ""],
+    ["a system that does not say", { served: true }, ""],
+    ["little for runs", { free: gib / 2, served: true }, "512 MiB of memory is free, and a run"],
+    ["little for services", { free: 2 * gib, served: false }, "2.0 GiB of memory is free, and the"],
+    ["a limited group", { free: 9 * gib, group, served: true }, "container ends at 2.0 GiB"],
+    ["a group with room", { free: 9 * gib, group: { ...group, free: 3 * gib }, served: true }, ""],
   ])("%s", (_, seen, words) => {
-    const said = told(tooLittleMemory(seen, "local"));
+    const said = problems(tooLittleMemory(seen, "local"));
     if (words === "") expect(said).toBe("");
     else expect(said).toContain(words);
   });
@@ -73,7 +89,7 @@ describe("memory", () => {
     ["no limit", none, undefined],
     ["no control groups", {}, undefined],
   ])("reads the room of control groups: %s", (_, files, room) => {
-    expect(memoryRoom((file) => files[file])).toEqual(room);
+    expect(groupMemory((file) => files[file])).toEqual(room);
   });
 });
 
@@ -81,9 +97,9 @@ describe("shm", () => {
   it.each([
     [gib, ""],
     [undefined, ""],
-    [2 ** 26, "/dev/shm has 64m, and Ray's object store is to have 1024m"],
+    [2 ** 26, "/dev/shm has 64m, and rayObjectStoreMemory is 1024m"],
   ])("%s bytes", (bytes, words) => {
-    expect(told(tooLittleSharedMemory({ of: "/dev/shm", bytes }, gib))).toBe(words);
+    expect(problems(tooLittleSharedMemory({ of: "/dev/shm", bytes }, gib))).toBe(words);
   });
 });
 
@@ -99,16 +115,32 @@ describe("limits", () => {
     [text("1024", "95041"), "a process may have 1024 open files (ulimit -Hn)"],
     [text("524288", "1000"), "this user may have 1000 processes and threads (ulimit -u)"],
   ])("%j", (limits, words) => {
-    expect(told(tooLowLimits(parseLimits(limits)))).toBe(words);
+    expect(problems(tooLowLimits(parseLimits(limits)))).toBe(words);
   });
 });
 
-it("folders: one that root has", () => {
-  const folder = { folder: "/home/me/.cache", variable: "ENGINE_COMPARISON_CACHE" };
-  expect(told(unwritable([{ ...folder, writable: true }]))).toBe("");
-  expect(told(unwritable([{ ...folder, writable: false }]))).toBe(
-    "/home/me/.cache cannot be written by this user",
-  );
+describe("folders", () => {
+  const cache = {
+    folder: "/home/me/.cache",
+    variable: "ENGINE_COMPARISON_CACHE",
+    writable: true,
+  };
+  const home = { ...cache, folder: "/home/me/x y", variable: "ENGINE_COMPARISON_HOME" };
+
+  it.each([
+    ["are well", [cache, home], ""],
+    ["belong to root", [{ ...cache, writable: false }], "/home/me/.cache cannot be written by"],
+    ["have an odd name", [{ ...cache, folder: "/a cache" }], 'the path /a cache contains " "'],
+    ["have a quote", [{ ...home, folder: '/a"b' }], `the path /a"b contains "\\""`],
+  ])("that %s", (_, folders, words) => {
+    const said = problems(unusableFolders(folders, true));
+    if (words === "") expect(said).toBe("");
+    else expect(said).toContain(words);
+  });
+
+  it("may have any name where no service is started from them", () => {
+    expect(unusableFolders([{ ...cache, folder: "/a cache" }], false)).toEqual([]);
+  });
 });
 
 describe("docker", () => {
@@ -128,7 +160,7 @@ describe("docker", () => {
     ],
   ])("%j", (more, recorded, words) => {
     const seen = { host, info: { ...info, ...more }, recorded };
-    const said = told(unfitDaemon(seen, settings, "dev"));
+    const said = problems(unfitDaemon(seen, settings, "dev"));
     if (words === "") expect(said).toBe("");
     else expect(said).toContain(words);
   });
@@ -149,7 +181,6 @@ describe("wsl", () => {
   it.each([
     ["is none", { version: linux, folders: onWindows, memoryBytes: gib }, ""],
     ["is well", {}, ""],
-    ["is WSL1", { version: wsl1 }, "this is WSL1, which is no Linux kernel"],
     [
       "has its checkout on a drive of Windows",
       { folders: onWindows },
@@ -158,12 +189,12 @@ describe("wsl", () => {
     [
       "has half of a small machine",
       { memoryBytes: 4 * gib },
-      "WSL2 has 4.0 GiB of memory (by default half of Windows'), and a run may take 6.0 GiB",
+      "WSL2 has 4.0 GiB of memory (by default half of Windows'), and runMemory is 6.0 GiB",
     ],
     [
       "has the memory of .wslconfig",
       { memoryBytes: 2 * gib, config: "[wsl2]\r\nmemory=2GB # little\r\nswap=0\r\n" },
-      "WSL2 has 2.0 GiB of memory (.wslconfig says memory=2GB), and a run may take 6.0 GiB",
+      "WSL2 has 2.0 GiB of memory (.wslconfig says memory=2GB), and runMemory is 6.0 GiB",
     ],
     [
       "forwards no port to Windows",
@@ -182,7 +213,7 @@ describe("wsl", () => {
       ".wslconfig says networkingMode=none",
     ],
   ])("that %s", (_, more, words) => {
-    expect(told(wslTrouble({ ...seen, ...more }, settings))).toBe(words);
+    expect(problems(wrongWsl({ ...seen, ...more }, settings))).toBe(words);
   });
 
   it("is told by the kernel's version, and drives by what is mounted", () => {
@@ -196,5 +227,28 @@ describe("wsl", () => {
     expect(fileSystemOf("/mnt/c/Users/me", mounts)).toBe("9p");
     expect(fileSystemOf("/mnt/cd", mounts)).toBe("ext4");
     expect(fileSystemOf("/mnt/c/odd name/x", mounts)).toBe("tmpfs");
+  });
+});
+
+describe("a platform", () => {
+  const wsl1 = "Linux version 4.4.0-19041-Microsoft (Microsoft@Microsoft.com) #1237-Microsoft";
+  const wsl2 = "Linux version 5.15.153.1-microsoft-standard-WSL2 (root@941d701f84f1)";
+  let platformProblem: (system: string, kernel: string) => string | undefined;
+  beforeAll(async () => {
+    const file = pathToFileURL(path.join(checkout, "cli", "install.mjs")).href;
+    ({ platformProblem } = (await import(file)) as { platformProblem: typeof platformProblem });
+  });
+
+  it.each([
+    ["linux", "Linux version 6.1.0-18-amd64 (debian-kernel@lists.debian.org)", ""],
+    ["linux", wsl2, ""],
+    ["linux", wsl1, "WSL1 is not supported"],
+    ["darwin", "", "macOS is not supported"],
+    ["win32", "", "Windows is not supported"],
+    ["freebsd", "", "freebsd is not supported"],
+  ])("%s %s: %s, before the first download and in the program", (system, kernel, words) => {
+    const errors = unsupportedPlatform(system, kernel);
+    expect(problems(errors)).toBe(words);
+    expect(platformProblem(system, kernel)).toBe(errors[0]?.message);
   });
 });

@@ -1,18 +1,22 @@
 import { describe, expect, it } from "vitest";
-import { readInspected, type Inspected } from "../../../cli/doctor/containers";
-import { rowOf } from "../../../cli/doctor/runs";
+import { rowOf } from "../../../cli/checks";
+import { wrongStore } from "../../../infra/stores/checks";
 import {
-  expectedServices,
   killedContainers,
+  withRoles,
+  type Inspected,
+} from "../../../infra/targets/docker/containers";
+import {
   killedServices,
-  notRunning,
   parseEnds,
   parseKernelKills,
-} from "../../../cli/doctor/services";
-import { missingData, wrongStore, type DataSeen } from "../../../cli/doctor/store";
+  portsNeeded,
+} from "../../../infra/targets/local/checks";
+import { notRunning } from "../../../infra/targets/serviceChecks";
+import { missingData, type DataFacts } from "../../../pipelines/checks";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
-import { told } from "./told";
+import { problems } from "./problems";
 
 describe("services", () => {
   it("tells those that do not run, on both targets, with their logs", () => {
@@ -25,8 +29,8 @@ describe("services", () => {
       { name: "ray-worker", state: "Restarting (1) 2 seconds ago" },
     ];
     const errors = notRunning(services, ["app", "spark-worker-2"], "one");
-    expect(told(errors).split("\n")).toEqual([
-      "spark-worker-2 is not there",
+    expect(problems(errors).split("\n")).toEqual([
+      "spark-worker-2 does not exist",
       "ray-head is DEAD",
       "spark-master is Up 5 minutes (unhealthy)",
       "spark-worker-1 is Exited (137) 2 minutes ago",
@@ -58,7 +62,12 @@ describe("killed", () => {
   });
 
   it.each([
-    ["terminated by SIGKILL", 6, "has ended 6 processes since boot", "smaller sparkWorkerMemory"],
+    [
+      "terminated by SIGKILL",
+      6,
+      "it has ended 6 processes since boot",
+      "smaller sparkWorkerMemory",
+    ],
     ["terminated by SIGKILL", undefined, "SIGKILL is how the kernel", "smaller sparkWorkerMemory"],
     ["terminated by SIGKILL", 0, "what used it has failed", "npm run logs -- minio"],
     ["exit status 1", 6, "what used it has failed", "npm run logs -- minio"],
@@ -90,18 +99,18 @@ describe("killed", () => {
       "started again",
       inspected({ ExitCode: 1 }, 3),
       [],
-      "again 3 times; it ended with exit code 1",
+      "one-spark-worker-1 3 times; it ended with exit code 1",
     ],
   ])("a container: %s", (_, one, events, words) => {
-    const said = killedContainers(readInspected([one], "one"), events, "one");
+    const said = killedContainers(withRoles([one], "one"), events, "one");
     expect(said).toHaveLength(words === "" ? 0 : 1);
-    expect(told(said)).toContain(words);
+    expect(problems(said)).toContain(words);
     if (words.includes("OOM"))
       expect(said[0].fix).toContain(`'containerMemory={"spark-worker":"2g"}'`);
   });
 
   it("leaves out containers without a role", () => {
-    expect(readInspected([{ ...inspected({}), Name: "/one-other" }], "one")).toEqual([]);
+    expect(withRoles([{ ...inspected({}), Name: "/one-other" }], "one")).toEqual([]);
   });
 });
 
@@ -115,20 +124,20 @@ const withStore = readSettings(
   largeMachine,
 );
 
-it("a stack with another store is to have no MinIO", () => {
-  const settings = readSettings(defaultConfig({ sparkWorkers: "1" }), largeMachine);
-  const own = expectedServices({ stack: "local", settings });
-  expect(own).toContain("minio");
-  const withoutStore = own.filter((name) => name !== "minio");
-  const other = { ...withStore, sparkWorkers: 1 };
-  expect(expectedServices({ stack: "local", settings: other })).toEqual(withoutStore);
+it("a stack with another store has no MinIO", () => {
+  const settings = readSettings(defaultConfig(), largeMachine);
+  const services = (of: typeof settings) =>
+    portsNeeded(of, "local", { alive: () => false }).map(({ service }) => service);
+  expect(services(settings)).toContain("minio");
+  expect(services(withStore)).not.toContain("minio");
 });
 
 describe("store", () => {
   const endpoint = "http://127.0.0.1:9000";
   const now = Date.parse("2026-05-01T10:00:00Z");
   const settings = readSettings(defaultConfig({ target: "local" }), largeMachine);
-  const patient = { stack: "local", settings };
+  const subject = { stack: "local", settings };
+  const logs = () => "the log";
   const answer = { server: "MinIO", date: "Fri, 01 May 2026 10:00:01 GMT" };
 
   it.each([
@@ -141,14 +150,15 @@ describe("store", () => {
     ],
     [{ answer: { ...answer, date: "" } }, ""],
   ])("%j", (more, words) => {
-    expect(told(wrongStore({ endpoint, ...more }, patient, now))).toBe(words);
+    expect(problems(wrongStore({ endpoint, at: now, ...more }, subject, logs))).toBe(words);
   });
 
   it("that is not the stack's own may be of any make", () => {
     const external = { stack: "local", settings: withStore };
-    const other = { endpoint, answer: { ...answer, server: "nginx" } };
-    expect(told(wrongStore(other, external, now))).toBe("");
-    const [{ fix }] = wrongStore({ endpoint, silent: "ECONNREFUSED" }, external, now);
+    const other = { endpoint, at: now, answer: { ...answer, server: "nginx" } };
+    expect(problems(wrongStore(other, external, logs))).toBe("");
+    const silent = { endpoint, at: now, silent: "ECONNREFUSED" };
+    const [{ fix }] = wrongStore(silent, external, logs);
     expect(fix).toContain("s3CaCertificates");
     expect(fix).not.toContain("minio");
   });
@@ -160,20 +170,20 @@ describe("data", () => {
     { path: "taxi/two.parquet", bytes: 20 },
   ];
   const all = new Map(manifest.map(({ path, bytes }) => [path, bytes]));
-  const seen: DataSeen = {
+  const facts: DataFacts = {
     dataset: "taxi",
     bucket: "lake",
-    bucketThere: true,
+    bucketExists: true,
     objects: all,
     manifest,
   };
 
-  it.each<[string, Partial<DataSeen>, string]>([
+  it.each<[string, Partial<DataFacts>, string]>([
     ["all there", {}, ""],
     ["all there, as far as it is known", { manifest: undefined }, ""],
     [
       "no bucket",
-      { bucketThere: false, objects: new Map() },
+      { bucketExists: false, objects: new Map() },
       "bucket lake with the taxi data is gone",
     ],
     ["an empty bucket", { objects: new Map() }, "bucket lake has nothing of the taxi data"],
@@ -183,7 +193,7 @@ describe("data", () => {
       "1 of 2 files of the taxi data are not in bucket lake as they were uploaded, e.g. taxi/two.parquet",
     ],
   ])("%s", (_, more, words) => {
-    expect(told(missingData([{ ...seen, ...more }], "local"))).toBe(words);
+    expect(problems(missingData([{ ...facts, ...more }], "local"))).toBe(words);
   });
 });
 

@@ -4,18 +4,19 @@ import type * as net from "node:net";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exitCode } from "../../../cli/cli";
-import type { Patient } from "../../../cli/doctor/check";
-import { checks } from "../../../cli/doctor/checks";
-import { examine } from "../../../cli/doctor/examine";
+import { allChecks } from "../../../cli/checks";
+import { contextOf, runCheck } from "../../../infra/contracts/check";
+import type { StackContext } from "../../../infra/host/checks";
 import { stackFiles } from "../../../infra/stack/files";
 import { ports } from "../../../infra/settings/ports";
 import { readSettings } from "../../../infra/targets/readSettings";
+import { lockedVersion } from "../../../infra/toolchain/locks";
 import { writeStepRecord } from "../../../infra/stack/records";
 import type { UserError } from "../../../infra/contracts/errors";
 import { writeRecord } from "../../../results/records";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { freshHome } from "../cli/home";
-import { told } from "./told";
+import { problems } from "./problems";
 
 // Trouble that is made for real, as far as it can be had in a moment; tests/faults has the rest.
 
@@ -34,16 +35,19 @@ afterEach(() => {
   }
 });
 
-function patient(config: Record<string, string> = {}, more: Partial<Patient> = {}): Patient {
+function subject(config: Record<string, string> = {}, portOffset?: string): StackContext {
   const settings = readSettings(defaultConfig({ target: "local", ...config }), largeMachine);
-  return { stack: "one", settings, stands: true, services: [], runs: [], ...more };
+  // The schema would not take every offset: a test's server has any free port.
+  const moved = portOffset === undefined ? {} : { portOffset: Number(portOffset) };
+  const all = { ...settings, ...moved };
+  return contextOf({ stack: "one", settings: all, id: undefined, deployed: true });
 }
 
 /** What one check finds, whatever it waits for. */
-async function found(id: string, of: Patient): Promise<readonly UserError[]> {
-  const one = checks.filter((check) => check.id === id);
-  for await (const { errors } of examine(of, one)) return errors;
-  throw new Error(`${id} does not apply`);
+async function found(id: string, of: StackContext): Promise<readonly UserError[]> {
+  const one = (await allChecks(of.settings.target)).find((check) => check.id === id);
+  if (!one || !(one.applies?.(of) ?? true)) throw new Error(`${id} does not apply`);
+  return runCheck(one, of);
 }
 
 /** Puts a program of the test's own on PATH, in place of all others. */
@@ -75,11 +79,7 @@ async function silentPort(port: (offset: number) => number) {
   return answer;
 }
 
-/** Settings with an offset that the schema would not take: the server has any free port. */
-function at(portOffset: string): Patient {
-  const of = patient();
-  return { ...of, settings: { ...of.settings, portOffset: Number(portOffset) } };
-}
+const at = (portOffset: string) => subject({}, portOffset);
 
 describe("jdk", () => {
   function jdk(version: string, modules: string): void {
@@ -103,7 +103,7 @@ describe("jdk", () => {
     process.env.PATH = path.join(home(), "bin");
     delete process.env.JAVA_HOME;
     if (version) jdk(version, modules);
-    const said = told(await found("jdk", patient()));
+    const said = problems(await found("jdk", subject()));
     if (words === "") expect(said).toBe("");
     else expect(said).toContain(words);
   });
@@ -111,32 +111,38 @@ describe("jdk", () => {
 
 it("python: none", async () => {
   process.env.PATH = path.join(home(), "bin");
-  expect(told(await found("python", patient()))).toContain("Python 3.10 to 3.13 is needed");
+  expect(problems(await found("python", subject()))).toContain("Python 3.10 to 3.13 is needed");
 });
 
 it("ports: one that somebody has", async () => {
   const { portOffset, listening } = await answering("", (offset) => ports(offset).minio.api);
-  expect(told(await found("ports", at(portOffset)))).toMatch(
+  expect(problems(await found("ports", at(portOffset)))).toMatch(
     new RegExp(`^port ${listening} is taken by .*\\(pid ${process.pid}\\)$`),
   );
 });
 
 describe("gpu", () => {
+  const amd64 = process.arch === "x64";
+
   it.each([
-    ["echo 'NVIDIA A10, 23028 MiB, 20 MiB'", process.arch === "x64" ? "" : "no CUDA build"],
-    ["echo 'NVIDIA A10, 23028 MiB, 22900 MiB'", process.arch === "x64" ? "128 MiB of" : "no CUDA"],
-    ["echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18", "mismatch"],
-  ])("%s", async (script, words) => {
+    ["gpu", "echo 'NVIDIA A10, 23028 MiB, 20 MiB'", amd64 ? "" : "no CUDA build"],
+    ["gpu-memory", "echo 'NVIDIA A10, 23028 MiB, 22900 MiB'", "128 MiB of"],
+    [
+      "gpu",
+      "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18",
+      "mismatch",
+    ],
+  ])("%s: %s", async (id, script, words) => {
     program("nvidia-smi", script);
-    const said = told(await found("gpu", patient({ gpu: "required" })));
+    const said = problems(await found(id, subject({ gpu: "required" })));
     if (words === "") expect(said).toBe("");
     else expect(said).toContain(words);
   });
 
   it("none, and one is required: nothing is touched", async () => {
     process.env.PATH = path.join(home(), "bin");
-    const said = told(await found("gpu", patient({ gpu: "required" })));
-    expect(said).toBe("gpu is required, and there is no nvidia-smi");
+    const said = problems(await found("gpu", subject({ gpu: "required" })));
+    expect(said).toBe("gpu is required, but there is no nvidia-smi");
     expect(fs.readdirSync(home())).toEqual(["bin"]);
   });
 });
@@ -144,7 +150,7 @@ describe("gpu", () => {
 describe("docker", () => {
   it("no program", async () => {
     process.env.PATH = path.join(home(), "bin");
-    const said = told(await found("docker", patient({ target: "docker" })));
+    const said = problems(await found("docker", subject({ target: "docker" })));
     expect(said).toContain("the `docker` command is not on PATH");
   });
 
@@ -154,14 +160,14 @@ describe("docker", () => {
       "docker",
       `[ "$1" = context ] && echo unix:///nowhere.sock || { echo '${said}' >&2; exit 1; }`,
     );
-    expect(told(await found("docker", patient({ target: "docker" })))).toContain(said);
+    expect(problems(await found("docker", subject({ target: "docker" })))).toContain(said);
   });
 });
 
 describe("pulumi", () => {
   it("an old one", async () => {
     program("pulumi", "echo v3.99.0");
-    expect(told(await found("pulumi", patient({ target: "docker" })))).toContain("is v3.99.0");
+    expect(problems(await found("pulumi", subject({ target: "docker" })))).toContain("is v3.99.0");
   });
 });
 
@@ -175,15 +181,17 @@ describe("store", () => {
 
   it("a silent one", async () => {
     standing((await silentPort(() => 0)).listening);
-    expect(told(await found("store", patient()))).toMatch(/does not answer at .* \(ECONNREFUSED\)/);
-    expect(told(await found("data", patient({}, { runs: ["spark/taxi-report"] })))).toContain(
-      "the object store does not answer",
+    expect(problems(await found("store", subject()))).toMatch(
+      /does not answer at .* \(ECONNREFUSED\)/,
     );
+    expect(problems(await found("data", subject()))).toContain("the object store does not answer");
   });
 
   it("somebody else", async () => {
     standing((await answering("hello", () => 0, { server: "nginx" })).listening);
-    expect(told(await found("store", patient()))).toContain("is answered by nginx, not by MinIO");
+    expect(problems(await found("store", subject()))).toContain(
+      "is answered by nginx, not by MinIO",
+    );
   });
 });
 
@@ -198,40 +206,42 @@ describe("spark", () => {
     [1, "1 of 2 Spark workers are registered"],
   ])("%i workers", async (workers, words) => {
     const { portOffset } = await answering(page(workers), ui);
-    expect(told(await found("spark", at(portOffset)))).toContain(words);
+    expect(problems(await found("spark", at(portOffset)))).toContain(words);
   });
 
   it("a silent master", async () => {
     const { portOffset } = await silentPort(ui);
-    expect(told(await found("spark", at(portOffset)))).toContain("master does not answer");
+    expect(problems(await found("spark", at(portOffset)))).toContain("master does not answer");
   });
 
   it("a cluster of another version", async () => {
     const html = '<span class="version" style="margin-right: 15px;">3.5.1</span>';
     const { portOffset } = await answering({ "/json/": page(2), "/": html }, ui);
-    expect(told(await found("spark-version", at(portOffset)))).toContain(
-      "is 3.5.1, and its clients",
+    expect(problems(await found("spark", at(portOffset)))).toContain(
+      "is version 3.5.1, and its clients",
     );
   });
 });
 
 describe("ray", () => {
   const dashboard = (offset: number) => ports(offset).ray.dashboard;
-  const summary = (state: string) => JSON.stringify({ data: { summary: [{ raylet: { state } }] } });
-  const version = (text: string) => JSON.stringify({ version: "4", ray_version: text });
+  const nodes = (state: string) => JSON.stringify({ data: { result: { result: [{ state }] } } });
+  const answers = (version: string, state: string) => ({
+    "/api/version": JSON.stringify({ version: "4", ray_version: version }),
+    "/api/v0/nodes?detail=1&limit=1000": nodes(state),
+  });
 
   it("a silent head", async () => {
     const { portOffset } = await silentPort(dashboard);
-    expect(told(await found("ray", at(portOffset)))).toContain("Ray's head does not answer");
+    expect(problems(await found("ray", at(portOffset)))).toContain("Ray's head does not answer");
   });
 
-  it("a cluster of another version, and without nodes", async () => {
-    const { portOffset } = await answering(
-      { "/api/version": version("2.9.3"), "/nodes?view=summary": summary("DEAD") },
-      dashboard,
-    );
-    expect(told(await found("ray-version", at(portOffset)))).toContain("is 2.9.3, and its clients");
-    expect(told(await found("ray", at(portOffset)))).toContain("0 of 1 nodes");
+  it.each([
+    ["2.9.3", "ALIVE", "is version 2.9.3, and its clients"],
+    [lockedVersion("ray"), "DEAD", "0 of 1 nodes"],
+  ])("a cluster of version %s whose node is %s", async (version, state, words) => {
+    const { portOffset } = await answering(answers(version, state), dashboard);
+    expect(problems(await found("ray", at(portOffset)))).toContain(words);
   });
 });
 
@@ -241,7 +251,7 @@ it("runs: one that failed, with its log and the row of its cause", async () => {
   const failed = { key: "k", attempt: "a", log, reason: "out of memory", published: null };
   const summary = { ...failed, status: "failed", verified: false } as const;
   writeRecord("one", run, { summary, at: "" });
-  const [error] = await found("runs", patient({}, { runs: [run] }));
+  const [error] = await found("runs", subject());
   expect(error.what).toBe("spark/taxi-report failed last: out of memory");
   expect(error.why).toContain(log);
   expect(error.fix).toContain("row memory of docs/troubleshooting.md");
@@ -261,13 +271,12 @@ describe("the exit code", () => {
     }
   }
 
-  it("is 1 for trouble, which is told with cause and cure", async () => {
+  it("is 1 for trouble, which is printed with cause and fix", async () => {
     process.env.PATH = path.join(home(), "bin");
     delete process.env.JAVA_HOME;
     const [code, said] = await doctor("--stack", "one");
     expect(code).toBe(1);
     expect(said).toMatch(/^wrong {2}jdk: a full JDK .*\n {2}why: .*\n {2}do: {2}install one/m);
-    expect(said).toContain("-      preflight: not looked at, because of jdk");
     expect(said).toContain("stack one is not deployed: only the machine was looked at");
     const [, json] = await doctor("--stack", "one", "--json");
     const { deployed, checks } = JSON.parse(json) as {

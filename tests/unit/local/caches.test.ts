@@ -17,6 +17,8 @@ import { BuildLog, endAbandoned, runBuild } from "../../../infra/toolchain/build
 import { startOf } from "../../../infra/host/processTable";
 import { lockedJars, parseJars } from "../../../infra/toolchain/locks";
 import { modelIdentity, ownModelHash } from "../../../infra/toolchain/modelIdentity";
+import { existingTools } from "../../../infra/toolchain/tools";
+import { writeStepRecord } from "../../../infra/stack/records";
 import { cacheFolder } from "../../../infra/host/folders";
 import { claimStack, forgetStack } from "../../../infra/stack/owner";
 
@@ -63,6 +65,14 @@ describe("an entry of the cache", () => {
     expect(isComplete("kind/key")).toBe(true);
   });
 
+  it("is made again where it is whole and of no use any more", async () => {
+    const make = (usable: () => boolean) =>
+      ensureEntry("kind/key", log, async ({ folder }) => void fs.mkdtempSync(`${folder}/`), usable);
+    const one = fs.readdirSync(await make(() => true));
+    expect(fs.readdirSync(await make(() => true))).toEqual(one);
+    expect(fs.readdirSync(await make(() => false))).not.toEqual(one);
+  });
+
   it("ends a build that its killed script left behind", async () => {
     const pidFile = path.join(folder, "pid");
     const build = runBuild(log, {
@@ -77,6 +87,37 @@ describe("an entry of the cache", () => {
     fs.writeFileSync(pidFile, `${process.pid} not-its-start`);
     endAbandoned(pidFile);
     expect(startOf(process.pid)).not.toBe("");
+  });
+});
+
+describe("a Python environment", () => {
+  const entry = "python/key";
+
+  /** An environment whose interpreter is a link to a program that says its version. */
+  async function made(config: string): Promise<(says: string) => void> {
+    const system = path.join(folder, "python3");
+    await ensureEntry(entry, log, async ({ folder }) => {
+      fs.writeFileSync(path.join(folder, "pyvenv.cfg"), config);
+      fs.mkdirSync(path.join(folder, "bin"));
+      fs.symlinkSync(system, path.join(folder, "bin", "python"));
+    });
+    writeStepRecord("one", "python", { generation: "1", result: { entry } });
+    return (says) => fs.writeFileSync(system, `#!/bin/sh\necho ${says}\n`, { mode: 0o755 });
+  }
+
+  it.each([
+    ["by uv", "home = /usr/bin\nversion_info = 3.11.7\n"],
+    ["by venv", "home = /usr/bin\nversion = 3.11.7\n"],
+  ])("made %s exists until the system's Python is removed or upgraded", async (_, config) => {
+    const system = await made(config);
+    system("Python 3.11.7");
+    expect(existingTools("one")).toEqual(["python"]);
+    system("Python 3.11.9");
+    expect(existingTools("one")).toEqual(["python"]);
+    system("Python 3.12.1");
+    expect(existingTools("one")).toEqual([]);
+    fs.rmSync(path.join(folder, "python3"));
+    expect(existingTools("one")).toEqual([]);
   });
 });
 

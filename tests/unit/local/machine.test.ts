@@ -1,15 +1,10 @@
 import * as net from "node:net";
 import { describe, expect, it } from "vitest";
-import { isFree } from "../../../infra/host/freePorts";
-import { chooseDevice } from "../../../infra/host/device";
+import { isFree, portTaken } from "../../../infra/host/freePorts";
 import { parseGoVersion } from "../../../infra/host/go";
 import { chooseJava, type JavaFacts } from "../../../infra/host/java";
 import { socketsOn, whoListens } from "../../../infra/host/listening";
 import { findPython, parseRange, type Python } from "../../../infra/host/python";
-import { portTaken } from "../../../infra/targets/local/preflight";
-import { lacking, together, unusableFolders } from "../../../infra/host/requirements";
-import { gpusIn } from "../../../infra/host/gpu";
-import { UserError } from "../../../infra/contracts/errors";
 
 describe("Python", () => {
   const range = { least: 10, most: 13 };
@@ -93,41 +88,6 @@ it("reads Go's version", () => {
   expect(parseGoVersion("command not found")).toBeUndefined();
 });
 
-describe("the device", () => {
-  const one = () => ["NVIDIA H100"];
-  const none = () => [];
-  const never = () => {
-    throw new Error("looked for a GPU");
-  };
-
-  it.each([
-    ["off", never, "linux x64", { device: "cpu", gpus: 0 }],
-    ["auto", none, "linux x64", { device: "cpu", gpus: 0 }],
-    ["auto", one, "linux x64", { device: "cuda", gpus: 1 }],
-    ["required", one, "linux x64", { device: "cuda", gpus: 1 }],
-  ] as const)("with gpu %s is %s", (gpu, gpus, machine, device) => {
-    expect(chooseDevice(gpu, gpus, machine)).toEqual(device);
-  });
-
-  it("is the CPU, with a warning, where there is no build with CUDA", () => {
-    const { device, warning } = chooseDevice("auto", one, "linux arm64");
-    expect(device).toBe("cpu");
-    expect(warning).toContain("NVIDIA H100 is not used");
-  });
-
-  it("is refused when a GPU is required and cannot be used", () => {
-    expect(() => chooseDevice("required", none, "linux x64")).toThrow(UserError);
-    expect(() => chooseDevice("required", one, "linux arm64")).toThrow(
-      "ONNX Runtime has no CUDA build for linux arm64",
-    );
-  });
-
-  it("knows GPUs from what nvidia-smi prints", () => {
-    expect(gpusIn("NVIDIA H100\nNVIDIA H100\n")).toHaveLength(2);
-    expect(gpusIn("")).toEqual([]);
-  });
-});
-
 describe("ports", () => {
   it("are found in /proc/net/tcp when something listens on them", () => {
     const table = [
@@ -151,51 +111,11 @@ describe("ports", () => {
   });
 
   it("say who has them, what they are for and how to move", () => {
-    const listener = { service: "minio", purpose: "MinIO's S3 API", port: 9000 };
-    expect(portTaken(listener, "node (pid 12)", 0, 100).message).toBe(
+    const taken = { port: 9000, purpose: "MinIO's S3 API", who: "node (pid 12)" };
+    expect(portTaken({ ...taken, freeOffset: 100 }, 0).message).toBe(
       "port 9000 is taken by node (pid 12)\n  why: with portOffset 0 it is for MinIO's S3 API\n  do:  end that process, " +
         "or move this stack's ports: --config portOffset=100 (pulumi config set portOffset 100) is free",
     );
-    expect(portTaken(listener, "node (pid 12)", 0, undefined).fix).toBe(
-      "end that process: no portOffset is free",
-    );
-  });
-});
-
-it("folders whose names the services cannot be started with are refused", () => {
-  expect(unusableFolders("/home/x/.cache/engine-comparison", "/home/x y/state")).toEqual([]);
-  const [cache, home] = unusableFolders("/a cache", '/a"b');
-  expect(cache?.message).toContain("/a cache has a space or another odd character in its name");
-  expect(home?.message).toContain("ENGINE_COMPARISON_HOME");
-});
-
-describe("room", () => {
-  const gib = 2 ** 30;
-
-  it("is enough where there is plenty, and where nothing has to be made", () => {
-    expect(lacking({ missing: [] })).toEqual([]);
-    const plenty = { folder: "/x", bytes: 100 * gib };
-    expect(
-      lacking({ cacheFree: plenty, homeFree: plenty, memoryFree: 8 * gib, missing: [] }),
-    ).toEqual([]);
-  });
-
-  it("is more with CUDA", () => {
-    const cacheFree = { folder: "/x", bytes: 8 * gib };
-    expect(lacking({ cacheFree, device: "cpu", missing: [] })).toEqual([]);
-    expect(lacking({ cacheFree, device: "cuda", missing: [] })).toHaveLength(1);
-  });
-
-  it("is told all at once with what else is missing", () => {
-    const errors = lacking({
-      cacheFree: { folder: "/cache", bytes: gib },
-      memoryFree: gib / 2,
-      missing: [new UserError("no Java", "Spark runs on it", "install one")],
-    });
-    const { what, fix } = together(errors);
-    expect(what).toContain("no Java");
-    expect(what).toContain("1.0 GiB is free in /cache, and the toolchain takes 7.0 GiB");
-    expect(what).toContain("0.5 GiB of memory is free");
-    expect(fix).toContain("ENGINE_COMPARISON_CACHE");
+    expect(portTaken(taken, 0).fix).toBe("end that process: no portOffset is free");
   });
 });

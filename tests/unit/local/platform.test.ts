@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Device } from "../../../infra/host/device";
+import type { Device } from "../../../infra/host/gpu";
 import type { Inspected } from "../../../infra/stack/records";
 import { declare } from "../../../infra/targets/local/platform";
 import type { Platform } from "../../../infra/contracts/platform";

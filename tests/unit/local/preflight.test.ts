@@ -3,10 +3,10 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { nextFreeOffset } from "../../../infra/host/freePorts";
-import { listeners } from "../../../infra/targets/local/place";
+import { nextFreeOffset, portTaken } from "../../../infra/host/freePorts";
+import { listeners, type Listener } from "../../../infra/targets/local/place";
 import { ports } from "../../../infra/settings/ports";
-import { checkPorts, portsNeeded } from "../../../infra/targets/local/preflight";
+import { portsNeeded, takenPort } from "../../../infra/targets/local/checks";
 import { marker } from "../../../infra/targets/local/orphans";
 import { claimStack } from "../../../infra/stack/owner";
 import { writeStepRecord } from "../../../infra/stack/records";
@@ -56,12 +56,20 @@ async function holdMinioPort(env: Record<string, string> = {}): Promise<ChildPro
   return child;
 }
 
-const here = () => ({ portOffset: offset, sparkWorkers: 1 });
+const settings = (portOffset = offset) =>
+  ({ portOffset, sparkWorkers: 1, objectStore: "minio" }) as const;
+
+/** What is said of the first port that is taken, or nothing. */
+async function said(needed: readonly Listener[], of = settings()): Promise<string> {
+  const taken = await takenPort("one", needed, of);
+  return taken ? portTaken(taken, of.portOffset).message : "";
+}
+
 const minioListeners = () => listeners(offset, 1).filter(({ service }) => service === "minio");
 
 it("refuses a port that somebody else has, by name and pid", async () => {
   const child = await holdMinioPort();
-  await expect(checkPorts("one", minioListeners(), here())).rejects.toThrow(
+  expect(await said(minioListeners())).toMatch(
     new RegExp(`^port ${9000 + offset} is taken by .*\\(pid ${child.pid}\\)\\n.*MinIO's S3 API`),
   );
 });
@@ -77,30 +85,27 @@ it.each([
     await holdMinioPort();
     writeStepRecord("two", "minio", { generation: "1", result: { ports: other.minio } });
     writeStepRecord("two", "ray-head", { generation: "1", result: { ports: other.ray } });
-    const settings = { portOffset: offset + away, sparkWorkers: 1 };
-    const needed = listeners(settings.portOffset, 1);
-    const error = await checkPorts("one", needed, settings).catch((found: Error) => found);
-    expect(String(error)).toMatch(words);
-    const [, free] = /portOffset=(\d+)/.exec(String(error))!;
-    const moved = { portOffset: Number(free), sparkWorkers: 1 };
-    await checkPorts("one", listeners(moved.portOffset, 1), moved);
+    const message = await said(listeners(offset + away, 1), settings(offset + away));
+    expect(message).toMatch(words);
+    const free = Number(/portOffset=(\d+)/.exec(message)![1]);
+    expect(await said(listeners(free, 1), settings(free))).toBe("");
   },
 );
 
 it("forgets the ports of a stack that does not run any more", async () => {
   writeStepRecord("two", "minio", { generation: "1", result: { ports: ports(offset).minio } });
-  await checkPorts("one", minioListeners(), here());
+  expect(await said(minioListeners())).toBe("");
 });
 
 it.runIf(process.platform === "linux")("lets leftovers of the stack itself have it", async () => {
   claimStack("one", "local", "mine");
   await holdMinioPort({ [marker]: "mine/minio" });
-  await checkPorts("one", minioListeners().slice(0, 1), here());
+  expect(await said(minioListeners().slice(0, 1))).toBe("");
 });
 
 it("looks at no port of a service that stands where it is declared", () => {
   const needed = (alive: string[], portOffset = 0, of = "minio") =>
-    portsNeeded({ portOffset, sparkWorkers: 1 }, "one", {
+    portsNeeded(settings(portOffset), "one", {
       alive: (service) => alive.includes(service),
     }).filter(({ service }) => service === of);
   expect(needed([])).toHaveLength(2);

@@ -13,6 +13,7 @@ export const bare: Target<Settings> = {
       ? []
       : [{ what: "objectStore is minio", why: "nothing starts it", fix: "set objectStore to s3" }],
   prepare: async (...args) => (await import("./platform")).prepare(...args),
+  checks: async () => [],
   async executor(stack) {
     const { executor } = await load(module, "./platform", () => import("./platform"));
     return executor(stack);

@@ -1,19 +1,14 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { checkout } from "../../infra/host/folders";
-import type { Settings } from "../../infra/settings/schema";
-import { UserError } from "../../infra/contracts/errors";
-import { check, size, type Check } from "./check";
-import { existing, readOr, writtenFolders } from "./places";
-
-/** Whether a kernel is Windows' own. @param version the text of /proc/version */
-export function isWsl(version: string): boolean {
-  return /microsoft/i.test(version);
-}
+import { size, wrong } from "../contracts/check";
+import type { UserError } from "../contracts/errors";
+import type { Settings } from "../settings/schema";
+import { check, isWsl, kernelVersion, nearestExisting, readOr, writtenFolders } from "./checks";
+import { checkout } from "./folders";
 
 /** What is particular to a machine in Windows. */
-export interface WslSeen {
+export interface WslFacts {
   /** The text of /proc/version. */
   readonly version: string;
   /** Folders of the project, with the type of file system that each is on. */
@@ -26,67 +21,50 @@ export interface WslSeen {
 /** Drives of Windows: through a protocol of Plan 9, in WSL1 directly. */
 const windowsDrives = ["9p", "drvfs", "v9fs"];
 
-export function wslTrouble(
-  { version, folders, memoryBytes, config }: WslSeen,
+export function wrongWsl(
+  { version, folders, memoryBytes, config }: WslFacts,
   { runMemory }: Pick<Settings, "runMemory">,
 ): UserError[] {
   if (!isWsl(version)) return [];
-  if (!/WSL2|microsoft-standard/.test(version)) {
-    return [
-      new UserError(
-        "this is WSL1, which is no Linux kernel",
-        "services of MinIO, Spark and Ray do not run on it, and there is no GPU",
-        "in Windows: wsl --set-version <distribution> 2",
-      ),
-    ];
-  }
   const options = parseConfig(config ?? "");
   return [...onWindows(folders), ...littleMemory(), ...unreachable()];
 
   function littleMemory(): UserError[] {
     if (memoryBytes >= runMemory) return [];
     const limit = options.get("memory");
-    return [
-      new UserError(
-        `WSL2 has ${size(memoryBytes)} of memory (${limit ? `.wslconfig says memory=${limit}` : "by default half of Windows'"}), and a run may take ${size(runMemory)}`,
-        "processes are killed, or all of WSL stops, when it runs out",
-        "set memory= under [wsl2] in %UserProfile%\\.wslconfig higher, then wsl --shutdown; or set a smaller runMemory and smaller workers",
-      ),
-    ];
+    return wrong(
+      `WSL2 has ${size(memoryBytes)} of memory (${limit ? `.wslconfig says memory=${limit}` : "by default half of Windows'"}), and runMemory is ${size(runMemory)}`,
+      "processes are killed, or all of WSL stops, when it runs out",
+      "set memory= under [wsl2] in %UserProfile%\\.wslconfig higher, then wsl --shutdown; or set a smaller runMemory and smaller workers",
+    );
   }
 
   function unreachable(): UserError[] {
     const mode = options.get("networkingmode")?.toLowerCase() ?? "nat";
     if (mode === "none") {
-      return [
-        new UserError(
-          ".wslconfig says networkingMode=none",
-          "nothing can be downloaded, and no page opens in Windows",
-          "take it out of %UserProfile%\\.wslconfig, then wsl --shutdown",
-        ),
-      ];
+      return wrong(
+        ".wslconfig says networkingMode=none",
+        "nothing can be downloaded, and no page opens in Windows",
+        "remove it from %UserProfile%\\.wslconfig, then wsl --shutdown",
+      );
     }
     if (mode !== "nat" || options.get("localhostforwarding")?.toLowerCase() !== "false") return [];
-    return [
-      new UserError(
-        ".wslconfig says localhostForwarding=false",
-        "the pages of MinIO, Spark and Ray do not open in Windows' browser at localhost",
-        "take it out of %UserProfile%\\.wslconfig, or set networkingMode=mirrored there, then wsl --shutdown",
-      ),
-    ];
+    return wrong(
+      ".wslconfig says localhostForwarding=false",
+      "the pages of MinIO, Spark and Ray do not open in Windows' browser at localhost",
+      "remove it from %UserProfile%\\.wslconfig, or set networkingMode=mirrored there, then wsl --shutdown",
+    );
   }
 }
 
-function onWindows(folders: WslSeen["folders"]): UserError[] {
+function onWindows(folders: WslFacts["folders"]): UserError[] {
   const there = folders.filter(({ type }) => windowsDrives.includes(type));
   if (there.length === 0) return [];
-  return [
-    new UserError(
-      `${there.map(({ folder }) => folder).join(", ")} ${there.length === 1 ? "is" : "are"} on a drive of Windows`,
-      "files there are many times slower, and the modes that keep secrets from others do not hold",
-      "keep the checkout, ENGINE_COMPARISON_HOME and ENGINE_COMPARISON_CACHE in the Linux file system, e.g. below ~",
-    ),
-  ];
+  return wrong(
+    `${there.map(({ folder }) => folder).join(", ")} ${there.length === 1 ? "is" : "are"} on a drive of Windows`,
+    "files there are many times slower, and the modes that keep secrets from others do not hold",
+    "keep the checkout, ENGINE_COMPARISON_HOME and ENGINE_COMPARISON_CACHE in the Linux file system, e.g. below ~",
+  );
 }
 
 /** The options of the section [wsl2], names in lower case. */
@@ -119,11 +97,11 @@ function windowsConfig(): string | undefined {
   }
 }
 
-function observeWsl(): WslSeen {
-  const version = readOr("/proc/version") ?? "";
+function wslFacts(): WslFacts {
+  const version = kernelVersion();
   if (!isWsl(version)) return { version, folders: [], memoryBytes: 0 };
   const mounts = readOr("/proc/mounts") ?? "";
-  const folders = [checkout, ...writtenFolders().map(({ folder }) => existing(folder))];
+  const folders = [checkout, ...writtenFolders().map(({ folder }) => nearestExisting(folder))];
   return {
     version,
     folders: folders.map((folder) => ({ folder, type: fileSystemOf(folder, mounts) })),
@@ -132,11 +110,11 @@ function observeWsl(): WslSeen {
   };
 }
 
-export const wslChecks: readonly Check[] = [
-  check({
-    id: "wsl",
-    name: "WSL2, where this is one, is set up for it",
-    observe: observeWsl,
-    judge: (seen, { settings }) => wslTrouble(seen, settings),
-  }),
-];
+export const wslCheck = check({
+  id: "wsl",
+  name: "WSL2, if this is one, is set up for the services",
+  blocks: false,
+  after: ["platform"],
+  observe: wslFacts,
+  judge: (facts, { settings }) => wrongWsl(facts, settings),
+});

@@ -1,0 +1,131 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { version as sdkVersion } from "@pulumi/pulumi/version";
+import { npm, wrong } from "../infra/contracts/check";
+import type { UserError } from "../infra/contracts/errors";
+import { check, deployed, type StackCheck, type StackContext } from "../infra/host/checks";
+import { checkout } from "../infra/host/folders";
+import { isOlder, numbersOf, probe } from "../infra/host/probe";
+import { readOwner } from "../infra/stack/owner";
+import { storeNamed } from "../infra/stores";
+import { targetNamed } from "../infra/targets";
+import { dataCheck } from "../pipelines/checks";
+import { chosenRuns } from "../pipelines/matrix";
+import { howToGetCli, noCli, pulumiProgram } from "./runners/pulumiCli";
+import { failedRuns } from "./terminal/stackOutputs";
+
+/** What the Pulumi CLI and its plugins are. */
+export interface PulumiFacts {
+  /** e.g. `v3.248.0`; undefined where there is none. */
+  readonly cli?: string;
+  readonly sdk: string;
+  /** Plugins that the program needs, by name, in the versions of their packages. */
+  readonly wanted: Readonly<Record<string, string>>;
+  /** Plugins that are installed, as `pulumi plugin ls --json` lists them. */
+  readonly installed: readonly { readonly name: string; readonly version?: string }[];
+  /** Whether the CLI may not download what is missing. */
+  readonly offline: boolean;
+}
+
+export function wrongPulumi({ cli, sdk, wanted, installed, offline }: PulumiFacts): UserError[] {
+  if (cli === undefined) return wrong(...noCli);
+  const cliTrouble =
+    isOlder(cli, sdk) || numbersOf(cli)[0] !== numbersOf(sdk)[0]
+      ? wrong(
+          `the Pulumi CLI is ${cli}, and the program's SDK is ${sdk}`,
+          "an older CLI does not know all that the SDK asks of it",
+          howToGetCli,
+        )
+      : [];
+  if (!offline) return cliTrouble;
+  const missing = Object.entries(wanted).filter(
+    ([name, version]) =>
+      !installed.some((plugin) => plugin.name === name && plugin.version === version),
+  );
+  const plugins = missing.flatMap(([name, version]) => {
+    const others = installed.filter((plugin) => plugin.name === name).map((p) => p.version);
+    return wrong(
+      `the Pulumi plugin ${name} ${version} is not installed${others.length > 0 ? ` (${others.join(", ")} is)` : ""}`,
+      "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION is set, so that the CLI does not download it",
+      `pulumi plugin install resource ${name} ${version}`,
+    );
+  });
+  return [...cliTrouble, ...plugins];
+}
+
+const timeout = 15_000;
+
+function pulumiFacts({ settings }: StackContext): PulumiFacts {
+  const program = pulumiProgram();
+  const text = fs.readFileSync(path.join(checkout, "package.json"), "utf8");
+  const { dependencies } = JSON.parse(text) as { dependencies: Readonly<Record<string, string>> };
+  const wanted = {
+    command: dependencies["@pulumi/command"],
+    docker: dependencies["@pulumi/docker"],
+    ...storeNamed(settings.objectStore).providers,
+  };
+  const offline = process.env.PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION === "true";
+  const cli = program && probe([program, "version"], timeout)?.trim();
+  const list = program && offline ? probe([program, "plugin", "ls", "--json"], timeout) : undefined;
+  return {
+    cli,
+    sdk: sdkVersion,
+    wanted,
+    offline,
+    installed: JSON.parse(list ?? "[]") as PulumiFacts["installed"],
+  };
+}
+
+const pulumiCheck = check({
+  id: "pulumi",
+  name: "the Pulumi CLI and its plugins fit",
+  blocks: false,
+  applies: ({ settings, stack }) =>
+    targetNamed(settings.target).needsCli !== undefined ||
+    storeNamed(settings.objectStore).providers !== undefined ||
+    readOwner(stack)?.runner === "pulumi",
+  observe: pulumiFacts,
+  judge: wrongPulumi,
+});
+
+/** What words in a run's failure point to: the row of docs/troubleshooting.md by its check. */
+const signs: readonly (readonly [RegExp, string])[] = [
+  [/FileNotFound|PATH_NOT_FOUND|Path does not exist|NoSuchKey|NoSuchBucket/, "data"],
+  [/OutOfMemory|out of memory|OOM|exit code 137|SIGKILL|takes? more than runMemory/i, "memory"],
+  [/no GPU|CUDA/i, "gpu"],
+  [/No space left|XMinioStorageFull|disk quota/i, "disk"],
+  [/has not accepted any resources|no executor/i, "spark"],
+  [/ECONNREFUSED|Connection refused|does not answer/i, "services"],
+  [/Version mismatch|InvalidClassException/, "environment"],
+];
+
+/** The check whose row has the cause that a failure's reason points to. */
+export function rowOf(reason: string): string | undefined {
+  return signs.find(([sign]) => sign.test(reason))?.[1];
+}
+
+const runsCheck = check({
+  id: "runs",
+  name: "no run failed last",
+  blocks: false,
+  applies: deployed,
+  observe: ({ stack, settings }) =>
+    failedRuns(
+      stack,
+      chosenRuns(settings).map(({ engine, workload }) => `${engine}/${workload}`),
+    ),
+  judge: (failed, { stack }) =>
+    failed.flatMap(([run, { reason, log }]) => {
+      const row = rowOf(reason);
+      return wrong(
+        `${run} failed last: ${reason.split("\n")[0]}`,
+        `the whole story is in ${log}`,
+        `fix what it says (${row ? `row ${row} of ` : ""}docs/troubleshooting.md), then ${npm(stack, "rerun", run)}`,
+      );
+    }),
+});
+
+/** All checks of a target, in the order of docs/troubleshooting.md: causes before their effects. */
+export async function allChecks(target: StackContext["settings"]["target"]): Promise<StackCheck[]> {
+  return [pulumiCheck, ...(await targetNamed(target).checks()), dataCheck, runsCheck];
+}

@@ -1,0 +1,146 @@
+import { UserError } from "./errors";
+
+/** What checks look at: a stack by its settings, deployed or not. */
+export interface Context<Settings> {
+  readonly stack: string;
+  readonly settings: Settings;
+  /** The stack's id; undefined before its first up. */
+  readonly id: string | undefined;
+  /** Whether anything of the stack was deployed. */
+  readonly deployed: boolean;
+  /** What a function finds out; it is called once, however many checks and components ask. */
+  readonly facts: <Facts>(gather: (context: Context<Settings>) => Facts) => Facts;
+}
+
+export function contextOf<Settings>(subject: Omit<Context<Settings>, "facts">): Context<Settings> {
+  const known = new Map<unknown, unknown>();
+  const context: Context<Settings> = {
+    ...subject,
+    facts: <Facts>(gather: (context: Context<Settings>) => Facts): Facts => {
+      if (!known.has(gather)) known.set(gather, gather(context));
+      return known.get(gather) as Facts;
+    },
+  };
+  return context;
+}
+
+/**
+ * A cause of trouble, looked for. Each room has the checks of what it knows, and a target lists those
+ * that apply to it: a deployment runs the ones that block before it declares anything, `npm run
+ * doctor` runs all.
+ */
+export interface Check<Settings, Facts = unknown> {
+  /** The first column of the table in docs/troubleshooting.md. */
+  readonly id: string;
+  /** What is in order when nothing is found. */
+  readonly name: string;
+  /**
+   * Whether a deployment must stop at what it finds. A function says so where that depends on what
+   * must still be made: for what exists already, a deployment does not look.
+   */
+  readonly blocks: boolean | ((context: Context<Settings>) => boolean | Promise<boolean>);
+  /** Whether there is anything to look at. @default always */
+  readonly applies?: (context: Context<Settings>) => boolean;
+  /** Checks by id: where one of them fails, this one would show its effect. */
+  readonly after?: readonly string[];
+  /** Gathers facts, without judging. @throws UserError where what has the facts does not answer */
+  observe(context: Context<Settings>): Facts | Promise<Facts>;
+  /** Decides from facts alone. */
+  judge(facts: Facts, context: Context<Settings>): readonly UserError[];
+}
+
+/** What a check came to. */
+export interface Finding<Settings> {
+  readonly check: Check<Settings>;
+  readonly errors: readonly UserError[];
+  /** The check that has found the cause of what this one would find, so that it was left out. */
+  readonly skippedFor?: string;
+}
+
+/**
+ * Runs the checks that apply, one after the other.
+ *
+ * @param run what runs one check
+ */
+export async function* examine<Settings>(
+  context: Context<Settings>,
+  checks: readonly Check<Settings>[],
+  run: typeof runCheck<Settings> = runCheck,
+): AsyncGenerator<Finding<Settings>> {
+  const failing = new Set<string>();
+  for (const check of checks.filter(({ applies }) => applies?.(context) ?? true)) {
+    const skippedFor = check.after?.find((id) => failing.has(id));
+    const errors = skippedFor ? [] : await run(check, context);
+    if (errors.length > 0) failing.add(check.id);
+    yield { check, errors, ...(skippedFor ? { skippedFor } : {}) };
+  }
+}
+
+export async function runCheck<Settings>(
+  check: Check<Settings>,
+  context: Context<Settings>,
+): Promise<readonly UserError[]> {
+  try {
+    return check.judge(await check.observe(context), context);
+  } catch (error) {
+    if (error instanceof UserError) return [error];
+    throw error;
+  }
+}
+
+/**
+ * Runs the checks that block, before a deployment declares anything. Writes nothing.
+ *
+ * @throws UserError with all that stands in the way, at once rather than one by one
+ */
+export async function preflight<Settings>(
+  context: Context<Settings>,
+  checks: readonly Check<Settings>[],
+): Promise<void> {
+  const blocking: Check<Settings>[] = [];
+  for (const check of checks) {
+    const { blocks } = check;
+    if (typeof blocks === "function" ? await blocks(context) : blocks) blocking.push(check);
+  }
+  const errors: UserError[] = [];
+  for await (const finding of examine(context, blocking)) errors.push(...finding.errors);
+  if (errors.length > 0) throw together(errors);
+}
+
+/** One error, as a check's judgement. */
+export function wrong(what: string, why: string, fix: string): UserError[] {
+  return [new UserError(what, why, fix)];
+}
+
+/** Several errors as one, so that they are fixed in one go. */
+export function together(errors: readonly UserError[]): UserError {
+  if (errors.length === 1) return errors[0];
+  const list = (part: "what" | "why" | "fix") =>
+    errors.map((error) => error[part]).join("\n       ");
+  return new UserError(list("what"), list("why"), list("fix"));
+}
+
+/** The user's error that `find` throws, if it does. */
+export function errorsOf(find: () => unknown): UserError[] {
+  try {
+    find();
+    return [];
+  } catch (error) {
+    if (error instanceof UserError) return [error];
+    throw error;
+  }
+}
+
+/** A command of this project on a stack, for messages: `npm run logs -- minio --stack two`. */
+export function npm(stack: string, verb: string, ...args: readonly string[]): string {
+  const all = [...args, ...(stack === "local" ? [] : ["--stack", stack])];
+  const script = verb === "start" ? "npm start" : `npm run ${verb}`;
+  return [script, ...(all.length > 0 ? ["--", ...all] : [])].join(" ");
+}
+
+/** Bytes for people. */
+export function size(bytes: number): string {
+  return bytes >= 2 ** 30
+    ? `${(bytes / 2 ** 30).toFixed(1)} GiB`
+    : `${Math.floor(bytes / 2 ** 20)} MiB`;
+}

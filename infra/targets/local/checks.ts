@@ -1,0 +1,235 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { npm, wrong } from "../../contracts/check";
+import type { UserError } from "../../contracts/errors";
+import {
+  check,
+  foldersCheck,
+  javaCheck,
+  limitsCheck,
+  platformCheck,
+  pythonCheck,
+  readOr,
+  type StackCheck,
+  type StackContext,
+} from "../../host/checks";
+import { cacheFolder, stackFolder } from "../../host/folders";
+import { holderOf, isFree, nextFreeOffset, portsCheck, type TakenPort } from "../../host/freePorts";
+import { deviceHere, gpuCheck, gpuMemoryCheck } from "../../host/gpu";
+import { whoListens } from "../../host/listening";
+import { ownProcesses, startedWith, type Process } from "../../host/processTable";
+import {
+  diskCheck,
+  loads,
+  memoryCheck,
+  memoryHere,
+  sharedMemoryCheck,
+  sharedMemoryHere,
+} from "../../host/room";
+import { wslCheck } from "../../host/wsl";
+import type { Settings } from "../../settings/schema";
+import { portsOfNeighbours, recordedPorts } from "../../stack/neighbours";
+import { stackFiles } from "../../stack/files";
+import { readOwner } from "../../stack/owner";
+import type { Inspected } from "../../stack/records";
+import { storeNamed } from "../../stores";
+import { storeChecks } from "../../stores/checks";
+import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";
+import type { ToolName } from "../../toolchain/tools";
+import { rayCheck } from "../dashboard";
+import { sparkCheck } from "../masterPage";
+import { killed, servicesCheck, smallerSizes } from "../serviceChecks";
+import { listeners, type Listener } from "./place";
+import { marker } from "./orphans";
+import { inspect, localServices } from "./status";
+
+/** What of the stack exists. */
+export const observedOf = ({ stack }: StackContext) => inspect(stack);
+
+/** Whether a tool must be installed. */
+const lacks =
+  (...tools: readonly ToolName[]) =>
+  async (context: StackContext) => {
+    const observed = await context.facts(observedOf);
+    const wanted = tools.filter((tool) => tool !== "minio-binary" || hasMinio(context.settings));
+    return wanted.some((tool) => !observed.alive(tool));
+  };
+
+/** Whether services must be started. */
+const starts = async ({ settings, stack, facts }: StackContext) =>
+  portsNeeded(settings, stack, await facts(observedOf)).length > 0;
+
+type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers" | "objectStore">;
+
+const hasMinio = ({ objectStore }: PortSettings) => !storeNamed(objectStore).external;
+
+/** All that listens in the stack, by its settings. */
+const listenersOf = (settings: PortSettings) =>
+  listeners(settings.portOffset, settings.sparkWorkers).filter(
+    ({ service }) => service !== "minio" || hasMinio(settings),
+  );
+
+/** The ports of services that are to be started: not of those that run where they are declared. */
+export function portsNeeded(
+  settings: PortSettings,
+  stack: string,
+  observed: Pick<Inspected, "alive">,
+): Listener[] {
+  return listenersOf(settings).filter(
+    ({ service, port }) =>
+      !(observed.alive(service) && recordedPorts(stack, service).includes(port)),
+  );
+}
+
+/**
+ * The first port that is neither free nor held by the stack's orphans, or that another running stack
+ * has or may take.
+ */
+export async function takenPort(
+  stack: string,
+  needed: readonly Listener[],
+  settings: PortSettings,
+): Promise<TakenPort | undefined> {
+  if (needed.length === 0) return undefined;
+  const neighbours = await portsOfNeighbours(stack);
+  for (const { port, purpose, shared } of needed) {
+    const neighbour = neighbours.get(port);
+    if (!neighbour && (shared || (await isFree(port)) || isOurs(stack, whoListens(port)))) continue;
+    const who = neighbour ? `${neighbour.service} of stack ${neighbour.stack}` : holderOf(port);
+    const portsAt = (portOffset: number) =>
+      listenersOf({ ...settings, portOffset }).map((each) => each.port);
+    const freeOffset = await nextFreeOffset(settings.portOffset, portsAt, neighbours);
+    return { port, purpose, who, freeOffset };
+  }
+  return undefined;
+}
+
+/** Whether a process, or one that it descends from, was started by this stack's supervisor. */
+function isOurs(stack: string, holder: Process | undefined): boolean {
+  const id = readOwner(stack)?.id;
+  if (id === undefined) return false;
+  const table = new Map(ownProcesses().map((process) => [process.pid, process]));
+  for (let each = holder; each; each = table.get(each.parent)) {
+    if (startedWith(each.pid, marker)?.startsWith(`${id}/`)) return true;
+  }
+  return false;
+}
+
+/** An unexpected end of a service, as its supervisor wrote it down. */
+export interface Ended {
+  readonly name: string;
+  /** e.g. `terminated by SIGKILL` or `exit status 1` */
+  readonly how: string;
+  /** Milliseconds of the epoch. */
+  readonly at: number;
+}
+
+/** Reads lines such as `2026-05-01 10:00:00,123 WARN exited: minio (terminated by SIGKILL; not expected)`. */
+export function parseEnds(log: string): Ended[] {
+  const line = /^(\S+ [\d:]+),\d+ \S+ exited: (\S+) \((.*); not expected\)$/gm;
+  return [...log.matchAll(line)].map(([, at, name, how]) => ({
+    name,
+    how,
+    at: Date.parse(at.replace(" ", "T")),
+  }));
+}
+
+/** What was killed, and by whom, as far as that can be known. */
+export interface Killed {
+  readonly ends: readonly Ended[];
+  /** Processes that the kernel has ended since boot because memory ran out; undefined: not known. */
+  readonly kernelKills?: number;
+}
+
+/** Reads /proc/vmstat. */
+export function parseKernelKills(vmstat: string): number | undefined {
+  const found = /^oom_kill (\d+)$/m.exec(vmstat);
+  return found ? Number(found[1]) : undefined;
+}
+
+/** A service that died and was started again: what ran meanwhile has failed, and it will happen again. */
+export function killedServices({ ends, kernelKills }: Killed, stack: string): UserError[] {
+  return [...new Set(ends.map(({ name }) => name))].flatMap((name) => {
+    const all = ends.filter((end) => end.name === name);
+    const { how, at } = all[all.length - 1];
+    const often = all.length === 1 ? "once" : `${all.length} times`;
+    const last = new Date(at).toISOString().slice(11, 19);
+    const what = `${name} ended by itself ${often} in the last hour, last at ${last} UTC: ${how}`;
+    if (!how.includes("SIGKILL") || kernelKills === 0) {
+      const why = "the supervisor has started it again, but what used it has failed";
+      return wrong(what, why, `see why: ${npm(stack, "logs", name)}`);
+    }
+    const counted = kernelKills
+      ? ` (it has ended ${kernelKills} processes since boot because memory ran out)`
+      : "";
+    const why = `SIGKILL is how the kernel ends the largest process when memory runs out${counted}`;
+    return wrong(what, why, `${smallerSizes}; dmesg, where it may be read, names what was ended`);
+  });
+}
+
+/** Ends of the last hour, of services as they are declared now: what was fixed since is past. */
+function recentEnds(stack: string): Ended[] {
+  const { supervisor, programs } = stackFiles(stack);
+  const log = readOr(path.join(supervisor, "supervisord.log")) ?? "";
+  const declared = (name: string) => {
+    const file = path.join(programs, `${name}.conf`);
+    return fs.existsSync(file) ? fs.statSync(file).mtimeMs : Infinity;
+  };
+  return parseEnds(log).filter(
+    ({ name, at }) => at >= Math.max(declared(name), Date.now() - 3_600_000),
+  );
+}
+
+const logs = ({ stack }: Pick<StackContext, "stack">, service: string) =>
+  npm(stack, "logs", service);
+
+/** What target `local` needs of this machine, and of the services on it. */
+export const checks: readonly StackCheck[] = [
+  platformCheck,
+  wslCheck,
+  foldersCheck(true),
+  limitsCheck,
+  javaCheck(async (context) => (await lacks("jars")(context)) || starts(context)),
+  pythonCheck(lacks("python")),
+  portsCheck(async ({ settings, stack, facts }) =>
+    takenPort(stack, portsNeeded(settings, stack, await facts(observedOf)), settings),
+  ),
+  diskCheck(
+    async (context) => [
+      {
+        folder: cacheFolder(),
+        variable: "ENGINE_COMPARISON_CACHE",
+        load: (await lacks("python", "minio-binary")(context))
+          ? loads.toolchain(context.facts(deviceHere).device)
+          : loads.runs,
+      },
+      {
+        folder: stackFolder(context.stack),
+        variable: "ENGINE_COMPARISON_HOME",
+        load: (await starts(context)) ? loads.stack : loads.runs,
+      },
+    ],
+    async (context) => (await lacks("python", "minio-binary")(context)) || starts(context),
+  ),
+  memoryCheck(async ({ facts }) => memoryHere((await facts(observedOf)).alive("ray-head")), starts),
+  sharedMemoryCheck(sharedMemoryHere),
+  gpuCheck((context) => context.facts(deviceHere).missing),
+  gpuMemoryCheck(() => undefined),
+  modelCheck,
+  servicesCheck(
+    ({ settings }) => [...new Set(listenersOf(settings).map(({ service }) => service))],
+    ({ stack }) => localServices.status(stack),
+  ),
+  check({
+    ...killed,
+    observe: ({ stack }): Killed => ({
+      ends: recentEnds(stack),
+      kernelKills: parseKernelKills(readOr("/proc/vmstat") ?? ""),
+    }),
+    judge: (facts, { stack }) => killedServices(facts, stack),
+  }),
+  environmentCheck(({ stack }) => environmentHere(stack)),
+  ...storeChecks(logs),
+  sparkCheck(logs),
+  rayCheck(1, logs),
+];
