@@ -3,7 +3,7 @@ import { shortHash } from "../../contracts/canonical";
 import { environmentHash, minioVersion } from "../../toolchain/locks";
 import { modelIdentity } from "../../toolchain/modelIdentity";
 import type { Platform, Prepared } from "../../contracts/platform";
-import type { ContainerRole } from "../../settings/values";
+import type { ContainerRole } from "../../settings/containers";
 import type { Settings } from "../../settings/schema";
 import { App } from "./app";
 import { Credentials } from "./credentials";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { checkSizes, containerRole, sizeOf } from "../../../infra/targets/docker/sizes";
 import { parseSettings } from "../../../infra/settings/parse";
-import { containerRoles } from "../../../infra/settings/values";
+import { containerRoles } from "../../../infra/settings/containers";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 const settings = (changed: Record<string, string> = {}) =>
