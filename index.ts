@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { machine } from "./infra/host/machine";
 import { checkStack, claimStack } from "./infra/stack/owner";
 import { preparePlatform } from "./infra/targets";
-import { parseSettings } from "./infra/settings/parse";
+import { checkSecrets, parseSettings } from "./infra/settings/parse";
 import { endLeftPlugins } from "./infra/host/pulumiPlugins";
 import { Buckets } from "./infra/stores/buckets";
 import { UserError } from "./infra/contracts/errors";
@@ -12,10 +12,17 @@ import { lookAtExisting } from "./pipelines/existing";
 import { chosenRuns } from "./pipelines/matrix";
 import { Report } from "./pipelines/report";
 
+/** Part of the SDK, but missing in its types. */
+const { isConfigSecret } = pulumi.runtime as unknown as {
+  isConfigSecret: (key: string) => boolean;
+};
+
 /** settings -> platform -> buckets -> datasets (and oracles) -> runs -> report -> stack outputs */
 async function program() {
   const stack = pulumi.getStack();
-  const asked = parseSettings(pulumi.runtime.allConfig(), machine());
+  const config = pulumi.runtime.allConfig();
+  checkSecrets(config, isConfigSecret);
+  const asked = parseSettings(config, machine());
   const chosen = chosenRuns(asked);
   checkStack(stack, asked.target);
   const prepared = await preparePlatform(asked, stack);

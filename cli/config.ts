@@ -2,8 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../infra/host/folders";
 import { machine } from "../infra/host/machine";
-import { parseSettings } from "../infra/settings/parse";
-import type { Settings } from "../infra/settings/schema";
+import { checkSecrets, parseSettings } from "../infra/settings/parse";
+import { namespace, secretKeys, type Settings } from "../infra/settings/schema";
 import { quoted } from "../infra/contracts/errors";
 import { fullKey, type Declared, type Project } from "./project";
 import { readStackFile, textOf, writeStackFile, type ConfigValues } from "./stackFile";
@@ -15,6 +15,8 @@ export interface Configuration {
   readonly all: Readonly<Record<string, string>>;
   /** Those of `all` whose values are secret. */
   readonly secretKeys: readonly string[];
+  /** What the checkout's file sets. */
+  readonly committed: ConfigValues;
   /** What is set for this stack, by the checkout's file or by `--config`. */
   readonly set: ConfigValues;
   /** What `--config` set, now or before: kept in the stack folder. */
@@ -30,10 +32,10 @@ export function overlayFile(stack: string): string {
  * Puts a stack's configuration together. The later one wins: the defaults of Pulumi.yaml,
  * `Pulumi.<stack>.yaml` of the checkout, what `--config` set before, and `assignments`.
  *
- * @param assignments `key=value`, the key with or without its namespace; `key=` takes back what
+ * @param assignments `key=value`, the key with or without its namespace; `key=` unsets what
  *   `--config` has set before, so that the value is again what the files say; a secret's `@file`
  *   is what is in that file
- * @throws WrongUse for an assignment that is none, or a file that cannot be read
+ * @throws WrongUse for text that is not an assignment, or a file that cannot be read
  */
 export async function loadConfiguration(
   project: Project,
@@ -57,6 +59,7 @@ export async function loadConfiguration(
   return {
     all: Object.fromEntries([...defaults, ...chosen]),
     secretKeys: Object.keys(set).filter((key) => set[key].secret),
+    committed,
     set,
     overlay,
   };
@@ -65,10 +68,16 @@ export async function loadConfiguration(
 /**
  * The settings of a configuration, checked against this machine.
  *
- * @throws Unfit that names every key that makes no sense
+ * @throws Unfit that names every key that makes no sense, or is a secret in clear text
  */
-export function settingsOf(configuration: Configuration): Settings {
-  return beforehand(() => parseSettings(configuration.all, machine()));
+export function settingsOf({ all, committed, overlay }: Configuration): Settings {
+  return beforehand(() => {
+    for (const values of [committed, overlay]) {
+      const texts = Object.entries(values).map(([key, { text }]) => [key, text] as const);
+      checkSecrets(Object.fromEntries(texts), (key) => values[key].secret);
+    }
+    return parseSettings(all, machine());
+  });
 }
 
 /** Keeps what `--config` has set. */
@@ -110,7 +119,10 @@ function written(value: string, declared: Declared | undefined): string {
   return JSON.stringify(value.split(",").map((item) => item.trim()));
 }
 
-/** By its name, so that it also holds for keys of other namespaces such as `aws:secretKey`. */
+/** As the settings say; keys of other namespaces, such as `aws:secretKey`, by their name. */
 function isSecret(key: string): boolean {
-  return /(password|secret|token|secretkey|accesskey)$/i.test(key);
+  return (
+    secretKeys.some((name) => key === `${namespace}:${name}`) ||
+    /(password|passphrase|secret|token|secretkey|accesskey|apikey)$/i.test(key)
+  );
 }
