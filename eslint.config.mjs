@@ -49,6 +49,19 @@ function folders(room) {
     .map(({ name }) => name);
 }
 
+const ofProcess = 'MemberExpression[object.name="process"][property.name="env"]';
+const starts = "/^(spawn|spawnSync|execFile|execFileSync|execSync|fork)$/";
+
+/** Children get an environment from infra/host/environment.ts, and never all of this process's. */
+const wholeEnvironments = [
+  `CallExpression:matches([callee.name=${starts}], [callee.property.name=${starts}]):not(:has(Property[key.name="env"]))`,
+  `:matches(SpreadElement, AssignmentPattern, Property[key.name="env"]) > ${ofProcess}`,
+  `VariableDeclarator:has(> ObjectPattern > RestElement) > ${ofProcess}`,
+].map((selector) => ({
+  selector,
+  message: "A child gets an environment from infra/host/environment.ts, not all of this process's.",
+}));
+
 export default tseslint.config(
   { ignores: ["node_modules/", "tests/unit/embedded/fixtures/"] },
   ...tseslint.configs.recommendedTypeChecked,
@@ -74,6 +87,11 @@ export default tseslint.config(
       ],
     },
     rules: { "import-x/no-restricted-paths": ["error", { zones }] },
+  },
+  {
+    files: ["{infra,pipelines,results,report,cli}/**/*.ts"],
+    ignores: ["infra/host/environment.ts", "cli/embedded/**"],
+    rules: { "no-restricted-syntax": ["error", ...wholeEnvironments] },
   },
   {
     files: ["**/*.mjs", "**/*.mts"],

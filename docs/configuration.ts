@@ -147,12 +147,16 @@ ${rows.map((row) => `| ${row} |`).join("\n")}
 
 ## Environment
 
+Services and jobs see \`PATH\`, \`HOME\`, the locale and the like of your environment, and no secret. A
+program of yours sees its own variables too: \`docker\` those that begin with \`DOCKER_\`, \`aws\` those
+that begin with \`AWS_\`, \`git\` those that begin with \`GIT_CONFIG_\`.
+
 | variable | default | what it is |
 |---|---|---|
-| \`ENGINE_COMPARISON_HOME\` | \`$XDG_STATE_HOME/engine-comparison\` (\`~/.local/state/engine-comparison\`) | one folder a stack: service data, logs, credentials, results history, state |
+| \`ENGINE_COMPARISON_HOME\` | \`$XDG_STATE_HOME/engine-comparison\` (\`~/.local/state/engine-comparison\`) | one folder per stack: service data, logs, credentials, results history, state |
 | \`ENGINE_COMPARISON_CACHE\` | \`$XDG_CACHE_HOME/engine-comparison\` (\`~/.cache/engine-comparison\`) | the toolchain and the datasets, shared by stacks; no space may be in its path, because Ray does not start from one |
 | \`ENGINE_COMPARISON_IVY_SETTINGS\` | Ivy's own | an \`ivysettings.xml\` that names another Maven repository for the S3A jars |
-| \`PIP_INDEX_URL\`, \`UV_DEFAULT_INDEX\`, \`GOPROXY\`, \`https_proxy\` | each tool's own | are passed to the downloads of the toolchain, the proxies also to those of \`nyc\`, and to nothing else |
+| \`PIP_INDEX_URL\`, \`UV_DEFAULT_INDEX\`, \`GOPROXY\`, \`https_proxy\` | each tool's own | are passed to the downloads of the toolchain; the proxies also to those of \`nyc\`, to \`docker\` and to \`aws\` |
 | \`JAVA_HOME\` | the JDK on PATH | a full JDK 17 or 21 |
 `;
 }

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { toolEnvironment } from "../infra/host/environment";
 import { checkout } from "../infra/host/folders";
 
 /** The commit of this checkout and whether files differ from it; nulls outside of git. */
@@ -8,6 +9,7 @@ export function codeVersion(): { commit: string | null; dirty: boolean | null } 
       execFileSync("git", ["-C", checkout, ...args], {
         encoding: "utf8",
         stdio: ["ignore", "pipe", "ignore"],
+        env: toolEnvironment("git"),
       }).trim();
     return { commit: git("rev-parse", "HEAD"), dirty: git("status", "--porcelain") !== "" };
   } catch {

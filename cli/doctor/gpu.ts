@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { plainEnvironment } from "../../infra/host/environment";
 import * as fs from "node:fs";
 import { askForGpus, type GpuAnswers } from "../../infra/targets/docker/gpuAnswers";
 import { gpuPlan } from "../../infra/targets/docker/gpuPlan";
@@ -120,7 +121,11 @@ const timeout = 10_000;
 
 /** What a program says, its errors included; undefined where it is missing. */
 function smiBy(program: string, args: readonly string[]): Smi | undefined {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: "utf8", timeout });
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    encoding: "utf8",
+    timeout,
+    env: plainEnvironment(),
+  });
   const missing: NodeJS.ErrnoException | undefined = error;
   if (missing?.code === "ENOENT") return undefined;
   if (error) return { ok: false, text: `no answer within ${timeout / 1000} s` };

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { version as sdkVersion } from "@pulumi/pulumi/version";
 import { checkout } from "../../infra/host/folders";
 import { readOwner } from "../../infra/stack/owner";
-import { probe } from "../../infra/host/probe";
+import { probe, toolEnvironment } from "../../infra/host/environment";
 import { awsVersion } from "../../infra/stores/aws/version";
 import { UserError } from "../../infra/contracts/errors";
 import { howToGetCli, pulumiProgram } from "../runners/pulumiCli";
@@ -73,8 +73,10 @@ function observePulumi({ settings }: Patient): PulumiSeen {
     ...(settings.objectStore === "aws" ? { aws: awsVersion } : {}),
   };
   const offline = process.env.PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION === "true";
-  const cli = program && probe([program, "version"], timeout)?.trim();
-  const list = program && offline ? probe([program, "plugin", "ls", "--json"], timeout) : undefined;
+  const pulumi = toolEnvironment("pulumi");
+  const cli = program && probe([program, "version"], timeout, pulumi)?.trim();
+  const list =
+    program && offline ? probe([program, "plugin", "ls", "--json"], timeout, pulumi) : undefined;
   return {
     cli,
     sdk: sdkVersion,

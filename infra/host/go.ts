@@ -1,4 +1,4 @@
-import { probe } from "./probe";
+import { probe, toolEnvironment } from "./environment";
 
 /** What MinIO's go.mod asks for. */
 export const leastGo = [1, 24] as const;
@@ -12,7 +12,8 @@ export function parseGoVersion(text: string): [number, number] | undefined {
 /** `go` on PATH if it is new enough by itself, without a toolchain that it would download. */
 export function goOnPath(): string | undefined {
   const version = parseGoVersion(
-    probe(["go", "version"], 10_000, { ...process.env, GOTOOLCHAIN: "local" }) ?? "",
+    probe(["go", "version"], 10_000, { ...toolEnvironment("language"), GOTOOLCHAIN: "local" }) ??
+      "",
   );
   if (!version) return undefined;
   const [major, minor] = version;

@@ -1,6 +1,6 @@
 import type { DaemonInfo } from "./daemon";
 import { askNvidiaSmi } from "../../host/gpu";
-import { probe } from "../../host/probe";
+import { probe } from "../../host/environment";
 
 /** What the machine answered when asked for GPUs; everything that the decision is made from. */
 export interface GpuAnswers {
