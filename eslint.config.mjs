@@ -77,8 +77,21 @@ export default tseslint.config(
       "@typescript-eslint/restrict-template-expressions": "off",
       "@typescript-eslint/no-floating-promises": "error",
       "@typescript-eslint/require-await": "off",
+      "no-restricted-syntax": [
+        "error",
+        ...[
+          "BinaryExpression[operator=/^[!=]==?$/]:has(> Literal) Identifier[name=/^(target|objectStore)$/]",
+          "SwitchStatement > Identifier.discriminant[name=/^(target|objectStore)$/]",
+          "SwitchStatement > .discriminant Identifier[name=/^(target|objectStore)$/]",
+        ].map((selector) => ({
+          selector,
+          message: "Ask the object of the registry: infra/targets/index.ts, infra/stores/index.ts.",
+        })),
+      ],
     },
   },
+  // A fact of the target or store is still to take the place of each comparison here.
+  { files: ["cli/doctor/**"], rules: { "no-restricted-syntax": "off" } },
   {
     plugins: { "import-x": importX },
     settings: {

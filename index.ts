@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import { machine } from "./infra/host/machine";
 import { checkStack, claimStack } from "./infra/stack/owner";
 import { preparePlatform } from "./infra/targets";
-import { checkSecrets, parseSettings } from "./infra/settings/parse";
+import { checkSecrets } from "./infra/settings/parse";
+import { readSettings } from "./infra/targets/readSettings";
 import { endLeftPlugins } from "./infra/host/pulumiPlugins";
 import { Buckets } from "./infra/stores/buckets";
 import { UserError } from "./infra/contracts/errors";
@@ -22,7 +22,7 @@ async function program() {
   const stack = pulumi.getStack();
   const config = pulumi.runtime.allConfig();
   checkSecrets(config, isConfigSecret);
-  const asked = parseSettings(config, machine());
+  const asked = readSettings(config);
   const chosen = chosenRuns(asked);
   checkStack(stack, asked.target);
   const prepared = await preparePlatform(asked, stack);

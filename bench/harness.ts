@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import { executorOf } from "../infra/targets/executorOf";
+import { executorOf } from "../infra/targets";
 import { stackFolder } from "../infra/host/folders";
 import { runJob } from "../pipelines/job";
 
@@ -73,7 +73,7 @@ export async function measure(
   stop: AbortSignal,
 ): Promise<Outcome> {
   const { rounds, title } = comparison;
-  const result = await runJob(executorOf(stack), {
+  const result = await runJob(await executorOf(stack), {
     module: "bench.harness",
     cluster: "none",
     spec: { rounds, contenders },

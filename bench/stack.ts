@@ -6,7 +6,7 @@ import { stackPassphrase } from "../cli/passphrase";
 import { readProject } from "../cli/project";
 import { describeStack } from "../cli/session";
 import { Unfit } from "../cli/wrongUse";
-import { executorOf } from "../infra/targets/executorOf";
+import { executorOf } from "../infra/targets";
 import { checkout, stackFolder } from "../infra/host/folders";
 import { nextFreeOffset } from "../infra/host/freePorts";
 import { listeners } from "../infra/targets/local/listeners";
@@ -76,7 +76,7 @@ export class BenchStack {
     for (const [name, { spec }] of declared) {
       if (!name.endsWith(`/${workload}`)) continue;
       const run = spec as RunSpec;
-      const connection = await executorOf(this.name).connection(run.cluster);
+      const connection = await (await executorOf(this.name)).connection(run.cluster);
       jobs.set(run.engine, { ...connection, ...jobSpec(run, "bench") });
     }
     return jobs;

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../infra/host/folders";
-import { machine } from "../infra/host/machine";
-import { checkSecrets, parseSettings } from "../infra/settings/parse";
+import { checkSecrets } from "../infra/settings/parse";
+import { readSettings } from "../infra/targets/readSettings";
 import { namespace, secretKeys, type Settings } from "../infra/settings/schema";
 import { quoted } from "../infra/contracts/errors";
 import { fullKey, type Declared, type Project } from "./project";
@@ -76,7 +76,7 @@ export function settingsOf({ all, committed, overlay }: Configuration): Settings
       const texts = Object.entries(values).map(([key, { text }]) => [key, text] as const);
       checkSecrets(Object.fromEntries(texts), (key) => values[key].secret);
     }
-    return parseSettings(all, machine());
+    return readSettings(all);
   });
 }
 

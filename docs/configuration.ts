@@ -6,7 +6,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { parseDocument, Scalar } from "yaml";
-import { parseSettings } from "../infra/settings/parse";
+import { readSettings } from "../infra/targets/readSettings";
 import { settingDefaults, settingEntries, type Settings } from "../infra/settings/schema";
 import type { Setting } from "../infra/settings/values";
 import { runInputs } from "../pipelines/runInputs";
@@ -31,7 +31,7 @@ export function pulumiYaml(file = fs.readFileSync(path.join(checkout, "Pulumi.ya
 function settings(changed: Record<string, string>): Settings {
   const all = Object.entries({ ...settingDefaults, matrix: "full", ...changed });
   const named = all.map(([key, value]) => [`engine-comparison:${key}`, value]);
-  return parseSettings(Object.fromEntries(named) as Record<string, string>, {
+  return readSettings(Object.fromEntries(named) as Record<string, string>, {
     cpus: 64,
     memoryBytes: 2 ** 50,
   });

@@ -1,4 +1,5 @@
 import type { Settings } from "../infra/settings/schema";
+import { storeNamed } from "../infra/stores";
 import { datasetPlaces } from "./dataset";
 import type { ChosenRun } from "./matrix";
 import { workloadOf, type DatasetName } from "./workloads";
@@ -14,12 +15,11 @@ export async function lookAtExisting(
   chosen: readonly ChosenRun[],
 ): Promise<ReadonlyMap<DatasetName, string> | undefined> {
   if (settings.datasetSource !== "existing") return undefined;
-  // With a client that no other source needs.
-  const { lookAtForeign } = await import("../infra/stores/foreign");
+  const store = storeNamed(settings.objectStore);
   const names = [...new Set(chosen.map(({ workload }) => workloadOf(workload).dataset))];
   const seen = names.map(async (name) => {
     const { bucket, owns } = datasetPlaces[name];
-    return [name, (await lookAtForeign(settings, bucket, owns)).hash] as const;
+    return [name, (await store.existing!(settings, bucket, owns)).hash] as const;
   });
   return new Map(await Promise.all(seen));
 }

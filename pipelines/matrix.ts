@@ -1,5 +1,6 @@
 import { namespace, type Settings } from "../infra/settings/schema";
 import { quoted, UserError } from "../infra/contracts/errors";
+import { targetNamed } from "../infra/targets";
 import { clusterOf, engineOf, engines } from "./engines";
 import { seed } from "./seed";
 import { workloads } from "./workloads";
@@ -62,14 +63,13 @@ export function chosenRuns(settings: Settings): ChosenRun[] {
 
 /** @throws UserError for a run on a cluster that is not named, where no target starts one */
 function checkClusters(runs: readonly ChosenRun[], settings: Settings): void {
-  if (settings.target !== "cluster") return;
-  const address = { none: "", spark: "sparkMaster", ray: "rayAddress" } as const;
+  const { name, addresses = {} } = targetNamed(settings.target);
   for (const { engine, workload } of runs) {
-    const setting = address[clusterOf(engineOf(engine), settings)];
-    if (setting === "" || settings[setting] !== undefined) continue;
+    const setting = addresses[clusterOf(engineOf(engine), settings)];
+    if (setting === undefined || settings[setting] !== undefined) continue;
     throw new UserError(
       `${engine}/${workload} is to run, and ${namespace}:${setting} is not set`,
-      "target cluster starts no engine: it uses those that are there",
+      `target ${name} starts no engine: it uses those that are there`,
       `set ${setting}, or take ${engine} out of engines`,
     );
   }

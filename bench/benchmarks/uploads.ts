@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { shortHash } from "../../infra/contracts/canonical";
-import { executorOf } from "../../infra/targets/executorOf";
+import { executorOf } from "../../infra/targets";
 import { cacheFolder, datasetFolder, homeFolder } from "../../infra/host/folders";
 import { ensureEntry } from "../../infra/toolchain/caches";
 import { runGo } from "../../infra/toolchain/goBuild";
@@ -60,7 +60,7 @@ async function uploaders(
   load: { readonly files: number; readonly bytes: number },
   s5cmd: string | undefined,
 ): Promise<Contender[]> {
-  const connection = await executorOf(stack.name).connection("none");
+  const connection = await (await executorOf(stack.name)).connection("none");
   const { endpoint, region, accessKey, secretKey } = connection.store;
   const bucket = "output";
   const to = { spec: connection, uploads: { prefix: `${bucket}/${prefix}`, ...load } };

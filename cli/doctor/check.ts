@@ -1,7 +1,7 @@
 import { names, type Role } from "../../infra/targets/docker/names";
 import type { Settings } from "../../infra/settings/schema";
 import { UserError } from "../../infra/contracts/errors";
-import type { ServiceView } from "../services";
+import type { ServiceView } from "../../infra/contracts/target";
 
 /** What the checks look at. */
 export interface Patient {

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { names, roles } from "../../infra/targets/docker/names";
 import { places } from "../../infra/stack/places";
 import { UserError } from "../../infra/contracts/errors";
-import type { ServiceView } from "../services";
+import type { ServiceView } from "../../infra/contracts/target";
 import {
   check,
   isLocal,

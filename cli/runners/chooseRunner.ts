@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../../infra/host/folders";
 import type { Owner, RunnerName } from "../../infra/stack/owner";
+import { targetNamed } from "../../infra/targets";
 import { howToGetCli } from "./pulumiCli";
 import { Unfit, WrongUse } from "../wrongUse";
 
@@ -45,11 +46,12 @@ export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: 
     return made;
   }
   const runner = asked !== "auto" ? asked : cliThere() ? "pulumi" : "embedded";
-  if (runner === "embedded" && target === "docker") {
+  const { needsCli } = targetNamed(target);
+  if (runner === "embedded" && needsCli !== undefined) {
     throw new Unfit(
       `stack ${stack} has target ${target}, which needs the Pulumi CLI` +
         (asked === "auto" ? ", and there is none on PATH" : ", and --runner is embedded"),
-      "the embedded runner has no provider for Docker",
+      needsCli,
       howToGetCli,
     );
   }

@@ -4,7 +4,7 @@ import type { Check, Patient } from "../doctor/check";
 import { examine, type Finding } from "../doctor/examine";
 import { stackPassphrase } from "../passphrase";
 import { readProject } from "../project";
-import { servicesOf } from "../services";
+import { targetOf } from "../../infra/targets";
 import { describeStack } from "../session";
 import type { Verb } from "../verb";
 
@@ -55,7 +55,7 @@ async function patientOf(stack: string): Promise<Patient> {
 /** What keeps the services may be the trouble: then a check says so. */
 async function servicesHere(stack: string): Promise<Patient["services"]> {
   try {
-    return (await (await servicesOf(stack))?.status(stack)) ?? [];
+    return (await (await targetOf(stack)?.services())?.status(stack)) ?? [];
   } catch {
     return [];
   }

@@ -3,7 +3,8 @@ import * as path from "node:path";
 import { stackFolder } from "../../infra/host/folders";
 import { exited } from "../exited";
 import { noStack } from "../noStack";
-import { servicesOf, type ServiceLog } from "../services";
+import type { ServiceLog } from "../../infra/contracts/target";
+import { targetOf } from "../../infra/targets";
 import { tail } from "../terminal/tail";
 import type { Verb } from "../verb";
 import { WrongUse } from "../wrongUse";
@@ -29,7 +30,8 @@ export const logs: Verb = {
       throw new WrongUse(`--lines is ${JSON.stringify(args.value("lines"))}: it is a whole number`);
     }
     const { stack } = args;
-    const services = (await servicesOf(stack))?.logs(stack) ?? new Map<string, ServiceLog>();
+    const services =
+      (await targetOf(stack)?.services())?.logs(stack) ?? new Map<string, ServiceLog>();
     const found = new Map([...services, ...runLogs(path.join(stackFolder(stack), "logs"))]);
     if (found.size === 0) throw noStack(stack);
     const [name] = args.positionals;

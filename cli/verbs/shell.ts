@@ -1,5 +1,5 @@
 import { noStack } from "../noStack";
-import { servicesOf } from "../services";
+import { targetOf } from "../../infra/targets";
 import type { Verb } from "../verb";
 import { exited } from "../exited";
 
@@ -9,7 +9,7 @@ export const shell: Verb = {
   help: ["Its exit code is the shell's own."],
   syntax: {},
   async run({ stack }) {
-    const services = await servicesOf(stack);
+    const services = await targetOf(stack)?.services();
     if (!services) throw noStack(stack);
     // Ctrl-C is the shell's.
     process.on("SIGINT", () => undefined);

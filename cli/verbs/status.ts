@@ -3,7 +3,8 @@ import { readProgress } from "../../results/records";
 import { isDeploying } from "../deploying";
 import { phaseWords, runWords, seconds } from "../terminal/lines";
 import { noStack } from "../noStack";
-import { servicesOf, type ServiceView } from "../services";
+import type { ServiceView } from "../../infra/contracts/target";
+import { targetOf } from "../../infra/targets";
 import { describeStack } from "../session";
 import { summaryOf } from "../terminal/stackOutputs";
 import type { Verb } from "../verb";
@@ -16,7 +17,7 @@ export const status: Verb = {
     const { stack } = args;
     const described = await describeStack(stack);
     if (!described) throw noStack(stack);
-    const services = (await (await servicesOf(stack))?.status(stack)) ?? [];
+    const services = (await (await targetOf(stack)?.services())?.status(stack)) ?? [];
     const deploying = isDeploying(described.project.name, stack);
     const runs = described.runs.map((run) => ({
       run,

@@ -1,5 +1,5 @@
 import * as os from "node:os";
-import type { Machine } from "../settings/schema";
+import type { Machine } from "../contracts/target";
 
 /** What this machine has. */
 export function machine(): Machine {

@@ -1,32 +1,20 @@
 import type * as z from "zod";
-import { checkSettings } from "./checks";
-import {
-  namespace,
-  secretKeys,
-  settingKeys,
-  settingsSchema,
-  type Machine,
-  type Settings,
-} from "./schema";
+import { namespace, secretKeys, settingKeys, settingsSchema, type AskedSettings } from "./schema";
 import { quoted, UserError } from "../contracts/errors";
 
 /**
- * Validates a stack's configuration.
+ * Validates a stack's configuration, each key by itself; readSettings.ts of the targets does the rest.
  *
  * @param config full keys (`engine-comparison:fareAbove`) to values as Pulumi holds them: text,
  *   with lists as JSON. Keys of other namespaces (`pulumi:`, `aws:`) are passed over.
  * @throws UserError that names every offending key with its value
  */
-export function parseSettings(
-  config: Readonly<Record<string, string>>,
-  machine: Machine,
-): Settings {
+export function parseSettings(config: Readonly<Record<string, string>>): AskedSettings {
   const own = Object.entries(config)
     .filter(([key]) => key.startsWith(`${namespace}:`))
     .map(([key, value]) => [key.slice(namespace.length + 1), value] as const);
   const parsed = settingsSchema.safeParse(Object.fromEntries(own));
   if (!parsed.success) throw wrongSettings(parsed.error, Object.fromEntries(own));
-  checkSettings(parsed.data, machine);
   return parsed.data;
 }
 
@@ -69,8 +57,12 @@ function wrongSettings(error: z.ZodError, values: Record<string, string>): UserE
       issue.code === "invalid_value" ? `must be one of ${issue.values.join(", ")}` : issue.message;
     return [`${namespace}:${key} is ${value}: it ${told}`];
   });
+  return wrongValue(wrong.join("\n"));
+}
+
+export function wrongValue(what: string): UserError {
   return new UserError(
-    wrong.join("\n"),
+    what,
     "nothing was touched: a stack is deployed only from settings that make sense",
     "correct it with `pulumi config set` or `--config key=value`; docs/configuration.md has every key",
   );

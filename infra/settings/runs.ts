@@ -1,9 +1,9 @@
-import { choice, integer, memory, names } from "./values";
+import { choice, integer, memory, names, text } from "./values";
 import { maxPortOffset } from "./ports";
 
 /** Where things run, what runs, and how it is measured. */
 export const runSettings = {
-  target: choice(["local", "docker", "cluster"], {
+  target: text({
     default: "local",
     description:
       "Where things run. `local`: processes of this user on this machine, with one supervisor per " +

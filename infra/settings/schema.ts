@@ -30,21 +30,16 @@ const schema = z.strictObject(
   },
 );
 
-/** With what depends on the target resolved. */
-export const settingsSchema = schema.transform(({ daftRunner, objectStore, ...settings }) => {
-  const usual = settings.target === "local" ? "native" : "ray";
-  const usualStore = settings.target === "cluster" ? "aws" : "minio";
-  return {
-    ...settings,
-    daftRunner: daftRunner === "auto" ? usual : daftRunner,
-    objectStore: objectStore === "auto" ? usualStore : objectStore,
-    /** Of what computes without a cluster: the same cores as Spark's workers together. */
-    threads: settings.sparkWorkers * settings.sparkWorkerCores,
-  } as const;
-});
+/** The settings as they are asked for; {@link schema} knows no target and no store by name. */
+export const settingsSchema = schema;
+export type AskedSettings = Readonly<z.output<typeof schema>>;
 
-/** The validated settings of a stack; memory sizes are in bytes. */
-export type Settings = Readonly<z.output<typeof settingsSchema>>;
+/** The validated settings of a stack, with `auto` resolved by its target; memory sizes are in bytes. */
+export type Settings = Omit<AskedSettings, "daftRunner"> & {
+  readonly daftRunner: Exclude<AskedSettings["daftRunner"], "auto">;
+  /** Of what computes without a cluster: the same cores as Spark's workers together. */
+  readonly threads: number;
+};
 
 /** Each key a setting may have. */
 export const settingKeys = Object.keys(entries) as (keyof Entries)[];

@@ -1,11 +1,11 @@
 import * as z from "zod";
 import { quoted } from "../contracts/errors";
 import { bucketNameRule, bucketPurposes, isBucketName } from "./bucketNames";
-import { address, choice, flag, notInput, object, optional, secret, text } from "./values";
+import { address, flag, notInput, object, optional, secret, text } from "./values";
 
 /** Where the data is kept. */
 export const storeSettings = {
-  objectStore: choice(["auto", "minio", "s3", "aws"], {
+  objectStore: text({
     default: "auto",
     description:
       "Where all data lives. `minio`: the stack's own MinIO. `s3`: an external store that speaks S3 " +

@@ -64,9 +64,9 @@ export function memory(given: Described<`${number}${"m" | "g"}`>) {
   return setting("string", given, bytes);
 }
 
-/** Text that matches a pattern. */
-export function text(given: Described<string> & { pattern: RegExp; must: string }) {
-  return setting("string", given, z.string().regex(given.pattern, given.must));
+/** Text that matches a pattern, or that a registry checks. */
+export function text(given: Described<string> & { pattern?: RegExp; must?: string }) {
+  return setting("string", given, z.string().regex(given.pattern ?? /^/, given.must));
 }
 
 const optionalText = z.string().transform((given) => (given === "" ? undefined : given));

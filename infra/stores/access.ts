@@ -14,6 +14,8 @@ export const storeStep = "object-store";
 
 /** What that step records; nothing secret. */
 export interface StoreRecord {
+  /** The kind of store. */
+  readonly store: string;
   /** Marks as the stack's what it puts into the store. */
   readonly id: string;
   readonly endpoint: string;

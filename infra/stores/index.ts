@@ -1,18 +1,31 @@
-import type { KeptCredentials } from "../stack/keptCredentials";
+import type { Store } from "../contracts/store";
 import type { ObjectStore } from "../contracts/platform";
-import type { Settings } from "../settings/schema";
-import { readStanding } from "../stack/records";
 import { UserError } from "../contracts/errors";
+import type { Settings } from "../settings/schema";
+import type { KeptCredentials } from "../stack/keptCredentials";
+import { readStanding } from "../stack/records";
 import { storeRecord } from "./access";
+import { aws } from "./aws";
+import { minio } from "./minio";
+import { s3 } from "./s3";
 
-/** Declares a store that is not the target's own. */
+/** The kinds of object store. A new one is a folder here and a name in this list. */
+export const stores: Store<Settings, KeptCredentials>[] = [minio, s3, aws];
+
+/** @throws Error for a name that {@link stores} does not have: settings are checked before */
+export function storeNamed(name: string): Store<Settings, KeptCredentials> {
+  const found = stores.find((store) => store.name === name);
+  if (!found) throw new Error(`no object store "${name}"`);
+  return found;
+}
+
+/** Declares an external store. */
 export type DeclareStore = (credentials: KeptCredentials) => ObjectStore;
 
 /**
- * Looks at the store that the settings ask for; writes nothing. What only one kind of store needs is
- * loaded for it alone.
+ * Looks at the store that the settings ask for; writes nothing.
  *
- * @returns what declares it, or undefined where the target has its own
+ * @returns what declares it, or undefined where the target has to start it
  * @throws UserError with what is in the way
  */
 export async function prepareStore(
@@ -20,36 +33,17 @@ export async function prepareStore(
   stack: string,
 ): Promise<DeclareStore | undefined> {
   checkSameStore(settings, stack);
-  switch (settings.objectStore) {
-    case "minio":
-      return undefined;
-    case "s3": {
-      const { lookAtStore, S3Store } = await import("./s3/store");
-      const seen = await lookAtStore(settings, stack);
-      return (credentials) => new S3Store("store", { settings, seen, credentials });
-    }
-    case "aws": {
-      const { AwsStore, lookAtAccount } = await import("./aws/store");
-      const seen = await lookAtAccount(settings, stack);
-      return () => new AwsStore("store", { settings, stack, seen });
-    }
-  }
+  return storeNamed(settings.objectStore).prepare?.(settings, stack);
 }
 
 /** @throws UserError where the stack has put its data elsewhere */
 function checkSameStore({ objectStore }: Settings, stack: string): void {
-  const before = kindOf(stack) ?? objectStore;
+  const record = storeRecord(stack)?.store;
+  const before = record ?? (readStanding(stack, "minio-data") ? minio.name : objectStore);
   if (before === objectStore) return;
   throw new UserError(
     `objectStore is "${objectStore}", and stack ${stack} was made with ${before}`,
     "a stack keeps its store for life: what it has put into the old one would be left behind",
     `set objectStore back to ${before}, take another stack, or destroy this one first`,
   );
-}
-
-/** The kind of store that a stack was made with, or undefined where there is none yet. */
-function kindOf(stack: string): Settings["objectStore"] | undefined {
-  const record = storeRecord(stack);
-  if (record) return record.role === undefined ? "s3" : "aws";
-  return readStanding(stack, "minio-data") ? "minio" : undefined;
 }

@@ -1,29 +1,50 @@
+import { UserError } from "../contracts/errors";
+import type { Executor } from "../contracts/executor";
 import type { Prepared } from "../contracts/platform";
+import type { Target } from "../contracts/target";
 import type { Settings } from "../settings/schema";
+import { readOwner } from "../stack/owner";
+import { cluster } from "./cluster";
+import { docker } from "./docker";
+import { local } from "./local";
+
+/** The targets. A new one is a folder here and a name in this list: docs/adding-a-target.md. */
+export const targets: Target<Settings>[] = [local, docker, cluster];
+
+/** @throws UserError for a name that {@link targets} does not have */
+export function targetNamed(name: string): Target<Settings> {
+  const found = targets.find((target) => target.name === name);
+  if (found) return found;
+  throw new UserError(
+    `no target "${name}"; available: ${targets.map((each) => each.name).join(", ")}`,
+    "nothing is known of where its things run",
+    "use the checkout that has this target",
+  );
+}
+
+/** The target that `stack` was made for, or undefined where nothing of the stack exists. */
+export function targetOf(stack: string): Target<Settings> | undefined {
+  const owner = readOwner(stack);
+  return owner && targetNamed(owner.target);
+}
 
 /**
- * Looks whether `settings.target` can stand here; writes nothing. Targets are loaded only when they
- * are used.
+ * Looks whether the settings' target can be deployed here; writes nothing.
  *
  * @returns the settings that hold there, and what declares the platform's resources
  * @throws UserError with what is in the way
  */
-export async function preparePlatform(
-  settings: Settings,
-  stack: string,
-): Promise<Prepared<Settings>> {
-  switch (settings.target) {
-    case "local": {
-      const { prepare } = await import("./local/platform");
-      return prepare(settings, stack);
-    }
-    case "cluster": {
-      const { prepare } = await import("./cluster/platform");
-      return prepare(settings, stack);
-    }
-    case "docker": {
-      const { prepare } = await import("./docker/platform");
-      return prepare(settings, stack);
-    }
-  }
+export function preparePlatform(settings: Settings, stack: string): Promise<Prepared<Settings>> {
+  return targetNamed(settings.target).prepare(settings, stack);
+}
+
+/** How jobs of `stack` are started, by the target that it was made for. */
+export async function executorOf(stack: string): Promise<Executor> {
+  const target = targetOf(stack);
+  if (target) return target.executor(stack);
+  throw new UserError(
+    `stack ${stack} is not deployed`,
+    "jobs run beside its services",
+    "run npm start (or pulumi up) first",
+  );
 }

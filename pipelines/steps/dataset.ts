@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { executorOf } from "../../infra/targets/executorOf";
+import { executorOf } from "../../infra/targets";
 import { datasetFolder, downloadsFolder, stackFolder } from "../../infra/host/folders";
 import { type StepVerbs } from "../../infra/stack/runStep";
 import { runJob } from "../job";
@@ -20,7 +20,7 @@ export default {
     const out = datasetFolder(dataset, version);
     const manifest = path.join(out, "manifest.json");
     if (!fs.existsSync(manifest)) {
-      const executor = executorOf(stack);
+      const executor = await executorOf(stack);
       const tell = (phase: string) => writeProgress(stack, name, { phase });
       const make = (folder: string, downloads: string) =>
         runJob(executor, {

@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import { executorOf } from "../../infra/targets/executorOf";
+import { executorOf } from "../../infra/targets";
 import { stackFolder } from "../../infra/host/folders";
 import { type StepVerbs } from "../../infra/stack/runStep";
 import { runJob } from "../job";
@@ -13,7 +13,7 @@ interface Spec {
 
 export default {
   async create({ stack, spec }) {
-    const { event: _event, ...result } = await runJob(executorOf(stack), {
+    const { event: _event, ...result } = await runJob(await executorOf(stack), {
       module: "engine_comparison.oracle",
       cluster: "none",
       spec: { ...spec, oracleKey: spec.key, engine: "oracle" },

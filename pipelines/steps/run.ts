@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as path from "node:path";
 import type { HostWatch } from "../../infra/contracts/executor";
-import { executorOf } from "../../infra/targets/executorOf";
+import { executorOf } from "../../infra/targets";
 import { stackFolder } from "../../infra/host/folders";
 import { type StepVerbs, type StepContext, type StepResult } from "../../infra/stack/runStep";
 import { readStanding } from "../../infra/stack/records";
@@ -37,13 +37,13 @@ async function execute({ stack, name, spec }: StepContext<RunSpec>): Promise<Ste
   const attempt = attemptId();
   const log = path.join(stackFolder(stack), "logs", name, `${attempt}.log`);
   const tell = (phase: string, began?: string) => writeProgress(stack, name, { phase, began });
+  const executor = await executorOf(stack);
   tell("waiting for its turn");
   const endTurn = await takeTurn(spec.rank, () => isStopping(stack)).catch((error: unknown) => {
     writeProgress(stack, name, undefined);
     throw error;
   });
   const began = new Date().toISOString();
-  const executor = executorOf(stack);
   let watch: HostWatch | undefined;
   try {
     const watching = await executor.watch?.(spec.cluster);

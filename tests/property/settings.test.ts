@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { parseSettings } from "../../infra/settings/parse";
+import { readSettings } from "../../infra/targets/readSettings";
 import { quoted, UserError } from "../../infra/contracts/errors";
 import { chosenRuns } from "../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../defaults";
@@ -18,7 +18,7 @@ it(
       fc.property(fc.array(fc.tuple(key, value), { minLength: 1, maxLength: 4 }), (changes) => {
         const changed = Object.fromEntries(changes);
         try {
-          const settings = parseSettings(defaultConfig(changed), largeMachine);
+          const settings = readSettings(defaultConfig(changed), largeMachine);
           expect(chosenRuns(settings).length).toBeGreaterThan(0);
           for (const number of Object.values(settings).filter((one) => typeof one === "number")) {
             expect(Number.isSafeInteger(number)).toBe(true);
@@ -57,7 +57,7 @@ it(
           const password = `s3cr3t${secret}`;
           const changed = { [other]: "?", minioRootPassword: password };
           try {
-            parseSettings(defaultConfig(changed), largeMachine);
+            readSettings(defaultConfig(changed), largeMachine);
           } catch (error) {
             expect((error as UserError).message).not.toContain("s3cr3t");
           }

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import type { Client } from "minio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseSettings } from "../../infra/settings/parse";
+import { readSettings } from "../../infra/targets/readSettings";
 import { claimBucket, claimKey, readClaim, releaseBucket } from "../../infra/stores/claim";
 import { clientOf, explained, listObjects } from "../../infra/stores/client";
 import { lookAtStore } from "../../infra/stores/s3/store";
@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 const settingsFor = (changed: Record<string, string> = {}) =>
-  parseSettings(
+  readSettings(
     defaultConfig({
       target: "local",
       objectStore: "s3",

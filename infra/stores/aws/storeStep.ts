@@ -15,6 +15,9 @@ interface Spec {
 export default {
   async create({ stack, spec: { endpoint, region, role, buckets } }) {
     const id = storeRecord(stack)?.id ?? randomBytes(8).toString("hex");
-    return { id, endpoint, region, pathStyle: false, buckets, certificates: null, role };
+    return {
+      ...{ store: "aws", id, endpoint, region, pathStyle: false, buckets },
+      ...{ certificates: null, role },
+    };
   },
 } satisfies StepVerbs<Spec>;

@@ -104,6 +104,7 @@ export class S3Store extends pulumi.ComponentResource implements ObjectStore {
       {
         kind: "s3-store",
         spec: {
+          store: settings.objectStore,
           endpoint: s3Endpoint,
           region: s3Region,
           pathStyle: s3PathStyle,

@@ -7,6 +7,8 @@ import { certificatesHash, readCertificates } from "../certificates";
 import type { BucketNames } from "../../contracts/platform";
 
 interface Spec {
+  /** The kind of store: others that speak S3 may use this step, too. */
+  readonly store: string;
   readonly endpoint: string;
   readonly region: string;
   readonly pathStyle: boolean;
@@ -17,10 +19,13 @@ interface Spec {
 
 /** Keeps how the stack's store is reached; its keys are kept with the stack's other secrets. */
 export default {
-  async create({ stack, spec: { certificates, endpoint, region, pathStyle, buckets } }) {
+  async create({ stack, spec: { store, certificates, endpoint, region, pathStyle, buckets } }) {
     keepCertificates(stack, certificates);
     const id = storeRecord(stack)?.id ?? randomBytes(8).toString("hex");
-    return { id, endpoint, region, pathStyle, buckets, certificates: certificates?.hash ?? null };
+    return {
+      ...{ store, id, endpoint, region, pathStyle, buckets },
+      certificates: certificates?.hash ?? null,
+    };
   },
   async delete({ stack }) {
     fs.rmSync(certificatesFile(stack), { force: true });

@@ -5,7 +5,7 @@ import type { Settings } from "../../settings/schema";
 import { UserError } from "../../contracts/errors";
 import type { Look } from "./look";
 import { silenceAt } from "../../host/silence";
-import { lookAtMasterPage } from "./sparkMaster";
+import { lookAtMasterPages } from "./sparkMaster";
 
 const answerMs = 5_000;
 
@@ -32,7 +32,7 @@ async function lookAtSpark(settings: Settings): Promise<Look> {
   const masters = sparkMaster.replace("spark://", "").split(",");
   const reached = await Promise.all(masters.map((master) => silenceAt(master)));
   if (reached.some((problem) => problem === undefined)) {
-    return lookAtMasterPage(masters, settings);
+    return lookAtMasterPages(masters, settings);
   }
   const nobody = new UserError(
     `sparkMaster is "${sparkMaster}", and nobody answers there (${reached.join("; ")})`,

@@ -8,28 +8,41 @@ import type { Look } from "./look";
 const usualPort = 8080;
 
 /**
- * Asks a Spark master's page which version the cluster is of and how large it is. Where the settings
- * state the size, a page that is not told need not be there: the job finds out.
+ * Asks the pages of a Spark cluster's masters which version it is of and how large it is. Where the
+ * settings state the size, a page that is not told need not be there: the job finds out.
  *
- * @param masters `host:port` of each
+ * @param masters `host:port` of each; one leads, the others are standbys
  */
-export async function lookAtMasterPage(
+export async function lookAtMasterPages(
   masters: readonly string[],
   settings: Settings,
 ): Promise<Look> {
-  const [host] = masters[0].split(":");
-  const seen = await askMaster(settings.sparkMasterUi ?? `http://${host}:${usualPort}`);
-  const { url, page } = seen;
+  const usual = masters.map((master) => `http://${master.split(":")[0]}:${usualPort}`);
+  const urls = settings.sparkMasterUi === undefined ? usual : [settings.sparkMasterUi];
+  return judgeMasterPages(await Promise.all(urls.map(askMaster)), masters, settings);
+}
+
+/** @param seen what was found at each address of a page */
+export function judgeMasterPages(
+  seen: readonly MasterSeen[],
+  masters: readonly string[],
+  settings: Settings,
+): Look {
   const ports = masters.map((master) => `:${master.split(":")[1]}`);
-  if (page && ports.some((port) => page.url?.endsWith(port))) {
-    const version = otherVersion(seen);
+  const pages = seen.flatMap(({ url, version, page }) =>
+    page && ports.some((port) => page.url?.endsWith(port)) ? [{ url, version, page }] : [],
+  );
+  const leader = pages.find(({ page }) => page.status === "ALIVE") ?? pages[0];
+  if (leader) {
+    const { url, page } = leader;
+    const version = otherVersion(leader);
     return settings.clusterSize === "whole"
       ? { errors: [...version, ...noWorkers(url, page)], size: sizeOf(page) }
       : { errors: [...version, ...tooSmall(url, page, settings)] };
   }
-  const silent = seen.silent ?? "it is another's";
-  if (settings.sparkMasterUi !== undefined && !page) return { errors: [noPage(url, silent)] };
-  return { errors: settings.clusterSize === "whole" ? [unknownSize(url, silent)] : [] };
+  const silent = seen.map(({ url, silent = "it is another's" }) => `${url}: ${silent}`).join("; ");
+  if (settings.sparkMasterUi !== undefined && !seen[0].page) return { errors: [noPage(silent)] };
+  return { errors: settings.clusterSize === "whole" ? [unknownSize(silent)] : [] };
 }
 
 /**
@@ -54,17 +67,17 @@ function room(page: MasterPage, cores: number, mib: number): number {
     .reduce((sum, each) => sum + each, 0);
 }
 
-function noPage(url: string, silent: string): UserError {
+function noPage(silent: string): UserError {
   return new UserError(
-    `sparkMasterUi is "${url}", and no page of a Spark master is there (${silent})`,
+    `no page of a Spark master answers at sparkMasterUi (${silent})`,
     "it is asked for the cluster's size and version",
-    "set it to where the master's page is, or take it back",
+    "set it to where the master's page is, or unset it",
   );
 }
 
-function unknownSize(url: string, silent: string): UserError {
+function unknownSize(silent: string): UserError {
   return new UserError(
-    `clusterSize is "whole", and no page of the master's tells the Spark cluster's size (${url}: ${silent})`,
+    `clusterSize is "whole", and no page of the master's tells the Spark cluster's size (${silent})`,
     "runs take all the cores that the cluster has",
     "set sparkMasterUi to where the master's page is, or clusterSize to stated and sparkWorkers, " +
       "sparkWorkerCores and sparkWorkerMemory to what runs may take",
@@ -82,7 +95,7 @@ function noWorkers(url: string, page: MasterPage): UserError[] {
   ];
 }
 
-function otherVersion({ url, version }: MasterSeen): UserError[] {
+function otherVersion({ url, version }: Pick<MasterSeen, "url" | "version">): UserError[] {
   const wanted = lockedVersion("pyspark");
   if (version === undefined || version === wanted) return [];
   return [

@@ -45,7 +45,6 @@ export class Image extends pulumi.ComponentResource {
     };
     const ignore = fs.readFileSync(path.join(checkout, `${dockerfile}.dockerignore`), "utf8");
     this.imageName = names(ground.stack).image(name, contextHash(contextFiles(ignore), build));
-    if (!pulumi.runtime.isDryRun()) makeWay(log);
     this.image = new docker.RemoteImage(
       `image-${name}`,
       { name: this.imageName, build },
@@ -56,17 +55,22 @@ export class Image extends pulumi.ComponentResource {
         deletedWith: ground.sweeper,
         // The provider's own limit of 20 minutes is too little for MinIO's source on two slow cores.
         customTimeouts: { create: "2h" },
-        hooks: { onError: [tellLog(name, log)] },
+        hooks: { beforeCreate: [makeWay(name, log)], onError: [tellLog(name, log)] },
       },
     );
     this.registerOutputs({ imageName: this.imageName });
   }
 }
 
-/** The provider opens the log, but makes no folder, and appends to what an earlier build left. */
-function makeWay(log: string): void {
-  fs.mkdirSync(path.dirname(log), { recursive: true, mode: 0o700 });
-  fs.rmSync(log, { force: true });
+/**
+ * The provider opens the log, but makes no folder, and appends to what an earlier build left. As a
+ * hook, because an up that builds nothing keeps the last build's log.
+ */
+function makeWay(name: string, log: string): pulumi.ResourceHook {
+  return new pulumi.ResourceHook(`image-${name}-new-log`, () => {
+    fs.mkdirSync(path.dirname(log), { recursive: true, mode: 0o700 });
+    fs.rmSync(log, { force: true });
+  });
 }
 
 /** The provider's error has the last command; what that command said is in the log. */

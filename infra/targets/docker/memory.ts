@@ -58,7 +58,7 @@ export async function watchContainers(
   engine: readonly string[],
   store: string,
 ): Promise<HostWatch> {
-  const followed = await Promise.all([...engine, store].map((id) => Follower.start(docker, id)));
+  const followed = await startAll(docker, [...engine, store]);
   const storeFollower = followed.pop()!;
   const sum = (value: (follower: Follower) => number) =>
     followed.reduce((total, follower) => total + value(follower), 0);
@@ -91,6 +91,19 @@ export async function watchContainers(
   };
 }
 
+/** @throws Error when one of them gives no reading; the others' samplers are then ended */
+async function startAll(docker: Docker, containers: readonly string[]): Promise<Follower[]> {
+  const started = await Promise.allSettled(containers.map((id) => Follower.start(docker, id)));
+  const followers = started.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+  const failed = started.find((each) => each.status === "rejected");
+  if (!failed) return followers;
+  await Promise.all(followers.map((follower) => follower.stop()));
+  throw failed.reason;
+}
+
+/** How long a sampler may take to see that its stdin has ended. */
+const patienceMs = 5_000;
+
 function round(seconds: number): number {
   return Math.round(seconds * 1000) / 1000;
 }
@@ -103,6 +116,8 @@ class Follower {
   private constructor(
     private readonly first: Reading,
     private readonly child: ReturnType<Docker["start"]>,
+    /** Resolves when the sampler has ended, however it did. */
+    private readonly ended: Promise<unknown>,
   ) {
     this.latest = first;
   }
@@ -120,6 +135,7 @@ class Follower {
   /** @throws Error when the container gives no reading */
   static start(docker: Docker, container: string): Promise<Follower> {
     const child = docker.start(["exec", "--interactive", container, "bash", "-c", sampler]);
+    const ended = new Promise((resolve) => child.once("close", resolve));
     let words = "";
     child.stderr.on("data", (chunk: Buffer) => (words += chunk.toString()));
     child.stdin.on("error", () => {}); // a container that is gone tells by its end
@@ -128,7 +144,7 @@ class Follower {
       readline.createInterface({ input: child.stdout }).on("line", (line) => {
         const reading = parseReading(line);
         if (!reading) return;
-        if (!follower) resolve((follower = new Follower(reading, child)));
+        if (!follower) resolve((follower = new Follower(reading, child, ended)));
         follower.latest = reading;
         follower.onReading();
       });
@@ -140,11 +156,10 @@ class Follower {
   }
 
   /** Ends the sampler: it lives as long as its stdin. */
-  stop(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.child.exitCode !== null) return resolve();
-      this.child.once("close", () => resolve());
-      this.child.stdin.end();
-    });
+  async stop(): Promise<void> {
+    this.child.stdin.end();
+    const kill = setTimeout(() => this.child.kill("SIGKILL"), patienceMs);
+    await this.ended;
+    clearTimeout(kill);
   }
 }

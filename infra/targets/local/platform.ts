@@ -42,7 +42,7 @@ export async function prepare(settings: Settings, stack: string): Promise<Prepar
   }
   const declareStore = await prepareStore(settings, stack);
   const observed = await inspect(stack);
-  await preflight(settings, stack, observed, device.device);
+  await preflight(settings, stack, observed, device.device, declareStore === undefined);
   const stopped = stoppedServices(stack, observed);
   if (stopped.length > 0) await pulumi.log.info(`services stopped: ${stopped.join(", ")}`);
   return {

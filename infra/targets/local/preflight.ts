@@ -27,11 +27,11 @@ export async function preflight(
   stack: string,
   observed: Inspected,
   device: DeviceName,
+  startsStore: boolean,
 ): Promise<void> {
-  const needed = portsNeeded(settings, stack, observed);
+  const needed = portsNeeded(settings, stack, observed, startsStore);
   const tools = toolNames.filter(
-    (tool) =>
-      !observed.alive(tool) && !(tool === "minio-binary" && settings.objectStore !== "minio"),
+    (tool) => !observed.alive(tool) && (startsStore || tool !== "minio-binary"),
   );
   const found = {
     missing: [
@@ -61,18 +61,18 @@ function attempt(check: () => unknown): UserError[] {
   }
 }
 
-type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers"> &
-  Partial<Pick<Settings, "objectStore">>;
+type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers">;
 
 /** The ports of services that are to be started: not of those that stand where they are declared. */
 export function portsNeeded(
   settings: PortSettings,
   stack: string,
   observed: Pick<Inspected, "alive">,
+  startsStore = true,
 ): Listener[] {
   return listeners(settings.portOffset, settings.sparkWorkers).filter(
     ({ service, port }) =>
-      !(service === "minio" && (settings.objectStore ?? "minio") !== "minio") &&
+      (startsStore || service !== "minio") &&
       !(observed.alive(service) && recordedPorts(stack, service).includes(port)),
   );
 }

@@ -1,31 +1,48 @@
+import * as fs from "node:fs";
 import * as path from "node:path";
-import { readStanding, recordedNames } from "../../stack/records";
-import { isService } from "./inspect";
-import { jobEnvironment } from "../../toolchain/jobs";
-import { findJava } from "../../host/java";
-import { serviceLog } from "../../stack/places";
+import type { ServiceLog, Services, ServiceView } from "../../contracts/target";
 import { plainEnvironment } from "../../host/environment";
-import { programStates } from "./services";
-import { supervisorAnswers } from "./supervisord";
-import { rayAccess } from "./rayAccess";
+import { findJava } from "../../host/java";
+import { places, supervisorSocket } from "../../stack/places";
+import { readStanding, recordedNames } from "../../stack/records";
+import { jobEnvironment } from "../../toolchain/jobs";
 import { pythonOf } from "../../toolchain/tools";
+import { shellHere } from "../shellHere";
+import { isService } from "./inspect";
+import { rayAccess } from "./rayAccess";
+import { programStates } from "./services";
+import { callSupervisor } from "./supervisorRpc";
+import { supervisorAnswers } from "./supervisord";
 
-/** A service of a stack as people ask for it. */
-export interface ServiceStatus {
-  readonly name: string;
-  /** supervisord's word, e.g. RUNNING or FATAL; `DEAD` when there is no supervisor. */
-  readonly state: string;
-  /** Undefined when it does not run. */
-  readonly pid?: number;
-  /** Seconds since it was started last. */
-  readonly uptime?: number;
-  /** A page to look at. */
-  readonly url?: string;
-  readonly log: string;
+/** The services of target `local`: processes under the stack's supervisor. */
+export const localServices: Services = {
+  async status(stack) {
+    return [await supervisor(stack), ...(await serviceStatus(stack))];
+  },
+
+  shell: (stack) => shellHere(stack, shellEnvironment(stack)),
+
+  logs(stack) {
+    const { logs } = places(stack);
+    const names = fs.existsSync(logs) ? fs.readdirSync(logs) : [];
+    const files = names.filter((name) => name.endsWith(".log"));
+    return new Map<string, ServiceLog>(
+      files.map((name) => [name.slice(0, -".log".length), { file: path.join(logs, name) }]),
+    );
+  },
+};
+
+async function supervisor(stack: string): Promise<ServiceView> {
+  try {
+    const pid = await callSupervisor(supervisorSocket(stack), "getPID", [], 5_000);
+    return { name: "supervisor", state: "RUNNING", pid: Number(pid) };
+  } catch {
+    return { name: "supervisor", state: "DEAD" };
+  }
 }
 
 /** Services that a stack should have, by their records and by what its supervisor runs. */
-export async function serviceStatus(stack: string): Promise<ServiceStatus[]> {
+export async function serviceStatus(stack: string): Promise<ServiceView[]> {
   const programs = await programStates(stack);
   const gone = (await supervisorAnswers(stack)) ? "STOPPED" : "DEAD";
   const names = new Set([
@@ -40,7 +57,6 @@ export async function serviceStatus(stack: string): Promise<ServiceStatus[]> {
       state: program?.statename ?? gone,
       ...(program?.pid ? { pid: program.pid, uptime: program.now - program.start } : {}),
       ...(url ? { url } : {}),
-      log: serviceLog(stack, name),
     };
   });
 }
@@ -54,7 +70,7 @@ function pageOf(stack: string, name: string): string | undefined {
  * Environment of an interactive shell next to the services: what the seed's `app` container has.
  * The Ray token is named by its file; MinIO's keys and Spark's secret are in the stack folder.
  *
- * @throws UserError where the stack does not stand
+ * @throws UserError where the stack is not deployed
  */
 export function shellEnvironment(stack: string): Record<string, string> {
   const plain = plainEnvironment();

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { declare } from "../../../infra/targets/cluster/platform";
 import type { Platform } from "../../../infra/contracts/platform";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { S3Store } from "../../../infra/stores/s3/store";
 import { bucketsNamed } from "../../../infra/settings/bucketNames";
 import { chosenRuns } from "../../../pipelines/matrix";
@@ -29,7 +29,7 @@ describe("target cluster", () => {
     JSON.parse(command(name).inputs.environment.SPEC) as Record<string, unknown>;
 
   beforeAll(async () => {
-    const settings = parseSettings(defaultConfig(config), largeMachine);
+    const settings = readSettings(defaultConfig(config), largeMachine);
     const seen = { buckets: bucketsNamed(undefined, {}), certificates: null, incarnation: 1 };
     all = await record(
       "far",
@@ -81,7 +81,7 @@ describe("target cluster", () => {
 
 describe("settings of target cluster", () => {
   const parse = (changed: Record<string, string>) =>
-    parseSettings(defaultConfig({ ...config, ...changed }), { cpus: 1, memoryBytes: 2 ** 30 });
+    readSettings(defaultConfig({ ...config, ...changed }), { cpus: 1, memoryBytes: 2 ** 30 });
 
   it("may ask for more than this machine has", () => {
     expect(parse({ sparkWorkerMemory: "64g" }).daftRunner).toBe("ray");

@@ -2,9 +2,12 @@ import * as http from "node:http";
 import * as net from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lookAtClusters } from "../../../infra/targets/cluster/preflight";
+import { seenAt } from "../../../infra/targets/cluster/services";
+import { judgeMasterPages } from "../../../infra/targets/cluster/sparkMaster";
+import type { MasterPage } from "../../../infra/host/masterPage";
 import { lockedVersion } from "../../../infra/toolchain/locks";
 import { machine } from "../../../infra/host/machine";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import type { Settings } from "../../../infra/settings/schema";
 import { defaultConfig, largeMachine } from "../../defaults";
 
@@ -71,7 +74,7 @@ function look(changed: Record<string, string> = {}): Promise<Settings> {
     clusterSize: "stated",
     ...changed,
   };
-  return lookAtClusters(parseSettings(defaultConfig(config), largeMachine));
+  return lookAtClusters(readSettings(defaultConfig(config), largeMachine));
 }
 
 it("takes clusters that answer, are of the right version and large enough", async () => {
@@ -144,7 +147,7 @@ it("learns nothing from another master's page, and names one that is none", asyn
   await expect(look()).resolves.toMatchObject({ sparkWorkers: 2 });
   page.close();
   page.closeAllConnections();
-  await expect(look()).rejects.toThrow("no page of a Spark master is there (ECONNREFUSED)");
+  await expect(look()).rejects.toThrow("no page of a Spark master answers at sparkMasterUi (http:");
 });
 
 it("names another version, with both", async () => {
@@ -186,4 +189,38 @@ it("follows a cluster's master to its stand-by", async () => {
   await expect(
     look({ sparkMaster: `spark://127.0.0.1:1,127.0.0.1:${ports.master}` }),
   ).resolves.toMatchObject({ sparkWorkers: 2 });
+});
+
+describe("of several masters", () => {
+  const masters = ["one:7077", "two:7078"];
+  const settings = readSettings(
+    defaultConfig({
+      ...{ target: "cluster", objectStore: "s3", s3Endpoint: "https://s3.example" },
+      ...{ s3AccessKey: "key", s3SecretKey: "secret", clusterSize: "whole" },
+    }),
+    largeMachine,
+  );
+  const page = (status: string, url: string, workers: MasterPage["workers"] = []) => ({
+    url: `http://${url}`,
+    version: lockedVersion("pyspark"),
+    page: { status, url: `spark://${url}`, workers, activeapps: [] },
+  });
+
+  it("takes the size from the one that leads", () => {
+    const worker = { state: "ALIVE", cores: 2, memory: 4096 };
+    const seen = [page("STANDBY", masters[0]), page("ALIVE", masters[1], [worker, worker])];
+    expect(judgeMasterPages(seen, masters, settings)).toMatchObject({
+      errors: [],
+      size: { sparkWorkers: 2, sparkWorkerCores: 2 },
+    });
+    const silent = { url: "http://one:8080", silent: "ECONNREFUSED" };
+    expect(judgeMasterPages([silent, seen[1]], masters, settings).errors).toEqual([]);
+  });
+
+  it("asks the status of each at its own port", async () => {
+    const port = portOf(master);
+    await expect(seenAt("spark-master", `localhost:${port}`)).resolves.toMatchObject({
+      state: "ANSWERS",
+    });
+  });
 });

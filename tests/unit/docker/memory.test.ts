@@ -26,14 +26,16 @@ describe("the containers of an engine", () => {
   /** A daemon whose containers say the lines that a test gives them, each when it is told to. */
   function containers() {
     const said = new Map<string, (line: string) => void>();
+    const samplers = new Map<string, ReturnType<Docker["start"]>>();
     const docker = {
       start: (args: readonly string[]) => {
         const child = spawn("cat", { stdio: "pipe" });
+        samplers.set(args[2], child);
         said.set(args[2], (line) => child.stdin.write(line + "\n"));
         return child;
       },
     } as unknown as Docker;
-    return { docker, say: (id: string, line: string) => said.get(id)!(line) };
+    return { docker, samplers, say: (id: string, line: string) => said.get(id)!(line) };
   }
   const line = (memory: number, cpu: number, machine: number) =>
     `2 ${memory} 0 ${cpu * 1e6} ${machine * 100} 0 0 0 0 0 0 0`;
@@ -66,5 +68,27 @@ describe("the containers of an engine", () => {
     });
     await watch.stop();
     await watch.stop();
+  });
+
+  it("are no longer waited for when a sampler was killed", async () => {
+    const { docker, samplers, say } = containers();
+    const begun = watchContainers(docker, ["app"], "minio");
+    say("app", line(100, 1, 50));
+    say("minio", line(999, 7, 50));
+    const watch = await begun;
+    const killed = samplers.get("app")!;
+    killed.kill("SIGKILL");
+    await expect.poll(() => killed.signalCode).toBe("SIGKILL");
+    await new Promise((done) => setTimeout(done, 50)); // it has closed its pipes, too
+    await watch.stop();
+  });
+
+  it("leave no sampler behind where one of them cannot be read", async () => {
+    const { docker, samplers, say } = containers();
+    const begun = watchContainers(docker, ["app"], "minio");
+    say("minio", line(999, 7, 50));
+    samplers.get("app")!.stdin.end();
+    await expect(begun).rejects.toThrow("no memory can be read in container app");
+    expect(samplers.get("minio")!.exitCode).toBe(0);
   });
 });

@@ -6,7 +6,7 @@ import type { Found } from "../../../infra/targets/docker/inspect";
 import type { GpuPlan } from "../../../infra/targets/docker/gpuPlan";
 import { declare } from "../../../infra/targets/docker/platform";
 import type { Platform } from "../../../infra/contracts/platform";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { record, type Recorded as RecordedCommand } from "../local/recorded";
 
@@ -73,7 +73,7 @@ async function declared(
 ) {
   const { config = {}, stack = "dev", found = nothing, plan = cpu } = options;
   const { generations = { minio: 3, spark: 3, ray: 3 } } = options;
-  const settings = parseSettings(defaultConfig({ target: "docker", ...config }), largeMachine);
+  const settings = readSettings(defaultConfig({ target: "docker", ...config }), largeMachine);
   let platform: Platform | undefined;
   const all = (await record(
     stack,
@@ -133,6 +133,16 @@ describe("stack dev", () => {
       expect([name, hostname]).toEqual([role, role]);
       expect(networksAdvanced).toEqual([{ name: "engine-comparison", aliases: [role] }]);
     }
+  });
+
+  it("keeps the log of an image's last build until another build begins", async () => {
+    const log = path.join(home, "dev", "logs", "image-engine.log");
+    fs.mkdirSync(path.dirname(log), { recursive: true });
+    fs.writeFileSync(log, "built");
+    const { of } = await declared();
+    expect(fs.existsSync(log)).toBe(true);
+    const image = of("docker:index/remoteImage:RemoteImage", "image-engine");
+    expect(image.beforeCreate).toEqual(["image-engine-new-log"]);
   });
 
   it("gives no container root, a capability, a writable image, swap, or a way to more", () => {

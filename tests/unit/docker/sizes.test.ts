@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { checkSizes, containerRole, sizeOf } from "../../../infra/targets/docker/sizes";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { containerRoles } from "../../../infra/settings/containers";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 const settings = (changed: Record<string, string> = {}) =>
-  parseSettings(defaultConfig({ target: "docker", ...changed }), largeMachine);
+  readSettings(defaultConfig({ target: "docker", ...changed }), largeMachine);
 
 describe("the size of a container", () => {
   it("follows from the sizes of Spark's and Ray's workers", () => {

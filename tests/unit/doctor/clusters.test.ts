@@ -7,13 +7,13 @@ import { aliveNodes, rayTrouble, wrongRay } from "../../../cli/doctor/ray";
 import { sparkTrouble, wrongSpark } from "../../../cli/doctor/spark";
 import { isOlder } from "../../../cli/doctor/version";
 import { parseSparkVersion, type MasterPage } from "../../../infra/host/masterPage";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { told } from "./told";
 
 const patient = (target: string, stack: string) => ({
   stack,
-  settings: parseSettings(defaultConfig({ target }), largeMachine),
+  settings: readSettings(defaultConfig({ target }), largeMachine),
 });
 const local = patient("local", "local");
 const onDocker = patient("docker", "two");

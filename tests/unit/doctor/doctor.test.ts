@@ -4,13 +4,13 @@ import { expect, it } from "vitest";
 import { check, npm, type Check, type Patient } from "../../../cli/doctor/check";
 import { checks } from "../../../cli/doctor/checks";
 import { examine } from "../../../cli/doctor/examine";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { UserError } from "../../../infra/contracts/errors";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 const patient: Patient = {
   stack: "one",
-  settings: parseSettings(defaultConfig({ target: "local" }), largeMachine),
+  settings: readSettings(defaultConfig({ target: "local" }), largeMachine),
   stands: false,
   services: [],
   runs: [],
@@ -74,7 +74,7 @@ it("looks on target cluster at what is the stack's or this machine's, and at no 
     s3SecretKey: "something",
     rayAddress: "http://head.test:8265",
   };
-  const settings = parseSettings(defaultConfig(cluster), largeMachine);
+  const settings = readSettings(defaultConfig(cluster), largeMachine);
   const standing = { ...patient, settings, stands: true };
   expect(checks.filter(({ applies }) => applies?.(standing) ?? true).map(({ id }) => id)).toEqual([
     ...["wsl", "folders", "jdk", "python", "disk", "memory", "preflight"],

@@ -4,12 +4,12 @@ import { unfitDaemon } from "../../../cli/doctor/docker";
 import { parseLimits, tooLowLimits, unwritable } from "../../../cli/doctor/machine";
 import { tooLittleDisk, tooLittleMemory, tooLittleSharedMemory } from "../../../cli/doctor/room";
 import { fileSystemOf, isWsl, wslTrouble } from "../../../cli/doctor/wsl";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { told } from "./told";
 
 const gib = 2 ** 30;
-const settings = parseSettings(defaultConfig({ target: "docker" }), largeMachine);
+const settings = readSettings(defaultConfig({ target: "docker" }), largeMachine);
 
 describe("disk", () => {
   const disk = { folder: "/data", variable: "ENGINE_COMPARISON_HOME", freeBytes: 9 * gib };

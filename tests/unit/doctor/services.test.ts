@@ -10,7 +10,7 @@ import {
   parseKernelKills,
 } from "../../../cli/doctor/services";
 import { missingData, wrongStore, type DataSeen } from "../../../cli/doctor/store";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { told } from "./told";
 
@@ -105,7 +105,7 @@ describe("killed", () => {
   });
 });
 
-const withStore = parseSettings(
+const withStore = readSettings(
   defaultConfig({
     objectStore: "s3",
     s3Endpoint: "https://store.test",
@@ -116,7 +116,7 @@ const withStore = parseSettings(
 );
 
 it("a stack with another store is to have no MinIO", () => {
-  const settings = parseSettings(defaultConfig({ sparkWorkers: "1" }), largeMachine);
+  const settings = readSettings(defaultConfig({ sparkWorkers: "1" }), largeMachine);
   const own = expectedServices({ stack: "local", settings });
   expect(own).toContain("minio");
   const withoutStore = own.filter((name) => name !== "minio");
@@ -127,7 +127,7 @@ it("a stack with another store is to have no MinIO", () => {
 describe("store", () => {
   const endpoint = "http://127.0.0.1:9000";
   const now = Date.parse("2026-05-01T10:00:00Z");
-  const settings = parseSettings(defaultConfig({ target: "local" }), largeMachine);
+  const settings = readSettings(defaultConfig({ target: "local" }), largeMachine);
   const patient = { stack: "local", settings };
   const answer = { server: "MinIO", date: "Fri, 01 May 2026 10:00:01 GMT" };
 

@@ -9,7 +9,7 @@ import { checks } from "../../../cli/doctor/checks";
 import { examine } from "../../../cli/doctor/examine";
 import { credentialFiles } from "../../../infra/stack/credentials";
 import { ports } from "../../../infra/settings/ports";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { writeStanding } from "../../../infra/stack/records";
 import type { UserError } from "../../../infra/contracts/errors";
 import { writeRecord } from "../../../results/records";
@@ -35,7 +35,7 @@ afterEach(() => {
 });
 
 function patient(config: Record<string, string> = {}, more: Partial<Patient> = {}): Patient {
-  const settings = parseSettings(defaultConfig({ target: "local", ...config }), largeMachine);
+  const settings = readSettings(defaultConfig({ target: "local", ...config }), largeMachine);
   return { stack: "one", settings, stands: true, services: [], runs: [], ...more };
 }
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { UserError } from "../../../infra/contracts/errors";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 function refusal(changed: Record<string, string>, machine = largeMachine): UserError {
   try {
-    parseSettings(defaultConfig(changed), machine);
+    readSettings(defaultConfig(changed), machine);
   } catch (error) {
     expect(error).toBeInstanceOf(UserError);
     return error as UserError;
@@ -15,7 +15,7 @@ function refusal(changed: Record<string, string>, machine = largeMachine): UserE
 
 describe("settings", () => {
   it("takes its own defaults", () => {
-    const settings = parseSettings(defaultConfig(), largeMachine);
+    const settings = readSettings(defaultConfig(), largeMachine);
     expect(settings.fareAbove).toBe(30);
     expect(settings.sparkWorkerMemory).toBe(2 * 2 ** 30);
     expect(settings.engines).toEqual([]);
@@ -28,12 +28,12 @@ describe("settings", () => {
     const refused = refusal({ datasetSource: "nyc", photos: "25251" });
     expect(refused.what).toContain("with datasetSource nyc it must be at most 25250");
     const most = { datasetSource: "nyc", photos: "25250" };
-    expect(() => parseSettings(defaultConfig(most), largeMachine)).not.toThrow();
+    expect(() => readSettings(defaultConfig(most), largeMachine)).not.toThrow();
   });
 
   it("passes over keys of other namespaces", () => {
     const config = { ...defaultConfig(), "aws:region": "eu-central-1" };
-    expect(() => parseSettings(config, largeMachine)).not.toThrow();
+    expect(() => readSettings(config, largeMachine)).not.toThrow();
   });
 
   it.each([
@@ -71,7 +71,7 @@ describe("settings", () => {
   };
 
   it("takes a store that is there already", () => {
-    const settings = parseSettings(
+    const settings = readSettings(
       defaultConfig({ ...s3, s3Endpoint: "https://s3.example:9000/" }),
       largeMachine,
     );

@@ -3,7 +3,7 @@ import type { Device } from "../../../infra/host/device";
 import type { Inspected } from "../../../infra/stack/records";
 import { declare } from "../../../infra/targets/local/platform";
 import type { Platform } from "../../../infra/contracts/platform";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { record, type Recorded } from "./recorded";
 
@@ -22,7 +22,7 @@ async function declared(options: {
 }): Promise<{ all: Recorded[]; platform: Platform; command: (name: string) => Recorded }> {
   const { config = {}, stack = "local", incarnations = {} } = options;
   const { device = { device: "cpu", gpus: 0 } } = options;
-  const settings = parseSettings(defaultConfig({ target: "local", ...config }), largeMachine);
+  const settings = readSettings(defaultConfig({ target: "local", ...config }), largeMachine);
   let platform: Platform | undefined;
   const all = await record(
     stack,

@@ -13,6 +13,8 @@ export interface Recorded {
   readonly createTimeout: string;
   /** Of the provider. */
   readonly version: string;
+  /** Names of hooks. */
+  readonly beforeCreate: readonly string[];
   readonly inputs: Inputs;
 }
 
@@ -35,6 +37,7 @@ interface Request {
   getProtect(): boolean;
   getCustomtimeouts(): { getCreate(): string } | undefined;
   getVersion(): string;
+  getHooks(): { getBeforeCreateList(): string[] } | undefined;
   getObject(): { toJavaScript(): unknown };
 }
 
@@ -42,6 +45,7 @@ interface Monitor {
   registerResource(request: Request, callback: (error: unknown, response: Response) => void): void;
   /** Which the mocks lack. */
   registerErrorHook?: (request: unknown, callback: (error: unknown) => void) => void;
+  registerResourceHook?: (request: unknown, callback: (error: unknown) => void) => void;
 }
 
 interface Response {
@@ -84,6 +88,7 @@ export async function record(
       callback(error, response);
     });
   monitor.registerErrorHook ??= (_request, callback) => callback(null);
+  monitor.registerResourceHook ??= (_request, callback) => callback(null);
   await pulumi.runtime.runInPulumiStack(async () => void (await declare()));
   await pulumi.runtime.disconnect();
   return found.sort((a, b) => (a.urn < b.urn ? -1 : 1));
@@ -100,6 +105,7 @@ function recorded(request: Request, response: Response): Recorded {
     protect: request.getProtect(),
     createTimeout: request.getCustomtimeouts()?.getCreate() ?? "",
     version: request.getVersion(),
+    beforeCreate: request.getHooks()?.getBeforeCreateList() ?? [],
     inputs: request.getObject().toJavaScript() as Inputs,
   };
 }

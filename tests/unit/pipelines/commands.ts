@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../../../infra/contracts/platform";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { Buckets } from "../../../infra/stores/buckets";
 import { bucketPrefixes } from "../../../pipelines/bucketPrefixes";
 import { Comparison } from "../../../pipelines/comparison";
@@ -47,7 +47,7 @@ export async function commands(
     "engine-comparison",
     stack,
   );
-  const settings = parseSettings(defaultConfig(changed), largeMachine);
+  const settings = readSettings(defaultConfig(changed), largeMachine);
   await pulumi.runtime.runInPulumiStack(async () => {
     const stands = new pulumi.ComponentResource("test:Platform", "platform");
     const platform: Platform = {

@@ -2,14 +2,14 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
 import { shortHash } from "../../../infra/contracts/canonical";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { datasetCode } from "../../../pipelines/codeHash";
 import { recipeOf } from "../../../pipelines/dataset";
 import type { DatasetName } from "../../../pipelines/workloads";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 function recipe(name: DatasetName, changed: Record<string, string> = {}) {
-  return recipeOf(name, parseSettings(defaultConfig(changed), largeMachine), "b");
+  return recipeOf(name, readSettings(defaultConfig(changed), largeMachine), "b");
 }
 
 describe("a dataset's identity", () => {

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../../../infra/contracts/errors";
 import { clusterOf, engineOf, engines, findEngines } from "../../../pipelines/engines";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { findWorkloads, workloads } from "../../../pipelines/workloads";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { runKeys } from "./runKeys";
@@ -46,7 +46,7 @@ describe("engines", () => {
 
   it("compute on the cluster that their file says, or the setting that it names", () => {
     const on = (engine: string, changed: Record<string, string> = {}) =>
-      clusterOf(engineOf(engine), parseSettings(defaultConfig(changed), largeMachine));
+      clusterOf(engineOf(engine), readSettings(defaultConfig(changed), largeMachine));
     expect(["spark", "ray", "daft", "baseline"].map((engine) => on(engine))).toEqual([
       "spark",
       "ray",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { clusterOf, engineOf } from "../../../pipelines/engines";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { runKey } from "../../../results/result";
@@ -44,7 +44,7 @@ describe("run keys", () => {
   });
 
   it("are of plain strings only, so that a preview can show names and values", () => {
-    const settings = parseSettings(defaultConfig(), largeMachine);
+    const settings = readSettings(defaultConfig(), largeMachine);
     const inputs = runInputs("spark", "taxi-report", settings, ground, "data");
     expect(inputs).toMatchObject({ fareAbove: "30", resources: "2 x 1 core 2g", store: "1" });
     expect(inputs).toMatchObject({ cores: "2", runMemory: "6g" });
@@ -53,7 +53,7 @@ describe("run keys", () => {
 
   it("have the same cores and memory for every engine by default, on every target", () => {
     for (const target of ["local", "docker"]) {
-      const settings = parseSettings(defaultConfig({ target, matrix: "full" }), largeMachine);
+      const settings = readSettings(defaultConfig({ target, matrix: "full" }), largeMachine);
       const limits = chosenRuns(settings).map(({ engine, workload }) => {
         const { cores, runMemory } = runInputs(engine, workload, settings, ground, "data");
         return `${cores} cores, ${runMemory}`;
@@ -64,7 +64,7 @@ describe("run keys", () => {
 
   it("have the cores of what computes", () => {
     const cores = (engine: string, changed: Record<string, string>) => {
-      const settings = parseSettings(defaultConfig(changed), largeMachine);
+      const settings = readSettings(defaultConfig(changed), largeMachine);
       return coresOf(clusterOf(engineOf(engine), settings), settings);
     };
     expect(cores("spark", { sparkWorkers: "3", sparkWorkerCores: "2" })).toBe(6);
@@ -78,7 +78,7 @@ describe("run keys", () => {
       runKey(
         oracleInputs(
           "image-predictions",
-          parseSettings(defaultConfig(changed), largeMachine),
+          readSettings(defaultConfig(changed), largeMachine),
           ground,
           "data",
         ),
@@ -89,7 +89,7 @@ describe("run keys", () => {
 
 describe("chosen runs", () => {
   const names = (changed: Record<string, string>) =>
-    chosenRuns(parseSettings(defaultConfig(changed), largeMachine)).map(
+    chosenRuns(readSettings(defaultConfig(changed), largeMachine)).map(
       ({ engine, workload }) => `${engine}/${workload}`,
     );
 
@@ -108,7 +108,7 @@ describe("chosen runs", () => {
   });
 
   it("keep their rank whatever else is chosen", () => {
-    const settings = parseSettings(defaultConfig({ engines: '["daft"]' }), largeMachine);
+    const settings = readSettings(defaultConfig({ engines: '["daft"]' }), largeMachine);
     expect(chosenRuns(settings)[0]).toEqual({
       engine: "daft",
       workload: "image-embeddings",

@@ -1,4 +1,4 @@
-import { parseSettings } from "../../../infra/settings/parse";
+import { readSettings } from "../../../infra/targets/readSettings";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { runKey } from "../../../results/result";
 import { runInputs } from "../../../pipelines/runInputs";
@@ -9,7 +9,7 @@ export const ground = { environment: "env", model: "m", device: "cpu", store: "1
 
 /** The keys of all runs by name, in order, with some settings other than the defaults. */
 export function runKeys(changed: Record<string, string> = {}): Record<string, string> {
-  const settings = parseSettings(defaultConfig(changed), largeMachine);
+  const settings = readSettings(defaultConfig(changed), largeMachine);
   return Object.fromEntries(
     chosenRuns(settings).map(({ engine, workload }) => [
       `${engine}/${workload}`,

@@ -1,10 +1,10 @@
-import type { Settings } from "../settings/schema";
-import { UserError } from "../contracts/errors";
-import { readClaim } from "./claim";
-import { explained } from "./client";
-import { listingOf, type Listing } from "./listing";
-import type { BucketPurpose } from "../contracts/platform";
-import { storeOfSettings } from "./s3/store";
+import type { Settings } from "../../settings/schema";
+import { UserError } from "../../contracts/errors";
+import { readClaim } from "../claim";
+import { explained } from "../client";
+import { listingOf, type Listing } from "../listing";
+import type { BucketPurpose } from "../../contracts/platform";
+import { storeOfSettings } from "./store";
 
 /**
  * Looks at what somebody else has put into the store that settings name.

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { Docker } from "../../infra/targets/docker/daemon";
-import { find } from "../../infra/targets/docker/inspect";
-import { names } from "../../infra/targets/docker/names";
-import type { ServiceLog, Services, ServiceView } from "../services";
+import { Docker } from "./daemon";
+import { find } from "./inspect";
+import { names } from "./names";
+import type { ServiceLog, Services, ServiceView } from "../../contracts/target";
 
 /** The services of target `docker`: the stack's containers. */
 export const dockerServices: Services = {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { checkout, stackFolder } from "../../infra/host/folders";
+import { checkout, stackFolder } from "../host/folders";
 
 /** Starts the user's shell on this terminal, with an environment added to that of this process. */
 export function shellHere(

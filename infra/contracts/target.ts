@@ -1,0 +1,79 @@
+import type { ChildProcess } from "node:child_process";
+import type { Cluster, Executor } from "./executor";
+import type { Prepared } from "./platform";
+import type { Store } from "./store";
+
+/** What this machine has, as far as settings depend on it. */
+export interface Machine {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+}
+
+/** Settings that do not go together, in the three parts of a UserError; `what` begins with a key. */
+export interface Conflict {
+  readonly what: string;
+  readonly why: string;
+  readonly fix: string;
+}
+
+/**
+ * Where things run: all that is asked of a target. Its object is made at every start of the program,
+ * of a step and of a verb, so members load what they need when they are called.
+ */
+export interface Target<Settings> {
+  /** The value of setting `target`. */
+  readonly name: string;
+  /** The page about it, relative to the checkout. */
+  readonly docs: string;
+  /** Why only the Pulumi CLI can deploy it. @default the embedded runner can, too */
+  readonly needsCli?: string;
+  /** What `auto` means for these settings. */
+  readonly defaults: { readonly objectStore: string; readonly daftRunner: "native" | "ray" };
+  /** Where the target starts no cluster: the settings that say where each is. */
+  readonly addresses?: Readonly<Partial<Record<Cluster, keyof Settings & string>>>;
+  /** Which settings do not go together here. */
+  rules(
+    settings: Settings,
+    facts: {
+      readonly machine: Machine;
+      readonly store: Pick<Store<Settings>, "name" | "external">;
+    },
+  ): readonly Conflict[];
+  /**
+   * Looks whether the target can be deployed here; writes nothing.
+   *
+   * @throws UserError with what is in the way
+   */
+  prepare(settings: Settings, stack: string): Promise<Prepared<Settings>>;
+  /** How jobs of a stack are started. */
+  executor(stack: string): Promise<Executor>;
+  /** The stack's services for people. */
+  services(): Promise<Services>;
+}
+
+/** A service of a stack, as people ask for it. */
+export interface ServiceView {
+  readonly name: string;
+  /** In the words of what keeps it, e.g. RUNNING. */
+  readonly state: string;
+  /** Undefined when it does not run. */
+  readonly pid?: number;
+  /** Seconds since it was started last. */
+  readonly uptime?: number;
+  /** A page to look at. */
+  readonly url?: string;
+}
+
+/** What a target's services look like from the command line. */
+export interface Services {
+  status(stack: string): Promise<ServiceView[]>;
+  /** Starts an interactive shell next to the services, on this terminal. */
+  shell(stack: string): ChildProcess;
+  /** Files or programs that have a service's log, by the service's name. */
+  logs(stack: string): ReadonlyMap<string, ServiceLog>;
+}
+
+/** A log is a file, or what a command such as `docker logs` prints. */
+export type ServiceLog =
+  | { readonly file: string }
+  | { readonly command: (lines: number, follow: boolean) => ChildProcess };

@@ -1,0 +1,33 @@
+import type { Conflict, Target } from "../../contracts/target";
+import type { Settings } from "../../settings/schema";
+
+/** Spark and Ray clusters that exist already: the way past one machine. */
+export const cluster: Target<Settings> = {
+  name: "cluster",
+  docs: "docs/cluster.md",
+  defaults: { objectStore: "aws", daftRunner: "ray" },
+  addresses: { spark: "sparkMaster", ray: "rayAddress" },
+
+  rules({ gpu }, { store }) {
+    const conflicts: Conflict[] = [];
+    if (!store.external) {
+      conflicts.push({
+        what: `objectStore is "${store.name}" and target is cluster`,
+        why: "the workers of a cluster do not reach a store that listens on this machine alone",
+        fix: "set objectStore to s3 or aws",
+      });
+    }
+    if (gpu === "required") {
+      conflicts.push({
+        what: 'gpu is "required" and target is cluster',
+        why: "on clusters that exist already the models run on CPUs",
+        fix: "set gpu to auto or off",
+      });
+    }
+    return conflicts;
+  },
+
+  prepare: async (settings, stack) => (await import("./platform")).prepare(settings, stack),
+  executor: async (stack) => (await import("./executor")).clusterExecutor(stack),
+  services: async () => (await import("./services")).clusterServices,
+};

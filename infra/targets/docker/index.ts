@@ -1,0 +1,34 @@
+import type { Target } from "../../contracts/target";
+import { startedHereConflicts } from "../../settings/checks";
+import type { Settings } from "../../settings/schema";
+
+/** The seed's services as containers of one Docker daemon. */
+export const docker: Target<Settings> = {
+  name: "docker",
+  docs: "docs/docker.md",
+  needsCli: "the embedded runner has no provider for Docker",
+  defaults: { objectStore: "minio", daftRunner: "ray" },
+
+  rules(settings, { machine, store }) {
+    const conflicts = startedHereConflicts(settings, machine);
+    if (!store.external) return conflicts;
+    return [
+      ...conflicts,
+      {
+        what: `objectStore is "${store.name}" and target is docker`,
+        why: "the containers of target docker know only the MinIO beside them",
+        fix: "set target to local, or objectStore to minio",
+      },
+    ];
+  },
+
+  prepare: async (settings, stack) => (await import("./platform")).prepare(settings, stack),
+
+  async executor(stack) {
+    const { Docker } = await import("./daemon");
+    const { dockerExecutor } = await import("./executor");
+    return dockerExecutor(stack, Docker.of(stack).host);
+  },
+
+  services: async () => (await import("./services")).dockerServices,
+};

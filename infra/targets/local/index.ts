@@ -1,0 +1,14 @@
+import type { Target } from "../../contracts/target";
+import { startedHereConflicts } from "../../settings/checks";
+import type { Settings } from "../../settings/schema";
+
+/** Everything as processes of this user on this machine; no Docker, no root. */
+export const local: Target<Settings> = {
+  name: "local",
+  docs: "README.md",
+  defaults: { objectStore: "minio", daftRunner: "native" },
+  rules: (settings, { machine }) => startedHereConflicts(settings, machine),
+  prepare: async (settings, stack) => (await import("./platform")).prepare(settings, stack),
+  executor: async (stack) => (await import("./executor")).localExecutor(stack),
+  services: async () => (await import("./status")).localServices,
+};

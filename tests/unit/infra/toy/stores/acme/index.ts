@@ -1,0 +1,18 @@
+import type { Store } from "../../../../../../infra/contracts/store";
+import type { Settings } from "../../../../../../infra/settings/schema";
+import type { KeptCredentials } from "../../../../../../infra/stack/keptCredentials";
+
+/** The company's store: only its keys are to be set. */
+export const acme: Store<Settings, KeptCredentials> = {
+  name: "acme",
+  docs: "docs/adding-a-target.md",
+  external: true,
+  rules: ({ s3AccessKey, s3SecretKey }) =>
+    s3AccessKey && s3SecretKey
+      ? []
+      : [{ what: "s3AccessKey is not set", why: "acme refuses guests", fix: "set both keys" }],
+  async prepare(settings) {
+    const { AcmeStore } = await import("./store");
+    return (credentials) => new AcmeStore("store", { settings, credentials });
+  },
+};

@@ -1,0 +1,17 @@
+import type { Target } from "../../../../../../infra/contracts/target";
+import type { Settings } from "../../../../../../infra/settings/schema";
+
+/** Jobs as processes of this machine; Spark and Ray are not started, the store is external. */
+export const bare: Target<Settings> = {
+  name: "bare",
+  docs: "docs/adding-a-target.md",
+  defaults: { objectStore: "s3", daftRunner: "native" },
+  addresses: { spark: "sparkMaster", ray: "rayAddress" },
+  rules: (_settings, { store }) =>
+    store.external
+      ? []
+      : [{ what: "objectStore is minio", why: "nothing starts it", fix: "set objectStore to s3" }],
+  prepare: async (settings, stack) => (await import("./platform")).prepare(settings, stack),
+  executor: async (stack) => (await import("./platform")).executor(stack),
+  services: async () => (await import("./platform")).services,
+};
