@@ -92,7 +92,7 @@ function npmCi(checkout) {
 /** One installation at a time in a checkout; a holder that died is passed over. */
 async function lock(checkout) {
   const hash = createHash("sha256").update(fs.realpathSync(checkout)).digest("hex").slice(0, 16);
-  const file = path.join(os.tmpdir(), `engine-comparison-install-${os.userInfo().uid}-${hash}`);
+  const file = path.join(os.tmpdir(), `engine-comparison-install-${process.getuid?.()}-${hash}`);
   for (;;) {
     try {
       fs.writeFileSync(file, String(process.pid), { flag: "wx" });

@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import * as os from "node:os";
 
 /** One process as /proc tells of it. */
 export interface Process {
@@ -40,7 +39,7 @@ function stat(pid: number | string) {
 
 /** All processes of this user, but for zombies. Where there is no /proc the list is empty. */
 export function ownProcesses(): Process[] {
-  const uid = os.userInfo().uid;
+  const uid = process.getuid?.();
   let entries: string[];
   try {
     entries = fs.readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));

@@ -52,7 +52,7 @@ export function makeShortFolder(stack: string): string {
   const folder = shortFolder(stack);
   fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
   const found = fs.lstatSync(folder);
-  if (!found.isDirectory() || found.uid !== os.userInfo().uid) {
+  if (!found.isDirectory() || found.uid !== process.getuid?.()) {
     throw new UserError(
       `${folder} belongs to somebody else`,
       "the sockets of this stack's services go there, and another user could answer on them",
