@@ -62,6 +62,16 @@ const wholeEnvironments = [
   message: "A child gets an environment from infra/host/environment.ts, not all of this process's.",
 }));
 
+/** Comparisons with the name of a target or store. */
+const namedParts = [
+  "BinaryExpression[operator=/^[!=]==?$/]:has(> Literal) Identifier[name=/^(target|objectStore)$/]",
+  "SwitchStatement > Identifier.discriminant[name=/^(target|objectStore)$/]",
+  "SwitchStatement > .discriminant Identifier[name=/^(target|objectStore)$/]",
+].map((selector) => ({
+  selector,
+  message: "Ask the object of the registry: infra/targets/index.ts, infra/stores/index.ts.",
+}));
+
 export default tseslint.config(
   { ignores: ["node_modules/", "tests/unit/embedded/fixtures/"] },
   ...tseslint.configs.recommendedTypeChecked,
@@ -77,21 +87,9 @@ export default tseslint.config(
       "@typescript-eslint/restrict-template-expressions": "off",
       "@typescript-eslint/no-floating-promises": "error",
       "@typescript-eslint/require-await": "off",
-      "no-restricted-syntax": [
-        "error",
-        ...[
-          "BinaryExpression[operator=/^[!=]==?$/]:has(> Literal) Identifier[name=/^(target|objectStore)$/]",
-          "SwitchStatement > Identifier.discriminant[name=/^(target|objectStore)$/]",
-          "SwitchStatement > .discriminant Identifier[name=/^(target|objectStore)$/]",
-        ].map((selector) => ({
-          selector,
-          message: "Ask the object of the registry: infra/targets/index.ts, infra/stores/index.ts.",
-        })),
-      ],
+      "no-restricted-syntax": ["error", ...namedParts],
     },
   },
-  // A fact of the target or store is still to take the place of each comparison here.
-  { files: ["cli/doctor/**"], rules: { "no-restricted-syntax": "off" } },
   {
     plugins: { "import-x": importX },
     settings: {
@@ -104,6 +102,11 @@ export default tseslint.config(
   {
     files: ["{infra,pipelines,results,report,cli}/**/*.ts"],
     ignores: ["infra/host/environment.ts", "cli/embedded/**"],
+    rules: { "no-restricted-syntax": ["error", ...namedParts, ...wholeEnvironments] },
+  },
+  // A fact of the target or store is still to take the place of each comparison here.
+  {
+    files: ["cli/doctor/**"],
     rules: { "no-restricted-syntax": ["error", ...wholeEnvironments] },
   },
   {

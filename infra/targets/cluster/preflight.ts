@@ -4,7 +4,7 @@ import { machine } from "../../host/machine";
 import type { Settings } from "../../settings/schema";
 import { UserError } from "../../contracts/errors";
 import type { Look } from "./look";
-import { silenceAt } from "../../host/silence";
+import { silenceAt } from "../../host/network";
 import { lookAtMasterPages } from "./sparkMaster";
 
 const answerMs = 5_000;

@@ -7,7 +7,7 @@ import {
   downloadEnvironment,
   plainEnvironment,
 } from "../../../infra/host/environment";
-import { goOnPath } from "../../../infra/host/go";
+import { goOnPath } from "../../../infra/toolchain/goBuild";
 import { askNvidiaSmi } from "../../../infra/host/gpu";
 import { inspectJava } from "../../../infra/host/java";
 import { askPython } from "../../../infra/host/python";

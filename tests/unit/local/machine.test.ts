@@ -2,7 +2,7 @@ import * as net from "node:net";
 import { describe, expect, it } from "vitest";
 import { isFree } from "../../../infra/host/freePorts";
 import { chooseDevice } from "../../../infra/host/device";
-import { parseGoVersion } from "../../../infra/host/go";
+import { parseGoVersion } from "../../../infra/toolchain/goBuild";
 import { chooseJava, type JavaFacts } from "../../../infra/host/java";
 import { socketsOn, whoListens } from "../../../infra/host/listening";
 import { findPython, parseRange, type Python } from "../../../infra/host/python";

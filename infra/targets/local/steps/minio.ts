@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { places } from "../../../stack/places";
-import { get } from "../../../host/http";
+import { get } from "../../../host/network";
 import { readCredentials } from "../../../stack/credentials";
 import { toolFolder } from "../../../toolchain/tools";
 import { serviceStep } from "./service";

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { jobEnvironment } from "../../../toolchain/jobs";
 import { makeShortFolder, places, rayFolder } from "../../../stack/places";
 import type { ports } from "../../../settings/ports";
-import { accepts, get } from "../../../host/http";
+import { accepts, get } from "../../../host/network";
 import { rayAccess } from "../rayAccess";
 import { pythonOf } from "../../../toolchain/tools";
 import { serviceStep } from "./service";

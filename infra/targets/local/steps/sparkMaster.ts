@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { places } from "../../../stack/places";
-import { getJson } from "../../../host/http";
+import { getJson } from "../../../host/network";
 import { sparkDaemon } from "../sparkDaemon";
 import { serviceStep } from "./service";
 

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { places } from "../../../stack/places";
-import { getJson } from "../../../host/http";
+import { getJson } from "../../../host/network";
 import { sparkDaemon } from "../sparkDaemon";
 import { serviceStep } from "./service";
 
