@@ -9,6 +9,7 @@ const rooms = [
   "infra/settings",
   "infra/host",
   "infra/stack",
+  "infra/services.ts",
   "infra/toolchain",
   "infra/stores",
   "infra/targets",
@@ -87,6 +88,11 @@ export default tseslint.config(
       "@typescript-eslint/restrict-template-expressions": "off",
       "@typescript-eslint/no-floating-promises": "error",
       "@typescript-eslint/require-await": "off",
+    },
+  },
+  {
+    files: [...rooms.map((room) => (room.endsWith(".ts") ? room : `${room}/**`)), "index.ts"],
+    rules: {
       "no-restricted-syntax": ["error", ...namedParts],
     },
   },

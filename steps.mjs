@@ -23,12 +23,9 @@ export const kinds = {
   "minio-bucket": () => require("./infra/stores/minio/bucketStep.ts"),
   upload: () => require("./infra/stores/uploadStep.ts"),
 
-  "local-supervisor": () => require("./infra/targets/local/steps/supervisor.ts"),
-  "local-minio-data": () => require("./infra/targets/local/steps/minioData.ts"),
-  "local-minio": () => require("./infra/targets/local/steps/minio.ts"),
-  "local-spark-master": () => require("./infra/targets/local/steps/sparkMaster.ts"),
-  "local-spark-worker": () => require("./infra/targets/local/steps/sparkWorker.ts"),
-  "local-ray-head": () => require("./infra/targets/local/steps/rayHead.ts"),
+  "local-supervisor": () => ({ default: require("./infra/targets/local/steps.ts").supervisor }),
+  "local-minio-data": () => ({ default: require("./infra/targets/local/steps.ts").minioData }),
+  "local-service": () => ({ default: require("./infra/targets/local/steps.ts").service }),
 
   "docker-cleanup": () => require("./infra/targets/docker/steps/sweeper.ts"),
   "docker-credentials": () => require("./infra/targets/docker/steps/credentials.ts"),

@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { plainEnvironment } from "../../infra/host/environment";
 import * as fs from "node:fs";
-import { askForGpus, type GpuAnswers } from "../../infra/targets/docker/gpuAnswers";
-import { gpuPlan } from "../../infra/targets/docker/gpuPlan";
+import { askForGpus, type GpuAnswers } from "../../infra/targets/docker/gpu";
+import { gpuPlan } from "../../infra/targets/docker/gpu";
 import { chooseDevice } from "../../infra/host/device";
 import { gpusIn, wslSmi } from "../../infra/host/gpu";
 import type { Settings } from "../../infra/settings/schema";

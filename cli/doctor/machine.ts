@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import { stackFolder } from "../../infra/host/folders";
-import { checkPorts as checkPublished } from "../../infra/targets/docker/published";
+import { checkPorts as checkPublished } from "../../infra/targets/docker/place";
 import { names } from "../../infra/targets/docker/names";
 import { findJava } from "../../infra/host/java";
 import { findPython } from "../../infra/host/python";
-import { inspect } from "../../infra/targets/local/inspect";
+import { inspect } from "../../infra/targets/local/status";
 import { checkPorts, portsNeeded } from "../../infra/targets/local/preflight";
 import { unusableFolders } from "../../infra/host/requirements";
 import { UserError } from "../../infra/contracts/errors";

@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { inspect } from "../../infra/targets/local/inspect";
+import { inspect } from "../../infra/targets/local/status";
 import { freeMemory, lacking } from "../../infra/host/requirements";
 import { UserError } from "../../infra/contracts/errors";
 import { memoryRoom, type Room } from "./cgroup";

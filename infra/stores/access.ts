@@ -4,6 +4,7 @@ import { readCredentials } from "../stack/credentials";
 import { UserError } from "../contracts/errors";
 import type { Connection } from "../contracts/executor";
 import { stackFolder } from "../host/folders";
+import { minioRegion } from "../services";
 import { readStanding } from "../stack/records";
 import { assumeRole } from "./aws/assumeRole";
 import type { BucketNames } from "../contracts/platform";
@@ -84,7 +85,7 @@ function minioAccess(stack: string): Connection["store"] {
   }
   return {
     endpoint: String(service.result.endpoint),
-    region: "us-east-1",
+    region: minioRegion,
     accessKey: credentials.minioRootUser,
     secretKey: credentials.minioRootPassword,
     pathStyle: true,

@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { bases } from "../../infra/targets/docker/bases";
+import { bases } from "../../infra/targets/docker/image";
 import { names, stackLabel, type Role } from "../../infra/targets/docker/names";
 import { eventually, freeOffset } from "../e2e/stack";
 import { doctor, type Diagnosis } from "./diagnosis";

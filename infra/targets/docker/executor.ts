@@ -12,12 +12,12 @@ import { modelStep, readyStep } from "./inspect";
 import {
   credentialsFolder,
   imagePaths,
-  ownModelFolder,
+  customModelFolder,
   rayHeadAddress,
   scratchFolder,
   sparkMasterUrl,
   storeEndpoint,
-} from "./inside";
+} from "./place";
 import { watchContainers } from "./memory";
 import type { Role } from "./names";
 
@@ -139,7 +139,7 @@ const leader = [
 
 /** The image's model has labels; the user's own one has them if a file lay beside it. */
 function modelIn(stack: string, folder: string): { path: string; labels: string | null } {
-  const own = folder === ownModelFolder;
+  const own = folder === customModelFolder;
   const hasLabels = !own || readStanding(stack, modelStep)?.result.labels === true;
   return {
     path: `${folder}/model.onnx`,

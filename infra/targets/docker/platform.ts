@@ -4,9 +4,9 @@ import { environmentHash, minioVersion } from "../../toolchain/locks";
 import { modelIdentity } from "../../toolchain/modelIdentity";
 import type { Platform, Prepared } from "../../contracts/platform";
 import type { ContainerRole } from "../../settings/containers";
+import { sparkSize } from "../../services";
 import type { Settings } from "../../settings/schema";
-import { App } from "./app";
-import { Credentials } from "./credentials";
+import { App, Minio, RayCluster, SparkCluster } from "./components";
 import {
   checkSameDaemon,
   daemonHost,
@@ -19,20 +19,13 @@ import {
   type DaemonInfo,
 } from "./daemon";
 import { checkNames, find, type Found } from "./inspect";
-import { gpuArgs } from "./gpuAccess";
-import { askForGpus } from "./gpuAnswers";
-import { gpuPlan, type GpuPlan } from "./gpuPlan";
+import { askForGpus, gpuArgs, gpuPlan, type GpuPlan } from "./gpu";
 import { Ground } from "./ground";
-import { baseImage } from "./bases";
-import { Image } from "./image";
-import { imagePaths, inside, ownModelFolder } from "./inside";
-import { Minio } from "./minio";
+import { baseImage, Image } from "./image";
+import { checkPorts, customModelFolder, imagePaths, inside, urlOf } from "./place";
 import { names } from "./names";
-import { ownModel } from "./customModel";
-import { checkPorts, urlOf } from "./published";
-import { RayCluster } from "./rayCluster";
 import { checkSizes, sizeOf } from "./sizes";
-import { SparkCluster } from "./sparkCluster";
+import { Credentials, customModel } from "./volumes";
 
 /**
  * Looks whether the seed's containers can stand on this machine's Docker daemon.
@@ -111,7 +104,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   const engine = { ...shared, image: engineImage.imageName };
   const gpu = gpuArgs(plan);
   const gpus = plan.device === "cuda" ? plan.gpus.length : 0;
-  const model = ownModel({
+  const model = customModel({
     ground,
     settings,
     image: minioImage.imageName,
@@ -195,8 +188,8 @@ function jobFacts(settings: Settings, gpus: number): Record<string, string | num
     gpus,
     sparkWorkers: settings.sparkWorkers,
     sparkWorkerCores: settings.sparkWorkerCores,
-    sparkWorkerMemory: `${Math.floor(settings.sparkWorkerMemory / 2 ** 20)}m`,
-    modelFolder: settings.modelPath === undefined ? imagePaths.model : ownModelFolder,
+    sparkWorkerMemory: sparkSize(settings.sparkWorkerMemory),
+    modelFolder: settings.modelPath === undefined ? imagePaths.model : customModelFolder,
   };
 }
 

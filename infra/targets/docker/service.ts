@@ -2,11 +2,10 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { step } from "../../stack/step";
 import { incarnationOf, readyStep, settledContainer } from "./inspect";
-import type { GpuArgs } from "./gpuAccess";
+import type { GpuArgs } from "./gpu";
 import { labels, type Ground } from "./ground";
-import { user } from "./inside";
 import { names, type Role } from "./names";
-import { published } from "./published";
+import { published, user } from "./place";
 import type { Size } from "./sizes";
 
 export interface Mount {

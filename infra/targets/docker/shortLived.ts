@@ -1,4 +1,4 @@
-import { user } from "./inside";
+import { user } from "./place";
 import { stackLabel } from "./names";
 
 /**

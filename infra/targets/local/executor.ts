@@ -11,7 +11,7 @@ import { freeBlock } from "../../host/freePorts";
 import { datasetEnvironment, plainEnvironment } from "../../host/environment";
 import { programStates } from "./services";
 import type { ProgramInfo } from "./supervisorRpc";
-import { rayAccess } from "./rayAccess";
+import { localRayAccess } from "./place";
 import { credentialFiles } from "../../stack/credentials";
 import { pythonOf, toolFolder } from "../../toolchain/tools";
 
@@ -40,7 +40,7 @@ export function localExecutor(stack: string): Executor {
       const environment = mayDownload ? datasetEnvironment() : plainEnvironment();
       const child = spawn(pythonOf(stack), ["-m", "engine_comparison.leader"], {
         cwd: checkout,
-        env: { ...environment, ...jobEnvironment(stack), ...rayAccess(stack) },
+        env: { ...environment, ...jobEnvironment(stack), ...localRayAccess(stack) },
         stdio: ["pipe", "pipe", "pipe"],
       });
       const done = scratch;

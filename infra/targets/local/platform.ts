@@ -4,17 +4,13 @@ import { environmentHash } from "../../toolchain/locks";
 import { modelIdentity } from "../../toolchain/modelIdentity";
 import { clampNote } from "../../host/gpu";
 import type { Platform, Prepared } from "../../contracts/platform";
-import { ports } from "../../settings/ports";
 import type { Settings } from "../../settings/schema";
 import { prepareStore, type DeclareStore } from "../../stores";
 import { deviceHere, type Device } from "../../host/device";
-import { Minio } from "./minio";
+import { Minio, RayCluster, SparkCluster, Supervisor } from "./components";
 import type { Inspected } from "../../stack/records";
-import { inspect, stoppedServices } from "./inspect";
+import { inspect, stoppedServices } from "./status";
 import { preflight } from "./preflight";
-import { RayCluster } from "./ray";
-import { SparkCluster } from "./spark";
-import { Supervisor } from "./supervisor";
 import { Toolchain } from "../../toolchain/toolchain";
 
 /** What was found out about the machine and the stack before anything is declared. */
@@ -54,7 +50,6 @@ export async function prepare(settings: Settings, stack: string): Promise<Prepar
 /** Declares the platform's resources. */
 export function declare(settings: Settings, stack: string, around: Surroundings): Platform {
   const { observed, device, model, declareStore } = around;
-  const port = ports(settings.portOffset);
   const toolchain = new Toolchain("toolchain", {
     settings,
     device: device.device,
@@ -71,9 +66,14 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   const supervisor = new Supervisor("supervisor", { python, credentials, observed });
   const objectStore = declareStore
     ? declareStore(credentials)
-    : new Minio("minio", { supervisor, binary: minioBinary!, observed, ports: port.minio });
-  const spark = new SparkCluster("spark", { supervisor, settings, ports: port });
-  const ray = new RayCluster("ray", { supervisor, settings, gpus: device.gpus, ports: port.ray });
+    : new Minio("minio", {
+        supervisor,
+        binary: minioBinary!,
+        observed,
+        portOffset: settings.portOffset,
+      });
+  const spark = new SparkCluster("spark", { supervisor, settings });
+  const ray = new RayCluster("ray", { supervisor, settings, gpus: device.gpus });
 
   return {
     objectStore,

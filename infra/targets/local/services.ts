@@ -4,20 +4,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { shortHash } from "../../contracts/canonical";
 import { removeLast } from "../../host/folders";
 import { UserError } from "../../contracts/errors";
+import type { ServiceSpec } from "../../services";
 import { places, serviceLog, supervisorSocket } from "../../stack/places";
 import { endLeftovers, marker } from "./orphans";
-import { programs, type Program } from "./programs";
-import { stackId } from "./supervisord";
+import { programConf, stackId } from "./supervisord";
 import { callSupervisor, RpcFault, type ProgramInfo } from "./supervisorRpc";
 
 /** A service: the program, and how one sees that it does its work. */
-export interface Service extends Omit<Program, "log"> {
+export interface Service extends Omit<ServiceSpec, "health"> {
+  readonly name: string;
+  readonly directory: string;
   /** Whether it answers; asked again and again while it starts. */
   readonly healthy: () => Promise<boolean>;
-  /** How long it may take until it is healthy. */
-  readonly startSeconds: number;
-  /** How long it must then live on before that is believed. @default 0 */
-  readonly settleSeconds?: number;
 }
 
 /** supervisord's view of each program of the stack; empty where it does not answer. */
@@ -45,7 +43,7 @@ export async function convergeService(
   const id = stackId(stack);
   if (!id) throw new Error(`stack ${stack} has no supervisor`);
   const { name } = service;
-  const text = programs.conf({
+  const text = programConf({
     ...service,
     log: serviceLog(stack, name),
     env: {

@@ -3,13 +3,12 @@ import * as path from "node:path";
 import type { ServiceLog, Services, ServiceView } from "../../contracts/target";
 import { plainEnvironment } from "../../host/environment";
 import { findJava } from "../../host/java";
-import { places, supervisorSocket } from "../../stack/places";
-import { readStanding, recordedNames } from "../../stack/records";
+import { dataMark, places, supervisorSocket } from "../../stack/places";
+import { inspected, readStanding, recordedNames, type Inspected } from "../../stack/records";
 import { jobEnvironment } from "../../toolchain/jobs";
-import { pythonOf } from "../../toolchain/tools";
+import { existingTools, pythonOf } from "../../toolchain/tools";
 import { shellHere } from "../shellHere";
-import { isService } from "./inspect";
-import { rayAccess } from "./rayAccess";
+import { localRayAccess } from "./place";
 import { programStates } from "./services";
 import { callSupervisor } from "./supervisorRpc";
 import { supervisorAnswers } from "./supervisord";
@@ -80,7 +79,7 @@ export function shellEnvironment(stack: string): Record<string, string> {
   return {
     ...plain,
     ...jobEnvironment(stack),
-    ...rayAccess(stack),
+    ...localRayAccess(stack),
     PATH: [bin, plain.PATH].filter(Boolean).join(path.delimiter),
     VIRTUAL_ENV: path.dirname(bin),
     JAVA_HOME: findJava().home,
@@ -88,4 +87,25 @@ export function shellEnvironment(stack: string): Record<string, string> {
     ...(master ? { SPARK_MASTER: master } : {}),
     ...(address ? { RAY_ADDRESS: address } : {}),
   };
+}
+
+/** Looks at the stack's processes and files; changes nothing. */
+export async function inspect(stack: string): Promise<Inspected> {
+  const alive = new Set<string>();
+  if (await supervisorAnswers(stack)) alive.add("supervisor");
+  for (const { name, statename } of await programStates(stack)) {
+    if (statename === "RUNNING" || statename === "STARTING") alive.add(name);
+  }
+  if (fs.existsSync(dataMark(stack))) alive.add("minio-data");
+  return inspected(stack, [...alive, ...existingTools(stack)]);
+}
+
+/** Services with a record that do not run any more, e.g. after a reboot. */
+export function stoppedServices(stack: string, inspected: Inspected): string[] {
+  return recordedNames(stack).filter((name) => isService(name) && !inspected.alive(name));
+}
+
+/** Whether a resource of this name is a service under the supervisor. */
+export function isService(name: string): boolean {
+  return ["minio", "spark-master", "ray-head"].includes(name) || /^spark-worker-\d+$/.test(name);
 }

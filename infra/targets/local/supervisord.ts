@@ -5,11 +5,18 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../contracts/errors";
 import { makeShortFolder, places, shortFolder, supervisorSocket } from "../../stack/places";
+import type { ServiceSpec } from "../../services";
 import { plainEnvironment } from "../../host/environment";
 import { endLeftovers, marker } from "./orphans";
-import { programs } from "./programs";
 import { startOf } from "../../host/processTable";
 import { callSupervisor } from "./supervisorRpc";
+
+/** A service as supervisord runs it. */
+export interface Program extends Pick<ServiceSpec, "argv" | "env" | "stopSignal" | "stopSeconds"> {
+  readonly name: string;
+  readonly directory: string;
+  readonly log: string;
+}
 
 /** The random id that marks the stack's processes; made with the supervisor, gone with it. */
 export function stackId(stack: string): string | undefined {
@@ -114,7 +121,6 @@ export function removeSupervisor(stack: string): void {
 
 function supervisordConf(stack: string, socket: string): string {
   const { supervisor } = places(stack);
-  const { section } = programs;
   return [
     section("unix_http_server", { file: socket, chmod: "0700" }),
     section("supervisord", {
@@ -144,4 +150,50 @@ function openFiles(): number {
   } catch {
     return 1024;
   }
+}
+
+/** A section of supervisord's configuration; `%` is doubled, because it expands. */
+function section(title: string, values: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(values).map(([key, value]) => `${key}=${value.replace(/%/g, "%%")}`);
+  return [`[${title}]`, ...lines, ""].join("\n");
+}
+
+/**
+ * Quotes a word for supervisord's configuration, which has no way to escape a quote.
+ *
+ * @throws UserError for a word that cannot be written
+ */
+function quoted(word: string): string {
+  if (/["\n\\]|\s[;#]/.test(word)) {
+    throw new UserError(
+      `the path or value ${JSON.stringify(word)} has a quote, a backslash, a line break or a comment sign in it`,
+      "supervisord cannot be given such a word",
+      "set ENGINE_COMPARISON_HOME and ENGINE_COMPARISON_CACHE to folders with plain names",
+    );
+  }
+  return `"${word}"`;
+}
+
+/** The configuration file of one program. */
+export function programConf(program: Program): string {
+  const environment = Object.entries(program.env).map(
+    ([name, value]) => `${name}=${quoted(value)}`,
+  );
+  return section(`program:${program.name}`, {
+    command: program.argv.map(quoted).join(" "),
+    directory: program.directory,
+    environment: environment.join(","),
+    autostart: "true",
+    autorestart: "true",
+    startsecs: "1",
+    startretries: "3",
+    stopsignal: program.stopSignal ?? "TERM",
+    stopwaitsecs: String(program.stopSeconds),
+    stopasgroup: "true",
+    killasgroup: "true",
+    redirect_stderr: "true",
+    stdout_logfile: program.log,
+    stdout_logfile_maxbytes: "10MB",
+    stdout_logfile_backups: "1",
+  });
 }

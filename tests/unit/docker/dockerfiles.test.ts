@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
-import { contextFiles } from "../../../infra/targets/docker/imageContext";
-import { bases, baseImage } from "../../../infra/targets/docker/bases";
+import { contextFiles } from "../../../infra/targets/docker/image";
+import { bases, baseImage } from "../../../infra/targets/docker/image";
 import { checkout } from "../../../infra/host/folders";
 
 const read = (name: string) => fs.readFileSync(path.join(checkout, name), "utf8");

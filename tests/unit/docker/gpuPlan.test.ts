@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { GpuAnswers } from "../../../infra/targets/docker/gpuAnswers";
-import { gpuArgs } from "../../../infra/targets/docker/gpuAccess";
-import { gpuPlan } from "../../../infra/targets/docker/gpuPlan";
+import type { GpuAnswers } from "../../../infra/targets/docker/gpu";
+import { gpuArgs } from "../../../infra/targets/docker/gpu";
+import { gpuPlan } from "../../../infra/targets/docker/gpu";
 import { UserError } from "../../../infra/contracts/errors";
 
 const runtimes = { runc: {}, "io.containerd.runc.v2": {} };

@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Found } from "../../../infra/targets/docker/inspect";
-import type { GpuPlan } from "../../../infra/targets/docker/gpuPlan";
+import type { GpuPlan } from "../../../infra/targets/docker/gpu";
 import { declare } from "../../../infra/targets/docker/platform";
 import type { Platform } from "../../../infra/contracts/platform";
 import { readSettings } from "../../../infra/targets/readSettings";

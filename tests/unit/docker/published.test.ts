@@ -1,6 +1,6 @@
 import * as net from "node:net";
 import { describe, expect, it } from "vitest";
-import { checkPorts, published, urlOf } from "../../../infra/targets/docker/published";
+import { checkPorts, published, urlOf } from "../../../infra/targets/docker/place";
 
 describe("published ports", () => {
   it("are the seed's, and move together", () => {

@@ -145,7 +145,7 @@ describe("target local", () => {
     const { command, platform } = await declared({ device: { device: "cuda", gpus: 2 } });
     expect(spec(command("python"))).toMatchObject({ device: "cuda" });
     expect(spec(command("python")).lock).not.toBe(spec(result.command("python")).lock);
-    expect(spec(command("ray-head")).gpus).toBe(2);
+    expect(spec(command("ray-head")).ray).toMatchObject({ gpus: 2 });
     expect(platform.device).toBe("cuda");
     expect(platform.environment).not.toBe(result.platform.environment);
   });

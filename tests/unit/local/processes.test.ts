@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { endLeftovers, marker, markedProcesses } from "../../../infra/targets/local/orphans";
 import { withDescendants } from "../../../infra/host/processTable";
-import { programs } from "../../../infra/targets/local/programs";
+import { programConf } from "../../../infra/targets/local/supervisord";
 import { parseResponse, RpcFault } from "../../../infra/targets/local/supervisorRpc";
 
 describe("supervisord's configuration", () => {
@@ -17,7 +17,7 @@ describe("supervisord's configuration", () => {
   };
 
   it("quotes words and doubles percent signs", () => {
-    const conf = programs.conf(program);
+    const conf = programConf(program);
     expect(conf).toContain('command="/a folder/minio" "server"\n');
     expect(conf).toContain('environment=FILE="/a folder/100%%"\n');
     expect(conf).toContain("stopwaitsecs=3\n");
@@ -25,9 +25,7 @@ describe("supervisord's configuration", () => {
   });
 
   it.each(['a"b', "a\nb", "a\\b", "a ;b", "a #b"])("refuses %j, which it cannot write", (word) => {
-    expect(() => programs.conf({ ...program, argv: [word] })).toThrow(
-      "supervisord cannot be given",
-    );
+    expect(() => programConf({ ...program, argv: [word] })).toThrow("supervisord cannot be given");
   });
 });
 

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { credentialFiles } from "../../../infra/stack/credentials";
 import { localExecutor } from "../../../infra/targets/local/executor";
-import { inspect, stoppedServices } from "../../../infra/targets/local/inspect";
+import { inspect, stoppedServices } from "../../../infra/targets/local/status";
 import { dataMark, places, supervisorSocket } from "../../../infra/stack/places";
 import { serviceStatus } from "../../../infra/targets/local/status";
 import {

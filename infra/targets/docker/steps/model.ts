@@ -5,7 +5,7 @@ import { type StepVerbs } from "../../../stack/runStep";
 import { ownModel, ownModelHash } from "../../../toolchain/modelIdentity";
 import { UserError } from "../../../contracts/errors";
 import { Docker } from "../daemon";
-import { ownModelFolder } from "../inside";
+import { customModelFolder } from "../place";
 import { shortLived } from "../shortLived";
 
 interface Spec {
@@ -43,7 +43,7 @@ async function copy(
   to: string,
 ): Promise<void> {
   const write = `umask 022; cat >${to}.new && mv ${to}.new ${to}`;
-  const mount = { volume: spec.volume, folder: ownModelFolder };
+  const mount = { volume: spec.volume, folder: customModelFolder };
   const child = docker.start([...shortLived(stack, spec.image, mount), "bash", "-c", write]);
   let words = "";
   child.stderr.on("data", (chunk: Buffer) => (words += chunk.toString()));

@@ -1,6 +1,31 @@
-import type { GpuAnswers } from "./gpuAnswers";
-import { clampNote, gpusIn } from "../../host/gpu";
+import type * as docker from "@pulumi/docker";
 import { UserError } from "../../contracts/errors";
+import { askNvidiaSmi, clampNote, gpusIn } from "../../host/gpu";
+import { probe } from "../../host/environment";
+import type { DaemonInfo } from "./daemon";
+
+/** What the machine answered when asked for GPUs; everything that the decision is made from. */
+export interface GpuAnswers {
+  readonly info: DaemonInfo;
+  /** What `nvidia-smi` lists; undefined: no answer. */
+  readonly nvidiaSmi: string | undefined;
+  /** Lines of `nvidia-ctk cdi list`; undefined: there is no such program. */
+  readonly cdiList: string | undefined;
+  /** Whether the toolkit's hook for `--gpus` is installed. */
+  readonly hook: boolean;
+}
+
+const timeoutMs = 10_000;
+
+/** Asks; nothing is changed, and nothing waits longer than 10 s. */
+export function askForGpus(info: DaemonInfo): GpuAnswers {
+  return {
+    info,
+    nvidiaSmi: askNvidiaSmi(),
+    cdiList: probe(["nvidia-ctk", "cdi", "list"], timeoutMs),
+    hook: probe(["nvidia-container-cli", "--version"], timeoutMs) !== undefined,
+  };
+}
 
 /** How a container is given GPUs. */
 export type GpuAccess = "runtime" | "gpus" | "cdi";
@@ -103,4 +128,27 @@ function notesOn({ info }: GpuAnswers, gpus: readonly string[], gpuWorkers: numb
     );
   }
   return notes;
+}
+
+/** What a container's arguments need so that it sees the GPUs; nothing on a CPU. */
+export interface GpuArgs {
+  readonly args: Partial<Pick<docker.ContainerArgs, "runtime" | "gpus" | "deviceRequests">>;
+  readonly envs: Readonly<Record<string, string>>;
+}
+
+export function gpuArgs(plan: GpuPlan): GpuArgs {
+  if (plan.device === "cpu") return { args: {}, envs: {} };
+  // The CUDA images set these too; other base images do not.
+  const envs = { NVIDIA_VISIBLE_DEVICES: "all", NVIDIA_DRIVER_CAPABILITIES: "compute,utility" };
+  switch (plan.access) {
+    case "runtime":
+      return { args: { runtime: "nvidia" }, envs };
+    case "gpus":
+      return { args: { gpus: "all" }, envs };
+    case "cdi":
+      return {
+        args: { deviceRequests: [{ driver: "cdi", deviceIds: ["nvidia.com/gpu=all"] }] },
+        envs: {},
+      };
+  }
 }

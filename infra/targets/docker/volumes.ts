@@ -1,13 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "../../settings/schema";
 import { readCredentials, type Generations } from "../../stack/credentials";
 import { KeptCredentials } from "../../stack/keptCredentials";
-import type { Settings } from "../../settings/schema";
 import { incarnation } from "../../stack/records";
 import { step } from "../../stack/step";
-import { groundStep } from "./inspect";
+import { modelIdentity } from "../../toolchain/modelIdentity";
+import { groundStep, modelStep } from "./inspect";
 import type { Ground } from "./ground";
-import { inside } from "./inside";
-import { urlOf } from "./published";
+import { inside, urlOf } from "./place";
 
 export interface CredentialsArgs {
   readonly ground: Ground;
@@ -57,4 +57,36 @@ export class Credentials extends pulumi.ComponentResource {
     );
     this.registerOutputs({});
   }
+}
+
+export interface CustomModelArgs {
+  readonly ground: Ground;
+  readonly settings: Settings;
+  /** An image with bash, to write into the volume with. */
+  readonly image: string;
+  readonly imageReady: pulumi.Resource;
+}
+
+/**
+ * Copies the user's custom model into a volume that the engines' containers read it from.
+ *
+ * @returns the step; undefined where the settings name no model, and the image's own is taken
+ */
+export function customModel(args: CustomModelArgs): pulumi.Resource | undefined {
+  const { ground, settings } = args;
+  if (!ground.model) return undefined;
+  return step(
+    modelStep,
+    {
+      kind: "docker-model",
+      spec: {
+        model: modelIdentity(settings),
+        modelPath: settings.modelPath,
+        volume: ground.model.name,
+        incarnation: ground.volumeIncarnations.model,
+        image: args.image,
+      },
+    },
+    { parent: ground, dependsOn: args.imageReady, deletedWith: ground.sweeper },
+  );
 }

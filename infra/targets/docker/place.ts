@@ -1,0 +1,160 @@
+import { UserError } from "../../contracts/errors";
+import { isFree, nextFreeOffset, otherOffset } from "../../host/freePorts";
+import { rayAccess, sparkMasterUrl as masterOf, type Health, type Place } from "../../services";
+import { ports } from "../../settings/ports";
+import { oneThread } from "../../toolchain/jobs";
+import type { Role } from "./names";
+
+/** The ports inside the network, which no setting changes. */
+export const inside = ports(0);
+
+/** The object store as containers see it. */
+export const storeEndpoint = `http://minio:${inside.minio.api}`;
+
+/** Where drivers find Ray's head. */
+export const rayHeadAddress = `ray-head:${inside.ray.gcs}`;
+
+/** Where people's programs in `app` find it: Ray Client. Jobs do not use it, because it fails now and then. */
+export const rayClientUrl = `ray://ray-head:${inside.ray.client}`;
+
+/** User and group of the images' processes. */
+export const user = "10001:10001";
+
+/** Where the volume with the secrets is in every container. */
+export const credentialsFolder = "/run/credentials";
+
+/** Where the volume for large temporary files is in the containers of engines. */
+export const scratchFolder = "/scratch";
+
+/** Where the volume with the user's custom model is, if there is one. */
+export const customModelFolder = "/opt/own-model";
+
+/** Where the engine image has Spark's S3A jars, Java and the default model. */
+export const imagePaths = {
+  jars: "/opt/jars",
+  java: "/opt/java",
+  model: "/opt/model",
+  spark: "/opt/spark",
+};
+
+/** What all containers of the engine image know. */
+export const engineEnvs = { ...oneThread, PYSPARK_PYTHON: "/opt/venv/bin/python" };
+
+export const containerRayAccess = rayAccess(`${credentialsFolder}/ray-token`);
+
+/** Containers on a network of their own, each under its role's name. */
+export const place: Place = {
+  bind: "",
+  host: (service) => service,
+  ports: { ...inside, sparkWorker: () => inside.sparkWorker(1) },
+  sharedNetwork: false,
+  configuration: credentialsFolder,
+  minio: { program: "minio", data: "/data" },
+  python: "python",
+  engine: engineEnvs,
+  spark: { home: imagePaths.spark, folder: (service) => `${scratchFolder}/${service}`, env: {} },
+  ray: {
+    env: {
+      ...containerRayAccess,
+      // Logs are in /tmp, which is memory.
+      RAY_ROTATION_MAX_BYTES: "10000000",
+      RAY_ROTATION_BACKUP_COUNT: "1",
+    },
+    options: { "object-spilling-directory": scratchFolder },
+  },
+};
+
+/** Where drivers find Spark's master. */
+export const sparkMasterUrl = masterOf(place);
+
+/** A script for bash that succeeds inside a container of a healthy service; the images have no curl. */
+export function healthScript(all: readonly Health[]): string {
+  return all
+    .map((each) =>
+      "path" in each
+        ? `exec 3<>/dev/tcp/127.0.0.1/${each.port} && ` +
+          `printf 'GET ${each.path} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && ` +
+          `answer=$(cat <&3) && [[ $answer == *' 200 '*'${each.text ?? ""}'* ]]`
+        : `exec 3<>/dev/tcp/127.0.0.1/${each.port}`,
+    )
+    .join(" && ");
+}
+
+/** A port of a container that is published on this machine's loopback interface. */
+export interface Published {
+  readonly role: Role;
+  readonly purpose: string;
+  /** The port inside. */
+  readonly internal: number;
+  /** The port on 127.0.0.1. */
+  readonly external: number;
+}
+
+/**
+ * What is published: what people and this machine's scripts need, nothing else. Drivers run inside
+ * the network, so Spark's 7077 and Ray's 6379 stay there.
+ */
+export function published(portOffset: number): Published[] {
+  const outside = ports(portOffset);
+  return [
+    {
+      role: "minio",
+      purpose: "MinIO's S3 API",
+      internal: inside.minio.api,
+      external: outside.minio.api,
+    },
+    {
+      role: "minio",
+      purpose: "MinIO's console",
+      internal: inside.minio.console,
+      external: outside.minio.console,
+    },
+    {
+      role: "spark-master",
+      purpose: "Spark master's page",
+      internal: inside.sparkMaster.ui,
+      external: outside.sparkMaster.ui,
+    },
+    {
+      role: "ray-head",
+      purpose: "Ray dashboard",
+      internal: inside.ray.dashboard,
+      external: outside.ray.dashboard,
+    },
+    {
+      role: "ray-head",
+      purpose: "Ray client server",
+      internal: inside.ray.client,
+      external: outside.ray.client,
+    },
+  ];
+}
+
+function externalPorts(portOffset: number): number[] {
+  return published(portOffset).map(({ external }) => external);
+}
+
+/** `http://127.0.0.1:<external>` of a published port. */
+export function urlOf(portOffset: number, internal: number): string {
+  const port = published(portOffset).find((each) => each.internal === internal)!.external;
+  return `http://127.0.0.1:${port}`;
+}
+
+/**
+ * Checks that the ports are free where the container that is to have them does not run yet.
+ *
+ * @param runs whether the role's container of this stack runs, and so holds its ports
+ * @throws UserError that names them
+ */
+export async function checkPorts(portOffset: number, runs: (role: Role) => boolean): Promise<void> {
+  const taken: string[] = [];
+  for (const { role, purpose, external } of published(portOffset)) {
+    if (!runs(role) && !(await isFree(external))) taken.push(`${external} (${purpose})`);
+  }
+  if (taken.length === 0) return;
+  throw new UserError(
+    `port ${taken.join(", port ")} of 127.0.0.1 is in use`,
+    "the containers' services are reached there",
+    otherOffset(await nextFreeOffset(portOffset, externalPorts)),
+  );
+}

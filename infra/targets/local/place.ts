@@ -1,0 +1,150 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { findJava } from "../../host/java";
+import { accepts, get } from "../../host/network";
+import { ports } from "../../settings/ports";
+import {
+  configurationFiles,
+  minio,
+  rayAccess,
+  rayHead,
+  sparkMaster,
+  sparkMasterUrl,
+  sparkSize,
+  sparkWorker,
+  type Health,
+  type Place,
+  type RayResources,
+  type ServiceSpec,
+} from "../../services";
+import { credentialFiles, readCredentials } from "../../stack/credentials";
+import { places, rayFolder } from "../../stack/places";
+import { jobEnvironment } from "../../toolchain/jobs";
+import { pythonOf, toolFolder } from "../../toolchain/tools";
+
+const here = "127.0.0.1";
+
+/** What a service is declared with. */
+export interface LocalSpec {
+  readonly portOffset: number;
+  /** Of a Spark worker. */
+  readonly worker?: {
+    readonly index: number;
+    readonly cores: number;
+    readonly memoryBytes: number;
+  };
+  readonly ray?: RayResources;
+}
+
+/** A stack's services on this machine: at the loopback interface, in the stack folder. */
+function placeOf(stack: string, portOffset: number): Place {
+  return {
+    bind: here,
+    host: () => here,
+    ports: ports(portOffset),
+    sharedNetwork: true,
+    configuration: places(stack).supervisor,
+    // Which tools there are depends on the service.
+    get minio() {
+      const program = path.join(toolFolder(stack, "minio-binary"), "minio");
+      return { program, data: places(stack).minioData };
+    },
+    get python() {
+      return pythonOf(stack);
+    },
+    get engine() {
+      return jobEnvironment(stack);
+    },
+    get spark() {
+      return {
+        home: sparkHome(stack),
+        folder: (service: string) => path.join(places(stack).spark, service),
+        env: { JAVA_HOME: findJava().home, SPARK_LOCAL_IP: here },
+      };
+    },
+    ray: {
+      // The dashboard makes a folder for sockets, and is killed before it can remove it.
+      env: { ...localRayAccess(stack), TMPDIR: rayFolder(stack) },
+      options: { "temp-dir": rayFolder(stack) },
+    },
+  };
+}
+
+/** The Spark that the Python package carries. */
+function sparkHome(stack: string): string {
+  const lib = path.join(toolFolder(stack, "python"), "lib");
+  return path.join(lib, fs.readdirSync(lib)[0], "site-packages", "pyspark");
+}
+
+/** What a process needs to take part in, or talk to, the stack's Ray cluster. */
+export function localRayAccess(stack: string): Record<string, string> {
+  return {
+    ...rayAccess(credentialFiles(stack).rayToken),
+    // Ray's own way, on other systems, to stay on the loopback interface; without it, the address
+    // of the first interface is used, and everything listens on all of them.
+    RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER: "0",
+  };
+}
+
+/**
+ * How a service is run, and what its step prints: addresses for people and jobs, nothing secret.
+ *
+ * @param name of the service's step
+ */
+export function localService(stack: string, name: string, spec: LocalSpec) {
+  const place = placeOf(stack, spec.portOffset);
+  const { ports } = place;
+  const url = (port: number) => `http://${here}:${port}`;
+  const run = (service: ServiceSpec, result: Readonly<Record<string, unknown>>) => ({
+    service: { ...service, healthy: () => healthy(service.health) },
+    result,
+  });
+  if (spec.worker) {
+    const { index, cores, memoryBytes } = spec.worker;
+    const own = ports.sparkWorker(index);
+    return run(sparkWorker(place, index, spec.worker), {
+      ...{ cores, memory: sparkSize(memoryBytes), ui: url(own.ui), ports: own },
+    });
+  }
+  if (spec.ray) {
+    const { cpus, gpus } = spec.ray;
+    return run(rayHead(place, spec.ray), {
+      ...{ address: `${here}:${ports.ray.gcs}`, dashboard: url(ports.ray.dashboard) },
+      ...{ cpus, gpus, ports: ports.ray },
+    });
+  }
+  if (name === "minio") {
+    return run(minio(place), {
+      ...{ endpoint: url(ports.minio.api), console: url(ports.minio.console) },
+      ports: ports.minio,
+    });
+  }
+  return run(sparkMaster(place), {
+    ...{ master: sparkMasterUrl(place), ui: url(ports.sparkMaster.ui) },
+    ...{ driverPorts: ports.sparkDriver, ports: ports.sparkMaster },
+  });
+}
+
+/** Files for this user alone: a process's environment and arguments are seen too easily. */
+export function writeConfiguration(stack: string, portOffset: number): void {
+  const credentials = readCredentials(stack);
+  if (!credentials) throw new Error(`stack ${stack} has no credentials`);
+  const { configuration, ports } = placeOf(stack, portOffset);
+  const files = configurationFiles(credentials, `http://${here}:${ports.minio.console}`);
+  for (const [name, text] of Object.entries(files)) {
+    const file = path.join(configuration, name);
+    fs.writeFileSync(`${file}.${process.pid}`, text, { mode: 0o600 });
+    fs.renameSync(`${file}.${process.pid}`, file);
+  }
+}
+
+async function healthy(all: readonly Health[]): Promise<boolean> {
+  for (const each of all) {
+    const answers =
+      "path" in each
+        ? (await get(`http://${here}:${each.port}${each.path}`))?.includes(each.text ?? "")
+        : await accepts(each.port);
+    if (!answers) return false;
+  }
+  return true;
+}
