@@ -66,7 +66,8 @@ export function memory(given: Described<`${number}${"m" | "g"}`>) {
 
 /** Text that matches a pattern, or that a registry checks. */
 export function text(given: Described<string> & { pattern?: RegExp; must?: string }) {
-  return setting("string", given, z.string().regex(given.pattern ?? /^/, given.must));
+  const { pattern, must } = given;
+  return setting("string", given, pattern ? z.string().regex(pattern, must) : z.string());
 }
 
 const optionalText = z.string().transform((given) => (given === "" ? undefined : given));
