@@ -107,13 +107,24 @@ export default tseslint.config(
   },
   {
     files: ["{infra,pipelines,results,report,cli}/**/*.ts"],
-    ignores: ["infra/host/environment.ts", "cli/embedded/**"],
+    ignores: ["infra/host/environment.ts"],
     rules: { "no-restricted-syntax": ["error", ...namedParts, ...wholeEnvironments] },
   },
   // A fact of the target or store is still to take the place of each comparison here.
   {
     files: ["cli/doctor/**"],
     rules: { "no-restricted-syntax": ["error", ...wholeEnvironments] },
+  },
+  {
+    files: ["embedded/**"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [{ regex: "^\\.\\./", message: "embedded/ imports nothing of this project." }],
+        },
+      ],
+    },
   },
   {
     files: ["**/*.mjs", "**/*.mts"],

@@ -2,8 +2,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { checkStack, claimStack } from "./infra/stack/owner";
 import { preparePlatform } from "./infra/targets";
 import { checkSecrets } from "./infra/settings/parse";
+import { declareStack } from "./infra/stack/step";
 import { readSettings } from "./infra/targets/readSettings";
-import { endLeftPlugins } from "./infra/host/pulumiPlugins";
 import { Buckets } from "./infra/stores/buckets";
 import { UserError } from "./infra/contracts/errors";
 import { bucketPrefixes } from "./pipelines/bucketPrefixes";
@@ -24,16 +24,13 @@ async function program() {
   checkSecrets(config, isConfigSecret);
   const asked = readSettings(config);
   const chosen = chosenRuns(asked);
-  checkStack(stack, asked.target);
-  const prepared = await preparePlatform(asked, stack);
+  const known = checkStack(stack, asked.target);
+  const prepared = await preparePlatform(asked, stack, known);
   const { settings } = prepared;
   const existing = await lookAtExisting(settings, chosen);
-  if (!pulumi.runtime.isDryRun()) {
-    claimStack(stack, settings.target);
-    endLeftPlugins();
-  }
+  const id = pulumi.runtime.isDryRun() ? known : claimStack(stack, settings.target, known);
 
-  const platform = prepared.declare();
+  const platform = prepared.declare(declareStack(id));
   const { objectStore } = platform;
   const prefixes = bucketPrefixes(existing === undefined);
   const buckets = new Buckets("buckets", { objectStore, prefixes });

@@ -9,6 +9,7 @@ const require = createRequire(import.meta.url);
 
 /** @type {Readonly<Record<string, () => { default: object }>>} */
 export const kinds = {
+  stack: () => require("./infra/stack/stackStep.ts"),
   credentials: () => require("./infra/stack/credentialsStep.ts"),
 
   python: () => require("./infra/toolchain/python.ts"),

@@ -1,6 +1,12 @@
 import * as fs from "node:fs";
 import { checkout } from "../infra/host/folders";
-import { checkOwner, readOwner, type Owner } from "../infra/stack/owner";
+import {
+  checkOwner,
+  currentBackend,
+  inStackFolder,
+  readOwner,
+  type Claimant,
+} from "../infra/stack/owner";
 import { chosenRuns } from "../pipelines/matrix";
 import type { Arguments } from "./arguments";
 import { chooseRunner, whoMade, type Chosen } from "./runners/chooseRunner";
@@ -51,7 +57,7 @@ export async function openToDeploy(args: Arguments): Promise<Session> {
     made,
     cliThere: () => installing || isCliOnPath(),
   });
-  if (owner) beforehand(() => checkOwner(stack, owner, here(target, chosen)));
+  if (owner) beforehand(() => checkOwner(stack, owner, here(stack, target, chosen)));
   if (installing) await installCli();
   if (assignments.length > 0) await saveOverlay(project, stack, configuration, secret);
   const runner = await makeRunner(project, stack, configuration, chosen, passphrase);
@@ -68,7 +74,7 @@ export async function openToDeploy(args: Arguments): Promise<Session> {
 export async function openAsItIs({ stack }: Arguments): Promise<Session | undefined> {
   const { project, owner, made, passphrase } = lookAt(stack);
   if (!made) return undefined;
-  if (owner) beforehand(() => checkOwner(stack, owner, here(owner.target, made)));
+  if (owner) beforehand(() => checkOwner(stack, owner, here(stack, owner.target, made)));
   const configuration = await loadConfiguration(project, stack, [], () => passphrase().text);
   const runner = await makeRunner(project, stack, configuration, made, passphrase);
   return { project, stack, configuration, runs: runNamesIfAny(configuration), runner };
@@ -105,9 +111,9 @@ function lookAt(stack: string) {
   return { project, owner, made, passphrase: once(() => stackPassphrase(stack)) };
 }
 
-function here(target: string, { runner, backend }: Chosen): Owner {
-  const place = { checkout: fs.realpathSync(checkout), target, runner };
-  return runner === "pulumi" ? { ...place, backend } : place;
+function here(stack: string, target: string, { runner, backend }: Chosen): Claimant {
+  const where = backend === inStackFolder ? inStackFolder : currentBackend(stack);
+  return { checkout: fs.realpathSync(checkout), target, runner, backend: where };
 }
 
 async function makeRunner(

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse, stringify } from "yaml";
 import { quoted } from "../infra/contracts/errors";
-import { Passphrase } from "./embedded/secrets";
+import { Passphrase } from "../embedded/secrets";
 import { Unfit } from "./wrongUse";
 import { fullKey, type Project } from "./project";
 

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { shortHash } from "../infra/contracts/canonical";
-import { incarnation } from "../infra/stack/records";
+import { generation } from "../infra/stack/records";
 import type { Platform } from "../infra/contracts/platform";
 import type { Settings } from "../infra/settings/schema";
 import { datasetFolder } from "../infra/host/folders";
@@ -138,7 +138,7 @@ export class Dataset extends pulumi.ComponentResource {
       makingStep(name),
       {
         kind: "dataset",
-        spec: { ...recipe, version, incarnation: madeIncarnation(stack, name) },
+        spec: { ...recipe, version, generation: madeGeneration(stack, name) },
         deletes: false,
       },
       { parent: this, dependsOn: platform.python },
@@ -166,8 +166,8 @@ export class Dataset extends pulumi.ComponentResource {
   }
 }
 
-function madeIncarnation(stack: string, name: DatasetName): number {
-  return incarnation(stack, makingStep(name), ({ version }) =>
+function madeGeneration(stack: string, name: DatasetName): string {
+  return generation(stack, makingStep(name), ({ version }) =>
     fs.existsSync(path.join(datasetFolder(name, String(version)), "manifest.json")),
   );
 }

@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import { explained, listObjects, storeClient } from "../infra/stores/client";
+import { explained, listObjects, removeObjects, storeClient } from "../infra/stores/client";
 
 /**
  * Looks at what is published under a prefix, and removes all that its manifest does not name, as
@@ -23,7 +23,7 @@ export async function settlePublished(
     const named = manifest?.files.map(({ path }) => prefix + path) ?? [];
     const kept = new Set([name, ...named]);
     const stray = found.filter((each) => !kept.has(each));
-    if (stray.length > 0) await client.removeObjects(bucket, stray);
+    if (stray.length > 0) await removeObjects(client, bucket, stray);
     return named.every((each) => found.includes(each)) ? manifest?.run : undefined;
   });
 }

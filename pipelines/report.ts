@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { shortHash } from "../infra/contracts/canonical";
 import type { Platform } from "../infra/contracts/platform";
-import { incarnation } from "../infra/stack/records";
+import { generation } from "../infra/stack/records";
 import { step } from "../infra/stack/step";
 import type { Buckets } from "../infra/stores/buckets";
 import { reportFile, reportUrl } from "../results/reportPlace";
@@ -37,7 +37,7 @@ export class Report extends pulumi.ComponentResource {
         kind: "report",
         spec: pulumi.all(runs).apply((all) => ({
           bucket: buckets.names.output,
-          incarnation: incarnation(stack, "report-page", () => fs.existsSync(reportFile(stack))),
+          generation: generation(stack, "report-page", () => fs.existsSync(reportFile(stack))),
           runs: all,
           store: platform.objectStore.marker,
         })),

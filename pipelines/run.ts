@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../infra/contracts/platform";
 import type { Settings } from "../infra/settings/schema";
-import { incarnation } from "../infra/stack/records";
+import { generation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
 import type { BucketNames } from "../infra/contracts/platform";
 import { clusterOf, engineOf } from "./engines";
@@ -45,7 +45,7 @@ export class Run extends pulumi.ComponentResource {
           cluster,
           workload: args.workload,
           key,
-          incarnation: incarnation(args.stack, name, () => isUndisturbed(args.stack, name, key)),
+          generation: generation(args.stack, name, () => isUndisturbed(args.stack, name, key)),
           inputs,
           oracleKey: args.oracleKey,
           buckets: args.buckets,

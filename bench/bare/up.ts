@@ -1,4 +1,4 @@
-import * as embedded from "../../cli/embedded";
+import * as embedded from "../../embedded";
 
 /** Deploys the bare program by the embedded runner; the state's folder is the argument. */
 async function main(stackFolder: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { datasetFolder } from "../../infra/host/folders";
-import { readStanding } from "../../infra/stack/records";
+import { readStepRecord } from "../../infra/stack/records";
 import { recipeOf } from "../../pipelines/dataset";
 import { makingStep } from "../../pipelines/workloads";
 import { count } from "../../report/format";
@@ -11,7 +11,7 @@ export const datasets: Benchmark = {
   async run(bench) {
     const [rows] = bench.rows;
     await bench.deployed({ taxiRows: rows });
-    const made = readStanding(bench.stack.name, makingStep("taxi"))?.result;
+    const made = readStepRecord(bench.stack.name, makingStep("taxi"))?.result;
     const shared = {
       settings: recipeOf("taxi", await bench.stack.settings(), "lake").settings,
       made: datasetFolder("taxi", String(made?.version)),

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { stringify } from "yaml";
-import * as embedded from "../../cli/embedded";
+import * as embedded from "../../embedded";
 import { stackPassphrase } from "../../cli/passphrase";
 import { isCliOnPath } from "../../cli/runners/pulumiCli";
 import { stackFolder } from "../../infra/host/folders";

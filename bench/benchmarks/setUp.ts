@@ -5,7 +5,7 @@ import { parseArguments } from "../../cli/arguments";
 import type { StepEvent } from "../../cli/runners/runner";
 import { openToDeploy } from "../../cli/session";
 import { start } from "../../cli/verbs/start";
-import * as embedded from "../../cli/embedded";
+import * as embedded from "../../embedded";
 import { cacheFolder, stackFolder } from "../../infra/host/folders";
 import { UserError } from "../../infra/contracts/errors";
 import { bytes, number } from "../../report/format";

@@ -5,7 +5,7 @@ import { entryFolder, type Entry } from "../../infra/toolchain/caches";
 import { pythonRange, type PythonRange } from "../../infra/host/python";
 import { pythonHash } from "../../infra/toolchain/locks";
 import { probe } from "../../infra/host/environment";
-import { readStanding } from "../../infra/stack/records";
+import { readStepRecord } from "../../infra/stack/records";
 import { UserError } from "../../infra/contracts/errors";
 import { check, npm, stands, type Check, type Patient } from "./check";
 import { surroundings } from "./containers";
@@ -105,7 +105,7 @@ function differing({ packages }: EnvironmentSeen, lock: ReadonlyMap<string, Lock
 const dists = (names: readonly string[]) => names.filter((name) => name.endsWith(".dist-info"));
 
 function observeLocal(stack: string): EnvironmentSeen | undefined {
-  const result = readStanding(stack, "python")?.result as
+  const result = readStepRecord(stack, "python")?.result as
     { entry: Entry; version: string } | undefined;
   if (!result) return undefined;
   const folder = entryFolder(result.entry);

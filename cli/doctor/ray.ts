@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { credentialFiles } from "../../infra/stack/credentials";
+import { stackFiles } from "../../infra/stack/files";
 import { lockedVersion } from "../../infra/toolchain/locks";
 import { ports } from "../../infra/settings/ports";
 import { UserError } from "../../infra/contracts/errors";
@@ -54,7 +54,7 @@ export function wrongRay(seen: RaySeen, locked: string): UserError[] {
 
 async function askHead({ settings, stack }: Patient): Promise<RaySeen> {
   const url = `http://127.0.0.1:${ports(settings.portOffset).ray.dashboard}`;
-  const file = credentialFiles(stack).rayToken;
+  const file = stackFiles(stack).rayToken;
   const token = fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim() : "";
   const get = async (path: string) => {
     const answer = await fetch(`${url}${path}`, {

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { names, roles } from "../../infra/targets/docker/names";
-import { places } from "../../infra/stack/places";
+import { stackFiles } from "../../infra/stack/files";
 import { UserError } from "../../infra/contracts/errors";
 import type { ServiceView } from "../../infra/contracts/target";
 import {
@@ -156,7 +156,7 @@ const recent = 3_600_000;
 
 /** Ends of the last hour, of services as they are declared now: what was mended since is past. */
 function endsNow(stack: string): Ended[] {
-  const { supervisor, programs } = places(stack);
+  const { supervisor, programs } = stackFiles(stack);
   const log = readOr(path.join(supervisor, "supervisord.log")) ?? "";
   const declared = (name: string) => {
     const file = path.join(programs, `${name}.conf`);

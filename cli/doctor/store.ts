@@ -5,7 +5,7 @@ import * as https from "node:https";
 import * as path from "node:path";
 import { storeAccess } from "../../infra/stores/access";
 import { datasetFolder } from "../../infra/host/folders";
-import { readStanding } from "../../infra/stack/records";
+import { readStepRecord } from "../../infra/stack/records";
 import { bucketNamesOf } from "../../infra/stores/access";
 import { explained, listObjects, storeClient } from "../../infra/stores/client";
 import type { BucketPurpose } from "../../infra/contracts/platform";
@@ -147,7 +147,7 @@ async function look({ stack, runs }: Patient): Promise<DataSeen[]> {
 }
 
 function manifestOf(stack: string, dataset: DatasetName): ManifestEntry[] | undefined {
-  const version = readStanding(stack, makingStep(dataset))?.result.version;
+  const version = readStepRecord(stack, makingStep(dataset))?.result.version;
   const file = path.join(datasetFolder(dataset, String(version)), "manifest.json");
   return fs.existsSync(file)
     ? (JSON.parse(fs.readFileSync(file, "utf8")) as ManifestEntry[])

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { stackFolder } from "../../infra/host/folders";
-import type { Owner, RunnerName } from "../../infra/stack/owner";
+import { inStackFolder, type Owner, type RunnerName } from "../../infra/stack/owner";
 import { targetNamed } from "../../infra/targets";
 import { howToGetCli } from "./pulumiCli";
 import { Unfit, WrongUse } from "../wrongUse";
@@ -63,7 +63,11 @@ export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: 
  * something in it is there, as after a destroy that was cut short, the one whose state that is.
  */
 export function whoMade(project: string, stack: string, owner?: Owner): Chosen | undefined {
-  if (owner) return { runner: owner.runner, backend: owner.backend ?? "stack folder" };
+  if (owner)
+    return {
+      runner: owner.runner,
+      backend: owner.backend === inStackFolder ? inStackFolder : "own",
+    };
   const folder = stackFolder(stack);
   const ofEmbedded = path.join(folder, "state.json");
   if (holdsSomething(ofEmbedded, ({ deployment }) => deployment)) {

@@ -1,7 +1,8 @@
+import * as embedded from "../../embedded";
+import { UserError } from "../../infra/contracts/errors";
 import { stackFolder } from "../../infra/host/folders";
-import { runnerVariable } from "../../infra/stack/owner";
+import { idOf, idVariable, readOwner, runnerVariable } from "../../infra/stack/owner";
 import type { Configuration } from "../config";
-import * as embedded from "../embedded";
 import type { Project } from "../project";
 import type { Runner, Watch } from "./runner";
 
@@ -27,14 +28,37 @@ export function embeddedRunner(
   });
   // The program, a child of this process, asks by whom it is run.
   process.env[runnerVariable] = "embedded";
+  // And which stack it is, where only the state still knows.
+  const id = readOwner(stack) ? undefined : idOf(stateText(stack));
+  if (id !== undefined) process.env[idVariable] = id;
   return {
     name: "embedded",
-    up: (watch, replace = []) => embedded.up({ ...options(watch), replaceUrns: replace }),
-    preview: (watch) => embedded.preview(options(watch)),
-    destroy: (watch) => embedded.destroy(options(watch)),
-    refresh: (watch) => embedded.refresh(options(watch)),
-    // Without secrets laid open the passphrase is not used.
-    outputs: () => embedded.outputs(stackFolder(stack), ""),
-    resources: async () => embedded.exportState(stackFolder(stack))?.deployment.resources ?? [],
+    up: (watch, replace = []) =>
+      explained(() => embedded.up({ ...options(watch), replaceUrns: replace })),
+    preview: (watch) => explained(() => embedded.preview(options(watch))),
+    destroy: (watch) => explained(() => embedded.destroy(options(watch))),
+    refresh: (watch) => explained(() => embedded.refresh(options(watch))),
+    outputs: () => explained(() => embedded.outputs(stackFolder(stack))),
+    resources: () =>
+      explained(() => embedded.exportState(stackFolder(stack))?.deployment.resources ?? []),
   };
+}
+
+function stateText(stack: string): string {
+  try {
+    return JSON.stringify(embedded.exportState(stackFolder(stack)) ?? {});
+  } catch {
+    return "{}"; // a broken state is refused by the runner itself
+  }
+}
+
+/** Turns an error of the package that the user can fix into one of this project. */
+async function explained<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof embedded.EmbeddedError)) throw error;
+    const how = error.stateLost ? " docs/troubleshooting.md says how." : "";
+    throw new UserError(error.what, error.why, error.fix + how);
+  }
 }

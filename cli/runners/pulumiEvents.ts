@@ -1,6 +1,6 @@
 import type { EngineEvent, StepEventMetadata } from "@pulumi/pulumi/automation";
-import { describeDifferences, differences } from "../embedded/diff";
-import type { Value } from "../embedded/values";
+import { describeDifferences, differences } from "../../embedded/diff";
+import type { Value } from "../../embedded/values";
 import type { Changes, PreviewOutcome, PropertyDiff, StepEvent, StepOp } from "./runner";
 
 /** The CLI's steps by the names that both runners share; what is not here is not told. */

@@ -1,4 +1,4 @@
-import type { Outcome, PreviewOutcome, StepEvent } from "../embedded";
+import type { Outcome, PreviewOutcome, StepEvent } from "../../embedded";
 
 export type {
   Changes,
@@ -7,7 +7,7 @@ export type {
   PropertyDiff,
   StepEvent,
   StepOp,
-} from "../embedded";
+} from "../../embedded";
 
 /** How one follows a deployment and stops it. */
 export interface Watch {

@@ -67,6 +67,10 @@ export interface Platform {
 export interface Prepared<Settings> {
   /** The settings that hold there: of existing clusters, with their own size. */
   readonly settings: Settings;
-  /** Declares the platform's resources. */
-  declare(): Platform;
+  /**
+   * Declares the platform's resources.
+   *
+   * @param id the stack's id; unknown in a preview before the first up
+   */
+  declare(id: pulumi.Output<string>): Platform;
 }

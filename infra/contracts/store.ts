@@ -14,10 +14,15 @@ export interface Store<Settings, Credentials = unknown> {
   /**
    * Looks at an external store; writes nothing.
    *
+   * @param id the stack's id; undefined before its first up
    * @returns what declares it
    * @throws UserError with what is in the way
    */
-  prepare?(settings: Settings, stack: string): Promise<(credentials: Credentials) => ObjectStore>;
+  prepare?(
+    settings: Settings,
+    stack: string,
+    id: string | undefined,
+  ): Promise<(credentials: Credentials) => ObjectStore>;
   /**
    * Looks at data that was there before the stack. @default the store cannot have such data
    *

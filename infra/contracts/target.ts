@@ -42,9 +42,10 @@ export interface Target<Settings> {
   /**
    * Looks whether the target can be deployed here; writes nothing.
    *
+   * @param id the stack's id; undefined before its first up
    * @throws UserError with what is in the way
    */
-  prepare(settings: Settings, stack: string): Promise<Prepared<Settings>>;
+  prepare(settings: Settings, stack: string, id: string | undefined): Promise<Prepared<Settings>>;
   /** How jobs of a stack are started. */
   executor(stack: string): Promise<Executor>;
   /** The stack's services for people. */

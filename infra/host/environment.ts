@@ -41,7 +41,12 @@ const forTools = {
   aws: [/^AWS_[A-Z0-9_]+$/, proxyVariable, bundles, session],
   // Not GIT_DIR and the like: they would lead from this checkout to another.
   git: [/^GIT_CONFIG_[A-Z0-9_]+$/, session],
-  pulumi: [/^PULUMI_(?!CONFIG)[A-Z_]+$/, proxyVariable],
+  // With what opens its state, also in a cloud's store; never PULUMI_CONFIG.
+  pulumi: [
+    /^PULUMI_(?!CONFIG$|CONFIG_SECRET)[A-Z_]+$/,
+    /^(AWS|AZURE|ARM|GOOGLE|CLOUDSDK)_[A-Z0-9_]+$/,
+    ...[proxyVariable, bundles, session],
+  ],
   browser: [
     session,
     /^(DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|BROWSER|DESKTOP_SESSION)$/,

@@ -2,19 +2,16 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { text } from "node:stream/consumers";
 import { canonicalJson } from "../contracts/canonical";
-import { stackFolder } from "../host/folders";
-import { forgetStack } from "./owner";
-import { endLeftPlugins } from "../host/pulumiPlugins";
 import { type StepVerbs, type StepContext } from "./runStep";
-import { readStanding } from "./records";
+import { readStepRecord } from "./records";
 import { UserError } from "../contracts/errors";
 import {
-  credentialFiles,
   readCredentials,
   type Credentials,
   type Generations,
   type SecretOwner,
 } from "./credentials";
+import { stackFiles, writeJson, writeWhole } from "./files";
 
 /** What stdin holds: what the settings gave, and nothing for what is to be random. */
 type Given = Partial<Omit<Credentials, "generations">>;
@@ -25,11 +22,9 @@ export default {
     const given = JSON.parse((await text(process.stdin)) || "{}") as Given;
     return { generations: keep(context, checkLines(given)) };
   },
-  /** Goes last of all that needs a stack to stand, so the stack's name is free again. The program is not run by a destroy. */
   async delete({ stack }) {
-    for (const file of Object.values(credentialFiles(stack))) fs.rmSync(file, { force: true });
-    endLeftPlugins();
-    forgetStack(stack);
+    const { credentials, rayToken, sparkSecret } = stackFiles(stack);
+    for (const file of [credentials, rayToken, sparkSecret]) fs.rmSync(file, { force: true });
   },
 } satisfies StepVerbs<unknown>;
 
@@ -48,10 +43,9 @@ function checkLines(given: Given): Given {
 }
 
 function keep({ stack, name }: StepContext<unknown>, given: Given): Generations {
-  const root = stackFolder(stack);
-  const { all: file, rayToken, sparkSecret } = credentialFiles(stack);
-  fs.mkdirSync(root, { recursive: true, mode: 0o700 });
-  fs.chmodSync(root, 0o700);
+  const files = stackFiles(stack);
+  fs.mkdirSync(files.root, { recursive: true, mode: 0o700 });
+  fs.chmodSync(files.root, 0o700);
   const before: Partial<Credentials> = readCredentials(stack) ?? {};
   const now = {
     minioRootUser: given.minioRootUser ?? before.minioRootUser ?? `ec${secret(8)}`,
@@ -61,7 +55,7 @@ function keep({ stack, name }: StepContext<unknown>, given: Given): Generations 
     ...(given.s3AccessKey === undefined ? {} : { s3AccessKey: given.s3AccessKey }),
     ...(given.s3SecretKey === undefined ? {} : { s3SecretKey: given.s3SecretKey }),
   };
-  const recorded = readStanding(stack, name)?.result.generations as Generations | undefined;
+  const recorded = readStepRecord(stack, name)?.result.generations as Generations | undefined;
   const generationOf = (owner: SecretOwner) => {
     const last = Math.max(before.generations?.[owner] ?? 0, recorded?.[owner] ?? 0);
     return canonicalJson(secretsOf(owner, now)) === canonicalJson(secretsOf(owner, before))
@@ -74,9 +68,9 @@ function keep({ stack, name }: StepContext<unknown>, given: Given): Generations 
     ray: generationOf("ray"),
     ...(given.s3AccessKey === undefined ? {} : { s3: generationOf("s3") }),
   };
-  writePrivately(rayToken, now.rayToken);
-  writePrivately(sparkSecret, now.sparkSecret);
-  writePrivately(file, JSON.stringify({ ...now, generations }));
+  writeWhole(files.rayToken, now.rayToken);
+  writeWhole(files.sparkSecret, now.sparkSecret);
+  writeJson(files.credentials, { ...now, generations });
   return generations;
 }
 
@@ -99,9 +93,4 @@ function secretsOf(owner: SecretOwner, all: Partial<Credentials>) {
 
 function secret(bytes: number): string {
   return randomBytes(bytes).toString("hex");
-}
-
-function writePrivately(file: string, content: string): void {
-  fs.writeFileSync(`${file}.new`, content, { mode: 0o600 });
-  fs.renameSync(`${file}.new`, file);
 }

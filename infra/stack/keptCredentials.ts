@@ -25,7 +25,7 @@ export function givenCredentials(settings: Given, stack: string): Given {
 export interface KeptCredentialsArgs {
   readonly settings: Given;
   readonly stack: string;
-  readonly incarnation: number;
+  readonly generation: string;
 }
 
 /** The stack's secrets, in files for its user alone; they travel by the step's stdin. */
@@ -36,12 +36,12 @@ export class KeptCredentials extends pulumi.ComponentResource {
 
   constructor(name: string, args: KeptCredentialsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:stack:KeptCredentials", name, {}, opts);
-    const { settings, stack, incarnation } = args;
+    const { settings, stack, generation } = args;
     const kept = step(
       "credentials",
       {
         kind: "credentials",
-        spec: { incarnation },
+        spec: { generation },
         stdin: pulumi.secret(JSON.stringify(givenCredentials(settings, stack))),
       },
       { parent: this },

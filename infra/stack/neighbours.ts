@@ -1,8 +1,7 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 import { homeFolder } from "../host/folders";
 import { isFree } from "../host/freePorts";
-import { readStanding } from "./records";
+import { readStepRecord, recordedNames } from "./records";
 
 /** Who has a port, or may take it at any time. */
 export interface Neighbour {
@@ -18,14 +17,13 @@ export async function portsOfNeighbours(stack: string): Promise<Map<number, Neig
   const all = list(homeFolder()).filter((name) => name !== stack);
   const running = await Promise.all(all.map(async (name) => ((await runs(name)) ? [name] : [])));
   return new Map(
-    running.flat().flatMap((name) =>
-      list(path.join(homeFolder(), name, "standing")).flatMap((file) => {
-        const service = path.basename(file, ".json");
-        return recordedPorts(name, service).map(
-          (port) => [port, { stack: name, service }] as const,
-        );
-      }),
-    ),
+    running
+      .flat()
+      .flatMap((name) =>
+        recordedNames(name).flatMap((service) =>
+          recordedPorts(name, service).map((port) => [port, { stack: name, service }] as const),
+        ),
+      ),
   );
 }
 
@@ -36,7 +34,7 @@ async function runs(stack: string): Promise<boolean> {
 
 /** The ports that a service's step recorded. */
 export function recordedPorts(stack: string, service: string): number[] {
-  const { ports = {} } = (readStanding(stack, service)?.result ?? {}) as {
+  const { ports = {} } = (readStepRecord(stack, service)?.result ?? {}) as {
     ports?: Readonly<Record<string, number>>;
   };
   const { firstWorker = 0, lastWorker = -1, ...single } = ports;

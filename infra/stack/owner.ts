@@ -1,25 +1,43 @@
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { checkout, stackFolder } from "../host/folders";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parse } from "yaml";
 import { UserError } from "../contracts/errors";
+import { checkout } from "../host/folders";
+import { probe, toolEnvironment } from "../host/environment";
+import { readJson, stackFiles, writeWhole } from "./files";
 
 export type RunnerName = "pulumi" | "embedded";
 
 /** Who a stack belongs to: written by the first up, kept until nothing is left of the stack. */
 export interface Owner {
+  /** Random. Everything of the stack carries it, and is found and removed by it. */
+  readonly id: string;
   /** The folder with Pulumi.yaml that the stack was deployed from. */
   readonly checkout: string;
   readonly target: string;
   readonly runner: RunnerName;
-  /**
-   * Where the Pulumi CLI keeps the state: `stack folder` when `npm start` chose the place, `own`
-   * when the user did. Absent with the embedded runner.
-   */
-  readonly backend?: "stack folder" | "own";
+  /** Where the state is: {@link inStackFolder}, or the URL of a backend of the Pulumi CLI. */
+  readonly backend: string;
+  /** Where a store is that cannot be moved, such as an account and a region of AWS. */
+  readonly place?: Readonly<Record<string, string>>;
 }
+
+/** What is known of an owner before there is an id. */
+export type Claimant = Omit<Owner, "id">;
+
+/** The backend of the embedded runner, and of the Pulumi CLI where `npm start` chose the place. */
+export const inStackFolder = "stack folder";
 
 /** Set by the embedded runner for the program, and by nobody else. */
 export const runnerVariable = "ENGINE_COMPARISON_RUNNER";
+
+/** The id in the state, which a runner gives to the program where the stack folder has lost it. */
+export const idVariable = "ENGINE_COMPARISON_STACK_ID";
+
+/** The stack's first resource, which has its id as an input. */
+export const stackStep = "stack";
 
 /**
  * The state backend that `npm start` gives to the Pulumi CLI. Without `metadata=skip` the CLI keeps
@@ -27,84 +45,121 @@ export const runnerVariable = "ENGINE_COMPARISON_RUNNER";
  * read the state again.
  */
 export function stackBackendUrl(stack: string): string {
-  return `file://${path.join(stackFolder(stack), "pulumi-backend")}?metadata=skip`;
+  return `${pathToFileURL(stackFiles(stack).backend).href}?metadata=skip`;
 }
 
-function ownerFile(stack: string): string {
-  return path.join(stackFolder(stack), "owner.json");
-}
-
-/** Who owns `stack`, or undefined where there is no such stack. */
+/** Who owns `stack`, or undefined where there is no such stack. @throws UserError for a broken record */
 export function readOwner(stack: string): Owner | undefined {
+  const file = stackFiles(stack).owner;
   try {
-    return JSON.parse(fs.readFileSync(ownerFile(stack), "utf8")) as Owner;
+    return JSON.parse(fs.readFileSync(file, "utf8")) as Owner;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new UserError(
-      `${ownerFile(stack)} cannot be read: ${(error as Error).message}`,
+      `${file} cannot be read: ${(error as Error).message}`,
       "it says which checkout and runner the stack belongs to",
-      "mend it, or remove it if nothing of the stack stands any more",
+      "repair it, or remove it if nothing of the stack exists any more",
     );
   }
 }
 
+/** The id of a stack that a step works on. @throws UserError where its record is gone */
+export function stackId(stack: string): string {
+  const owner = readOwner(stack);
+  if (owner) return owner.id;
+  throw new UserError(
+    `${stackFiles(stack).owner} is missing`,
+    "what belongs to the stack is found by the id in it",
+    "run npm start (or pulumi up): it takes the id from the state",
+  );
+}
+
 /** What the running program would write as owner. */
-export function claimant(stack: string, target: string): Owner {
-  const runner = process.env[runnerVariable] === "embedded" ? "embedded" : "pulumi";
-  const here = { checkout: fs.realpathSync(checkout), target, runner } as const;
-  if (runner === "embedded") return here;
-  const [folder] = stackBackendUrl(stack).split("?");
-  const inFolder = process.env.PULUMI_BACKEND_URL?.split("?")[0] === folder;
-  return { ...here, backend: inFolder ? "stack folder" : "own" };
+export function claimant(stack: string, target: string): Claimant {
+  const embedded = process.env[runnerVariable] === "embedded";
+  return {
+    checkout: fs.realpathSync(checkout),
+    target,
+    runner: embedded ? "embedded" : "pulumi",
+    backend: embedded ? inStackFolder : currentBackend(stack),
+  };
+}
+
+/**
+ * Where the Pulumi CLI keeps the state, by the order in which it looks itself: the environment, the
+ * project, the last login (https://www.pulumi.com/docs/iac/concepts/state-and-backends/).
+ */
+export function currentBackend(stack: string): string {
+  const home = process.env.PULUMI_HOME || path.join(process.env.HOME ?? "/", ".pulumi");
+  const project = parse(fs.readFileSync(path.join(checkout, "Pulumi.yaml"), "utf8")) as {
+    backend?: { url?: string };
+  };
+  const login = readJson<{ current?: string }>(path.join(home, "credentials.json"));
+  const url = process.env.PULUMI_BACKEND_URL || project.backend?.url || login?.current || "";
+  const [place] = url.split("?");
+  const [own] = stackBackendUrl(stack).split("?");
+  return normal(place) === normal(own) ? inStackFolder : normal(place);
+}
+
+/** One spelling of an address: `file://~` and a slash at the end mean the same as without. */
+function normal(url: string): string {
+  const whole = url.replace(/\/+$/, "");
+  if (!whole.startsWith("file://")) return whole;
+  const tail = whole.slice("file://".length).replace(/^~/, process.env.HOME ?? "~");
+  if (!tail.startsWith("/")) return `file://${path.resolve(checkout, tail)}`;
+  try {
+    return `file://${fileURLToPath(`file://${tail}`)}`;
+  } catch {
+    return whole;
+  }
 }
 
 /**
  * Checks that `now` may go on with a stack that `owner` made. A checkout that is gone owns nothing.
  *
- * @throws UserError with the value that is in the way
+ * @throws UserError with the value that differs
  */
-export function checkOwner(stack: string, owner: Owner, now: Owner): void {
+export function checkOwner(stack: string, owner: Claimant, now: Claimant): void {
   if (owner.checkout !== now.checkout && isCheckout(owner.checkout)) {
     throw new UserError(
       `stack ${stack} belongs to the checkout ${owner.checkout}, and this is ${now.checkout}`,
       "two checkouts would deploy over each other's services and results",
-      "take another name with --stack and another portOffset, destroy the stack from its own " +
-        "checkout, or set ENGINE_COMPARISON_HOME to another folder",
+      "choose another name with --stack and another portOffset, destroy the stack from the checkout " +
+        "that owns it, or set ENGINE_COMPARISON_HOME to another folder",
     );
   }
   if (owner.target !== now.target) {
     throw new UserError(
       `stack ${stack} has target ${owner.target}, and the settings say ${now.target}`,
       "a stack keeps one target for life: what the old one made would be left behind",
-      `set target back to ${owner.target}, take another stack, or destroy this one first`,
+      `set target back to ${owner.target}, choose another stack, or destroy this one first`,
     );
   }
   if (owner.runner !== now.runner) {
     throw new UserError(
       `stack ${stack} was made by ${runnerWords(owner)}, and this is ${runnerWords(now)}`,
-      "each keeps its own state, so the other would make everything a second time",
+      "each keeps a separate state, so the other would make everything a second time",
       owner.runner === "embedded"
-        ? "use npm start and its friends for this stack, or npm run destroy first"
+        ? "use npm start and the other npm scripts for this stack, or npm run destroy first"
         : "use the Pulumi CLI for this stack, or pulumi destroy first",
     );
   }
   if (owner.backend !== now.backend) {
+    const [was, is] = [owner, now].map(({ backend }) =>
+      backend === inStackFolder ? stackBackendUrl(stack) : backend || "Pulumi Cloud",
+    );
     throw new UserError(
-      `the state of stack ${stack} is in ${backendWords(stack, owner)}, not in ${backendWords(stack, now)}`,
+      `the state of stack ${stack} is in ${was}, and the Pulumi CLI uses ${is}`,
       "with another state Pulumi would make everything a second time",
-      owner.backend === "stack folder"
-        ? `set PULUMI_BACKEND_URL=${stackBackendUrl(stack)}, or use npm start`
-        : "log in to that backend, and use the pulumi command for this stack",
+      owner.backend === inStackFolder
+        ? `set PULUMI_BACKEND_URL=${was}, or use npm start`
+        : `run pulumi login ${was}, set ENGINE_COMPARISON_HOME to another folder, or choose another stack`,
     );
   }
 }
 
-function runnerWords({ runner }: Owner): string {
+function runnerWords({ runner }: Claimant): string {
   return runner === "embedded" ? "the embedded runner" : "the Pulumi CLI";
-}
-
-function backendWords(stack: string, { backend }: Owner): string {
-  return backend === "stack folder" ? stackBackendUrl(stack) : "a backend of yours";
 }
 
 function isCheckout(folder: string): boolean {
@@ -115,31 +170,42 @@ function isCheckout(folder: string): boolean {
  * For the program, before it looks at anything else: refuses to touch what belongs to another
  * checkout, target, runner or state. Writes nothing.
  *
+ * @returns the stack's id; undefined before its first up
  * @throws UserError as {@link checkOwner}
  */
-export function checkStack(stack: string, target: string): void {
+export function checkStack(stack: string, target: string): string | undefined {
   const owner = readOwner(stack);
   if (owner) checkOwner(stack, owner, claimant(stack, target));
+  return owner?.id ?? idInState(stack);
 }
 
 /**
- * For the program that deploys, when nothing stands in the way any more and before its first
- * resource: takes the stack.
+ * For the program that deploys, when nothing is in the way any more and before its first resource:
+ * claims the stack, and restores a record that is gone.
  *
+ * @param id the stack's id, if it is known
+ * @returns the id
  * @throws UserError as {@link checkOwner}
  */
-export function claimStack(stack: string, target: string): void {
+export function claimStack(
+  stack: string,
+  target: string,
+  id = randomBytes(8).toString("hex"),
+): string {
   const now = claimant(stack, target);
-  const owner = readOwner(stack) ?? takeFree(stack, now);
+  const owner = readOwner(stack) ?? claimFree(stack, { id, ...now });
   checkOwner(stack, owner, now);
-  if (owner.checkout !== now.checkout) replace(stack, now);
+  if (owner.checkout !== now.checkout) writeOwner(stack, { ...owner, ...now });
+  return owner.id;
 }
 
 /** Writes the first record. @returns the other's record if another process was faster */
-function takeFree(stack: string, now: Owner): Owner {
-  const temporary = write(stack, now);
+function claimFree(stack: string, now: Owner): Owner {
+  const { owner: file } = stackFiles(stack);
+  const temporary = `${file}.${process.pid}.first`;
+  writeWhole(temporary, ownerText(now));
   try {
-    fs.linkSync(temporary, ownerFile(stack));
+    fs.linkSync(temporary, file);
     return now;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
@@ -149,27 +215,82 @@ function takeFree(stack: string, now: Owner): Owner {
   }
 }
 
-function replace(stack: string, now: Owner): void {
-  fs.renameSync(write(stack, now), ownerFile(stack));
+function writeOwner(stack: string, owner: Owner): void {
+  writeWhole(stackFiles(stack).owner, ownerText(owner));
 }
 
-function write(stack: string, owner: Owner): string {
-  const temporary = `${ownerFile(stack)}.${process.pid}`;
-  fs.mkdirSync(stackFolder(stack), { recursive: true, mode: 0o700 });
-  fs.writeFileSync(temporary, JSON.stringify(owner, undefined, 2) + "\n");
-  return temporary;
+function ownerText(owner: Owner): string {
+  return JSON.stringify(owner, undefined, 2) + "\n";
 }
-
-/** What describes things that stood, and would mislead a new stack of this name. */
-const traces = ["records", "standing", "logs", "report"];
 
 /**
- * When nothing of the stack stands any more: its name is free again. Results are in the history;
- * the settings and their passphrase stay, as with any `pulumi destroy`.
+ * Checks that a store's data stays where it is; with `record`, remembers the place.
+ *
+ * @param place such as `{ account: "123456789012", region: "eu-west-1" }`
+ * @throws UserError where the stack has its data in another place
+ */
+export function keepPlace(
+  stack: string,
+  place: Readonly<Record<string, string>>,
+  record = false,
+): void {
+  const owner = readOwner(stack);
+  const before = owner?.place ?? place;
+  const moved = Object.keys(place).filter((key) => place[key] !== before[key]);
+  if (moved.length > 0) {
+    const say = (where: Readonly<Record<string, string>>) =>
+      moved.map((key) => `${key} ${where[key]}`).join(", ");
+    throw new UserError(
+      `stack ${stack} has its data in ${say(before)}, and this is ${say(place)}`,
+      "all buckets would be made again there, and those with the data deleted",
+      `go back to ${say(before)}, choose another stack, or destroy this one first`,
+    );
+  }
+  if (record && owner && !owner.place) writeOwner(stack, { ...owner, place });
+}
+
+/** What describes services and runs that are gone, and would mislead a new stack of this name. */
+const traces = ["records", "runs", "inputs", "logs", "report"];
+
+/**
+ * When nothing of the stack is left: its name is free again. Results are in the history; the
+ * settings and their passphrase stay, as with any `pulumi destroy`.
  */
 export function forgetStack(stack: string): void {
-  for (const name of traces) {
-    fs.rmSync(path.join(stackFolder(stack), name), { recursive: true, force: true });
+  const { root, owner } = stackFiles(stack);
+  for (const name of traces) fs.rmSync(path.join(root, name), { recursive: true, force: true });
+  fs.rmSync(owner, { force: true });
+}
+
+/** The id in the state of a stack whose folder has lost it, as a runner or the Pulumi CLI tells it. */
+function idInState(stack: string): string | undefined {
+  if (process.env[idVariable]) return process.env[idVariable];
+  if (process.env[runnerVariable] === "embedded") return undefined;
+  const exported = probe(
+    ["pulumi", "stack", "export", "--stack", stack, "--cwd", checkout],
+    60_000,
+    toolEnvironment("pulumi"),
+  );
+  return exported === undefined ? undefined : idOf(exported);
+}
+
+interface Exported {
+  readonly deployment?: {
+    readonly resources?: readonly {
+      readonly urn: string;
+      readonly inputs?: { readonly environment?: { readonly SPEC?: string } };
+    }[];
+  };
+}
+
+/** The stack's id in an exported state. */
+export function idOf(state: string): string | undefined {
+  try {
+    const { deployment } = JSON.parse(state) as Exported;
+    const first = deployment?.resources?.find(({ urn }) => urn.endsWith(`::${stackStep}`));
+    const spec = JSON.parse(first?.inputs?.environment?.SPEC ?? "{}") as { id?: string };
+    return spec.id;
+  } catch {
+    return undefined;
   }
-  fs.rmSync(ownerFile(stack), { force: true });
 }

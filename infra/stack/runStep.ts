@@ -1,4 +1,4 @@
-import { removeStanding, writeStanding } from "./records";
+import { removeStepRecord, writeStepRecord } from "./records";
 import { explainFullDisk, UserError } from "../contracts/errors";
 
 /** What a step's script is given: the stack, the resource's name and the parsed SPEC. */
@@ -28,7 +28,7 @@ interface StepModule {
 
 /**
  * Carries out a step for steps.mjs: runs the verb, prints one JSON line, and keeps the record of
- * services, tools and data (steps whose spec has an `incarnation`).
+ * services, tools and data (steps whose spec has an `generation`).
  *
  * @param load loads the code of the step's kind; undefined where there is no such kind
  * @returns never rejects: a failure is printed on stderr, with exit code 1
@@ -59,18 +59,18 @@ async function runVerb<Spec>(
   verbs: StepVerbs<Spec>,
   context: StepContext<Spec>,
 ): Promise<void> {
-  const { incarnation } = context.spec as { incarnation?: number };
+  const { generation } = context.spec as { generation?: string };
   if (verb === "delete") {
     await verbs.delete?.(context);
-    removeStanding(context.stack, context.name);
+    removeStepRecord(context.stack, context.name);
     return;
   }
   if (verb !== "create" && verb !== "update") throw new Error(`no such verb: ${verb}`);
   const result = await (verb === "update" && verbs.update
     ? verbs.update(context)
     : verbs.create(context));
-  if (incarnation !== undefined) {
-    writeStanding(context.stack, context.name, { incarnation, result });
+  if (generation !== undefined) {
+    writeStepRecord(context.stack, context.name, { generation, result });
   }
   process.stdout.write(JSON.stringify(result) + "\n");
 }

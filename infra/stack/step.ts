@@ -1,6 +1,11 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import * as fs from "node:fs";
 import { canonicalJson } from "../contracts/canonical";
+import { stackFiles } from "./files";
+import { stackStep } from "./owner";
+import { readStepRecord, writeStepRecord } from "./records";
+import type { StepResult } from "./runStep";
 
 /** Plain data that a step reads; it shows in previews, so nothing secret and no path of the machine. */
 export type StepSpec = Readonly<Record<string, unknown>>;
@@ -46,7 +51,47 @@ export function step(
     addPreviousOutputInEnv: false,
     logging: command.local.Logging.None,
   };
-  return withoutTraces(() => new command.local.Command(name, inputs, opts));
+  const made = withoutTraces(
+    () => new command.local.Command(name, inputs, { ...opts, dependsOn: afterFirst(opts) }),
+  );
+  restoreRecord(name, args.spec, made);
+  return made;
+}
+
+/** The first step of each program, which knows the stack's id: all others depend on it. */
+const firsts = new WeakMap<object, pulumi.Resource>();
+
+/**
+ * Declares the stack's first resource, whose delete is the last: while something of the stack is
+ * left, its id and its records are needed.
+ *
+ * @param id undefined in a preview before the first up
+ * @returns the id, unknown in such a preview
+ */
+export function declareStack(id: string | undefined): pulumi.Output<string> {
+  const first = step(stackStep, { kind: "stack", spec: { id: id ?? "made by the first up" } }, {});
+  const root = pulumi.runtime.getStackResource();
+  if (root) firsts.set(root, first);
+  return id === undefined
+    ? printed<{ id: string }>(first).apply(({ id }) => id)
+    : pulumi.output(id);
+}
+
+function afterFirst({ dependsOn }: pulumi.CustomResourceOptions) {
+  const root = pulumi.runtime.getStackResource();
+  const first = root && firsts.get(root);
+  if (!first) return dependsOn;
+  return pulumi.output(dependsOn).apply((more) => [first, ...[more ?? []].flat()]);
+}
+
+/** A record that vanished from the stack folder is written again from what the state knows. */
+function restoreRecord(name: string, spec: StepArgs["spec"], made: command.local.Command): void {
+  const stack = pulumi.getStack();
+  if (pulumi.runtime.isDryRun() || !fs.existsSync(stackFiles(stack).owner)) return;
+  pulumi.all([spec, made.stdout]).apply(([{ generation }, line]) => {
+    if (typeof generation !== "string" || readStepRecord(stack, name) !== undefined) return;
+    writeStepRecord(stack, name, { generation, result: JSON.parse(line) as StepResult });
+  });
 }
 
 /**

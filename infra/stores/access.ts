@@ -1,11 +1,10 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 import { readCredentials } from "../stack/credentials";
 import { UserError } from "../contracts/errors";
 import type { Connection } from "../contracts/executor";
-import { stackFolder } from "../host/folders";
+import { stackFiles } from "../stack/files";
 import { minioRegion } from "../services";
-import { readStanding } from "../stack/records";
+import { readStepRecord } from "../stack/records";
 import { assumeRole } from "./aws/assumeRole";
 import type { BucketNames } from "../contracts/platform";
 import { ownBuckets } from "../settings/bucketNames";
@@ -31,12 +30,7 @@ export interface StoreRecord {
 
 /** What is recorded of a store that is not the stack's own; undefined where there is none. */
 export function storeRecord(stack: string): StoreRecord | undefined {
-  return readStanding(stack, storeStep)?.result as StoreRecord | undefined;
-}
-
-/** The certificates that are trusted for the store, as they were when the step ran. */
-export function certificatesFile(stack: string): string {
-  return path.join(stackFolder(stack), "store-ca.pem");
+  return readStepRecord(stack, storeStep)?.result as StoreRecord | undefined;
 }
 
 /**
@@ -68,13 +62,13 @@ export function storeAccess(stack: string): Connection["store"] {
     secretKey: s3SecretKey,
     ...(certificates === null
       ? {}
-      : { caCertificates: fs.readFileSync(certificatesFile(stack), "utf8") }),
+      : { caCertificates: fs.readFileSync(stackFiles(stack).storeCertificates, "utf8") }),
   };
 }
 
 /** The stack's own MinIO: a process of this machine, or a container with a published port. */
 function minioAccess(stack: string): Connection["store"] {
-  const service = readStanding(stack, "minio") ?? readStanding(stack, "minio-ready");
+  const service = readStepRecord(stack, "minio") ?? readStepRecord(stack, "minio-ready");
   const credentials = readCredentials(stack);
   if (!service || !credentials) {
     throw new UserError(

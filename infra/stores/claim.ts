@@ -1,4 +1,6 @@
+import { finished } from "node:stream/promises";
 import type { Client } from "minio";
+import { readJson, stackFiles, writeJson } from "../stack/files";
 import { UserError } from "../contracts/errors";
 import { listObjects, removePrefix } from "./client";
 
@@ -44,20 +46,56 @@ export async function claimBucket(
   { id, stack, prefixes }: Omit<Claim, "made">,
 ): Promise<Claim> {
   const exists = await client.bucketExists(bucket);
-  if (!exists) await client.makeBucket(bucket, region);
+  if (!exists) {
+    rememberMaking(stack, bucket, true);
+    await client.makeBucket(bucket, region);
+  }
   const before = await readClaim(client, bucket);
   if (before) checkClaim(bucket, before, id);
+  // An earlier attempt may have been interrupted between the bucket and its claim.
+  const made = before?.made ?? (!exists || beingMade(stack).includes(bucket));
   for (const prefix of prefixes) {
     if (!before?.prefixes.includes(prefix)) await checkEmpty(client, bucket, prefix);
   }
   const now: Claim = {
     id,
     stack,
-    made: before?.made ?? !exists,
+    made,
     prefixes: [...new Set([...(before?.prefixes ?? []), ...prefixes])].sort(),
   };
-  await client.putObject(bucket, claimKey, JSON.stringify(now));
+  if (before) await client.putObject(bucket, claimKey, JSON.stringify(now));
+  else await putFirst(client, bucket, JSON.stringify(now));
+  // A store that does not know the condition lets the last one win.
+  const kept = await readClaim(client, bucket);
+  if (kept) checkClaim(bucket, kept, id);
+  rememberMaking(stack, bucket, false);
   return now;
+}
+
+/** Writes the first claim; of two stacks that do at once, the store takes one. */
+async function putFirst(client: Client, bucket: string, content: string): Promise<void> {
+  const headers = { "if-none-match": "*", "content-type": "application/json" };
+  try {
+    const answer = await client.makeRequestAsync(
+      { method: "PUT", bucketName: bucket, objectName: claimKey, headers },
+      content,
+    );
+    await finished(answer.resume());
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code !== "PreconditionFailed" && code !== "ConditionalRequestConflict") throw error;
+  }
+}
+
+/** Buckets that the stack was about to make: without a claim yet, only this says whose they are. */
+function beingMade(stack: string): readonly string[] {
+  return readJson<string[]>(stackFiles(stack).buckets) ?? [];
+}
+
+function rememberMaking(stack: string, bucket: string, making: boolean): void {
+  const others = beingMade(stack).filter((other) => other !== bucket);
+  if (!making && others.length === beingMade(stack).length) return;
+  writeJson(stackFiles(stack).buckets, making ? [...others, bucket] : others);
 }
 
 /** @throws UserError where the claim is another stack's */
@@ -81,16 +119,32 @@ async function checkEmpty(client: Client, bucket: string, prefix: string): Promi
   );
 }
 
-/** Removes what the stack put into a bucket, and the bucket if it made it and nothing else is left. */
+/**
+ * Removes what the stack put into a bucket, and the bucket if it made it and nothing else is left.
+ *
+ * @throws UserError where the store does not delete an object
+ */
 export async function releaseBucket(
   client: Client,
   bucket: string,
-  id: string | undefined,
+  { id, stack }: Pick<Claim, "id" | "stack">,
 ): Promise<void> {
   const claim = await readClaim(client, bucket);
-  if (claim === undefined || claim.id !== id) return;
-  for (const prefix of claim.prefixes) await removePrefix(client, bucket, prefix);
-  await client.removeObject(bucket, claimKey);
-  if (!claim.made || (await listObjects(client, bucket, "")).size > 0) return;
-  await client.removeBucket(bucket);
+  const making = beingMade(stack).includes(bucket);
+  if (claim === undefined ? !making : claim.id !== id) return;
+  for (const prefix of claim?.prefixes ?? []) await removePrefix(client, bucket, prefix);
+  if (claim) await client.removeObject(bucket, claimKey);
+  const made = claim?.made ?? making;
+  const gone = made && (await client.bucketExists(bucket)) && (await isEmpty(client, bucket));
+  if (gone) await client.removeBucket(bucket);
+  rememberMaking(stack, bucket, false);
+}
+
+/** Removes the buckets whose making was interrupted before they were claimed, and so declared. */
+export async function releaseUnclaimed(client: Client, stack: string): Promise<void> {
+  for (const bucket of beingMade(stack)) await releaseBucket(client, bucket, { id: "", stack });
+}
+
+async function isEmpty(client: Client, bucket: string): Promise<boolean> {
+  return (await listObjects(client, bucket, "")).size === 0;
 }

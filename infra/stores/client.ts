@@ -89,7 +89,12 @@ export async function listObjects(
   return found;
 }
 
-/** Removes every object under `prefix`; a bucket that does not exist has none. */
+/**
+ * Removes every object under `prefix`; a bucket that does not exist has none.
+ *
+ * @returns how many there were
+ * @throws UserError as {@link removeObjects}
+ */
 export async function removePrefix(
   client: Client,
   bucket: string,
@@ -97,8 +102,41 @@ export async function removePrefix(
 ): Promise<number> {
   if (!(await client.bucketExists(bucket))) return 0;
   const names = [...(await listObjects(client, bucket, prefix)).keys()];
-  for (let start = 0; start < names.length; start += 1000) {
-    await client.removeObjects(bucket, names.slice(start, start + 1000));
-  }
+  await removeObjects(client, bucket, names);
   return names.length;
+}
+
+/** S3 deletes at most so many objects in one request. */
+const maxDeletes = 1000;
+
+/**
+ * Removes objects by name. A store answers a bulk delete with 200 also where it refuses some.
+ *
+ * @throws UserError that names the first object that the store did not delete, and why
+ */
+export async function removeObjects(
+  client: Client,
+  bucket: string,
+  names: readonly string[],
+): Promise<void> {
+  for (let start = 0; start < names.length; start += maxDeletes) {
+    const answers = await client.removeObjects(bucket, names.slice(start, start + maxDeletes));
+    // The library's type nests what its parser returns flat.
+    const errors = answers.map((answer) => (answer?.Error ?? answer ?? {}) as DeleteError);
+    const refused = errors.filter(({ Code }) => Code !== undefined && Code !== "NoSuchKey");
+    const [first] = refused;
+    if (!first) continue;
+    throw new UserError(
+      `the object store did not delete ${first.Key} in bucket ${bucket} (${first.Code}: ${first.Message})` +
+        (refused.length > 1 ? `, nor ${refused.length - 1} others` : ""),
+      "what stays there would be read as input, or be left behind",
+      "allow s3:DeleteObject for the key, or end the object's lock, then run the same command again",
+    );
+  }
+}
+
+interface DeleteError {
+  readonly Key?: string;
+  readonly Code?: string;
+  readonly Message?: string;
 }

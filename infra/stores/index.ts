@@ -3,7 +3,7 @@ import type { ObjectStore } from "../contracts/platform";
 import { UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
 import type { KeptCredentials } from "../stack/keptCredentials";
-import { readStanding } from "../stack/records";
+import { readStepRecord } from "../stack/records";
 import { storeRecord } from "./access";
 import { aws } from "./aws";
 import { minio } from "./minio";
@@ -31,15 +31,16 @@ export type DeclareStore = (credentials: KeptCredentials) => ObjectStore;
 export async function prepareStore(
   settings: Settings,
   stack: string,
+  id?: string,
 ): Promise<DeclareStore | undefined> {
   checkSameStore(settings, stack);
-  return storeNamed(settings.objectStore).prepare?.(settings, stack);
+  return storeNamed(settings.objectStore).prepare?.(settings, stack, id);
 }
 
 /** @throws UserError where the stack has put its data elsewhere */
 function checkSameStore({ objectStore }: Settings, stack: string): void {
   const record = storeRecord(stack)?.store;
-  const before = record ?? (readStanding(stack, "minio-data") ? minio.name : objectStore);
+  const before = record ?? (readStepRecord(stack, "minio-data") ? minio.name : objectStore);
   if (before === objectStore) return;
   throw new UserError(
     `objectStore is "${objectStore}", and stack ${stack} was made with ${before}`,

@@ -1,6 +1,6 @@
 import type { Client } from "minio";
 import { UserError } from "../contracts/errors";
-import { listObjects } from "./client";
+import { listObjects, removeObjects } from "./client";
 import { sha256Metadata, upload, type ManifestEntry } from "./upload";
 
 export interface SyncResult {
@@ -61,7 +61,7 @@ async function removeUnlisted(
 ): Promise<number> {
   const listed = new Set(manifest.map(({ path }) => path));
   const unlisted = [...before.keys()].filter((name) => !listed.has(name));
-  if (unlisted.length > 0) await client.removeObjects(bucket, unlisted);
+  if (unlisted.length > 0) await removeObjects(client, bucket, unlisted);
   return unlisted.length;
 }
 

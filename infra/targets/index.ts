@@ -34,8 +34,12 @@ export function targetOf(stack: string): Target<Settings> | undefined {
  * @returns the settings that hold there, and what declares the platform's resources
  * @throws UserError with what is in the way
  */
-export function preparePlatform(settings: Settings, stack: string): Promise<Prepared<Settings>> {
-  return targetNamed(settings.target).prepare(settings, stack);
+export function preparePlatform(
+  settings: Settings,
+  stack: string,
+  id?: string,
+): Promise<Prepared<Settings>> {
+  return targetNamed(settings.target).prepare(settings, stack, id);
 }
 
 /** How jobs of `stack` are started, by the target that it was made for. */

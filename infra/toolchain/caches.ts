@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import * as lockfile from "proper-lockfile";
 import { cacheFolder, stackFolder } from "../host/folders";
+import { readJson, stackFiles, writeJson, writeWhole } from "../stack/files";
+import { lock } from "../stack/lock";
+import { stackId } from "../stack/owner";
 import { UserError } from "../contracts/errors";
 import { endAbandoned, type BuildLog } from "./builds";
 
@@ -47,8 +48,11 @@ export async function ensureEntry(
     log.line(`${entry} is in the cache`);
     return folder;
   }
+  makeCacheFolder();
   fs.mkdirSync(path.dirname(folder), { recursive: true, mode: 0o700 });
-  const release = await lock(folder, log);
+  const release = await lock(`${folder}.lock`, () =>
+    log.line(`waiting: another process makes ${entry}`),
+  );
   try {
     if (isComplete(entry)) return folder;
     const pidFile = `${folder}.pid`;
@@ -62,24 +66,8 @@ export async function ensureEntry(
     log.line(`made ${entry} in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
     return folder;
   } finally {
-    await release();
-  }
-}
-
-async function lock(folder: string, log: BuildLog): Promise<() => Promise<void>> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await lockfile.lock(folder, {
-        realpath: false,
-        lockfilePath: `${folder}.lock`,
-        stale: 20_000,
-        update: 4_000,
-      });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ELOCKED") throw error;
-      if (attempt === 0) log.line(`waiting: another process makes ${folder}`);
-      await sleep(500);
-    }
+    fs.rmSync(`${folder}.lock`, { force: true });
+    release();
   }
 }
 
@@ -90,32 +78,35 @@ function usesFolder(stack?: string): string {
   return path.join(stacks, name);
 }
 
-/** Records that a stack stands on the caches, so that they are not cleared under it. */
+/** Which stack uses an entry: its folder, and its id, without which the folder means another stack. */
+interface Use {
+  readonly folder: string;
+  readonly owner: string;
+  readonly id: string;
+}
+
+/** Records that a stack uses the caches, so that they are not cleared meanwhile. */
 export function registerUse(stack: string, tool: string): void {
-  const folder = usesFolder(stack);
-  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  fs.writeFileSync(path.join(folder, tool), stackFolder(stack));
+  makeCacheFolder();
+  const { root: folder, owner } = stackFiles(stack);
+  const use: Use = { folder, owner, id: stackId(stack) };
+  writeJson(path.join(usesFolder(stack), tool), use);
 }
 
 /** Forgets a use; no matter if there was none. */
 export function releaseUse(stack: string, tool: string): void {
   const folder = usesFolder(stack);
   fs.rmSync(path.join(folder, tool), { force: true });
-  try {
-    fs.rmdirSync(folder);
-  } catch {
-    // other tools are still in use, or the folder is gone
-  }
+  if (list(folder).length === 0) fs.rmSync(folder, { recursive: true, force: true });
 }
 
-/**
- * The folders of the stacks that stand on the caches; one of which nothing stands any more does not
- * count.
- */
+/** The folders of the stacks that use the caches; stacks that are gone do not count. */
 export function cachesInUse(): string[] {
-  const uses = list(usesFolder()).flatMap(list);
-  const folders = new Set(uses.map((use) => fs.readFileSync(use, "utf8")));
-  return [...folders].filter((folder) => list(path.join(folder, "standing")).length > 0).sort();
+  const uses = list(usesFolder())
+    .flatMap(list)
+    .flatMap((file) => readJson<Use>(file) ?? []);
+  const existing = uses.filter(({ owner, id }) => readJson<Partial<Use>>(owner)?.id === id);
+  return [...new Set(existing.map(({ folder }) => folder))].sort();
 }
 
 function list(folder: string): string[] {
@@ -126,19 +117,52 @@ function list(folder: string): string[] {
   }
 }
 
+/** What is kept in the cache folder; nothing else there is ever removed. */
+const kinds = [
+  ...["python", "jars", "minio", "model", "packages", "uv", "go"],
+  ...["datasets", "downloads", "ivy", "uv-downloads", "stacks"],
+];
+
+/** The file by which a folder is known as a cache of this project. */
+const mark = () => path.join(cacheFolder(), ".engine-comparison-cache");
+
 /**
- * Removes the shared caches.
+ * Makes the cache folder, marked as such.
  *
- * @throws UserError while a stack stands on them
+ * @throws UserError where the folder has something else in it
+ */
+export function makeCacheFolder(): void {
+  if (fs.existsSync(mark())) return;
+  if (list(cacheFolder()).length > 0) throw notOurs("it would be used as a cache, and cleared");
+  writeWhole(mark(), "A cache of engine-comparison: npm run caches -- --clear empties it.\n");
+}
+
+/**
+ * Empties the shared caches: removes the kinds of things that the project keeps there.
+ *
+ * @throws UserError while a stack uses them, or for a folder that is no cache of this project
  */
 export function clearCaches(): void {
   const used = cachesInUse();
   if (used.length > 0) {
     throw new UserError(
       `${cacheFolder()} is in use by ${used.join(", ")}`,
-      "the services of a standing stack run from it",
+      "the services of these stacks run from it",
       "destroy these stacks first: npm run destroy -- --stack <name>",
     );
   }
-  fs.rmSync(cacheFolder(), { recursive: true, force: true });
+  if (list(cacheFolder()).length === 0) return;
+  if (!fs.existsSync(mark()))
+    throw notOurs("nothing was removed: the files may be somebody's work");
+  for (const kind of kinds) {
+    fs.rmSync(path.join(cacheFolder(), kind), { recursive: true, force: true });
+  }
+}
+
+function notOurs(why: string): UserError {
+  return new UserError(
+    `${cacheFolder()} has files in it and is not a cache of this project`,
+    why,
+    `set ENGINE_COMPARISON_CACHE to an empty folder (a cache has a file ${path.basename(mark())})`,
+  );
 }

@@ -3,8 +3,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { checkout } from "../host/folders";
 import { startOf } from "../host/processTable";
-import { places } from "../stack/places";
-import { readStanding } from "../stack/records";
+import { stackFiles } from "../stack/files";
+import { readStepRecord } from "../stack/records";
 import { pythonOf, toolFolder } from "./tools";
 
 /** One thread a session, because throughput collapses when sessions compete for cores. */
@@ -22,7 +22,7 @@ export function jobEnvironment(stack: string): Record<string, string> {
 
 /** Where the model is that jobs load; null where there is none. */
 export function modelOf(stack: string) {
-  if (!readStanding(stack, "model")) return null;
+  if (!readStepRecord(stack, "model")) return null;
   const folder = toolFolder(stack, "model");
   const labels = path.join(folder, "labels.json");
   return {
@@ -33,7 +33,7 @@ export function modelOf(stack: string) {
 
 /** A folder for one job, named by this process so that a killed one's is found and removed. */
 export function makeScratch(stack: string): string {
-  const { scratch: all } = places(stack);
+  const { scratch: all } = stackFiles(stack);
   fs.mkdirSync(all, { recursive: true, mode: 0o700 });
   for (const name of fs.readdirSync(all)) {
     const [pid, start] = name.split("-");

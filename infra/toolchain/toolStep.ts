@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { removeLast } from "../host/folders";
 import type { StepContext, StepVerbs } from "../stack/runStep";
 import { entryFolder, isComplete, registerUse, releaseUse } from "./caches";
-import { places } from "../stack/places";
+import { stackFiles } from "../stack/files";
 import { BuildLog } from "./builds";
 import type { ToolName, ToolResult } from "./tools";
 
@@ -33,5 +33,5 @@ export function toolStep<Spec>(
 }
 
 function logFile(stack: string, tool: ToolName): string {
-  return path.join(places(stack).logs, `toolchain-${tool}.log`);
+  return path.join(stackFiles(stack).logs, `toolchain-${tool}.log`);
 }

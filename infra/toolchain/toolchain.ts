@@ -46,11 +46,11 @@ export class Toolchain extends pulumi.ComponentResource {
       content: Readonly<Record<string, string>>,
       dependsOn: pulumi.Resource[] = [],
     ): Tool => {
-      const incarnation = observed.incarnation(name);
-      const spec = { ...content, incarnation };
+      const generation = observed.generation(name);
+      const spec = { ...content, generation };
       return {
         resource: step(name, { kind: name, spec }, { parent: this, dependsOn }),
-        identity: [...Object.values(content), incarnation].join("."),
+        identity: [...Object.values(content), generation].join("."),
       };
     };
 

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { readCredentials } from "../stack/credentials";
-import { readStanding } from "../stack/records";
+import { readStepRecord } from "../stack/records";
 import { UserError } from "../contracts/errors";
 import { entryFolder, isComplete, type Entry } from "./caches";
 
@@ -17,7 +17,7 @@ export interface ToolResult {
 
 /** The folder of a tool that stands, as its step recorded it. */
 export function toolFolder(stack: string, tool: ToolName): string {
-  const result = readStanding(stack, tool)?.result as ToolResult | undefined;
+  const result = readStepRecord(stack, tool)?.result as ToolResult | undefined;
   if (!result || !isComplete(result.entry)) {
     throw new UserError(
       `${tool} is not installed for stack ${stack}`,
@@ -44,7 +44,7 @@ export function toolStands(result: Readonly<Record<string, unknown>>): boolean {
 /** Names of the recorded tools that are still in the cache, and of the credentials. */
 export function existingTools(stack: string): string[] {
   const tools = toolNames.filter((tool) => {
-    const record = readStanding(stack, tool);
+    const record = readStepRecord(stack, tool);
     return record !== undefined && toolStands(record.result);
   });
   return readCredentials(stack) ? [...tools, "credentials"] : tools;

@@ -4,7 +4,7 @@ import type { HostWatch } from "../../infra/contracts/executor";
 import { executorOf } from "../../infra/targets";
 import { stackFolder } from "../../infra/host/folders";
 import { type StepVerbs, type StepContext, type StepResult } from "../../infra/stack/runStep";
-import { readStanding } from "../../infra/stack/records";
+import { readStepRecord } from "../../infra/stack/records";
 import { UserError } from "../../infra/contracts/errors";
 import { codeVersion } from "../codeVersion";
 import { runJob } from "../job";
@@ -76,7 +76,7 @@ async function execute({ stack, name, spec }: StepContext<RunSpec>): Promise<Ste
 
 /** What was made of the inputs, where they were: the key has only what was asked for. */
 function datasetOf(stack: string, workload: string): unknown {
-  return readStanding(stack, makingStep(workloadOf(workload).dataset))?.result;
+  return readStepRecord(stack, makingStep(workloadOf(workload).dataset))?.result;
 }
 
 function recordFailure(

@@ -2,10 +2,10 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { Passphrase } from "../../cli/embedded/secrets";
-import { decryptState, statePath } from "../../cli/embedded/state";
-import * as embedded from "../../cli/embedded";
-import { isSecret, SECRET, SIGNATURE, type Value } from "../../cli/embedded/values";
+import { Passphrase } from "../../embedded/secrets";
+import { decryptState, statePath } from "../../embedded/state";
+import * as embedded from "../../embedded";
+import { isSecret, secretSignature, signatureKey, type Value } from "../../embedded/values";
 import { edits, type Edit } from "../unit/embedded/arbitrary";
 import { logged, Project, type GraphNode } from "../unit/embedded/graph";
 import { normalise } from "./normalise";
@@ -66,7 +66,9 @@ class Pair {
     const salt = stored?.deployment.secrets_providers?.state.salt ?? "";
     const { resources } = decryptState(stored, await Passphrase.open(PASSPHRASE, salt));
     const text = JSON.stringify(resources, (_, value: Value) =>
-      isSecret(value) ? { [SIGNATURE]: SECRET, plaintext: JSON.stringify(value.value) } : value,
+      isSecret(value)
+        ? { [signatureKey]: secretSignature, plaintext: JSON.stringify(value.value) }
+        : value,
     );
     return { deployment: { resources: JSON.parse(text) as unknown[] } };
   }
@@ -146,6 +148,12 @@ const SEQUENCES: Record<string, Edit[]> = {
         ],
         { broken: i === 1 ? ["create a"] : [] },
       ),
+    ),
+  ],
+  "a null at the end of a list": [
+    ...[[1], [1, null], [1]].map((triggers) => edit([thing("a", "1", { inputs: { triggers } })])),
+    ...[[1], [1, null], [1]].map((triggers) =>
+      edit([thing("a", "1", { inputs: { triggers: { $secret: triggers } } })]),
     ),
   ],
   "a timeout ends a command": [

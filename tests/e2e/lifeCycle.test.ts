@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { listeners } from "../../infra/targets/local/listeners";
 import { findJava } from "../../infra/host/java";
-import { shortFolder } from "../../infra/stack/places";
+import { shortFolder } from "../../infra/stack/files";
 import { crawl, entries, filesWith, Watch } from "./exposure";
 import { pythonOf, readBack } from "./readBack";
 import {

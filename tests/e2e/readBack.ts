@@ -14,7 +14,7 @@ export interface Published {
 
 /** The Python that the stack's jobs run in. */
 export function pythonOf(stack: TestStack): string {
-  const standing = path.join(stack.folder, "standing", "python.json");
+  const standing = path.join(stack.folder, "records", "python.json");
   const { result } = JSON.parse(fs.readFileSync(standing, "utf8")) as { result: { entry: string } };
   return path.join(cacheFolder(), result.entry, "bin", "python");
 }

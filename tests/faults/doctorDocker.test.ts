@@ -59,7 +59,8 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
       ].join("\n"),
     );
     const checkout = fs.realpathSync(path.join(__dirname, "../.."));
-    const owner = { checkout, target: "docker", runner: "pulumi", backend: "stack folder" };
+    const place = { checkout, backend: "stack folder" };
+    const owner = { id: "1", ...place, target: "docker", runner: "pulumi" };
     fs.writeFileSync(path.join(home, stack, "owner.json"), JSON.stringify(owner));
   });
 

@@ -9,7 +9,7 @@ import * as path from "node:path";
 import { Client } from "minio";
 import { afterAll, describe, expect, it } from "vitest";
 import { cacheFolder, datasetFolder } from "../../infra/host/folders";
-import { supervisorSocket } from "../../infra/stack/places";
+import { supervisorSocket } from "../../infra/stack/files";
 import { callSupervisor } from "../../infra/targets/local/supervisorRpc";
 import { ports } from "../../infra/settings/ports";
 import { eventually, freeOffset, small, TestStack } from "../e2e/stack";
@@ -33,7 +33,7 @@ describe("a small stack", () => {
 
   /** The record that a step has left. */
   function standing(name: string): Record<string, string> {
-    const file = path.join(stack.folder, "standing", `${name}.json`);
+    const file = path.join(stack.folder, "records", `${name}.json`);
     return (JSON.parse(fs.readFileSync(file, "utf8")) as { result: Record<string, string> }).result;
   }
 

@@ -93,7 +93,7 @@ export class StoreProxy {
  * @returns takes it back
  */
 export function redirectStore(stack: TestStack, port: number): () => void {
-  const file = path.join(stack.folder, "standing", "minio.json");
+  const file = path.join(stack.folder, "records", "minio.json");
   const before = fs.readFileSync(file, "utf8");
   const standing = JSON.parse(before) as { result: Record<string, unknown> };
   standing.result.endpoint = `http://127.0.0.1:${port}`;

@@ -8,7 +8,7 @@ import { freshHome } from "../unit/cli/home";
 import { key, value } from "./arbitraryConfig";
 
 // All of the CLI but what would deploy.
-vi.mock("../../cli/embeddedRunner", () => ({
+vi.mock("../../cli/runners/embeddedRunner", () => ({
   embeddedRunner: () => ({
     name: "embedded",
     preview: () => Promise.resolve({ ok: true, changes: {}, outputs: {}, errors: [], steps: [] }),

@@ -2,12 +2,19 @@ import * as fs from "node:fs";
 import type { Client } from "minio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readSettings } from "../../infra/targets/readSettings";
-import { claimBucket, claimKey, readClaim, releaseBucket } from "../../infra/stores/claim";
-import { clientOf, explained, listObjects } from "../../infra/stores/client";
+import {
+  claimBucket,
+  claimKey,
+  readClaim,
+  releaseBucket,
+  releaseUnclaimed,
+} from "../../infra/stores/claim";
+import { clientOf, explained, listObjects, removeObjects } from "../../infra/stores/client";
 import { lookAtStore } from "../../infra/stores/s3/store";
 import { lookAtExisting } from "../../pipelines/existing";
 import { chosenRuns } from "../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../defaults";
+import { freshHome } from "../unit/cli/home";
 import { MinioServer } from "../minioServer";
 
 const minutes = (n: number) => n * 60_000;
@@ -15,6 +22,7 @@ const region = "us-east-1";
 
 let server: MinioServer;
 let client: Client;
+freshHome();
 beforeAll(async () => {
   server = await MinioServer.start();
   client = server.client;
@@ -51,7 +59,7 @@ describe("a store that is not the stack's own", () => {
   });
 
   it("refuses a wrong key without telling it", async () => {
-    const look = lookAtStore(settingsFor({ s3SecretKey: "not-the-key" }), "other");
+    const look = lookAtStore(settingsFor({ s3SecretKey: "not-the-key" }), "other", undefined);
     await expect(look).rejects.toThrow("check minioRootUser");
     await expect(look).rejects.not.toThrow("not-the-key");
   });
@@ -91,16 +99,51 @@ describe("a store that is not the stack's own", () => {
       made: true,
       prefixes: ["a/", "d/"],
     });
-    await releaseBucket(client, "made-here", "me");
+    await releaseBucket(client, "made-here", mine);
     expect(await client.bucketExists("made-here")).toBe(false);
-    await releaseBucket(client, "made-here", "me");
+    await releaseBucket(client, "made-here", mine);
+  });
+
+  it("is claimed by one of two stacks that come at once", async () => {
+    await client.makeBucket("raced", region);
+    const claims = ["one", "two", "three"].map((id) =>
+      claimBucket(client, "raced", region, { id, stack: id, prefixes: [`${id}/`] }),
+    );
+    const ended = await Promise.allSettled(claims);
+    const won = ended.flatMap((end) => (end.status === "fulfilled" ? [end.value.id] : []));
+    expect(won).toHaveLength(1);
+    expect((await readClaim(client, "raced"))?.id).toBe(won[0]);
+  });
+
+  it("gives back a bucket whose making was interrupted before the claim", async () => {
+    const broken = Object.create(client, {
+      makeRequestAsync: { value: () => Promise.reject(new Error("killed")) },
+    }) as Client;
+    const claim = { ...mine, prefixes: ["a/"] };
+    await expect(claimBucket(broken, "half-made", region, claim)).rejects.toThrow();
+    expect(await client.bucketExists("half-made")).toBe(true);
+    expect((await claimBucket(client, "half-made", region, claim)).made).toBe(true);
+    await releaseBucket(client, "half-made", mine);
+    await expect(claimBucket(broken, "half-made", region, claim)).rejects.toThrow();
+    await releaseUnclaimed(client, "mine");
+    expect(await client.bucketExists("half-made")).toBe(false);
+  });
+
+  it("says which object it did not delete", async () => {
+    const answers = [{ Key: "a/1", Code: "AccessDenied", Message: "Access Denied." }];
+    const refusing = Object.create(client, {
+      removeObjects: { value: () => Promise.resolve(answers) },
+    }) as Client;
+    await expect(removeObjects(refusing, "any", ["a/1"])).rejects.toThrow(
+      "did not delete a/1 in bucket any (AccessDenied",
+    );
   });
 
   it("keeps a bucket that it made when somebody has put something into it", async () => {
     await claimBucket(client, "made-too", region, { ...mine, prefixes: ["a/"] });
     await client.putObject("made-too", "somebody's", "1");
     await client.putObject("made-too", "a/b", "1");
-    await releaseBucket(client, "made-too", "me");
+    await releaseBucket(client, "made-too", mine);
     expect([...(await listObjects(client, "made-too", "")).keys()]).toEqual(["somebody's"]);
   });
 
@@ -112,9 +155,9 @@ describe("a store that is not the stack's own", () => {
     await claimBucket(client, "used", region, { ...mine, prefixes: ["b/"] });
     const others = claimBucket(client, "used", region, { id: "you", stack: "x", prefixes: ["c/"] });
     await expect(others).rejects.toThrow("bucket used is in use by stack mine");
-    await releaseBucket(client, "used", "you");
+    await releaseBucket(client, "used", { ...mine, id: "you" });
     expect((await readClaim(client, "used"))?.id).toBe("me");
-    await releaseBucket(client, "used", "me");
+    await releaseBucket(client, "used", mine);
     expect([...(await listObjects(client, "used", "")).keys()]).toEqual(["a/theirs"]);
   });
 });

@@ -41,10 +41,10 @@ export class TestStore {
       },
     );
     const folder = path.join(this.home, this.stack);
-    fs.mkdirSync(path.join(folder, "standing"), { recursive: true });
+    fs.mkdirSync(path.join(folder, "records"), { recursive: true });
     const write = (name: string, content: unknown) =>
       fs.writeFileSync(path.join(folder, name), JSON.stringify(content));
-    write("standing/minio.json", { incarnation: 1, result: { endpoint } });
+    write("records/minio.json", { generation: "1", result: { endpoint } });
     write("credentials.json", { minioRootUser: user, minioRootPassword: password });
     await eventually("MinIO answers", 60, async () => {
       const answer = await fetch(`${endpoint}/minio/health/live`).catch(() => null);

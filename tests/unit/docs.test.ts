@@ -17,6 +17,7 @@ it("Pulumi.yaml and docs/configuration.md are what `npm run configuration` write
 it("every relative link in README and docs leads to a file", () => {
   const pages = [
     "README.md",
+    "embedded/README.md",
     ...fs.readdirSync(path.join(checkout, "docs")).map((f) => `docs/${f}`),
   ];
   for (const page of pages.filter((name) => name.endsWith(".md"))) {

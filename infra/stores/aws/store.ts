@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import { runnerVariable } from "../../stack/owner";
+import { keepPlace, runnerVariable } from "../../stack/owner";
 import type { ObjectStore } from "../../contracts/platform";
 import type { Settings } from "../../settings/schema";
-import { incarnation } from "../../stack/records";
+import { generation } from "../../stack/records";
 import { step } from "../../stack/step";
 import { UserError } from "../../contracts/errors";
 import { storeStep } from "../access";
@@ -13,11 +13,16 @@ import { awsBucketNames } from "./names";
 import { takenByAccount } from "./policies";
 import { askAccount, AwsResource, type Account } from "./provider";
 
+/** A stack's buckets cannot be moved to another account or region. */
+function placeOf({ id, region }: Account): Readonly<Record<string, string>> {
+  return { account: id, region };
+}
+
 /** What was found out about the account before anything is declared. */
 export interface SeenAccount {
   readonly account: Account;
   readonly buckets: BucketNames;
-  readonly incarnation: number;
+  readonly generation: string;
 }
 
 /**
@@ -34,10 +39,11 @@ export async function lookAtAccount(settings: Settings, stack: string): Promise<
     );
   }
   const account = await askAccount();
+  keepPlace(stack, placeOf(account));
   return {
     account,
     buckets: awsBucketNames(stack, account, settings.bucketPrefix, settings.bucketNames),
-    incarnation: incarnation(stack, storeStep, () => true),
+    generation: generation(stack, storeStep, () => true),
   };
 }
 
@@ -64,12 +70,13 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
   ) {
     super("engine-comparison:aws:Store", name, {}, opts);
     const { settings, stack, seen } = args;
-    const { account, buckets, incarnation } = seen;
+    const { account, buckets, generation } = seen;
     const { region, partition } = account;
+    if (!pulumi.runtime.isDryRun()) keepPlace(stack, placeOf(account), true);
     this.tags = { project: "engine-comparison", stack, ...settings.awsTags };
     this.endpoint = `https://s3.${region}.amazonaws.com${partition === "aws-cn" ? ".cn" : ""}`;
     this.consoleUrl = `https://console.aws.amazon.com/s3/buckets?region=${region}`;
-    this.marker = `aws ${account.id} ${region} ${incarnation}`;
+    this.marker = `aws ${account.id} ${region} ${generation}`;
     this.bucketNames = buckets;
     this.role = new AwsResource(
       "aws:iam/role:Role",
@@ -81,7 +88,7 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
       storeStep,
       {
         kind: "aws-store",
-        spec: { endpoint: this.endpoint, region, role: this.role.arn, buckets, incarnation },
+        spec: { endpoint: this.endpoint, region, role: this.role.arn, buckets, generation },
       },
       { parent: this },
     );

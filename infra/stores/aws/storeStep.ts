@@ -1,6 +1,4 @@
-import { randomBytes } from "node:crypto";
 import { type StepVerbs } from "../../stack/runStep";
-import { storeRecord } from "../access";
 import type { BucketNames } from "../../contracts/platform";
 
 interface Spec {
@@ -13,10 +11,9 @@ interface Spec {
 
 /** Keeps how the stack's buckets are reached. */
 export default {
-  async create({ stack, spec: { endpoint, region, role, buckets } }) {
-    const id = storeRecord(stack)?.id ?? randomBytes(8).toString("hex");
+  async create({ spec: { endpoint, region, role, buckets } }) {
     return {
-      ...{ store: "aws", id, endpoint, region, pathStyle: false, buckets },
+      ...{ store: "aws", endpoint, region, pathStyle: false, buckets },
       ...{ certificates: null, role },
     };
   },

@@ -1,18 +1,20 @@
-import { type StepVerbs } from "../../stack/runStep";
+import { stackId } from "../../stack/owner";
+import type { StepVerbs } from "../../stack/runStep";
 import { storeRecord } from "../access";
 import { claimBucket, releaseBucket } from "../claim";
 import { explained, storeClient } from "../client";
 
-interface Spec {
+export interface ClaimedBucketSpec {
   readonly bucket: string;
   readonly prefixes: readonly string[];
 }
 
-/** A bucket of a store that is not the stack's own. */
+/** A bucket of an external store. */
 export default {
   async create({ stack, spec: { bucket, prefixes } }) {
     const client = storeClient(stack);
-    const { id, region } = storeRecord(stack)!;
+    const { region } = storeRecord(stack)!;
+    const id = stackId(stack);
     const { made } = await explained(() =>
       claimBucket(client, bucket, region, { id, stack, prefixes }),
     );
@@ -21,6 +23,6 @@ export default {
 
   async delete({ stack, spec: { bucket } }) {
     const client = storeClient(stack);
-    await explained(() => releaseBucket(client, bucket, storeRecord(stack)?.id));
+    await explained(() => releaseBucket(client, bucket, { id: stackId(stack), stack }));
   },
-} satisfies StepVerbs<Spec>;
+} satisfies StepVerbs<ClaimedBucketSpec>;

@@ -11,9 +11,9 @@ export const s3: Store<Settings, KeptCredentials> = {
   external: true,
   rules: (settings) => [...missing(settings), ...uncheckable(settings), ...sameBucket(settings)],
 
-  async prepare(settings, stack) {
+  async prepare(settings, stack, id) {
     const { lookAtStore, S3Store } = await import("./store");
-    const seen = await lookAtStore(settings, stack);
+    const seen = await lookAtStore(settings, stack, id);
     return (credentials) => new S3Store("store", { settings, seen, credentials });
   },
 

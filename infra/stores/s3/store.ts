@@ -3,7 +3,7 @@ import type { Client } from "minio";
 import type { KeptCredentials } from "../../stack/keptCredentials";
 import type { ObjectStore } from "../../contracts/platform";
 import type { Settings } from "../../settings/schema";
-import { incarnation } from "../../stack/records";
+import { generation } from "../../stack/records";
 import { step } from "../../stack/step";
 import { UserError } from "../../contracts/errors";
 import { storeRecord, storeStep } from "../access";
@@ -20,7 +20,7 @@ export interface SeenStore {
   /** Hash of the certificates that are trusted for it, or null for the system's. */
   readonly certificates: string | null;
   /** Rises when what the stack had put there is gone, or is to be in other buckets. */
-  readonly incarnation: number;
+  readonly generation: string;
 }
 
 /**
@@ -29,7 +29,11 @@ export interface SeenStore {
  *
  * @throws UserError with what is in the way
  */
-export async function lookAtStore(settings: Settings, stack: string): Promise<SeenStore> {
+export async function lookAtStore(
+  settings: Settings,
+  stack: string,
+  id: string | undefined,
+): Promise<SeenStore> {
   const { s3Endpoint } = settings;
   const certificates = certificatesOf(settings);
   const { client, buckets } = storeOfSettings(settings);
@@ -38,7 +42,7 @@ export async function lookAtStore(settings: Settings, stack: string): Promise<Se
   );
   const record = storeRecord(stack);
   claims.forEach((claim, at) => {
-    if (claim) checkClaim(buckets[bucketPurposes[at]], claim, record?.id);
+    if (claim) checkClaim(buckets[bucketPurposes[at]], claim, id);
   });
   const there = claims.some((claim) => claim !== undefined);
   if (record && record.endpoint !== s3Endpoint && !there)
@@ -47,7 +51,7 @@ export async function lookAtStore(settings: Settings, stack: string): Promise<Se
   return {
     buckets,
     certificates: certificates === undefined ? null : certificatesHash(certificates),
-    incarnation: incarnation(stack, storeStep, () => whole),
+    generation: generation(stack, storeStep, () => whole, "lost buckets"),
   };
 }
 
@@ -97,7 +101,7 @@ export class S3Store extends pulumi.ComponentResource implements ObjectStore {
     const { settings, seen, credentials } = args;
     const { s3Endpoint, s3Region, s3PathStyle, s3CaCertificates } = settings;
     this.endpoint = s3Endpoint!;
-    this.marker = `s3 ${seen.incarnation}`;
+    this.marker = `s3 ${seen.generation}`;
     this.bucketNames = seen.buckets;
     this.ready = step(
       storeStep,
@@ -112,7 +116,7 @@ export class S3Store extends pulumi.ComponentResource implements ObjectStore {
             seen.certificates === null ? null : { file: s3CaCertificates, hash: seen.certificates },
           buckets: seen.buckets,
           keys: credentials.generations.s3,
-          incarnation: seen.incarnation,
+          generation: seen.generation,
         },
       },
       { parent: this, dependsOn: credentials.resource },

@@ -1,8 +1,9 @@
-import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { type StepVerbs } from "../../stack/runStep";
 import { UserError } from "../../contracts/errors";
-import { certificatesFile, storeRecord } from "../access";
+import { stackFiles, writeWhole } from "../../stack/files";
+import { releaseUnclaimed } from "../claim";
+import { explained, storeClient } from "../client";
 import { certificatesHash, readCertificates } from "../certificates";
 import type { BucketNames } from "../../contracts/platform";
 
@@ -21,20 +22,22 @@ interface Spec {
 export default {
   async create({ stack, spec: { store, certificates, endpoint, region, pathStyle, buckets } }) {
     keepCertificates(stack, certificates);
-    const id = storeRecord(stack)?.id ?? randomBytes(8).toString("hex");
     return {
-      ...{ store, id, endpoint, region, pathStyle, buckets },
+      ...{ store, endpoint, region, pathStyle, buckets },
       certificates: certificates?.hash ?? null,
     };
   },
   async delete({ stack }) {
-    fs.rmSync(certificatesFile(stack), { force: true });
+    await explained(() => releaseUnclaimed(storeClient(stack), stack));
+    for (const file of [stackFiles(stack).storeCertificates, stackFiles(stack).buckets]) {
+      fs.rmSync(file, { force: true });
+    }
   },
 } satisfies StepVerbs<Spec>;
 
 /** A copy, so that jobs trust what was declared when the user's file changes. */
 function keepCertificates(stack: string, certificates: Spec["certificates"]): void {
-  const kept = certificatesFile(stack);
+  const kept = stackFiles(stack).storeCertificates;
   if (certificates === null) return fs.rmSync(kept, { force: true });
   const text = readCertificates(certificates.file);
   if (certificatesHash(text) !== certificates.hash) {
@@ -44,6 +47,5 @@ function keepCertificates(stack: string, certificates: Spec["certificates"]): vo
       "run the same command again",
     );
   }
-  fs.writeFileSync(`${kept}.new`, text, { mode: 0o600 });
-  fs.renameSync(`${kept}.new`, kept);
+  writeWhole(kept, text);
 }

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { credentialFiles } from "../../stack/credentials";
+import { stackFiles } from "../../stack/files";
 import type { Executor } from "../../contracts/executor";
 import { checkout } from "../../host/folders";
 import { freeBlock } from "../../host/freePorts";
@@ -10,7 +10,7 @@ import { findJava } from "../../host/java";
 import { packedFile } from "../../toolchain/packing";
 import { datasetEnvironment, plainEnvironment } from "../../host/environment";
 import { pythonOf, toolFolder } from "../../toolchain/tools";
-import { readStanding } from "../../stack/records";
+import { readStepRecord } from "../../stack/records";
 import { storeAccess } from "../../stores/access";
 import { UserError } from "../../contracts/errors";
 
@@ -86,7 +86,7 @@ export function clusterExecutor(stack: string): Executor {
  * @throws UserError where there are none
  */
 export function clustersOf(stack: string): ClustersRecord {
-  const standing = readStanding(stack, clustersStep);
+  const standing = readStepRecord(stack, clustersStep);
   if (!standing) throw missing(stack, "clusters", "sparkMaster and rayAddress");
   return standing.result as unknown as ClustersRecord;
 }
@@ -107,7 +107,7 @@ async function sparkOf(stack: string) {
     ...told,
     jars: toolFolder(stack, "jars"),
     javaHome: findJava().home,
-    secretFile: authenticates ? credentialFiles(stack).sparkSecret : null,
+    secretFile: authenticates ? stackFiles(stack).sparkSecret : null,
     portBase: await freeBlock(driverPorts),
     packages: path.join(toolFolder(stack, "packages"), packedFile),
   };
@@ -118,7 +118,7 @@ function rayOf(stack: string) {
   if (!ray) throw missing(stack, "Ray cluster", "rayAddress");
   return {
     dashboard: ray.dashboard,
-    tokenFile: ray.authenticates ? credentialFiles(stack).rayToken : null,
+    tokenFile: ray.authenticates ? stackFiles(stack).rayToken : null,
     cpus: ray.cpus,
     gpus: 0,
   };

@@ -27,7 +27,7 @@ export const cluster: Target<Settings> = {
     return conflicts;
   },
 
-  prepare: async (settings, stack) => (await import("./platform")).prepare(settings, stack),
+  prepare: async (...args) => (await import("./platform")).prepare(...args),
   executor: async (stack) => (await import("./executor")).clusterExecutor(stack),
   services: async () => (await import("./services")).clusterServices,
 };

@@ -27,10 +27,14 @@ export interface Surroundings {
  *   toolchain that jobs start from here
  * @throws UserError with all that is missing; nothing was written
  */
-export async function prepare(asked: Settings, stack: string): Promise<Prepared<Settings>> {
+export async function prepare(
+  asked: Settings,
+  stack: string,
+  id?: string,
+): Promise<Prepared<Settings>> {
   const model = modelIdentity(asked);
   const settings = await lookAtClusters(asked);
-  const declareStore = await prepareStore(settings, stack);
+  const declareStore = await prepareStore(settings, stack, id);
   if (!declareStore) throw new Error("target cluster has no store of its own");
   const observed = inspected(stack, existingTools(stack));
   return {
@@ -54,7 +58,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   const credentials = new KeptCredentials("credentials", {
     settings,
     stack,
-    incarnation: observed.incarnation("credentials"),
+    generation: observed.generation("credentials"),
   });
   const objectStore = declareStore(credentials);
   const clusters = new Clusters("clusters", { settings, credentials });
@@ -90,7 +94,7 @@ class Clusters extends pulumi.ComponentResource {
           ...recordOf(settings),
           // Of secrets only how often they changed; a record that is gone is written again.
           secrets: pulumi.output(credentials.generations).apply(({ spark, ray }) => [spark, ray]),
-          incarnation: 1,
+          generation: 1,
         },
       },
       { parent: this, dependsOn: credentials.resource },

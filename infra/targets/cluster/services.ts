@@ -3,7 +3,7 @@ import type { Services, ServiceView } from "../../contracts/target";
 import { plainEnvironment } from "../../host/environment";
 import { findJava } from "../../host/java";
 import { silenceAt } from "../../host/network";
-import { credentialFiles } from "../../stack/credentials";
+import { stackFiles } from "../../stack/files";
 import { storeRecord } from "../../stores/access";
 import { jobEnvironment } from "../../toolchain/jobs";
 import { pythonOf } from "../../toolchain/tools";
@@ -55,7 +55,7 @@ export function shellEnvironment(stack: string): Record<string, string> {
     ...(spark ? { JAVA_HOME: findJava().home, SPARK_MASTER: spark.master } : {}),
     ...(ray ? { RAY_API_SERVER_ADDRESS: ray.dashboard } : {}),
     ...(ray?.authenticates
-      ? { RAY_AUTH_MODE: "token", RAY_AUTH_TOKEN_PATH: credentialFiles(stack).rayToken }
+      ? { RAY_AUTH_MODE: "token", RAY_AUTH_TOKEN_PATH: stackFiles(stack).rayToken }
       : {}),
   };
 }

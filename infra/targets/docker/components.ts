@@ -27,7 +27,7 @@ import { Service, type Mount, type ServiceArgs } from "./service";
 import { headObjectStoreMib, type Size } from "./sizes";
 
 /** What the components of services are given; they add what is theirs. */
-type ServiceBase = Pick<ServiceArgs, "ground" | "image" | "generation" | "size" | "portOffset">;
+type ServiceBase = Pick<ServiceArgs, "ground" | "image" | "secretVersion" | "size" | "portOffset">;
 
 /** A service as a container runs it. */
 function inContainer({ argv, env, health, startSeconds, stopSeconds }: ServiceSpec) {

@@ -5,7 +5,7 @@ import type { Cluster, Executor } from "../../contracts/executor";
 import { storeAccess } from "../../stores/access";
 import { ports } from "../../settings/ports";
 import { proxyVariables } from "../../host/environment";
-import { readStanding } from "../../stack/records";
+import { readStepRecord } from "../../stack/records";
 import { UserError } from "../../contracts/errors";
 import { Docker } from "./daemon";
 import { modelStep, readyStep } from "./inspect";
@@ -140,7 +140,7 @@ const leader = [
 /** The image's model has labels; the user's own one has them if a file lay beside it. */
 function modelIn(stack: string, folder: string): { path: string; labels: string | null } {
   const own = folder === customModelFolder;
-  const hasLabels = !own || readStanding(stack, modelStep)?.result.labels === true;
+  const hasLabels = !own || readStepRecord(stack, modelStep)?.result.labels === true;
   return {
     path: `${folder}/model.onnx`,
     labels: hasLabels ? `${folder}/labels.json` : null,
@@ -149,7 +149,7 @@ function modelIn(stack: string, folder: string): { path: string; labels: string 
 
 /** What the step that saw the role's container become ready recorded. */
 function recorded<T>(stack: string, role: Role): T {
-  const standing = readStanding(stack, readyStep(role));
+  const standing = readStepRecord(stack, readyStep(role));
   if (!standing) {
     throw new UserError(
       `container ${role} of stack ${stack} does not stand`,

@@ -1,21 +1,22 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { incarnation } from "../../stack/records";
+import { generation } from "../../stack/records";
 import { step } from "../../stack/step";
 import type { Settings } from "../../settings/schema";
 import type { Daemon, DaemonInfo } from "./daemon";
 import {
-  incarnationOf,
+  generationOf,
   leftovers,
   recordedVolumes,
   settledNetwork,
-  volumeIncarnation,
+  volumeGeneration,
   type Found,
 } from "./inspect";
-import { incarnationLabel, names, stackLabel, type VolumePurpose } from "./names";
+import { generationLabel, idLabel, names, stackLabel, type VolumePurpose } from "./names";
 
 export interface GroundArgs {
   readonly stack: string;
+  readonly id: pulumi.Output<string>;
   readonly settings: Settings;
   readonly daemon: Daemon;
   readonly info: DaemonInfo;
@@ -31,6 +32,8 @@ export interface GroundArgs {
  */
 export class Ground extends pulumi.ComponentResource {
   readonly stack: string;
+  /** The stack's id, which all that it has on the daemon carries as a label. */
+  readonly id: pulumi.Output<string>;
   readonly found: Found;
   readonly provider: docker.Provider;
   readonly sweeper: pulumi.Resource;
@@ -44,23 +47,24 @@ export class Ground extends pulumi.ComponentResource {
   /** The user's own model, where the settings name one. */
   readonly model: docker.Volume | undefined;
   /** Numbers of the declared volumes: with another number it is another, empty volume. */
-  readonly volumeIncarnations: Readonly<Partial<Record<VolumePurpose, number>>>;
-  readonly networkIncarnation: number;
+  readonly volumeGenerations: Readonly<Partial<Record<VolumePurpose, string>>>;
+  readonly networkGeneration: string;
   /** Whether the daemon can look at a starting container more often than at one that runs. */
   readonly startInterval: boolean;
 
   constructor(name: string, args: GroundArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:docker:Ground", name, {}, opts);
-    const { stack, settings, daemon, info, found } = args;
+    const { stack, id, settings, daemon, info, found } = args;
     this.stack = stack;
+    this.id = id;
     this.found = found;
     this.startInterval = Number((info.ServerVersion ?? "").split(".")[0]) >= 25;
     const ownModel = settings.modelPath !== undefined;
-    this.volumeIncarnations = incarnationsOf([
+    this.volumeGenerations = generationsOf([
       ...(["minio-data", "credentials", "scratch"] as const),
       ...(ownModel ? (["model"] as const) : []),
     ]);
-    this.networkIncarnation = incarnationOf(settledNetwork(stack), found.network);
+    this.networkGeneration = generationOf(settledNetwork(stack), found.network);
 
     this.provider = new docker.Provider("docker", { host: daemon.host }, { parent: this });
     this.sweeper = makeSweeper(this);
@@ -71,11 +75,11 @@ export class Ground extends pulumi.ComponentResource {
     this.model = ownModel ? makeVolume(this, "model") : undefined;
     this.registerOutputs({});
 
-    function incarnationsOf(purposes: VolumePurpose[]) {
+    function generationsOf(purposes: VolumePurpose[]) {
       const recorded = recordedVolumes(stack);
       const there = (purpose: VolumePurpose) => found.volumes.get(names(stack).volume(purpose));
       return Object.fromEntries(
-        purposes.map((purpose) => [purpose, volumeIncarnation(there(purpose), recorded[purpose])]),
+        purposes.map((purpose) => [purpose, volumeGeneration(there(purpose), recorded[purpose])]),
       );
     }
 
@@ -85,7 +89,7 @@ export class Ground extends pulumi.ComponentResource {
         "sweeper",
         {
           kind: "docker-cleanup",
-          spec: { incarnation: incarnation(stack, "sweeper", swept) },
+          spec: { id, generation: generation(stack, "sweeper", swept, "left containers") },
         },
         { parent },
       );
@@ -97,7 +101,7 @@ export class Ground extends pulumi.ComponentResource {
         {
           name: names(stack).network,
           driver: "bridge",
-          labels: labels(stack, parent.networkIncarnation),
+          labels: labels(parent, parent.networkGeneration),
         },
         { ...parent.standing(), deleteBeforeReplace: true },
       );
@@ -108,7 +112,7 @@ export class Ground extends pulumi.ComponentResource {
         `volume-${purpose}`,
         {
           name: names(stack).volume(purpose),
-          labels: labels(stack, parent.volumeIncarnations[purpose]!),
+          labels: labels(parent, parent.volumeGenerations[purpose]!),
         },
         { ...parent.standing(), deleteBeforeReplace: true },
       );
@@ -127,9 +131,10 @@ export class Ground extends pulumi.ComponentResource {
 }
 
 /** The labels of a thing: whose it is, and the how-many-eth. */
-export function labels(stack: string, incarnation: number) {
+export function labels({ id, stack }: Pick<Ground, "id" | "stack">, generation: string) {
   return [
+    { label: idLabel, value: id },
     { label: stackLabel, value: stack },
-    { label: incarnationLabel, value: String(incarnation) },
+    { label: generationLabel, value: generation },
   ];
 }

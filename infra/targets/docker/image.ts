@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { checkout, stackFolder } from "../../host/folders";
 import type { Settings } from "../../settings/schema";
 import type { Ground } from "./ground";
-import { names, stackLabel } from "./names";
+import { idLabel, names, stackLabel } from "./names";
 
 /** What the images are built on where `baseImage` says nothing; exact, so that a build can be repeated. */
 export const bases = {
@@ -35,7 +35,7 @@ export interface ImageArgs {
  */
 export class Image extends pulumi.ComponentResource {
   /** What containers are started from, with its tag. */
-  readonly imageName: string;
+  readonly imageName: pulumi.Output<string>;
   readonly image: docker.RemoteImage;
 
   constructor(name: string, args: ImageArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -51,14 +51,20 @@ export class Image extends pulumi.ComponentResource {
       secrets: settings.extraCaCertificates
         ? [{ id: "extra-certificates", src: settings.extraCaCertificates }]
         : [],
-      label: { [stackLabel]: ground.stack },
       buildLogFile: log,
     };
     const ignore = fs.readFileSync(path.join(checkout, `${dockerfile}.dockerignore`), "utf8");
-    this.imageName = names(ground.stack).image(name, contextHash(contextFiles(ignore), build));
+    const hash = contextHash(contextFiles(ignore), build);
+    // With the id: two stacks of one name on a daemon would remove each other's images.
+    this.imageName = ground.id.apply((id) =>
+      names(ground.stack).image(name, `${hash}-${id.slice(0, 8)}`),
+    );
     this.image = new docker.RemoteImage(
       `image-${name}`,
-      { name: this.imageName, build },
+      {
+        name: this.imageName,
+        build: { ...build, label: { [idLabel]: ground.id, [stackLabel]: ground.stack } },
+      },
       {
         parent: this,
         provider: ground.provider,

@@ -22,7 +22,7 @@ export const docker: Target<Settings> = {
     ];
   },
 
-  prepare: async (settings, stack) => (await import("./platform")).prepare(settings, stack),
+  prepare: async (...args) => (await import("./platform")).prepare(...args),
 
   async executor(stack) {
     const { Docker } = await import("./daemon");

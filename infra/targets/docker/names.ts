@@ -2,14 +2,18 @@
 export type Role =
   "minio" | "spark-master" | `spark-worker-${number}` | "ray-head" | "ray-worker" | "app";
 
-/** The label on everything that a stack has on the daemon; its value is the stack's name. */
+/** The label on everything that a stack has on the daemon: its id, by which all is found and removed. */
+export const idLabel = "engine-comparison.id";
+
+/** The label with the stack's name, for people: other homes and users may have a stack of this name. */
 export const stackLabel = "engine-comparison.stack";
 
-/** The label with the number of times a thing was made; see settled.ts. */
-export const incarnationLabel = "engine-comparison.incarnation";
+/** The label with the number of times a thing was made; see inspect.ts. */
+export const generationLabel = "engine-comparison.generation";
 
 /** What a stack's volumes are for. */
-export type VolumePurpose = "minio-data" | "credentials" | "scratch" | "model";
+export const volumePurposes = ["minio-data", "credentials", "scratch", "model"] as const;
+export type VolumePurpose = (typeof volumePurposes)[number];
 
 /** The stack whose containers have the seed's names. */
 const seedStack = "dev";

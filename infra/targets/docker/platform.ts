@@ -34,7 +34,11 @@ import { Credentials, customModel } from "./volumes";
  * @throws UserError before anything is written: no Docker, no GPU that is required, a name or port
  *   that is taken, a container that does not fit
  */
-export async function prepare(settings: Settings, stack: string): Promise<Prepared<Settings>> {
+export async function prepare(
+  settings: Settings,
+  stack: string,
+  id?: string,
+): Promise<Prepared<Settings>> {
   const host = daemonHost();
   const info = daemonInfo(host);
   const daemon = { host, id: info.ID ?? "" };
@@ -42,7 +46,7 @@ export async function prepare(settings: Settings, stack: string): Promise<Prepar
   checkSizes(settings, { cpus: info.NCPU ?? 1, memoryBytes: info.MemTotal ?? 0 });
   const plan = gpuPlan(settings.gpu, settings.gpuWorkers, () => askForGpus(info));
   const docker = new Docker(host);
-  const found = find(docker, stack);
+  const found = find(docker, id);
   checkNames(docker, stack, settings.sparkWorkers, found);
   await checkPorts(settings.portOffset, (role) =>
     Boolean(found.containers.get(names(stack).container(role))?.running),
@@ -56,15 +60,16 @@ export async function prepare(settings: Settings, stack: string): Promise<Prepar
   }
   return {
     settings,
-    declare() {
+    declare(id) {
       if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
-      return declare(settings, stack, { daemon, info, found, plan });
+      return declare(settings, stack, { id, daemon, info, found, plan });
     },
   };
 }
 
 /** What was found out about the daemon and the stack before anything is declared. */
 export interface Surroundings {
+  readonly id: pulumi.Output<string>;
   readonly daemon: Daemon;
   readonly info: DaemonInfo;
   readonly found: Found;
@@ -118,7 +123,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     "object-store",
     {
       ...shared,
-      generation: pulumi.interpolate`${generations.minio}`,
+      secretVersion: pulumi.interpolate`${generations.minio}`,
       image: minioImage.imageName,
       size: size("minio"),
     },
@@ -128,7 +133,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     "spark",
     {
       ...engine,
-      generation: pulumi.interpolate`${generations.spark}`,
+      secretVersion: pulumi.interpolate`${generations.spark}`,
       settings,
       gpu,
       masterSize: size("spark-master"),
@@ -140,7 +145,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     "ray",
     {
       ...engine,
-      generation: pulumi.interpolate`${generations.ray}`,
+      secretVersion: pulumi.interpolate`${generations.ray}`,
       settings,
       gpu,
       gpus,
@@ -155,7 +160,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     {
       ...engine,
       // It has all of them; what a shell in it has read would be the old ones.
-      generation: pulumi.interpolate`${generations.minio}.${generations.spark}.${generations.ray}`,
+      secretVersion: pulumi.interpolate`${generations.minio}.${generations.spark}.${generations.ray}`,
       gpu,
       size: size("app"),
       facts: jobFacts(settings, gpus),
@@ -167,7 +172,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
     objectStore: {
       endpoint: urlOf(portOffset, inside.minio.api),
       consoleUrl: urlOf(portOffset, inside.minio.console),
-      marker: `volume ${ground.volumeIncarnations["minio-data"]}`,
+      marker: `volume ${ground.volumeGenerations["minio-data"]}`,
       ready: minio.service.ready,
       data: ground.data,
     },

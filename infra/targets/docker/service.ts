@@ -1,7 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { step } from "../../stack/step";
-import { incarnationOf, readyStep, settledContainer } from "./inspect";
+import { generationOf, readyStep, settledContainer } from "./inspect";
 import type { GpuArgs } from "./gpu";
 import { labels, type Ground } from "./ground";
 import { names, type Role } from "./names";
@@ -30,7 +30,7 @@ export interface ServiceArgs {
   readonly stopSeconds: number;
   readonly gpu?: GpuArgs;
   /** Changes when its secret does: the container is then replaced. */
-  readonly generation: pulumi.Input<string>;
+  readonly secretVersion: pulumi.Input<string>;
   /** Facts that are recorded when the service is healthy. */
   readonly facts?: Readonly<Record<string, string | number>>;
 }
@@ -51,11 +51,11 @@ export class Service extends pulumi.ComponentResource {
     super("engine-comparison:docker:Service", role, {}, opts);
     const { ground } = args;
     const name = names(ground.stack).container(role);
-    const incarnation = incarnationOf(
+    const generation = generationOf(
       settledContainer(ground.stack, role),
       ground.found.containers.get(name),
     );
-    this.container = new docker.Container(role, containerArgs(role, name, incarnation, args), {
+    this.container = new docker.Container(role, containerArgs(role, name, generation, args), {
       parent: this,
       provider: ground.provider,
       dependsOn: dependencies(opts.dependsOn, ground.sweeper),
@@ -71,7 +71,7 @@ export class Service extends pulumi.ComponentResource {
           health: args.health,
           seconds: args.startSeconds,
           facts: args.facts ?? {},
-          incarnation,
+          generation,
         },
       },
       { parent: this, deletedWith: ground.sweeper },
@@ -92,7 +92,7 @@ function dependencies(
 function containerArgs(
   role: Role,
   name: string,
-  incarnation: number,
+  generation: string,
   args: ServiceArgs,
 ): docker.ContainerArgs {
   const { ground, size, gpu } = args;
@@ -138,8 +138,8 @@ function containerArgs(
       retries: 3,
     },
     labels: [
-      ...labels(ground.stack, incarnation),
-      { label: "engine-comparison.credentials", value: args.generation },
+      ...labels(ground, generation),
+      { label: "engine-comparison.credentials", value: args.secretVersion },
     ],
     ...gpu?.args,
   };

@@ -2,12 +2,13 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { Docker } from "./daemon";
 import { find } from "./inspect";
 import { names } from "./names";
+import { readOwner } from "../../stack/owner";
 import type { ServiceLog, Services, ServiceView } from "../../contracts/target";
 
 /** The services of target `docker`: the stack's containers. */
 export const dockerServices: Services = {
   async status(stack) {
-    const { containers } = find(Docker.of(stack), stack);
+    const { containers } = find(Docker.of(stack), readOwner(stack)?.id);
     return [...containers].map(([name, { status }]) => ({ name, state: status })).sort(byName);
   },
 
@@ -21,7 +22,7 @@ export const dockerServices: Services = {
   },
 
   logs(stack) {
-    const { containers } = find(Docker.of(stack), stack);
+    const { containers } = find(Docker.of(stack), readOwner(stack)?.id);
     return new Map<string, ServiceLog>(
       [...containers.keys()].map((name) => [
         name,

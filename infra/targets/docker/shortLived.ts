@@ -1,5 +1,6 @@
 import { user } from "./place";
-import { stackLabel } from "./names";
+import { stackId } from "../../stack/owner";
+import { idLabel } from "./names";
 
 /**
  * The `docker` arguments of a container that lives only to write into a volume, from its stdin: an
@@ -11,7 +12,15 @@ export function shortLived(
   mount: { readonly volume: string; readonly folder: string },
 ): string[] {
   return [
-    ...["run", "--rm", "--interactive", "--network", "none", "--label", `${stackLabel}=${stack}`],
+    ...[
+      "run",
+      "--rm",
+      "--interactive",
+      "--network",
+      "none",
+      "--label",
+      `${idLabel}=${stackId(stack)}`,
+    ],
     ...[
       "--user",
       user,

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../settings/schema";
 import { readCredentials, type Generations } from "../../stack/credentials";
 import { KeptCredentials } from "../../stack/keptCredentials";
-import { incarnation } from "../../stack/records";
+import { generation } from "../../stack/records";
 import { step } from "../../stack/step";
 import { modelIdentity } from "../../toolchain/modelIdentity";
 import { groundStep, modelStep } from "./inspect";
@@ -35,7 +35,7 @@ export class Credentials extends pulumi.ComponentResource {
     const there = () => readCredentials(stack) !== undefined;
     const kept = new KeptCredentials(
       "credentials",
-      { settings, stack, incarnation: incarnation(stack, "credentials", there) },
+      { settings, stack, generation: generation(stack, "credentials", there) },
       { parent: this },
     );
     this.generations = kept.generations;
@@ -48,9 +48,9 @@ export class Credentials extends pulumi.ComponentResource {
           volume: ground.credentials.name,
           image: args.image,
           network: ground.network.id,
-          volumes: ground.volumeIncarnations,
+          volumes: ground.volumeGenerations,
           consoleUrl: urlOf(settings.portOffset, inside.minio.console),
-          incarnation: ground.networkIncarnation,
+          generation: ground.networkGeneration,
         },
       },
       { parent: this, dependsOn: args.imageReady, deletedWith: ground.sweeper },
@@ -63,7 +63,7 @@ export interface CustomModelArgs {
   readonly ground: Ground;
   readonly settings: Settings;
   /** An image with bash, to write into the volume with. */
-  readonly image: string;
+  readonly image: pulumi.Input<string>;
   readonly imageReady: pulumi.Resource;
 }
 
@@ -83,7 +83,7 @@ export function customModel(args: CustomModelArgs): pulumi.Resource | undefined 
         model: modelIdentity(settings),
         modelPath: settings.modelPath,
         volume: ground.model.name,
-        incarnation: ground.volumeIncarnations.model,
+        generation: ground.volumeGenerations.model,
         image: args.image,
       },
     },

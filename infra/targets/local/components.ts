@@ -35,12 +35,12 @@ export class Supervisor extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("engine-comparison:local:Supervisor", name, {}, opts);
-    const incarnation = args.observed.incarnation("supervisor");
+    const generation = args.observed.generation("supervisor");
     const python = args.python.identity;
-    this.identity = `${incarnation}.${python}`;
+    this.identity = `${generation}.${python}`;
     this.resource = step(
       "supervisor",
-      { kind: "local-supervisor", spec: { incarnation, python } },
+      { kind: "local-supervisor", spec: { generation, python } },
       { parent: this, dependsOn: args.python.resource },
     );
     this.registerOutputs();
@@ -59,7 +59,7 @@ export class Supervisor extends pulumi.ComponentResource {
         kind: "local-service",
         spec: {
           ...spec,
-          incarnation: observed.incarnation(name),
+          generation: observed.generation(name),
           supervisor: this.identity,
           credentials: credentials.generations[secret],
         },
@@ -91,10 +91,10 @@ export class Minio extends pulumi.ComponentResource implements ObjectStore {
     const child = { parent: this };
     this.endpoint = `http://127.0.0.1:${api}`;
     this.consoleUrl = `http://127.0.0.1:${console}`;
-    const incarnation = observed.incarnation("minio-data");
-    this.marker = String(incarnation);
+    const generation = observed.generation("minio-data");
+    this.marker = String(generation);
 
-    this.data = step("minio-data", { kind: "local-minio-data", spec: { incarnation } }, child);
+    this.data = step("minio-data", { kind: "local-minio-data", spec: { generation } }, child);
     this.ready = supervisor.service(
       "minio",
       {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { checkout } from "../../host/folders";
 import type { Cluster, Executor } from "../../contracts/executor";
-import { readStanding } from "../../stack/records";
+import { readStepRecord } from "../../stack/records";
 import { storeAccess } from "../../stores/access";
 import { UserError } from "../../contracts/errors";
 import { jobEnvironment, makeScratch, modelOf } from "../../toolchain/jobs";
@@ -12,7 +12,7 @@ import { datasetEnvironment, plainEnvironment } from "../../host/environment";
 import { programStates } from "./services";
 import type { ProgramInfo } from "./supervisorRpc";
 import { localRayAccess } from "./place";
-import { credentialFiles } from "../../stack/credentials";
+import { stackFiles } from "../../stack/files";
 import { pythonOf, toolFolder } from "../../toolchain/tools";
 
 /** Runs jobs as processes of this user, next to the services of target `local`. */
@@ -64,7 +64,7 @@ function belongsTo(cluster: Cluster): (service: string) => boolean {
 
 /** What a service's step recorded. */
 function recorded<T>(stack: string, service: string): T {
-  const standing = readStanding(stack, service);
+  const standing = readStepRecord(stack, service);
   if (!standing) {
     throw new UserError(
       `${service} does not stand in stack ${stack}`,
@@ -88,7 +88,7 @@ async function sparkOf(stack: string, programs: readonly ProgramInfo[]) {
     master,
     jars: toolFolder(stack, "jars"),
     javaHome: findJava().home,
-    secretFile: credentialFiles(stack).sparkSecret,
+    secretFile: stackFiles(stack).sparkSecret,
     workers: workers.length,
     workerCores: worker.cores,
     workerMemory: worker.memory,
@@ -97,11 +97,11 @@ async function sparkOf(stack: string, programs: readonly ProgramInfo[]) {
 }
 
 function rayOf(stack: string) {
-  const ray = readStanding(stack, "ray-head")?.result;
+  const ray = readStepRecord(stack, "ray-head")?.result;
   if (!ray) return null;
   return {
     address: ray.address,
-    tokenFile: credentialFiles(stack).rayToken,
+    tokenFile: stackFiles(stack).rayToken,
     cpus: ray.cpus,
     gpus: ray.gpus,
   };

@@ -8,7 +8,7 @@ export const local: Target<Settings> = {
   docs: "README.md",
   defaults: { objectStore: "minio", daftRunner: "native" },
   rules: (settings, { machine }) => startedHereConflicts(settings, machine),
-  prepare: async (settings, stack) => (await import("./platform")).prepare(settings, stack),
+  prepare: async (...args) => (await import("./platform")).prepare(...args),
   executor: async (stack) => (await import("./executor")).localExecutor(stack),
   services: async () => (await import("./status")).localServices,
 };

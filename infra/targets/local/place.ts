@@ -17,8 +17,8 @@ import {
   type RayResources,
   type ServiceSpec,
 } from "../../services";
-import { credentialFiles, readCredentials } from "../../stack/credentials";
-import { places, rayFolder } from "../../stack/places";
+import { readCredentials } from "../../stack/credentials";
+import { rayFolder, stackFiles, writeWhole } from "../../stack/files";
 import { jobEnvironment } from "../../toolchain/jobs";
 import { pythonOf, toolFolder } from "../../toolchain/tools";
 
@@ -43,11 +43,11 @@ function placeOf(stack: string, portOffset: number): Place {
     host: () => here,
     ports: ports(portOffset),
     sharedNetwork: true,
-    configuration: places(stack).supervisor,
+    configuration: stackFiles(stack).supervisor,
     // Which tools there are depends on the service.
     get minio() {
       const program = path.join(toolFolder(stack, "minio-binary"), "minio");
-      return { program, data: places(stack).minioData };
+      return { program, data: stackFiles(stack).minioData };
     },
     get python() {
       return pythonOf(stack);
@@ -58,7 +58,7 @@ function placeOf(stack: string, portOffset: number): Place {
     get spark() {
       return {
         home: sparkHome(stack),
-        folder: (service: string) => path.join(places(stack).spark, service),
+        folder: (service: string) => path.join(stackFiles(stack).spark, service),
         env: { JAVA_HOME: findJava().home, SPARK_LOCAL_IP: here },
       };
     },
@@ -79,7 +79,7 @@ function sparkHome(stack: string): string {
 /** What a process needs to take part in, or talk to, the stack's Ray cluster. */
 export function localRayAccess(stack: string): Record<string, string> {
   return {
-    ...rayAccess(credentialFiles(stack).rayToken),
+    ...rayAccess(stackFiles(stack).rayToken),
     // Ray's own way, on other systems, to stay on the loopback interface; without it, the address
     // of the first interface is used, and everything listens on all of them.
     RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER: "0",
@@ -132,9 +132,7 @@ export function writeConfiguration(stack: string, portOffset: number): void {
   const { configuration, ports } = placeOf(stack, portOffset);
   const files = configurationFiles(credentials, `http://${here}:${ports.minio.console}`);
   for (const [name, text] of Object.entries(files)) {
-    const file = path.join(configuration, name);
-    fs.writeFileSync(`${file}.${process.pid}`, text, { mode: 0o600 });
-    fs.renameSync(`${file}.${process.pid}`, file);
+    writeWhole(path.join(configuration, name), text);
   }
 }
 

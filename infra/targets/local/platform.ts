@@ -30,13 +30,17 @@ export interface Surroundings {
  * @returns the settings as they are, and what declares them
  * @throws UserError with what is missing or taken; nothing was written
  */
-export async function prepare(settings: Settings, stack: string): Promise<Prepared<Settings>> {
+export async function prepare(
+  settings: Settings,
+  stack: string,
+  id?: string,
+): Promise<Prepared<Settings>> {
   const device = deviceHere(settings.gpu);
   const model = modelIdentity(settings);
   for (const warning of [device.warning, clampNote(settings.gpuWorkers, device.gpus)]) {
     if (warning) await pulumi.log.warn(warning);
   }
-  const declareStore = await prepareStore(settings, stack);
+  const declareStore = await prepareStore(settings, stack, id);
   const observed = await inspect(stack);
   await preflight(settings, stack, observed, device.device, declareStore === undefined);
   const stopped = stoppedServices(stack, observed);
@@ -61,7 +65,7 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   const credentials = new KeptCredentials("credentials", {
     settings,
     stack,
-    incarnation: observed.incarnation("credentials"),
+    generation: observed.generation("credentials"),
   });
   const supervisor = new Supervisor("supervisor", { python, credentials, observed });
   const objectStore = declareStore

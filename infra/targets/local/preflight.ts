@@ -8,11 +8,11 @@ import { findJava } from "../../host/java";
 import { whoListens } from "../../host/listening";
 import { findPython } from "../../host/python";
 import type { Inspected } from "../../stack/records";
-import { places } from "../../stack/places";
+import { stackFiles } from "../../stack/files";
 import { listeners, type Listener } from "./listeners";
 import { marker } from "./orphans";
 import { ownProcesses, startedWith, type Process } from "../../host/processTable";
-import { stackId } from "./supervisord";
+import { readOwner } from "../../stack/owner";
 import { freeDisk, freeMemory, lacking, together, unusableFolders } from "../../host/requirements";
 import { toolNames } from "../../toolchain/tools";
 
@@ -43,7 +43,7 @@ export async function preflight(
       ? { cacheFree: freeDisk(cacheFolder()), device }
       : {}),
     ...(needed.length > 0
-      ? { homeFree: freeDisk(places(stack).root), memoryFree: freeMemory() }
+      ? { homeFree: freeDisk(stackFiles(stack).root), memoryFree: freeMemory() }
       : {}),
   };
   const errors = lacking(found);
@@ -121,7 +121,7 @@ export function portTaken(
 
 /** Whether a process, or one that it descends from, was started by this stack's supervisor. */
 function isOurs(stack: string, holder: Process): boolean {
-  const id = stackId(stack);
+  const id = readOwner(stack)?.id;
   if (id === undefined) return false;
   const table = new Map(ownProcesses().map((process) => [process.pid, process]));
   for (let each: Process | undefined = holder; each; each = table.get(each.parent)) {

@@ -3,11 +3,12 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { shortHash } from "../../contracts/canonical";
 import { removeLast } from "../../host/folders";
+import { readOwner, stackId } from "../../stack/owner";
 import { UserError } from "../../contracts/errors";
 import type { ServiceSpec } from "../../services";
-import { places, serviceLog, supervisorSocket } from "../../stack/places";
+import { serviceLog, stackFiles, supervisorSocket } from "../../stack/files";
 import { endLeftovers, marker } from "./orphans";
-import { programConf, stackId } from "./supervisord";
+import { programConf } from "./supervisord";
 import { callSupervisor, RpcFault, type ProgramInfo } from "./supervisorRpc";
 
 /** A service: the program, and how one sees that it does its work. */
@@ -41,7 +42,6 @@ export async function convergeService(
   spec: unknown,
 ): Promise<void> {
   const id = stackId(stack);
-  if (!id) throw new Error(`stack ${stack} has no supervisor`);
   const { name } = service;
   const text = programConf({
     ...service,
@@ -58,7 +58,7 @@ export async function convergeService(
   if (!same || running?.statename !== "RUNNING") {
     await removeProgram(stack, name);
     await endLeftovers(id, (other) => other === name);
-    fs.mkdirSync(places(stack).logs, { recursive: true, mode: 0o700 });
+    fs.mkdirSync(stackFiles(stack).logs, { recursive: true, mode: 0o700 });
     fs.writeFileSync(`${file}.new`, text, { mode: 0o600 });
     fs.renameSync(`${file}.new`, file);
     const socket = supervisorSocket(stack);
@@ -69,7 +69,7 @@ export async function convergeService(
 }
 
 function confFile(stack: string, name: string): string {
-  return path.join(places(stack).programs, `${name}.conf`);
+  return path.join(stackFiles(stack).programs, `${name}.conf`);
 }
 
 /** Takes a program out of supervisord, ended; no matter if it is not there or supervisord is dead. */
@@ -90,7 +90,7 @@ async function removeProgram(stack: string, name: string): Promise<void> {
 /** Ends a service and forgets it. Idempotent, and works without a supervisor. */
 export async function removeService(stack: string, name: string): Promise<void> {
   await removeProgram(stack, name);
-  const id = stackId(stack);
+  const id = readOwner(stack)?.id;
   if (id) await endLeftovers(id, (other) => other === name);
   const log = serviceLog(stack, name);
   for (const file of [`${log}.1`, log]) removeLast(file);

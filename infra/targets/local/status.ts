@@ -3,8 +3,8 @@ import * as path from "node:path";
 import type { ServiceLog, Services, ServiceView } from "../../contracts/target";
 import { plainEnvironment } from "../../host/environment";
 import { findJava } from "../../host/java";
-import { dataMark, places, supervisorSocket } from "../../stack/places";
-import { inspected, readStanding, recordedNames, type Inspected } from "../../stack/records";
+import { stackFiles, supervisorSocket } from "../../stack/files";
+import { inspected, readStepRecord, recordedNames, type Inspected } from "../../stack/records";
 import { jobEnvironment } from "../../toolchain/jobs";
 import { existingTools, pythonOf } from "../../toolchain/tools";
 import { shellHere } from "../shellHere";
@@ -22,7 +22,7 @@ export const localServices: Services = {
   shell: (stack) => shellHere(stack, shellEnvironment(stack)),
 
   logs(stack) {
-    const { logs } = places(stack);
+    const { logs } = stackFiles(stack);
     const names = fs.existsSync(logs) ? fs.readdirSync(logs) : [];
     const files = names.filter((name) => name.endsWith(".log"));
     return new Map<string, ServiceLog>(
@@ -61,7 +61,7 @@ export async function serviceStatus(stack: string): Promise<ServiceView[]> {
 }
 
 function pageOf(stack: string, name: string): string | undefined {
-  const result = readStanding(stack, name)?.result as Record<string, string> | undefined;
+  const result = readStepRecord(stack, name)?.result as Record<string, string> | undefined;
   return result?.console ?? result?.ui ?? result?.dashboard;
 }
 
@@ -73,8 +73,8 @@ function pageOf(stack: string, name: string): string | undefined {
  */
 export function shellEnvironment(stack: string): Record<string, string> {
   const plain = plainEnvironment();
-  const address = readStanding(stack, "ray-head")?.result.address as string | undefined;
-  const master = readStanding(stack, "spark-master")?.result.master as string | undefined;
+  const address = readStepRecord(stack, "ray-head")?.result.address as string | undefined;
+  const master = readStepRecord(stack, "spark-master")?.result.master as string | undefined;
   const bin = path.dirname(pythonOf(stack));
   return {
     ...plain,
@@ -96,8 +96,22 @@ export async function inspect(stack: string): Promise<Inspected> {
   for (const { name, statename } of await programStates(stack)) {
     if (statename === "RUNNING" || statename === "STARTING") alive.add(name);
   }
-  if (fs.existsSync(dataMark(stack))) alive.add("minio-data");
-  return inspected(stack, [...alive, ...existingTools(stack)]);
+  if (fs.existsSync(stackFiles(stack).minioDataId)) alive.add("minio-data");
+  const all = inspected(stack, [...alive, ...existingTools(stack)], (name) =>
+    isService(name) || name === "supervisor" ? "stopped" : "was removed",
+  );
+  return {
+    ...all,
+    // What is on the drive goes by the id there: run keys follow from it.
+    generation: (name) => (name === "minio-data" && dataId(stack)) || all.generation(name),
+  };
+}
+
+/** The generation of the data on MinIO's drive, where no record says it. */
+function dataId(stack: string): string | undefined {
+  const { minioDataId } = stackFiles(stack);
+  if (readStepRecord(stack, "minio-data") || !fs.existsSync(minioDataId)) return undefined;
+  return fs.readFileSync(minioDataId, "utf8");
 }
 
 /** Services with a record that do not run any more, e.g. after a reboot. */

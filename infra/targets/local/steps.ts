@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { dataMark, makeShortFolder, places, rayFolder } from "../../stack/places";
+import { makeShortFolder, rayFolder, stackFiles, writeWhole } from "../../stack/files";
 import type { StepVerbs } from "../../stack/runStep";
 import { pythonOf } from "../../toolchain/tools";
 import { localService, writeConfiguration, type LocalSpec } from "./place";
@@ -21,15 +21,15 @@ export const supervisor = {
 
 /** The drive that MinIO stores on. What is in it is gone with it. */
 export const minioData = {
-  async create({ stack }) {
-    fs.mkdirSync(places(stack).minioData, { recursive: true, mode: 0o700 });
-    fs.writeFileSync(dataMark(stack), "", { mode: 0o600 });
+  async create({ stack, spec }) {
+    fs.mkdirSync(stackFiles(stack).minioData, { recursive: true, mode: 0o700 });
+    writeWhole(stackFiles(stack).minioDataId, spec.generation);
     return { data: "minio/data" };
   },
   async delete({ stack }) {
-    fs.rmSync(places(stack).minio, { recursive: true, force: true });
+    fs.rmSync(stackFiles(stack).minio, { recursive: true, force: true });
   },
-} satisfies StepVerbs<unknown>;
+} satisfies StepVerbs<{ readonly generation: string }>;
 
 /** A service under the supervisor. */
 export const service = {
@@ -39,7 +39,7 @@ export const service = {
     const folder = ownFolder(stack, name, spec);
     if (spec.ray) makeShortFolder(stack);
     if (folder) fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    await convergeService(stack, { name, directory: places(stack).root, ...service }, spec);
+    await convergeService(stack, { name, directory: stackFiles(stack).root, ...service }, spec);
     return result;
   },
 
@@ -53,5 +53,5 @@ export const service = {
 /** What a service keeps on disk while it runs, besides data. */
 function ownFolder(stack: string, name: string, spec: LocalSpec): string | undefined {
   if (spec.ray) return rayFolder(stack);
-  return spec.worker && path.join(places(stack).spark, name);
+  return spec.worker && path.join(stackFiles(stack).spark, name);
 }

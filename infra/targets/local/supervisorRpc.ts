@@ -1,3 +1,4 @@
+import { XMLParser } from "fast-xml-parser";
 import * as http from "node:http";
 
 /** A value of XML-RPC, as far as supervisord speaks it. */
@@ -70,13 +71,15 @@ function post(socketPath: string, body: string, timeoutMs: number): Promise<stri
   });
 }
 
-const entities: Readonly<Record<string, string>> = {
-  "&lt;": "<",
-  "&gt;": ">",
-  "&quot;": '"',
-  "&apos;": "'",
-  "&amp;": "&",
-};
+/** A parsed `<value>`: bare text, or an object with the type's tag as a key. */
+type Value = string | Readonly<Record<string, unknown>>;
+
+const parser = new XMLParser({
+  // Types come by tags; a name made of digits is still a string.
+  parseTagValue: false,
+  trimValues: false,
+  isArray: (name, path) => name === "member" || String(path).endsWith("data.value"),
+});
 
 /**
  * Reads the answer to a call.
@@ -84,69 +87,25 @@ const entities: Readonly<Record<string, string>> = {
  * @throws RpcFault where the answer is a fault
  */
 export function parseResponse(xml: string): RpcValue {
-  const tokens = xml.match(/<[^>]*>|[^<]+/g) ?? [];
-  let at = tokens.findIndex((token) => token === "<value>");
-  if (at < 0) throw new Error(`not an XML-RPC answer: ${xml.slice(0, 200)}`);
+  const { methodResponse: { params, fault } = {} } = parser.parse(xml) as {
+    methodResponse?: { params?: { param: { value: Value } }; fault?: { value: Value } };
+  };
+  if (fault) throw new RpcFault((read(fault.value) as { faultString: string }).faultString);
+  if (!params) throw new Error(`not an XML-RPC answer: ${xml.slice(0, 200)}`);
+  return read(params.param.value);
+}
 
-  const skipTo = (tag: string) => {
-    while (at < tokens.length && tokens[at] !== tag) at++;
-    at++;
-  };
-  const text = (close: string): string => {
-    let found = "";
-    while (at < tokens.length && tokens[at] !== close) found += tokens[at++];
-    at++;
-    return found.replace(/&(lt|gt|quot|apos|amp);/g, (entity) => entities[entity]);
-  };
-  /** Reads from behind `<value>` to behind `</value>`. */
-  const value = (): RpcValue => {
-    while (
-      /^\s+$/.test(tokens[at]) &&
-      tokens[at + 1].startsWith("<") &&
-      tokens[at + 1] !== "</value>"
-    )
-      at++;
-    const type = tokens[at];
-    if (!type.startsWith("<") || type === "</value>") return text("</value>");
-    at++;
-    const read = typed(type);
-    skipTo("</value>");
-    return read;
-  };
-  const typed = (type: string): RpcValue => {
-    switch (type) {
-      case "<array>":
-        return members("<value>", "</array>", value);
-      case "<struct>":
-        return Object.fromEntries(
-          members("<member>", "</struct>", () => {
-            skipTo("<name>");
-            const name = text("</name>");
-            skipTo("<value>");
-            return [name, value()] as const;
-          }),
-        );
-      case "<int>":
-      case "<i4>":
-      case "<double>":
-        return Number(text(type.replace("<", "</")));
-      case "<boolean>":
-        return text("</boolean>") === "1";
-      default:
-        return text(type.replace("<", "</"));
-    }
-  };
-  const members = <T>(open: string, close: string, read: () => T): T[] => {
-    const list: T[] = [];
-    while (at < tokens.length && tokens[at] !== close) {
-      if (tokens[at++] === open) list.push(read());
-    }
-    at++;
-    return list;
-  };
-
-  at++;
-  const result = value();
-  if (xml.includes("<fault>")) throw new RpcFault((result as { faultString: string }).faultString);
-  return result;
+function read(value: Value): RpcValue {
+  if (typeof value === "string") return value;
+  if ("array" in value) {
+    const { data } = value.array as { data: { value?: Value[] } };
+    return (data.value ?? []).map(read);
+  }
+  if ("struct" in value) {
+    const { member = [] } = value.struct as { member?: { name: string; value: Value }[] };
+    return Object.fromEntries(member.map(({ name, value }) => [name, read(value)]));
+  }
+  if ("boolean" in value) return value.boolean === "1";
+  const number = value.int ?? value.i4 ?? value.double;
+  return number === undefined ? ((value.string as string | undefined) ?? "") : Number(number);
 }

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readOwner, stackId } from "../../stack/owner";
 import { UserError } from "../../contracts/errors";
-import { makeShortFolder, places, shortFolder, supervisorSocket } from "../../stack/places";
+import { makeShortFolder, shortFolder, stackFiles, supervisorSocket } from "../../stack/files";
 import type { ServiceSpec } from "../../services";
 import { plainEnvironment } from "../../host/environment";
 import { endLeftovers, marker } from "./orphans";
@@ -16,23 +16,6 @@ export interface Program extends Pick<ServiceSpec, "argv" | "env" | "stopSignal"
   readonly name: string;
   readonly directory: string;
   readonly log: string;
-}
-
-/** The random id that marks the stack's processes; made with the supervisor, gone with it. */
-export function stackId(stack: string): string | undefined {
-  try {
-    return fs.readFileSync(path.join(places(stack).supervisor, "id"), "utf8").trim();
-  } catch {
-    return undefined;
-  }
-}
-
-function makeStackId(stack: string): string {
-  const known = stackId(stack);
-  if (known) return known;
-  const id = randomBytes(8).toString("hex");
-  fs.writeFileSync(path.join(places(stack).supervisor, "id"), id, { mode: 0o600 });
-  return id;
 }
 
 /** Whether the stack's supervisord answers. */
@@ -53,9 +36,9 @@ export async function supervisorAnswers(stack: string): Promise<boolean> {
  * @throws UserError when it does not answer in time
  */
 export async function startSupervisor(stack: string, python: string): Promise<void> {
-  const { supervisor, programs: confFolder, logs } = places(stack);
+  const { supervisor, programs: confFolder, logs } = stackFiles(stack);
   for (const folder of [supervisor, logs]) fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const id = makeStackId(stack);
+  const id = stackId(stack);
   await stopSupervisor(stack);
   fs.rmSync(confFolder, { recursive: true, force: true });
   fs.mkdirSync(confFolder, { mode: 0o700 });
@@ -89,7 +72,7 @@ async function waitForSupervisor(stack: string, pid: number | undefined): Promis
   throw new UserError(
     "supervisord did not start",
     "it keeps the stack's services alive",
-    `read ${path.join(places(stack).supervisor, "supervisord.log")}`,
+    `read ${path.join(stackFiles(stack).supervisor, "supervisord.log")}`,
   );
 }
 
@@ -98,7 +81,7 @@ async function waitForSupervisor(stack: string, pid: number | undefined): Promis
  * are dead already, and no Python is needed.
  */
 export async function stopSupervisor(stack: string): Promise<void> {
-  const id = stackId(stack);
+  const id = readOwner(stack)?.id;
   const socket = supervisorSocket(stack);
   try {
     // All at once: a shutdown alone stops one service after the other.
@@ -114,13 +97,13 @@ export async function stopSupervisor(stack: string): Promise<void> {
 
 /** Removes what the supervisor keeps on disk, and what killed jobs left there. */
 export function removeSupervisor(stack: string): void {
-  fs.rmSync(places(stack).scratch, { recursive: true, force: true });
-  fs.rmSync(places(stack).supervisor, { recursive: true, force: true });
+  fs.rmSync(stackFiles(stack).scratch, { recursive: true, force: true });
+  fs.rmSync(stackFiles(stack).supervisor, { recursive: true, force: true });
   fs.rmSync(shortFolder(stack), { recursive: true, force: true });
 }
 
 function supervisordConf(stack: string, socket: string): string {
-  const { supervisor } = places(stack);
+  const { supervisor } = stackFiles(stack);
   return [
     section("unix_http_server", { file: socket, chmod: "0700" }),
     section("supervisord", {

@@ -21,7 +21,7 @@ async function declared(settings = { awsTags: {}, awsProtect: false }): Promise<
     const objectStore = new AwsStore("store", {
       settings,
       stack: "prod",
-      seen: { account, buckets: awsBucketNames("prod", account, undefined, {}), incarnation: 1 },
+      seen: { account, buckets: awsBucketNames("prod", account, undefined, {}), generation: "1" },
     });
     buckets = new storage.Buckets("buckets", { objectStore, prefixes: bucketPrefixes() });
   });
@@ -121,7 +121,7 @@ describe("a store at AWS", () => {
     expect(Object.keys(spec).sort()).toEqual([
       "buckets",
       "endpoint",
-      "incarnation",
+      "generation",
       "region",
       "role",
     ]);

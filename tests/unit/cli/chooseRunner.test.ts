@@ -51,7 +51,13 @@ describe("a stack that is there", () => {
 });
 
 describe("who made a stack", () => {
-  const owner = { checkout: "/c", target: "local", runner: "pulumi", backend: "own" } as const;
+  const owner = {
+    id: "1",
+    checkout: "/c",
+    target: "local",
+    runner: "pulumi",
+    backend: "https://api.pulumi.com",
+  } as const;
 
   function write(file: string, content: unknown): void {
     const full = path.join(home(), "local", file);

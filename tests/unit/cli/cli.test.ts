@@ -20,7 +20,8 @@ afterEach(() => {
 
 /** Records stack `local` as deployed by the embedded runner. */
 function deployed(changed: Partial<Owner> = {}): void {
-  const owner = { checkout: fs.realpathSync(checkout), target: "local", runner: "embedded" };
+  const place = { checkout: fs.realpathSync(checkout), backend: "stack folder" };
+  const owner = { id: "1", ...place, target: "local", runner: "embedded" };
   const folder = path.join(home(), "local");
   fs.mkdirSync(folder);
   fs.writeFileSync(path.join(folder, "owner.json"), JSON.stringify({ ...owner, ...changed }));

@@ -6,6 +6,7 @@ import {
   checkStack,
   claimStack,
   forgetStack,
+  keepPlace,
   readOwner,
   stackBackendUrl,
   type Owner,
@@ -20,7 +21,10 @@ beforeEach(() => {
 });
 
 function write(owner: Partial<Owner>): void {
-  const whole = { checkout: fs.realpathSync(checkout), target: "local", runner: "embedded" };
+  const whole = {
+    ...{ id: "1", checkout: fs.realpathSync(checkout), target: "local", runner: "embedded" },
+    backend: "stack folder",
+  };
   fs.mkdirSync(path.join(home(), "local"), { recursive: true });
   fs.writeFileSync(
     path.join(home(), "local", "owner.json"),
@@ -34,9 +38,11 @@ describe("the program", () => {
     expect(fs.readdirSync(home())).toEqual([]);
     claimStack("local", "local");
     expect(readOwner("local")).toEqual({
+      id: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
       checkout: fs.realpathSync(checkout),
       target: "local",
       runner: "embedded",
+      backend: "stack folder",
     });
     expect(fs.readdirSync(path.join(home(), "local"))).toEqual(["owner.json"]);
   });
@@ -44,7 +50,7 @@ describe("the program", () => {
   it("goes on with its own stack, and frees the name in the end", () => {
     claimStack("local", "local");
     claimStack("local", "local");
-    for (const name of ["records", "standing", "logs", "report", "history"]) {
+    for (const name of ["records", "runs", "inputs", "logs", "report", "history"]) {
       fs.mkdirSync(path.join(home(), "local", name));
     }
     forgetStack("local");
@@ -93,6 +99,62 @@ describe("the program", () => {
     expect(() => checkStack("local", "local")).not.toThrow();
     delete process.env.PULUMI_BACKEND_URL;
     expect(() => checkStack("local", "local")).toThrow("the state of stack local is in file:");
+  });
+
+  it("refuses a stack of the same name in another backend", () => {
+    delete process.env.ENGINE_COMPARISON_RUNNER;
+    process.env.PULUMI_BACKEND_URL = "file:///one";
+    const id = claimStack("local", "local");
+    process.env.PULUMI_BACKEND_URL = "file:///one/";
+    expect(checkStack("local", "local")).toBe(id);
+    process.env.PULUMI_BACKEND_URL = "file:///two";
+    expect(() => checkStack("local", "local")).toThrow(
+      "the state of stack local is in file:///one, and the Pulumi CLI uses file:///two",
+    );
+    expect(() => claimStack("local", "local")).toThrow("pulumi login file:///one");
+  });
+
+  it("knows the last login where nothing else says where the state is", () => {
+    delete process.env.ENGINE_COMPARISON_RUNNER;
+    const pulumiHome = path.join(home(), "pulumi");
+    fs.mkdirSync(pulumiHome);
+    const login = (current: string) =>
+      fs.writeFileSync(path.join(pulumiHome, "credentials.json"), JSON.stringify({ current }));
+    const before = process.env.PULUMI_HOME;
+    process.env.PULUMI_HOME = pulumiHome;
+    try {
+      login("https://api.pulumi.com");
+      claimStack("local", "local");
+      login("s3://elsewhere");
+      expect(() => checkStack("local", "local")).toThrow("uses s3://elsewhere");
+    } finally {
+      if (before === undefined) delete process.env.PULUMI_HOME;
+      else process.env.PULUMI_HOME = before;
+    }
+  });
+
+  it("keeps the id that the state has where the stack folder has lost it", () => {
+    process.env.ENGINE_COMPARISON_STACK_ID = "from-the-state";
+    try {
+      const id = checkStack("local", "local");
+      expect(claimStack("local", "local", id)).toBe("from-the-state");
+      expect(readOwner("local")?.id).toBe("from-the-state");
+    } finally {
+      delete process.env.ENGINE_COMPARISON_STACK_ID;
+    }
+  });
+
+  it("refuses to move a store's data to another account or region", () => {
+    claimStack("local", "local");
+    const place = { account: "1", region: "eu-west-1" };
+    keepPlace("local", place);
+    keepPlace("local", { ...place, region: "us-east-1" });
+    keepPlace("local", place, true);
+    expect(() => keepPlace("local", place)).not.toThrow();
+    expect(() => keepPlace("local", { ...place, region: "us-east-1" })).toThrow(
+      "stack local has its data in region eu-west-1, and this is region us-east-1",
+    );
+    expect(() => keepPlace("local", { account: "2", region: "x" })).toThrow("go back to account 1");
   });
 });
 

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { clusterExecutor } from "../../../infra/targets/cluster/executor";
 import { checkout } from "../../../infra/host/folders";
-import { writeStanding } from "../../../infra/stack/records";
+import { writeStepRecord } from "../../../infra/stack/records";
 
 const stack = "far";
 const variables = ["ENGINE_COMPARISON_HOME", "ENGINE_COMPARISON_CACHE"];
@@ -26,7 +26,7 @@ function install(tool: string): string {
   const place = path.join(process.env.ENGINE_COMPARISON_CACHE!, entry);
   fs.mkdirSync(place, { recursive: true });
   fs.writeFileSync(path.join(place, ".complete"), "");
-  writeStanding(stack, tool, { incarnation: 1, result: { entry } });
+  writeStepRecord(stack, tool, { generation: "1", result: { entry } });
   return place;
 }
 

@@ -30,12 +30,12 @@ describe("target cluster", () => {
 
   beforeAll(async () => {
     const settings = readSettings(defaultConfig(config), largeMachine);
-    const seen = { buckets: bucketsNamed(undefined, {}), certificates: null, incarnation: 1 };
+    const seen = { buckets: bucketsNamed(undefined, {}), certificates: null, generation: "1" };
     all = await record(
       "far",
       () => {
         platform = declare(settings, "far", {
-          observed: { incarnation: () => 1, alive: () => false },
+          observed: { generation: () => "1", alive: () => false },
           model: "f00d",
           declareStore: (credentials) => new S3Store("store", { settings, seen, credentials }),
         });

@@ -1,33 +1,98 @@
 import { describe, expect, it } from "vitest";
-import { incarnationOf, volumeIncarnation } from "../../../infra/targets/docker/inspect";
+import type { Docker } from "../../../infra/targets/docker/daemon";
+import {
+  checkNames,
+  find,
+  generationOf,
+  volumeGeneration,
+} from "../../../infra/targets/docker/inspect";
 
 describe("the number of a container or network", () => {
-  const here = { id: "a", incarnation: 3, running: true };
-  const settled = { id: "a", incarnation: 3 };
+  const here = { id: "a", generation: "3", running: true };
+  const settled = { id: "a", generation: "3" };
 
   it.each([
-    ["begins at 1", undefined, undefined, 1],
-    ["stays while the recorded one runs", settled, here, 3],
-    ["stays while a recorded network is there", settled, { id: "a", incarnation: 3 }, 3],
-    ["rises when the recorded one was removed", settled, undefined, 4],
-    ["rises when the recorded one was stopped", settled, { ...here, running: false }, 4],
-    ["rises when another one has its name", settled, { ...here, id: "b" }, 4],
-    ["rises when nobody recorded the one that is there", undefined, here, 4],
-    ["rises above an unrecorded one's", settled, { ...here, id: "b", incarnation: 7 }, 8],
+    ["begins at 1", undefined, undefined, "1"],
+    ["stays while the recorded one runs", settled, here, "3"],
+    ["stays while a recorded network is there", settled, { id: "a", generation: "3" }, "3"],
+    ["rises when the recorded one was removed", settled, undefined, "4, after it was removed"],
+    [
+      "rises when the recorded one was stopped",
+      settled,
+      { ...here, running: false },
+      "4, after it stopped",
+    ],
+    [
+      "rises when another one has its name",
+      settled,
+      { ...here, id: "b" },
+      "4, after it lost its record",
+    ],
+    [
+      "rises when nobody recorded the one that is there",
+      undefined,
+      here,
+      "4, after it lost its record",
+    ],
+    [
+      "rises above an unrecorded one's",
+      settled,
+      { ...here, id: "b", generation: "7" },
+      "8, after it lost its record",
+    ],
   ])("%s", (_what, recorded, found, expected) => {
-    expect(incarnationOf(recorded, found)).toBe(expected);
+    expect(generationOf(recorded, found)).toBe(expected);
   });
 });
 
 describe("the number of a volume", () => {
-  it("begins at 1", () => expect(volumeIncarnation(undefined, undefined)).toBe(1));
+  it("begins at 1", () => expect(volumeGeneration(undefined, undefined)).toBe("1"));
 
   it("is the one of the volume that is there, recorded or not: there is data in it", () => {
-    expect(volumeIncarnation(5, undefined)).toBe(5);
-    expect(volumeIncarnation(5, 4)).toBe(5);
+    expect(volumeGeneration("5", undefined)).toBe("5");
+    expect(volumeGeneration("5", "4")).toBe("5");
   });
 
   it("rises when the recorded volume was lost", () => {
-    expect(volumeIncarnation(undefined, 5)).toBe(6);
+    expect(volumeGeneration(undefined, "5")).toBe("6, after it was lost");
+  });
+});
+
+/** A daemon with containers, networks and volumes, each a name and the id of the stack it belongs to. */
+class FakeDocker {
+  constructor(private readonly all: Readonly<Record<string, readonly [string, string][]>>) {}
+
+  run(args: readonly string[]): string {
+    const things = this.all[args[0]] ?? [];
+    const wanted = args.find((arg) => arg.startsWith("label="))?.split("=")[2];
+    const found = things.filter(([, id]) => wanted === undefined || id === wanted);
+    if (wanted === undefined) return found.map((thing) => thing.join("\t")).join("\n");
+    const row = (name: string) =>
+      args[0] === "ps" ? [name, `${name}-id`, "running", "1", "Up"] : [name, "1"];
+    return found.map(([name]) => row(name).join("\t")).join("\n");
+  }
+}
+
+describe("two stacks of one name on a daemon", () => {
+  const daemon = new FakeDocker({
+    ps: [["minio", "theirs"]],
+    network: [["engine-comparison", "theirs"]],
+    volume: [["engine-comparison-minio-data", "theirs"]],
+  }) as unknown as Docker;
+
+  it("see only what carries their id, and nothing before their first up", () => {
+    expect(find(daemon, "mine").containers.size).toBe(0);
+    expect(find(daemon, undefined).volumes.size).toBe(0);
+    expect([...find(daemon, "theirs").containers.keys()]).toEqual(["minio"]);
+  });
+
+  it.each([undefined, "mine"])("are refused what another one has (%s)", (id) => {
+    const found = find(daemon, id);
+    const said =
+      "the Docker daemon has container minio, network engine-comparison, volume engine-comparison-minio-data";
+    expect(() => checkNames(daemon, "dev", 2, found)).toThrow(said);
+    expect(() => checkNames(daemon, "dev", 2, found)).toThrow("the id theirs");
+    expect(() => checkNames(daemon, "dev", 2, find(daemon, "theirs"))).not.toThrow();
+    expect(() => checkNames(daemon, "other", 2, found)).not.toThrow();
   });
 });

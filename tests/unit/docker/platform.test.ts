@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -79,6 +80,7 @@ async function declared(
     stack,
     () => {
       platform = declare(settings, stack, {
+        id: pulumi.output("0123456789abcdef"),
         daemon: { host: "unix:///var/run/docker.sock", id: "A" },
         info: { ServerVersion: "20.10.24", NCPU: 16, MemTotal: 2 ** 36 },
         found,
@@ -251,7 +253,7 @@ describe("stack dev", () => {
       expect(dev.spec(`${role}-ready`), role).toMatchObject({
         role,
         container: `${role}-id`,
-        incarnation: 1,
+        generation: "1",
       });
       expect(dev.needs("command:local:Command", `${role}-ready`), role).toContain(role);
     }
@@ -303,7 +305,10 @@ describe("stack dev", () => {
       }
     }
     const { build } = dev.of("docker:index/remoteImage:RemoteImage", "image-engine").inputs;
-    expect((build as { label: unknown }).label).toEqual({ "engine-comparison.stack": "dev" });
+    expect((build as { label: unknown }).label).toEqual({
+      "engine-comparison.id": "0123456789abcdef",
+      "engine-comparison.stack": "dev",
+    });
   });
 
   it("gives images more than the provider's 20 minutes to be built", () => {
@@ -349,7 +354,9 @@ describe("other stacks", () => {
         { name: "engine-comparison-blue", aliases: [role] },
       ]);
     }
-    expect(other.container("minio").image).toMatch(/^engine-comparison\/blue-minio:[0-9a-f]{16}$/);
+    expect(other.container("minio").image).toMatch(
+      /^engine-comparison\/blue-minio:[0-9a-f]{16}-01234567$/,
+    );
     expect(other.container("minio").ports.map(({ external }) => external)).toEqual([29000, 29001]);
     expect(env(other.container("app")).SPARK_MASTER).toBe("spark://spark-master:7077");
     expect(other.platform.objectStore.endpoint).toBe("http://127.0.0.1:29000");
@@ -381,7 +388,9 @@ describe("images", () => {
       await declared({ config: { baseImage: "debian:sid" } }),
     ];
     for (const name of ["engine", "minio"]) {
-      expect(image(one, name).name).toMatch(/^engine-comparison\/(engine|minio):[0-9a-f]{16}$/);
+      expect(image(one, name).name).toMatch(
+        /^engine-comparison\/(engine|minio):[0-9a-f]{16}-01234567$/,
+      );
       expect(image(again, name).name).toBe(image(one, name).name);
       expect(image(other, name).name).not.toBe(image(one, name).name);
       expect(image(other, name).build.buildArgs.BASE_IMAGE).toBe("debian:sid");
@@ -449,16 +458,18 @@ describe("drift", () => {
       found: {
         ...nothing,
         containers: new Map([
-          ["ray-head", { id: "x", running: true, incarnation: 4, status: "Up" }],
+          ["ray-head", { id: "x", running: true, generation: "4", status: "Up" }],
         ]),
       },
     });
-    expect(label(graph.container("ray-head"), "engine-comparison.incarnation")).toBe("5");
-    expect(label(graph.container("minio"), "engine-comparison.incarnation")).toBe("1");
+    expect(label(graph.container("ray-head"), "engine-comparison.generation")).toBe(
+      "5, after it lost its record",
+    );
+    expect(label(graph.container("minio"), "engine-comparison.generation")).toBe("1");
   });
 
   it("takes a volume that is there for what it is, so that data stays", async () => {
-    const found = { ...nothing, volumes: new Map([["engine-comparison-minio-data", 6]]) };
+    const found = { ...nothing, volumes: new Map([["engine-comparison-minio-data", "6"]]) };
     const graph = await declared({ found });
     expect(graph.platform.objectStore.marker).toBe("volume 6");
   });

@@ -7,10 +7,10 @@ import { exitCode } from "../../../cli/cli";
 import type { Patient } from "../../../cli/doctor/check";
 import { checks } from "../../../cli/doctor/checks";
 import { examine } from "../../../cli/doctor/examine";
-import { credentialFiles } from "../../../infra/stack/credentials";
+import { stackFiles } from "../../../infra/stack/files";
 import { ports } from "../../../infra/settings/ports";
 import { readSettings } from "../../../infra/targets/readSettings";
-import { writeStanding } from "../../../infra/stack/records";
+import { writeStepRecord } from "../../../infra/stack/records";
 import type { UserError } from "../../../infra/contracts/errors";
 import { writeRecord } from "../../../results/records";
 import { defaultConfig, largeMachine } from "../../defaults";
@@ -168,9 +168,9 @@ describe("pulumi", () => {
 describe("store", () => {
   function standing(port: number): void {
     const result = { endpoint: `http://127.0.0.1:${port}` };
-    writeStanding("one", "minio", { incarnation: 1, result });
+    writeStepRecord("one", "minio", { generation: "1", result });
     const keys = { minioRootUser: "me", minioRootPassword: "secret-enough" };
-    fs.writeFileSync(credentialFiles("one").all, JSON.stringify(keys));
+    fs.writeFileSync(stackFiles("one").credentials, JSON.stringify(keys));
   }
 
   it("a silent one", async () => {

@@ -2,9 +2,9 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import * as command from "../../../cli/embedded/command";
-import { seconds } from "../../../cli/embedded/monitor";
-import { secret, UNKNOWN, type Properties } from "../../../cli/embedded/values";
+import * as command from "../../../embedded/command";
+import { seconds } from "../../../embedded/monitor";
+import { secret, unknownValue, type Properties } from "../../../embedded/values";
 
 describe("a Command", () => {
   let cwd: string;
@@ -15,15 +15,15 @@ describe("a Command", () => {
   });
   afterEach(() => fs.rmSync(cwd, { recursive: true }));
 
-  const options = (more: Partial<command.RunOptions> = {}): command.RunOptions => ({
+  const options = (more: Partial<command.CommandOptions> = {}): command.CommandOptions => ({
     cwd,
     timeout: 0,
     killSignal: undefined,
     onLine: (line) => lines.push(line),
     ...more,
   });
-  const create = (inputs: Properties, more?: Partial<command.RunOptions>) =>
-    command.create(inputs, options(more));
+  const create = (inputs: Properties, more?: Partial<command.CommandOptions>) =>
+    command.act("create", inputs, {}, options(more));
 
   it("prints what it prints, less one newline at the end", async () => {
     const outputs = await create({ create: "printf 'a\\n\\n'; printf 'e\\n' >&2" });
@@ -66,15 +66,19 @@ describe("a Command", () => {
       stderr: "",
     });
     const old = { stdout: "before", stderr: "" };
-    expect(await command.update({ stdin: "x" }, old, options())).toEqual({ stdin: "x", ...old });
-    await command.remove({ create: "exit 1" }, options());
+    expect(await command.act("update", { stdin: "x" }, old, options())).toEqual({
+      stdin: "x",
+      ...old,
+    });
+    await command.act("delete", { create: "exit 1" }, {}, options());
   });
 
   it("is updated by its update, else by its create, and is told what it printed before", async () => {
     const old = { stdout: "before", stderr: secret("err") };
     const echo = 'echo "$0 $PULUMI_COMMAND_STDOUT $PULUMI_COMMAND_STDERR"';
     const inputs = { create: `${echo} c`, update: `${echo} u` };
-    const show = async (given: Properties) => (await command.update(given, old, options())).stdout;
+    const show = async (given: Properties) =>
+      (await command.act("update", given, old, options())).stdout;
     expect(await show({ create: 'echo "c $PULUMI_COMMAND_STDOUT $PULUMI_COMMAND_STDERR"' })).toBe(
       "c before err",
     );
@@ -116,6 +120,16 @@ describe("a Command", () => {
     await expect(running).rejects.toThrow(/SIGKILL \(canceled\)/);
   }, 30_000);
 
+  it("has whole characters in its lines, in whatever pieces they come", async () => {
+    const outputs = await create({ create: "printf '\\303'; sleep 0.2; printf '\\244\\n'" });
+    expect([outputs.stdout, lines]).toEqual(["ä", ["ä"]]);
+  });
+
+  it("is not killed at once when its limit is longer than Node's timers", async () => {
+    const limit = { timeout: 1000 * 3600 };
+    expect(await create({ create: "sleep 0.3; echo x" }, limit)).toMatchObject({ stdout: "x" });
+  });
+
   it.each([
     [undefined, ["out", "err"]],
     ["stdout", ["out"]],
@@ -133,7 +147,7 @@ describe("a Command", () => {
       { environment: { A: 1 } },
       'the input "environment" of command:local:Command must be a map of strings',
     ],
-    [{ environment: { A: UNKNOWN } }, undefined],
+    [{ environment: { A: unknownValue } }, undefined],
     [{ environment: secret({ A: "x" }) }, undefined],
     [{ triggers: "x" }, 'the input "triggers" of command:local:Command must be a list'],
     [
@@ -149,7 +163,10 @@ describe("a Command", () => {
       'an asset in the input "triggers" is not supported by the embedded runner',
     ],
     [{ other: "" }, 'command:local:Command has no input "other"'],
-    [{ create: UNKNOWN, triggers: [1, { a: null }], addPreviousOutputInEnv: false }, undefined],
+    [
+      { create: unknownValue, triggers: [1, { a: null }], addPreviousOutputInEnv: false },
+      undefined,
+    ],
   ] as [Properties, string | undefined][])("is checked: %j", (inputs, problem) => {
     expect(command.checkInputs(inputs)).toBe(problem);
   });
@@ -176,6 +193,6 @@ describe("durations", () => {
     expect(seconds(text)).toBeCloseTo(expected);
   });
   it("that make no sense are refused", () => {
-    expect(() => seconds("10 minutes")).toThrow(/no duration/);
+    expect(() => seconds("10 minutes")).toThrow(/is not a duration/);
   });
 });

@@ -5,8 +5,8 @@ import {
   differences,
   formatPath,
   parsePath,
-} from "../../../cli/embedded/diff";
-import { secret, UNKNOWN, type Value } from "../../../cli/embedded/values";
+} from "../../../embedded/diff";
+import { secret, unknownValue, type Value } from "../../../embedded/values";
 
 const described = (old: Value, now: Value) => describeDifferences(differences(old, now));
 
@@ -25,6 +25,13 @@ describe("differences", () => {
 
   it("are none between a property that is null and one that is missing", () => {
     expect(differences({ a: null, b: {} }, { b: { c: null } })).toEqual([]);
+  });
+
+  it("are there between an item of a list that is null and one that is missing", () => {
+    expect(described({ a: [1] }, { a: [1, null] })).toEqual([
+      { path: "a[1]", kind: "add", new: null },
+    ]);
+    expect(described({ a: secret([1, null]) }, { a: secret([1]) })).toMatchObject([{ path: "a" }]);
   });
 
   it("look into strings that hold JSON on both sides", () => {
@@ -46,7 +53,7 @@ describe("differences", () => {
     expect(described({ a: "x" }, { a: secret("x") })).toEqual([
       { path: "a", kind: "update", old: "[secret]", new: "[secret]" },
     ]);
-    expect(described({ a: secret("x") }, { a: UNKNOWN })).toEqual([
+    expect(described({ a: secret("x") }, { a: unknownValue })).toEqual([
       { path: "a", kind: "update", old: "[secret]", new: "[unknown]" },
     ]);
     expect(described({}, { a: { b: secret("x"), c: 1 } })).toEqual([
@@ -55,7 +62,7 @@ describe("differences", () => {
   });
 
   it("include what is not known yet", () => {
-    expect(described({ a: ["x"] }, { a: [UNKNOWN] })).toEqual([
+    expect(described({ a: ["x"] }, { a: [unknownValue] })).toEqual([
       { path: "a[0]", kind: "update", old: "x", new: "[unknown]" },
     ]);
   });

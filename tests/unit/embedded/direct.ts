@@ -1,19 +1,20 @@
+import { Result } from "@pulumi/pulumi/proto/resource_pb";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { COMMAND_TYPE } from "../../../cli/embedded/command";
-import { Engine, Result } from "../../../cli/embedded/engine";
-import type { State } from "../../../cli/embedded/state";
-import { verifyResources } from "../../../cli/embedded/verify";
-import type { Goal, PreviewOutcome, Resource, StepEvent } from "../../../cli/embedded/types";
-import { nameOf, STACK_TYPE } from "../../../cli/embedded/urn";
+import { commandType } from "../../../embedded/command";
+import { Engine } from "../../../embedded/engine";
+import type { State } from "../../../embedded/state";
+import { verifyResources } from "../../../embedded/verify";
+import type { Goal, PreviewOutcome, Resource, StepEvent } from "../../../embedded/types";
+import { nameOf, stackType } from "../../../embedded/urn";
 import {
   isObject,
   secret,
-  UNKNOWN,
+  unknownValue,
   type Properties,
   type Value,
-} from "../../../cli/embedded/values";
+} from "../../../embedded/values";
 import type { GraphNode } from "./graph";
 
 export interface DirectOptions {
@@ -49,6 +50,10 @@ export class Direct {
         parallel: more.parallel ?? 8,
         preview: !!more.preview,
         continueOnError: !!more.continueOnError,
+        stackFolder: this.dir,
+        config: {},
+        secretKeys: [],
+        passphrase: "",
         ...(more.replaceUrns && { replaceUrns: more.replaceUrns }),
         onEvent: (event) => void this.events.push(event),
       },
@@ -78,7 +83,7 @@ export class Direct {
   }
 
   private async program(engine: Engine, nodes: GraphNode[]): Promise<boolean> {
-    const stack = await engine.register(goal({ type: STACK_TYPE, name: "p-s", custom: false }));
+    const stack = await engine.register(goal({ type: stackType, name: "p-s", custom: false }));
     const made = new Map<string, Promise<Resource>>();
     const settled = await Promise.allSettled(
       nodes.map((node) => {
@@ -119,7 +124,7 @@ export class Direct {
     const dependsOn = (node.dependsOn ?? []).flatMap(children);
     const { resource, result } = await engine.register(
       goal({
-        type: node.component ? "t:index:Group" : COMMAND_TYPE,
+        type: node.component ? "t:index:Group" : commandType,
         name: node.name,
         custom: !node.component,
         inputs,
@@ -186,7 +191,7 @@ async function resolve(
   }
   if ("$stdout" in value) {
     used.add(value.$stdout as string);
-    return (await made.get(value.$stdout as string))?.outputs?.stdout ?? UNKNOWN;
+    return (await made.get(value.$stdout as string))?.outputs?.stdout ?? unknownValue;
   }
   const entries = Object.entries(value).map(
     async ([key, item]) => [key, await resolve(item, made, used)] as const,

@@ -1,6 +1,6 @@
+import { Result } from "@pulumi/pulumi/proto/resource_pb";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Result } from "../../../cli/embedded/engine";
-import { secret, UNKNOWN } from "../../../cli/embedded/values";
+import { secret, unknownValue } from "../../../embedded/values";
 import { Direct } from "./direct";
 import { logged, type GraphNode } from "./graph";
 
@@ -141,9 +141,9 @@ describe("the engine", () => {
       expect(stack.log().sort()).toEqual(["delete gone", "update a", "update c"]);
       expect([...stack.results]).toEqual(
         expect.arrayContaining([
-          ["a", Result.Failed],
-          ["b", Result.Skipped],
-          ["c", Result.Success],
+          ["a", Result.FAIL],
+          ["b", Result.SKIP],
+          ["c", Result.SUCCESS],
         ]),
       );
       expect(stack.events).toContainEqual(
@@ -415,7 +415,7 @@ describe("the engine", () => {
       expect(steps[1]?.diff).toEqual([
         { path: "stdin", kind: "update", old: "a create", new: "[unknown]" },
       ]);
-      expect(UNKNOWN).not.toBe("[unknown]");
+      expect(unknownValue).not.toBe("[unknown]");
     });
   });
 

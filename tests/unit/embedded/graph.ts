@@ -1,7 +1,10 @@
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import * as embedded from "../../../cli/embedded";
+import * as embedded from "../../../embedded";
+import { Passphrase } from "../../../embedded/secrets";
+import { decryptState } from "../../../embedded/state";
+import { reveal, type Properties } from "../../../embedded/values";
 
 /** One resource of the fixture program `graph`. */
 export interface GraphNode {
@@ -92,6 +95,14 @@ export class Project {
         resource as unknown as Record<string, unknown>,
       ]),
     );
+  }
+
+  /** The outputs of the stack with its secrets in clear. */
+  async secretOutputs(): Promise<Properties> {
+    const stored = embedded.exportState(this.stackFolder);
+    const salt = stored?.deployment.secrets_providers?.state.salt ?? "";
+    const { resources } = decryptState(stored, await Passphrase.open("open sesame", salt));
+    return reveal(resources[0].outputs ?? {}) as Properties;
   }
 
   logs(severity: string): string[] {

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import * as embedded from "../../../cli/embedded";
+import * as embedded from "../../../embedded";
 import { Project } from "./graph";
 
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";
@@ -40,9 +40,9 @@ describe("a program with components, secrets and outputs", () => {
       nested: { list: [1, true, null], token: "[secret]" },
       organization: "organization",
     });
-    const shown = await embedded.outputs(project.stackFolder, "open sesame", { showSecrets: true });
+    const shown = await project.secretOutputs();
     expect(shown).toMatchObject({ both: "hello\n|hello", nested: { token: "t0ken" } });
-    expect(await embedded.outputs(project.stackFolder, "not looked at")).toEqual(made.outputs);
+    expect(embedded.outputs(project.stackFolder)).toEqual(made.outputs);
 
     const state = project.state();
     const parent = `${URN}outputs:index:Pair::pair`;
@@ -105,12 +105,12 @@ describe("a program with components, secrets and outputs", () => {
     ]);
     const updated = await project.up(config("bye"));
     expect(updated).toMatchObject({ ok: true, changes: { same: 2, update: 2, replace: 1 } });
-    const after = await embedded.outputs(project.stackFolder, "open sesame", { showSecrets: true });
+    const after = await project.secretOutputs();
     expect(after.both).toBe("bye updated|bye updated");
 
     expect(await project.destroy()).toMatchObject({ ok: true, changes: { delete: 5 } });
     expect(project.state()).toEqual({});
-    expect(await embedded.outputs(project.stackFolder, "")).toEqual({});
+    expect(embedded.outputs(project.stackFolder)).toEqual({});
   }, 120_000);
 
   it("is not opened with another passphrase", async () => {
@@ -119,7 +119,7 @@ describe("a program with components, secrets and outputs", () => {
     await expect(project.up({ ...config("hello"), passphrase: "wrong" })).rejects.toThrow(
       /passphrase does not open/,
     );
-    expect(fs.existsSync(path.join(project.stackFolder, "lock"))).toBe(false);
+    expect(fs.existsSync(path.join(project.stackFolder, "lock.json"))).toBe(false);
   }, 120_000);
 });
 

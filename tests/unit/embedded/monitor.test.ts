@@ -2,7 +2,7 @@ import { Callback } from "@pulumi/pulumi/proto/callback_pb";
 import * as proto from "@pulumi/pulumi/proto/resource_pb";
 import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import { describe, expect, it } from "vitest";
-import { unsupportedIn } from "../../../cli/embedded/monitor";
+import { unsupportedIn } from "../../../embedded/monitor";
 
 function registration(change: (request: proto.RegisterResourceRequest) => unknown) {
   const request = new proto.RegisterResourceRequest();

@@ -2,8 +2,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { UserError } from "../../../infra/contracts/errors";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { EmbeddedError } from "../../../embedded";
 import { logged, Project, type GraphNode } from "./graph";
 
 /** Generous: the machine may be busy. */
@@ -149,7 +149,7 @@ describe("a deployment through the SDK", () => {
         },
       ]);
       const script = `
-      require(${JSON.stringify(path.resolve("cli/embedded"))})
+      require(${JSON.stringify(path.resolve("embedded"))})
         .up({ ...${JSON.stringify(project.options())}, onEvent: () => {} });`;
       const other = spawn(process.execPath, ["--import", "tsx", "-e", script], {
         stdio: "inherit",
@@ -158,8 +158,8 @@ describe("a deployment through the SDK", () => {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
       const second = await project.up().catch((error: unknown) => error);
-      expect(second).toBeInstanceOf(UserError);
-      expect((second as UserError).what).toContain(`process ${other.pid}`);
+      expect(second).toBeInstanceOf(EmbeddedError);
+      expect((second as EmbeddedError).what).toContain(`process ${other.pid}`);
       expect(programs(project.dir)).toHaveLength(1);
       other.kill("SIGKILL");
       await once(other, "exit");
@@ -189,6 +189,18 @@ describe("a deployment through the SDK", () => {
       fs.writeFileSync(path.join(project.stackFolder, "state.json"), "{");
       await expect(project.write([thing("b", "1")]).up()).rejects.toThrow(/cannot be used/);
       expect(project.log()).toEqual([]);
+    },
+    LONG,
+  );
+
+  it(
+    "asks no proxy for the way to its own monitor",
+    async () => {
+      vi.stubEnv("grpc_proxy", "http://127.0.0.1:9");
+      vi.stubEnv("no_proxy", "example.org, 127.0.0.1");
+      const outcome = await project.write([thing("a", "1")]).up();
+      vi.unstubAllEnvs();
+      expect(outcome).toMatchObject({ ok: true, errors: [] });
     },
     LONG,
   );

@@ -5,17 +5,17 @@ import * as path from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   destroy,
+  EmbeddedError,
   exportState,
   preview,
   refresh,
   up,
   type EmbeddedOptions,
   type StepEvent,
-} from "../../../cli/embedded";
-import type { Deployment } from "../../../cli/embedded/types";
+} from "../../../embedded";
+import type { Deployment } from "../../../embedded/types";
 import { checkout } from "../../../infra/host/folders";
-import { UserError } from "../../../infra/contracts/errors";
-import { Passphrase } from "../../../cli/embedded/secrets";
+import { Passphrase } from "../../../embedded/secrets";
 import {
   backupPath,
   decryptState,
@@ -23,8 +23,8 @@ import {
   statePath,
   writeState,
   type State,
-} from "../../../cli/embedded/state";
-import { secret } from "../../../cli/embedded/values";
+} from "../../../embedded/state";
+import { secret } from "../../../embedded/values";
 
 describe("the passphrase", () => {
   // Written by the Pulumi CLI 3.248.0.
@@ -37,8 +37,8 @@ describe("the passphrase", () => {
   });
 
   it("is refused when it is another one", async () => {
-    await expect(Passphrase.open("wrong", salt)).rejects.toThrow(UserError);
-    await expect(Passphrase.open("open sesame", "v2:x")).rejects.toThrow(UserError);
+    await expect(Passphrase.open("wrong", salt)).rejects.toThrow(EmbeddedError);
+    await expect(Passphrase.open("open sesame", "v2:x")).rejects.toThrow(EmbeddedError);
   });
 
   it("encrypts each time anew and opens what it encrypted", async () => {
@@ -51,11 +51,11 @@ describe("the passphrase", () => {
 });
 
 /** What a refusal says. */
-function refusal(work: () => unknown): UserError {
+function refusal(work: () => unknown): EmbeddedError {
   try {
     work();
   } catch (error) {
-    if (error instanceof UserError) return error;
+    if (error instanceof EmbeddedError) return error;
     throw error;
   }
   throw new Error("nothing was refused");
@@ -129,7 +129,7 @@ describe("the state on disk", () => {
     const before = [statePath(folder), backupPath(folder)].map((file) => fs.readFileSync(file));
     // To write up to a limit and then fail is what a full disk does, too.
     const script = `
-      const { writeState } = require("./cli/embedded/state");
+      const { writeState } = require("./embedded/state");
       const resources = [{ urn: "u", type: "t", custom: false, outputs: { a: "x".repeat(2e6) } }];
       try { writeState(${JSON.stringify(folder)}, { resources, pending: [] }, { salt: "" }); }
       catch ({ code }) { console.log(code); }`;
@@ -194,7 +194,7 @@ describe("the state on disk", () => {
     [
       "lacking a resource that another needs",
       (text: string) => dropped(text, "a"),
-      /::b refers to .*::a, which does not stand before it/,
+      /::b refers to .*::a, which does not come before it/,
     ],
     ["naming a resource twice", doubled, /::b is there twice/],
     ["lacking an id", (text: string) => text.replace('"id": "b1",', ""), /no id/],
@@ -219,15 +219,25 @@ describe("the state on disk", () => {
     writeState(folder, state("one"), passphrase);
     fs.writeFileSync(statePath(folder), "{");
     fs.writeFileSync(backupPath(folder), "");
-    const { fix } = refusal(() => readDeployment(folder));
+    const { fix, stateLost } = refusal(() => readDeployment(folder));
     expect(fix).not.toContain("cp ");
-    expect(fix).toContain("docs/troubleshooting.md");
+    expect(stateLost).toBe(true);
   });
 
   it("does without a resource that nothing needs", () => {
     writeState(folder, state("one"), passphrase);
     fs.writeFileSync(statePath(folder), dropped(fs.readFileSync(statePath(folder), "utf8"), "b"));
     expect(readDeployment(folder)?.deployment.resources).toHaveLength(1);
+  });
+
+  it("has a list where Pulumi writes null", () => {
+    writeState(folder, state("one"), passphrase);
+    const stored = JSON.parse(fs.readFileSync(statePath(folder), "utf8")) as Deployment;
+    const written = { ...stored.deployment.resources?.[1], propertyDependencies: { word: null } };
+    stored.deployment.resources?.splice(1, 1, written as never);
+    fs.writeFileSync(statePath(folder), JSON.stringify(stored));
+    const [, read] = readDeployment(folder)?.deployment.resources ?? [];
+    expect(read.propertyDependencies).toEqual({ word: [] });
   });
 
   it("is refused when a secret in it was changed", () => {

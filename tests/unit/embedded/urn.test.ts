@@ -6,16 +6,22 @@ import {
   providerUrn,
   qualifiedType,
   typeOf,
-} from "../../../cli/embedded/urn";
+} from "../../../embedded/urn";
 
 const stack = "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev";
 
 describe("URNs", () => {
   it("carry the types of the chain of parents without the stack", () => {
-    const outer = makeUrn("dev", "shop", stack, "x:y:Outer", "outer");
+    const dev = { stack: "dev", project: "shop" };
+    const outer = makeUrn({ ...dev, parent: stack, type: "x:y:Outer", name: "outer" });
     expect(outer).toBe("urn:pulumi:dev::shop::x:y:Outer::outer");
-    const inner = makeUrn("dev", "shop", outer, "x:y:Inner", "inner");
-    const leaf = makeUrn("dev", "shop", inner, "command:local:Command", "spark/taxi::1");
+    const inner = makeUrn({ ...dev, parent: outer, type: "x:y:Inner", name: "inner" });
+    const leaf = makeUrn({
+      ...dev,
+      parent: inner,
+      type: "command:local:Command",
+      name: "spark/taxi::1",
+    });
     expect(leaf).toBe(
       "urn:pulumi:dev::shop::x:y:Outer$x:y:Inner$command:local:Command::spark/taxi::1",
     );

@@ -43,7 +43,7 @@ describe("the credentials step", () => {
         ENGINE_COMPARISON_HOME: home,
         ENGINE_COMPARISON_STACK: "prod",
         STEP: "credentials",
-        SPEC: '{"incarnation":1}',
+        SPEC: '{"generation":"1"}',
       },
     });
     expect(done.stderr).toBe("");
@@ -99,6 +99,6 @@ describe("the credentials step", () => {
     step("create", {});
     step("delete", {});
     step("delete", {});
-    expect(fs.readdirSync(file(""))).toEqual([]);
+    expect(fs.readdirSync(file(""), { recursive: true })).toEqual(["records"]);
   });
 });

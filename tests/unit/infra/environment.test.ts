@@ -6,6 +6,7 @@ import {
   datasetEnvironment,
   downloadEnvironment,
   plainEnvironment,
+  toolEnvironment,
 } from "../../../infra/host/environment";
 import { goOnPath } from "../../../infra/toolchain/goBuild";
 import { askNvidiaSmi } from "../../../infra/host/gpu";
@@ -32,6 +33,18 @@ describe("the environment of a child", () => {
 
   it("holds what services need and no secret, proxy or setting of other programs", () => {
     expect(plainEnvironment(caller)).toEqual({ PATH: "/bin", LC_ALL: "C", JAVA_HOME: "/jdk" });
+  });
+
+  it("holds what opens a state for the Pulumi CLI, and not the configuration with its secrets", () => {
+    const { PATH, LC_ALL, JAVA_HOME, https_proxy } = caller;
+    const state = { PULUMI_BACKEND_URL: "s3://state", PULUMI_CONFIG_PASSPHRASE_FILE: "/phrase" };
+    const config = { PULUMI_CONFIG: "{}", PULUMI_CONFIG_SECRET_KEYS: "[]" };
+    expect(toolEnvironment("pulumi", { ...caller, ...state, ...config })).toEqual({
+      ...{ PATH, LC_ALL, JAVA_HOME, https_proxy },
+      PULUMI_CONFIG_PASSPHRASE: caller.PULUMI_CONFIG_PASSPHRASE,
+      AWS_SECRET_ACCESS_KEY: caller.AWS_SECRET_ACCESS_KEY,
+      ...state,
+    });
   });
 
   it("holds proxies and package sources for what downloads", () => {

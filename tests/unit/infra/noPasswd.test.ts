@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { afterEach, expect, it, vi } from "vitest";
 import { cacheFolder } from "../../../infra/host/folders";
 import { ownProcesses } from "../../../infra/host/processTable";
-import { makeShortFolder } from "../../../infra/stack/places";
+import { makeShortFolder } from "../../../infra/stack/files";
 import { freshHome } from "../cli/home";
 
 freshHome();

@@ -17,7 +17,8 @@ import { BuildLog, endAbandoned, runBuild } from "../../../infra/toolchain/build
 import { startOf } from "../../../infra/host/processTable";
 import { lockedJars, parseJars } from "../../../infra/toolchain/locks";
 import { modelIdentity, ownModelHash } from "../../../infra/toolchain/modelIdentity";
-import { removeStanding, writeStanding } from "../../../infra/stack/records";
+import { cacheFolder } from "../../../infra/host/folders";
+import { claimStack, forgetStack } from "../../../infra/stack/owner";
 
 let folder: string;
 let log: BuildLog;
@@ -92,27 +93,50 @@ it("a build that fails tells its last lines, what to do and where the log is", a
 });
 
 describe("the caches", () => {
-  it("are not cleared while a stack stands on them", async () => {
-    await ensureEntry("kind/key", log, async () => {});
-    writeStanding("one", "python", { incarnation: 1, result: {} });
+  const entry = "python/key";
+
+  it("are not cleared while a stack uses them", async () => {
+    await ensureEntry(entry, log, async () => {});
+    claimStack("one", "local");
     registerUse("one", "python");
     const stack = path.join(folder, "home", "one");
     expect(cachesInUse()).toEqual([stack]);
     expect(() => clearCaches()).toThrow(`in use by ${stack}`);
-    expect(fs.existsSync(entryFolder("kind/key"))).toBe(true);
+    expect(fs.existsSync(entryFolder(entry))).toBe(true);
 
     releaseUse("one", "python");
     releaseUse("one", "python");
     expect(cachesInUse()).toEqual([]);
     clearCaches();
-    expect(fs.existsSync(entryFolder("kind/key"))).toBe(false);
+    expect(fs.existsSync(entryFolder(entry))).toBe(false);
   });
 
-  it("are free of a stack of which nothing stands, whatever it registered", () => {
-    writeStanding("one", "python", { incarnation: 1, result: {} });
+  it("are free of a stack that is gone, and of one whose folder is another stack's by now", () => {
+    claimStack("one", "local");
     registerUse("one", "python");
-    removeStanding("one", "python");
+    forgetStack("one");
     expect(cachesInUse()).toEqual([]);
+    claimStack("one", "local");
+    expect(cachesInUse()).toEqual([]);
+  });
+
+  it("lose what the project keeps there, and nothing else", async () => {
+    await ensureEntry(entry, log, async () => {});
+    fs.writeFileSync(path.join(cacheFolder(), "thesis.tex"), "mine");
+    clearCaches();
+    expect(fs.readdirSync(cacheFolder()).sort()).toEqual([
+      ".engine-comparison-cache",
+      "thesis.tex",
+    ]);
+  });
+
+  it("are never a folder that had something in it before", async () => {
+    fs.mkdirSync(path.join(cacheFolder(), "datasets"), { recursive: true });
+    fs.writeFileSync(path.join(cacheFolder(), "datasets", "thesis.tex"), "mine");
+    const made = ensureEntry(entry, log, async () => {});
+    await expect(made).rejects.toThrow("is not a cache of this project");
+    expect(() => clearCaches()).toThrow("nothing was removed");
+    expect(fs.existsSync(path.join(cacheFolder(), "datasets", "thesis.tex"))).toBe(true);
   });
 });
 

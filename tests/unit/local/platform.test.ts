@@ -10,17 +10,17 @@ import { record, type Recorded } from "./recorded";
 const generations = { minio: 3, spark: 4, ray: 5 };
 const services = ["minio", "spark-master", "spark-worker-1", "spark-worker-2", "ray-head"];
 
-function observed(incarnations: Record<string, number> = {}): Inspected {
-  return { incarnation: (name) => incarnations[name] ?? 1, alive: () => false };
+function observed(generations: Record<string, string> = {}): Inspected {
+  return { generation: (name) => generations[name] ?? "1", alive: () => false };
 }
 
 async function declared(options: {
   config?: Record<string, string>;
   stack?: string;
-  incarnations?: Record<string, number>;
+  existing?: Record<string, string>;
   device?: Device;
 }): Promise<{ all: Recorded[]; platform: Platform; command: (name: string) => Recorded }> {
-  const { config = {}, stack = "local", incarnations = {} } = options;
+  const { config = {}, stack = "local", existing = {} } = options;
   const { device = { device: "cpu", gpus: 0 } } = options;
   const settings = readSettings(defaultConfig({ target: "local", ...config }), largeMachine);
   let platform: Platform | undefined;
@@ -28,7 +28,7 @@ async function declared(options: {
     stack,
     () => {
       platform = declare(settings, stack, {
-        observed: observed(incarnations),
+        observed: observed(existing),
         device,
         model: "f00d",
       });
@@ -122,7 +122,7 @@ describe("target local", () => {
   });
 
   it("changes only the service that was found dead", async () => {
-    const { command } = await declared({ incarnations: { "ray-head": 2 } });
+    const { command } = await declared({ existing: { "ray-head": "2, after it stopped" } });
     const changed = services.filter(
       (name) =>
         command(name).inputs.environment.SPEC !== result.command(name).inputs.environment.SPEC,
@@ -132,7 +132,7 @@ describe("target local", () => {
 
   it("changes every service when the supervisor or its Python was made again", async () => {
     for (const name of ["supervisor", "python"]) {
-      const { command } = await declared({ incarnations: { [name]: 2 } });
+      const { command } = await declared({ existing: { [name]: "2" } });
       for (const service of services) {
         expect(command(service).inputs.environment.SPEC, `${service} after ${name}`).not.toBe(
           result.command(service).inputs.environment.SPEC,
@@ -151,7 +151,7 @@ describe("target local", () => {
   });
 
   it("gives lost data a new marker", async () => {
-    const { platform, command } = await declared({ incarnations: { "minio-data": 2 } });
+    const { platform, command } = await declared({ existing: { "minio-data": "2" } });
     expect(platform.objectStore.marker).toBe("2");
     expect(spec(command("minio")).data).toBe("2");
   });

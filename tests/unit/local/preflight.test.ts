@@ -4,12 +4,12 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { nextFreeOffset } from "../../../infra/host/freePorts";
-import { places } from "../../../infra/stack/places";
 import { listeners } from "../../../infra/targets/local/listeners";
 import { ports } from "../../../infra/settings/ports";
 import { checkPorts, portsNeeded } from "../../../infra/targets/local/preflight";
 import { marker } from "../../../infra/targets/local/orphans";
-import { writeStanding } from "../../../infra/stack/records";
+import { claimStack } from "../../../infra/stack/owner";
+import { writeStepRecord } from "../../../infra/stack/records";
 
 const before = { ...process.env };
 
@@ -75,8 +75,8 @@ it.each([
   async (away, words) => {
     const other = ports(offset);
     await holdMinioPort();
-    writeStanding("two", "minio", { incarnation: 1, result: { ports: other.minio } });
-    writeStanding("two", "ray-head", { incarnation: 1, result: { ports: other.ray } });
+    writeStepRecord("two", "minio", { generation: "1", result: { ports: other.minio } });
+    writeStepRecord("two", "ray-head", { generation: "1", result: { ports: other.ray } });
     const settings = { portOffset: offset + away, sparkWorkers: 1 };
     const needed = listeners(settings.portOffset, 1);
     const error = await checkPorts("one", needed, settings).catch((found: Error) => found);
@@ -88,13 +88,12 @@ it.each([
 );
 
 it("forgets the ports of a stack that does not run any more", async () => {
-  writeStanding("two", "minio", { incarnation: 1, result: { ports: ports(offset).minio } });
+  writeStepRecord("two", "minio", { generation: "1", result: { ports: ports(offset).minio } });
   await checkPorts("one", minioListeners(), here());
 });
 
 it.runIf(process.platform === "linux")("lets leftovers of the stack itself have it", async () => {
-  fs.mkdirSync(places("one").supervisor, { recursive: true });
-  fs.writeFileSync(path.join(places("one").supervisor, "id"), "mine");
+  claimStack("one", "local", "mine");
   await holdMinioPort({ [marker]: "mine/minio" });
   await checkPorts("one", minioListeners().slice(0, 1), here());
 });
@@ -105,10 +104,10 @@ it("looks at no port of a service that stands where it is declared", () => {
       alive: (service) => alive.includes(service),
     }).filter(({ service }) => service === of);
   expect(needed([])).toHaveLength(2);
-  writeStanding("one", "minio", { incarnation: 1, result: { ports: ports(0).minio } });
+  writeStepRecord("one", "minio", { generation: "1", result: { ports: ports(0).minio } });
   expect(needed(["minio"])).toEqual([]);
   expect(needed(["minio"], 100)).toHaveLength(2);
   expect(needed([])).toHaveLength(2);
-  writeStanding("one", "ray-head", { incarnation: 1, result: { ports: ports(0).ray } });
+  writeStepRecord("one", "ray-head", { generation: "1", result: { ports: ports(0).ray } });
   expect(needed(["ray-head"], 0, "ray-head")).toEqual([]);
 });

@@ -3,17 +3,18 @@ import * as http from "node:http";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { credentialFiles } from "../../../infra/stack/credentials";
+
 import { localExecutor } from "../../../infra/targets/local/executor";
 import { inspect, stoppedServices } from "../../../infra/targets/local/status";
-import { dataMark, places, supervisorSocket } from "../../../infra/stack/places";
+import { claimStack } from "../../../infra/stack/owner";
+import { stackFiles, supervisorSocket } from "../../../infra/stack/files";
 import { serviceStatus } from "../../../infra/targets/local/status";
 import {
   convergeService,
   removeService,
   type Service,
 } from "../../../infra/targets/local/services";
-import { writeStanding } from "../../../infra/stack/records";
+import { writeStepRecord } from "../../../infra/stack/records";
 
 const stack = "one";
 
@@ -66,9 +67,9 @@ let supervisor: FakeSupervisor;
 
 beforeEach(async () => {
   process.env.ENGINE_COMPARISON_HOME = fs.mkdtempSync(path.join(os.tmpdir(), "ec-test-"));
-  fs.mkdirSync(places(stack).programs, { recursive: true });
-  fs.mkdirSync(places(stack).logs);
-  fs.writeFileSync(path.join(places(stack).supervisor, "id"), `test-${process.pid}`);
+  fs.mkdirSync(stackFiles(stack).programs, { recursive: true });
+  fs.mkdirSync(stackFiles(stack).logs);
+  claimStack(stack, "local", `test-${process.pid}`);
   supervisor = new FakeSupervisor();
   await supervisor.listen(supervisorSocket(stack));
 });
@@ -95,7 +96,7 @@ describe("a service", () => {
     await convergeService(stack, service({ healthy: () => Promise.resolve(++asked > 2) }), {});
     expect(asked).toBe(3);
     expect(supervisor.calls).toContain("addProcessGroup minio");
-    const conf = fs.readFileSync(path.join(places(stack).programs, "minio.conf"), "utf8");
+    const conf = fs.readFileSync(path.join(stackFiles(stack).programs, "minio.conf"), "utf8");
     expect(conf).toContain(`ENGINE_COMPARISON_SERVICE="test-${process.pid}/minio"`);
   });
 
@@ -125,14 +126,14 @@ describe("a service", () => {
   });
 
   it("that does not become healthy is ended, and its log's last lines are told", async () => {
-    const log = path.join(places(stack).logs, "minio.log");
+    const log = path.join(stackFiles(stack).logs, "minio.log");
     fs.writeFileSync(log, "first\nthe drive is broken\nthe drive is broken\n");
     const never = service({ healthy: () => Promise.resolve(false) });
     await expect(convergeService(stack, never, {})).rejects.toThrow(
       /^minio was not healthy after 1 s \(RUNNING\)\n {2}\| first\n {2}\| the drive is broken\n/,
     );
     expect(supervisor.states.has("minio")).toBe(false);
-    expect(fs.existsSync(path.join(places(stack).programs, "minio.conf"))).toBe(false);
+    expect(fs.existsSync(path.join(stackFiles(stack).programs, "minio.conf"))).toBe(false);
   });
 
   it("that ends by itself is not waited for", async () => {
@@ -158,29 +159,29 @@ describe("a service", () => {
 
   it("is removed again and again, with its log, also when the supervisor is dead", async () => {
     await convergeService(stack, service(), {});
-    fs.writeFileSync(path.join(places(stack).logs, "minio.log"), "x");
+    fs.writeFileSync(path.join(stackFiles(stack).logs, "minio.log"), "x");
     await removeService(stack, "minio");
     expect(supervisor.states.has("minio")).toBe(false);
-    expect(fs.existsSync(places(stack).logs)).toBe(false);
+    expect(fs.existsSync(stackFiles(stack).logs)).toBe(false);
     await convergeService(stack, service(), {});
-    expect(fs.existsSync(places(stack).logs)).toBe(true);
+    expect(fs.existsSync(stackFiles(stack).logs)).toBe(true);
     await supervisor.close();
     await removeService(stack, "minio");
   });
 });
 
 describe("what of a stack stands", () => {
-  const stand = (name: string) => writeStanding(stack, name, { incarnation: 4, result: {} });
+  const stand = (name: string) => writeStepRecord(stack, name, { generation: "4", result: {} });
 
-  it("keeps its incarnation, and what has fallen gets the next one", async () => {
+  it("keeps its generation, and what has fallen gets the next one", async () => {
     ["supervisor", "minio", "ray-head", "minio-data"].forEach(stand);
     supervisor.states.set("minio", "RUNNING").set("ray-head", "FATAL");
     const observed = await inspect(stack);
-    expect(observed.incarnation("supervisor")).toBe(4);
-    expect(observed.incarnation("minio")).toBe(4);
-    expect(observed.incarnation("ray-head")).toBe(5);
-    expect(observed.incarnation("minio-data")).toBe(5);
-    expect(observed.incarnation("spark-master")).toBe(1);
+    expect(observed.generation("supervisor")).toBe("4");
+    expect(observed.generation("minio")).toBe("4");
+    expect(observed.generation("ray-head")).toBe("5, after it stopped");
+    expect(observed.generation("minio-data")).toBe("5, after it was removed");
+    expect(observed.generation("spark-master")).toBe("1");
     expect(stoppedServices(stack, observed)).toEqual(["ray-head"]);
     expect(observed.alive("minio")).toBe(true);
     expect(observed.alive("spark-master")).toBe(false);
@@ -188,9 +189,15 @@ describe("what of a stack stands", () => {
 
   it("is seen by the mark on MinIO's drive", async () => {
     stand("minio-data");
-    fs.mkdirSync(places(stack).minioData, { recursive: true });
-    fs.writeFileSync(dataMark(stack), "");
-    expect((await inspect(stack)).incarnation("minio-data")).toBe(4);
+    fs.mkdirSync(stackFiles(stack).minioData, { recursive: true });
+    fs.writeFileSync(stackFiles(stack).minioDataId, "");
+    expect((await inspect(stack)).generation("minio-data")).toBe("4");
+  });
+
+  it("keeps the generation that is on MinIO's drive where the record is gone", async () => {
+    fs.mkdirSync(stackFiles(stack).minioData, { recursive: true });
+    fs.writeFileSync(stackFiles(stack).minioDataId, "3, after it was removed");
+    expect((await inspect(stack)).generation("minio-data")).toBe("3, after it was removed");
   });
 
   it("is no service at all when the supervisor is dead", async () => {
@@ -201,7 +208,10 @@ describe("what of a stack stands", () => {
   });
 
   it("is told to people with process, time and page", async () => {
-    writeStanding(stack, "minio", { incarnation: 1, result: { console: "http://127.0.0.1:9001" } });
+    writeStepRecord(stack, "minio", {
+      generation: "1",
+      result: { console: "http://127.0.0.1:9001" },
+    });
     supervisor.states.set("minio", "RUNNING");
     expect(await serviceStatus(stack)).toMatchObject([
       { name: "minio", state: "RUNNING", pid: 100, uptime: 60, url: "http://127.0.0.1:9001" },
@@ -211,8 +221,8 @@ describe("what of a stack stands", () => {
 
 it("a job on Ray, whatever its engine, has the head of Ray counted with it, and one on no cluster nothing", async () => {
   for (const name of ["minio", "spark-master", "ray-head"]) supervisor.states.set(name, "RUNNING");
-  writeStanding(stack, "minio", { incarnation: 1, result: { endpoint: "http://127.0.0.1:1" } });
-  fs.writeFileSync(credentialFiles(stack).all, JSON.stringify({ minioRootUser: "me" }));
+  writeStepRecord(stack, "minio", { generation: "1", result: { endpoint: "http://127.0.0.1:1" } });
+  fs.writeFileSync(stackFiles(stack).credentials, JSON.stringify({ minioRootUser: "me" }));
   const executor = localExecutor(stack);
   expect((await executor.connection("ray")).services).toEqual([{ name: "ray-head", pid: 100 }]);
   expect((await executor.connection("none")).services).toEqual([]);

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { writeStanding } from "../../../infra/stack/records";
+import { writeStepRecord } from "../../../infra/stack/records";
 import { writeProgress, writeRecord } from "../../../results/records";
 import type { RunResult, RunSummary } from "../../../results/result";
 import { commands } from "./commands";
@@ -33,7 +33,7 @@ describe("of the full matrix, a changed setting", () => {
 it("a run of which an attempt was killed looks whether its result is still the published one", async () => {
   const [run, other] = ["daft/taxi-report", "spark/taxi-report"];
   const before = await commands();
-  for (const name of [run, other]) writeStanding("test", name, { incarnation: 1, result: {} });
+  for (const name of [run, other]) writeStepRecord("test", name, { generation: "1", result: {} });
   expect(await commands()).toEqual(before);
   writeProgress("test", run, { phase: "publish" });
   const summary = { status: "verified", key: "of a setting that was taken back" } as RunSummary;

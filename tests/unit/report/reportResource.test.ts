@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { writeStanding } from "../../../infra/stack/records";
+import { writeStepRecord } from "../../../infra/stack/records";
 import { Report, type ReportArgs } from "../../../pipelines/report";
 import { reportFile, reportUrl } from "../../../results/reportPlace";
 import type { RunSummary } from "../../../results/result";
@@ -77,8 +77,11 @@ describe("the report's resource", () => {
 
   it("is made again when its page was lost, and only then", async () => {
     const before = await specFor(both);
-    writeStanding("test", "report-page", { incarnation: 1, result: {} });
-    expect(await specFor(both)).toEqual({ ...(before as object), incarnation: 2 });
+    writeStepRecord("test", "report-page", { generation: "1", result: {} });
+    expect(await specFor(both)).toEqual({
+      ...(before as object),
+      generation: "2, after it was removed",
+    });
     fs.mkdirSync(path.dirname(reportFile("test")), { recursive: true });
     fs.writeFileSync(reportFile("test"), "page");
     expect(await specFor(both)).toEqual(before);

@@ -26,7 +26,7 @@ export class AcmeStore extends pulumi.ComponentResource implements ObjectStore {
     const spec = {
       ...{ store: "acme", endpoint: this.endpoint, region: "eu-north-1", pathStyle: true },
       ...{ certificates: null, buckets: this.bucketNames, keys: credentials.generations.s3 },
-      incarnation: 1,
+      generation: "1",
     };
     const child = { parent: this, dependsOn: credentials.resource };
     this.ready = step(storeStep, { kind: "s3-store", spec }, child);

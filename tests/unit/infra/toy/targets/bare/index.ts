@@ -11,7 +11,7 @@ export const bare: Target<Settings> = {
     store.external
       ? []
       : [{ what: "objectStore is minio", why: "nothing starts it", fix: "set objectStore to s3" }],
-  prepare: async (settings, stack) => (await import("./platform")).prepare(settings, stack),
+  prepare: async (...args) => (await import("./platform")).prepare(...args),
   executor: async (stack) => (await import("./platform")).executor(stack),
   services: async () => (await import("./platform")).services,
 };

@@ -17,18 +17,22 @@ import { Toolchain } from "../../../../../../infra/toolchain/toolchain";
 import { existingTools, pythonOf } from "../../../../../../infra/toolchain/tools";
 
 /** Looks at what is there; writes nothing. */
-export async function prepare(settings: Settings, stack: string): Promise<Prepared<Settings>> {
+export async function prepare(
+  settings: Settings,
+  stack: string,
+  id: string | undefined,
+): Promise<Prepared<Settings>> {
   const model = modelIdentity(settings);
   const observed = inspected(stack, existingTools(stack));
-  const declareStore = await prepareStore(settings, stack);
+  const declareStore = await prepareStore(settings, stack, id);
   const device = "cpu";
   return {
     settings,
     declare() {
       const tools = { settings, device, model, observed, minio: false } as const;
       const { all, python } = new Toolchain("toolchain", tools);
-      const incarnation = observed.incarnation("credentials");
-      const secrets = new KeptCredentials("credentials", { settings, stack, incarnation });
+      const generation = observed.generation("credentials");
+      const secrets = new KeptCredentials("credentials", { settings, stack, generation });
       const objectStore = declareStore!(secrets);
       return {
         ...{ objectStore, sparkUiUrl: "", rayDashboardUrl: "", device, model },

@@ -12,6 +12,9 @@ const exactly = <T extends string | number>(value: T) =>
 const properties = z.record(z.string(), z.unknown()).nullish();
 const urn = z.string().startsWith("urn:pulumi:");
 
+/** Pulumi writes null for an empty list. */
+const urns = z.preprocess((list) => list ?? [], z.array(urn));
+
 /** What this program reads of a resource; other fields are let through. */
 const resource = z.looseObject({
   urn,
@@ -25,7 +28,7 @@ const resource = z.looseObject({
   provider: z.string().optional(),
   deletedWith: z.string().optional(),
   dependencies: z.array(urn).nullish(),
-  propertyDependencies: z.record(z.string(), z.array(urn).nullable()).nullish(),
+  propertyDependencies: z.record(z.string(), urns).nullish(),
 });
 
 const deployment = z.looseObject({
@@ -65,19 +68,15 @@ export function magicOf(version: string): string {
   return createHash("sha256").update(version).digest("hex");
 }
 
-/**
- * @throws Error when a resource has no id, is there twice, or stands before what it depends on
- */
+/** @throws Error when a resource has no id, is there twice, or comes before what it depends on */
 export function verifyResources(resources: readonly Resource[]): void {
   const seen = new Set<string>();
   const live = new Set<string>();
   for (const resource of resources) {
-    if (resource.custom && !resource.id) {
-      throw new Error(`${resource.urn} has no id`);
-    }
+    if (resource.custom && !resource.id) throw new Error(`${resource.urn} has no id`);
     for (const urn of dependencyUrns(resource)) {
       if (!seen.has(urn)) {
-        throw new Error(`${resource.urn} refers to ${urn}, which does not stand before it`);
+        throw new Error(`${resource.urn} refers to ${urn}, which does not come before it`);
       }
     }
     if (!resource.delete && live.has(resource.urn)) {

@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 
 /**
- * Ends process groups when this process is gone, however it went: a shell reads their numbers from
- * a pipe, and the pipe's end tells it. TERM first, and KILL for what has not ended a second later.
+ * Ends process groups when this process has ended, however it ended: a shell reads their numbers
+ * from a pipe until the pipe closes. TERM first, and KILL for what has not ended a second later.
  */
-const SCRIPT = `
+const script = `
 groups=" "
 while read -r sign group; do
   case $sign in
@@ -19,13 +19,11 @@ for group in $groups; do kill -s KILL -- "-$group"; done`;
 
 let shell: ChildProcess | undefined;
 
-/** @returns takes the guard off again, as the group has ended */
+/** @returns a function to call when the group has ended */
 export function guardGroup(group: number | undefined): () => void {
-  if (group === undefined) {
-    return () => undefined;
-  }
+  if (group === undefined) return () => undefined;
   if (!shell || shell.exitCode !== null) {
-    shell = spawn("/bin/sh", ["-c", SCRIPT], {
+    shell = spawn("/bin/sh", ["-c", script], {
       stdio: ["pipe", "ignore", "ignore"],
       detached: true,
     });

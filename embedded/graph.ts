@@ -1,9 +1,11 @@
 import type { Resource } from "./types";
 import { providerUrn } from "./urn";
 
+type Resources = readonly Resource[];
+
 /**
- * What depends on what within a state. A state is a list in which everything stands after what it
- * depends on; a URN may be there twice while a replacement's old half waits for its delete.
+ * What depends on what within a state. A state is a list in which everything comes after what it
+ * depends on; a URN occurs twice while a replacement's old half waits for its delete.
  * Follows pkg/resource/graph/dependency_graph.go of pulumi/pulumi.
  */
 export function dependencyUrns(resource: Resource, withParent = true): Set<string> {
@@ -18,11 +20,7 @@ export function dependencyUrns(resource: Resource, withParent = true): Set<strin
 }
 
 /** All that depends on `root`, also by way of others, in order; parenthood does not count. */
-export function dependents(
-  root: Resource,
-  state: readonly Resource[],
-  ignore: ReadonlySet<string>,
-): Resource[] {
+export function dependents(root: Resource, state: Resources, ignore: ReadonlySet<string>) {
   const reached = new Set([root.urn]);
   const found: Resource[] = [];
   for (const candidate of state.slice(state.indexOf(root) + 1)) {
@@ -36,28 +34,19 @@ export function dependents(
 }
 
 /** The resources that `resource` directly depends on, its parent included. */
-export function dependencies(resource: Resource, state: readonly Resource[]): Set<Resource> {
+function dependencies(resource: Resource, state: Resources): Resource[] {
   const urns = dependencyUrns(resource);
-  const before = state.slice(0, state.indexOf(resource));
-  const direct = before.filter((candidate) => urns.has(candidate.urn));
-  // To depend on a component is to depend on its children, as far as they stand before.
-  const components = new Set(
-    direct.filter((found) => !found.custom && found.urn !== resource.parent).map(({ urn }) => urn),
-  );
-  const inside = before.filter((candidate) => {
-    if (candidate.parent && components.has(candidate.parent)) {
-      components.add(candidate.urn);
-      return true;
-    }
-    return false;
+  // To depend on a component is to depend on its children, as far as they come before.
+  const components = new Set<string>();
+  return state.slice(0, state.indexOf(resource)).filter(({ urn, custom, parent = "" }) => {
+    const inside = components.has(parent);
+    if (inside || (urns.has(urn) && !custom && urn !== resource.parent)) components.add(urn);
+    return inside || urns.has(urn);
   });
-  return new Set([...direct, ...inside]);
 }
 
-export function transitiveDependencies(
-  resource: Resource,
-  state: readonly Resource[],
-): Set<Resource> {
+/** All that `resource` depends on, also by way of others. */
+export function allDependencies(resource: Resource, state: Resources): Set<Resource> {
   const found = new Set<Resource>();
   const visit = (from: Resource) => {
     for (const urn of dependencyUrns(from)) {
@@ -78,15 +67,12 @@ export function transitiveDependencies(
  * Groups of resources to delete: those of one group at the same time, a group after the one
  * before, dependents first.
  */
-export function deletionOrder(
-  condemned: readonly Resource[],
-  state: readonly Resource[],
-): Resource[][] {
-  const left = new Set(condemned);
+export function deletionOrder(resources: Resources, state: Resources): Resource[][] {
+  const left = new Set(resources);
   const groups: Resource[][] = [];
   while (left.size) {
     const free = [...left].filter(
-      (resource) => ![...dependencies(resource, state)].some((needed) => left.has(needed)),
+      (resource) => !dependencies(resource, state).some((needed) => left.has(needed)),
     );
     free.forEach((resource) => left.delete(resource));
     groups.unshift(free);

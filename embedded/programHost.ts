@@ -2,36 +2,30 @@ import { spawn } from "node:child_process";
 import * as path from "node:path";
 import { createInterface } from "node:readline";
 import { guardGroup } from "./guard";
-import type { EmbeddedOptions } from "./types";
+import type { RunOptions } from "./types";
 
-/** A program that had to be ended because it did not end by itself gets so long (milliseconds). */
-const GRACE = 5_000;
+/** How long a program gets to end once the deployment stops (milliseconds). */
+const grace = 5_000;
 
 /** The exit code by which the SDK says that it has reported its error already. */
-const REPORTED = 32;
+const reported = 32;
 
-export interface ProgramOptions extends Pick<
-  EmbeddedOptions,
-  "projectDir" | "project" | "stack" | "config" | "secretKeys" | "onEvent"
-> {
-  readonly monitor: string;
-  readonly parallel: number;
-  readonly preview: boolean;
-}
-
-export interface Program {
-  /** What went wrong, in a sentence; empty when it is reported already; undefined when all is well. */
-  readonly ended: Promise<string | undefined>;
-  /** Ends it if it has not ended in five seconds. */
-  endSoon(): void;
-}
-
-/** Runs the Pulumi program of a folder as the CLI's Node.js language host does. */
-export function startProgram(options: ProgramOptions): Program {
+/**
+ * Runs the Pulumi program of a folder as the CLI's Node.js language host does.
+ *
+ * @param monitor address of the engine
+ * @param stopping aborted: the program has to end soon
+ * @returns what went wrong, as a sentence; empty when it is reported already; undefined if all is well
+ */
+export async function runProgram(
+  options: RunOptions,
+  monitor: string,
+  stopping: AbortSignal,
+): Promise<string | undefined> {
   const { projectDir } = options;
   const run = require.resolve("@pulumi/pulumi/cmd/run", { paths: [projectDir] });
   const args = [
-    ...[run, "--monitor", options.monitor, "--engine", options.monitor],
+    ...[run, "--monitor", monitor, "--engine", monitor],
     ...["--organization", "organization", "--project", options.project, "--stack", options.stack],
     ...["--parallel", String(options.parallel), ...(options.preview ? ["--dry-run"] : [])],
     ...["--pwd", projectDir, "--root-directory", projectDir, "."],
@@ -42,6 +36,8 @@ export function startProgram(options: ProgramOptions): Program {
       ...process.env,
       PULUMI_CONFIG: JSON.stringify(options.config),
       PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(options.secretKeys),
+      // A proxy cannot reach the monitor, and gRPC asks it even for 127.0.0.1.
+      no_grpc_proxy: "127.0.0.1",
       // The CLI's own loader; without type checks it starts faster than tsx (measured).
       PULUMI_NODEJS_TYPESCRIPT: "true",
       PULUMI_NODEJS_TRANSPILE_ONLY: "true",
@@ -60,23 +56,19 @@ export function startProgram(options: ProgramOptions): Program {
     );
   }
   let timer: NodeJS.Timeout | undefined;
-  const ended = new Promise<string | undefined>((resolve) => {
+  const endSoon = () => void (timer = setTimeout(() => child.kill("SIGKILL"), grace));
+  stopping.addEventListener("abort", endSoon, { once: true });
+  if (stopping.aborted) endSoon();
+  const problem = await new Promise<string | undefined>((resolve) => {
     child.once("error", (error) => resolve(`the program could not be started: ${error.message}`));
     child.once("close", (code, signal) => {
-      clearTimeout(timer);
-      unguard();
-      if (code === 0 || code === REPORTED) {
-        resolve(code === 0 ? undefined : "");
-      } else {
-        const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
-        resolve(`the program in ${path.basename(projectDir)} ${how}`);
-      }
+      if (code === 0 || code === reported) return resolve(code === 0 ? undefined : "");
+      const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
+      resolve(`the program in ${path.basename(projectDir)} ${how}`);
     });
   });
-  return {
-    ended,
-    endSoon: () => {
-      timer ??= setTimeout(() => child.kill("SIGKILL"), GRACE);
-    },
-  };
+  stopping.removeEventListener("abort", endSoon);
+  clearTimeout(timer);
+  unguard();
+  return problem;
 }

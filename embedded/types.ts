@@ -11,7 +11,7 @@ export type StepOp =
 
 /** One changed input. Secrets show as `[secret]`, what is not known yet as `[unknown]`. */
 export interface PropertyDiff {
-  /** Such as `environment.SPEC.fareAbove` or `triggers[0].fareAbove`. */
+  /** Such as `environment.PRICE` or `triggers[0].price`. */
   readonly path: string;
   readonly old?: unknown;
   readonly new?: unknown;
@@ -49,7 +49,7 @@ export interface EmbeddedOptions {
   readonly stack: string;
   /** Where state.json, its backup and the lock live; made if missing. */
   readonly stackFolder: string;
-  /** Full keys such as `engine-comparison:fareAbove`, the defaults of Pulumi.yaml already applied. */
+  /** Full keys such as `shop:price`, the defaults of Pulumi.yaml already applied. */
   readonly config: Readonly<Record<string, string>>;
   /** Those keys of `config` whose values are secret. */
   readonly secretKeys: readonly string[];
@@ -61,11 +61,18 @@ export interface EmbeddedOptions {
   readonly continueOnError?: boolean;
   /** Resources to replace even if nothing about them has changed, as `pulumi up --replace`. */
   readonly replaceUrns?: readonly string[];
-  onEvent(event: StepEvent): void;
+  readonly onEvent: (event: StepEvent) => void;
   /** Aborted: no new step starts, those that run are waited for and recorded. */
   readonly signal?: AbortSignal;
   /** Aborted: the process groups of running Commands are killed; they fail and that is recorded. */
   readonly killSignal?: AbortSignal;
+}
+
+/** The options with their defaults applied. */
+export interface RunOptions extends EmbeddedOptions {
+  readonly parallel: number;
+  /** Nothing is run and nothing is written. */
+  readonly preview: boolean;
 }
 
 export interface Outcome {
@@ -83,11 +90,7 @@ export interface PreviewOutcome extends Outcome {
 }
 
 /** Seconds; absent means no limit. */
-export interface Timeouts {
-  create?: number;
-  update?: number;
-  delete?: number;
-}
+export type Timeouts = Partial<Record<"create" | "update" | "delete", number>>;
 
 /** A resource as Pulumi's deployment format (version 3) has it; property values as on the wire. */
 export interface Resource {
@@ -130,33 +133,19 @@ export interface Deployment {
   };
 }
 
-export interface Alias {
-  /** Either the whole URN, or the parts that differ. */
-  readonly urn?: string;
-  readonly name?: string;
-  readonly type?: string;
-  readonly stack?: string;
-  readonly project?: string;
-  readonly parent?: string;
+/** Either the whole URN, or the parts that differ. */
+export interface Alias extends Partial<
+  Readonly<Record<"urn" | "name" | "type" | "stack" | "project" | "parent", string>>
+> {
   readonly noParent?: boolean;
 }
 
-/** What the program wants a resource to be. */
-export interface Goal {
-  readonly type: string;
+/** What the program wants a resource to be. `protect` and `deletedWith` are the parent's if unset. */
+export interface Goal extends Readonly<
+  Omit<Resource, "urn" | "id" | "delete" | "outputs" | "provider" | "pendingReplacement">
+> {
   readonly name: string;
-  readonly custom: boolean;
   readonly inputs: Record<string, Value>;
-  readonly parent: string;
-  /** Undefined means: as the parent. */
-  readonly protect?: boolean;
-  readonly dependencies: string[];
-  readonly propertyDependencies: Record<string, string[]>;
   readonly deleteBeforeReplace?: boolean;
-  readonly additionalSecretOutputs: string[];
-  readonly aliases: Alias[];
-  readonly customTimeouts: Timeouts;
-  readonly replaceOnChanges: string[];
-  /** Empty means: as the parent. */
-  readonly deletedWith: string;
+  readonly aliases?: Alias[];
 }

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { compact, type State } from "./state";
 import type { Operation, Resource } from "./types";
 import { providerUrn } from "./urn";
+import { mapValues } from "./values";
 
 /** What a step has done to the state. */
 interface Effect {
@@ -10,8 +11,8 @@ interface Effect {
 }
 
 /**
- * The state while a deployment goes on: first what this run has made or seen, in the order in
- * which it was done, then what is left of the state before. Each step is noted before it starts
+ * The state during a deployment: first what this run has made or registered, in that order, then
+ * what is left of the state before. Each step is noted as pending before it starts
  * (pkg/backend/snapshot.go of pulumi/pulumi).
  */
 export class Snapshot {
@@ -31,7 +32,7 @@ export class Snapshot {
     private readonly write: (state: State) => void,
   ) {
     this.base = before.resources;
-    this.dirty = before.pending.length > 0; // told, and not kept
+    this.dirty = before.pending.length > 0; // reported by now, and not kept
   }
 
   /** Carries out a step, noted as pending until it has succeeded or failed. */
@@ -43,25 +44,19 @@ export class Snapshot {
     const operation = { type, resource: { ...resource } };
     this.pending.add(operation);
     this.save();
-    let effect: Effect = {};
     try {
-      effect = await work();
+      this.note(await work());
     } finally {
       this.pending.delete(operation);
-      this.apply(effect);
       this.save();
     }
   }
 
-  /** Notes a resource that stays; written with the next step if anything about it is new. */
-  keep(old: Resource, now: Resource): void {
-    this.apply({ gone: old, made: now });
-    this.dirty ||= !isDeepStrictEqual(compact(old), compact(now));
-  }
-
-  forget(old: Resource): void {
-    this.apply({ gone: old });
-    this.dirty = true;
+  /** Notes an effect; it is written with the next step if anything about it is new. */
+  note({ made, gone }: Effect): void {
+    if (gone) this.gone.add(gone);
+    if (made) this.made.push(made);
+    this.dirty ||= !made || !gone || !isDeepStrictEqual(compact(gone), compact(made));
   }
 
   /** Something in a resource was changed from outside. */
@@ -71,24 +66,13 @@ export class Snapshot {
 
   /** Writes what is not on disk yet. */
   flush(): void {
-    if (this.dirty) {
-      this.save();
-    }
-  }
-
-  private apply({ made, gone }: Effect): void {
-    if (gone) {
-      this.gone.add(gone);
-    }
-    if (made) {
-      this.made.push(made);
-    }
+    if (this.dirty) this.save();
   }
 
   private save(): void {
     const resources = [...this.made, ...this.base].filter((resource) => !this.gone.has(resource));
     this.write({
-      resources: resources.map((resource) => this.renamed(resource)),
+      resources: this.renamedTo.size ? resources.map((each) => this.renamed(each)) : resources,
       pending: [...this.pending],
     });
     this.dirty = false;
@@ -96,21 +80,15 @@ export class Snapshot {
 
   /** References of what has not been registered yet follow a resource that was renamed. */
   private renamed(resource: Resource): Resource {
-    if (!this.renamedTo.size) {
-      return resource;
-    }
     const now = (urn: string) => this.renamedTo.get(urn) ?? urn;
-    const properties = Object.entries(resource.propertyDependencies ?? {});
     const provider = providerUrn(resource.provider ?? "");
     return {
       ...resource,
       urn: now(resource.urn),
-      parent: resource.parent && now(resource.parent),
-      deletedWith: resource.deletedWith && now(resource.deletedWith),
+      parent: now(resource.parent ?? ""),
+      deletedWith: now(resource.deletedWith ?? ""),
       dependencies: resource.dependencies?.map(now),
-      propertyDependencies: Object.fromEntries(
-        properties.map(([name, urns]) => [name, urns.map(now)]),
-      ),
+      propertyDependencies: mapValues(resource.propertyDependencies ?? {}, (urns) => urns.map(now)),
       provider: resource.provider && now(provider) + resource.provider.slice(provider.length),
     };
   }

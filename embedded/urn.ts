@@ -1,6 +1,6 @@
 import type { Alias } from "./types";
 
-export const STACK_TYPE = "pulumi:pulumi:Stack";
+export const stackType = "pulumi:pulumi:Stack";
 
 /** `dataset$command:local:Command`: the types of the chain of parents, the stack left out. */
 export function qualifiedType(urn: string): string {
@@ -21,30 +21,20 @@ export function stackPrefix(stack: string, project: string): string {
   return `urn:pulumi:${stack}::${project}::`;
 }
 
-/** @param parent URN of the parent or empty */
-export function makeUrn(
-  stack: string,
-  project: string,
-  parent: string,
-  type: string,
-  name: string,
-): string {
+/** What a URN is made of; `parent` is the URN of the parent, if there is one. */
+type Naming = Readonly<Record<"stack" | "project" | "type" | "name", string>> & {
+  readonly parent?: string;
+};
+
+export function makeUrn({ stack, project, parent, type, name }: Naming): string {
   const parents = parent ? qualifiedType(parent) : "";
-  const chain = parents && parents !== STACK_TYPE ? `${parents}$${type}` : type;
+  const chain = parents && parents !== stackType ? `${parents}$${type}` : type;
   return `${stackPrefix(stack, project)}${chain}::${name}`;
 }
 
 /** The URN of a provider from the reference that resources carry. */
 export function providerUrn(reference: string): string {
   return reference.slice(0, reference.lastIndexOf("::"));
-}
-
-export interface Naming {
-  readonly stack: string;
-  readonly project: string;
-  readonly parent: string;
-  readonly type: string;
-  readonly name: string;
 }
 
 /**
@@ -59,29 +49,24 @@ export function formerUrns(
   parentWas: ReadonlyMap<string, string>,
 ): string[] {
   const collapsed = aliases.map((alias) => {
-    if (alias.urn) {
-      return alias.urn;
-    }
+    if (alias.urn) return alias.urn;
     const named = alias.parent ? (parentWas.get(alias.parent) ?? alias.parent) : is.parent;
-    return makeUrn(
-      alias.stack || is.stack,
-      alias.project || is.project,
-      alias.noParent ? "" : named,
-      alias.type || is.type,
-      alias.name || is.name,
-    );
+    return makeUrn({
+      stack: alias.stack || is.stack,
+      project: alias.project || is.project,
+      parent: alias.noParent ? "" : named,
+      type: alias.type || is.type,
+      name: alias.name || is.name,
+    });
   });
-  const parentAlias = parentWas.get(is.parent);
-  if (!parentAlias) {
-    return [...new Set(collapsed)];
-  }
+  const { parent = "" } = is;
+  const parentAlias = parentWas.get(parent);
+  if (!parentAlias) return [...new Set(collapsed)];
   // Children are named after their parent by convention, so the child's old name follows.
   const inherited = (type: string, name: string) => {
-    const parentName = nameOf(is.parent);
-    const old = name.startsWith(parentName)
-      ? nameOf(parentAlias) + name.slice(parentName.length)
-      : name;
-    return makeUrn(is.stack, is.project, parentAlias, type, old);
+    const rest = name.startsWith(nameOf(parent)) ? name.slice(nameOf(parent).length) : undefined;
+    const old = rest === undefined ? name : nameOf(parentAlias) + rest;
+    return makeUrn({ ...is, parent: parentAlias, type, name: old });
   };
   return [
     ...new Set([

@@ -1,0 +1,191 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import * as path from "node:path";
+import type { Readable } from "node:stream";
+import { guardGroup } from "./guard";
+import { covers, type Difference } from "./diff";
+import {
+  isObject,
+  isSecret,
+  mapValues,
+  reveal,
+  secret,
+  unknownValue,
+  unsupportedKind,
+  type Properties,
+  type Value,
+} from "./values";
+
+/**
+ * `command:local:Command` as the provider pulumi-command 1.2.1 carries it out
+ * (provider/pkg/provider/local of pulumi/pulumi-command).
+ */
+export const commandType = "command:local:Command";
+export const commandVersion = "1.2.1";
+
+export interface CommandOptions {
+  /** Relative paths, and Commands without `dir`, start here. */
+  readonly cwd: string;
+  /** Seconds after which the command's process group is killed; 0: never. */
+  readonly timeout: number;
+  readonly killSignal: AbortSignal | undefined;
+  readonly onLine: (line: string) => void;
+}
+
+/** Node fires longer timers at once (milliseconds). */
+const maxTimer = 2 ** 31 - 1;
+
+const isText = (value: Value) => typeof value === "string";
+const inputKinds = new Map<string, { kind: string; fits: (value: Value) => boolean }>([
+  ["addPreviousOutputInEnv", { kind: "a boolean", fits: (value) => typeof value === "boolean" }],
+  [
+    "environment",
+    { kind: "a map of strings", fits: (v) => isObject(v) && Object.values(v).every(isText) },
+  ],
+  ["interpreter", { kind: "a list of strings", fits: (v) => Array.isArray(v) && v.every(isText) }],
+  ["triggers", { kind: "a list", fits: Array.isArray }],
+  ...["create", "update", "delete", "dir", "logging", "stdin"].map(
+    (name) => [name, { kind: "a string", fits: isText }] as const,
+  ),
+]);
+
+/** What is wrong with the inputs, as one sentence; undefined when they are right. */
+export function checkInputs(inputs: Properties): string | undefined {
+  const unsupported = "is not supported by the embedded runner";
+  for (const [name, value] of Object.entries(inputs)) {
+    if (["archivePaths", "assetPaths"].includes(name)) {
+      return `the input "${name}" of ${commandType} ${unsupported}`;
+    }
+    const expected = inputKinds.get(name);
+    if (!expected) return `${commandType} has no input "${name}"`;
+    const kind = unsupportedKind(value);
+    if (kind) return `${kind} in the input "${name}" ${unsupported}`;
+    const plain = reveal(value);
+    if (plain !== unknownValue && !expected.fits(plain)) {
+      return `the input "${name}" of ${commandType} must be ${expected.kind}`;
+    }
+  }
+  return undefined;
+}
+
+/** Whether these differences of inputs need a new resource: `triggers` always do. */
+export function needsReplace(found: readonly Difference[], replaceOnChanges: string[] = []) {
+  return found.some(({ path }) => path[0] === "triggers" || covers(replaceOnChanges, path));
+}
+
+export function newId(name: string): string {
+  return name + randomBytes(4).toString("hex");
+}
+
+/**
+ * Runs a verb of a Command, `create` if there is no `update`. A delete takes as inputs the outputs of
+ * the last create or update, which hold the inputs of that time.
+ *
+ * @param old the outputs of the verb before; `stdout` and `stderr` stay if there is nothing to run
+ */
+export async function act(
+  verb: "create" | "update" | "delete",
+  inputs: Properties,
+  old: Properties,
+  options: CommandOptions,
+): Promise<Properties> {
+  const script = verb === "update" ? (inputs.update ?? inputs.create) : inputs[verb];
+  const before = { stdout: textOf(old.stdout) ?? "", stderr: textOf(old.stderr) ?? "" };
+  const commandLine = textOf(script);
+  if (commandLine === undefined) return { ...inputs, ...before };
+  const given = reveal(inputs) as Properties;
+  const interpreter = given.interpreter as string[] | undefined;
+  const [program, ...args] = interpreter?.length ? interpreter : ["/bin/sh", "-c"];
+  const logging = given.logging ?? "stdoutAndStderr";
+  const stdin = textOf(given.stdin);
+  const previous = given.addPreviousOutputInEnv !== false && {
+    ...(before.stdout && { PULUMI_COMMAND_STDOUT: before.stdout }),
+    ...(before.stderr && { PULUMI_COMMAND_STDERR: before.stderr }),
+  };
+  // In a separate session a Ctrl-C in the terminal reaches the runner only, as with a provider.
+  const child = spawn(program, [...args, commandLine], {
+    cwd: path.resolve(options.cwd, textOf(given.dir) ?? "."),
+    env: { ...process.env, ...(given.environment as Record<string, string>), ...previous },
+    stdio: [stdin ? "pipe" : "ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const unguard = guardGroup(child.pid);
+  // A script need not read its stdin.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(stdin);
+
+  const shown = (stream: string) =>
+    logging === "stdoutAndStderr" || logging === stream ? options.onLine : () => undefined;
+  const stdout = collect(child.stdout, shown("stdout"));
+  const stderr = collect(child.stderr, shown("stderr"));
+
+  const { killSignal, timeout } = options;
+  const limit = timeout
+    ? AbortSignal.timeout(Math.min(Math.ceil(timeout * 1000), maxTimer))
+    : undefined;
+  const kill = () => {
+    try {
+      process.kill(-(child.pid as number), "SIGKILL");
+    } catch {
+      // it ended by itself just now
+    }
+    // A daemon that left the group may hold the streams for ever.
+    setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream?.destroy()), 2000);
+  };
+  [limit, killSignal].forEach((signal) => signal?.addEventListener("abort", kill));
+  try {
+    // "close" comes when the shell has ended and every descendant has closed both streams.
+    const failure = await new Promise<string | undefined>((resolve) => {
+      child.once("error", (error) => resolve(error.message));
+      child.once("close", (code, signal) =>
+        resolve(code === 0 ? undefined : signal ? `signal: ${signal}` : `exit status ${code}`),
+      );
+    });
+    if (failure === undefined) {
+      const printed = { stdout: stdout().replace(/\n$/, ""), stderr: stderr().replace(/\n$/, "") };
+      return { ...inputs, ...printed };
+    }
+    const canceled = killSignal?.aborted ? " (canceled)" : "";
+    const why = limit?.aborted ? ` (over its limit of ${timeout} s)` : canceled;
+    const tail = stderr().trimEnd().split("\n").slice(-20).join("\n");
+    throw new Error(`${failure}${why}: running ${JSON.stringify(commandLine)}:\n${tail}`.trimEnd());
+  } finally {
+    unguard();
+    [limit, killSignal].forEach((signal) => signal?.removeEventListener("abort", kill));
+  }
+}
+
+function textOf(value: Value | undefined): string | undefined {
+  const plain = reveal(value ?? null);
+  return typeof plain === "string" ? plain : undefined;
+}
+
+/** Passes on the lines of a stream, and gives its whole text when called. */
+function collect(stream: Readable | null, onLine: (line: string) => void): () => string {
+  let text = "";
+  let line = "";
+  stream?.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+    const lines = (line + chunk).split("\n");
+    line = lines.pop() ?? "";
+    lines.forEach(onLine);
+  });
+  stream?.on("end", () => line && onLine(line));
+  return () => text;
+}
+
+/**
+ * The outputs as they go to the state and the program: an output whose input is secret is secret,
+ * and so are those that the program named. What was printed stays readable, whatever was secret in
+ * `environment` or `stdin`: the provider lets secrecy flow between equal names only.
+ */
+export function markSecrets(
+  outputs: Properties,
+  inputs: Properties,
+  named: readonly string[],
+): Properties {
+  return mapValues(outputs, (value, name) => {
+    const hide = named.includes(name) || isSecret(inputs[name]);
+    return hide && !isSecret(value) ? secret(value) : value;
+  });
+}

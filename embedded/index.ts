@@ -1,0 +1,160 @@
+/** Runs a Pulumi program without the Pulumi CLI; README.md beside this says what is supported. */
+import * as fs from "node:fs";
+import { availableParallelism } from "node:os";
+import * as path from "node:path";
+import { Engine } from "./engine";
+import { EmbeddedError } from "./errors";
+import { lockFile } from "./fileLock";
+import { serveMonitor } from "./monitor";
+import { runProgram } from "./programHost";
+import { Passphrase } from "./secrets";
+import { decryptState, readDeployment, statePath, writeState, type State } from "./state";
+import type { Deployment, EmbeddedOptions, Outcome, PreviewOutcome, RunOptions } from "./types";
+import { stackPrefix, stackType } from "./urn";
+import { redact, type Properties } from "./values";
+
+export { EmbeddedError } from "./errors";
+export type * from "./types";
+
+/** Makes the stack what the program says. @throws EmbeddedError before anything was done */
+export async function up(options: EmbeddedOptions): Promise<Outcome> {
+  return locked(options, "up", deploy);
+}
+
+/** Says what {@link up} would do; runs no Command, writes nothing and takes no lock. */
+export async function preview(options: EmbeddedOptions): Promise<PreviewOutcome> {
+  return deploy(options, readOwn(options), "preview");
+}
+
+/** Deletes all that the stack has, without running the program. */
+export async function destroy(options: EmbeddedOptions): Promise<Outcome> {
+  return locked(options, "destroy", deploy);
+}
+
+/** Commands read nothing back, so this only forgets the steps that a killed run left behind. */
+export async function refresh(options: EmbeddedOptions): Promise<Outcome> {
+  return locked(options, "refresh", async (_, stored) => {
+    const { state, passphrase } = await openState(options, stored);
+    if (state.pending.length) {
+      writeState(options.stackFolder, { ...state, pending: [] }, passphrase);
+    }
+    const changes = { same: state.resources.length };
+    options.onEvent({ kind: "summary", changes });
+    return { ok: true, changes, outputs: redacted(stackOutputs(state)), errors: [] };
+  });
+}
+
+/** The outputs of the last up, secrets as `[secret]`. */
+export function outputs(stackFolder: string): Record<string, unknown> {
+  return redacted(stackOutputs(decryptState(readDeployment(stackFolder))));
+}
+
+/** The state as `pulumi stack import` takes it, secrets encrypted; undefined for a new stack. */
+export { readDeployment as exportState } from "./state";
+
+/** @param verb `destroy` deletes all that exists, without running the program */
+async function deploy(
+  options: EmbeddedOptions,
+  stored: Deployment | undefined,
+  verb: "up" | "preview" | "destroy",
+): Promise<PreviewOutcome> {
+  const preview = verb === "preview";
+  const run = { ...options, parallel: options.parallel ?? 4 * availableParallelism(), preview };
+  const { state, passphrase } = await openState(options, stored);
+  const engine = new Engine(run, state, (next) =>
+    writeState(options.stackFolder, next, passphrase),
+  );
+  const onAbort = () => engine.fail("canceled");
+  options.signal?.addEventListener("abort", onAbort);
+  let failed = false;
+  try {
+    const missing = options.replaceUrns?.find((urn) => !engine.planner.olds.has(urn));
+    if (missing) engine.fail(`there is no resource ${missing} to replace`);
+    else if (options.signal?.aborted) onAbort();
+    else if (verb !== "destroy") failed = await program(engine, run);
+    if (!failed && !engine.stopping.aborted) await engine.deleteRest();
+  } finally {
+    options.signal?.removeEventListener("abort", onAbort);
+  }
+  const ok = () => !failed && engine.errors.length === 0;
+  const found = redacted(await engine.finish(!ok()));
+  const { changes, errors, steps } = engine;
+  options.onEvent({ kind: "summary", changes });
+  return { ok: ok(), changes, outputs: found, errors, steps };
+}
+
+/** @returns whether the program failed */
+async function program(engine: Engine, options: RunOptions): Promise<boolean> {
+  const server = await serveMonitor(engine, options);
+  try {
+    const problem = await runProgram(options, server.address, engine.stopping);
+    if (engine.stopping.aborted || problem === "") return true; // the reason is reported already
+    const early = "the program ended before it had registered all its resources";
+    const message = problem ?? (server.programComplete() ? undefined : early);
+    if (message) engine.fail(message);
+    return message !== undefined;
+  } finally {
+    server.close();
+  }
+}
+
+async function locked<Verb extends string>(
+  options: EmbeddedOptions,
+  verb: Verb,
+  work: (options: EmbeddedOptions, stored: Deployment | undefined, verb: Verb) => Promise<Outcome>,
+): Promise<Outcome> {
+  const { stackFolder } = options;
+  fs.mkdirSync(stackFolder, { recursive: true, mode: 0o700 });
+  const lock = lockFile(path.join(stackFolder, "lock.json"), verb);
+  if ("holder" in lock) {
+    const { holder } = lock;
+    const by = holder
+      ? `process ${holder.pid} on ${holder.host} (${holder.verb}, since ${holder.since})`
+      : "another process";
+    throw new EmbeddedError(
+      `The stack in ${stackFolder} is in use by ${by}.`,
+      "Two runs at once would overwrite each other's state.",
+      "Wait until that process has ended, or end it, and try again.",
+    );
+  }
+  try {
+    return await work(options, readOwn(options), verb);
+  } finally {
+    lock.release();
+  }
+}
+
+/** The stack's state. @throws EmbeddedError when it is damaged or belongs to another stack */
+function readOwn({ stackFolder, stack, project }: EmbeddedOptions): Deployment | undefined {
+  const stored = readDeployment(stackFolder);
+  const own = stackPrefix(stack, project);
+  const other = stored?.deployment.resources?.find(({ urn }) => !urn.startsWith(own));
+  if (!other) return stored;
+  throw new EmbeddedError(
+    `${statePath(stackFolder)} is not the state of stack ${stack}: it has ${other.urn}.`,
+    "Resources of another stack would be deleted.",
+    "Put the state of this stack back, or use the name and folder of the other stack.",
+  );
+}
+
+/** Decrypts the state, and warns of the steps that an interrupted run left behind. */
+async function openState(options: EmbeddedOptions, stored: Deployment | undefined) {
+  const salt = stored?.deployment.secrets_providers?.state.salt;
+  const passphrase = await (salt
+    ? Passphrase.open(options.passphrase, salt)
+    : Passphrase.make(options.passphrase));
+  const state = decryptState(stored, passphrase);
+  for (const { type, resource } of state.pending) {
+    const message = `an earlier run was interrupted while ${type} ${resource.urn}; the effect of that step is unknown`;
+    options.onEvent({ kind: "log", severity: "warning", urn: resource.urn, message });
+  }
+  return { state, passphrase };
+}
+
+function stackOutputs(state: State): Properties {
+  return state.resources.find(({ type }) => type === stackType)?.outputs ?? {};
+}
+
+function redacted(properties: Properties): Record<string, unknown> {
+  return redact(properties) as Record<string, unknown>;
+}

@@ -1,0 +1,217 @@
+import { promisify } from "node:util";
+import * as grpc from "@grpc/grpc-js";
+import type { Alias as AliasMessage } from "@pulumi/pulumi/proto/alias_pb";
+import { EngineService, type IEngineServer } from "@pulumi/pulumi/proto/engine_grpc_pb";
+import * as engineProto from "@pulumi/pulumi/proto/engine_pb";
+import {
+  ResourceMonitorService,
+  type IResourceMonitorServer,
+} from "@pulumi/pulumi/proto/resource_grpc_pb";
+import * as resourceProto from "@pulumi/pulumi/proto/resource_pb";
+import { Empty } from "google-protobuf/google/protobuf/empty_pb";
+import { Struct } from "google-protobuf/google/protobuf/struct_pb";
+import { commandType, commandVersion } from "./command";
+import type { Engine } from "./engine";
+import { Stopped } from "./errors";
+import type { Alias, Goal, RunOptions } from "./types";
+import { mapValues, type Properties } from "./values";
+
+const messageBytes = 400 * 1024 * 1024; // as the SDK
+
+/** The methods of a service as plain functions; the interface has any other name, too. */
+type Methods<Service> = {
+  [
+    Name in keyof Service as string extends Name ? never : Name
+  ]?: Service[Name] extends grpc.handleUnaryCall<infer Request, infer Response>
+    ? (request: Request) => Response | Promise<Response>
+    : never;
+};
+
+/** Serves Pulumi's ResourceMonitor and Engine for one program. */
+export async function serveMonitor(engine: Engine, { onEvent }: RunOptions) {
+  let rootUrn = "";
+  let complete = false;
+  const refuse = (what: string): never => {
+    engine.fail(`${what} is not supported by the embedded runner; use the Pulumi CLI`);
+    throw new Stopped("the deployment was stopped");
+  };
+  const server = new grpc.Server({
+    "grpc.max_receive_message_length": messageBytes,
+    "grpc.max_send_message_length": messageBytes,
+  });
+
+  server.addService(
+    ResourceMonitorService,
+    handlers<IResourceMonitorServer>({
+      // The SDK then sends all it has. What is not supported is refused by name, which is better
+      // than the SDK's advice to update the Pulumi CLI.
+      supportsFeature: () => new resourceProto.SupportsFeatureResponse().setHassupport(true),
+      registerResource: async (request) => {
+        const unsupported = unsupportedIn(request);
+        if (unsupported) refuse(`${request.getName()}: ${unsupported}`);
+        const { resource, result } = await engine.register(goalOf(request));
+        // A component's outputs may name resources that are not registered yet (pulumi#5978).
+        const outputs = resource.custom ? (resource.outputs ?? {}) : {};
+        return new resourceProto.RegisterResourceResponse()
+          .setUrn(resource.urn)
+          .setId(resource.id ?? "")
+          .setObject(Struct.fromJavaScript(outputs))
+          .setResult(result);
+      },
+      registerResourceOutputs: (request) => {
+        engine.registerOutputs(request.getUrn(), propertiesOf(request.getOutputs()));
+        return new Empty();
+      },
+      signalAndWaitForShutdown: () => {
+        complete = true;
+        return new Empty();
+      },
+      invoke: (request) => refuse(`The function ${request.getTok()}`),
+      call: (request) => refuse(`The method ${request.getTok()}`),
+      readResource: (request) =>
+        refuse(`Reading the resource ${request.getName()} (${request.getType()})`),
+      registerPackage: (request) => refuse(`The parameterized package ${request.getName()}`),
+      registerStackTransform: () => refuse("A stack transform"),
+      registerStackInvokeTransform: () => refuse("A stack invoke transform"),
+      registerResourceHook: () => refuse("A resource hook"),
+      registerErrorHook: () => refuse("An error hook"),
+    }),
+  );
+
+  server.addService(
+    EngineService,
+    handlers<IEngineServer>({
+      log: (request) => {
+        const severity = (["debug", "info", "warning", "error"] as const)[request.getSeverity()];
+        const [message, urn] = [request.getMessage(), request.getUrn()];
+        // Once the deployment stops, the SDK only reports that it was cut off.
+        if (engine.stopping.aborted || severity === "debug") return new Empty();
+        if (severity === "error") engine.errors.push(message);
+        onEvent({ kind: "log", severity, message, ...(urn && { urn }) });
+        return new Empty();
+      },
+      setRootResource: (request) => {
+        rootUrn = request.getUrn();
+        return new engineProto.SetRootResourceResponse();
+      },
+      getRootResource: () => new engineProto.GetRootResourceResponse().setUrn(rootUrn),
+      requirePulumiVersion: () => refuse("requirePulumiVersion"),
+      startDebugging: () => refuse("Debugging"),
+    }),
+  );
+
+  const bind = promisify(server.bindAsync.bind(server));
+  const port = await bind("127.0.0.1:0", grpc.ServerCredentials.createInsecure());
+  return {
+    address: `127.0.0.1:${port}`,
+    /** Whether the program has registered all its resources. */
+    programComplete: () => complete,
+    close: () => server.forceShutdown(),
+  };
+}
+
+/**
+ * Functions as gRPC handlers. Any error is answered as UNAVAILABLE, to which the SDK ends the
+ * program at once and without further words.
+ */
+function handlers<Service>(methods: Methods<Service>): grpc.UntypedServiceImplementation {
+  const wrap =
+    (method: (request: unknown) => unknown): grpc.handleUnaryCall<unknown, unknown> =>
+    ({ request }, callback) => {
+      new Promise((resolve) => resolve(method(request))).then(
+        (response) => callback(null, response),
+        ({ message }: Error) => callback({ code: grpc.status.UNAVAILABLE, details: message }),
+      );
+    };
+  return mapValues(methods as Record<string, (request: unknown) => unknown>, wrap);
+}
+
+function propertiesOf(struct: Struct | undefined): Properties {
+  return struct?.toJavaScript() ?? {};
+}
+
+/** The first thing in a registration that would have to be ignored, by name. */
+export function unsupportedIn(request: resourceProto.RegisterResourceRequest): string | undefined {
+  const type = request.getType();
+  if (request.getCustom() && type !== commandType) {
+    return `the resource type ${type}`;
+  }
+  if (request.getCustom() && ![commandVersion, ""].includes(request.getVersion())) {
+    return `version ${request.getVersion()} of @pulumi/command (it has to be ${commandVersion})`;
+  }
+  const hooks = Object.values(request.getHooks()?.toObject() ?? {}).flat();
+  const options: Record<string, boolean> = {
+    "remote component": request.getRemote(),
+    import: !!request.getImportid(),
+    provider: !!request.getProvider(),
+    providers: request.getProvidersMap().getLength() > 0,
+    ignoreChanges: request.getIgnorechangesList().length > 0,
+    retainOnDelete: !!request.getRetainondelete(),
+    replaceWith: request.getReplaceWithList().length > 0,
+    replacementTrigger: request.hasReplacementTrigger(),
+    hideDiffs: request.getHidediffsList().length > 0,
+    transforms: request.getTransformsList().length > 0,
+    hooks: hooks.length > 0,
+    pluginDownloadURL: !!request.getPlugindownloadurl(),
+    envVarMappings: request.getEnvvarmappingsMap().getLength() > 0,
+    package: !!request.getPackageref(),
+    "customTimeouts.read": !!request.getCustomtimeouts()?.getRead(),
+  };
+  const found = Object.keys(options).find((name) => options[name]);
+  return found && `the resource option ${found}`;
+}
+
+function goalOf(request: resourceProto.RegisterResourceRequest): Goal {
+  const timeouts = request.getCustomtimeouts();
+  const propertyDependencies: Record<string, string[]> = {};
+  request.getPropertydependenciesMap().forEach((urns, name) => {
+    propertyDependencies[name] = [...new Set(urns.getUrnsList())];
+  });
+  return {
+    type: request.getType(),
+    name: request.getName(),
+    custom: request.getCustom(),
+    inputs: propertiesOf(request.getObject()),
+    parent: request.getParent(),
+    protect: request.hasProtect() ? request.getProtect() : undefined,
+    dependencies: [...new Set(request.getDependenciesList())],
+    propertyDependencies,
+    deleteBeforeReplace: request.getDeletebeforereplace(),
+    additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
+    aliases: [
+      ...request.getAliasurnsList().map((urn) => ({ urn })),
+      ...request.getAliasesList().map(aliasOf),
+    ],
+    customTimeouts: {
+      ...(timeouts?.getCreate() && { create: seconds(timeouts.getCreate()) }),
+      ...(timeouts?.getUpdate() && { update: seconds(timeouts.getUpdate()) }),
+      ...(timeouts?.getDelete() && { delete: seconds(timeouts.getDelete()) }),
+    },
+    replaceOnChanges: request.getReplaceonchangesList(),
+    deletedWith: request.getDeletedwith(),
+  };
+}
+
+function aliasOf(message: AliasMessage): Alias {
+  const { parenturn: parent, noparent: noParent, ...spec } = message.getSpec()?.toObject() ?? {};
+  return { urn: message.getUrn(), parent, noParent, ...spec };
+}
+
+const units: Record<string, number> = {
+  ns: 1e-9,
+  us: 1e-6,
+  µs: 1e-6,
+  ms: 1e-3,
+  s: 1,
+  m: 60,
+  h: 3600,
+};
+
+/** Seconds of a Go duration such as `1h30m`. */
+export function seconds(duration: string): number {
+  const parts = [...duration.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/g)];
+  if (parts.map(([part]) => part).join("") !== duration) {
+    throw new Error(`"${duration}" is not a duration such as "30s" or "1h30m"`);
+  }
+  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * units[unit], 0);
+}

@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { UserError } from "../contracts/errors";
+import { stackFolder } from "../host/folders";
+
+/** Where each file and folder is that a stack owns outside the checkout. No other code joins these paths. */
+export function stackFiles(stack: string) {
+  const root = stackFolder(stack);
+  const at = (...parts: string[]) => path.join(root, ...parts);
+  return {
+    root,
+    /** Who owns the stack, with its id. */
+    owner: at("owner.json"),
+    /** All secrets of the stack's services, as JSON. */
+    credentials: at("credentials.json"),
+    /** The bare token of the Ray cluster. */
+    rayToken: at("ray-token"),
+    /** The bare secret of the Spark cluster. */
+    sparkSecret: at("spark-secret"),
+    /** The certificates that are trusted for an external store, as they were when it was declared. */
+    storeCertificates: at("store-ca.pem"),
+    /** Buckets that were about to be made in an external store. */
+    buckets: at("buckets.json"),
+    /** The Docker daemon that the stack is deployed to. */
+    daemon: at("docker.json"),
+    /** What steps recorded of services, tools and data. */
+    records: at("records"),
+    logs: at("logs"),
+    supervisor: at("supervisor"),
+    /** One supervisord configuration file a service. */
+    programs: at("supervisor", "conf.d"),
+    minio: at("minio"),
+    minioData: at("minio", "data"),
+    /** A file on MinIO's drive by which one sees that the data is still there. */
+    minioDataId: at("minio", "data", ".engine-comparison"),
+    spark: at("spark"),
+    scratch: at("scratch"),
+    /** The state of the Pulumi CLI, where `npm start` chose the place. */
+    backend: at("pulumi-backend"),
+  } as const;
+}
+
+/** The log of a service, which the supervisor writes. */
+export function serviceLog(stack: string, name: string): string {
+  return path.join(stackFiles(stack).logs, `${name}.log`);
+}
+
+/** The JSON of a file; undefined where it is missing or broken. */
+export function readJson<T>(file: string): T | undefined {
+  try {
+    return JSON.parse(fs.readFileSync(file, "utf8")) as T;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes a file for this user alone, whole or not at all; its folder is made. */
+export function writeWhole(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}`;
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  try {
+    fs.writeFileSync(temporary, text, { mode: 0o600 });
+    fs.renameSync(temporary, file);
+  } catch (error) {
+    fs.rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Writes JSON; see {@link writeWhole}. */
+export function writeJson(file: string, value: unknown): void {
+  writeWhole(file, JSON.stringify(value));
+}
+
+/** Unix sockets have 108 bytes for their path, less on other systems; Ray's add 60 to its folder's. */
+const maxSocketPath = 100;
+
+/**
+ * A folder with a short path for sockets, named by a hash of the stack folder. It lives under
+ * /tmp, so a reboot may remove it: whoever uses it calls {@link makeShortFolder} first.
+ */
+export function shortFolder(stack: string): string {
+  const temporary = os.tmpdir();
+  const base = temporary.length <= 20 ? temporary : "/tmp";
+  const hash = createHash("sha256").update(stackFolder(stack)).digest("hex");
+  return path.join(base, `ec-${hash.slice(0, 12)}`);
+}
+
+/**
+ * Makes the short folder, for this user alone.
+ *
+ * @throws UserError where another user has a folder of its name
+ */
+export function makeShortFolder(stack: string): string {
+  const folder = shortFolder(stack);
+  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const existing = fs.lstatSync(folder);
+  if (!existing.isDirectory() || existing.uid !== process.getuid?.()) {
+    throw new UserError(
+      `${folder} belongs to another user`,
+      "the sockets of this stack's services go there, and that user could answer on them",
+      "remove it, or set TMPDIR to a folder that only you can write to, with a short path",
+    );
+  }
+  fs.chmodSync(folder, 0o700);
+  return folder;
+}
+
+/** The supervisor's socket: in the stack folder if the path is short enough. */
+export function supervisorSocket(stack: string): string {
+  const inside = path.join(stackFiles(stack).supervisor, "supervisor.sock");
+  return Buffer.byteLength(inside) <= maxSocketPath
+    ? inside
+    : path.join(shortFolder(stack), "supervisor.sock");
+}
+
+/** Ray's sessions: sockets, logs and spilled objects. */
+export function rayFolder(stack: string): string {
+  return path.join(shortFolder(stack), "ray");
+}
