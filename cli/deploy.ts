@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { probe, toolEnvironment } from "../infra/host/environment";
+import { toolEnvironment } from "../infra/host/environment";
+import { probe } from "../infra/host/probe";
 import { stackFolder } from "../infra/host/folders";
 import { settleRecord } from "../results/records";
 import type { RunSummary } from "../results/result";

@@ -4,7 +4,7 @@ import { shortHash } from "../../infra/contracts/canonical";
 import { entryFolder, type Entry } from "../../infra/toolchain/caches";
 import { pythonRange, type PythonRange } from "../../infra/host/python";
 import { pythonHash } from "../../infra/toolchain/locks";
-import { probe } from "../../infra/host/environment";
+import { probe } from "../../infra/host/probe";
 import { readStepRecord } from "../../infra/stack/records";
 import { UserError } from "../../infra/contracts/errors";
 import { check, npm, stands, type Check, type Patient } from "./check";

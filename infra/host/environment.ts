@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 
 // Every child gets an environment from here, made by an allow-list. The environments of the program
@@ -108,28 +107,4 @@ export function downloadEnvironment(from: NodeJS.ProcessEnv = process.env): Envi
     PIP_NO_INPUT: "1",
     ...allowed([...plain, ...forDownloads], from),
   };
-}
-
-/**
- * What a program prints, or undefined where it is missing, fails or does not answer in time.
- *
- * @param env the environment; by default with what leads to an interpreter
- */
-export function probe(
-  argv: readonly string[],
-  timeoutMs = 10_000,
-  env = toolEnvironment("language"),
-): string | undefined {
-  const [program, ...args] = argv;
-  try {
-    return execFileSync(program, args, {
-      encoding: "utf8",
-      timeout: timeoutMs,
-      killSignal: "SIGKILL",
-      stdio: ["ignore", "pipe", "ignore"],
-      env,
-    });
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,4 @@
-import { probe } from "./environment";
+import { probe } from "./probe";
 
 /** WSL2 keeps the driver's programs in a folder that is not on everybody's PATH. */
 export const wslSmi = "/usr/lib/wsl/lib/nvidia-smi";

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../contracts/errors";
-import { probe } from "./environment";
+import { probe } from "./probe";
 
 /** A JDK that Spark runs on. */
 export interface Java {

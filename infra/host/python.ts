@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { checkout } from "./folders";
 import { UserError } from "../contracts/errors";
-import { probe } from "./environment";
+import { probe } from "./probe";
 
 /** An interpreter to make environments with. */
 export interface Python {

@@ -5,7 +5,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { parse } from "yaml";
 import { UserError } from "../contracts/errors";
 import { checkout } from "../host/folders";
-import { probe, toolEnvironment } from "../host/environment";
+import { toolEnvironment } from "../host/environment";
+import { probe } from "../host/probe";
 import { readJson, stackFiles, writeWhole } from "./files";
 
 export type RunnerName = "pulumi" | "embedded";

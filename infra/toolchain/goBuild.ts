@@ -4,7 +4,8 @@ import { shortHash } from "../contracts/canonical";
 import { lockFile, lockHash } from "./locks";
 import { ensureEntry, entryFolder, type Build, type Entry } from "./caches";
 import { runBuild, type BuildLog } from "./builds";
-import { downloadEnvironment, probe, toolEnvironment } from "../host/environment";
+import { downloadEnvironment, toolEnvironment } from "../host/environment";
+import { probe } from "../host/probe";
 import { ensureUv } from "./uv";
 
 /**

@@ -1,7 +1,7 @@
 import type * as docker from "@pulumi/docker";
 import { UserError } from "../../contracts/errors";
 import { askNvidiaSmi, clampNote, gpusIn } from "../../host/gpu";
-import { probe } from "../../host/environment";
+import { probe } from "../../host/probe";
 import type { DaemonInfo } from "./daemon";
 
 /** What the machine answered when asked for GPUs; everything that the decision is made from. */
