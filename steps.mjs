@@ -29,11 +29,15 @@ export const kinds = {
   "local-service": () => ({ default: require("./infra/targets/local/steps.ts").service }),
 
   "docker-cleanup": () => require("./infra/targets/docker/steps/sweeper.ts"),
-  "docker-credentials": () => require("./infra/targets/docker/steps/credentials.ts"),
-  "docker-model": () => require("./infra/targets/docker/steps/model.ts"),
+  "docker-credentials": () => ({
+    default: require("./infra/targets/docker/steps/volumes.ts").credentials,
+  }),
+  "docker-model": () => ({ default: require("./infra/targets/docker/steps/volumes.ts").model }),
   "docker-ready": () => require("./infra/targets/docker/steps/ready.ts"),
 
-  "cluster-record": () => require("./infra/targets/cluster/clustersStep.ts"),
+  "cluster-record": () => ({
+    default: require("./infra/targets/cluster/executor.ts").clusterRecord,
+  }),
 
   dataset: () => require("./pipelines/steps/dataset.ts"),
   "existing-dataset": () => require("./pipelines/steps/existing.ts"),

@@ -9,7 +9,7 @@ import { Unfit } from "../cli/wrongUse";
 import { executorOf } from "../infra/targets";
 import { checkout, stackFolder } from "../infra/host/folders";
 import { nextFreeOffset } from "../infra/host/freePorts";
-import { listeners } from "../infra/targets/local/listeners";
+import { listeners } from "../infra/targets/local/place";
 import { portsOfNeighbours } from "../infra/stack/neighbours";
 import type { Settings } from "../infra/settings/schema";
 import { UserError } from "../infra/contracts/errors";

@@ -5,7 +5,7 @@ import { checkout } from "../../infra/host/folders";
 import { readOwner } from "../../infra/stack/owner";
 import { toolEnvironment } from "../../infra/host/environment";
 import { probe } from "../../infra/host/probe";
-import { awsVersion } from "../../infra/stores/aws/version";
+import { awsVersion } from "../../infra/stores/aws/names";
 import { UserError } from "../../infra/contracts/errors";
 import { howToGetCli, pulumiProgram } from "../runners/pulumiCli";
 import { check, isDocker, type Check, type Patient } from "./check";

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { listeners } from "../../infra/targets/local/listeners";
+import { listeners } from "../../infra/targets/local/place";
 import { findJava } from "../../infra/host/java";
 import { shortFolder } from "../../infra/stack/files";
 import { crawl, entries, filesWith, Watch } from "./exposure";

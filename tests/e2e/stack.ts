@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
-import { listeners } from "../../infra/targets/local/listeners";
+import { listeners } from "../../infra/targets/local/place";
 
 export const checkout = path.resolve(__dirname, "..", "..");
 

@@ -3,6 +3,9 @@ import type { BucketNames } from "../../contracts/platform";
 import { bucketPurposes, ownBuckets } from "../../settings/bucketNames";
 import type { Account } from "./provider";
 
+/** The provider of @pulumi/aws 7.48.0, which the Pulumi CLI downloads for the stacks that ask for it. */
+export const awsVersion = "7.48.0";
+
 const longest = 63;
 
 /**

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { awsVersion } from "./version";
+import { awsVersion } from "./names";
 
 /** The types that this project declares, as @pulumi/aws names them. */
 export type AwsType =

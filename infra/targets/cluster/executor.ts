@@ -11,10 +11,11 @@ import { packedFile } from "../../toolchain/packing";
 import { datasetEnvironment, plainEnvironment } from "../../host/environment";
 import { pythonOf, toolFolder } from "../../toolchain/tools";
 import { readStepRecord } from "../../stack/records";
+import type { StepVerbs } from "../../stack/runStep";
 import { storeAccess } from "../../stores/access";
 import { UserError } from "../../contracts/errors";
 
-/** The step that keeps which clusters there are. */
+/** The name of the step that keeps which clusters there are. */
 export const clustersStep = "clusters";
 
 /** What that step records; nothing secret. */
@@ -38,6 +39,13 @@ export interface ClustersRecord {
     readonly cpus: number;
   } | null;
 }
+
+/** The step that keeps which clusters there are; their secrets are kept with the stack's others. */
+export const clusterRecord = {
+  async create({ spec: { spark, ray } }) {
+    return { spark, ray };
+  },
+} satisfies StepVerbs<ClustersRecord>;
 
 /**
  * Runs jobs on clusters that are there already: a job is a process here, Spark's driver among them;

@@ -3,9 +3,8 @@ import { lockedVersion } from "../../toolchain/locks";
 import { machine } from "../../host/machine";
 import type { Settings } from "../../settings/schema";
 import { UserError } from "../../contracts/errors";
-import type { Look } from "./look";
 import { silenceAt } from "../../host/network";
-import { lookAtMasterPages } from "./sparkMaster";
+import { lookAtMasterPages, type Look } from "./sparkMaster";
 
 const answerMs = 5_000;
 

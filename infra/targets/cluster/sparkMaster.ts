@@ -2,7 +2,13 @@ import { lockedVersion } from "../../toolchain/locks";
 import { aliveWorkers, askMaster, type MasterPage, type MasterSeen } from "../../host/masterPage";
 import type { Settings } from "../../settings/schema";
 import { UserError } from "../../contracts/errors";
-import type { Look } from "./look";
+
+/** What a look at a cluster came to. */
+export interface Look {
+  readonly errors: readonly UserError[];
+  /** What the whole of it offers, where runs take that. */
+  readonly size?: Partial<Settings>;
+}
 
 /** Where a master's page is, unless it is told. */
 const usualPort = 8080;

@@ -9,7 +9,7 @@ import { whoListens } from "../../host/listening";
 import { findPython } from "../../host/python";
 import type { Inspected } from "../../stack/records";
 import { stackFiles } from "../../stack/files";
-import { listeners, type Listener } from "./listeners";
+import { listeners, type Listener } from "./place";
 import { marker } from "./orphans";
 import { ownProcesses, startedWith, type Process } from "../../host/processTable";
 import { readOwner } from "../../stack/owner";

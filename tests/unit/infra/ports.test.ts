@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { listeners } from "../../../infra/targets/local/listeners";
+import { listeners } from "../../../infra/targets/local/place";
 import { ports, sparkDriverBlock } from "../../../infra/settings/ports";
 
 it("listens at the ports that everybody knows when nothing is shifted", () => {

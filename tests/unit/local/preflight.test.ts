@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { nextFreeOffset } from "../../../infra/host/freePorts";
-import { listeners } from "../../../infra/targets/local/listeners";
+import { listeners } from "../../../infra/targets/local/place";
 import { ports } from "../../../infra/settings/ports";
 import { checkPorts, portsNeeded } from "../../../infra/targets/local/preflight";
 import { marker } from "../../../infra/targets/local/orphans";

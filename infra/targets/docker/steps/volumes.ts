@@ -1,3 +1,8 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { pipeline } from "node:stream/promises";
+import { UserError } from "../../../contracts/errors";
+import { ownModel, ownModelHash } from "../../../toolchain/modelIdentity";
 import { type StepVerbs } from "../../../stack/runStep";
 import { readCredentials, type Credentials, type Generations } from "../../../stack/credentials";
 import {
@@ -7,10 +12,16 @@ import {
   sparkAuthentication,
 } from "../../../services";
 import { Docker } from "../daemon";
-import { credentialsFolder, imagePaths, sparkMasterUrl, storeEndpoint } from "../place";
+import {
+  credentialsFolder,
+  customModelFolder,
+  imagePaths,
+  sparkMasterUrl,
+  storeEndpoint,
+} from "../place";
 import { shortLived } from "../shortLived";
 
-interface Spec {
+interface CredentialsSpec {
   readonly generations: Generations;
   readonly volume: string;
   readonly image: string;
@@ -26,11 +37,11 @@ const write = [
 ].join("\n");
 
 /** Writes the stack's secrets into the volume that containers read them from. */
-export default {
+export const credentials = {
   async create({ stack, spec }) {
-    const credentials = readCredentials(stack);
-    if (!credentials) throw new Error(`stack ${stack} has no credentials`);
-    const files = Object.entries(filesOf(credentials, spec.consoleUrl));
+    const kept = readCredentials(stack);
+    if (!kept) throw new Error(`stack ${stack} has no credentials`);
+    const files = Object.entries(filesOf(kept, spec.consoleUrl));
     const mount = { volume: spec.volume, folder: credentialsFolder };
     Docker.of(stack).run(
       [...shortLived(stack, spec.image, mount), "bash", "-c", write],
@@ -39,7 +50,7 @@ export default {
     const { generations, network, volumes } = spec;
     return { files: files.length, generations, network, volumes };
   },
-} satisfies StepVerbs<Spec>;
+} satisfies StepVerbs<CredentialsSpec>;
 
 function filesOf(credentials: Credentials, consoleUrl: string): Record<string, string> {
   const { minioRootUser, minioRootPassword, sparkSecret, rayToken } = credentials;
@@ -73,4 +84,48 @@ function assignments(values: Readonly<Record<string, string>>): string {
   return Object.entries(values)
     .map(([name, value]) => `${name}='${value.replaceAll("'", `'\\''`)}'\n`)
     .join("");
+}
+
+interface ModelSpec {
+  readonly model: string;
+  readonly modelPath: string;
+  readonly volume: string;
+  readonly image: string;
+}
+
+/** Copies a model, and the labels beside it if there are any, into the volume for it. */
+export const model = {
+  async create({ stack, spec }) {
+    const { model: identity, modelPath } = spec;
+    if (ownModelHash(modelPath) !== identity) {
+      throw new UserError(
+        `${modelPath} changed while it was being deployed`,
+        "results are kept by the model's identity",
+        "run the same command again",
+      );
+    }
+    const file = ownModel(modelPath);
+    const labels = path.join(path.dirname(file), "labels.json");
+    const docker = Docker.of(stack);
+    await copy(docker, stack, spec, file, "model.onnx");
+    if (fs.existsSync(labels)) await copy(docker, stack, spec, labels, "labels.json");
+    return { model: identity, labels: fs.existsSync(labels) };
+  },
+} satisfies StepVerbs<ModelSpec>;
+
+async function copy(
+  docker: Docker,
+  stack: string,
+  spec: ModelSpec,
+  from: string,
+  to: string,
+): Promise<void> {
+  const write = `umask 022; cat >${to}.new && mv ${to}.new ${to}`;
+  const mount = { volume: spec.volume, folder: customModelFolder };
+  const child = docker.start([...shortLived(stack, spec.image, mount), "bash", "-c", write]);
+  let words = "";
+  child.stderr.on("data", (chunk: Buffer) => (words += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  await pipeline(fs.createReadStream(from), child.stdin).catch(() => {}); // the exit code tells
+  if ((await ended) !== 0) throw new Error(`docker run: ${words.trim()}`);
 }
