@@ -175,11 +175,11 @@ describe.each([
           .sort(),
       ).toEqual([
         "credentials.json",
-        "minio/minio.env",
         "passphrase",
         "ray-token",
         "spark-secret",
-        "spark/daemons.properties",
+        "supervisor/minio.env",
+        "supervisor/spark-daemons.conf",
       ]);
       for (const { file, folder, mode } of files) {
         const secret = !folder && filesWith([{ file, folder, mode }], secrets()).length > 0;

@@ -1,4 +1,5 @@
 import type { Conflict, Target } from "../../contracts/target";
+import { load } from "../../host/load";
 import type { Settings } from "../../settings/schema";
 
 /** Spark and Ray clusters that exist already: the way past one machine. */
@@ -28,6 +29,9 @@ export const cluster: Target<Settings> = {
   },
 
   prepare: async (...args) => (await import("./platform")).prepare(...args),
-  executor: async (stack) => (await import("./executor")).clusterExecutor(stack),
+  async executor(stack) {
+    const { clusterExecutor } = await load(module, "./executor", () => import("./executor"));
+    return clusterExecutor(stack);
+  },
   services: async () => (await import("./services")).clusterServices,
 };

@@ -32,8 +32,8 @@ interface AppFacts {
 }
 
 /** Runs jobs in the containers of target `docker`, by `docker exec`. */
-export function dockerExecutor(stack: string, host: string): Executor {
-  const docker = new Docker(host);
+export function dockerExecutor(stack: string): Executor {
+  const docker = Docker.of(stack);
   const job = `${process.pid}-${randomBytes(4).toString("hex")}`;
   const scratch = `${scratchFolder}/jobs/${job}`;
 

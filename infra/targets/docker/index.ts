@@ -1,5 +1,6 @@
 import type { Target } from "../../contracts/target";
 import { startedHereConflicts } from "../../settings/checks";
+import { load } from "../../host/load";
 import type { Settings } from "../../settings/schema";
 
 /** The seed's services as containers of one Docker daemon. */
@@ -25,9 +26,8 @@ export const docker: Target<Settings> = {
   prepare: async (...args) => (await import("./platform")).prepare(...args),
 
   async executor(stack) {
-    const { Docker } = await import("./daemon");
-    const { dockerExecutor } = await import("./executor");
-    return dockerExecutor(stack, Docker.of(stack).host);
+    const { dockerExecutor } = await load(module, "./executor", () => import("./executor"));
+    return dockerExecutor(stack);
   },
 
   services: async () => (await import("./services")).dockerServices,

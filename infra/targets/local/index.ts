@@ -1,5 +1,6 @@
 import type { Target } from "../../contracts/target";
 import { startedHereConflicts } from "../../settings/checks";
+import { load } from "../../host/load";
 import type { Settings } from "../../settings/schema";
 
 /** Everything as processes of this user on this machine; no Docker, no root. */
@@ -9,6 +10,9 @@ export const local: Target<Settings> = {
   defaults: { objectStore: "minio", daftRunner: "native" },
   rules: (settings, { machine }) => startedHereConflicts(settings, machine),
   prepare: async (...args) => (await import("./platform")).prepare(...args),
-  executor: async (stack) => (await import("./executor")).localExecutor(stack),
+  async executor(stack) {
+    const { localExecutor } = await load(module, "./executor", () => import("./executor"));
+    return localExecutor(stack);
+  },
   services: async () => (await import("./status")).localServices,
 };

@@ -97,9 +97,10 @@ export async function stopSupervisor(stack: string): Promise<void> {
 
 /** Removes what the supervisor keeps on disk, and what killed jobs left there. */
 export function removeSupervisor(stack: string): void {
-  fs.rmSync(stackFiles(stack).scratch, { recursive: true, force: true });
-  fs.rmSync(stackFiles(stack).supervisor, { recursive: true, force: true });
-  fs.rmSync(shortFolder(stack), { recursive: true, force: true });
+  const { scratch, spark, supervisor } = stackFiles(stack);
+  for (const folder of [scratch, spark, supervisor, shortFolder(stack)]) {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function supervisordConf(stack: string, socket: string): string {

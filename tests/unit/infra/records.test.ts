@@ -36,7 +36,7 @@ describe("a record", () => {
     const id = claimStack("prod", "local");
     const declare = () => {
       declareStack(id);
-      step("minio", { kind: "local-minio", spec: { generation: "1" } }, {});
+      step("minio", { kind: "local-service", spec: { generation: "1" } }, {});
       step("bucket-lake", { kind: "minio-bucket", spec: { bucket: "lake" } }, {});
     };
     await record("prod", declare, () => '{"endpoint":"http://127.0.0.1:9000"}');
@@ -59,7 +59,7 @@ describe("the stack's first resource", () => {
     let known: pulumi.Output<string> | undefined;
     const all = await record("prod", () => {
       known = declareStack(id);
-      step("minio", { kind: "local-minio", spec: {} }, {});
+      step("minio", { kind: "local-service", spec: {} }, {});
     });
     const first = all.find(({ name }) => name === "stack")!;
     expect(JSON.parse(first.inputs.environment.SPEC)).toEqual({ id });

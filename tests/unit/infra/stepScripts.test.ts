@@ -49,4 +49,18 @@ describe("the table of steps", () => {
     expect(done.status).toBe(1);
     expect(done.stderr).toContain("no such kind of step");
   });
+
+  it("loads what a target keeps for later, as TypeScript is read in a step", () => {
+    const script = `
+      const { targets } = require("./infra/targets");
+      const loaded = (error) => error?.name ?? "loaded"; // a UserError is from where Docker is missing
+      Promise.all(targets.map(({ executor }) => executor("some").then(() => "loaded", loaded)))
+        .then((all) => console.log(all.join()));`;
+    const done = spawnSync(process.execPath, ["--require", "tsx/cjs", "-e", script], {
+      cwd: checkout,
+      encoding: "utf8",
+    });
+    expect(done.stderr).toBe("");
+    expect(done.stdout).toMatch(/^loaded,(loaded|UserError),loaded\n$/);
+  });
 });

@@ -1,4 +1,5 @@
 import type { Target } from "../../../../../../infra/contracts/target";
+import { load } from "../../../../../../infra/host/load";
 import type { Settings } from "../../../../../../infra/settings/schema";
 
 /** Jobs as processes of this machine; Spark and Ray are not started, the store is external. */
@@ -12,6 +13,9 @@ export const bare: Target<Settings> = {
       ? []
       : [{ what: "objectStore is minio", why: "nothing starts it", fix: "set objectStore to s3" }],
   prepare: async (...args) => (await import("./platform")).prepare(...args),
-  executor: async (stack) => (await import("./platform")).executor(stack),
+  async executor(stack) {
+    const { executor } = await load(module, "./platform", () => import("./platform"));
+    return executor(stack);
+  },
   services: async () => (await import("./platform")).services,
 };
