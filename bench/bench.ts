@@ -1,8 +1,7 @@
 import * as fs from "node:fs";
-import type { Arguments } from "../cli/arguments";
-import { textTable } from "../cli/terminal/textTable";
-import type { Verb } from "../cli/verb";
-import { WrongUse } from "../cli/wrongUse";
+import { textTable } from "../cli/terminal/lines";
+import { verb, type Values } from "../cli/verb";
+import { WrongUse } from "../cli/errors";
 import { UserError } from "../infra/contracts/errors";
 import { codeVersion } from "../pipelines/codeVersion";
 import { benchmarks } from "./benchmarks";
@@ -12,37 +11,53 @@ import { measure } from "./harness";
 import { tableOf } from "./render";
 import { BenchStack } from "./stack";
 
-export const bench: Verb = {
-  usage: "[--only name[,name]] [--rows n[,n]] [--photos n[,n]] [--samples n] [--json]",
-  summary: "measure the engines and the program side by side, on a stack made for it",
-  help: [
-    "--only        some of these, by default all but the last three:",
-    ...benchmarks.map(({ name, what }) => `                ${name.padEnd(18)} ${what}`),
-    "--rows        trips; several sizes after commas; default 12000000",
-    "--photos      as --rows; default 1000",
-    "--samples     hot samples of each contender; default 5 to 9, as the benchmark needs",
-    "--json        prints one JSON object with every sample",
-    "--config      sets a key of docs/configuration.md for the stack",
-  ],
-  syntax: {
-    options: {
-      only: { type: "string" },
-      rows: { type: "string" },
-      photos: { type: "string" },
-      samples: { type: "string" },
-      json: { type: "boolean" },
-      config: { type: "string", multiple: true },
-    },
-    stack: "bench",
+const syntax = {
+  only: {
+    type: "string",
+    value: "name[,name]",
+    help: ["some of these, by default all but the last three:", ...benchmarks.map(named)].join(
+      "\n",
+    ),
   },
-  run: runBench,
-};
+  rows: {
+    type: "string",
+    value: "n[,n]",
+    default: "12000000",
+    help: "trips; several sizes after commas",
+  },
+  photos: { type: "string", value: "n[,n]", default: "1000", help: "as --rows" },
+  samples: {
+    type: "string",
+    value: "n",
+    help: "hot samples of each contender; default 5 to 9, as the benchmark needs",
+  },
+  json: { type: "boolean", help: "prints one JSON object with every sample" },
+  config: {
+    type: "string",
+    multiple: true,
+    value: "key=value",
+    help: "sets a key of docs/configuration.md for the stack",
+  },
+} as const;
 
-async function runBench(args: Arguments): Promise<number> {
-  const chosen = chosenBenchmarks(args.value("only"));
-  const options = optionsOf(args);
+type Asked = Values<typeof syntax>;
+
+export const bench = verb({
+  summary: "measure the engines and the program side by side, on a stack made for it",
+  options: syntax,
+  stack: "bench",
+  run: ({ stack, options }) => runBench(stack, options),
+});
+
+function named({ name, what }: Benchmark): string {
+  return `  ${name.padEnd(18)} ${what}`;
+}
+
+async function runBench(name: string, asked: Asked): Promise<number> {
+  const chosen = chosenBenchmarks(asked.only);
+  const options = optionsOf(asked);
   const stop = stopping();
-  const stack = new BenchStack(args.stack, options.config, stop);
+  const stack = new BenchStack(name, options.config, stop);
   await stack.mustBeNew();
   const sections: Section[] = [];
   const failures: string[] = [];
@@ -55,19 +70,20 @@ async function runBench(args: Arguments): Promise<number> {
       try {
         const section = await sectionOf(each, { ...options, stack, deployed, stop });
         sections.push(section);
-        show(section, args.flag("json") ? console.error : console.log);
+        show(section, asked.json ? console.error : console.log);
         writeDown(section, code);
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         failures.push(`${each.name}: ${error.message}`);
-        if (!stop.aborted) console.error("failed; why is told at the end");
+        if (!stop.aborted) console.error("failed; the reason is at the end");
       }
     }
   } finally {
     await stack.destroy();
   }
-  if (args.flag("json")) console.log(JSON.stringify(everything(sections, code), undefined, 2));
-  for (const failure of stop.aborted ? ["interrupted"] : failures) console.error(failure);
+  if (asked.json) console.log(JSON.stringify(everything(sections, code), undefined, 2));
+  if (stop.aborted) failures.splice(0, failures.length, "interrupted");
+  for (const failure of failures) console.error(failure);
   return failures.length === 0 ? 0 : 1;
 }
 
@@ -85,17 +101,21 @@ export function chosenBenchmarks(only: string | undefined): readonly Benchmark[]
   const unknown = names.find((name) => !benchmarks.some((each) => each.name === name));
   if (unknown === undefined) return benchmarks.filter(({ name }) => names.includes(name));
   const all = benchmarks.map(({ name }) => name).join(", ");
-  throw new WrongUse(`--only is ${JSON.stringify(only)}: there is no ${unknown}, but ${all}`);
+  throw new WrongUse(`--only is ${JSON.stringify(only)}: no ${unknown}; available: ${all}`);
 }
 
 /** @throws WrongUse for a value that is no whole number above zero */
-export function optionsOf(args: Arguments): Options {
-  const samples = args.value("samples");
+export function optionsOf({
+  rows,
+  photos,
+  samples,
+  config,
+}: Omit<Asked, "only" | "json">): Options {
   return {
-    rows: sizes("rows", args.value("rows") ?? "12000000"),
-    photos: sizes("photos", args.value("photos") ?? "1000"),
+    rows: sizes("rows", rows),
+    photos: sizes("photos", photos),
     ...(samples === undefined ? {} : { samples: wholeNumber("samples", samples) }),
-    config: args.values("config"),
+    config,
   };
 }
 
@@ -105,7 +125,7 @@ function sizes(option: string, text: string): number[] {
 
 function wholeNumber(option: string, text: string): number {
   if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
-  throw new WrongUse(`--${option} is ${JSON.stringify(text)}: it is a whole number above 0`);
+  throw new WrongUse(`--${option} is ${JSON.stringify(text)}: it takes a whole number above 0`);
 }
 
 /** Deploys once with all that the chosen benchmarks need, and again only for another size. */
@@ -113,17 +133,17 @@ function deployer(stack: BenchStack, chosen: readonly Benchmark[], options: Opti
   const names = chosen.map(({ name }) => name);
   const images = names.filter((name) => name.startsWith("image-"));
   const tables = names.some((name) => ["taxi-report", "datasets"].includes(name));
-  let standing: Record<string, string | number> | undefined;
+  let deployed: Record<string, string | number> | undefined;
   return async (wanted: Record<string, string | number> = {}) => {
-    const before = standing ?? {
+    const before = deployed ?? {
       workloads: ["taxi-report", ...images].join(","),
       taxiRows: tables ? options.rows[0] : 12_000,
       photos: images.length > 0 ? options.photos[0] : 1,
     };
     const now = { ...before, ...wanted };
-    if (standing && JSON.stringify(standing) === JSON.stringify(now)) return;
+    if (deployed && JSON.stringify(deployed) === JSON.stringify(now)) return;
     await stack.start(now);
-    standing = now;
+    deployed = now;
   };
 }
 

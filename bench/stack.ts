@@ -1,11 +1,10 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
-import { loadConfiguration, settingsOf, type Configuration } from "../cli/config";
-import { declaredRuns } from "../cli/currentInputs";
+import { loadConfiguration, settingsOf } from "../cli/config";
 import { stackPassphrase } from "../cli/passphrase";
 import { readProject } from "../cli/project";
-import { describeStack } from "../cli/session";
-import { Unfit } from "../cli/wrongUse";
+import { declaredRuns, describeStack, openToDeploy } from "../cli/session";
+import { Unfit } from "../cli/errors";
 import { executorOf } from "../infra/targets";
 import { checkout, stackFolder } from "../infra/host/folders";
 import { nextFreeOffset } from "../infra/host/freePorts";
@@ -31,14 +30,14 @@ export class BenchStack {
     private readonly runner: "embedded" | "pulumi" = "embedded",
   ) {}
 
-  /** @throws Unfit where anything of such a stack is there: it is not ours to remove */
+  /** @throws Unfit where such a stack exists: it is not ours to remove */
   async mustBeNew(): Promise<void> {
     const folder = stackFolder(this.name);
     if (!(await describeStack(this.name)) && !fs.existsSync(folder)) return;
     throw new Unfit(
-      `there is a stack ${this.name} already, in ${folder}`,
-      "the benchmark deploys a stack of its own and removes it; another benchmark may be running",
-      `after one that was cut short: npm run destroy -- --stack ${this.name}, and remove that folder`,
+      `stack ${this.name} exists already, in ${folder}`,
+      "the benchmark makes and removes this stack; another benchmark may be running",
+      `if an earlier benchmark was killed, run npm run destroy -- --stack ${this.name} and remove that folder`,
     );
   }
 
@@ -58,7 +57,8 @@ export class BenchStack {
 
   /** What the stack is deployed with. */
   async settings(): Promise<Settings> {
-    return settingsOf(await this.configuration());
+    const secret = () => stackPassphrase(this.name).text;
+    return settingsOf(await loadConfiguration(readProject(), this.name, [], secret));
   }
 
   /** The result of a run that was deployed, by `<engine>/<workload>`. @throws Error without one */
@@ -70,8 +70,8 @@ export class BenchStack {
 
   /** What the jobs of a workload would be told by `npm start`, by engine: secrets included. */
   async jobs(workload: string): Promise<Map<string, Record<string, unknown>>> {
-    const everyEngine = await this.configuration("engines=");
-    const declared = await declaredRuns(readProject(), this.name, everyEngine);
+    const everyEngine = { config: ["engines="], runner: this.runner };
+    const declared = await declaredRuns(await openToDeploy(this.name, everyEngine, false));
     const jobs = new Map<string, Record<string, unknown>>();
     for (const [name, { spec }] of declared) {
       if (!name.endsWith(`/${workload}`)) continue;
@@ -80,11 +80,6 @@ export class BenchStack {
       jobs.set(run.engine, { ...connection, ...jobSpec(run, "bench") });
     }
     return jobs;
-  }
-
-  private configuration(...changed: string[]): Promise<Configuration> {
-    const secret = () => stackPassphrase(this.name).text;
-    return loadConfiguration(readProject(), this.name, changed, secret);
   }
 
   private async run(verb: string, ...args: string[]): Promise<void> {
@@ -100,22 +95,22 @@ export class BenchStack {
     if (code === 0) return;
     throw new UserError(
       `npm run ${verb} -- --stack ${this.name} ended with ${code}`,
-      "there is nothing to measure on",
-      "see its last lines above",
+      "the benchmark measures on this stack",
+      "see the lines above",
     );
   }
 }
 
 const asOption = (assignment: string) => ["--config", assignment];
 
-/** Ports beside those of stacks that stand where the usual ones are. */
+/** Ports that no other stack uses. */
 export async function freeOffset(stack: string): Promise<number> {
   const portsAt = (offset: number) => listeners(offset, 2).map(({ port }) => port);
   const free = await nextFreeOffset(14_900, portsAt, await portsOfNeighbours(stack));
   if (free !== undefined) return free;
   throw new UserError(
     "no portOffset is free",
-    "the benchmark's stack needs ports",
+    "the benchmark's stack needs free ports",
     "destroy another stack",
   );
 }

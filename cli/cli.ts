@@ -1,22 +1,14 @@
 import { explainFullDisk, UserError } from "../infra/contracts/errors";
-import { parseArguments, usualStack } from "./arguments";
-import type { Verb } from "./verb";
-import { caches } from "./verbs/caches";
+import { Unfit, WrongUse } from "./errors";
+import { helpOf, parseArguments, scriptOf, usageOf, type Verb } from "./verb";
 import { compare } from "./verbs/compare";
-import { destroy } from "./verbs/destroy";
-import { doctor } from "./verbs/doctor";
+import { destroy, refresh, rerun, start } from "./verbs/deploy";
+import { caches, doctor } from "./verbs/doctor";
 import { explain } from "./verbs/explain";
-import { logs } from "./verbs/logs";
-import { outputs } from "./verbs/outputs";
+import { outputs, report } from "./verbs/outputs";
 import { preview } from "./verbs/preview";
-import { refresh } from "./verbs/refresh";
-import { report } from "./verbs/report";
-import { rerun } from "./verbs/rerun";
 import { results } from "./verbs/results";
-import { shell } from "./verbs/shell";
-import { start } from "./verbs/start";
-import { status } from "./verbs/status";
-import { Unfit, WrongUse } from "./wrongUse";
+import { logs, shell, status } from "./verbs/services";
 
 /** Every word of the command line; package.json has a script for each. */
 export const verbs: Readonly<Record<string, Verb>> = {
@@ -40,7 +32,7 @@ export const verbs: Readonly<Record<string, Verb>> = {
 /**
  * Runs `argv`, a verb and what follows it, and ends the process with its exit code.
  *
- * @param known the verbs there are
+ * @param known every verb
  */
 export async function main(argv: readonly string[], known = verbs): Promise<void> {
   const code = await exitCode(argv, known);
@@ -57,7 +49,7 @@ export async function exitCode([name, ...rest]: readonly string[], known = verbs
     return help ? 0 : 2;
   }
   try {
-    const args = parseArguments(verb.syntax, rest);
+    const args = parseArguments(verb, rest);
     if (args) return await verb.run(args);
     console.log(helpOf(name, verb));
     return 0;
@@ -73,25 +65,12 @@ export async function exitCode([name, ...rest]: readonly string[], known = verbs
   }
 }
 
-/** `usage: npm run outputs -- [--json] [name] [--stack name]` */
-function usageOf(name: string, { usage }: Verb): string {
-  const script = name === "start" ? "npm start" : `npm run ${name}`;
-  return `usage: ${script} -- ${usage && `${usage} `}[--stack name]`;
-}
-
-function helpOf(name: string, verb: Verb): string {
-  const lines = [usageOf(name, verb), "", verb.summary, "", ...(verb.help ?? [])];
-  const usual = verb.syntax.stack ?? usualStack;
-  return [...lines, `--stack        the stack's name; default ${usual}`].join("\n");
-}
-
 function overview(unknown: string | undefined): string {
   const lines = Object.entries(verbs).map(([name, { summary }]) => {
-    const script = name === "start" ? "npm start" : `npm run ${name}`;
-    return `  ${script.padEnd(16)}  ${summary}`;
+    return `  ${scriptOf(name).padEnd(16)}  ${summary}`;
   });
   return [
-    ...(unknown === undefined ? [] : [`${JSON.stringify(unknown)} is no verb`]),
+    ...(unknown === undefined ? [] : [`unknown verb ${JSON.stringify(unknown)}`]),
     "usage: npm run <verb> -- [--stack name] [--help] ...",
     ...lines,
   ].join("\n");

@@ -1,13 +1,20 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../infra/host/folders";
 import { checkSecrets } from "../infra/settings/parse";
+import { stackFiles } from "../infra/stack/files";
 import { readSettings } from "../infra/targets/readSettings";
 import { namespace, secretKeys, type Settings } from "../infra/settings/schema";
 import { quoted } from "../infra/contracts/errors";
-import { fullKey, type Declared, type Project } from "./project";
-import { readStackFile, textOf, writeStackFile, type ConfigValues } from "./stackFile";
-import { beforehand, WrongUse } from "./wrongUse";
+import {
+  fullKey,
+  readStackFile,
+  textOf,
+  writeStackFile,
+  type ConfigValues,
+  type Declared,
+  type Project,
+} from "./project";
+import { beforehand, WrongUse } from "./errors";
 
 /** The configuration that a stack is deployed with. */
 export interface Configuration {
@@ -23,19 +30,13 @@ export interface Configuration {
   readonly overlay: ConfigValues;
 }
 
-/** Where what `--config` sets is kept; it has the format of Pulumi's own stack files. */
-export function overlayFile(stack: string): string {
-  return path.join(stackFolder(stack), `Pulumi.${stack}.yaml`);
-}
-
 /**
  * Puts a stack's configuration together. The later one wins: the defaults of Pulumi.yaml,
  * `Pulumi.<stack>.yaml` of the checkout, what `--config` set before, and `assignments`.
  *
  * @param assignments `key=value`, the key with or without its namespace; `key=` unsets what
- *   `--config` has set before, so that the value is again what the files say; a secret's `@file`
- *   is what is in that file
- * @throws WrongUse for text that is not an assignment, or a file that cannot be read
+ *   `--config` set before; of a secret, `@file` is the content of that file
+ * @throws WrongUse for an assignment without a key, or a file that cannot be read
  */
 export async function loadConfiguration(
   project: Project,
@@ -45,7 +46,7 @@ export async function loadConfiguration(
 ): Promise<Configuration> {
   const file = path.join(project.folder, `Pulumi.${stack}.yaml`);
   const committed = await readStackFile(file, project, passphrase);
-  const before = await readStackFile(overlayFile(stack), project, passphrase);
+  const before = await readStackFile(stackFiles(stack).settings, project, passphrase);
   const overlay = assignments.reduce(
     (values, assignment) => assign(project, values, assignment),
     before,
@@ -87,13 +88,13 @@ export function saveOverlay(
   { overlay }: Configuration,
   passphrase: () => string,
 ): Promise<void> {
-  return writeStackFile(overlayFile(stack), project, overlay, passphrase);
+  return writeStackFile(stackFiles(stack).settings, project, overlay, passphrase);
 }
 
 function assign(project: Project, values: ConfigValues, assignment: string): ConfigValues {
   const [, name, value] = /^([^=\s:]+(?::[^=\s:]+)*)=(.*)$/s.exec(assignment) ?? [];
   if (name === undefined) {
-    throw new WrongUse(`--config wants key=value, not ${quoted(assignment)}`);
+    throw new WrongUse(`--config is ${quoted(assignment)}: it takes key=value`);
   }
   const key = fullKey(project.name, name);
   const { [key]: _before, ...others } = values;

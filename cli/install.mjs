@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 
 /** The oldest Node that works, as in package.json. */
-export const leastNode = [20, 19, 0];
+export const minNode = [20, 19, 0];
 
 /**
  * What is wrong with a version of Node, as a message for the user.
@@ -16,10 +16,10 @@ export const leastNode = [20, 19, 0];
  */
 export function nodeProblem(version) {
   const found = version.split(".").map(Number);
-  const differs = leastNode.findIndex((part, index) => found[index] !== part);
-  if (differs === -1 || found[differs] > leastNode[differs]) return undefined;
+  const differs = minNode.findIndex((part, index) => found[index] !== part);
+  if (differs === -1 || found[differs] > minNode[differs]) return undefined;
   return [
-    "Node " + version + " is too old: " + leastNode.join(".") + " or later is needed",
+    "Node " + version + " is too old: " + minNode.join(".") + " or later is needed",
     "  why: Pulumi's SDK and the loader for TypeScript do not run on it",
     "  do:  install Node 22 or 24 from https://nodejs.org, or by your version manager (nvm install 22)",
   ].join("\n");
@@ -63,11 +63,11 @@ function isInstalled(checkout) {
  * packages are never run.
  *
  * @param {string} checkout the folder with package-lock.json
- * @returns {Promise<boolean>} false when npm failed; it has said why
+ * @returns {boolean} false when npm failed; it has said why
  */
-export async function install(checkout) {
+export function install(checkout) {
   if (isInstalled(checkout)) return true;
-  const unlock = await lock(checkout);
+  const unlock = lock(checkout);
   try {
     return isInstalled(checkout) || npmCi(checkout);
   } finally {
@@ -89,32 +89,14 @@ function npmCi(checkout) {
   return done.status === 0;
 }
 
-/** One installation at a time in a checkout; a holder that died is passed over. */
-async function lock(checkout) {
+/** One installation at a time in a checkout: the kernel holds the lock until this process ends. */
+function lock(checkout) {
   const hash = createHash("sha256").update(fs.realpathSync(checkout)).digest("hex").slice(0, 16);
-  const file = path.join(os.tmpdir(), `engine-comparison-install-${process.getuid?.()}-${hash}`);
-  for (;;) {
-    try {
-      fs.writeFileSync(file, String(process.pid), { flag: "wx" });
-      return () => fs.rmSync(file, { force: true });
-    } catch (error) {
-      if (error.code !== "EEXIST") throw error;
-    }
-    if (!isAlive(file)) fs.rmSync(file, { force: true });
-    else await new Promise((resolve) => setTimeout(resolve, 300));
-  }
-}
-
-function isAlive(file) {
-  try {
-    const pid = Number(fs.readFileSync(file, "utf8"));
-    // Empty for the moment between its creation and its content.
-    if (pid === 0) return Date.now() - fs.statSync(file).mtimeMs < 5000;
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error.code === "EPERM";
-  }
+  const name = `engine-comparison-install-${process.getuid?.()}-${hash}`;
+  const descriptor = fs.openSync(path.join(os.tmpdir(), name), "a", 0o600);
+  // Without util-linux's flock, two installations at once are not kept apart.
+  spawnSync("flock", ["3"], { stdio: ["ignore", "ignore", "ignore", descriptor] });
+  return () => fs.closeSync(descriptor);
 }
 
 /**
@@ -129,7 +111,7 @@ export async function begin(checkout, handOver) {
   if (problem) {
     console.error(problem);
     process.exitCode = 2;
-  } else if (await install(checkout)) {
+  } else if (install(checkout)) {
     // What `node --import tsx` does, without a second process.
     await import("tsx");
     await handOver();

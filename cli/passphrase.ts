@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../infra/host/folders";
-import { Unfit } from "./wrongUse";
+import { stackFiles } from "../infra/stack/files";
+import { Unfit } from "./errors";
 
 /** The passphrase that encrypts a stack's secrets, and how the Pulumi CLI is told it. */
 export interface StackPassphrase {
@@ -20,7 +20,7 @@ export function stackPassphrase(stack: string): StackPassphrase {
   const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: file } = process.env;
   if (given !== undefined) return { text: given, environment: {} };
   if (file) return { text: readGiven(file), environment: {} };
-  const own = path.join(stackFolder(stack), "passphrase");
+  const own = stackFiles(stack).passphrase;
   if (!fs.existsSync(own)) make(own);
   return {
     text: fs.readFileSync(own, "utf8").trim(),

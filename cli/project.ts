@@ -1,7 +1,11 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { parse } from "yaml";
+import { parse, stringify } from "yaml";
+import { quoted } from "../infra/contracts/errors";
 import { checkout } from "../infra/host/folders";
+import { writeWhole } from "../infra/stack/files";
+import { Passphrase } from "../embedded/secrets";
+import { Unfit } from "./errors";
 
 /** How Pulumi.yaml declares a configuration key. */
 export interface Declared {
@@ -35,4 +39,150 @@ export function readProject(folder: string = checkout): Project {
 /** `fareAbove` and `engine-comparison:fareAbove` are the same key. */
 export function fullKey(project: string, key: string): string {
   return key.includes(":") ? key : `${project}:${key}`;
+}
+
+/** One value of a stack's configuration, as text: lists and objects are JSON. */
+export interface ConfigValue {
+  readonly text: string;
+  readonly secret: boolean;
+}
+
+/** Full keys to values. */
+export type ConfigValues = Readonly<Record<string, ConfigValue>>;
+
+interface StackFile {
+  readonly encryptionsalt?: string;
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads a `Pulumi.<stack>.yaml`.
+ *
+ * @param passphrase is asked for only when the file has secrets
+ * @returns no values where there is no file
+ * @throws Unfit for a file that is not one, or secrets that the passphrase does not open
+ */
+export async function readStackFile(
+  file: string,
+  project: Project,
+  passphrase: () => string,
+): Promise<ConfigValues> {
+  const { config, encryptionsalt } = load(file);
+  const secrets = Object.values(config).some((value) => ciphertext(value) !== undefined);
+  const key = secrets ? await open(file, passphrase(), encryptionsalt) : undefined;
+  const values = Object.entries(config).map(([name, value]): [string, ConfigValue] => {
+    const sealed = ciphertext(value);
+    return [
+      fullKey(project.name, name),
+      sealed === undefined || key === undefined
+        ? { text: textOf(value), secret: false }
+        : { text: unseal(file, name, key, sealed), secret: true },
+    ];
+  });
+  return Object.fromEntries(values);
+}
+
+/**
+ * Writes a `Pulumi.<stack>.yaml` that Pulumi itself reads, secrets encrypted, mode 0600.
+ *
+ * The salt of the file that was there is kept: Pulumi also encrypts the state with it.
+ */
+export async function writeStackFile(
+  file: string,
+  project: Project,
+  values: ConfigValues,
+  passphrase: () => string,
+): Promise<void> {
+  const salt = load(file).encryptionsalt;
+  const secrets = Object.values(values).some(({ secret }) => secret);
+  const key = !secrets
+    ? undefined
+    : salt
+      ? await open(file, passphrase(), salt)
+      : await Passphrase.make(passphrase());
+  const config = Object.fromEntries(
+    Object.entries(values).map(([name, { text, secret }]) => [
+      name,
+      secret && key ? { secure: key.encrypt(text) } : typed(text, project.declared[name]?.type),
+    ]),
+  );
+  const encryptionsalt = key?.salt ?? salt;
+  const content: StackFile = { ...(encryptionsalt ? { encryptionsalt } : {}), config };
+  // Quoted, because Pulumi's YAML is an older one, where a plain off is no string.
+  writeWhole(
+    file,
+    stringify(content, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" }),
+  );
+}
+
+function load(file: string): StackFile & Required<Pick<StackFile, "config">> {
+  try {
+    const text = fs.readFileSync(file, "utf8");
+    const content: unknown = parse(text, { logLevel: "error" }) ?? {};
+    if (!isMap(content)) throw new TypeError("not a map of keys to values");
+    const config = content.config ?? {};
+    if (!isMap(config)) throw new TypeError("`config` is not a map of keys to values");
+    JSON.stringify(config); // no value of YAML that refers to itself
+    return { ...content, config };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { config: {} };
+    throw new Unfit(
+      `${file} cannot be read: ${(error as Error).message.split("\n")[0]}`,
+      "the stack's settings are in it",
+      "repair the file, or remove it to use the defaults",
+    );
+  }
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function unseal(file: string, name: string, key: Passphrase, sealed: string): string {
+  try {
+    return key.decrypt(sealed);
+  } catch {
+    throw new Unfit(
+      `the secret ${quoted(name)} in ${file} was not encrypted with this passphrase`,
+      "the stack's settings cannot be read without it",
+      "set it again (pulumi config set --secret, or --config), or remove it from the file",
+    );
+  }
+}
+
+/** Keys that were derived already, which takes a second each. */
+const opened = new Map<string, Promise<Passphrase>>();
+
+async function open(file: string, passphrase: string, salt = ""): Promise<Passphrase> {
+  const name = `${salt} ${passphrase}`;
+  try {
+    if (!opened.has(name)) opened.set(name, Passphrase.open(passphrase, salt));
+    return await opened.get(name)!;
+  } catch {
+    throw new Unfit(
+      `the passphrase does not open the secrets in ${file}`,
+      "the stack's settings cannot be read without them",
+      "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the passphrase that they were set with",
+    );
+  }
+}
+
+function ciphertext(value: unknown): string | undefined {
+  const sealed = (value as { secure?: unknown } | null)?.secure;
+  return typeof sealed === "string" ? sealed : undefined;
+}
+
+/** A value of YAML as Pulumi hands it to programs. */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value ?? "");
+}
+
+/** Text as a value of YAML that passes Pulumi's check against the type in Pulumi.yaml. */
+function typed(text: string, type: Project["declared"][string]["type"]): unknown {
+  if (type === undefined || type === "string") return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text; // such as 007, which Pulumi takes for a whole number too
+  }
 }

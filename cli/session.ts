@@ -7,16 +7,18 @@ import {
   readOwner,
   type Claimant,
 } from "../infra/stack/owner";
+import { UserError } from "../infra/contracts/errors";
+import type { Inputs } from "../results/result";
 import { chosenRuns } from "../pipelines/matrix";
-import type { Arguments } from "./arguments";
 import { chooseRunner, whoMade, type Chosen } from "./runners/chooseRunner";
 import { loadConfiguration, saveOverlay, settingsOf, type Configuration } from "./config";
-import { stackPassphrase, type StackPassphrase } from "./passphrase";
-import { once } from "./once";
+import { stackPassphrase } from "./passphrase";
 import { readProject, type Project } from "./project";
 import { installCli, isCliOnPath } from "./runners/pulumiCli";
-import type { Runner } from "./runners/runner";
-import { beforehand, Unfit } from "./wrongUse";
+import { endLeftPlugins } from "./runners/pulumiPlugins";
+import type { Runner, StepEvent } from "./runners/runner";
+import type { Options, Values } from "./verb";
+import { beforehand, Unfit } from "./errors";
 
 /** All that a verb needs to work on a stack, checked before anything is touched. */
 export interface Session {
@@ -29,62 +31,121 @@ export interface Session {
 }
 
 /** The options of verbs that may make a stack. */
-export const makingOptions = {
-  config: { type: "string", multiple: true },
-  runner: { type: "string" },
-  "install-cli": { type: "boolean" },
-} as const;
+export const deployOptions = {
+  runner: {
+    type: "string",
+    value: "auto|pulumi|embedded",
+    help:
+      "by what a new stack is deployed; auto: the Pulumi CLI if it is on PATH, else the\n" +
+      "embedded runner. A stack stays with the one that made it.",
+  },
+  "install-cli": {
+    type: "boolean",
+    help: "downloads the official Pulumi CLI first, and uses it for a new stack",
+  },
+  config: {
+    type: "string",
+    multiple: true,
+    value: "key=value",
+    help:
+      "sets a key of docs/configuration.md and keeps it for this stack; key= unsets it, lists are\n" +
+      "written a,b or as JSON, a secret may be in a file: key=@file",
+  },
+} as const satisfies Options;
 
 /**
- * Opens a stack to deploy it; it may not be there yet. What `--config` says is kept for later verbs.
+ * Opens a stack to deploy it; it may not exist yet. What `config` says is kept for later verbs.
  *
+ * @param asked what the command line says
+ * @param keep false: `config` holds for this session only
  * @throws Unfit when settings, runner, checkout or target do not fit
  */
-export async function openToDeploy(args: Arguments): Promise<Session> {
-  const { stack } = args;
-  const { project, owner, made, passphrase } = lookAt(stack);
-  const assignments = args.values("config");
+export async function openToDeploy(
+  stack: string,
+  asked: Partial<Values<typeof deployOptions>> = {},
+  keep = true,
+): Promise<Session> {
+  const { config: assignments = [], "install-cli": wantsCli = false } = asked;
+  const { project, owner, made, secret } = lookAt(stack);
   if (assignments.length > 0 && made?.backend === "own") throw configuredByPulumi(stack);
-  const secret = () => passphrase().text;
   const configuration = await loadConfiguration(project, stack, assignments, secret);
-  const installing = args.flag("install-cli") && made?.runner !== "embedded";
+  const installing = wantsCli && made?.runner !== "embedded";
   const runs = runNames(configuration);
   const target = configuration.all[`${project.name}:target`];
   const chosen = chooseRunner({
     stack,
     target,
-    asked: args.value("runner"),
+    asked: asked.runner,
     made,
     cliThere: () => installing || isCliOnPath(),
   });
   if (owner) beforehand(() => checkOwner(stack, owner, here(stack, target, chosen)));
   if (installing) await installCli();
-  if (assignments.length > 0) await saveOverlay(project, stack, configuration, secret);
-  const runner = await makeRunner(project, stack, configuration, chosen, passphrase);
+  if (keep && assignments.length > 0) await saveOverlay(project, stack, configuration, secret);
+  const runner = await makeRunner(project, stack, configuration, chosen);
   return { project, stack, configuration, runs, runner };
 }
 
 /**
- * Opens a stack as it is, whatever its settings are by now: one must be able to look at it and to
- * destroy it.
+ * Opens an existing stack, even where its settings are not valid any more: it can still be looked at
+ * and destroyed.
  *
- * @returns undefined where nothing of the stack is there
+ * @returns undefined where nothing of the stack exists
  * @throws Unfit when another checkout owns it
  */
-export async function openAsItIs({ stack }: Arguments): Promise<Session | undefined> {
-  const { project, owner, made, passphrase } = lookAt(stack);
-  if (!made) return undefined;
-  if (owner) beforehand(() => checkOwner(stack, owner, here(stack, owner.target, made)));
-  const configuration = await loadConfiguration(project, stack, [], () => passphrase().text);
-  const runner = await makeRunner(project, stack, configuration, made, passphrase);
-  return { project, stack, configuration, runs: runNamesIfAny(configuration), runner };
+export async function openAsItIs(stack: string): Promise<Session | undefined> {
+  const { owner, made } = lookAt(stack);
+  if (owner && made) beforehand(() => checkOwner(stack, owner, here(stack, owner.target, made)));
+  const described = await describeStack(stack);
+  if (!described || !made) return undefined;
+  const { project, configuration } = described;
+  return { ...described, runner: await makeRunner(project, stack, configuration, made) };
 }
 
-/** What can be said of a stack without a runner; undefined where nothing of it is there. */
+/** A step with triggers, a run or an oracle, as the program declares it now. */
+export interface DeclaredRun {
+  readonly inputs: Inputs;
+  /** What its script is told. */
+  readonly spec: unknown;
+  /** Whether a deployment would carry it out. */
+  readonly isDone: boolean;
+}
+
+/**
+ * Every run and oracle of a stack by its name, unchanged ones too: what a preview says of them.
+ *
+ * @throws UserError in the program's own words where it refuses the settings or the machine
+ */
+export async function declaredRuns({
+  runner,
+}: Pick<Session, "runner">): Promise<ReadonlyMap<string, DeclaredRun>> {
+  const found = new Map<string, DeclaredRun>();
+  const onEvent = (event: StepEvent) => {
+    if (!("op" in event) || event.type !== "command:local:Command") return;
+    const { triggers, environment } = (event.inputs ?? {}) as {
+      triggers?: readonly Inputs[];
+      environment?: { SPEC: string };
+    };
+    if (triggers?.[0] && environment) {
+      const isDone = event.op === "create" || event.op === "replace";
+      found.set(event.name, { inputs: triggers[0], spec: JSON.parse(environment.SPEC), isDone });
+    }
+  };
+  const never = new AbortController().signal;
+  const { ok, errors } = await runner.preview({ onEvent, stop: never, kill: never });
+  if (ok) return found;
+  throw new UserError(
+    `the preview failed: ${errors.join("\n")}`,
+    "it says what each run depends on now",
+    "fix that, then run the same command again",
+  );
+}
+
+/** What can be said of a stack without a runner; undefined where nothing of it exists. */
 export async function describeStack(stack: string): Promise<Omit<Session, "runner"> | undefined> {
-  const { project, made, passphrase } = lookAt(stack);
+  const { project, made, secret } = lookAt(stack);
   if (!made) return undefined;
-  const configuration = await loadConfiguration(project, stack, [], () => passphrase().text);
+  const configuration = await loadConfiguration(project, stack, [], secret);
   return { project, stack, configuration, runs: runNamesIfAny(configuration) };
 }
 
@@ -103,12 +164,13 @@ function runNamesIfAny(configuration: Configuration): string[] {
   }
 }
 
-/** What there is of a stack, without touching it. */
+/** What there is of a stack, without touching it; every verb that works on one begins with this. */
 function lookAt(stack: string) {
+  endLeftPlugins(); // of `pulumi up` too: the program itself ends no process
   const project = readProject();
   const owner = beforehand(() => readOwner(stack));
   const made = whoMade(project.name, stack, owner);
-  return { project, owner, made, passphrase: once(() => stackPassphrase(stack)) };
+  return { project, owner, made, secret: () => stackPassphrase(stack).text };
 }
 
 function here(stack: string, target: string, { runner, backend }: Chosen): Claimant {
@@ -120,23 +182,21 @@ async function makeRunner(
   project: Project,
   stack: string,
   configuration: Configuration,
-  chosen: Chosen,
-  passphrase: () => StackPassphrase,
+  { runner, backend }: Chosen,
 ): Promise<Runner> {
   // Each is loaded only when it is used: the Automation API alone takes half a second.
-  if (chosen.runner === "embedded") {
+  if (runner === "embedded") {
     const { embeddedRunner } = await import("./runners/embeddedRunner");
-    return embeddedRunner(project, stack, configuration, () => passphrase().text);
+    return embeddedRunner(project, stack, configuration, () => stackPassphrase(stack).text);
   }
   const { pulumiRunner } = await import("./runners/pulumiRunner");
-  const { backend } = chosen;
-  return pulumiRunner({ project, stack, configuration, passphrase, backend });
+  return pulumiRunner({ project, stack, configuration, backend });
 }
 
 function configuredByPulumi(stack: string): Unfit {
   return new Unfit(
-    `--config is given, but stack ${stack} was made by pulumi with a backend of your own`,
-    "its settings are in the checkout's stack file, which is yours",
+    `--config is given, but stack ${stack} was made by the Pulumi CLI with your own backend`,
+    "its settings are in your checkout's stack file",
     `use pulumi config set --stack ${stack} key value`,
   );
 }

@@ -1,14 +1,151 @@
-import type { Arguments, Syntax } from "./arguments";
+import { parseArgs } from "node:util";
+import { quoted } from "../infra/contracts/errors";
+import { WrongUse } from "./errors";
+
+/** An option of a verb. */
+export interface Option {
+  readonly type: "boolean" | "string";
+  /** May be given several times. */
+  readonly multiple?: true;
+  readonly short?: string;
+  readonly default?: string;
+  /** What the usage has in place of the value, e.g. `key=value`. */
+  readonly value?: string;
+  /** One or more lines. */
+  readonly help: string;
+}
+
+/** Options by name. */
+export type Options = Readonly<Record<string, Option>>;
+
+/** What a command line has for each option. */
+export type Values<O extends Options> = {
+  readonly [Name in keyof O]: O[Name] extends { readonly type: "boolean" }
+    ? boolean
+    : O[Name] extends { readonly multiple: true }
+      ? readonly string[]
+      : O[Name] extends { readonly default: string }
+        ? string
+        : string | undefined;
+};
+
+/** An argument that is no option. */
+export interface Positional {
+  readonly name: string;
+  readonly optional?: true;
+  readonly multiple?: true;
+  readonly help?: string;
+}
+
+/** What a verb is given. */
+export interface Arguments<O extends Options = Options> {
+  readonly stack: string;
+  readonly positionals: readonly string[];
+  readonly options: Values<O>;
+}
 
 /** A word of the command line: `npm run <verb>`, or `npm start` for `start`. */
-export interface Verb {
-  /** What may follow the verb, e.g. `[--json] [name]`. */
-  readonly usage: string;
+export interface Verb<O extends Options = Options> {
   /** What it does, in a line. */
   readonly summary: string;
-  /** More for `--help`, a line an option. */
-  readonly help?: readonly string[];
-  readonly syntax: Syntax;
+  /** Besides `--stack` and `--help`. */
+  readonly options?: O;
+  readonly positionals?: readonly Positional[];
+  /** The stack where `--stack` is not given. @default {@link usualStack} */
+  readonly stack?: string;
+  /** The last lines of the help. */
+  readonly notes?: string;
   /** @returns the exit code: 0 done, 1 failed with the reason in the last lines */
-  run(args: Arguments): Promise<number>;
+  run(args: Arguments<O>): Promise<number>;
+}
+
+/** Declares a verb; its `run` gets the options in their types. */
+export function verb<const O extends Options>(declaration: Verb<O>): Verb<O> {
+  return declaration;
+}
+
+const usualStack = "local";
+
+/**
+ * Reads a verb's command line.
+ *
+ * @returns undefined when help is asked for
+ * @throws WrongUse for what the verb does not have
+ */
+export function parseArguments<O extends Options>(
+  { options, positionals: wanted = [], stack: usual = usualStack }: Verb<O>,
+  argv: readonly string[],
+): Arguments<O> | undefined {
+  const { values, positionals } = parse({ ...options }, argv);
+  if (values.help) return undefined;
+  if (positionals.length < wanted.filter(({ optional }) => !optional).length) {
+    throw new WrongUse("an argument is missing");
+  }
+  if (positionals.length > wanted.length && !wanted.some(({ multiple }) => multiple)) {
+    throw new WrongUse(`${quoted(positionals[wanted.length])} is one argument too many`);
+  }
+  const stack = values.stack ?? usual;
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(stack)) {
+    throw new WrongUse(
+      `--stack is ${quoted(stack)}: a name has letters, digits, dashes, underscores and dots`,
+    );
+  }
+  const absent = Object.entries(options ?? {}).map(([name, { type, multiple }]) => {
+    return [name, type === "boolean" ? false : multiple ? [] : undefined];
+  });
+  const found = { ...Object.fromEntries(absent), ...values } as Values<O>;
+  return { stack, positionals, options: found };
+}
+
+function parse(options: Options, argv: readonly string[]) {
+  const common = { stack: { type: "string" }, help: { type: "boolean", short: "h" } } as const;
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: { ...options, ...common },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    if (code?.startsWith("ERR_PARSE_ARGS_")) throw new WrongUse(message.split(". ")[0]);
+    throw error;
+  }
+}
+
+/** `npm run outputs`, `npm start` */
+export function scriptOf(name: string): string {
+  return name === "start" ? "npm start" : `npm run ${name}`;
+}
+
+/** `usage: npm run outputs -- [--json] [name] [--stack name]` */
+export function usageOf(name: string, { options = {}, positionals = [] }: Verb): string {
+  const words = [
+    ...Object.entries(options).map(([option, { type, value = "text", multiple }]) => {
+      return `[--${option}${type === "string" ? ` ${value}` : ""}${multiple ? " ..." : ""}]`;
+    }),
+    ...positionals.map(({ name, optional, multiple }) => {
+      const text = `${name}${multiple ? " ..." : ""}`;
+      return optional ? `[${text}]` : `<${text}>`;
+    }),
+  ];
+  return `usage: ${[scriptOf(name), "--", ...words, "[--stack name]"].join(" ")}`;
+}
+
+/** All that `--help` prints. */
+export function helpOf(name: string, declared: Verb): string {
+  const { options = {}, positionals = [], stack = usualStack, notes } = declared;
+  const rows = [
+    ...positionals.flatMap(({ name, help }) => (help ? [[name, help]] : [])),
+    ...Object.entries(options).map(([option, { short, default: usual, help }]) => [
+      `${short ? `-${short}, ` : ""}--${option}`,
+      usual === undefined ? help : `${help}; default ${usual}`,
+    ]),
+    ["--stack", `the stack's name; default ${stack}`],
+  ];
+  const width = Math.max(...rows.map(([term]) => term.length)) + 2;
+  const lines = rows.map(
+    ([term, help]) => term.padEnd(width) + help.replaceAll("\n", `\n${" ".repeat(width)}`),
+  );
+  const all = [usageOf(name, declared), "", declared.summary, "", ...lines];
+  return [...all, ...(notes ? ["", notes] : [])].join("\n");
 }

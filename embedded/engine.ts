@@ -10,7 +10,7 @@ import type { State } from "./state";
 import { operation, StepRunner, subject, type Step } from "./steps";
 import type { Changes, Goal, PreviewOutcome, PropertyDiff, Resource, RunOptions } from "./types";
 import { nameOf, stackType } from "./urn";
-import { unknownValue, type Properties } from "./values";
+import { redact, unknownValue, type Properties } from "./values";
 
 interface Registered {
   readonly resource: Resource;
@@ -146,7 +146,9 @@ export class Engine {
       if (runs) this.emit("start", step);
       await this.runner.run(step);
       if (step.now) this.registered.set(step.now.urn, step.now);
-      this.emit("done", step, { ...took(), ...this.count(step) });
+      const declared = this.options.preview && step.now?.inputs;
+      const inputs = declared ? { inputs: redact(declared) as Properties } : {};
+      this.emit("done", step, { ...took(), ...this.count(step), ...inputs });
       return true;
     } catch (error) {
       const { message } = error as Error;
@@ -230,7 +232,7 @@ export class Engine {
   private emit(
     kind: "start" | "done" | "failed" | "skipped",
     step: Step,
-    more: { seconds?: number; diff?: PropertyDiff[]; error?: string } = {},
+    more: { seconds?: number; diff?: PropertyDiff[]; inputs?: Properties; error?: string } = {},
   ): void {
     const { urn, type } = subject(step);
     if (type === providerType) return;

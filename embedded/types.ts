@@ -28,6 +28,8 @@ export type StepEvent =
       /** Wall time of the step; absent on `start`, on previews and on components. */
       readonly seconds?: number;
       readonly diff?: PropertyDiff[];
+      /** On `done` in previews: what the program declared, secrets as `[secret]`. */
+      readonly inputs?: Record<string, unknown>;
       readonly error?: string;
     }
   | {

@@ -19,7 +19,7 @@ export interface Bench extends Options {
   readonly stack: BenchStack;
   /** Aborted: the user wants no more. */
   readonly stop: AbortSignal;
-  /** Deploys the stack with the data of these workloads, unless it stands so. */
+  /** Deploys the stack with the data of these workloads, unless it has them. */
   deployed(settings?: Record<string, string | number>): Promise<void>;
   /** Has a comparison's contenders take their samples. */
   measured(comparison: Comparison): Promise<Table>;

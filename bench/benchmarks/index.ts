@@ -4,8 +4,7 @@ import { imageEmbeddings, imagePredictions } from "./images";
 import { imageMemory } from "./imageMemory";
 import { noChange } from "./noChange";
 import { setUp } from "./setUp";
-import { startUp } from "./startUp";
-import { taxiReport } from "./taxiReport";
+import { startUp, taxiReport } from "./taxiReport";
 import { twoHosts } from "./twoHosts";
 import { uploads } from "./uploads";
 

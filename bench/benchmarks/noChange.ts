@@ -2,11 +2,13 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { pathToFileURL } from "node:url";
 import { stringify } from "yaml";
 import * as embedded from "../../embedded";
 import { stackPassphrase } from "../../cli/passphrase";
 import { isCliOnPath } from "../../cli/runners/pulumiCli";
 import { stackFolder } from "../../infra/host/folders";
+import { stackFiles } from "../../infra/stack/files";
 import { stackBackendUrl } from "../../infra/stack/owner";
 import type { Contender } from "../harness";
 import { withNode } from "../render";
@@ -101,7 +103,7 @@ function byPulumi(stack: string, scratch: string, commands: number): Contender[]
   const bare = {
     ...quick,
     BARE_COMMANDS: String(commands),
-    PULUMI_BACKEND_URL: `file://${backend}?metadata=skip`,
+    PULUMI_BACKEND_URL: `${pathToFileURL(backend).href}?metadata=skip`,
     PULUMI_CONFIG_PASSPHRASE: "",
   };
   execFileSync("pulumi", ["stack", "init", "bare", "--cwd", project], {
@@ -112,7 +114,7 @@ function byPulumi(stack: string, scratch: string, commands: number): Contender[]
     {
       name: "pulumi up",
       kind: "command",
-      argv: up(stack, path.join(stackFolder(stack), "pulumi")),
+      argv: up(stack, stackFiles(stack).project),
       environment: {
         ...folders(),
         ...quick,

@@ -1,10 +1,8 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { parseArguments } from "../../cli/arguments";
 import type { StepEvent } from "../../cli/runners/runner";
 import { openToDeploy } from "../../cli/session";
-import { start } from "../../cli/verbs/start";
 import * as embedded from "../../embedded";
 import { cacheFolder, stackFolder } from "../../infra/host/folders";
 import { UserError } from "../../infra/contracts/errors";
@@ -12,7 +10,6 @@ import { bytes, number } from "../../report/format";
 import { BenchStack, freeOffset } from "../stack";
 import type { Table } from "../render";
 import type { Bench, Benchmark } from "./benchmark";
-import { longestChain, type Step } from "./chain";
 
 export const setUp: Benchmark = {
   name: "set-up",
@@ -39,9 +36,7 @@ export const setUp: Benchmark = {
 
 async function setUpTable(stack: string, { config, stop }: Bench): Promise<Table> {
   const settings = ["gpu=off", `portOffset=${await freeOffset(stack)}`, ...config];
-  const options = settings.flatMap((one) => ["--config", one]);
-  const argv = ["--stack", stack, "--runner", "embedded", ...options];
-  const { runner } = await openToDeploy(parseArguments(start.syntax, argv)!);
+  const { runner } = await openToDeploy(stack, { runner: "embedded", config: settings });
   const [begun, received] = [Date.now(), bytesReceived()];
   const spans = new Map<string, { start: number; end: number }>();
   const onEvent = (event: StepEvent) => {
@@ -52,11 +47,7 @@ async function setUpTable(stack: string, { config, stop }: Bench): Promise<Table
   };
   const outcome = await runner.up({ onEvent, stop, kill: stop });
   if (!outcome.ok) {
-    throw new UserError(
-      outcome.errors.join("\n"),
-      "the set-up did not come to its end",
-      "see above",
-    );
+    throw new UserError(outcome.errors.join("\n"), "the set-up was not completed", "see above");
   }
   const downloaded = bytesReceived() - received;
   const resources = embedded.exportState(stackFolder(stack))?.deployment.resources ?? [];
@@ -89,7 +80,7 @@ function asTable(steps: readonly Step[], downloaded: number): Table {
       ]),
     ],
     legend:
-      `All but the runs stood after ${number(took)} s; the longest chain of steps that need each other takes ` +
+      `All but the runs was ready after ${number(took)} s; the longest chain of steps that need each other takes ` +
       `${number(seconds(chain))} s, all steps one after the other ${number(seconds(steps))} s. ` +
       `This machine received ${bytes(downloaded)} meanwhile.`,
     host: {
@@ -109,4 +100,42 @@ function bytesReceived(): number {
   const lines = fs.readFileSync("/proc/net/dev", "utf8").split("\n").slice(2);
   const fields = lines.map((line) => line.trim().split(/[:\s]+/)).filter(([name]) => name);
   return fields.reduce((sum, [name, first]) => sum + (name === "lo" ? 0 : Number(first)), 0);
+}
+
+/** A step of a deployment. */
+export interface Step {
+  readonly urn: string;
+  readonly name: string;
+  /** URNs of what it waited for. */
+  readonly needs: readonly string[];
+  /** Seconds from the deployment's begin. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The steps that need each other and together took longest: with any number of cores the deployment
+ * takes as long. In the order in which they ran.
+ */
+export function longestChain(steps: readonly Step[]): Step[] {
+  const byUrn = new Map(steps.map((step) => [step.urn, step]));
+  const found = new Map<Step, { seconds: number; steps: Step[] }>();
+  const chainTo = (step: Step): { seconds: number; steps: Step[] } => {
+    const known = found.get(step);
+    if (known) return known;
+    const before = step.needs
+      .flatMap((urn) => byUrn.get(urn) ?? [])
+      .map(chainTo)
+      .reduce((best, one) => (one.seconds > best.seconds ? one : best), { seconds: 0, steps: [] });
+    const chain = {
+      seconds: before.seconds + step.end - step.start,
+      steps: [...before.steps, step],
+    };
+    found.set(step, chain);
+    return chain;
+  };
+  return steps
+    .map(chainTo)
+    .reduce((best, one) => (one.seconds > best.seconds ? one : best), { seconds: 0, steps: [] })
+    .steps;
 }

@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../../infra/host/folders";
+import { stackFiles } from "../../infra/stack/files";
 import { inStackFolder, type Owner, type RunnerName } from "../../infra/stack/owner";
 import { targetNamed } from "../../infra/targets";
 import { howToGetCli } from "./pulumiCli";
-import { Unfit, WrongUse } from "../wrongUse";
+import { Unfit, WrongUse } from "../errors";
 
 /** Which runner a stack is deployed by, and where the CLI has its state. */
 export interface Chosen {
@@ -33,14 +33,14 @@ export interface Situation {
  */
 export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: Situation): Chosen {
   if (asked !== "auto" && asked !== "pulumi" && asked !== "embedded") {
-    throw new WrongUse(`--runner is ${JSON.stringify(asked)}: it is auto, pulumi or embedded`);
+    throw new WrongUse(`--runner is ${JSON.stringify(asked)}: it can be auto, pulumi or embedded`);
   }
   if (made) {
     if (asked !== "auto" && asked !== made.runner) {
       throw new Unfit(
         `--runner is ${asked}, but stack ${stack} was made by runner ${made.runner}`,
-        "each keeps its own state, so the other would make everything a second time",
-        `leave --runner out, or run npm run destroy -- --stack ${stack} first`,
+        "each keeps a separate state, so the other would make everything a second time",
+        `omit --runner, or run npm run destroy -- --stack ${stack} first`,
       );
     }
     return made;
@@ -50,7 +50,7 @@ export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: 
   if (runner === "embedded" && needsCli !== undefined) {
     throw new Unfit(
       `stack ${stack} has target ${target}, which needs the Pulumi CLI` +
-        (asked === "auto" ? ", and there is none on PATH" : ", and --runner is embedded"),
+        (asked === "auto" ? ", and PATH has no pulumi" : ", and --runner is embedded"),
       needsCli,
       howToGetCli,
     );
@@ -60,21 +60,18 @@ export function chooseRunner({ stack, target, asked = "auto", made, cliThere }: 
 
 /**
  * Which runner has made `stack`: as its record says; where the record is gone but a state with
- * something in it is there, as after a destroy that was cut short, the one whose state that is.
+ * resources exists, as after an interrupted destroy, the one whose state that is.
  */
 export function whoMade(project: string, stack: string, owner?: Owner): Chosen | undefined {
-  if (owner)
-    return {
-      runner: owner.runner,
-      backend: owner.backend === inStackFolder ? inStackFolder : "own",
-    };
-  const folder = stackFolder(stack);
-  const ofEmbedded = path.join(folder, "state.json");
-  if (holdsSomething(ofEmbedded, ({ deployment }) => deployment)) {
+  if (owner) {
+    const backend = owner.backend === inStackFolder ? inStackFolder : "own";
+    return { runner: owner.runner, backend };
+  }
+  const { state, backend } = stackFiles(stack);
+  if (holdsSomething(state, ({ deployment }) => deployment)) {
     return { runner: "embedded", backend: "stack folder" };
   }
-  const stacks = path.join(folder, "pulumi-backend", ".pulumi", "stacks", project);
-  const ofCli = path.join(stacks, `${stack}.json`);
+  const ofCli = path.join(backend, ".pulumi", "stacks", project, `${stack}.json`);
   return holdsSomething(ofCli, ({ checkpoint }) => checkpoint?.latest)
     ? { runner: "pulumi", backend: "stack folder" }
     : undefined;
@@ -92,8 +89,8 @@ interface State {
 }
 
 /**
- * Whether a state has more than the stack itself, which is there before the program has looked at
- * anything. A broken one counts: its runner refuses it, and says how to mend it.
+ * Whether a state has more than the stack itself, which exists before the program has looked at
+ * anything. A broken state counts: its runner refuses it, and says how to repair it.
  */
 function holdsSomething(file: string, find: (state: State) => Deployment | undefined): boolean {
   try {

@@ -1,6 +1,6 @@
 import * as embedded from "../../embedded";
 import { UserError } from "../../infra/contracts/errors";
-import { stackFolder } from "../../infra/host/folders";
+import { stackFiles } from "../../infra/stack/files";
 import { idOf, idVariable, readOwner, runnerVariable } from "../../infra/stack/owner";
 import type { Configuration } from "../config";
 import type { Project } from "../project";
@@ -17,7 +17,7 @@ export function embeddedRunner(
     projectDir: project.folder,
     project: project.name,
     stack,
-    stackFolder: stackFolder(stack),
+    stackFolder: stackFiles(stack).root,
     config: configuration.all,
     secretKeys: configuration.secretKeys,
     passphrase: passphrase(),
@@ -38,15 +38,15 @@ export function embeddedRunner(
     preview: (watch) => explained(() => embedded.preview(options(watch))),
     destroy: (watch) => explained(() => embedded.destroy(options(watch))),
     refresh: (watch) => explained(() => embedded.refresh(options(watch))),
-    outputs: () => explained(() => embedded.outputs(stackFolder(stack))),
+    outputs: () => explained(() => embedded.outputs(stackFiles(stack).root)),
     resources: () =>
-      explained(() => embedded.exportState(stackFolder(stack))?.deployment.resources ?? []),
+      explained(() => embedded.exportState(stackFiles(stack).root)?.deployment.resources ?? []),
   };
 }
 
 function stateText(stack: string): string {
   try {
-    return JSON.stringify(embedded.exportState(stackFolder(stack)) ?? {});
+    return JSON.stringify(embedded.exportState(stackFiles(stack).root) ?? {});
   } catch {
     return "{}"; // a broken state is refused by the runner itself
   }

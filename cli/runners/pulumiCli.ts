@@ -4,14 +4,14 @@ import * as path from "node:path";
 import type { PulumiCommand } from "@pulumi/pulumi/automation";
 import { version } from "@pulumi/pulumi/version";
 import { UserError } from "../../infra/contracts/errors";
-import { Unfit } from "../wrongUse";
+import { Unfit } from "../errors";
 
 /** Where `--install-cli` puts the CLI: as the Automation API does, a folder a version. */
 function installRoot(): string {
   return path.join(os.homedir(), ".pulumi", "versions", version);
 }
 
-/** How to come by the CLI, for messages. */
+/** How to get the CLI, for messages. */
 export const howToGetCli =
   "install it from https://www.pulumi.com/docs/install/, or let `npm start -- --install-cli` do it";
 
@@ -50,8 +50,8 @@ export async function findCli(): Promise<PulumiCommand> {
   const onPath = isCliOnPath();
   if (!onPath && !isCliInstalled()) {
     throw new Unfit(
-      "the Pulumi CLI is wanted, and there is none on PATH",
-      "the stack is deployed by it",
+      "there is no Pulumi CLI on PATH",
+      "this stack is deployed by the Pulumi CLI",
       howToGetCli,
     );
   }
@@ -59,8 +59,8 @@ export async function findCli(): Promise<PulumiCommand> {
     return await PulumiCommand.get(onPath ? {} : { root: installRoot() });
   } catch (error) {
     throw new Unfit(
-      `the Pulumi CLI does not fit: ${(error as Error).message}`,
-      "this project's SDK speaks with it",
+      `the Pulumi CLI cannot be used: ${(error as Error).message}`,
+      "this stack is deployed by it",
       howToGetCli,
     );
   }
@@ -81,7 +81,7 @@ export async function installCli(): Promise<void> {
     throw new UserError(
       `the Pulumi CLI could not be installed: ${(error as Error).message.trim()}`,
       "--install-cli asked for it",
-      "check that https://get.pulumi.com can be reached, or leave --install-cli out",
+      "check that https://get.pulumi.com can be reached, or omit --install-cli",
     );
   }
 }

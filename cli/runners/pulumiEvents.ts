@@ -1,7 +1,7 @@
 import type { EngineEvent, StepEventMetadata } from "@pulumi/pulumi/automation";
 import { describeDifferences, differences } from "../../embedded/diff";
 import type { Value } from "../../embedded/values";
-import type { Changes, PreviewOutcome, PropertyDiff, StepEvent, StepOp } from "./runner";
+import type { Changes, PropertyDiff, StepEvent, StepOp } from "./runner";
 
 /** The CLI's steps by the names that both runners share; what is not here is not told. */
 const ops: Readonly<Record<string, StepOp>> = {
@@ -19,7 +19,6 @@ const ops: Readonly<Record<string, StepOp>> = {
 export class PulumiEvents {
   changes: Changes = {};
   readonly errors: string[] = [];
-  readonly steps: PreviewOutcome["steps"] = [];
   private readonly begun = new Map<string, number>();
   private readonly reasons = new Map<string, string>();
 
@@ -31,7 +30,7 @@ export class PulumiEvents {
 
   take(event: EngineEvent): void {
     const { resourcePreEvent, resOutputsEvent, resOpFailedEvent } = event;
-    if (resourcePreEvent) this.start(resourcePreEvent.metadata, resourcePreEvent.planning === true);
+    if (resourcePreEvent && !resourcePreEvent.planning) this.start(resourcePreEvent.metadata);
     if (resOutputsEvent) this.end("done", resOutputsEvent.metadata, resOutputsEvent.planning);
     if (resOpFailedEvent) this.end("failed", resOpFailedEvent.metadata);
     if (event.diagnosticEvent) this.diagnose(event.diagnosticEvent);
@@ -41,13 +40,9 @@ export class PulumiEvents {
     }
   }
 
-  private start(metadata: StepEventMetadata, planning: boolean): void {
+  private start(metadata: StepEventMetadata): void {
     const op = ops[metadata.op];
-    if (op === undefined) return;
-    if (planning && op !== "same") {
-      this.steps.push({ op, urn: metadata.urn, diff: diffOf(metadata) });
-    }
-    if (planning || op === "same") return;
+    if (op === undefined || op === "same") return;
     this.begun.set(`${metadata.op} ${metadata.urn}`, this.now());
     this.tell({ kind: "start", op, ...named(metadata) });
   }
@@ -64,7 +59,8 @@ export class PulumiEvents {
       ...named(metadata),
       ...(begun === undefined ? {} : { seconds: (this.now() - begun) / 1000 }),
       ...(kind === "failed" && error !== undefined ? { error } : {}),
-      ...(kind === "failed" || planning || op === "same" ? {} : { diff: diffOf(metadata) }),
+      ...(kind === "failed" || op === "same" ? {} : { diff: diffOf(metadata) }),
+      ...(planning && metadata.new ? { inputs: metadata.new.inputs } : {}),
     });
   }
 

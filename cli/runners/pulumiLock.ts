@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { stackFolder } from "../../infra/host/folders";
+import { readJson, stackFiles } from "../../infra/stack/files";
 import { UserError } from "../../infra/contracts/errors";
 
 /** A lock of the CLI's file backend. */
@@ -13,9 +13,7 @@ interface CliLock {
   readonly timestamp: string;
 }
 
-function backend(stack: string): string {
-  return path.join(stackFolder(stack), "pulumi-backend", ".pulumi");
-}
+const backend = (stack: string) => path.join(stackFiles(stack).backend, ".pulumi");
 
 /**
  * The locks on a stack whose state is in its stack folder, told apart: one whose CLI lives, and
@@ -23,7 +21,12 @@ function backend(stack: string): string {
  */
 export function stackLocks(project: string, stack: string): { living?: CliLock; dead: CliLock[] } {
   const folder = path.join(backend(stack), "locks", "organization", project, stack);
-  const found = list(folder).flatMap((name) => read(path.join(folder, name)));
+  const names = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  const found = names.flatMap((name): CliLock[] => {
+    const file = path.join(folder, name);
+    const lock = readJson<Omit<CliLock, "file">>(file);
+    return lock ? [{ ...lock, file }] : []; // released meanwhile
+  });
   const isDead = (lock: CliLock) => lock.hostname === os.hostname() && !isAlive(lock.pid);
   return { living: found.find((lock) => !isDead(lock)), dead: found.filter(isDead) };
 }
@@ -31,14 +34,14 @@ export function stackLocks(project: string, stack: string): { living?: CliLock; 
 /** Whether the state in the stack folder has operations that nobody knows the end of. */
 export function hasPending(project: string, stack: string): boolean {
   const file = path.join(backend(stack), "stacks", project, `${stack}.json`);
-  try {
-    const { checkpoint } = JSON.parse(fs.readFileSync(file, "utf8")) as {
-      checkpoint?: { latest?: { pending_operations?: unknown[] } };
-    };
-    return Boolean(checkpoint?.latest?.pending_operations?.length);
-  } catch {
-    return false;
-  }
+  const state = readJson<{ checkpoint?: { latest?: { pending_operations?: unknown[] } } }>(file);
+  return Boolean(state?.checkpoint?.latest?.pending_operations?.length);
+}
+
+/** Whether a deployment of the stack goes on, by either runner, as far as this machine can tell. */
+export function isDeploying(project: string, stack: string): boolean {
+  const lock = readJson<{ pid: number }>(stackFiles(stack).stateLock);
+  return stackLocks(project, stack).living !== undefined || (!!lock && isAlive(lock.pid));
 }
 
 /** A stack that another deployment works on. */
@@ -49,30 +52,12 @@ export function inUse(stack: string, lock?: CliLock): UserError {
   return new UserError(
     `stack ${stack} is in use by ${who}`,
     "two deployments at once would overwrite each other's state",
-    "wait until it has ended; if it is gone, `pulumi cancel` removes its lock",
+    "wait until it has ended; if that process is gone, run `pulumi cancel` to remove its lock",
   );
 }
 
-/** A lock; none where it has just been taken back. */
-function read(file: string): CliLock[] {
-  try {
-    const told = JSON.parse(fs.readFileSync(file, "utf8")) as Omit<CliLock, "file">;
-    return [{ ...told, file }];
-  } catch {
-    return [];
-  }
-}
-
-function list(folder: string): string[] {
-  try {
-    return fs.readdirSync(folder).filter((name) => name.endsWith(".json"));
-  } catch {
-    return [];
-  }
-}
-
 /** Whether a process of this machine lives. */
-export function isAlive(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

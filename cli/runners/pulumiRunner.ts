@@ -1,25 +1,23 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation";
-import { stackFolder } from "../../infra/host/folders";
+import { stackFiles, writeWhole } from "../../infra/stack/files";
 import { runnerVariable, stackBackendUrl } from "../../infra/stack/owner";
-import { endLeftPlugins } from "../../infra/host/pulumiPlugins";
 import { UserError } from "../../infra/contracts/errors";
+import { stringify } from "yaml";
 import type { Configuration } from "../config";
-import type { StackPassphrase } from "../passphrase";
-import { once } from "../once";
-import type { Project } from "../project";
+import { stackPassphrase } from "../passphrase";
+import { writeStackFile, type Project } from "../project";
 import { findCli } from "./pulumiCli";
 import { PulumiEvents } from "./pulumiEvents";
+import { endLeftPlugins } from "./pulumiPlugins";
 import { hasPending, inUse, stackLocks } from "./pulumiLock";
-import { writeProjectFolder } from "./pulumiProject";
-import type { Outcome, PreviewOutcome, Runner, Standing, Watch } from "./runner";
+import type { Outcome, Runner, StateResource, Watch } from "./runner";
 
 export interface PulumiRunnerArgs {
   readonly project: Project;
   readonly stack: string;
   readonly configuration: Configuration;
-  readonly passphrase: () => StackPassphrase;
   /** `stack folder`: a file backend there; `own`: the backend that the user has logged in to. */
   readonly backend: "stack folder" | "own";
 }
@@ -44,13 +42,13 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
   const workDir = own ? args.project.folder : await projectFolder(args);
   const place = { stackName: args.stack, workDir };
   const options = { pulumiCommand, envVars: environment(args) };
-  const selected = once(() =>
-    explained(() =>
+  let selecting: Promise<Stack> | undefined;
+  const selected = () =>
+    (selecting ??= explained(() =>
       own
         ? LocalWorkspace.selectStack(place, options)
         : LocalWorkspace.createOrSelectStack(place, options),
-    ),
-  );
+    ));
   const outputs = async () => {
     const stack = await selected();
     return shown(await explained(() => stack.outputs()));
@@ -59,7 +57,7 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
   async function follow(
     watch: Watch,
     call: (stack: Stack, options: CallOptions) => Promise<object>,
-  ): Promise<PreviewOutcome> {
+  ): Promise<Outcome> {
     const stack = await selected();
     const events = new PulumiEvents((event) => watch.onEvent(event));
     let told = "";
@@ -75,9 +73,9 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
     const ok = result !== undefined;
     if (!ok) endLeftPlugins(); // it may have been killed
     if (!ok && events.errors.length === 0) events.errors.push(lastWords(told));
-    const { changes, errors, steps } = events;
+    const { changes, errors } = events;
     const { outputs = {} }: { outputs?: OutputMap } = result ?? {};
-    return { ok, changes, errors, steps, outputs: shown(outputs) };
+    return { ok, changes, errors, outputs: shown(outputs) };
   }
 
   /** As follow, for what changes the stack, and so needs its lock. */
@@ -93,7 +91,7 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
         stack.up({ ...options, continueOnError: true, replace: [...replace] }),
       );
       if (outcome.ok || watch.stop.aborted) return outcome;
-      // What stands is worth telling, but no reason to lose why the rest does not.
+      // The outputs are worth showing, but must not hide why the rest failed.
       return { ...outcome, outputs: await outputs().catch(() => ({})) };
     },
     preview: (watch) => follow(watch, (stack, options) => stack.preview(options)),
@@ -105,13 +103,25 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
   };
 }
 
-async function projectFolder(args: PulumiRunnerArgs): Promise<string> {
-  const { project, stack, configuration } = args;
-  fs.mkdirSync(path.join(stackFolder(stack), "pulumi-backend"), { recursive: true, mode: 0o700 });
-  return writeProjectFolder(project, stack, configuration, () => args.passphrase().text);
+/**
+ * Writes a project folder for the CLI into the stack folder: Pulumi.yaml, which points to the
+ * checkout's program, and `Pulumi.<stack>.yaml` with all that is set. The CLI writes into the
+ * latter, and remembers a selected stack for the former, so the checkout is left as it is.
+ *
+ * @returns the folder
+ */
+async function projectFolder({ project, stack, configuration }: PulumiRunnerArgs): Promise<string> {
+  const { project: folder, backend } = stackFiles(stack);
+  fs.mkdirSync(backend, { recursive: true, mode: 0o700 });
+  const content = stringify({ ...project.file, main: project.folder });
+  writeWhole(path.join(folder, "Pulumi.yaml"), content);
+  const settings = path.join(folder, `Pulumi.${stack}.yaml`);
+  const secret = () => stackPassphrase(stack).text;
+  await writeStackFile(settings, project, configuration.set, secret);
+  return folder;
 }
 
-function environment({ stack, passphrase, backend }: PulumiRunnerArgs): Record<string, string> {
+function environment({ stack, backend }: PulumiRunnerArgs): Record<string, string> {
   delete process.env[runnerVariable];
   return {
     PULUMI_SKIP_UPDATE_CHECK: "true",
@@ -119,7 +129,7 @@ function environment({ stack, passphrase, backend }: PulumiRunnerArgs): Record<s
     PULUMI_NODEJS_TRANSPILE_ONLY: "true",
     ...(backend === "own"
       ? {}
-      : { PULUMI_BACKEND_URL: stackBackendUrl(stack), ...passphrase().environment }),
+      : { PULUMI_BACKEND_URL: stackBackendUrl(stack), ...stackPassphrase(stack).environment }),
   };
 }
 
@@ -130,7 +140,6 @@ function environment({ stack, passphrase, backend }: PulumiRunnerArgs): Record<s
 async function recover(project: string, name: string, stack: Stack): Promise<void> {
   const { living, dead } = stackLocks(project, name);
   if (living) throw inUse(name, living);
-  endLeftPlugins();
   for (const { pid, file } of dead) {
     console.error(`removing the lock of a Pulumi CLI that was killed (process ${pid})`);
     fs.rmSync(file, { force: true });
@@ -171,9 +180,9 @@ function shown(outputs: OutputMap): Record<string, unknown> {
   );
 }
 
-async function resources(stack: Stack): Promise<readonly Standing[]> {
+async function resources(stack: Stack): Promise<readonly StateResource[]> {
   const { deployment } = (await explained(() => stack.exportStack())) as {
-    deployment: { resources?: Standing[] } | null;
+    deployment: { resources?: StateResource[] } | null;
   };
   return deployment?.resources ?? [];
 }
@@ -189,8 +198,8 @@ async function explained<T>(call: () => Promise<T>): Promise<T> {
     const said = new Set(lines.filter((line) => line.startsWith("error: ")));
     throw new UserError(
       [...said].join("\n") || lastWords(error.message),
-      "the Pulumi CLI keeps this stack's state",
-      "see that the backend (pulumi whoami -v) and the passphrase are those it was made with",
+      "the Pulumi CLI manages this stack's state",
+      "check that backend (pulumi whoami -v) and passphrase are those it was made with",
     );
   }
 }

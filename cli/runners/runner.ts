@@ -1,13 +1,6 @@
-import type { Outcome, PreviewOutcome, StepEvent } from "../../embedded";
+import type { Outcome, StepEvent } from "../../embedded";
 
-export type {
-  Changes,
-  Outcome,
-  PreviewOutcome,
-  PropertyDiff,
-  StepEvent,
-  StepOp,
-} from "../../embedded";
+export type { Changes, Outcome, PropertyDiff, StepEvent, StepOp } from "../../embedded";
 
 /** How one follows a deployment and stops it. */
 export interface Watch {
@@ -19,7 +12,7 @@ export interface Watch {
 }
 
 /** A resource of a stack as far as the verbs need it. */
-export interface Standing {
+export interface StateResource {
   readonly urn: string;
   readonly type: string;
 }
@@ -33,11 +26,12 @@ export interface Runner {
    * @param replace URNs to replace although nothing about them has changed
    */
   up(watch: Watch, replace?: readonly string[]): Promise<Outcome>;
-  preview(watch: Watch): Promise<PreviewOutcome>;
+  /** Tells by events what {@link up} would do, and what the program declares. */
+  preview(watch: Watch): Promise<Outcome>;
   destroy(watch: Watch): Promise<Outcome>;
   refresh(watch: Watch): Promise<Outcome>;
   /** The outputs of the last up, secrets as `[secret]`; empty where there are none. */
   outputs(): Promise<Record<string, unknown>>;
   /** What the state has. */
-  resources(): Promise<readonly Standing[]>;
+  resources(): Promise<readonly StateResource[]>;
 }

@@ -1,6 +1,6 @@
 import type { RunProgress } from "../../results/records";
 import type { RunRecord } from "../../results/result";
-import { isTold, progressLine, seconds, stepLines } from "./lines";
+import { isTold, phaseWords, seconds, stepLines } from "./lines";
 import type { StepEvent } from "../runners/runner";
 
 /** Where lines go: a stream such as `process.stdout`. */
@@ -35,7 +35,7 @@ export class Display {
   /** Names of steps that have begun, with when. */
   private readonly begun = new Map<string, number>();
   private readonly ended = new Set<string>();
-  /** Runs that stand as they are. The others are done, also those that have not been begun. */
+  /** Runs that are not repeated. All others are, including those that have not begun. */
   private readonly unchanged = new Set<string>();
   private readonly phases = new Map<string, string>();
   private lastLine: number;
@@ -95,10 +95,10 @@ export class Display {
     });
     const silent = this.now() - this.lastLine >= longestSilence;
     const still = this.args.screen.isTTY || !silent ? "" : this.status();
-    this.show(news.length === 0 && still ? [`still at it: ${still}`] : news);
+    this.show(news.length === 0 && still ? [`in progress: ${still}`] : news);
   }
 
-  /** The runs that are going on, with the line that says so. */
+  /** The runs that are going on, with a line such as `spark/taxi-report 2 of 12: sample 2/3, 41 s`. */
   private going(): { run: string; progress: RunProgress; line: string }[] {
     const { runs } = this.args;
     const of = runs.length - this.unchanged.size;
@@ -107,8 +107,8 @@ export class Display {
       .flatMap((run) => {
         const progress = this.progressOf(run);
         if (!progress) return [];
-        const place = { at: this.ended.size + 1, of };
-        return [{ run, progress, line: progressLine(place, run, progress, this.now()) }];
+        const place = `${this.ended.size + 1} of ${of}`;
+        return [{ run, progress, line: `${run} ${place}: ${phaseWords(progress, this.now())}` }];
       });
   }
 

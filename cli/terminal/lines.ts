@@ -84,7 +84,7 @@ export function runWords(summary: RunRecord["summary"] | undefined): string {
   return `verified, median ${summary.medianSeconds.toFixed(2)} s, ${rows}${rejected}, on ${summary.device}`;
 }
 
-/** Where to read more about a failure, and what stands in spite of it. */
+/** Where to read more about a failure, and what is published in spite of it. */
 export function failureLines({ log, published }: RunFailure): string[] {
   return [
     `log: ${log}`,
@@ -92,22 +92,7 @@ export function failureLines({ log, published }: RunFailure): string[] {
   ];
 }
 
-/**
- * A run that is going on, e.g. `spark/taxi-report 2 of 12: sample 2/3, 41 s`; the time is that since
- * its turn came.
- *
- * @param now milliseconds
- */
-export function progressLine(
-  { at, of }: { readonly at: number; readonly of: number },
-  run: string,
-  progress: RunProgress,
-  now: number,
-): string {
-  return `${run} ${at} of ${of}: ${phaseWords(progress, now)}`;
-}
-
-/** What a run is doing and for how long: `sample 2/3, 41 s`, `waiting for its turn`. */
+/** What a run is doing and for how long since its turn came: `sample 2/3, 41 s`. @param now milliseconds */
 export function phaseWords({ phase, began }: RunProgress, now: number): string {
   if (began === undefined) return phase;
   return `${phase}, ${seconds(Math.max(0, now - Date.parse(began)) / 1000, 0)}`;
@@ -146,4 +131,26 @@ export function diffLine({ path, kind, old, new: now }: PropertyDiff): string {
     case "update":
       return `~ ${path}: ${text(old)} => ${text(now)}`;
   }
+}
+
+/**
+ * Lines of text in columns.
+ *
+ * @param rows the first one has the columns' names
+ * @param right the names of columns that are set to the right
+ */
+export function textTable(
+  rows: readonly (readonly string[])[],
+  right: readonly string[] = [],
+): string[] {
+  const [head = []] = rows;
+  const widths = head.map((_name, at) => Math.max(...rows.map((row) => row[at].length)));
+  return rows.map((row) =>
+    row
+      .map((cell, at) => {
+        return right.includes(head[at]) ? cell.padStart(widths[at]) : cell.padEnd(widths[at]);
+      })
+      .join("  ")
+      .trimEnd(),
+  );
 }

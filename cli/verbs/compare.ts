@@ -3,35 +3,38 @@ import { number } from "../../report/format";
 import { readHistory, type Attempt } from "../../results/history";
 import { select } from "../../results/select";
 import { compare as compared, rule, type Compared } from "../../results/verdict";
-import { textTable } from "../terminal/textTable";
-import type { Verb } from "../verb";
+import { textTable } from "../terminal/lines";
+import { verb } from "../verb";
 import { spread } from "./results";
 
-export const compare: Verb = {
-  usage: "[--json] <A> <B>",
+export const compare = verb({
   summary: "compare two attempts, dates or commits: is B faster than A, slower, or within noise",
-  help: [
-    "A, B          an attempt's id or its beginning, a date (2026-11-22 or 2026-11-22T21:53, UTC), or",
-    "              a commit; of a date or a commit, the last attempt of each run counts",
-    "--json        prints one JSON array",
+  positionals: [
+    {
+      name: "A",
+      help:
+        "an attempt's id or its beginning, a date (2026-11-22 or 2026-11-22T21:53, UTC), or\n" +
+        "a commit; of a date or a commit, the last attempt of each run counts",
+    },
+    { name: "B", help: "as A" },
   ],
-  syntax: { options: { json: { type: "boolean" } }, positionals: [2, 2] },
-  async run(args) {
-    const { attempts } = readHistory(args.stack);
-    const [a, b] = args.positionals.map((text) => select(attempts, text));
+  options: { json: { type: "boolean", help: "prints one JSON array" } },
+  async run({ stack, positionals, options }) {
+    const { attempts } = readHistory(stack);
+    const [a, b] = positionals.map((text) => select(attempts, text));
     const lines = compared(a, b);
     if (lines.length === 1 && lines[0].marks.includes("another workload")) {
       throw new UserError(
         `${lines[0].run} are attempts of two workloads`,
-        "their times have nothing to do with each other",
+        "their times cannot be compared",
         "give two attempts of one workload; npm run results lists them",
       );
     }
-    if (args.flag("json")) console.log(JSON.stringify(lines.map(asJson), undefined, 2));
+    if (options.json) console.log(JSON.stringify(lines.map(asJson), undefined, 2));
     else for (const line of comparisonLines(lines)) console.log(line);
     return 0;
   },
-};
+});
 
 /** The comparison for people: one line a run, what makes it doubtful below it, and the rule. */
 export function comparisonLines(lines: readonly Compared[]): string[] {

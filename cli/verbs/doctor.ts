@@ -1,4 +1,5 @@
 import { UserError } from "../../infra/contracts/errors";
+import { cacheFolder } from "../../infra/host/folders";
 import { loadConfiguration, settingsOf } from "../config";
 import type { Check, Patient } from "../doctor/check";
 import { examine, type Finding } from "../doctor/examine";
@@ -6,20 +7,20 @@ import { stackPassphrase } from "../passphrase";
 import { readProject } from "../project";
 import { targetOf } from "../../infra/targets";
 import { describeStack } from "../session";
-import type { Verb } from "../verb";
+import { verb } from "../verb";
 
-export const doctor: Verb = {
-  usage: "[--json]",
+export const doctor = verb({
   summary: "look for what is wrong with a stack or its machine; say cause and cure",
-  help: [
-    "--json        prints one JSON object: what was looked at, and what was found with why and cure",
-    "exit code     0 nothing wrong was found, 1 something was, 2 wrong use or settings",
-  ],
-  syntax: { options: { json: { type: "boolean" } } },
-  async run(args) {
+  options: {
+    json: {
+      type: "boolean",
+      help: "prints one JSON object: what was looked at, and what was found with why and cure",
+    },
+  },
+  notes: "exit code: 0 nothing wrong was found, 1 something was, 2 wrong use or settings",
+  async run({ stack, options: { json } }) {
     const { checks } = await import("../doctor/checks"); // with clients that no other verb needs
-    const patient = await patientOf(args.stack);
-    const json = args.flag("json");
+    const patient = await patientOf(stack);
     const findings: Finding[] = [];
     for await (const finding of examine(patient, checks)) {
       findings.push(finding);
@@ -30,13 +31,13 @@ export const doctor: Verb = {
       console.log(JSON.stringify(asJson(patient, findings), undefined, 2));
     } else {
       if (!patient.stands) {
-        console.log(`stack ${args.stack} is not deployed: only the machine was looked at`);
+        console.log(`stack ${stack} is not deployed: only the machine was looked at`);
       }
       console.log(wrong === 0 ? "nothing wrong was found" : `${wrong} found wrong`);
     }
     return wrong === 0 ? 0 : 1;
   },
-};
+});
 
 async function patientOf(stack: string): Promise<Patient> {
   const described = await describeStack(stack);
@@ -79,3 +80,20 @@ function asJson({ stack, stands }: Patient, findings: readonly Finding[]) {
     })),
   };
 }
+
+export const caches = verb({
+  summary: "show which stacks use the shared caches; empty them when no stack does",
+  options: { clear: { type: "boolean", help: "empties them" } },
+  async run({ options }) {
+    const { cachesInUse, clearCaches } = await import("../../infra/toolchain/caches");
+    if (options.clear) {
+      clearCaches();
+      console.log(`emptied ${cacheFolder()}`);
+      return 0;
+    }
+    const used = cachesInUse();
+    console.log(`the caches are in ${cacheFolder()}`);
+    console.log(used.length > 0 ? `in use by ${used.join(", ")}` : "no stack uses them");
+    return 0;
+  },
+});

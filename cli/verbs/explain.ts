@@ -1,5 +1,3 @@
-import { readRecord } from "../../results/records";
-import { runKey, type Inputs } from "../../results/result";
 import {
   changed,
   explainRun,
@@ -9,75 +7,47 @@ import {
 import { readHistory } from "../../results/history";
 import { moment } from "../../report/format";
 import { plain } from "../../report/html";
-import { loadConfiguration } from "../config";
-import { stackPassphrase } from "../passphrase";
-import { readProject } from "../project";
-import { textTable } from "../terminal/textTable";
-import type { Verb } from "../verb";
-import { WrongUse } from "../wrongUse";
+import { declaredRuns, openToDeploy } from "../session";
+import { textTable } from "../terminal/lines";
+import { verb } from "../verb";
+import { noRun } from "./deploy";
 
-export const explain: Verb = {
-  usage: "[--json] <engine>/<workload>",
+export const explain = verb({
   summary: "show what a run depends on, what of it has changed, and how to repeat it",
-  help: ["--json        prints one JSON object"],
-  syntax: { options: { json: { type: "boolean" } }, positionals: [1, 1] },
-  async run(args) {
-    const { stack, positionals } = args;
-    const [run] = positionals;
-    const project = readProject();
-    const secret = () => stackPassphrase(stack).text;
-    const configuration = await loadConfiguration(project, stack, [], secret);
-    const { currentInputs } = await import("../currentInputs");
-    const all = await currentInputs(project, stack, configuration);
-    const runs = new Map([...all].filter(([name]) => name.includes("/")));
-    const now = runs.get(run);
-    if (!now) {
-      const names = [...runs.keys()].join(", ");
-      throw new WrongUse(`${JSON.stringify(run)} is no run of stack ${stack}: it has ${names}`);
-    }
-    const explanation = explainRun(run, now, readHistory(stack).attempts);
-    const toDo = notStanding(stack, runs);
+  positionals: [{ name: "engine/workload" }],
+  options: { json: { type: "boolean", help: "prints one JSON object" } },
+  async run({ stack, positionals: [run], options }) {
+    const session = await openToDeploy(stack);
+    if (!session.runs.includes(run)) throw noRun(run, stack, session.runs);
+    const declared = await declaredRuns(session);
+    const explanation = explainRun(run, declared.get(run)!.inputs, readHistory(stack).attempts);
+    const toDo = session.runs.filter((name) => declared.get(name)?.isDone);
     const others = toDo.filter((name) => name !== run);
-    const stands = !toDo.includes(run);
-    const command = repeat(stack, run);
-    if (args.flag("json")) {
-      console.log(JSON.stringify(asJson(explanation, { command, others, stands }), undefined, 2));
-    } else {
-      for (const line of explanationLines(explanation, { command, others, stands }))
-        console.log(line);
-    }
+    const next = { command: repeat(stack, run), others, deployed: !toDo.includes(run) };
+    if (options.json) console.log(JSON.stringify(asJson(explanation, next), undefined, 2));
+    else for (const line of explanationLines(explanation, next)) console.log(line);
     return 0;
   },
-};
+});
 
 function repeat(stack: string, run: string): string {
   return `npm run rerun -- ${run}${stack === "local" ? "" : ` --stack ${stack}`}`;
-}
-
-/** The runs that any deployment would do, because their last outcome is not of these inputs. */
-function notStanding(stack: string, runs: ReadonlyMap<string, Inputs>): string[] {
-  return [...runs]
-    .filter(([name, inputs]) => {
-      const summary = readRecord(stack, name)?.summary;
-      return summary?.status !== "verified" || summary.key !== runKey(inputs);
-    })
-    .map(([name]) => name);
 }
 
 /** What goes with an explanation. */
 export interface WhatToDo {
   /** Repeats the run. */
   readonly command: string;
-  /** The other runs that any deployment would do by now. */
+  /** The other runs that any deployment would do now. */
   readonly others: readonly string[];
   /** Whether the result of exactly these inputs is deployed. */
-  readonly stands: boolean;
+  readonly deployed: boolean;
 }
 
 /** The explanation for people; what has changed comes first. */
 export function explanationLines(
   explanation: Explanation,
-  { command, others, stands }: WhatToDo,
+  { command, others, deployed }: WhatToDo,
 ): string[] {
   const { run, key, recorded, last, inputs } = explanation;
   const differing = changed(explanation);
@@ -87,15 +57,15 @@ export function explanationLines(
     recorded && recorded.key !== key ? `key ${recorded.key} -> ${key}` : `key ${key}`,
     recorded
       ? `recorded by attempt ${recorded.attempt} of ${moment(plain(recorded.at))}`
-      : "never came to a result whose inputs are known: all of them are new",
+      : "no recorded result with known inputs: all inputs are new",
     ...(last?.status === "failed" ? [`the last attempt failed: ${plain(last.reason)}`] : []),
     "",
     ...textTable([["input", "old", "now", ""], ...[...differing, ...same].map(row)]),
     "",
-    verdict(explanation, stands),
+    verdict(explanation, deployed),
     `to repeat this run alone: ${command}`,
     ...(others.length > 0
-      ? [`(it also does what any deployment would do by now: ${others.join(", ")})`]
+      ? [`(it also does what any deployment would do now: ${others.join(", ")})`]
       : []),
   ];
 }
@@ -105,17 +75,17 @@ function row({ name, old, now }: ExplainedInput): string[] {
   return [name, plain(old ?? "-"), plain(now ?? "-"), old === now ? "" : word];
 }
 
-function verdict(explanation: Explanation, stands: boolean): string {
+function verdict(explanation: Explanation, deployed: boolean): string {
   const names = changed(explanation).map(({ name }) => name);
-  if (stands) return "nothing has changed: npm start leaves it as it is";
-  if (!explanation.recorded) return "npm start does it";
-  if (names.length > 0) return `npm start does it again, because of ${names.join(", ")}`;
-  return "nothing has changed, but no result of it is deployed: npm start does it again";
+  if (deployed) return "nothing has changed: npm start does not repeat it";
+  if (!explanation.recorded) return "npm start runs it";
+  if (names.length > 0) return `npm start repeats it, because of ${names.join(", ")}`;
+  return "nothing has changed, but no result of it is deployed: npm start repeats it";
 }
 
 function asJson(
   explanation: Explanation,
-  { command, others, stands }: WhatToDo,
+  { command, others, deployed }: WhatToDo,
 ): Record<string, unknown> {
   const { run, key, recorded, last, inputs } = explanation;
   return {
@@ -127,7 +97,7 @@ function asJson(
     changed: changed(explanation).map(({ name }) => name),
     attempt: recorded?.attempt ?? null,
     lastAttempt: last ? { attempt: last.attempt, status: last.status } : null,
-    stands,
+    deployed,
     command,
     alsoDone: others,
   };

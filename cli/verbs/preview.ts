@@ -1,8 +1,8 @@
 import { UserError } from "../../infra/contracts/errors";
 import { diffLine, isTold, logLines, planLine, reasonLines } from "../terminal/lines";
-import type { PreviewOutcome, PropertyDiff, StepEvent, StepOp } from "../runners/runner";
-import { makingOptions, openToDeploy } from "../session";
-import type { Verb } from "../verb";
+import type { PropertyDiff, StepEvent, StepOp } from "../runners/runner";
+import { deployOptions, openToDeploy } from "../session";
+import { verb } from "../verb";
 
 /** What would be done, by operation. */
 const signs: Partial<Record<StepOp, string>> = {
@@ -12,40 +12,37 @@ const signs: Partial<Record<StepOp, string>> = {
   delete: "-  delete ",
 };
 
-export const preview: Verb = {
-  usage: "[--diff] [--expect-no-changes] [--json] [--config key=value ...]",
-  summary: "say what a start would do; nothing is changed",
-  help: [
-    "--diff               shows each changed input, with its old and new value",
-    "--expect-no-changes  exits with 1 if there is something to do",
-    "--json               prints one JSON object: changes, and steps with op, urn, name and diff",
-    "--config             sets a key and keeps it for this stack, as pulumi preview does",
-  ],
-  syntax: {
-    options: {
-      ...makingOptions,
-      diff: { type: "boolean" },
-      "expect-no-changes": { type: "boolean" },
-      json: { type: "boolean" },
+export const preview = verb({
+  summary: "show what a start would do; nothing is changed",
+  options: {
+    diff: { type: "boolean", help: "shows why, with old and new value of each changed input" },
+    "expect-no-changes": { type: "boolean", help: "exits with 1 if something would change" },
+    json: {
+      type: "boolean",
+      help: "prints one JSON object: changes, and steps with op, urn, name and diff",
     },
+    ...deployOptions,
   },
-  async run(args) {
-    const { runner } = await openToDeploy(args);
-    const say = args.flag("json") ? console.error : console.log;
-    const outcome = await runner.preview({
-      onEvent: (event) => tellLog(event, say),
-      stop: neverAborted,
-      kill: neverAborted,
-    });
-    const steps = toldSteps(outcome);
-    if (args.flag("json")) console.log(JSON.stringify({ changes: outcome.changes, steps }));
-    else for (const line of previewLines(steps, args.flag("diff"))) console.log(line);
+  async run({ stack, options }) {
+    const { runner } = await openToDeploy(stack, options);
+    const say = options.json ? console.error : console.log;
+    const steps: ToldStep[] = [];
+    const onEvent = (event: StepEvent) => {
+      if (event.kind === "log")
+        for (const line of logLines(event.severity, event.message)) say(line);
+      if (event.kind !== "done" || !isTold(event)) return;
+      const { op, urn, name, diff = [] } = event;
+      steps.push({ op, urn, name, diff });
+    };
+    const outcome = await runner.preview({ onEvent, stop: neverAborted, kill: neverAborted });
+    if (options.json) console.log(JSON.stringify({ changes: outcome.changes, steps }));
+    else for (const line of previewLines(steps, options.diff)) console.log(line);
     say(planLine(outcome.changes));
     if (!outcome.ok) {
       for (const line of outcome.errors.flatMap((error) => reasonLines(error))) say(line);
       return 1;
     }
-    if (args.flag("expect-no-changes") && steps.length > 0) {
+    if (options["expect-no-changes"] && steps.length > 0) {
       throw new UserError(
         `${steps.length} ${steps.length === 1 ? "resource" : "resources"} would change`,
         "--expect-no-changes was given",
@@ -54,7 +51,7 @@ export const preview: Verb = {
     }
     return 0;
   },
-};
+});
 
 const neverAborted = new AbortController().signal;
 
@@ -65,51 +62,61 @@ interface ToldStep {
   readonly diff: readonly PropertyDiff[];
 }
 
-/** The steps about resources that do something, each once. */
-function toldSteps({ steps }: PreviewOutcome): ToldStep[] {
-  return steps
-    .map((step) => ({
-      ...step,
-      type: typeOf(step.urn),
-      name: step.urn.split("::").slice(3).join("::"),
-    }))
-    .filter((step) => isTold({ kind: "done", ...step }))
-    .map(({ op, urn, name, diff }) => ({ op, urn, name, diff }));
-}
-
-function typeOf(urn: string): string {
-  return urn.split("::")[2].split("$").at(-1) ?? "";
-}
-
-/** A line a step, and with `diff` one more a changed input; without, the names of what changed. */
+/** A line a step with the names of what changed; with `diff`, a line each with both values. */
 export function previewLines(steps: readonly ToldStep[], diff: boolean): string[] {
   return steps.flatMap((step) => {
     const head = `${signs[step.op]} ${step.name}`;
-    if (diff) return [head, ...step.diff.map((each) => `      ${diffLine(each)}`)];
-    const names = step.op === "update" || step.op === "replace" ? changedNames(step) : [];
+    const causes = step.op === "update" || step.op === "replace" ? causesOf(step.diff) : [];
+    if (diff) return [head, ...causes.map(({ line }) => `      ${line}`)];
+    const names = [...new Set(causes.map(({ name }) => name))];
     return [names.length > 0 ? `${head}  (${names.join(", ")})` : head];
   });
 }
 
-/** The last parts of what changed, such as `fareAbove`; of a run, only what is part of its key. */
-function changedNames({ diff }: ToldStep): string[] {
-  const paths = diff.map(({ path }) => path);
-  const triggers = paths.filter((path) => path.startsWith("triggers"));
-  const told = triggers.length > 0 ? triggers : paths;
-  return [
-    ...new Set(
-      told.map(
-        (path) =>
-          path
-            .split(/[.[\]]+/)
-            .filter(Boolean)
-            .at(-1) ?? path,
-      ),
-    ),
-  ];
+/** Inputs of a step that follow from its others. */
+const derived = /^(version|supervisor)$/;
+/** A hash, bare or after a name or a number as in `engine:0123456789ab`. */
+const hash = /^(?:[^\s"]*[.:])?[0-9a-f]{12,64}$/;
+/** A generation as `infra/stack/records.ts` writes it: `2, after it stopped`. */
+const generation = /^\d+, after it ([^.]+)/;
+
+interface Cause {
+  readonly name: string;
+  readonly line: string;
 }
 
-function tellLog(event: StepEvent, say: (line: string) => void): void {
-  if (event.kind !== "log") return;
-  for (const line of logLines(event.severity, event.message)) say(line);
+/**
+ * Why a step is done: what changed by itself, and nothing that is computed from it. A run is replaced
+ * for its triggers alone; the rest of its inputs repeats them.
+ */
+function causesOf(diff: readonly PropertyDiff[]): Cause[] {
+  const triggers = diff.filter(({ path }) => path.startsWith("triggers"));
+  const known = (triggers.length > 0 ? triggers : diff)
+    .filter((each) => each.new !== unknown)
+    .map((each) => ({
+      ...each,
+      path: each.path.replace(/^(triggers\[0\]|environment\.SPEC)\./, ""),
+    }));
+  const causes = known.filter(({ path }) => !derived.test(path));
+  if (known.length === 0 && diff.length > 0) return [outside];
+  return (causes.length > 0 ? causes : known).map(causeOf);
+}
+
+const unknown = "[unknown]";
+const outside: Cause = { name: "what it depends on", line: "~ what it depends on" };
+
+function causeOf(change: PropertyDiff): Cause {
+  const { path, old, new: now } = change;
+  const name =
+    path
+      .split(/[.[\]]+/)
+      .filter(Boolean)
+      .at(-1) ?? path;
+  const [, why] = generation.exec(String(now)) ?? [];
+  if (why !== undefined) {
+    const words = /^(generation|value)$/.test(name) ? why : `${name} ${why}`;
+    return { name: words, line: `~ ${words}` };
+  }
+  const hashes = hash.test(String(old)) && hash.test(String(now));
+  return { name, line: hashes ? `~ ${path}` : diffLine(change) };
 }

@@ -1,37 +1,42 @@
 import { moment, number } from "../../report/format";
 import { plain } from "../../report/html";
 import { historyFile, readHistory, type Attempt } from "../../results/history";
-import { textTable } from "../terminal/textTable";
-import type { Verb } from "../verb";
+import { textTable } from "../terminal/lines";
+import { verb } from "../verb";
 
-export const results: Verb = {
-  usage: "[--json] [run | engine | workload ...]",
-  summary: "list the attempts of all runs, also of stacks that were destroyed",
-  help: [
-    "run           e.g. spark/taxi-report: only its attempts; an engine or a workload: only theirs",
-    "--json        prints one JSON array, the oldest attempt first",
+export const results = verb({
+  summary: "list the attempts of all runs, even after the stack was destroyed",
+  positionals: [
+    {
+      name: "run | engine | workload",
+      optional: true,
+      multiple: true,
+      help: "only the attempts of these, e.g. spark/taxi-report",
+    },
   ],
-  syntax: { options: { json: { type: "boolean" } }, positionals: [0, 100] },
-  async run(args) {
-    const { attempts, unreadable } = readHistory(args.stack);
-    const found = attempts.filter((attempt) => isMeant(attempt, args.positionals));
+  options: {
+    json: { type: "boolean", help: "prints one JSON array, the oldest attempt first" },
+  },
+  async run({ stack, positionals, options }) {
+    const { attempts, unreadable } = readHistory(stack);
+    const found = attempts.filter((attempt) => isMeant(attempt, positionals));
     if (unreadable > 0) {
-      console.error(`${unreadable} lines of ${historyFile(args.stack)} cannot be read: left out`);
+      console.error(`${unreadable} lines of ${historyFile(stack)} cannot be read and are left out`);
     }
-    if (args.flag("json")) {
+    if (options.json) {
       console.log(JSON.stringify(found.map(asJson), undefined, 2));
+    } else if (attempts.length === 0) {
+      console.log(`stack ${stack} has no results yet`);
     } else if (found.length === 0) {
       console.log(
-        attempts.length === 0
-          ? `stack ${args.stack} has no results yet`
-          : `none of the ${attempts.length} attempts is of ${args.positionals.join(", ")}`,
+        `no attempt of ${positionals.join(", ")}; there are ${attempts.length} of other runs`,
       );
     } else {
       for (const line of resultLines(found)) console.log(line);
     }
     return 0;
   },
-};
+});
 
 function isMeant({ run, engine, workload }: Attempt, names: readonly string[]): boolean {
   return names.length === 0 || names.some((name) => [run, engine, workload].includes(name));
@@ -75,17 +80,17 @@ function row(attempt: Attempt): string[] {
 /** How far the counted samples are apart: `3 hot, 1.92 to 2.01 s, 1 disturbed`. */
 export function spread(attempt: Extract<Attempt, { status: "verified" }>): string {
   const { counted, measured, basis } = attempt;
-  const [least, most] = [Math.min(...measured), Math.max(...measured)];
+  const [min, max] = [Math.min(...measured), Math.max(...measured)];
   const disturbed = counted.filter((sample) => sample.disturbed).length;
   const marked = disturbed > 0 ? `, ${disturbed} disturbed` : "";
-  return `${measured.length} ${basis}, ${number(least)} to ${number(most)} s${marked}`;
+  return `${measured.length} ${basis}, ${number(min)} to ${number(max)} s${marked}`;
 }
 
 function shortened(reason: string): string {
   return reason.length > 60 ? `${reason.slice(0, 59)}…` : reason;
 }
 
-/** The commit of an attempt's code, marked where the checkout had changes of its own. */
+/** The commit of an attempt's code, marked where the checkout had uncommitted changes. */
 export function commit(attempt: Attempt): string {
   const dirty = attempt.status === "verified" && attempt.dirty;
   return `${attempt.commit?.slice(0, 12) ?? "-"}${dirty ? "+" : ""}`;
@@ -105,8 +110,8 @@ function asJson(attempt: Attempt): Record<string, unknown> {
     dirty,
     device,
     medianSeconds: median,
-    leastSeconds: Math.min(...measured),
-    mostSeconds: Math.max(...measured),
+    minSeconds: Math.min(...measured),
+    maxSeconds: Math.max(...measured),
     samples: samples.map(({ kind, seconds, disturbed, tries }) => ({
       kind,
       seconds,

@@ -39,6 +39,16 @@ export function stackFiles(stack: string) {
     scratch: at("scratch"),
     /** The state of the Pulumi CLI, where `npm start` chose the place. */
     backend: at("pulumi-backend"),
+    /** The project folder that `npm start` gives to the Pulumi CLI. */
+    project: at("pulumi"),
+    /** The state of the embedded runner, with a copy and a lock. */
+    state: at("state.json"),
+    stateCopy: at("state.json.bak"),
+    stateLock: at("lock.json"),
+    /** What `--config` set, in the format of Pulumi's stack files. */
+    settings: at(`Pulumi.${stack}.yaml`),
+    /** What encrypts the secrets in settings and state. */
+    passphrase: at("passphrase"),
   } as const;
 }
 

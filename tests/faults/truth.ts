@@ -20,7 +20,7 @@ const read = (pid: number, file: "cmdline" | "environ") => {
   }
 };
 
-/** The Pulumi CLI's plugins: the next command ends those of a CLI that was killed (docs/promises.md). */
+/** The Pulumi CLI's plugins: the next `npm` command ends those of a CLI that was killed (docs/promises.md). */
 export function plugins(stack: TestStack): number[] {
   const plugin = /pulumi-(resource-command|language-nodejs)/;
   return stack.processes().filter((pid) => plugin.test(read(pid, "cmdline")));
@@ -84,6 +84,7 @@ export async function expectTruth(
 
 /** Holds that a destroy has left history, settings and passphrase, and nothing else. */
 export async function expectNothing(stack: TestStack): Promise<void> {
+  await stack.run("status"); // ends the plugins that a killed CLI left
   await eventually("no process is left", 15, () => stack.processes().length === 0);
   for (const port of [9000, 9001, 7077, 8080, 6379, 8265, 10001]) {
     expect(await listens(port + stack.portOffset), String(port)).toBe(false);

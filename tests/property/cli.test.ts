@@ -11,7 +11,7 @@ import { key, value } from "./arbitraryConfig";
 vi.mock("../../cli/runners/embeddedRunner", () => ({
   embeddedRunner: () => ({
     name: "embedded",
-    preview: () => Promise.resolve({ ok: true, changes: {}, outputs: {}, errors: [], steps: [] }),
+    preview: () => Promise.resolve({ ok: true, changes: {}, outputs: {}, errors: [] }),
   }),
 }));
 

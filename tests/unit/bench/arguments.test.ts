@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { bench, chosenBenchmarks, optionsOf } from "../../../bench/bench";
-import { parseArguments } from "../../../cli/arguments";
+import { parseArguments } from "../../../cli/verb";
 
-const parse = (...argv: string[]) => optionsOf(parseArguments(bench.syntax, argv)!);
+const parse = (...argv: string[]) => optionsOf(parseArguments(bench, argv)!.options);
 
 describe("the command line of npm run bench", () => {
   it("has the sizes of the goals, and a stack of its own", () => {
     expect(parse()).toEqual({ rows: [12_000_000], photos: [1000], config: [] });
-    expect(parseArguments(bench.syntax, [])?.stack).toBe("bench");
+    expect(parseArguments(bench, [])?.stack).toBe("bench");
   });
 
   it("takes several sizes", () => {
@@ -21,9 +21,9 @@ describe("the command line of npm run bench", () => {
   });
 
   it.each([
-    ["rows", "1200000,", '--rows is "": it is a whole number above 0'],
-    ["rows", "12m", '--rows is "12m": it is a whole number above 0'],
-    ["photos", "0", '--photos is "0": it is a whole number above 0'],
+    ["rows", "1200000,", '--rows is "": it takes a whole number above 0'],
+    ["rows", "12m", '--rows is "12m": it takes a whole number above 0'],
+    ["photos", "0", '--photos is "0": it takes a whole number above 0'],
     ["samples", "-1", "argument is ambiguous"],
   ])("refuses --%s %s", (option, value, message) => {
     expect(() => parse(`--${option}`, value)).toThrow(message);
@@ -33,6 +33,8 @@ describe("the command line of npm run bench", () => {
     const names = (only?: string) => chosenBenchmarks(only).map(({ name }) => name);
     expect(names()).not.toContain("set-up");
     expect(names("set-up,taxi-report")).toEqual(["taxi-report", "set-up"]);
-    expect(() => names("taxi-reprot")).toThrow('--only is "taxi-reprot": there is no taxi-reprot');
+    expect(() => names("taxi-reprot")).toThrow(
+      '--only is "taxi-reprot": no taxi-reprot; available: taxi-report',
+    );
   });
 });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { longestChain } from "../../../bench/benchmarks/chain";
+import { longestChain } from "../../../bench/benchmarks/setUp";
 
 const step = (name: string, start: number, end: number, ...needs: string[]) => {
   return { urn: name, name, needs, start, end };

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
 import { chooseRunner, whoMade, type Situation } from "../../../cli/runners/chooseRunner";
-import { Unfit, WrongUse } from "../../../cli/wrongUse";
+import { Unfit, WrongUse } from "../../../cli/errors";
 import { freshHome } from "./home";
 
 const home = freshHome();

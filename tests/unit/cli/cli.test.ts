@@ -35,13 +35,13 @@ it("package.json has a script for every verb", () => {
 
 describe("exit code 2, wrong use or settings:", () => {
   it.each([
-    [["fly"], '"fly" is no verb'],
-    [["toString"], '"toString" is no verb'],
+    [["fly"], 'unknown verb "fly"'],
+    [["toString"], 'unknown verb "toString"'],
     [["outputs", "--jsno"], "Unknown option '--jsno'\nusage: npm run outputs -- [--json] [name]"],
     [["start", "now"], '"now" is one argument too many\nusage: npm start --'],
     [["rerun"], "an argument is missing\nusage: npm run rerun --"],
-    [["start", "--config", "fareAbove"], '--config wants key=value, not "fareAbove"'],
-    [["start", "--runner", "magic"], '--runner is "magic": it is auto, pulumi or embedded'],
+    [["start", "--config", "fareAbove"], '--config is "fareAbove": it takes key=value'],
+    [["start", "--runner", "magic"], '--runner is "magic": it can be auto, pulumi or embedded'],
     [["start", "--config", "sparkWorkers=0"], 'engine-comparison:sparkWorkers is "0"'],
   ])("%j", async (argv, message) => {
     expect(await exitCode(argv)).toBe(2);
@@ -52,7 +52,9 @@ describe("exit code 2, wrong use or settings:", () => {
   it("a run that the stack does not have", async () => {
     deployed();
     expect(await exitCode(["rerun", "spark/nothing"])).toBe(2);
-    expect(err).toContain('"spark/nothing" is no run of this stack: it has spark/taxi-report');
+    expect(err).toContain(
+      '"spark/nothing" is not a run of stack local; its runs: spark/taxi-report',
+    );
   });
 
   it("a runner that has not made the stack", async () => {

@@ -2,11 +2,12 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { loadConfiguration, overlayFile, saveOverlay, settingsOf } from "../../../cli/config";
 import { secretKeys } from "../../../infra/settings/schema";
+import { stackFiles } from "../../../infra/stack/files";
+import { loadConfiguration, saveOverlay, settingsOf } from "../../../cli/config";
 import { readProject, type Project } from "../../../cli/project";
-import { writeStackFile } from "../../../cli/stackFile";
-import { Unfit, WrongUse } from "../../../cli/wrongUse";
+import { writeStackFile } from "../../../cli/project";
+import { Unfit, WrongUse } from "../../../cli/errors";
 import { freshHome } from "./home";
 
 const home = freshHome();
@@ -85,7 +86,7 @@ describe("the configuration of a stack", () => {
 
   it("keeps values in the types of Pulumi.yaml, so that the Pulumi CLI takes the file", async () => {
     await set("fareAbove=7", "engines=spark", "gpu=off", "modelPath=12", "aws:region=eu-west-1");
-    const file = parse(fs.readFileSync(overlayFile(stack), "utf8")) as { config: unknown };
+    const file = parse(fs.readFileSync(stackFiles(stack).settings, "utf8")) as { config: unknown };
     expect(file.config).toEqual({
       "engine-comparison:fareAbove": 7,
       "engine-comparison:engines": ["spark"],
@@ -93,7 +94,7 @@ describe("the configuration of a stack", () => {
       "engine-comparison:modelPath": "12",
       "aws:region": "eu-west-1",
     });
-    expect(fs.readFileSync(overlayFile(stack), "utf8")).toContain('gpu: "off"');
+    expect(fs.readFileSync(stackFiles(stack).settings, "utf8")).toContain('gpu: "off"');
   });
 
   it.each(["fareAbove", "=3", "fare above=3"])("%j is no assignment", async (assignment) => {
@@ -105,7 +106,7 @@ describe("the configuration of a stack", () => {
     const loaded = await loadConfiguration(project, stack, ["fareAbove=no"], passphrase);
     expect(() => settingsOf(loaded)).toThrow(Unfit);
     expect(() => settingsOf(loaded)).toThrow('engine-comparison:fareAbove is "no"');
-    expect(fs.existsSync(overlayFile(stack))).toBe(false);
+    expect(fs.existsSync(stackFiles(stack).settings)).toBe(false);
   });
 });
 
@@ -118,14 +119,14 @@ describe("a secret", () => {
       "engine-comparison:minioRootPassword": "open sesame",
       "engine-comparison:modelPath": `@${file}`,
     });
-    expect(fs.readFileSync(overlayFile(stack), "utf8")).not.toContain("sesame");
+    expect(fs.readFileSync(stackFiles(stack).settings, "utf8")).not.toContain("sesame");
     const loading = loadConfiguration(project, stack, ["minioRootPassword=@no"], passphrase);
     await expect(loading).rejects.toThrow("--config minioRootPassword=@no: ENOENT");
   });
 
   it("given by --config is kept encrypted, for this user alone", async () => {
     await set("minioRootPassword=open sesame");
-    const file = overlayFile(stack);
+    const file = stackFiles(stack).settings;
     expect(fs.readFileSync(file, "utf8")).not.toContain("sesame");
     expect(fs.statSync(file).mode & 0o777).toBe(0o600);
     const loaded = await loadConfiguration(project, stack, [], passphrase);
@@ -136,7 +137,7 @@ describe("a secret", () => {
   it("is every key that the settings mark so, and what sounds so in other namespaces", async () => {
     const keys = [...secretKeys, "engine-comparison:s3SecretKey", "aws:secretKey", "aws:token"];
     await set(...keys.map((key) => `${key}=open sesame`));
-    expect(fs.readFileSync(overlayFile(stack), "utf8")).not.toContain("sesame");
+    expect(fs.readFileSync(stackFiles(stack).settings, "utf8")).not.toContain("sesame");
   });
 
   it("in clear in the checkout's file is refused, also where --config hides it", async () => {

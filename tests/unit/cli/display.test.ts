@@ -73,7 +73,7 @@ describe("without a terminal", () => {
     state.at = 31_000;
     display.poll();
     expect(state.text).toBe(
-      "still at it: make-taxi file 2 of 13: 20 of 50 MB, 1.0 MB/s, 0:30 left (31 s)\n",
+      "in progress: make-taxi file 2 of 13: 20 of 50 MB, 1.0 MB/s, 0:30 left (31 s)\n",
     );
   });
 
@@ -120,7 +120,7 @@ describe("without a terminal", () => {
     state.at = 95_000;
     display.poll();
     display.poll();
-    expect(state.text).toBe("still at it: minio-binary (1 m 35 s)\n");
+    expect(state.text).toBe("in progress: minio-binary (1 m 35 s)\n");
   });
 
   it("breaks the silence of a run with the time since its turn came", () => {
@@ -133,7 +133,7 @@ describe("without a terminal", () => {
     display.poll();
     expect(state.text).toBe(
       "spark/taxi-report 1 of 2: sample 2/3, 0 s\n" +
-        "still at it: spark/taxi-report 1 of 2: sample 2/3, 1 m 35 s\n",
+        "in progress: spark/taxi-report 1 of 2: sample 2/3, 1 m 35 s\n",
     );
   });
 

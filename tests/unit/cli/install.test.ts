@@ -16,7 +16,7 @@ interface Lock {
 interface Install {
   nodeProblem(version: string): string | undefined;
   isCurrent(lock: Lock, installed: Lock | undefined): boolean;
-  readonly leastNode: readonly number[];
+  readonly minNode: readonly number[];
 }
 
 let install: Install;
@@ -39,7 +39,7 @@ describe("Node's version", () => {
   it("is checked against what package.json asks for", () => {
     const text = fs.readFileSync(path.join(checkout, "package.json"), "utf8");
     const { engines } = JSON.parse(text) as { engines: { node: string } };
-    expect(install.leastNode.join(".")).toContain(engines.node.replace(">=", ""));
+    expect(install.minNode.join(".")).toContain(engines.node.replace(">=", ""));
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { Interrupts } from "../../../cli/terminal/interrupts";
+import { Interrupts } from "../../../cli/terminal/follow";
 
 function setUp() {
   const state = { at: 1_000, said: [] as string[], exits: [] as number[] };

@@ -1,8 +1,9 @@
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect, it } from "vitest";
-import { startOfLast } from "../../../cli/terminal/tail";
-import { runLogs } from "../../../cli/verbs/logs";
+import { checkout } from "../../../infra/host/folders";
+import { runLogs } from "../../../cli/verbs/services";
 import { freshHome } from "./home";
 
 const home = freshHome();
@@ -19,21 +20,11 @@ it("a run's log is that of its newest attempt; services' logs are not runs'", ()
   expect(runLogs(path.join(home(), "none")).size).toBe(0);
 });
 
-it.each([
-  ["a\nb\nc\n", 2, "b\nc\n"],
-  ["a\nb\nc", 2, "b\nc"],
-  ["a\nb\n", 5, "a\nb\n"],
-  ["a\n", 0, ""],
-  ["", 3, ""],
-])("of %j the last %d lines are %j", (text, lines, last) => {
-  const file = path.join(home(), "log");
-  fs.writeFileSync(file, text);
-  expect(text.slice(startOfLast(file, lines))).toBe(last);
-});
-
-it("the last lines are found in a log of many blocks", () => {
-  const file = path.join(home(), "log");
-  const line = `${"x".repeat(99)}\n`;
-  fs.writeFileSync(file, line.repeat(2_000));
-  expect(startOfLast(file, 1_500)).toBe(500 * line.length);
+it("prints the last lines of a log", () => {
+  const folder = path.join(home(), "local", "logs", "spark", "taxi-report");
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(path.join(folder, "20260101T1-a.log"), "a\nb\nc\n");
+  const argv = ["cli/main.mjs", "logs", "spark/taxi-report", "-n", "2"];
+  const { status, stdout } = spawnSync(process.execPath, argv, { cwd: checkout, encoding: "utf8" });
+  expect([status, stdout]).toEqual([0, "b\nc\n"]);
 });

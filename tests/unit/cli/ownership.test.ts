@@ -158,6 +158,14 @@ describe("the program", () => {
   });
 });
 
+it("the URL of a state is that of its folder, whatever characters the home has", () => {
+  process.env.ENGINE_COMPARISON_HOME = path.join(home(), "a b#c?d%20e");
+  const url = new URL(stackBackendUrl("local"));
+  const folder = path.join(process.env.ENGINE_COMPARISON_HOME, "local", "pulumi-backend");
+  expect(decodeURIComponent(url.pathname)).toBe(folder);
+  expect([url.hash, url.search]).toEqual(["", "?metadata=skip"]);
+});
+
 it("a record that is no JSON is told with its place", () => {
   write({});
   const file = path.join(home(), "local", "owner.json");

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect, it } from "vitest";
 import { stackPassphrase } from "../../../cli/passphrase";
-import { Unfit } from "../../../cli/wrongUse";
+import { Unfit } from "../../../cli/errors";
 import { freshHome } from "./home";
 
 const home = freshHome();

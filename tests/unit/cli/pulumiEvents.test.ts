@@ -41,27 +41,25 @@ it("a replacement is one step, with its time", () => {
   ]);
 });
 
-it("a preview lists the steps with what changed, inside of JSON too", () => {
+it("a preview tells what changed, inside of JSON too", () => {
   const inputs = (fare: string) => ({
     triggers: [{ fareAbove: fare }],
     environment: { SPEC: JSON.stringify({ inputs: { fareAbove: fare }, rank: 0 }) },
   });
   const replaced = metadata("create-replacement", [inputs("30"), inputs("40")]);
   take({ resourcePreEvent: { planning: true, metadata: replaced } });
-  take({ resourcePreEvent: { planning: true, metadata: metadata("same") } });
+  take({ resOutputsEvent: { planning: true, metadata: replaced } });
   take({ summaryEvent: { resourceChanges: { replace: 1, same: 7 } } });
-  expect(events.steps).toEqual([
-    {
-      op: "replace",
-      urn,
-      diff: [
-        { path: "environment.SPEC.inputs.fareAbove", kind: "update", old: "30", new: "40" },
-        { path: "triggers[0].fareAbove", kind: "update", old: "30", new: "40" },
-      ],
-    },
-  ]);
+  const diff = [
+    { path: "environment.SPEC.inputs.fareAbove", kind: "update", old: "30", new: "40" },
+    { path: "triggers[0].fareAbove", kind: "update", old: "30", new: "40" },
+  ];
+  const step = { op: "replace", urn, type, name: "spark/taxi-report" };
   expect(events.changes).toEqual({ replace: 1, same: 7 });
-  expect(told).toEqual([{ kind: "summary", changes: { replace: 1, same: 7 } }]);
+  expect(told).toEqual([
+    { kind: "done", ...step, diff, inputs: inputs("40") },
+    { kind: "summary", changes: { replace: 1, same: 7 } },
+  ]);
 });
 
 it("a failed step has the reason that came before it", () => {
@@ -84,4 +82,14 @@ it("an error of the program itself is kept, and that the whole failed is not", (
   take(diagnostic("update failed"));
   expect(events.errors).toEqual(["port 9000 is taken"]);
   expect(told).toHaveLength(1);
+});
+
+it("a preview tells what the program declares, of what stays the same too", () => {
+  const inputs = { triggers: [{ fareAbove: "30" }] };
+  const unchanged = metadata("same", [inputs, inputs]);
+  take({ resourcePreEvent: { planning: true, metadata: unchanged } });
+  take({ resOutputsEvent: { planning: true, metadata: unchanged } });
+  expect(told).toEqual([
+    { kind: "done", op: "same", urn, type, name: "spark/taxi-report", inputs },
+  ]);
 });

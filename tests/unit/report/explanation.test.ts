@@ -15,7 +15,7 @@ const { attempts } = parseHistory(
 );
 const recorded = attempts[1].inputs!;
 const command = "npm run rerun -- spark/taxi-report";
-const toDo = (stands: boolean, others: readonly string[] = []) => ({ command, others, stands });
+const toDo = (deployed: boolean, others: readonly string[] = []) => ({ command, others, deployed });
 
 describe("an explanation", () => {
   it("has the key and every input with its last recorded and its present value", () => {
@@ -35,7 +35,7 @@ describe("an explanation", () => {
       expect.stringMatching(/^rayCompute +- +auto +new$/),
       expect.stringMatching(/^store +1 +- +gone$/),
     ]);
-    expect(lines).toContain("npm start does it again, because of fareAbove, rayCompute, store");
+    expect(lines).toContain("npm start repeats it, because of fareAbove, rayCompute, store");
     expect(lines).toContain(`to repeat this run alone: ${command}`);
     expect(lines.at(-1)).toContain("daft/taxi-report");
   });
@@ -44,10 +44,10 @@ describe("an explanation", () => {
     const explanation = explainRun(run, recorded, attempts);
     expect(changed(explanation)).toEqual([]);
     expect(explanationLines(explanation, toDo(true))).toContain(
-      "nothing has changed: npm start leaves it as it is",
+      "nothing has changed: npm start does not repeat it",
     );
     expect(explanationLines(explanation, toDo(false))).toContain(
-      "nothing has changed, but no result of it is deployed: npm start does it again",
+      "nothing has changed, but no result of it is deployed: npm start repeats it",
     );
   });
 
@@ -64,6 +64,6 @@ describe("an explanation", () => {
     const explanation = explainRun("ray/taxi-report", recorded, attempts);
     expect(explanation.recorded).toBeUndefined();
     expect(changed(explanation).length).toBe(Object.keys(recorded).length);
-    expect(explanationLines(explanation, toDo(false))).toContain("npm start does it");
+    expect(explanationLines(explanation, toDo(false))).toContain("npm start runs it");
   });
 });

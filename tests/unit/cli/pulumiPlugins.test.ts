@@ -3,8 +3,16 @@ import * as fs from "node:fs";
 import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { endLeftPlugins } from "../../../infra/host/pulumiPlugins";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { endLeftPlugins } from "../../../cli/runners/pulumiPlugins";
+
+/** As for a user id that has no line in /etc/passwd (https://github.com/nodejs/node/issues/25714). */
+vi.mock("node:os", async (original) => ({
+  ...(await original<typeof os>()),
+  userInfo: () => {
+    throw new Error("ENOENT: uv_os_get_passwd");
+  },
+}));
 
 let checkout: string;
 const engine = net.createServer();

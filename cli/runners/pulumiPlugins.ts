@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
-import { checkout } from "./folders";
-import { whoListens } from "./listening";
-import { ownProcesses } from "./processTable";
+import { checkout } from "../../infra/host/folders";
+import { whoListens } from "../../infra/host/listening";
+import { ownProcesses } from "../../infra/host/processTable";
 
 /** As /proc has it, cut after 15 characters: `pulumi-resource-command`, `pulumi-language-nodejs`. */
 const plugin = /^pulumi-(resource|language)/;

@@ -18,3 +18,12 @@ export function beforehand<T>(check: () => T): T {
     throw new Unfit(error.what, error.why, error.fix);
   }
 }
+
+/** A verb that looks at a stack found none. */
+export function noStack(stack: string): UserError {
+  return new UserError(
+    `stack ${stack} is not deployed`,
+    "there is nothing to show of it",
+    `npm start${stack === "local" ? "" : ` -- --stack ${stack}`}`,
+  );
+}

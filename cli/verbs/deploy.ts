@@ -1,0 +1,184 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { toolEnvironment } from "../../infra/host/environment";
+import { probe } from "../../infra/host/probe";
+import { stackFiles } from "../../infra/stack/files";
+import { forgetStack } from "../../infra/stack/owner";
+import { settleRecord } from "../../results/records";
+import type { RunSummary } from "../../results/result";
+import { noStack, WrongUse } from "../errors";
+import { howToGetCli, isCliOnPath } from "../runners/pulumiCli";
+import type { Outcome, StepEvent } from "../runners/runner";
+import { deployOptions, describeStack, openAsItIs, openToDeploy, type Session } from "../session";
+import { follow } from "../terminal/follow";
+import {
+  changesLine,
+  failureLines,
+  isTold,
+  reasonLines,
+  seconds,
+  withoutCommand,
+} from "../terminal/lines";
+import { failedRuns, outputLines, summaryOf, withRuns } from "../terminal/stackOutputs";
+import { verb } from "../verb";
+
+export const start = verb({
+  summary: "set up, deploy the stack, run the pipelines, print the outputs",
+  options: deployOptions,
+  run: async ({ stack, options }) => deploy(await openToDeploy(stack, options)),
+});
+
+export const rerun = verb({
+  summary: "repeat these runs, although nothing about them has changed",
+  positionals: [{ name: "engine/workload", multiple: true }],
+  async run({ stack, positionals }) {
+    if (!(await describeStack(stack))) throw noStack(stack);
+    const session = await openToDeploy(stack);
+    const unknown = positionals.find((name) => !session.runs.includes(name));
+    if (unknown !== undefined) throw noRun(unknown, stack, session.runs);
+    const existing = await session.runner.resources();
+    const urns = existing
+      .filter(({ type }) => type === "command:local:Command")
+      .map(({ urn }) => urn)
+      .filter((urn) => positionals.some((name) => urn.endsWith(`::${name}`)));
+    return deploy(session, urns);
+  },
+});
+
+/** A run that the settings do not ask for. */
+export function noRun(name: string, stack: string, runs: readonly string[]): WrongUse {
+  return new WrongUse(
+    `${JSON.stringify(name)} is not a run of stack ${stack}; its runs: ${runs.join(", ")}`,
+  );
+}
+
+export const refresh = verb({
+  summary: "read the resources' state, and forget unfinished steps of a killed deployment",
+  async run({ stack }) {
+    const session = await openAsItIs(stack);
+    if (!session) throw noStack(stack);
+    const { changes, errors, ok } = await follow(session, (watch) => session.runner.refresh(watch));
+    console.log(changesLine(changes));
+    for (const line of errors.flatMap((error) => reasonLines(error))) console.log(line);
+    return ok ? 0 : 1;
+  },
+});
+
+export const destroy = verb({
+  summary: "end the stack's services and delete its data; history, settings and caches stay",
+  async run({ stack }) {
+    const session = await openAsItIs(stack);
+    if (!session) {
+      console.log(`nothing to destroy: stack ${stack} is not deployed`);
+      return 0;
+    }
+    const outcome = await follow(session, (watch) => session.runner.destroy(watch));
+    console.log(changesLine(outcome.changes));
+    if (!outcome.ok) {
+      for (const line of outcome.errors.flatMap((error) => reasonLines(error))) console.log(line);
+      console.log("failed: a part of the stack still exists; npm run destroy continues");
+      return 1;
+    }
+    forgetStack(stack);
+    const { root, state, stateCopy } = stackFiles(stack);
+    for (const file of [state, stateCopy]) fs.rmSync(file, { force: true });
+    console.log(`destroyed; results history and settings are kept in ${root}`);
+    return 0;
+  },
+});
+
+/**
+ * Makes a stack what the program says, shows the outputs, and ends with the reasons of what failed.
+ *
+ * @param replace URNs of what is done again although nothing about it has changed
+ * @returns the exit code
+ */
+async function deploy(session: Session, replace: readonly string[] = []): Promise<number> {
+  const { stack, runs, runner } = session;
+  for (const line of heading(session)) console.log(line);
+  const begun = Date.now();
+  let [interrupted, touched] = [false, false];
+  const told = new Set<string>();
+  const outcome = await follow(session, (watch) => {
+    watch.stop.addEventListener("abort", () => (interrupted = true));
+    const onEvent = (event: StepEvent) => {
+      touched ||= "op" in event && isTold(event);
+      if (event.kind === "log" && event.severity === "error") told.add(event.message);
+      watch.onEvent(event);
+    };
+    return runner.up({ ...watch, onEvent }, replace);
+  });
+  if (!outcome.ok && !interrupted && !touched) {
+    for (const error of outcome.errors.filter((each) => !told.has(each))) console.log(error);
+    console.log("\nfailed; nothing was changed");
+    return 1;
+  }
+  const took = seconds((Date.now() - begun) / 1000);
+  console.log(`\n${changesLine(outcome.changes)} in ${took}\n`);
+  if (outcome.ok) settle(session, outcome);
+  const report = outcome.ok || interrupted ? {} : await reportOf(session);
+  const outputs = withRuns(stack, runs, { ...outcome.outputs, ...report });
+  for (const line of outputLines(stack, runs, outputs)) console.log(line);
+  if (!outcome.ok) {
+    for (const line of whyFailed(session, outcome, interrupted)) console.log(line);
+    return 1;
+  }
+  const hint = dockerHint(session);
+  if (hint) console.log(`\n${hint}`);
+  return 0;
+}
+
+/** The state's runs are what is deployed now. */
+function settle({ stack, runs }: Session, { outputs }: Outcome): void {
+  const deployed = (outputs.runs ?? {}) as Readonly<Record<string, RunSummary>>;
+  for (const run of runs) if (run in deployed) settleRecord(stack, run, deployed[run]);
+}
+
+/** After a failure the program leaves the report out, so it is rendered here from what is known. */
+async function reportOf({ stack, runs }: Session): Promise<{ reportUrl?: string }> {
+  if (!runs.some((run) => summaryOf(stack, run))) return {};
+  const { renderReport } = await import("../../report/renderReport");
+  return { reportUrl: await renderReport(stack, runs) };
+}
+
+function heading({ project, stack, configuration, runner }: Session): string[] {
+  const by = runner.name === "pulumi" ? "the Pulumi CLI" : "the embedded runner";
+  const target = configuration.all[`${project.name}:target`];
+  const kept = Object.entries(configuration.overlay).map(([key, { text, secret }]) => {
+    const name = key.startsWith(`${project.name}:`) ? key.slice(project.name.length + 1) : key;
+    return `${name}=${secret ? "[secret]" : text}`;
+  });
+  return [
+    `stack ${stack}, target ${target}, by ${by}; its folder is ${stackFiles(stack).root}`,
+    ...(kept.length > 0 ? [`settings kept for this stack: ${kept.join(" ")}`] : []),
+  ];
+}
+
+/** The reasons, last of all that is printed. */
+function whyFailed({ stack, runs }: Session, { errors }: Outcome, interrupted: boolean): string[] {
+  const isOf = (run: string) => (error: string) => error.startsWith(`${run}: `);
+  const failed = failedRuns(stack, runs).filter(([run]) => errors.some(isOf(run)));
+  const others = errors.filter((error) => !failed.some(([run]) => isOf(run)(error)));
+  // Its own words about being stopped are no reasons.
+  if (interrupted) return ["", "interrupted; the same command continues from here"];
+  return [
+    "",
+    ...(failed.length > 0 ? [`${failed.length} of ${runs.length} runs failed:`] : []),
+    ...failed.flatMap(([run, failure]) => [
+      `  ${run}: ${failure.reason.split("\n")[0]}`,
+      ...failureLines(failure).map((line) => `    ${line}`),
+    ]),
+    ...others.flatMap((error) => withoutCommand(error).split("\n")).filter((line) => line.trim()),
+    "failed: see the reasons above",
+  ];
+}
+
+/** Where Docker is available, how to deploy the project's other stack. */
+function dockerHint({ project, configuration }: Session): string | undefined {
+  if (configuration.all[`${project.name}:target`] !== "local") return undefined;
+  if (!fs.existsSync(path.join(project.folder, "Pulumi.dev.yaml"))) return undefined;
+  const server = ["docker", "version", "--format", "{{.Server.Version}}"];
+  if (probe(server, 3_000, toolEnvironment("docker")) === undefined) return undefined;
+  const words = "Docker is available: `npm start -- --stack dev` runs the same in containers";
+  return isCliOnPath() ? words : `${words}.\nIt needs the Pulumi CLI: ${howToGetCli}`;
+}
