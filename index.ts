@@ -6,9 +6,9 @@ import { declareStack } from "./infra/stack/step";
 import { readSettings } from "./infra/targets/readSettings";
 import { Buckets } from "./infra/stores/buckets";
 import { UserError } from "./infra/contracts/errors";
-import { bucketPrefixes } from "./pipelines/bucketPrefixes";
+import { bucketPrefixes } from "./pipelines/places";
 import { Comparison } from "./pipelines/comparison";
-import { lookAtExisting } from "./pipelines/existing";
+import { lookAtExisting } from "./pipelines/dataset";
 import { chosenRuns } from "./pipelines/matrix";
 import { Report } from "./pipelines/report";
 

@@ -1,4 +1,4 @@
-import { median } from "../results/result";
+import { median } from "../results/statistics";
 import { ratioOf, type Ratio } from "../results/statistics";
 import type { Outcome } from "./harness";
 

@@ -14,7 +14,8 @@ import type { Settings } from "../infra/settings/schema";
 import { UserError } from "../infra/contracts/errors";
 import { readRecord } from "../results/records";
 import type { RunResult } from "../results/result";
-import { jobSpec, type RunSpec } from "../pipelines/runSpec";
+import { jobSpec, type RunSpec } from "../pipelines/steps/run";
+import { oracleName } from "../pipelines/places";
 
 /** What the benchmark's stack has, whatever it measures; `--config` may say otherwise. */
 const usual = { target: "local", gpu: "off", engines: "baseline", warmup: 0, repeats: 1 };
@@ -73,11 +74,12 @@ export class BenchStack {
     const everyEngine = { config: ["engines="], runner: this.runner };
     const declared = await declaredRuns(await openToDeploy(this.name, everyEngine, false));
     const jobs = new Map<string, Record<string, unknown>>();
-    for (const [name, { spec }] of declared) {
+    const oracle = declared.get(oracleName(workload))!.inputs;
+    for (const [name, { spec, inputs }] of declared) {
       if (!name.endsWith(`/${workload}`)) continue;
       const run = spec as RunSpec;
       const connection = await (await executorOf(this.name)).connection(run.cluster);
-      jobs.set(run.engine, { ...connection, ...jobSpec(run, "bench") });
+      jobs.set(run.engine, { ...connection, ...jobSpec(run, inputs, oracle, "bench") });
     }
     return jobs;
   }

@@ -3,14 +3,13 @@ import type { Platform } from "../infra/contracts/platform";
 import type { Settings } from "../infra/settings/schema";
 import { step } from "../infra/stack/step";
 import type { Buckets } from "../infra/stores/buckets";
+import { workloadOf } from "../results/catalog";
+import type { RunSummary } from "../results/result";
 import { Dataset } from "./dataset";
 import type { ChosenRun } from "./matrix";
-import { outputPrefix } from "./outputPrefix";
-import type { RunSummary } from "../results/result";
-import { Run } from "./run";
-import { runKey } from "../results/result";
-import { oracleInputs, runInputs, type Ground } from "./runInputs";
-import { workloadOf, type DatasetName } from "./workloads";
+import { oracleName, outputPlace } from "./places";
+import { declareInputs, Run } from "./run";
+import { oracleInputs, runInputs, type RunContext } from "./runInputs";
 
 export interface ComparisonArgs {
   readonly chosen: readonly ChosenRun[];
@@ -19,7 +18,7 @@ export interface ComparisonArgs {
   readonly buckets: Buckets;
   readonly stack: string;
   /** The datasets that the store has already, as they were seen. */
-  readonly existing?: ReadonlyMap<DatasetName, string>;
+  readonly existing?: ReadonlyMap<string, string>;
 }
 
 /** The chosen runs, with the datasets and the right answers that they need. */
@@ -30,7 +29,7 @@ export class Comparison extends pulumi.ComponentResource {
   constructor(name: string, args: ComparisonArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Comparison", name, {}, opts);
     const { chosen, settings, platform, buckets, stack, existing } = args;
-    const ground: Ground = { ...platform, store: platform.objectStore.marker };
+    const context: RunContext = { ...platform, store: platform.objectStore.marker };
     const chosenWorkloads = [...new Set(chosen.map(({ workload }) => workload))];
 
     const datasets = makeDatasets(this);
@@ -38,12 +37,12 @@ export class Comparison extends pulumi.ComponentResource {
     const quiet = [
       ...platform.quiet,
       ...[...datasets.values()].map((dataset) => dataset.uploaded),
-      ...[...oracles.values()].map((oracle) => oracle.resource),
+      ...oracles.values(),
     ];
     this.runs = Object.fromEntries(chosen.map((run) => makeRun(this, run)));
     this.registerOutputs({ runs: this.runs });
 
-    function makeDatasets(parent: Comparison): Map<DatasetName, Dataset> {
+    function makeDatasets(parent: Comparison): Map<string, Dataset> {
       const names = new Set(chosenWorkloads.map((workload) => workloadOf(workload).dataset));
       return new Map(
         [...names].map((name) => [
@@ -64,31 +63,27 @@ export class Comparison extends pulumi.ComponentResource {
     function makeOracles(parent: Comparison) {
       return new Map(
         chosenWorkloads.map((workload) => {
-          const inputs = oracleInputs(workload, settings, ground, dataOf(workload).data);
-          const key = runKey(inputs);
-          const resource = step(
-            `oracle-${workload}`,
-            {
-              kind: "oracle",
-              triggers: inputs,
-              spec: { workload, key, inputs, buckets: buckets.names },
-            },
+          const name = oracleName(workload);
+          const inputs = oracleInputs(workload, settings, context, dataOf(workload).data);
+          declareInputs(stack, name, inputs);
+          const oracle = step(
+            name,
+            { kind: "oracle", triggers: inputs, spec: { workload, buckets: buckets.names } },
             { parent, dependsOn: [platform.python, dataOf(workload).uploaded] },
           );
-          return [workload, { key, resource }] as const;
+          return [workload, oracle] as const;
         }),
       );
     }
 
     function makeRun(parent: Comparison, { engine, workload, rank }: ChosenRun) {
-      const prefix = outputPrefix({ engine, workload, platform, buckets }, { parent });
+      const prefix = makeOutput(parent, engine, workload);
       const run = new Run(
         `${engine}/${workload}`,
         {
           engine,
           workload,
-          inputs: runInputs(engine, workload, settings, ground, dataOf(workload).data),
-          oracleKey: oracles.get(workload)!.key,
+          inputs: runInputs(engine, workload, settings, context, dataOf(workload).data),
           rank,
           settings,
           platform,
@@ -98,6 +93,19 @@ export class Comparison extends pulumi.ComponentResource {
         { parent, dependsOn: [prefix, ...quiet] },
       );
       return [`${engine}/${workload}`, run.summary] as const;
+    }
+
+    /**
+     * Owns what one engine wrote for one workload, so that an engine taken out of the comparison takes
+     * its rows along. Runs themselves have no `delete`: a new one replaces what the old one published.
+     */
+    function makeOutput(parent: Comparison, engine: string, workload: string): pulumi.Resource {
+      const spec = { ...outputPlace(engine, workload, buckets.names), store: context.store };
+      return step(
+        `output-${engine}-${workload}`,
+        { kind: "output-prefix", spec },
+        { parent, dependsOn: buckets.all, deletedWith: platform.objectStore.data },
+      );
     }
   }
 }

@@ -1,79 +1,23 @@
-import * as pulumi from "@pulumi/pulumi";
-import { shortHash } from "../infra/contracts/canonical";
-import { generation } from "../infra/stack/records";
-import type { Platform } from "../infra/contracts/platform";
-import type { Settings } from "../infra/settings/schema";
-import { datasetFolder } from "../infra/host/folders";
-import { step } from "../infra/stack/step";
-import type { Buckets } from "../infra/stores/buckets";
-import type { BucketPurpose } from "../infra/contracts/platform";
-import { datasetCode } from "./codeHash";
-import { makingStep, type DatasetName } from "./workloads";
 import * as fs from "node:fs";
 import * as path from "node:path";
-
-/** Of the samples' random numbers: same settings, same bytes. */
-const seed = "1";
-
-/** Where `datasetSource: nyc` finds its files; a mirror has both at the same paths below it. */
-const nyc = {
-  taxi: "https://d37ci6vzurychx.cloudfront.net",
-  /** The files as Hugging Face has them, at a pinned revision, so that they never change. */
-  photos:
-    "https://huggingface.co/datasets/ethz/food101/resolve/e06acf2a88084f04bce4d4a525165d68e0a36c38/data",
-  photosOfMirror: "food-101",
-} as const;
-
-type Source = Exclude<Settings["datasetSource"], "existing">;
-
-interface Declared {
-  readonly bucket: BucketPurpose;
-  /** The prefixes that belong to the dataset alone. */
-  readonly owns: readonly string[];
-  /** All that decides what is in the dataset, besides the code that makes it. */
-  readonly settings: Readonly<
-    Record<Source, (settings: Settings, bucket: string) => Record<string, string>>
-  >;
-}
-
-const declared: Readonly<Record<DatasetName, Declared>> = {
-  taxi: {
-    bucket: "lake",
-    owns: ["taxi/"],
-    settings: {
-      sample: ({ taxiRows, taxiMonths }) => ({
-        rows: String(taxiRows),
-        months: String(taxiMonths),
-        seed,
-      }),
-      nyc: ({ taxiYear, taxiMonths, nycMirror }) => ({
-        year: String(taxiYear),
-        months: String(taxiMonths),
-        from: nycMirror ?? nyc.taxi,
-      }),
-    },
-  },
-  photos: {
-    bucket: "images",
-    owns: ["images/", "image_metadata.parquet"],
-    settings: {
-      sample: ({ photos }, bucket) => ({ photos: String(photos), bucket, seed }),
-      nyc: ({ photos, nycMirror }, bucket) => ({
-        photos: String(photos),
-        bucket,
-        from: nycMirror ? `${nycMirror}/${nyc.photosOfMirror}` : nyc.photos,
-      }),
-    },
-  },
-};
-
-/** Where each dataset is: its bucket, and the prefixes there that are its alone. */
-export const datasetPlaces: Readonly<Record<DatasetName, Pick<Declared, "bucket" | "owns">>> =
-  declared;
+import * as pulumi from "@pulumi/pulumi";
+import { shortHash } from "../infra/contracts/canonical";
+import { UserError } from "../infra/contracts/errors";
+import type { Platform } from "../infra/contracts/platform";
+import { datasetFolder } from "../infra/host/folders";
+import type { Settings } from "../infra/settings/schema";
+import { generation } from "../infra/stack/records";
+import { storeNamed } from "../infra/stores";
+import { step } from "../infra/stack/step";
+import type { Buckets } from "../infra/stores/buckets";
+import { datasetOf, workloadOf, type Source } from "../results/catalog";
+import { datasetCode } from "./code";
+import type { ChosenRun } from "./matrix";
+import { makingStep } from "./places";
 
 /** All that a dataset follows from, known before it is made. */
 export interface Recipe {
-  readonly dataset: DatasetName;
+  readonly dataset: string;
   readonly source: Source;
   readonly settings: Readonly<Record<string, string>>;
   /** Hash of the code that makes it. */
@@ -81,15 +25,50 @@ export interface Recipe {
 }
 
 /** What a dataset of the settings follows from. @param bucket the name of the bucket it goes to */
-export function recipeOf(name: DatasetName, settings: Settings, bucket: string): Recipe {
+export function recipeOf(name: string, settings: Settings, bucket: string): Recipe {
   const source = settings.datasetSource;
-  if (source === "existing") throw new RangeError("data that is there already has no recipe");
+  if (source === "existing") throw new RangeError("existing data has no recipe");
+  const origins = datasetOf(name).settings[source];
+  if (!origins) {
+    throw new UserError(
+      `datasetSource is ${source}, and the dataset ${name} cannot be had from there`,
+      "a workload that is to run reads it",
+      `set datasetSource to one of ${Object.keys(datasetOf(name).settings).join(", ")}, or choose other workloads`,
+    );
+  }
+  const values = Object.entries(origins).map(([key, origin]) => {
+    if ("value" in origin) return [key, origin.value];
+    if ("bucket" in origin) return [key, bucket];
+    const value = settings[origin.setting] as string | number | boolean | undefined;
+    if (value === undefined) return [key, origin.default ?? ""];
+    return [key, [value, ...(origin.below ? [origin.below] : [])].join("/")];
+  });
   return {
     dataset: name,
     source,
-    settings: declared[name].settings[source](settings, bucket),
-    code: datasetCode(source, name, Object.keys(declared)),
+    settings: Object.fromEntries(values) as Record<string, string>,
+    code: datasetCode(source, name),
   };
+}
+
+/**
+ * With `datasetSource: existing`, looks at what the store has of the datasets that runs read.
+ *
+ * @returns the hash of each dataset's listing; undefined with any other source
+ * @throws UserError where there is nothing, or the stack itself has put it there
+ */
+export async function lookAtExisting(
+  settings: Settings,
+  chosen: readonly ChosenRun[],
+): Promise<ReadonlyMap<string, string> | undefined> {
+  if (settings.datasetSource !== "existing") return undefined;
+  const store = storeNamed(settings.objectStore);
+  const names = [...new Set(chosen.map(({ workload }) => workloadOf(workload).dataset))];
+  const seen = names.map(async (name) => {
+    const { bucket, owns } = datasetOf(name);
+    return [name, (await store.existing!(settings, bucket, owns)).hash] as const;
+  });
+  return new Map(await Promise.all(seen));
 }
 
 export interface DatasetArgs {
@@ -111,10 +90,10 @@ export class Dataset extends pulumi.ComponentResource {
   /** Stands when the store holds exactly this dataset; named so also where it was there before. */
   readonly uploaded: pulumi.Resource;
 
-  constructor(name: DatasetName, args: DatasetArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: DatasetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Dataset", name, {}, opts);
     const { platform, buckets, stack, existing } = args;
-    const { owns, bucket: purpose } = declared[name];
+    const { owns, bucket: purpose } = datasetOf(name);
     const bucket = buckets.names[purpose];
     if (existing !== undefined) {
       this.data = shortHash({ dataset: name, existing });
@@ -166,7 +145,7 @@ export class Dataset extends pulumi.ComponentResource {
   }
 }
 
-function madeGeneration(stack: string, name: DatasetName): string {
+function madeGeneration(stack: string, name: string): string {
   return generation(stack, makingStep(name), ({ version }) =>
     fs.existsSync(path.join(datasetFolder(name, String(version)), "manifest.json")),
   );

@@ -47,6 +47,7 @@ export async function runJob(
   const connection = args.unconnected ? {} : await executor.connection(args.cluster);
   fs.mkdirSync(path.dirname(args.log), { recursive: true });
   const log = fs.createWriteStream(args.log, { flags: "a", mode: 0o600 });
+  log.on("error", () => {}); // of a full disk: the job goes on, and its result says how it went
   const leader = executor.start(args.cluster, args.unconnected);
   leader.stdin.on("error", () => {}); // a leader that died tells by its exit code
   leader.stdin.write(
@@ -66,8 +67,9 @@ export async function runJob(
   if (args.stop?.aborted) stop();
   else args.stop?.addEventListener("abort", stop);
 
-  const ended = new Promise<string>((resolve, reject) => {
-    leader.on("error", reject);
+  // Never rejects: while lines are read, nobody waits for it yet.
+  const ended = new Promise<string | Error>((resolve) => {
+    leader.on("error", resolve);
     leader.on("close", (code, signal) => resolve(signal ?? String(code)));
   });
   let last: JobEvent | undefined;
@@ -95,8 +97,15 @@ function parseEvent(line: string): JobEvent | undefined {
   }
 }
 
-function jobFailed(args: JobArgs, exit: string, last: JobEvent | undefined): UserError {
-  const why = `the whole story is in ${args.log}`;
+function jobFailed(args: JobArgs, exit: string | Error, last: JobEvent | undefined): UserError {
+  if (exit instanceof Error) {
+    return new UserError(
+      `the job could not be started: ${exit.message}`,
+      "what starts it is missing or is not executable",
+      "run npm run doctor: it says what to repair",
+    );
+  }
+  const why = `all of its output is in ${args.log}`;
   if (last?.event === "failure") {
     return new UserError(last.reason, why, last.advice ?? "read the log's last lines");
   }
@@ -107,9 +116,6 @@ function jobFailed(args: JobArgs, exit: string, last: JobEvent | undefined): Use
       "set runTimeoutSeconds higher, or give the engine more cores or memory",
     );
   }
-  return new UserError(
-    `the job ended with ${exit} and no result`,
-    why,
-    "read the log's last lines",
-  );
+  const what = `the job ended with ${exit} and no result`;
+  return new UserError(what, why, "read the log's last lines");
 }

@@ -1,39 +1,33 @@
 import { namespace, type Settings } from "../infra/settings/schema";
 import { quoted, UserError } from "../infra/contracts/errors";
 import { targetNamed } from "../infra/targets";
-import { clusterOf, engineOf, engines } from "./engines";
-import { seed } from "./seed";
-import { workloads } from "./workloads";
+import { clusterOf, engineOf, engines, workloads } from "../results/catalog";
 
 /** A run and its place in the machine's order of runs, which no setting changes. */
 export interface ChosenRun {
   readonly engine: string;
   readonly workload: string;
   readonly rank: number;
+  /** Whether `matrix: seed` has it. */
+  readonly seed: boolean;
 }
 
-function isSeed(engine: string, workload: string): boolean {
-  return seed.some(([e, w]) => e === engine && w === workload);
-}
-
-/** Every run there is, in the order in which runs are carried out: the seed's three first. */
+/** Every run there is, in the order in which runs are carried out: those of `matrix: seed` first. */
 function allRuns(): ChosenRun[] {
-  const pairs = engines().flatMap((engine) =>
+  const runs = engines().flatMap((engine) =>
     workloads()
       .filter(({ name }) => engine.workloads.includes(name))
-      .map(({ name }) => ({ engine: engine.name, workload: name })),
+      .map(({ name }) => ({ engine: engine.name, workload: name, seed: engine.seed === name })),
   );
-  const ofSeed = seed.flatMap(([e, w]) =>
-    pairs.filter(({ engine, workload }) => e === engine && w === workload),
-  );
-  const rest = pairs.filter(({ engine, workload }) => !isSeed(engine, workload));
-  return [...ofSeed, ...rest].map((run, rank) => ({ ...run, rank }));
+  return runs
+    .sort((a, b) => Number(b.seed) - Number(a.seed))
+    .map((run, rank) => ({ ...run, rank }));
 }
 
 /**
  * The runs that the settings ask for, in order.
  *
- * @throws UserError when the settings name what is not there, or leave nothing to run
+ * @throws UserError when the settings name what does not exist, or leave nothing to run
  */
 export function chosenRuns(settings: Settings): ChosenRun[] {
   const [ofEngines, ofWorkloads] = [engines(), workloads()].map((all) =>
@@ -43,18 +37,23 @@ export function chosenRuns(settings: Settings): ChosenRun[] {
     engines: chosen("engines", settings.engines, ofEngines),
     workloads: chosen("workloads", settings.workloads, ofWorkloads),
   };
-  const runs = allRuns().filter(
-    ({ engine, workload }) =>
+  const all = allRuns();
+  const runs = all.filter(
+    ({ engine, workload, seed }) =>
       asked.engines.includes(engine) &&
       asked.workloads.includes(workload) &&
-      (settings.matrix === "full" || isSeed(engine, workload)),
+      (settings.matrix === "full" || seed),
   );
   if (runs.length === 0) {
     throw new UserError(
       `engines [${asked.engines}], workloads [${asked.workloads}] and matrix ` +
         `${settings.matrix} leave nothing to run`,
       "a comparison without a run has no result",
-      "set matrix to full, or add one of " + seed.map((run) => run.join("/")).join(", "),
+      "set matrix to full, or add one of " +
+        all
+          .filter(({ seed }) => seed)
+          .map((run) => `${run.engine}/${run.workload}`)
+          .join(", "),
     );
   }
   checkClusters(runs, settings);
@@ -69,8 +68,8 @@ function checkClusters(runs: readonly ChosenRun[], settings: Settings): void {
     if (setting === undefined || settings[setting] !== undefined) continue;
     throw new UserError(
       `${engine}/${workload} is to run, and ${namespace}:${setting} is not set`,
-      `target ${name} starts no engine: it uses those that are there`,
-      `set ${setting}, or take ${engine} out of engines`,
+      `target ${name} starts no engine: it uses existing ones`,
+      `set ${setting}, or remove ${engine} from engines`,
     );
   }
 }
@@ -85,7 +84,7 @@ function chosen(
   if (unknown.length === 0) return names.length > 0 ? names : all;
   throw new UserError(
     `${namespace}:${key} is [${names.map(quoted).join(", ")}]: there is no ${quoted(unknown[0])}`,
-    `each is a file in pipelines/engine_comparison/${key}/, and nothing was touched`,
-    `take some of ${all.join(", ")}, or write the file (docs/adding-an-engine.md)`,
+    `each is described by a file in pipelines/engine_comparison/${key}/; nothing was changed`,
+    `choose from ${all.join(", ")}, or add one (docs/adding-an-engine.md)`,
   );
 }

@@ -5,7 +5,7 @@ import type { Platform } from "../infra/contracts/platform";
 import { generation } from "../infra/stack/records";
 import { step } from "../infra/stack/step";
 import type { Buckets } from "../infra/stores/buckets";
-import { reportFile, reportUrl } from "../results/reportPlace";
+import { reportFile, reportUrl } from "../results/records";
 import type { RunSummary } from "../results/result";
 
 export interface ReportArgs {

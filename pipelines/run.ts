@@ -4,10 +4,9 @@ import type { Settings } from "../infra/settings/schema";
 import { generation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
 import type { BucketNames } from "../infra/contracts/platform";
-import { clusterOf, engineOf } from "./engines";
-import { readProgress, readRecord } from "../results/records";
-import type { RunSummary } from "../results/result";
-import { runKey, type Inputs } from "../results/result";
+import { clusterOf, engineOf } from "../results/catalog";
+import { readProgress, readRecord, writeInputs } from "../results/records";
+import { runKey, type Inputs, type RunSummary } from "../results/result";
 import { coresOf } from "./runInputs";
 
 export interface RunArgs {
@@ -15,8 +14,6 @@ export interface RunArgs {
   readonly workload: string;
   /** All that the run depends on; the run is done again exactly when one of them changes. */
   readonly inputs: Inputs;
-  /** Names the right answer in the store. */
-  readonly oracleKey: string;
   /** Place in the order of runs, from 0. */
   readonly rank: number;
   readonly settings: Settings;
@@ -35,6 +32,7 @@ export class Run extends pulumi.ComponentResource {
     const { settings, inputs, rank } = args;
     const key = runKey(inputs);
     const cluster = clusterOf(engineOf(args.engine), settings);
+    declareInputs(args.stack, name, inputs);
     const done = step(
       name,
       {
@@ -44,10 +42,7 @@ export class Run extends pulumi.ComponentResource {
           engine: args.engine,
           cluster,
           workload: args.workload,
-          key,
           generation: generation(args.stack, name, () => isUndisturbed(args.stack, name, key)),
-          inputs,
-          oracleKey: args.oracleKey,
           buckets: args.buckets,
           rank,
           seconds: settings.runTimeoutSeconds,
@@ -64,9 +59,17 @@ export class Run extends pulumi.ComponentResource {
 }
 
 /**
+ * Hands the inputs to the script of a run or an oracle by a file. In the Command they are triggers
+ * alone, so that a preview tells a changed one once.
+ */
+export function declareInputs(stack: string, name: string, inputs: Inputs): void {
+  if (!pulumi.runtime.isDryRun()) writeInputs(stack, name, inputs);
+}
+
+/**
  * Whether nothing says that an attempt was killed since the run's result was recorded in the state.
- * One that was may have published: if its setting was taken back since, the state knows of the old
- * result alone, and the run's `update` looks which one is there.
+ * A killed attempt may have published. If its setting was changed back since, the state knows only
+ * the old result, and the run's `update` looks which one is published.
  */
 function isUndisturbed(stack: string, name: string, key: string): boolean {
   const last = readRecord(stack, name)?.summary;

@@ -3,12 +3,11 @@ import type { Cluster } from "../infra/contracts/executor";
 import type { Platform } from "../infra/contracts/platform";
 import type { InputKey, Settings } from "../infra/settings/schema";
 import type { Inputs } from "../results/result";
-import { coreCode, engineCode, workloadCode } from "./codeHash";
-import { clusterOf, engineOf, engines } from "./engines";
-import { usesModel, workloadOf, workloads } from "./workloads";
+import { clusterOf, engineOf, workloadOf } from "../results/catalog";
+import { coreCode, engineCode, workloadCode } from "./code";
 
 /** What the platform gives to a key. */
-export type Ground = Pick<Platform, "environment" | "model" | "device"> & {
+export type RunContext = Pick<Platform, "environment" | "model" | "device"> & {
   readonly store: string;
 };
 
@@ -17,13 +16,13 @@ export function runInputs(
   engine: string,
   workload: string,
   settings: Settings,
-  ground: Ground,
+  context: RunContext,
   data: string,
 ): Inputs {
-  const device = usesModel(workloadOf(workload)) ? ground.device : "cpu";
+  const device = workloadOf(workload).question.includes("model") ? context.device : "cpu";
   const cluster = clusterOf(engineOf(engine), settings);
   return {
-    ...oracleInputs(workload, settings, ground, data),
+    ...oracleInputs(workload, settings, context, data),
     ...named(workloadOf(workload).manner, settings),
     ...named(engineOf(engine).settings, settings),
     ...(device === "cuda" ? named(["gpuWorkers"], settings) : {}),
@@ -42,19 +41,19 @@ export function runInputs(
 export function oracleInputs(
   workload: string,
   settings: Settings,
-  ground: Ground,
+  context: RunContext,
   data: string,
 ): Inputs {
   const { question } = workloadOf(workload);
   const asked = question.filter((name) => name !== "model");
   return {
     ...named(asked, settings),
-    ...(asked.length < question.length ? { model: ground.model } : {}),
+    ...(asked.length < question.length ? { model: context.model } : {}),
     workloadCode: workloadCode(workload),
-    coreCode: coreCode(engines(), workloads()),
+    coreCode: coreCode(),
     data,
-    environment: ground.environment,
-    store: ground.store,
+    environment: context.environment,
+    store: context.store,
   };
 }
 
@@ -75,7 +74,7 @@ function resources(cluster: Cluster, settings: Settings): string {
   }
 }
 
-/** What else a Spark that is there already is told to do in another way. */
+/** What an existing Spark is configured to do in another way. */
 function furtherConf(cluster: Cluster, { sparkConf }: Settings): Inputs {
   return cluster === "spark" && Object.keys(sparkConf).length > 0
     ? { sparkConf: canonicalJson(sparkConf) }

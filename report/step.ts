@@ -1,9 +1,7 @@
 import { type StepVerbs } from "../infra/stack/runStep";
 import { explained } from "../infra/stores/client";
-import { keepHere, keepInStore, removeHere } from "./keep";
-import { loadReport } from "./load";
-import { renderPage } from "./page";
-import { reportKey } from "../results/reportPlace";
+import { reportKey } from "../results/records";
+import { keepInStore, removeReport, renderHere } from "./renderReport";
 
 interface Spec {
   readonly bucket: string;
@@ -13,13 +11,12 @@ interface Spec {
 export default {
   async create({ stack, spec: { bucket, runs } }) {
     const names = runs.map(({ run }) => run);
-    const page = renderPage(loadReport(stack, names));
-    keepHere(stack, page);
+    const page = renderHere(stack, names);
     await explained(() => keepInStore(stack, bucket, page));
     return { uri: `s3://${bucket}/${reportKey}`, runs: names.length };
   },
 
   async delete({ stack }) {
-    removeHere(stack);
+    removeReport(stack);
   },
 } satisfies StepVerbs<Spec>;

@@ -1,4 +1,13 @@
+import {
+  isVerified,
+  type Failed,
+  type NotRun,
+  type Outcome,
+  type Verified,
+} from "../results/outcome";
+import { shortened } from "./format";
 import { html, type Html, type Piece } from "./html";
+import { engineName } from "./words";
 
 export interface Table {
   /** Says what the table has; above it, and to a screen reader before it. */
@@ -9,7 +18,7 @@ export interface Table {
 
 export interface Column {
   readonly name: Piece;
-  /** Numbers are set to the right, so that their digits stand below each other. */
+  /** Numbers are aligned to the right, so that their digits are below each other. */
   readonly numeric?: boolean;
 }
 
@@ -61,4 +70,25 @@ export function table({ caption, columns, rows }: Table): Html {
         </tbody>
       </table>
     </div>`;
+}
+
+/** Letters of a reason in a table; all of it is at the top of the page. */
+const longest = 300;
+
+/** In the place of a figure: that there is none, and why. */
+export function absent(outcome: Failed | NotRun): Html {
+  return outcome.status === "failed"
+    ? html`<strong class="failed">✕ failed</strong>
+        <span class="failed">${shortened(outcome.reason, longest)}</span>`
+    : html`<span class="failed">– no outcome</span>`;
+}
+
+/** Rows of a table of runs, in which a run without a result says so across all columns. */
+export function rows(outcomes: readonly Outcome[], cells: (run: Verified) => readonly Piece[]) {
+  return outcomes.map((outcome) => {
+    const name = engineName(outcome.engine);
+    return isVerified(outcome)
+      ? { name, cells: cells(outcome) }
+      : { name, across: absent(outcome) };
+  });
 }

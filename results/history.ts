@@ -1,8 +1,7 @@
-import * as fs from "node:fs";
-import * as path from "node:path";
-import { stackFolder } from "../infra/host/folders";
-import type { RunFailure, RunResult } from "./result";
-import { readResult, type Failed, type Verified } from "./outcome";
+import * as z from "zod";
+import { named, readResult, type Failed, type Verified } from "./outcome";
+import { historyText, readRecord, writeRecord } from "./records";
+import type { RunResult, RunSummary } from "./result";
 
 /** One attempt that came to an end, as the history keeps it. */
 export type Attempt = Verified | (Failed & { readonly commit?: string });
@@ -14,75 +13,83 @@ export interface History {
   readonly unreadable: number;
 }
 
-export function historyFile(stack: string): string {
-  return path.join(stackFolder(stack), "history", "results.jsonl");
-}
-
 /** The history of `stack`; empty where there is none. */
 export function readHistory(stack: string): History {
-  const file = historyFile(stack);
-  return parseHistory(fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "");
+  return parseHistory(historyText(stack));
 }
 
 /** @param text one JSON object a line: a result with its inputs, or a failure */
 export function parseHistory(text: string): History {
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
-  const attempts = lines.flatMap((line) => parseAttempt(line) ?? []);
+  const lines = parseLines(text);
+  const attempts = lines.flatMap((line) => attemptOf(line) ?? []);
   return { attempts, unreadable: lines.length - attempts.length };
 }
 
-function parseAttempt(line: string): Attempt | undefined {
-  try {
-    const value = JSON.parse(line) as Record<string, unknown>;
-    return value.status === "failed" ? failureOf(value) : resultOf(value);
-  } catch {
-    return undefined;
-  }
+/**
+ * After an up that succeeded, the state is right about each run. A record of a failure in between,
+ * of a setting that was changed back since, is replaced by that of the result in the state, and a
+ * record that vanished is written again.
+ *
+ * @param current the summary that the state holds
+ */
+export function settleRecord(stack: string, run: string, current: RunSummary): void {
+  if ((readRecord(stack, run)?.summary.status ?? "failed") !== "failed") return;
+  const past = parseLines(historyText(stack)) as (Partial<RunResult> | null | undefined)[];
+  const result = past.findLast(
+    (one) => one?.verified && one.key === current.key && `${one.engine}/${one.workload}` === run,
+  ) as RunResult | undefined;
+  if (result) writeRecord(stack, run, { summary: current, result, at: new Date().toISOString() });
 }
 
-function failureOf(value: Record<string, unknown>): Attempt {
-  const { run, at, key, attempt, reason, log, published } = value as unknown as RunFailure & {
-    readonly run: string;
-    readonly at: string;
-  };
-  if ([run, at, key, attempt, reason].some((field) => typeof field !== "string")) {
-    throw new TypeError("a failure without its fields");
-  }
-  const { commit } = (value.code ?? {}) as { commit?: unknown };
-  return {
-    ...named(run, value.inputs),
-    status: "failed",
-    key,
-    attempt,
-    at,
-    reason,
-    log: log ?? "",
-    published: published ?? null,
-    ...(typeof commit === "string" ? { commit } : {}),
-  };
+/** Each line's value; undefined for one that was cut short. */
+function parseLines(text: string): unknown[] {
+  return text
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map((line) => {
+      try {
+        return JSON.parse(line) as unknown;
+      } catch {
+        return undefined;
+      }
+    });
 }
 
-function resultOf(value: Record<string, unknown>): Attempt {
-  const result = value as unknown as RunResult;
-  const { engine, workload, key, attempt, startedAt, samples } = result;
-  if ([engine, workload, key, attempt].some((field) => typeof field !== "string")) {
-    throw new TypeError("a result without its fields");
-  }
-  const times = samples.map(({ totalSeconds }) => totalSeconds);
-  if (times.length === 0 || !times.every(Number.isFinite)) {
-    throw new TypeError("a result without its samples");
-  }
-  return {
-    ...named(`${engine}/${workload}`, value.inputs),
-    ...readResult(result),
-    at: typeof startedAt === "string" ? startedAt : timeOf(attempt),
-  };
-}
+const inputs = z.record(z.string(), z.string()).optional().catch(undefined);
+const failure = z.object({
+  status: z.literal("failed"),
+  run: z.string(),
+  at: z.string(),
+  key: z.string(),
+  attempt: z.string(),
+  reason: z.string(),
+  log: z.string().catch(""),
+  published: z.string().nullable().catch(null),
+  code: z.object({ commit: z.string().optional() }).catch({}),
+  inputs,
+});
+const result = z.looseObject({
+  engine: z.string(),
+  workload: z.string(),
+  key: z.string(),
+  attempt: z.string(),
+  startedAt: z.string().optional().catch(undefined),
+  samples: z.array(z.looseObject({ totalSeconds: z.number() })).min(1),
+  inputs,
+});
 
-function named(run: string, inputs: unknown) {
-  const [engine, workload = ""] = run.split(/\/(.*)/s);
-  const known = inputs !== null && typeof inputs === "object";
-  return { run, engine, workload, inputs: known ? (inputs as Record<string, string>) : undefined };
+/** Undefined for a line that is neither a failure nor a result. */
+function attemptOf(line: unknown): Attempt | undefined {
+  const failed = failure.safeParse(line).data;
+  if (failed) {
+    const { run, inputs, code, ...rest } = failed;
+    return { ...named(run, inputs), ...rest, ...code };
+  }
+  const found = result.safeParse(line).data;
+  if (!found) return undefined;
+  const { engine, workload, inputs, attempt, startedAt = timeOf(attempt) } = found;
+  const of = named(`${engine}/${workload}`, inputs);
+  return { ...of, ...readResult(found as unknown as RunResult), at: startedAt };
 }
 
 /** When an attempt began, from its id such as `20261122T215327Z-1f2e3d`. */

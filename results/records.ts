@@ -1,7 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFolder } from "../infra/host/folders";
-import type { RunFailure, RunRecord, RunResult, RunSummary } from "./result";
+import { pathToFileURL } from "node:url";
+import { UserError } from "../infra/contracts/errors";
+import { readJson, stackFiles, writeJson } from "../infra/stack/files";
+import { runKey, type Inputs, type RunRecord, type RunSkipped } from "./result";
 
 /** What a run that is going on says about itself. */
 export interface RunProgress {
@@ -12,36 +14,86 @@ export interface RunProgress {
   readonly began?: string;
 }
 
-function file(stack: string, run: string, kind: "record" | "progress"): string {
-  return path.join(stackFolder(stack), "records", `${run}.${kind}.json`);
+/** One JSON object a line: a result with its inputs, or a failure. */
+export const historyFile = (stack: string): string => stackFiles(stack).history;
+
+/** The stack folder's copy of the report. */
+export const reportFile = (stack: string): string => stackFiles(stack).report;
+
+function runFile(stack: string, run: string, kind: "record" | "progress"): string {
+  return path.join(stackFiles(stack).runs, `${run}.${kind}.json`);
 }
 
-function read<T>(name: string): T | undefined {
-  try {
-    return JSON.parse(fs.readFileSync(name, "utf8")) as T;
-  } catch {
-    return undefined;
-  }
+function inputsFile(stack: string, run: string): string {
+  return path.join(stackFiles(stack).inputs, `${run}.json`);
 }
 
-function write(name: string, value: unknown): void {
-  fs.mkdirSync(path.dirname(name), { recursive: true, mode: 0o700 });
-  fs.writeFileSync(`${name}.${process.pid}`, JSON.stringify(value));
-  fs.renameSync(`${name}.${process.pid}`, name);
+/** `file:` URL of the stack folder's copy of the report. */
+export function reportUrl(stack: string): string {
+  return pathToFileURL(reportFile(stack)).href;
 }
+
+/** Where the report is in the bucket for outputs. */
+export const reportKey = "report/index.html";
 
 /** The last outcome of `run` (`<engine>/<workload>`), or undefined where there was none. */
 export function readRecord(stack: string, run: string): RunRecord | undefined {
-  return read(file(stack, run, "record"));
+  return readJson(runFile(stack, run, "record"));
 }
 
 export function writeRecord(stack: string, run: string, record: RunRecord): void {
-  write(file(stack, run, "record"), record);
+  writeJson(runFile(stack, run, "record"), record);
+}
+
+/**
+ * What `run` depends on in the deployment that was begun last; undefined before the first one.
+ *
+ * @param run also `oracle-<workload>`
+ */
+export function readInputs(stack: string, run: string): Inputs | undefined {
+  return readJson(inputsFile(stack, run));
+}
+
+/** @throws UserError where the program has not written what `run` depends on */
+export function declaredInputs(stack: string, run: string): Inputs {
+  const inputs = readInputs(stack, run);
+  if (inputs) return inputs;
+  throw new UserError(
+    `${inputsFile(stack, run)} cannot be read`,
+    `it says what ${run} depends on; every deployment writes it`,
+    "deploy again: npm start, or pulumi up",
+  );
+}
+
+/** Has a run's script find what it depends on. For the program, when it deploys. */
+export function writeInputs(stack: string, run: string, inputs: Inputs): void {
+  writeJson(inputsFile(stack, run), inputs);
+}
+
+/**
+ * What the last attempt of a run came to; that it was skipped, where it has other inputs by now.
+ *
+ * @param known what it is known to have come to. @default what the record says
+ */
+export function summaryOf(
+  stack: string,
+  run: string,
+  known: RunRecord["summary"] | undefined = readRecord(stack, run)?.summary,
+): RunRecord["summary"] | RunSkipped | undefined {
+  const inputs = readInputs(stack, run);
+  const key = inputs && runKey(inputs);
+  if (!known || key === undefined || key === known.key) return known;
+  return { key, status: "skipped", verified: false, published: publishedKey(known) };
+}
+
+/** The key of the outputs that readers see after an attempt; null where there are none. */
+export function publishedKey(summary: RunRecord["summary"] | undefined): string | null {
+  return summary?.status === "failed" ? summary.published : (summary?.key ?? null);
 }
 
 /** What `run` is doing, or undefined while it does nothing. */
 export function readProgress(stack: string, run: string): RunProgress | undefined {
-  return read(file(stack, run, "progress"));
+  return readJson(runFile(stack, run, "progress"));
 }
 
 /** @param progress undefined when the run has ended */
@@ -50,46 +102,25 @@ export function writeProgress(
   run: string,
   progress: Omit<RunProgress, "since"> | undefined,
 ): void {
-  if (progress === undefined) fs.rmSync(file(stack, run, "progress"), { force: true });
-  else write(file(stack, run, "progress"), { ...progress, since: new Date().toISOString() });
+  const file = runFile(stack, run, "progress");
+  if (progress === undefined) fs.rmSync(file, { force: true });
+  else writeJson(file, { ...progress, since: new Date().toISOString() });
 }
 
 /**
- * Appends a result to the stack's history, which destroy keeps; on a line of its own, also where the one
- * before was cut short by a full disk or a crash.
+ * Appends a result or a failure to the stack's history, which destroy keeps. It begins a line, also
+ * where the one before was cut short by a full disk or a crash.
  */
-export function appendHistory(stack: string, result: unknown): void {
-  const name = path.join(stackFolder(stack), "history", "results.jsonl");
-  fs.mkdirSync(path.dirname(name), { recursive: true, mode: 0o700 });
-  const past = fs.existsSync(name) ? fs.readFileSync(name, "utf8") : "";
+export function appendHistory(stack: string, attempt: object): void {
+  const file = historyFile(stack);
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  const past = historyText(stack);
   const begin = past === "" || past.endsWith("\n") ? "" : "\n";
-  fs.appendFileSync(name, `${begin}${JSON.stringify(result)}\n`);
+  fs.appendFileSync(file, `${begin}${JSON.stringify(attempt)}\n`);
 }
 
-/**
- * After an up that succeeded, what the state says of each run stands: a failure in between, of a
- * setting that was taken back since, is past. Its record gives way to that of the standing result.
- *
- * @param standing the summary that the state holds
- */
-export function settleRecord(stack: string, run: string, standing: RunSummary): void {
-  if (readRecord(stack, run)?.summary.status !== "failed") return;
-  const result = readHistory(stack).findLast(
-    (past) => past.key === standing.key && `${past.engine}/${past.workload}` === run,
-  );
-  if (result) writeRecord(stack, run, { summary: standing, result, at: new Date().toISOString() });
-}
-
-/** The results in the stack's history, oldest first; lines that are no results are left out. */
-function readHistory(stack: string): RunResult[] {
-  const name = path.join(stackFolder(stack), "history", "results.jsonl");
-  const lines = fs.existsSync(name) ? fs.readFileSync(name, "utf8").split("\n") : [];
-  return lines.flatMap((line) => {
-    try {
-      const past = JSON.parse(line) as RunResult | RunFailure;
-      return past.verified ? [past] : [];
-    } catch {
-      return []; // a line that was cut short when the machine stopped
-    }
-  });
+/** All of a stack's history; empty where there is none. */
+export function historyText(stack: string): string {
+  const file = historyFile(stack);
+  return fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
 }

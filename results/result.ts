@@ -1,4 +1,5 @@
 import { shortHash } from "../infra/contracts/canonical";
+import { median } from "./statistics";
 
 /**
  * All that a run or an oracle depends on, as plain strings known when the program runs, so that a
@@ -64,6 +65,16 @@ export interface RunFailure {
   readonly published: string | null;
 }
 
+/** What the stack says of a run that was skipped: what is known of it is of other inputs. */
+export interface RunSkipped {
+  /** Of the inputs that it has now. */
+  readonly key: string;
+  readonly status: "skipped";
+  readonly verified: false;
+  /** The key of the run that is published still, if any. */
+  readonly published: string | null;
+}
+
 /** The last thing that is known of a run: kept in the stack folder, and read by the commands. */
 export type RunRecord =
   | { readonly summary: RunSummary; readonly result: RunResult; readonly at: string }
@@ -85,12 +96,4 @@ export function summarise(result: RunResult): RunSummary {
     medianSeconds: median(measured),
     samples: result.samples.map((sample) => sample.totalSeconds),
   };
-}
-
-/** @throws RangeError for no values */
-export function median(values: readonly number[]): number {
-  if (values.length === 0) throw new RangeError("the median of no values");
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

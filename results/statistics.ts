@@ -1,4 +1,10 @@
-import { median } from "./result";
+/** @throws RangeError for no values */
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError("the median of no values");
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
 
 /** Samples that each side needs before resampling says more than the range does. */
 export const bootstrapFrom = 5;
@@ -25,8 +31,8 @@ export interface Ratio {
   readonly low: number;
   readonly high: number;
   /**
-   * `bootstrap`: 95 % percentile interval of the resampled ratio of medians. `range`: from least by
-   * most to most by least, where there are fewer than {@link bootstrapFrom} samples on a side.
+   * `bootstrap`: 95 % percentile interval of the resampled ratio of medians. `range`: from min by
+   * max to max by min, where there are fewer than {@link bootstrapFrom} samples on a side.
    */
   readonly interval: "bootstrap" | "range";
 }
@@ -90,13 +96,13 @@ function exactTail(
   expected: number,
   distance: number,
 ): number {
-  const most = sum(ranks);
+  const total = sum(ranks);
   // ways[k][s]: subsets of k ranks with the sum s. Counts stay below 2^60: close enough as doubles.
-  const ways = Array.from({ length: size + 1 }, () => new Float64Array(most + 1));
+  const ways = Array.from({ length: size + 1 }, () => new Float64Array(total + 1));
   ways[0][0] = 1;
   for (const rank of ranks) {
     for (let k = size; k >= 1; k--) {
-      for (let s = most; s >= rank; s--) ways[k][s] += ways[k - 1][s - rank];
+      for (let s = total; s >= rank; s--) ways[k][s] += ways[k - 1][s - rank];
     }
   }
   const far = ways[size].filter((_count, s) => Math.abs(s - expected) >= distance - 1e-9);

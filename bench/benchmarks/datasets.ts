@@ -1,7 +1,7 @@
 import { datasetFolder } from "../../infra/host/folders";
 import { readStepRecord } from "../../infra/stack/records";
 import { recipeOf } from "../../pipelines/dataset";
-import { makingStep } from "../../pipelines/workloads";
+import { makingStep } from "../../pipelines/places";
 import { count } from "../../report/format";
 import type { Benchmark } from "./benchmark";
 

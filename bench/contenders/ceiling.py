@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,10 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engine_comparison.batches import ModelTask, fetched_ahead
+from engine_comparison.describe import EngineFacts
 from engine_comparison.engines import Engine
 from engine_comparison.images import Decoded, decode_batch, decode_rest
 from engine_comparison.workloads import load as load_workload
-from engine_comparison.workloads.image_inputs import REJECTED, ImageWorkload, read_metadata
+from engine_comparison.workloads.image_inputs import REJECTED, read_metadata
+from engine_comparison.workloads.image_workload import ImageWorkload
 
 Files = Sequence[bytes | None]
 Batches = Sequence[Sequence[str]]
@@ -75,8 +78,9 @@ def _answer(batches: Batches) -> list[pa.RecordBatch]:
 class Ceiling(Engine):
     """Bare loops with Pillow's decoder."""
 
-    name: ClassVar[str] = "ceiling"
-    packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "pyarrow", "pillow")
+    facts: ClassVar[EngineFacts] = EngineFacts(
+        "ceiling", "Ceiling", packages=("onnxruntime", "pyarrow", "pillow")
+    )
 
     def loop(self) -> tuple[Decode, bool]:
         """How a loop decodes, and whether it keeps what it has fetched."""
@@ -126,8 +130,9 @@ class Ceiling(Engine):
 class DaftCeiling(Ceiling):
     """Bare loops with Daft's decoder."""
 
-    name: ClassVar[str] = "ceiling-daft"
-    packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "pyarrow", "daft")
+    facts: ClassVar[EngineFacts] = EngineFacts(
+        "ceiling-daft", "Ceiling, Daft", packages=("onnxruntime", "pyarrow", "daft")
+    )
 
     def loop(self) -> tuple[Decode, bool]:
         """By Daft."""
@@ -137,7 +142,9 @@ class DaftCeiling(Ceiling):
 class MemoryCeiling(Ceiling):
     """Bare loops with Pillow's decoder that fetch once."""
 
-    name: ClassVar[str] = "ceiling-memory"
+    facts: ClassVar[EngineFacts] = replace(
+        Ceiling.facts, name="ceiling-memory", label="Ceiling, memory"
+    )
 
     def loop(self) -> tuple[Decode, bool]:
         """By Pillow, kept."""

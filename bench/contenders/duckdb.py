@@ -11,17 +11,17 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engine_comparison.describe import EngineFacts
 from engine_comparison.engines import Engine
-from engine_comparison.oracle import REPORT_SQL
-from engine_comparison.workloads.taxi_report import TRIPS_READ, TaxiReport, read_zones, trip_files
+from engine_comparison.workloads.taxi_inputs import TRIPS_READ, read_zones, trip_files
+from engine_comparison.workloads.taxi_report import TaxiReport
+from engine_comparison.workloads.taxi_report_oracle import REPORT_SQL
 
 
 class DuckDb(Engine):
     """See the module."""
 
-    name: ClassVar[str] = "duckdb"
-    label: ClassVar[str] = "DuckDB"
-    packages: ClassVar[tuple[str, ...]] = ("duckdb", "pyarrow")
+    facts: ClassVar[EngineFacts] = EngineFacts("duckdb", "DuckDB", packages=("duckdb", "pyarrow"))
 
     def start(self) -> None:
         """Import it, with as many threads as the engines have."""

@@ -8,10 +8,10 @@ import { datasetFolder } from "../../infra/host/folders";
 import { readStepRecord } from "../../infra/stack/records";
 import { bucketNamesOf } from "../../infra/stores/access";
 import { explained, listObjects, storeClient } from "../../infra/stores/client";
-import type { BucketPurpose } from "../../infra/contracts/platform";
 import type { ManifestEntry } from "../../infra/stores/upload";
 import { UserError } from "../../infra/contracts/errors";
-import { makingStep, workloadOf, type DatasetName } from "../../pipelines/workloads";
+import { makingStep } from "../../pipelines/places";
+import { datasetOf, workloadOf } from "../../results/catalog";
 import { check, logs, npm, stands, type Check, type Named, type Patient } from "./check";
 
 /** What answered where the store should be. */
@@ -71,7 +71,7 @@ export function wrongStore(
 
 /** A dataset that runs read, and what is in the store of it. */
 export interface DataSeen {
-  readonly dataset: DatasetName;
+  readonly dataset: string;
   /** The bucket's name. */
   readonly bucket: string;
   readonly bucketThere: boolean;
@@ -127,26 +127,24 @@ export async function askStore(endpoint: string, ca?: string): Promise<StoreSeen
   }
 }
 
-const homes = {
-  taxi: { purpose: "lake", prefix: "taxi/" },
-  photos: { purpose: "images", prefix: "image" },
-} as const satisfies Readonly<Record<DatasetName, { purpose: BucketPurpose; prefix: string }>>;
-
 async function look({ stack, runs }: Patient): Promise<DataSeen[]> {
   const client = storeClient(stack);
   const datasets = new Set(runs.map((run) => workloadOf(run.split("/")[1]).dataset));
   const seen = [...datasets].map(async (dataset): Promise<DataSeen> => {
-    const { purpose, prefix } = homes[dataset];
+    const { bucket: purpose, owns } = datasetOf(dataset);
     const bucket = bucketNamesOf(stack)[purpose];
     const bucketThere = await client.bucketExists(bucket);
-    const listed = bucketThere ? await listObjects(client, bucket, prefix) : new Map();
-    const objects = new Map([...listed].map(([name, { size }]) => [name, size]));
+    const prefixes = bucketThere ? owns : [];
+    const listed = await Promise.all(prefixes.map((each) => listObjects(client, bucket, each)));
+    const objects = new Map(
+      listed.flatMap((some) => [...some].map(([name, { size }]) => [name, size] as const)),
+    );
     return { dataset, bucket, bucketThere, objects, manifest: manifestOf(stack, dataset) };
   });
   return explained(() => Promise.all(seen));
 }
 
-function manifestOf(stack: string, dataset: DatasetName): ManifestEntry[] | undefined {
+function manifestOf(stack: string, dataset: string): ManifestEntry[] | undefined {
   const version = readStepRecord(stack, makingStep(dataset))?.result.version;
   const file = path.join(datasetFolder(dataset, String(version)), "manifest.json");
   return fs.existsSync(file)

@@ -1,5 +1,5 @@
 import { readProgress, readRecord } from "../../results/records";
-import { goOn, stopWaiting } from "../../pipelines/stopping";
+import { goOn, stopWaiting } from "../../pipelines/turn";
 import { Display } from "./display";
 import type { Watch } from "../runners/runner";
 import type { Session } from "../session";

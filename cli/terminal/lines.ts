@@ -1,5 +1,5 @@
 import type { RunProgress } from "../../results/records";
-import type { RunFailure, RunRecord } from "../../results/result";
+import type { RunFailure, RunRecord, RunSkipped } from "../../results/result";
 import type { Changes, PropertyDiff, StepEvent, StepOp } from "../runners/runner";
 
 /** What was done, by operation; what is not here is the runner's own business. */
@@ -76,8 +76,9 @@ export function seconds(value: number | undefined, digits = 1): string {
 }
 
 /** What the last attempt of a run came to, on one line. */
-export function runWords(summary: RunRecord["summary"] | undefined): string {
+export function runWords(summary: RunRecord["summary"] | RunSkipped | undefined): string {
   if (!summary) return "never ran";
+  if (summary.status === "skipped") return "not run since its inputs changed";
   if (summary.status === "failed") return `failed: ${summary.reason.split("\n")[0]}`;
   const rejected = summary.rejected > 0 ? `, ${summary.rejected} rejected` : "";
   const rows = `${summary.rows} ${summary.rows === 1 ? "row" : "rows"}`;
@@ -85,9 +86,10 @@ export function runWords(summary: RunRecord["summary"] | undefined): string {
 }
 
 /** Where to read more about a failure, and what is published in spite of it. */
-export function failureLines({ log, published }: RunFailure): string[] {
+export function failureLines(summary: RunFailure | RunSkipped): string[] {
+  const { published } = summary;
   return [
-    `log: ${log}`,
+    ...(summary.status === "failed" ? [`log: ${summary.log}`] : []),
     published === null ? "nothing is published" : `still published: run ${published}`,
   ];
 }

@@ -1,6 +1,5 @@
 import * as fs from "node:fs";
-import { readRecord } from "../../results/records";
-import { reportFile, reportUrl } from "../../results/reportPlace";
+import { readRecord, reportFile, reportUrl, summaryOf } from "../../results/records";
 import type { RunFailure, RunRecord } from "../../results/result";
 import { failureLines, runWords } from "./lines";
 
@@ -16,10 +15,10 @@ export function withRuns(
   runs: readonly string[],
   outputs: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
-  const inState = (outputs.runs ?? {}) as Readonly<Record<string, unknown>>;
+  const inState = (outputs.runs ?? {}) as Readonly<Record<string, RunRecord["summary"]>>;
   const names = runs.length > 0 ? runs : Object.keys(inState);
   const known = names.flatMap((run) => {
-    const summary = summaryOf(stack, run) ?? inState[run];
+    const summary = summaryOf(stack, run, readRecord(stack, run)?.summary ?? inState[run]);
     return summary === undefined ? [] : [[run, summary] as const];
   });
   const report = fs.existsSync(reportFile(stack)) ? { reportUrl: reportUrl(stack) } : {};
@@ -50,17 +49,12 @@ function words(value: unknown): string {
     .join(", ");
 }
 
-/** What the last attempt of a run came to; undefined where there was none. */
-export function summaryOf(stack: string, run: string): RunRecord["summary"] | undefined {
-  return readRecord(stack, run)?.summary;
-}
-
 /** What is known of a run: one line, and more where it failed. */
 export function runLines(stack: string, run: string): string[] {
   const summary = summaryOf(stack, run);
   const head = `${run.padEnd(26)}  ${runWords(summary)}`;
   if (!summary) return [head];
-  const more = summary.status === "failed" ? failureLines(summary) : [summary.outputUri];
+  const more = summary.status === "verified" ? [summary.outputUri] : failureLines(summary);
   return [head, ...more.map((line) => `    ${line}`)];
 }
 

@@ -1,8 +1,7 @@
 import { UserError } from "../../infra/contracts/errors";
 import { number } from "../../report/format";
 import { readHistory, type Attempt } from "../../results/history";
-import { select } from "../../results/select";
-import { compare as compared, rule, type Compared } from "../../results/verdict";
+import { compare as compared, rule, select, type Compared } from "../../results/comparison";
 import { textTable } from "../terminal/lines";
 import { verb } from "../verb";
 import { spread } from "./results";

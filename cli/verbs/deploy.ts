@@ -4,7 +4,8 @@ import { toolEnvironment } from "../../infra/host/environment";
 import { probe } from "../../infra/host/probe";
 import { stackFiles } from "../../infra/stack/files";
 import { forgetStack } from "../../infra/stack/owner";
-import { settleRecord } from "../../results/records";
+import { settleRecord } from "../../results/history";
+import { summaryOf } from "../../results/records";
 import type { RunSummary } from "../../results/result";
 import { noStack, WrongUse } from "../errors";
 import { howToGetCli, isCliOnPath } from "../runners/pulumiCli";
@@ -19,7 +20,7 @@ import {
   seconds,
   withoutCommand,
 } from "../terminal/lines";
-import { failedRuns, outputLines, summaryOf, withRuns } from "../terminal/stackOutputs";
+import { failedRuns, outputLines, withRuns } from "../terminal/stackOutputs";
 import { verb } from "../verb";
 
 export const start = verb({

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { toolEnvironment } from "../../infra/host/environment";
-import { reportFile } from "../../results/reportPlace";
+import { reportFile, summaryOf } from "../../results/records";
 import { noStack, WrongUse } from "../errors";
 import { openAsItIs } from "../session";
-import { outputLines, summaryOf, withRuns } from "../terminal/stackOutputs";
+import { outputLines, withRuns } from "../terminal/stackOutputs";
 import { verb } from "../verb";
 
 export const outputs = verb({

@@ -1,6 +1,7 @@
 import { moment, number } from "../../report/format";
 import { plain } from "../../report/html";
-import { historyFile, readHistory, type Attempt } from "../../results/history";
+import { readHistory, type Attempt } from "../../results/history";
+import { historyFile } from "../../results/records";
 import { textTable } from "../terminal/lines";
 import { verb } from "../verb";
 

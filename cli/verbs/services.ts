@@ -3,14 +3,13 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { plainEnvironment } from "../../infra/host/environment";
 import { stackFiles } from "../../infra/stack/files";
-import { readProgress } from "../../results/records";
+import { readProgress, summaryOf } from "../../results/records";
 import { noStack, WrongUse } from "../errors";
 import { isDeploying } from "../runners/pulumiLock";
 import type { ServiceLog, ServiceView } from "../../infra/contracts/target";
 import { targetOf } from "../../infra/targets";
 import { describeStack } from "../session";
 import { phaseWords, runWords, seconds } from "../terminal/lines";
-import { summaryOf } from "../terminal/stackOutputs";
 import { verb } from "../verb";
 
 export const status = verb({

@@ -13,10 +13,26 @@ export function startOf(pid: number): string {
   return stat(pid)?.start ?? "";
 }
 
-/** Whether the process that started at `start` still runs; a zombie does not. */
+/** Whether the process that started at `start` still runs; a zombie does not. Of any user. */
 export function runs(pid: number, start: string): boolean {
   const found = stat(pid);
-  return found !== undefined && found.start === start && found.state !== "Z" && found.state !== "X";
+  if (!found) return isHidden(pid);
+  return found.start === start && found.state !== "Z" && found.state !== "X";
+}
+
+/** Whether a process was stopped by a signal, as by Ctrl-Z. */
+export function isStopped(pid: number): boolean {
+  return stat(pid)?.state === "T";
+}
+
+/** Another user's process where /proc is mounted with `hidepid`. */
+function isHidden(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false; // our own are not hidden: it started only now
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 function stat(pid: number | string) {

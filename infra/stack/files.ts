@@ -27,6 +27,15 @@ export function stackFiles(stack: string) {
     daemon: at("docker.json"),
     /** What steps recorded of services, tools and data. */
     records: at("records"),
+    /** What runs are doing, and what came of their last attempts. */
+    runs: at("runs"),
+    /** What each run and oracle depends on in the deployment that was begun last. */
+    inputs: at("inputs"),
+    /** All results and failures, which destroy keeps. */
+    history: at("history", "results.jsonl"),
+    report: at("report", "index.html"),
+    /** The pid of the process whose user asked to stop. */
+    stopping: at("stopping"),
     logs: at("logs"),
     supervisor: at("supervisor"),
     /** One supervisord configuration file a service. */

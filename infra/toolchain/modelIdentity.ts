@@ -14,13 +14,8 @@ import { UserError } from "../contracts/errors";
  */
 export function modelIdentity({ modelPath }: Pick<Settings, "modelPath">): string {
   if (modelPath !== undefined) return ownModelHash(modelPath);
-  const builder = fs.readFileSync(
-    path.join(checkout, "pipelines/engine_comparison/model/build.py"),
-    "utf8",
-  );
-  const pins = builder.match(/^(MODEL|LABELS)_SHA256 = "[0-9a-f]{64}"$/gm);
-  if (pins?.length !== 2) throw new Error("model/build.py pins no MODEL_SHA256 and LABELS_SHA256");
-  return shortHash(pins.sort());
+  const pins = path.join(checkout, "pipelines/engine_comparison/model/pins.json");
+  return shortHash(JSON.parse(fs.readFileSync(pins, "utf8")));
 }
 
 /** The path of one's own model; a relative one starts at the checkout. */

@@ -3,13 +3,14 @@
 The folders, in the direction of their imports (a line imports only from lines above it):
 
     errors, protocol, verify, images    no engine, no store
-    model/                              builds and runs the one model file
-    workloads/                          what is computed: schemas, keys, checksum, verification
+    describe                            what engines, workloads and datasets say of themselves
     store, measure                      S3 access; memory and CPU
-    datasets/, oracle                   the inputs and the right answers
+    model/                              builds and runs the one model file
+    workloads/                          what is computed: schemas, verification, right answers
+    datasets/, oracle                   makes the inputs; stores the right answers
     batches                             images through the model, for workers of engines
     engines/, ray_cluster               one file an engine; the way to a Ray cluster
-    job, publish, leader                one attempt: start, measure, verify, publish
+    publish, ray_job, job, leader       one attempt: start, measure, verify, publish
 """
 
 __version__ = "0.1.0"

@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 from .model.session import ModelSession, open_session
 from .store import open_store
 from .workloads import load
-from .workloads.image_inputs import REJECTED, ImageWorkload, read_image
+from .workloads.image_inputs import REJECTED, read_image
+from .workloads.image_workload import ImageWorkload
 
 FETCHERS = 4
 """Threads that fetch, a worker. Fetches wait for the store for most of their time."""

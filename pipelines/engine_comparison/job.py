@@ -1,6 +1,7 @@
 """One attempt of one run: start the engine, measure samples, verify the last one, publish it.
 
     python -m engine_comparison.job        (under the leader, with a spec on standard input)
+    python -m engine_comparison.job --shipped       (on a Ray cluster, see `ray_job`)
 
 The order is the same for all engines, and so is what the clock covers: a sample begins with the
 inputs in the store and ends with its output in the store. All of an attempt is one driver process
@@ -15,7 +16,6 @@ import os
 import sys
 import time
 import traceback
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -30,7 +30,7 @@ from .model.session import thread_environment
 from .protocol import Channel, Spec, run_module
 from .publish import Place, publish, recover
 from .samples import Try, median_seconds, sample_of, take_hot
-from .store import check_store, delete_prefix, told
+from .store import check_store, delete_prefix, list_parquet, told
 from .workloads import Workload
 
 Fields = dict[str, Any]
@@ -46,7 +46,7 @@ def run_job(channel: Channel, spec: Spec) -> Fields:
         UserError: A wrong spec, a service that is not there, or an output that is not right.
     """
     if ray_job.is_elsewhere(spec):
-        return ray_job.submit(channel, spec)
+        return ray_job.submit(channel, spec, f"{__package__}.job")
     os.environ.update(thread_environment())
     workload, engine = workloads.load(spec["workload"]), engines.load(spec["engine"])
     context = Context.open(spec)
@@ -72,9 +72,9 @@ class Attempt:
     engine: Engine
 
     def __post_init__(self) -> None:
-        bucket = self.context.bucket(self.workload.purpose)
+        bucket = self.context.bucket(self.workload.facts.purpose)
         self.place = Place(
-            base=f"{bucket}/{self.workload.prefix}/engine={self.engine.name}",
+            base=f"{bucket}/{self.workload.facts.prefix}/engine={self.engine.name}",
             key=self.context.spec["key"],
             attempt=self.context.spec["attempt"],
         )
@@ -88,16 +88,21 @@ class Attempt:
             measured, written = self._measure()
             self.channel.phase("verify")
             judged = judge(self.context, self.workload, written)
+            files = list_parquet(self.store, written)
+            result = self._result(started, measured, judged, sum(file.size for file in files))
             self.channel.phase("publish")
-            bytes_out = publish(self.store, self.place, written, judged["checksum"])
+            publish(self.store, self.place, files, judged["checksum"])
         except UserError:
             raise
         except Exception as error:
             self._blame_input(error)
             raise
         finally:
-            with suppress(OSError):  # why it failed matters more; the next attempt cleans up too
-                delete_prefix(self.store, self.place.attempt_prefix)
+            self._clean_up()
+        return result
+
+    def _result(self, started: str, measured: Fields, judged: Fields, bytes_out: int) -> Fields:
+        """All fields of the result, made before the run is published: no error comes after that."""
         rate = judged["rowsIn"] / max(median_seconds(measured["samples"]), 1e-9)
         result = {
             "engine": self.engine.name,
@@ -115,6 +120,16 @@ class Attempt:
         }
         validate(result)
         return result
+
+    def _clean_up(self) -> None:
+        """Remove what is not published. Where that fails, the next attempt does it."""
+        try:
+            recover(self.store, self.place.base)
+        except (
+            Exception
+        ) as error:  # why the attempt failed matters more, and that it succeeded, too
+            print("what is not published could not be removed:", file=sys.stderr)
+            traceback.print_exception(error)
 
     def _blame_input(self, error: Exception) -> None:
         """Say it in one way for all engines where an input was the reason of a failure.
@@ -263,7 +278,8 @@ def validate(result: Fields) -> None:
 
 
 if __name__ == "__main__":
-    exit_code = run_module(run_job)
+    shipped = ray_job.SHIPPED in sys.argv
+    exit_code = ray_job.run_shipped(run_job) if shipped else run_module(run_job)
     sys.stderr.flush()
     # Without the interpreter's own end: all is said and stopped, and threads of native libraries
     # that are still there have been seen to crash it (Daft, about one run in ten of a prototype).

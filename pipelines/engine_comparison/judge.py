@@ -1,8 +1,9 @@
 """The judging of an output in the store, before it is published.
 
-Every image of the list must be answered or rejected by the one rule; what was answered is held
-against the oracle row by row. Of an output only the exact columns are read whole: vectors are read
-where the oracle has them, which is a sample where there are more images than `oracleImages`.
+Every image of the list must be answered, or rejected where the oracle rejects it, for the same
+reason. Answers are held against the oracle's row by row. Of an output only the exact columns are
+read whole: vectors are read where the oracle has them, which is a sample where there are more
+images than `oracleImages`.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import pyarrow.parquet as pq
 
 from .engines import Context
 from .errors import UserError
-from .images import ImageRejected, decode
 from .oracle import oracle_path
 from .store import in_parallel, list_parquet
-from .verify import SchemaMismatch, Verdict, compare_keys
+from .verify import SchemaMismatch, Verdict, compare_keys, compare_rejects
 from .workloads import Workload
-from .workloads.image_inputs import ImageWorkload, read_image, read_metadata
+from .workloads.image_inputs import rejection
+from .workloads.image_oracle import of_sample
+from .workloads.image_workload import ImageWorkload
 
 Fields = dict[str, Any]
 """Fields of the result event."""
@@ -63,7 +65,7 @@ def judge(context: Context, workload: Workload, written: str) -> Fields:
 def _judge_images(
     context: Context, workload: ImageWorkload, written: str, judged: pa.Table, oracle: pa.Table
 ) -> Fields:
-    """Judge the sample by the oracle, and all images by whether they are there.
+    """Judge which images were answered, all of them, and the answers to those of the sample.
 
     Raises:
         UserError: As in `judge`.
@@ -75,55 +77,47 @@ def _judge_images(
     except SchemaMismatch as error:
         message = f"The output has the wrong shape: {error}."
         raise _not_right(context, Verdict(False, message=message)) from error
-    listed = read_metadata(context.filesystem, context.bucket("images")).column("image_url")
-    rejected = _rejected(context, set(listed.to_pylist()) - set(answered))
-    sample = set(oracle.column(workload.key).to_pylist())
-    of_sample = _tally([why for url, why in rejected.items() if url in sample])
-    verdict = workload.verify(judged, oracle, inputs, of_sample)
-    keys = compare_keys(answered, (url for url in listed.to_pylist() if url not in rejected))
-    if verdict.verified and keys.message:
-        verdict = Verdict(False, keys.deviations, message=f"Images differ: {keys.message}.")
-    found = _right(context, verdict)
-    rejects = _tally(list(rejected.values()))
-    allowed = int(inputs.get("maxRejected", "0"))
-    if len(rejected) > allowed:
+    rejects = _rejects(context, set(oracle.column(workload.key).to_pylist()) - set(answered))
+    accepted, expected = workload.split(oracle)
+    keys = compare_keys(answered, accepted.column(workload.key).to_pylist())
+    differing = [
+        f"{what} differ: {which}."
+        for what, which in (
+            ("Images", keys.message),
+            ("Rejects", compare_rejects(rejects, expected)),
+        )
+        if which
+    ]
+    if differing:
+        verdict = Verdict(False, keys.deviations, message=" ".join(differing))
+        raise _not_right(context, verdict)
+    found = _right(context, workload.verify(judged, oracle, inputs))
+    rejected, allowed = sum(expected.values()), int(inputs.get("maxRejected", "0"))
+    if rejected > allowed:
         reasons = ", ".join(f"{reject['count']} {reject['reason']}" for reject in rejects)
         raise UserError(
-            f"{len(rejected)} images were rejected ({reasons}), and maxRejected is {allowed}.",
+            f"{rejected} images were rejected ({reasons}), and maxRejected is {allowed}.",
             "Answers for a part of the images would pass for answers for all of them.",
             "Mend those files in the dataset, or set maxRejected to what you can do without.",
         )
+    sample = len(of_sample(oracle))
     return {
         "rows": len(answered),
         "rejects": rejects,
-        "sampled": len(sample) if len(sample) < len(listed) else None,
+        "sampled": sample if sample < len(oracle) else None,
         "checksum": workload.checksum(exact, inputs),
         **found,
     }
 
 
-def _rejected(context: Context, left_out: set[str]) -> dict[str, str]:
-    """Why images of the list have no answer, by the one rule, whatever the engine.
+def _rejects(context: Context, left_out: set[str]) -> list[Fields]:
+    """Why images have no answer, by the one rule, whatever the engine: reasons and their counts.
 
-    An image without an answer that the rule accepts is none of these: it is missing.
-
-    Returns:
-        Name of an image to the reason.
+    An image without an answer that the rule accepts has no reason: it is missing.
     """
-    names = sorted(left_out)
-
-    def reason(url: str) -> str | None:
-        try:
-            decode(read_image(context.filesystem, url))
-        except ImageRejected as rejected:
-            return rejected.reason
-        return None
-
-    return {url: why for url, why in zip(names, in_parallel(reason, names), strict=True) if why}
-
-
-def _tally(reasons: Sequence[str]) -> list[Fields]:
-    return [{"reason": name, "count": count} for name, count in sorted(Counter(reasons).items())]
+    found = in_parallel(lambda url: rejection(context.filesystem, url), sorted(left_out))
+    reasons = Counter(reason for reason in found if reason is not None)
+    return [{"reason": name, "count": count} for name, count in sorted(reasons.items())]
 
 
 def _right(context: Context, verdict: Verdict) -> Mapping[str, Any]:

@@ -15,9 +15,12 @@ only the shell of a command).
 
 Standard library only and no import of the package, so that it starts in some 50 ms.
 
+The leader never waits for the job to read: what it has not read yet is kept, so that the end of the
+caller and the time limit are seen whatever the job does.
+
 Exit codes: the job's own; 128 + n when signal n ended the job; 130 when the caller went away or
-the leader was told to stop; 124 when the job ran longer than `seconds`; 2 for a request that is
-not as above.
+the leader was told to stop; 124 when the job ran longer than `seconds`; 127 when it could not be
+started; 2 for a request that is not as above.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ GRACE_SECONDS = 0.5
 
 EXIT_CALLER_GONE = 130
 EXIT_TIME_LIMIT = 124
+EXIT_NOT_STARTED = 127
 EXIT_WRONG_REQUEST = 2
 
 _TICK_SECONDS = 0.05
@@ -59,15 +63,20 @@ def main() -> int:
     _prctl(_PR_SET_CHILD_SUBREAPER)  # orphans of the job become ours, so that none is lost
     stop_asked = _note_signals()
     deadline = math.inf if seconds is None else time.monotonic() + float(seconds)
-    job = _start(module)
     try:
-        _pass_on(job, json.dumps(spec).encode() + b"\n" + further)
-        code = _wait(job, deadline, stop_asked)
+        job = _start(module)
+    except OSError as error:
+        print(f"leader: the job cannot be started: {error}", file=sys.stderr)
+        return EXIT_NOT_STARTED
+    try:
+        feed = _Feed(job, json.dumps(spec).encode() + b"\n" + further)
+        code = _wait(job, feed, deadline, stop_asked)
+        expired = time.monotonic() > deadline and not stop_asked
     finally:
         end_descendants(job.pid)
     if code is not None:
         return code if code >= 0 else 128 - code
-    if stop_asked or _told(0) == b"":
+    if not expired:
         print("leader: the caller is gone; the job was ended", file=sys.stderr)
         return EXIT_CALLER_GONE
     print(f"leader: the job ran longer than {seconds} s and was ended", file=sys.stderr)
@@ -108,34 +117,50 @@ def _start(module: str) -> subprocess.Popen[bytes]:
     )
 
 
-def _pass_on(job: subprocess.Popen[bytes], line: bytes) -> None:
-    """Writes to the job. One that dies before it has read is told by its exit code."""
-    assert job.stdin is not None
-    with contextlib.suppress(BrokenPipeError):
-        job.stdin.write(line)
-        job.stdin.flush()
+class _Feed:
+    """The job's standard input. Its writes never block."""
+
+    def __init__(self, job: subprocess.Popen[bytes], first: bytes) -> None:
+        assert job.stdin is not None
+        self.descriptor = job.stdin.fileno()
+        os.set_blocking(self.descriptor, False)
+        self.unread = bytearray(first)
+
+    def write(self) -> None:
+        """Write what the job has room for. One that does not read any more ends by itself."""
+        try:
+            del self.unread[: os.write(self.descriptor, self.unread)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.unread.clear()
 
 
-def _wait(job: subprocess.Popen[bytes], deadline: float, stop_asked: list[int]) -> int | None:
+def _wait(
+    job: subprocess.Popen[bytes], feed: _Feed, deadline: float, stop_asked: list[int]
+) -> int | None:
     """Returns the job's exit code, or None when it has to be ended before its own end."""
     while True:
         code = job.poll()
         if code is not None:
             return code
-        told = _told(_TICK_SECONDS)
-        if stop_asked or told == b"":
-            return None
-        if told:
-            _pass_on(job, told)
-        if time.monotonic() > deadline:
+        waiting = [feed.descriptor] if feed.unread else []
+        readable, writable, _ = select.select([0], waiting, [], _TICK_SECONDS)
+        if readable:
+            told = _read()
+            if not told:
+                return None
+            feed.unread += told
+        if writable:
+            feed.write()
+        if stop_asked or time.monotonic() > deadline:
             return None
 
 
-def _told(timeout: float) -> bytes | None:
-    """What arrived on standard input; empty at its end, None where nothing came in time."""
+def _read() -> bytes:
+    """What arrived on standard input; empty at its end."""
     try:
-        readable, _, _ = select.select([0], [], [], timeout)
-        return os.read(0, 65536) if readable else None
+        return os.read(0, 65536)
     except OSError:
         return b""
 

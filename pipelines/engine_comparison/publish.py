@@ -2,35 +2,36 @@
 
 Below `<bucket>/<prefix>/engine=<engine>/`:
 
-    _attempts/<attempt>/...    what an attempt writes; readers skip names that begin with `_`
-    run=<key>/*.parquet        the published run
-    _manifest.json             which files those are: written last, one object, so it is the switch
+    _attempts/<attempt>/...    what an attempt writes, and what the manifest names
+    run=<key>/*.parquet        a copy of the published run, for those who read the prefix: readers
+                               of a prefix skip names that begin with `_`
+    _manifest.json             which files are published: one object, so writing it is the switch
 
-Object stores cannot rename a folder, so publishing has steps, and a job can be killed between any
-two of them. Whoever follows the manifest sees one whole run at all times. Whoever just reads the
-prefix does so again after `recover`, with which the next attempt begins: it removes all that the
-manifest does not name, and thereby undoes a publish that stopped before the manifest and finishes
-one that stopped after it. Attempts of one engine and workload must not overlap; the caller's lock
-sees to that.
+The manifest has:
+
+    run, attempt, checksum, at
+    files       the published files: `[{"path": ..., "bytes": ...}]`, paths below the prefix
+    copies      the paths of their copies below `run=<key>/`
+    previous    the paths of the files that were published before
+
+Whoever follows the manifest sees one whole run at all times. The files published before stay until
+the next publish, so that who has just read the manifest can still read them. Whoever reads the
+prefix sees one whole run after `recover`, which removes all that the manifest does not name: it
+undoes a publish that stopped before the switch and finishes one that stopped after it. It runs when
+an attempt begins and when it ends. Attempts of one engine and workload must not overlap; the
+caller's lock sees to that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 from pyarrow import fs
 
-from .errors import UserError
-from .store import (
-    copy_files,
-    delete_files,
-    delete_prefix,
-    list_files,
-    list_parquet,
-    read_json,
-    write_json,
-)
+from .store import copy_files, delete_files, delete_prefix, read_json, write_json
 
 MANIFEST = "_manifest.json"
 ATTEMPTS = "_attempts"
@@ -57,7 +58,7 @@ class Place:
 
     @property
     def run_prefix(self) -> str:
-        """Where the run is published."""
+        """Where a copy of the published run is, for those who read the prefix."""
         return f"{self.base}/run={self.key}"
 
     @property
@@ -79,75 +80,64 @@ def recover(store: fs.FileSystem, base: str) -> None:
         base: `<bucket>/<prefix>/engine=<engine>`.
     """
     manifest = read_json(store, f"{base}/{MANIFEST}")
-    live = {f"{base}/{file['path']}" for file in manifest["files"]} if manifest else set()
+    named = [] if manifest is None else [MANIFEST, *_files(manifest), *manifest["copies"]]
+    previous = [] if manifest is None else manifest["previous"]
+    _remove_others(store, base, {f"{base}/{path}" for path in [*named, *previous]})
+
+
+def _remove_others(store: fs.FileSystem, folder: str, kept: set[str]) -> None:
+    """Remove all files of a folder but the kept ones, whole folders at once where it can be."""
     stray = []
-    for child in store.get_file_info(fs.FileSelector(base, allow_not_found=True)):
+    for child in store.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
         if child.type != fs.FileType.Directory:
-            stray += [child.path] if child.base_name != MANIFEST else []
-        elif any(path.startswith(f"{child.path}/") for path in live):
-            stray += [f.path for f in list_files(store, child.path) if f.path not in live]
+            stray += [child.path] if child.path not in kept else []
+        elif any(path.startswith(f"{child.path}/") for path in kept):
+            _remove_others(store, child.path, kept)
         else:
             delete_prefix(store, child.path)
     delete_files(store, stray)
 
 
-def publish(store: fs.FileSystem, place: Place, written: str, checksum: str) -> int:
-    """Publish the Parquet files under `written` as the run of `place`.
+def publish(
+    store: fs.FileSystem, place: Place, written: Sequence[fs.FileInfo], checksum: str
+) -> None:
+    """Publish files of an attempt as the run of `place`. The switch is the last thing it does.
 
-    If it raises, the run that was published before still stands; what was copied is removed here
-    or, should that fail too, by the next attempt.
+    If it raises, the run that was published before is still the published one. Either way `recover`
+    has to follow, which removes what is left over.
 
     Args:
         store: The object store.
         place: Where to.
-        written: A prefix below `place.attempt_prefix`.
+        written: Parquet files below `place.attempt_prefix`, as listed.
         checksum: The checksum of the content, for the manifest.
 
-    Returns:
-        The bytes published.
-
     Raises:
-        UserError: There is no Parquet file under `written`.
+        RuntimeError: A copy differs from its original.
     """
-    sources = list_parquet(store, written)
-    if not sources:
-        raise UserError(
-            f"The attempt left no Parquet file in s3://{written}/.",
-            "There is nothing to publish, and the result published before still stands.",
-            "See the attempt's log for what the engine did.",
-        )
+    before = read_json(store, place.manifest)
     # Names carry the attempt, so a rerun of the same key never overwrites a live file.
-    names = [f"part-{n:05d}-{place.attempt}.parquet" for n in range(len(sources))]
-    targets = [f"{place.run_prefix}/{name}" for name in names]
-    try:
-        copy_files(store, [(s.path, t) for s, t in zip(sources, targets, strict=True)])
-        _check_copies(store, place, {t: s.size for s, t in zip(sources, targets, strict=True)})
-        write_json(
-            store,
-            place.manifest,
-            {
-                "run": place.key,
-                "attempt": place.attempt,
-                "files": [
-                    {"path": f"run={place.key}/{name}", "bytes": source.size}
-                    for name, source in zip(names, sources, strict=True)
-                ],
-                "checksum": checksum,
-                "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            },
-        )
-    finally:
-        recover(store, place.base)
-    return sum(source.size for source in sources)
+    copies = [f"run={place.key}/part-{n:05d}-{place.attempt}.parquet" for n in range(len(written))]
+    targets = [f"{place.base}/{copy}" for copy in copies]
+    copy_files(store, list(zip(written, targets, strict=True)))
+    write_json(
+        store,
+        place.manifest,
+        {
+            "run": place.key,
+            "attempt": place.attempt,
+            "files": [
+                {"path": file.path.removeprefix(f"{place.base}/"), "bytes": file.size}
+                for file in written
+            ],
+            "copies": copies,
+            "previous": [] if before is None else _files(before),
+            "checksum": checksum,
+            "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        },
+    )
 
 
-def _check_copies(store: fs.FileSystem, place: Place, expected: dict[str, int]) -> None:
-    """Compare the copies' sizes with those of the originals.
-
-    Raises:
-        RuntimeError: A copy is missing or has another size.
-    """
-    found = {info.path: info.size for info in list_files(store, place.run_prefix)}
-    wrong = [path for path, size in expected.items() if found.get(path) != size]
-    if wrong:
-        raise RuntimeError(f"{len(wrong)} of {len(expected)} copies differ, first {wrong[0]}")
+def _files(manifest: Mapping[str, Any]) -> list[str]:
+    """The paths of the published files, below the prefix."""
+    return [file["path"] for file in manifest["files"]]

@@ -8,7 +8,7 @@ the job's module sends itself to the cluster by Ray's own job submission and pas
 - the spec, in a package of its own: it has the store's keys, so it is in no argument, no
   environment and no log. Who has the cluster's token, or an account on its nodes, can read it.
 
-    python -m engine_comparison.ray_job          (on the cluster, with all of that)
+On the cluster the module is started with the argument `SHIPPED`, and takes the spec from there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -35,7 +35,13 @@ POLL_SECONDS = 0.5
 PACKAGES = ("ray", "daft", "numpy", "onnxruntime", "pandas", "pillow", "pyarrow")
 """What the cluster has to have in the versions that are here."""
 
+SHIPPED = "--shipped"
+"""The argument of a job's module that tells it to take its spec from what came along with it."""
+
 _SPEC_PACKAGE = "engine_comparison_spec"
+
+Body = Callable[[Channel, Spec], dict[str, Any]]
+"""What a job does: gets the channel and the spec, returns the fields of the result event."""
 
 
 def is_elsewhere(spec: Mapping[str, Any]) -> bool:
@@ -43,8 +49,13 @@ def is_elsewhere(spec: Mapping[str, Any]) -> bool:
     return bool((spec.get("ray") or {}).get("dashboard"))
 
 
-def submit(channel: Channel, spec: Spec) -> dict[str, Any]:
+def submit(channel: Channel, spec: Spec, module: str) -> dict[str, Any]:
     """Have the job carried out on the cluster; returns the fields of its result.
+
+    Args:
+        channel: For the phases that the job announces.
+        spec: The job's spec.
+        module: The module that carries it out, when it is started with `SHIPPED`.
 
     Raises:
         UserError: The cluster does not take it, or what the job itself says.
@@ -57,7 +68,7 @@ def submit(channel: Channel, spec: Spec) -> dict[str, Any]:
     with _told(dashboard):
         client = JobSubmissionClient(dashboard)
         client.submit_job(
-            entrypoint="python -m engine_comparison.ray_job",
+            entrypoint=f"python -m {module} {SHIPPED}",
             submission_id=name,
             runtime_env=_shipped(spec),
         )
@@ -194,23 +205,20 @@ def check_versions(expects: Mapping[str, str]) -> None:
         )
 
 
-def _on_cluster(channel: Channel, spec: Spec) -> dict[str, Any]:
-    """Carry the job out as the cluster's driver."""
-    check_versions(spec.pop("expects"))
-    from .job import run_job
+def run_shipped(body: Body) -> int:
+    """Carry a job out as the cluster's driver, by the spec that came along; its file is deleted.
 
-    with tempfile.TemporaryDirectory() as scratch:
-        return run_job(channel, {**spec, "scratch": scratch})
-
-
-def main() -> int:
-    """Read the spec that was shipped along, and forget it here."""
+    Returns:
+        The exit code.
+    """
     places = (Path(place) / _SPEC_PACKAGE / "spec.json" for place in sys.path)
     file = next(place for place in places if place.is_file())
     sys.stdin = io.StringIO(file.read_text(encoding="utf-8") + "\n")
     file.unlink()
-    return run_module(_on_cluster)
 
+    def carry_out(channel: Channel, spec: Spec) -> dict[str, Any]:
+        check_versions(spec.pop("expects"))
+        with tempfile.TemporaryDirectory() as scratch:
+            return body(channel, {**spec, "scratch": scratch})
 
-if __name__ == "__main__":
-    sys.exit(main())
+    return run_module(carry_out)

@@ -10,10 +10,11 @@ import getpass
 import hashlib
 import json
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ ATTEMPTS = 4
 
 PARALLEL = 16
 """Requests in flight at a time when many small objects are read, copied or looked up."""
+_SLICE = 1024
+
+MAX_COPY_BYTES = 5 * 2**30
+"""The largest object that S3 copies by one request (CopyObject)."""
+CHUNK_BYTES = 2**23
+"""What is read at a time where an object passes through this machine."""
 
 
 @dataclass(frozen=True)
@@ -248,16 +255,105 @@ def delete_files(store: fs.FileSystem, paths: Sequence[str]) -> None:
     in_parallel(delete, paths)
 
 
-def copy_files(store: fs.FileSystem, pairs: Sequence[tuple[str, str]]) -> None:
-    """Copy objects (from, to) on the server: no byte comes here."""
-    in_parallel(lambda pair: store.copy_file(*pair), pairs)
+def copy_files(store: fs.FileSystem, copies: Sequence[tuple[fs.FileInfo, str]]) -> None:
+    """Copy objects, and see that each copy is like its original.
+
+    The server copies, and no byte comes here, up to `MAX_COPY_BYTES`. Larger objects pass through
+    this machine in parts: pyarrow has no way to have the server copy parts.
+
+    Args:
+        store: The object store.
+        copies: Original, as listed, and the path of its copy.
+
+    Raises:
+        RuntimeError: A copy is missing or differs.
+    """
+
+    def copy(one: tuple[fs.FileInfo, str]) -> bool:
+        source, target = one
+        if source.size <= MAX_COPY_BYTES:
+            store.copy_file(source.path, target)
+        else:
+            _pass_through(store, source.path, target)
+        return same_content(store, source.path, target)
+
+    wrong = [
+        target
+        for (_, target), same in zip(copies, in_parallel(copy, copies), strict=True)
+        if not same
+    ]
+    if wrong:
+        raise RuntimeError(f"{len(wrong)} of {len(copies)} copies differ, first {wrong[0]}")
+
+
+def _pass_through(store: fs.FileSystem, source: str, target: str) -> None:
+    """Copy an object by reading and writing it; it is uploaded in parts."""
+    with store.open_input_file(source) as original, store.open_output_stream(target) as copy:
+        while chunk := original.read(CHUNK_BYTES):
+            copy.write(chunk)
+
+
+def same_content(store: fs.FileSystem, one: str, other: str) -> bool:
+    """Whether two objects have the same bytes: by size and ETag, and else by reading both.
+
+    An ETag alone never says that contents differ: it depends on the parts of an upload, and is no
+    checksum in buckets that are encrypted by KMS.
+
+    Args:
+        store: The object store.
+        one: A path.
+        other: Another one.
+    """
+    try:
+        with store.open_input_file(one) as first, store.open_input_file(other) as second:
+            if first.size() != second.size():
+                return False
+            if _same_etag(_etag(first), _etag(second)):
+                return True
+            while True:
+                chunk = first.read(CHUNK_BYTES)
+                if chunk != second.read(CHUNK_BYTES):
+                    return False
+                if not chunk:
+                    return True
+    except FileNotFoundError:
+        return False
+
+
+def _etag(file: Any) -> str:
+    """The ETag of an open object, without its quotes; empty where the store gives none."""
+    tag = (file.metadata() or {}).get("ETag", b"")
+    return str(tag.decode()).strip('"')
+
+
+def _same_etag(one: str, other: str) -> bool:
+    """Whether two ETags say that contents are the same.
+
+    An upload in parts has the MD5 of the parts' MD5s and the number of parts. Of an upload
+    in one part, as S3A makes of small files, it follows from the MD5 of the whole.
+    """
+
+    def in_one_part(tag: str) -> str:
+        if not re.fullmatch("[0-9a-f]{32}", tag):
+            return tag
+        return hashlib.md5(bytes.fromhex(tag), usedforsecurity=False).hexdigest() + "-1"
+
+    return one != "" and (one == other or in_one_part(one) == in_one_part(other))
 
 
 def in_parallel(action: Any, items: Sequence[Any]) -> list[Any]:
-    """Apply an action to every item, some at a time; the first error is raised after all ended."""
+    """Apply an action to every item, some at a time.
+
+    Items wait in slices: a million of them at once would take a gigabyte. The first error is raised
+    after all of its slice have ended.
+    """
+    results: list[Any] = []
     with ThreadPoolExecutor(PARALLEL) as pool:
-        pending = [pool.submit(action, item) for item in items]
-    return [one.result() for one in pending]
+        for at in range(0, len(items), _SLICE):
+            pending = [pool.submit(action, item) for item in items[at : at + _SLICE]]
+            wait(pending)
+            results += [one.result() for one in pending]
+    return results
 
 
 def read_bytes(store: fs.FileSystem, path: str) -> bytes | None:

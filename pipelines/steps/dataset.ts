@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { executorOf } from "../../infra/targets";
-import { datasetFolder, downloadsFolder, stackFolder } from "../../infra/host/folders";
+import { datasetFolder, downloadsFolder } from "../../infra/host/folders";
+import { stackFiles } from "../../infra/stack/files";
 import { type StepVerbs } from "../../infra/stack/runStep";
 import { runJob } from "../job";
 import { writeProgress } from "../../results/records";
@@ -29,7 +30,7 @@ export default {
           unconnected: true,
           spec: { source, kind: dataset, settings, out: folder, downloads },
           seconds: null,
-          log: path.join(stackFolder(stack), "logs", "datasets", `${dataset}.log`),
+          log: path.join(stackFiles(stack).logs, "datasets", `${dataset}.log`),
           onPhase: tell,
         });
       fs.mkdirSync(path.dirname(out), { recursive: true });

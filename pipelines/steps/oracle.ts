@@ -1,25 +1,27 @@
 import * as path from "node:path";
 import { executorOf } from "../../infra/targets";
-import { stackFolder } from "../../infra/host/folders";
+import { stackFiles } from "../../infra/stack/files";
 import { type StepVerbs } from "../../infra/stack/runStep";
+import { declaredInputs } from "../../results/records";
+import { runKey } from "../../results/result";
 import { runJob } from "../job";
 
 interface Spec {
   readonly workload: string;
-  readonly key: string;
-  readonly inputs: Readonly<Record<string, string>>;
   readonly buckets: Readonly<Record<string, string>>;
 }
 
 export default {
-  async create({ stack, spec }) {
+  async create({ stack, name, spec }) {
+    const inputs = declaredInputs(stack, name);
+    const key = runKey(inputs);
     const { event: _event, ...result } = await runJob(await executorOf(stack), {
       module: "engine_comparison.oracle",
       cluster: "none",
-      spec: { ...spec, oracleKey: spec.key, engine: "oracle" },
+      spec: { ...spec, inputs, key, oracleKey: key, engine: "oracle" },
       seconds: null,
-      log: path.join(stackFolder(stack), "logs", "oracle", `${spec.workload}.log`),
+      log: path.join(stackFiles(stack).logs, "oracle", `${spec.workload}.log`),
     });
-    return { workload: spec.workload, key: spec.key, ...result };
+    return { workload: spec.workload, key, ...result };
   },
 } satisfies StepVerbs<Spec>;

@@ -1,98 +1,135 @@
 import { randomBytes } from "node:crypto";
 import * as path from "node:path";
-import type { HostWatch } from "../../infra/contracts/executor";
-import { executorOf } from "../../infra/targets";
-import { stackFolder } from "../../infra/host/folders";
-import { type StepVerbs, type StepContext, type StepResult } from "../../infra/stack/runStep";
-import { readStepRecord } from "../../infra/stack/records";
 import { UserError } from "../../infra/contracts/errors";
-import { codeVersion } from "../codeVersion";
+import type { Cluster } from "../../infra/contracts/executor";
+import type { BucketNames } from "../../infra/contracts/platform";
+import { stackFiles } from "../../infra/stack/files";
+import { readStepRecord } from "../../infra/stack/records";
+import { type StepContext, type StepResult, type StepVerbs } from "../../infra/stack/runStep";
+import { executorOf } from "../../infra/targets";
+import { workloadOf } from "../../results/catalog";
+import {
+  appendHistory,
+  declaredInputs,
+  publishedKey,
+  readRecord,
+  writeProgress,
+  writeRecord,
+} from "../../results/records";
+import { runKey, summarise, type Inputs, type RunResult } from "../../results/result";
+import { codeVersion } from "../code";
 import { runJob } from "../job";
-import { settlePublished } from "../published";
-import { appendHistory, readRecord, writeProgress, writeRecord } from "../../results/records";
-import { summarise, type RunResult } from "../../results/result";
-import { keepResult } from "../resultStore";
-import { jobSpec, type RunSpec } from "../runSpec";
-import { isStopping } from "../stopping";
-import { takeTurn } from "../turn";
-import { makingStep, outputPlace, workloadOf } from "../workloads";
+import { keepResult, settlePublished } from "../outputs";
+import { isStopping, takeTurn } from "../turn";
+import { makingStep, oracleName, outputPlace } from "../places";
+
+/** What the script of a run is told by its Command, whose triggers are the inputs. */
+export interface RunSpec {
+  readonly engine: string;
+  readonly cluster: Cluster;
+  readonly workload: string;
+  readonly buckets: BucketNames;
+  /** Place in the order of runs. */
+  readonly rank: number;
+  /** The time limit. */
+  readonly seconds: number;
+  readonly limits: { readonly cores: number; readonly memoryBytes: number };
+  readonly parallelism: Readonly<Record<string, unknown>>;
+}
+
+/** What a run's job is told, besides the connection. */
+export function jobSpec(
+  spec: RunSpec,
+  inputs: Inputs,
+  oracle: Inputs,
+  attempt: string,
+): Record<string, unknown> {
+  const { parallelism, cluster: _cluster, rank: _rank, seconds: _seconds, ...question } = spec;
+  const keys = { key: runKey(inputs), oracleKey: runKey(oracle) };
+  return { ...parallelism, ...question, ...keys, inputs, attempt, kind: "run" };
+}
 
 export default {
   create: execute,
 
-  /** Nothing that the run depends on has changed, so its result stands, if it is there. */
+  /** Nothing that the run depends on has changed: its result holds, if it is still published. */
   async update(context) {
     const { stack, name, spec } = context;
+    const key = runKey(declaredInputs(stack, name));
     const summary = readRecord(stack, name)?.summary;
     const { bucket, prefix } = outputPlace(spec.engine, spec.workload, spec.buckets);
     const published = await settlePublished(stack, bucket, prefix);
-    const stands = summary?.status === "verified" && summary.key === spec.key;
-    if (!stands || published !== spec.key) return execute(context);
+    const holds = summary?.status === "verified" && summary.key === key;
+    if (!holds || published !== key) return execute(context);
     writeProgress(stack, name, undefined); // of an attempt that was killed
     return { ...summary };
   },
 } satisfies StepVerbs<RunSpec>;
 
-async function execute({ stack, name, spec }: StepContext<RunSpec>): Promise<StepResult> {
-  const attempt = attemptId();
-  const log = path.join(stackFolder(stack), "logs", name, `${attempt}.log`);
+async function execute(context: StepContext<RunSpec>): Promise<StepResult> {
+  const { stack, name, spec } = context;
   const tell = (phase: string, began?: string) => writeProgress(stack, name, { phase, began });
-  const executor = await executorOf(stack);
   tell("waiting for its turn");
-  const endTurn = await takeTurn(spec.rank, () => isStopping(stack)).catch((error: unknown) => {
-    writeProgress(stack, name, undefined);
-    throw error;
-  });
-  const began = new Date().toISOString();
-  let watch: HostWatch | undefined;
   try {
-    const watching = await executor.watch?.(spec.cluster);
-    watch = watching;
-    const { event: _event, ...measured } = await runJob(executor, {
+    const endTurn = await takeTurn(spec.rank, () => isStopping(stack));
+    try {
+      return await runAttempt(context, tell);
+    } finally {
+      endTurn();
+    }
+  } finally {
+    writeProgress(stack, name, undefined);
+  }
+}
+
+async function runAttempt(
+  { stack, name, spec }: StepContext<RunSpec>,
+  tell: (phase: string, began: string) => void,
+): Promise<StepResult> {
+  const began = new Date().toISOString();
+  const inputs = declaredInputs(stack, name);
+  const oracle = declaredInputs(stack, oracleName(spec.workload));
+  const key = runKey(inputs);
+  const attempt = attemptId();
+  const log = path.join(stackFiles(stack).logs, name, `${attempt}.log`);
+  const executor = await executorOf(stack);
+  let published = publishedKey(readRecord(stack, name)?.summary);
+  try {
+    const watch = await executor.watch?.(spec.cluster);
+    const job = runJob(executor, {
       module: "engine_comparison.job",
       cluster: spec.cluster,
-      spec: jobSpec(spec, attempt),
+      spec: jobSpec(spec, inputs, oracle, attempt),
       seconds: spec.seconds,
       log,
       onPhase: (phase) => tell(phase, began),
-      ...(watching ? { onMeasure: () => watching.read() } : {}),
+      ...(watch ? { onMeasure: () => watch.read() } : {}),
     });
+    const { event: _event, ...measured } = await job
+      .then((done) => ((published = key), done))
+      .finally(() => watch?.stop());
     const dataset = datasetOf(stack, spec.workload);
     const result = { ...measured, dataset, code: codeVersion() } as unknown as RunResult;
     const summary = summarise(result);
-    writeRecord(stack, name, { summary, result, at: new Date().toISOString() });
-    appendHistory(stack, { stack, inputs: spec.inputs, ...result });
+    // The history comes last, so that an attempt which fails before is in it only as failed.
     await keepResult(stack, spec.buckets.output, result);
+    writeRecord(stack, name, { summary, result, at: new Date().toISOString() });
+    appendHistory(stack, { stack, inputs, ...result });
     return { ...summary };
   } catch (error) {
-    recordFailure(stack, name, spec.inputs, { key: spec.key, attempt, log }, error);
+    const reason = error instanceof UserError ? error.what : String(error);
+    const failed = { key, attempt, log, status: "failed", verified: false, reason } as const;
+    const at = new Date().toISOString();
+    writeRecord(stack, name, { summary: { ...failed, published }, at });
+    const more = { run: name, inputs, code: codeVersion(), published, at };
+    appendHistory(stack, { stack, ...failed, ...more });
     throw error;
-  } finally {
-    writeProgress(stack, name, undefined);
-    await watch?.stop();
-    await endTurn();
   }
 }
 
 /** What was made of the inputs, where they were: the key has only what was asked for. */
 function datasetOf(stack: string, workload: string): unknown {
   return readStepRecord(stack, makingStep(workloadOf(workload).dataset))?.result;
-}
-
-function recordFailure(
-  stack: string,
-  name: string,
-  inputs: RunSpec["inputs"],
-  failed: { key: string; attempt: string; log: string },
-  error: unknown,
-): void {
-  const before = readRecord(stack, name)?.summary;
-  const published = before?.status === "failed" ? before.published : (before?.key ?? null);
-  const reason = error instanceof UserError ? error.what : String(error);
-  const at = new Date().toISOString();
-  const summary = { ...failed, status: "failed", verified: false, reason, published } as const;
-  writeRecord(stack, name, { summary, at });
-  appendHistory(stack, { stack, run: name, inputs, code: codeVersion(), ...summary, at });
 }
 
 /** Sorts by time, and is unique. */

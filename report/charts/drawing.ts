@@ -5,20 +5,30 @@ import { plain, trusted, type Html } from "../html";
 import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { engineColor, engineName } from "../words";
 
-/** What a chart says to those who do not see it. */
-export interface Described {
+/** What all charts are given. */
+export interface Chart {
+  readonly outcomes: readonly Outcome[];
   /** Unique on the page. */
   readonly id: string;
   readonly title: string;
-  readonly description: string;
 }
 
 const width = 420;
 const bandHeight = 36;
 const namesWidth = 84;
 
-/** Draws marks into an SVG picture whose colours are those of the page, light or dark. */
-export function draw(options: Plot.PlotOptions, { id, title, description }: Described): Html {
+interface Drawn {
+  /** Of the values, below the bands. */
+  readonly axis: Plot.AxisXOptions;
+  readonly marks: readonly Plot.Markish[];
+  readonly scales: Plot.PlotOptions;
+  /** What a run's marks say, for those who do not see them; undefined where it has none. */
+  readonly inWords: (run: Verified) => string | undefined;
+}
+
+/** An SVG picture with a band a run. Its colours are those of the page, light or dark. */
+export function draw(chart: Chart, { axis, marks, scales, inWords }: Drawn): Html {
+  const { outcomes, id, title } = chart;
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
   const svg = Plot.plot({
     document: document,
@@ -30,7 +40,10 @@ export function draw(options: Plot.PlotOptions, { id, title, description }: Desc
     // Channels hold colours and opacities themselves, not values to be encoded by them.
     color: { type: "identity" },
     opacity: { type: "identity" },
-    ...options,
+    height: 38 + bandHeight * Math.max(1, outcomes.length),
+    fy: { domain: outcomes.map(({ engine }) => engine), padding: 0, label: null, axis: null },
+    ...scales,
+    marks: [names(), ...valueAxis(axis), ...marks, absences(outcomes)],
   });
   const add = (name: string, text: string) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -38,7 +51,7 @@ export function draw(options: Plot.PlotOptions, { id, title, description }: Desc
     element.textContent = plain(text);
     svg.insertBefore(element, svg.firstChild);
   };
-  add("desc", description);
+  add("desc", described(outcomes, inWords));
   add("title", title);
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-labelledby", `${id}-title`);
@@ -49,67 +62,70 @@ export function draw(options: Plot.PlotOptions, { id, title, description }: Desc
   return trusted(rounded(svg.outerHTML));
 }
 
+function described(outcomes: readonly Outcome[], inWords: Drawn["inWords"]): string {
+  const verified = outcomes.filter(isVerified).flatMap((run) => {
+    const words = inWords(run);
+    return words === undefined ? [] : [`${engineName(run.engine)}: ${words}.`];
+  });
+  const others = outcomes
+    .filter((outcome) => !isVerified(outcome))
+    .map(({ engine, status }) => ` ${engineName(engine)}: ${status}.`);
+  return verified.join(" ") + others.join("");
+}
+
 /** Attributes with two decimals: less than a hundredth of a pixel is not seen. */
 function rounded(markup: string): string {
   return markup.replace(/="[^"]*"/g, (attribute) => attribute.replace(/(\.\d\d)\d+/g, "$1"));
 }
 
-/** A band a run: the facets that all charts have in common, with the engines' names before them. */
-export function bands(outcomes: readonly Outcome[]): Plot.PlotOptions {
-  return {
-    height: 38 + bandHeight * Math.max(1, outcomes.length),
-    fy: { domain: outcomes.map(({ engine }) => engine), padding: 0, label: null, axis: null },
-    marks: [
-      Plot.axisFy({
-        anchor: "left",
-        label: null,
-        fontSize: 12.5,
-        tickSize: 0,
-        dx: -6,
-        tickFormat: (engine: string) => plain(shortened(engineName(engine), 12)),
-      }),
-    ],
-  };
+/** The engines' names before their bands. */
+function names(): Plot.Markish {
+  return Plot.axisFy({
+    anchor: "left",
+    label: null,
+    fontSize: 12.5,
+    tickSize: 0,
+    dx: -6,
+    tickFormat: (engine: string) => plain(shortened(engineName(engine), 12)),
+  });
 }
 
 /** In the bands of runs without a result: that it failed, where others have their marks. */
-export function absences(outcomes: readonly Outcome[]): Plot.Markish[] {
+function absences(outcomes: readonly Outcome[]): Plot.Markish {
   const absent = outcomes.filter((outcome) => !isVerified(outcome));
-  return [
-    Plot.text(absent, {
-      fy: "engine",
-      frameAnchor: "left",
-      dx: 6,
-      fontSize: 12,
-      fontWeight: 600,
-      fill: "var(--failed)",
-      stroke: "var(--paper)",
-      strokeWidth: 5,
-      text: (outcome: Outcome) =>
-        outcome.status === "failed"
-          ? `✕ failed: ${shortened(plain(outcome.reason.split("\n")[0]), 34)}`
-          : "– no outcome",
-    }),
-  ];
+  return Plot.text(absent, {
+    ...inBand,
+    fontWeight: 600,
+    fill: "var(--failed)",
+    text: (outcome: Outcome) =>
+      outcome.status === "failed"
+        ? `✕ failed: ${shortened(plain(outcome.reason.split("\n")[0]), 34)}`
+        : "– no outcome",
+  });
 }
 
-/** What {@link absences} says, in words. */
-export function absencesInWords(outcomes: readonly Outcome[]): string {
-  return outcomes
-    .filter((outcome) => !isVerified(outcome))
-    .map(({ engine, status }) => ` ${engineName(engine)}: ${status}.`)
-    .join("");
-}
+/** Words in a band that has no marks. */
+export const inBand = {
+  fy: "engine",
+  frameAnchor: "left",
+  dx: 6,
+  fontSize: 12,
+  stroke: "var(--paper)",
+  strokeWidth: 5,
+} as const;
+
+/** A value beside its mark. */
+export const beside = { textAnchor: "start", dx: 5, fontSize: 11.5, fill: "var(--ink)" } as const;
 
 export const color = ({ engine }: { readonly engine: string }) => engineColor(engine);
 
-/** The most of some values, or 1 where there are none: the end of an axis that starts at 0. */
-export function most(verified: readonly Verified[], value: (run: Verified) => number): number {
+/** The largest of some values, or 1 where there are none: the end of an axis that starts at 0. */
+export function max(verified: readonly Verified[], value: (run: Verified) => number): number {
   return Math.max(...verified.map(value)) || 1;
 }
 
 /** A value axis below the bands. */
-export function valueAxis(options: Plot.AxisXOptions): Plot.Markish[] {
+function valueAxis(options: Plot.AxisXOptions): Plot.Markish[] {
   return [
     Plot.gridX({ stroke: "var(--grid)", strokeOpacity: 1, ticks: options.ticks }),
     Plot.axisX({

@@ -1,9 +1,8 @@
 import { bytes, moment, seconds } from "../format";
 import { html, type Html, type Piece } from "../html";
 import { isVerified, type Outcome, type Verified } from "../../results/outcome";
-import { table, words } from "../table";
+import { absent, table, words } from "../table";
 import { engineName } from "../words";
-import { absent } from "./absent";
 
 /** What is needed to repeat the runs of a workload, or to doubt them: folded away. */
 export function details(outcomes: readonly Outcome[]): Html {
@@ -66,7 +65,7 @@ function attempt(outcome: Outcome): Html {
   return facing("The attempt", facts);
 }
 
-/** The commit of a run's code, with a word where the checkout had changes of its own. */
+/** The commit of a run's code, and whether the checkout had changes that are in no commit. */
 export function commit({ commit, dirty }: Verified): string {
   return `${commit?.slice(0, 12) ?? "unknown"}${dirty ? " with changes" : ""}`;
 }

@@ -16,12 +16,12 @@ export function method(outcomes: readonly Outcome[]): Html {
         store. Reading, decoding, computing and writing are all in it.
       </li>
       <li>
-        Start-up is apart: importing the engine, starting its driver, connecting, and waiting until
-        its workers are there. It is in no sample.
+        Start-up is measured apart and is in no sample: importing the engine, starting its driver,
+        connecting, and waiting for its workers.
       </li>
       <li>
-        ${repeats(verified)} All samples of a run are of one driver process, so only the first is
-        cold.
+        ${repeats(verified)} All samples of a run are taken in one driver process, so only the first
+        is cold.
       </li>
       <li>
         Memory is that of the job and its engine's services together, read about four times a
@@ -30,14 +30,14 @@ export function method(outcomes: readonly Outcome[]): Html {
       </li>
       <li>
         One run executes at a time on the machine. The output of the last sample is compared with an
-        oracle, which is other code than any engine's; what is not right is a failure, and not
+        oracle, which is other code than any engine's. A wrong output is a failure and is not
         published.
       </li>
       <li>
-        Every engine is given the same inputs, the same model file and the same cores, and may take
-        the same memory, as its inputs and its effective configuration show: <code>cores</code> by
-        its own settings, and <code>runMemory</code> by measuring. A run whose peak is above it is a
-        failure.
+        Every engine gets the same inputs, the same model file and the same cores, and may use the
+        same memory; its inputs and its effective configuration show this. <code>cores</code> is
+        enforced by the engine's own settings, <code>runMemory</code> by measuring: a run whose peak
+        is above it fails.
       </li>
     </ul>
     <h3>What persists between the samples of a run</h3>
@@ -54,12 +54,12 @@ export function method(outcomes: readonly Outcome[]): Html {
         More than one machine, several runs at a time, cost, and what an engine does under failures.
       </li>
       <li>
-        A peak of memory that is shorter than the pause between two readings, and the CPU of a
-        process that lives shorter than it.
+        A memory peak that is shorter than the pause between two readings, and the CPU of a process
+        that lives for less than that.
       </li>
       <li>
-        Other inputs than these: sizes decide, and an engine made for large clusters pays for it on
-        small data. The figures say how this machine did with these inputs.
+        Other inputs. Sizes decide: an engine made for large clusters pays for that on small data.
+        The figures say how this machine did with these inputs.
       </li>
     </ul>
     <h3>Noise</h3>
@@ -69,16 +69,15 @@ export function method(outcomes: readonly Outcome[]): Html {
         others.
       </li>
       <li>
-        A hot sample during which others took more than ${percent(disturbedAbove)} of the machine's
-        cores is taken again, at most twice. The least disturbed try counts; where that is disturbed
-        too, it is marked (○ in the charts, ! in the tables). All tries are under Numbers.
+        A hot sample during which other processes used more than ${percent(disturbedAbove)} of the
+        machine's cores is taken again, at most twice. The least disturbed try counts; if it is
+        disturbed too, it is marked (○ in the charts, ! in the tables). All tries are under Numbers.
         ${disturbance(verified)}
       </li>
       <li>
         The interval of a ratio is of the samples of one attempt: with ${bootstrapFrom} or more hot
-        samples on both sides a bootstrap of the ratio of medians, else from least to most. Another
-        attempt on another day differs by more than that; <code>npm run compare</code> tells by how
-        much.
+        samples on both sides a bootstrap of the ratio of medians, else from min to max. Another
+        attempt on another day differs by more; <code>npm run compare</code> shows by how much.
       </li>
     </ul>
   </section>`;

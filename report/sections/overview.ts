@@ -1,4 +1,5 @@
-import { ratiosOf, type Against } from "../../results/comparable";
+import { isBaseline } from "../../results/catalog";
+import { ratiosOf, type Against } from "../../results/comparison";
 import { percent, plural, seconds, times } from "../format";
 import { html, type Html, type Piece } from "../html";
 import {
@@ -77,7 +78,7 @@ function bar({ engine, median }: Verified, longest: number): Html {
 
 function ratioText({ engine }: Outcome, against: Against | undefined): Piece {
   if (!against) return "";
-  if (engine === "baseline") return "the baseline";
+  if (isBaseline(engine)) return "the baseline";
   return against.ratio ? times(against.ratio.value) : "not comparable";
 }
 

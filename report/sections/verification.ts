@@ -1,9 +1,8 @@
 import { bytes, count, number, percent } from "../format";
 import { html, type Html, type Piece } from "../html";
 import { isVerified, type Outcome, type Verified } from "../../results/outcome";
-import { numeric, table, words } from "../table";
+import { numeric, rows, table, words } from "../table";
 import { engineName, workloadWords } from "../words";
-import { absent } from "./absent";
 
 /** Whether the outputs are right, how far they are from the oracle's, and what was left out. */
 export function verification(workload: string, outcomes: readonly Outcome[]): Html {
@@ -25,10 +24,7 @@ export function verification(workload: string, outcomes: readonly Outcome[]): Ht
         words("Deviations, largest"),
         words("Checksum"),
       ],
-      rows: outcomes.map((outcome) => ({
-        name: engineName(outcome.engine),
-        ...(isVerified(outcome) ? { cells: cells(outcome) } : { across: absent(outcome) }),
-      })),
+      rows: rows(outcomes, cells),
     })}`;
 }
 

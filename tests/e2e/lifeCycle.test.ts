@@ -285,9 +285,9 @@ describe.each([
         "spark/taxi-report",
       ]);
       const diff = steps.find((step) => nameOf(step) === "spark/taxi-report")?.diff ?? [];
-      expect(diff).toContainEqual(
+      expect(diff).toEqual([
         expect.objectContaining({ path: "triggers[0].fareAbove", old: "30", new: "40" }),
-      );
+      ]);
       const up = await stack.start({ fareAbove: 40 });
       expect(up.code, up.stdout + up.stderr).toBe(0);
       const after = (await stack.outputs<Outputs>()).runs;
@@ -305,7 +305,7 @@ describe.each([
         "start",
         ...["--runner", runner, ...asFlags({ fareAbove: 35 })],
       );
-      const progress = path.join(stack.folder, "records", "spark", "taxi-report.progress.json");
+      const progress = path.join(stack.folder, "runs", "spark", "taxi-report.progress.json");
       await eventually("the engine starts", 120, () => readOr(progress).includes("start-up"));
       process.kill(-child.pid!, "SIGKILL");
       await finished;

@@ -161,7 +161,7 @@ describe.skipIf(reason !== undefined)(
         // On a busy machine each of the samples is taken three times, most of them on one host.
         const long = { warmup: 1, repeats: 12, runTimeoutSeconds: 900 };
         const going = start({ engines: engine, workloads: workload, ...long });
-        const progress = path.join(stack.folder, "records", `${run}.progress.json`);
+        const progress = path.join(stack.folder, "runs", `${run}.progress.json`);
         let ended = false;
         void going.finished.then(() => (ended = true));
         const computes = () =>

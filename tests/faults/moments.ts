@@ -41,7 +41,7 @@ const during = (step: string, after: Beginning, within = 2): Moment =>
 /** While a run is in a phase that it announces. */
 const inPhase = (phase: string, run: string, within: number): Moment =>
   at(`while ${run} is at ${phase}`, "another question is asked", within, (stack) => {
-    const progress = path.join(stack.folder, "records", `${run}.progress.json`);
+    const progress = path.join(stack.folder, "runs", `${run}.progress.json`);
     return read<{ phase: string }>(progress)?.phase === phase;
   });
 
@@ -97,7 +97,7 @@ export async function comes(
   random: () => number,
   ended: Promise<unknown>,
 ): Promise<boolean> {
-  const records = path.join(stack.folder, "records", "baseline");
+  const records = path.join(stack.folder, "runs", "baseline");
   fs.mkdirSync(records, { recursive: true, mode: 0o700 });
   const watchers = [stack.folder, records].map((folder) => fs.watch(folder));
   const begun = new Promise<boolean>((resolve) => {

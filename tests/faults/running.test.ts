@@ -124,7 +124,7 @@ function lastAttempt(run: string): string {
 
 /** Waits until a run computes, which may be for a moment only. */
 async function computing(run: string): Promise<void> {
-  const file = path.join(stack.folder, "records", `${run}.progress.json`);
+  const file = path.join(stack.folder, "runs", `${run}.progress.json`);
   for (const end = Date.now() + limit * 1000; Date.now() < end; await sleep(5)) {
     if (fs.existsSync(file) && /"(sample|warm-up)/.test(fs.readFileSync(file, "utf8"))) return;
   }

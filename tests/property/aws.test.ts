@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { awsBucketNames } from "../../infra/stores/aws/names";
 import { bucketArn, pipelineAccess, tlsOnly } from "../../infra/stores/aws/policies";
 import { isBucketName } from "../../infra/settings/bucketNames";
-import { bucketPrefixes } from "../../pipelines/bucketPrefixes";
+import { bucketPrefixes } from "../../pipelines/places";
 
 const account = fc.record({
   id: fc.stringMatching(/^\d{12}$/),

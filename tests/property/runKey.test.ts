@@ -4,7 +4,7 @@ import { canonicalJson } from "../../infra/contracts/canonical";
 import { settingKeys } from "../../infra/settings/schema";
 import { runKey } from "../../results/result";
 import { freshHome } from "../unit/cli/home";
-import { commands, type Ground } from "../unit/pipelines/commands";
+import { commands, type RunContext } from "../unit/pipelines/commands";
 
 const inputs = fc.dictionary(fc.string({ minLength: 1 }), fc.string(), { minKeys: 1 });
 
@@ -67,7 +67,7 @@ function declared(...args: Parameters<typeof commands>): ReturnType<typeof comma
 /** Of each run that both have, whether its triggers differ. */
 async function redone(
   [before, after]: readonly [Record<string, string>, Record<string, string>],
-  [groundBefore, groundAfter]: readonly [Ground, Ground] = [{}, {}],
+  [groundBefore, groundAfter]: readonly [RunContext, RunContext] = [{}, {}],
 ): Promise<string[]> {
   const [first, second] = [
     await declared(before, groundBefore),
@@ -166,14 +166,14 @@ describe("the key of a run", () => {
     expect(await redone([before, { ...before, [key]: value }])).toEqual([...runs].sort());
   });
 
-  it.each<[keyof Ground, Ground, string[]]>([
+  it.each<[keyof RunContext, RunContext, string[]]>([
     ["environment", { environment: "other" }, all],
     ["model", { model: "other" }, images],
     ["device", { device: "cuda" }, images],
     ["store", { store: "2" }, all],
     ["stack", { stack: "other" }, none],
-  ])("follows the %s below it or not", async (_, ground, runs) => {
-    expect(await redone([{}, {}], [{}, ground])).toEqual([...runs].sort());
+  ])("follows the %s below it or not", async (_, context, runs) => {
+    expect(await redone([{}, {}], [{}, context])).toEqual([...runs].sort());
   });
 
   it("follows gpuWorkers where there is a GPU", async () => {

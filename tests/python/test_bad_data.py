@@ -23,7 +23,7 @@ from pyarrow import fs
 from engine_comparison import oracle
 from engine_comparison.datasets.sample import zones
 from engine_comparison.store import list_files, list_parquet, open_store
-from engine_comparison.workloads.taxi_report import TRIPS, ZONES_KEY
+from engine_comparison.workloads.taxi_inputs import TRIPS, ZONES_KEY
 
 BUCKETS = {"lake": "dirtylake", "images": "dirtyimages", "warehouse": "report", "output": "oracles"}
 ENGINES = ("baseline", "daft", "ray", "spark")

@@ -22,7 +22,7 @@ from engine_comparison.errors import UserError
 from engine_comparison.images import decode, reject_reason
 from engine_comparison.model.build import class_labels
 from engine_comparison.workloads.image_inputs import METADATA
-from engine_comparison.workloads.taxi_report import TRIPS, read_zones
+from engine_comparison.workloads.taxi_inputs import TRIPS, read_zones
 
 TAXI = {"rows": "3000", "months": "2", "seed": "5"}
 PHOTOS = {"photos": "6", "seed": "5", "bucket": "pictures"}

@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from pyarrow import fs
 
 from engine_comparison import engines, workloads
 from engine_comparison.batches import fetched_ahead
+from engine_comparison.describe import EngineFacts
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
-from engine_comparison.oracle import REPORT_SQL
 from engine_comparison.ray_cluster import _check_resources
-from engine_comparison.workloads.taxi_report import TRIPS_READ, ZONES
+from engine_comparison.workloads.taxi_inputs import TRIPS_READ, ZONES
+from engine_comparison.workloads.taxi_report_oracle import REPORT_SQL
 
 
 def closed_port() -> int:
@@ -89,11 +91,17 @@ def test_engines_are_found_by_their_place():
 @pytest.mark.parametrize("name", ["baseline", "daft", "ray", "spark"])
 def test_every_engine_computes_every_workload(name: str, context: Context):
     engine = engines.load(name)
-    assert engine.name == name
-    assert engine.label
+    assert engine(context).name == name
     assert engine(context).persists()
+    assert sorted(engine.facts.workloads) == workloads.names()
     for workload in workloads.names():
         assert callable(getattr(engine, workload.replace("-", "_")))
+
+
+def test_every_engine_states_packages_that_are_installed():
+    for name in engines.names():
+        for package in engines.load(name).facts.packages:
+            assert metadata.version(package)
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones():
@@ -104,7 +112,7 @@ def test_an_unknown_engine_is_refused_with_the_known_ones():
 
 def test_a_workload_that_an_engine_has_no_method_for_is_refused(context: Context):
     class Half(Engine):
-        name = "half"
+        facts = EngineFacts("half", "Half")
 
         def start(self) -> None: ...
 
@@ -217,6 +225,22 @@ def test_spark_is_sized_by_its_workers(context: Context):
     assert settings["spark.sql.shuffle.partitions"] == "6"
     assert settings["spark.driver.port"] == "30000"
     assert "TieredStopAtLevel=1" in settings["spark.executor.extraJavaOptions"]
+
+
+def test_workers_on_other_machines_get_all_files_of_the_model(
+    spec: dict[str, Any], local_store: fs.FileSystem, tmp_path: Path
+):
+    from engine_comparison.engines.spark import Spark
+
+    folder = tmp_path / "model"
+    folder.mkdir()
+    names = ["labels.json", "model.onnx", "model.onnx.data"]
+    for name in names:
+        (folder / name).touch()
+    spec["spark"]["packages"] = "/packages.tgz"
+    spec["model"] = {"path": str(folder / "model.onnx"), "labels": None}
+    settings = Spark(Context(spec, local_store))._settings("127.0.0.1")
+    assert settings["spark.files"] == ",".join(str(folder / name) for name in names)
 
 
 def test_properties_keep_backslashes():

@@ -79,13 +79,15 @@ def oracles(store: fs.FileSystem, minio: dict[str, Any], model_folder: Path) -> 
 
 
 PACKAGE = Path(engine_comparison.__file__).parent
-TOY = Path(__file__).with_name("toy.py")
+TOYS = Path(__file__).parent
 
 
-def run_job(spec: dict[str, Any], package: Path = PACKAGE) -> list[dict[str, Any]]:
+def run_job(
+    spec: dict[str, Any], package: Path = PACKAGE, module: str = "engine_comparison.job"
+) -> list[dict[str, Any]]:
     """Run a job as a process of its own and return its events."""
     done = subprocess.run(
-        [sys.executable, "-m", "engine_comparison.job"],
+        [sys.executable, "-m", module],
         input=json.dumps(spec) + "\n",
         cwd=package.parent,
         # An engine must not depend on what the caller's shell happens to have.
@@ -171,16 +173,28 @@ def test_what_the_benchmark_compares_with_does_the_same_work(
         assert one["startUpSeconds"] > 0
 
 
-@pytest.mark.usefixtures("oracles")
-def test_an_engine_is_added_by_one_file(
-    store: fs.FileSystem, minio: dict[str, Any], model_folder: Path, tmp_path: Path
-):
+@pytest.fixture
+def with_toys(tmp_path: Path) -> Path:
+    """The package with an engine and a workload more, put among the others as files."""
     package = tmp_path / "engine_comparison"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(TOY, package / "engines")
+    for folder, name in (("engines", "toy"), ("workloads", "toy_zones")):
+        for suffix in (".py", ".json"):
+            shutil.copy(TOYS / f"{name}{suffix}", package / folder)
+    return package
+
+
+@pytest.mark.usefixtures("oracles")
+def test_an_engine_is_added_by_its_files(
+    store: fs.FileSystem,
+    minio: dict[str, Any],
+    model_folder: Path,
+    tmp_path: Path,
+    with_toys: Path,
+):
     spec = spec_of(minio, model_folder, "taxi-report")
     given = {"engine": "toy", "threads": 3, "scratch": str(tmp_path)}
-    *_, result = run_job({**spec, **given}, package)
+    *_, result = run_job({**spec, **given}, with_toys)
     assert result["event"] == "result", result
     assert result["verified"]
     assert result["configuration"]["threads"] == 3
@@ -189,8 +203,25 @@ def test_an_engine_is_added_by_one_file(
     assert "/engine=toy/" in published
     assert list_parquet(store, published)
     other = spec_of(minio, model_folder, "image-predictions")
-    *_, failure = run_job({**other, **given}, package)
+    *_, failure = run_job({**other, **given}, with_toys)
     assert "cannot compute 'image-predictions'" in failure["reason"]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_workload_is_added_by_its_files_and_brings_its_oracle(
+    minio: dict[str, Any], model_folder: Path, tmp_path: Path, with_toys: Path
+):
+    spec = spec_of(minio, model_folder, "toy-zones")
+    given = {**spec, "engine": "toy", "scratch": str(tmp_path)}
+    *_, right = run_job(given, with_toys, "engine_comparison.oracle")
+    assert right["event"] == "result", right
+    *_, result = run_job(given, with_toys)
+    assert result["event"] == "result", result
+    assert (result["rowsIn"], result["rows"]) == (265, right["rows"])
+    assert result["checksum"] == right["checksum"]
+    assert result["outputUri"].startswith("s3://warehouse/toy-zones/engine=toy/")
+    *_, failure = run_job({**given, "engine": "baseline"}, with_toys)
+    assert "cannot compute 'toy-zones'" in failure["reason"]
 
 
 def test_a_refused_key_is_a_failure_with_advice(

@@ -15,16 +15,19 @@ import pytest
 from pyarrow import fs
 
 from engine_comparison import publish, workloads
+from engine_comparison.describe import EngineFacts
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
 from engine_comparison.job import Attempt
 from engine_comparison.measure import Meter, Reading
 from engine_comparison.model.session import ModelSession
-from engine_comparison.oracle import image_oracle, oracle_path, taxi_oracle
+from engine_comparison.oracle import oracle_path
 from engine_comparison.protocol import Channel
 from engine_comparison.store import list_files, list_parquet, read_json
 from engine_comparison.workloads import Workload
-from engine_comparison.workloads.image_inputs import ImageWorkload
+from engine_comparison.workloads.image_inputs import sampled
+from engine_comparison.workloads.image_workload import ImageWorkload
+from engine_comparison.workloads.taxi_report_oracle import taxi_oracle
 
 Answer = Callable[[int], pa.Table]
 
@@ -32,8 +35,7 @@ Answer = Callable[[int], pa.Table]
 class Scripted(Engine):
     """An engine that writes what a test tells it to, and notes what is asked of it."""
 
-    name: ClassVar[str] = "scripted"
-    packages: ClassVar[tuple[str, ...]] = ("pyarrow",)
+    facts: ClassVar[EngineFacts] = EngineFacts("scripted", "Scripted", packages=("pyarrow",))
 
     def __init__(self, context: Context, answer: Answer, failing_in: str = "") -> None:
         super().__init__(context)
@@ -72,9 +74,9 @@ def store(store_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     local = fs.SubTreeFileSystem(str(tmp_path / "store"), fs.LocalFileSystem())
     copy_files = publish.copy_files
 
-    def copy(to: fs.FileSystem, pairs: list[tuple[str, str]]) -> None:
-        to.create_dir(pairs[0][1].rpartition("/")[0], recursive=True)
-        copy_files(to, pairs)
+    def copy(to: fs.FileSystem, copies: list[tuple[fs.FileInfo, str]]) -> None:
+        to.create_dir(copies[0][1].rpartition("/")[0], recursive=True)
+        copy_files(to, copies)
 
     monkeypatch.setattr(publish, "copy_files", copy)
     return local
@@ -175,11 +177,33 @@ def test_a_right_answer_is_measured_verified_and_published(store: fs.FileSystem,
     [published] = list_parquet(store, BASE)
     assert published.size == result["bytesOut"]
     assert read_json(store, f"{BASE}/_manifest.json")["checksum"] == result["checksum"]
-    # Nothing of the attempt is left.
-    assert {info.path.split("/")[-2] for info in list_files(store, BASE)} == {
-        "engine=scripted",
-        "run=0123456789abcdef",
-    }
+    # Of the attempt only what is published is left.
+    assert [info.path.removeprefix(f"{BASE}/") for info in list_files(store, BASE)] == [
+        "_attempts/a1/2/x.parquet",
+        "_manifest.json",
+        "run=0123456789abcdef/part-00000-a1.parquet",
+    ]
+
+
+def test_an_error_while_cleaning_up_does_not_fail_a_published_run(
+    store: fs.FileSystem, report: pa.Table, monkeypatch: pytest.MonkeyPatch
+):
+    Job(store, spec_of("taxi-report", "a1"), lambda _: report).carry_out()
+    second = Job(store, spec_of("taxi-report", "a2"), lambda _: report)
+    published = publish.publish
+
+    def refusing(*args: Any) -> None:
+        published(*args)
+
+        def delete(*_: object) -> None:
+            raise OSError("not allowed")
+
+        monkeypatch.setattr(publish, "delete_files", delete)
+        monkeypatch.setattr(publish, "delete_prefix", delete)
+
+    monkeypatch.setattr("engine_comparison.job.publish", refusing)
+    assert second.carry_out()["attempt"] == "a2"
+    assert read_json(store, f"{BASE}/_manifest.json")["attempt"] == "a2"
 
 
 @pytest.mark.parametrize(
@@ -321,7 +345,7 @@ def test_an_image_that_was_damaged_after_the_oracle_is_told_as_rejected(
 ):
     workload = workloads.load("image-predictions")
     assert isinstance(workload, ImageWorkload)
-    oracle = image_oracle(workload, store, "bucket", session)
+    oracle = workload.ask_each(session, store, "bucket")
     save_oracle(store, workload.name, oracle)
     answers = workload.split(oracle)[0].select(workload.schema().names)
     with store.open_output_stream(list_files(store, "bucket/images")[0].path) as stream:
@@ -369,7 +393,7 @@ def dirty(
     store.delete_file(images[4])
     workload = workloads.load(request.param)
     assert isinstance(workload, ImageWorkload)
-    oracle = image_oracle(workload, store, "bucket", session)
+    oracle = workload.ask_each(session, store, "bucket")
     save_oracle(store, request.param, oracle)
     accepted, _ = workload.split(oracle)
     return request.param, accepted.select(workload.schema().names)
@@ -405,11 +429,12 @@ def sample(
         stream.write(b"")
     workload = workloads.load(request.param)
     assert isinstance(workload, ImageWorkload)
-    whole = image_oracle(workload, store, "bucket", session)
-    some = image_oracle(workload, store, "bucket", session, 6)
+    whole = workload.ask_each(session, store, "bucket")
+    some = workload.ask_each(session, store, "bucket", 6)
     save_oracle(store, request.param, some)
     answers, _ = workload.split(whole)
-    return request.param, answers.select(workload.schema().names), some["image_url"].to_pylist()
+    judged = some.filter(some["sampled"])["image_url"].to_pylist()
+    return request.param, answers.select(workload.schema().names), judged
 
 
 def test_more_images_than_the_oracle_answers_are_judged_by_a_sample(
@@ -435,6 +460,27 @@ def test_an_image_that_is_missing_is_told_in_the_sample_and_out_of_it(
         job = Job(store, spec_of(workload, maxRejected="1"), lambda _, table=table: table)
         with pytest.raises(UserError, match=rf"Images differ: '{urls[at]}' {told}"):
             job.carry_out()
+
+
+@pytest.mark.parametrize("in_sample", [True, False])
+@pytest.mark.parametrize("name", ["image-predictions", "image-embeddings"])
+def test_an_answer_to_a_rejected_image_is_told_in_the_sample_and_out_of_it(
+    store: fs.FileSystem, session: ModelSession, name: str, in_sample: bool
+):
+    workload = workloads.load(name)
+    assert isinstance(workload, ImageWorkload)
+    sound = workload.ask_each(session, store, "bucket")
+    answers = workload.split(sound)[0].select(workload.schema().names)
+    urls = answers["image_url"].to_pylist()
+    damaged = next(url for url in urls if (url in sampled(urls, 6)) == in_sample)
+    with store.open_input_stream(damaged.removeprefix("s3://")) as stream:
+        whole = stream.read()
+    with store.open_output_stream(damaged.removeprefix("s3://")) as stream:
+        stream.write(whole[:-2])  # which some decoders take
+    save_oracle(store, name, workload.ask_each(session, store, "bucket", 6))
+    job = Job(store, spec_of(name, maxRejected="20"), lambda _: answers)
+    with pytest.raises(UserError, match=f"Images differ: '{damaged}' unexpected"):
+        job.carry_out()
 
 
 def test_a_wrong_answer_in_the_sample_is_told(

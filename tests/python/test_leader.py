@@ -144,6 +144,59 @@ def test_a_job_that_never_reads_its_spec_is_no_error(start: Start):
     assert leader.wait(30) == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="finds descendants by /proc")
+@pytest.mark.parametrize(("seconds", "code"), [(0.5, 124), (None, 130)])
+def test_a_job_that_lives_on_without_reading_its_spec_is_ended_like_any_other(
+    start: Start, tmp_path: Path, seconds: float | None, code: int
+):
+    source = "import os, time; open(os.environ['OUT'] + '/job.pid', 'w').write(str(os.getpid()));"
+    leader = start(f"{source} time.sleep(600)", spec="x" * 1_000_000, seconds=seconds)
+    pids = wait_for_pids(tmp_path, 1)
+    if seconds is None:
+        assert leader.stdin is not None
+        leader.stdin.close()
+    assert leader.wait(SOON) == code
+    wait_until_dead(pids)
+
+
+def test_lines_that_a_busy_job_does_not_read_yet_reach_it_later_in_order(start: Start):
+    source = """
+import sys, time
+sys.stdin.readline()
+time.sleep(1)
+lines = [sys.stdin.readline() for _ in range(3)]
+print([(line[0], len(line)) for line in lines])
+"""
+    leader = start(source)
+    assert leader.stdin is not None
+    assert leader.stdout is not None
+    for letter in "abc":
+        leader.stdin.write(letter * 300_000 + "\n")
+        leader.stdin.flush()
+    assert leader.wait(30) == 0
+    assert leader.stdout.read() == "[('a', 300001), ('b', 300001), ('c', 300001)]\n"
+
+
+def test_an_interpreter_that_is_gone_is_told_by_name():
+    source = (
+        "import sys; from engine_comparison import leader; "
+        "sys.executable = '/gone/python'; sys.exit(leader.main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        input='{"module": "x", "spec": {}}\n',
+        cwd=PIPELINES,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 127
+    assert done.stderr.startswith("leader: the job cannot be started: ")
+    assert "/gone/python" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_much_output_passes_whole(start: Start):
     leader = start("import sys; sys.stdout.write('line\\n' * 2_000_000)")
     assert leader.stdout is not None

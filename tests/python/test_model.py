@@ -49,7 +49,7 @@ def test_two_builds_are_equal_byte_for_byte(tmp_path: Path, model_folder: Path):
 
 
 def test_a_model_with_another_hash_is_not_written(tmp_path: Path, monkeypatch, capsys):
-    monkeypatch.setattr(build_module, "MODEL_SHA256", "0" * 64)
+    monkeypatch.setitem(build_module.PINS, "model.onnx", "0" * 64)
     assert main(["--out", str(tmp_path)]) == 1
     assert "not comparable" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from pyarrow import fs
 from engine_comparison import oracle, workloads
 from engine_comparison.errors import UserError
 from engine_comparison.protocol import Channel
+from engine_comparison.workloads.taxi_report_oracle import taxi_oracle
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def spec(model_folder: Path, monkeypatch, local_store: fs.FileSystem) -> dict:
         assert store == {"endpoint": "here"}
         return local_store
 
-    monkeypatch.setattr("engine_comparison.store.open_store", open_store)
+    monkeypatch.setattr("engine_comparison.oracle.open_store", open_store)
     return spec_for
 
 
@@ -45,11 +46,11 @@ def test_an_oracle_is_stored_under_its_key_and_verifies_itself(name, spec, store
     assert event["rejected"] == 0
     assert event["rows"] == len(stored)
     assert event["checksum"] == workload.checksum(stored, spec(name)["inputs"])
-    assert workload.verify(stored, stored, spec(name)["inputs"], []).verified
+    assert workload.verify(stored, stored, spec(name)["inputs"]).verified
 
 
 def test_without_trips_there_is_no_oracle(tmp_path: Path):
     (tmp_path / "lake/taxi").mkdir(parents=True)
     store = fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
     with pytest.raises(UserError, match="no trips in s3://lake/taxi/"):
-        oracle.taxi_oracle(store, "lake", 30)
+        taxi_oracle(store, "lake", 30)

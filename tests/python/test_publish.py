@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
 
-from engine_comparison.errors import UserError
 from engine_comparison.publish import MANIFEST, Place, publish, recover
-from engine_comparison.store import list_parquet, open_store, read_json
+from engine_comparison.store import list_files, list_parquet, open_store, read_json
 
 BASE = "warehouse/report/engine=spark"
 OLD = Place(BASE, "0" * 16, "old")
@@ -84,10 +84,13 @@ def write_attempt(store: fs.FileSystem, place: Place, value: int, files: int = 3
     return written
 
 
-def publish_in(store: Any, place: Place, written: str, checksum: str = "sum") -> int:
-    """`publish` in a local folder, where copying needs the folders that S3 does not have."""
-    wrapped = store if isinstance(store, CrashingStore) else CrashingStore(store)
-    return publish(wrapped, place, written, checksum)  # type: ignore[arg-type]
+def publish_in(store: Any, place: Place, written: str, checksum: str = "sum") -> None:
+    """What an attempt does at its end; a local folder has to be made before a copy goes there."""
+    wrapped: Any = store if isinstance(store, CrashingStore) else CrashingStore(store)
+    try:
+        publish(wrapped, place, list_parquet(wrapped, written), checksum)
+    finally:
+        recover(wrapped, place.base)
 
 
 def rows(store: fs.FileSystem, files: list[str]) -> list[tuple[int, int]]:
@@ -105,7 +108,20 @@ def seen_by_manifest(store: fs.FileSystem) -> list[tuple[int, int]]:
         return []
     for file in manifest["files"]:
         assert store.get_file_info(f"{BASE}/{file['path']}").size == file["bytes"]
-    return rows(store, [f"{BASE}/{file['path']}" for file in manifest["files"]])
+    return rows(store, published(manifest))
+
+
+def published(manifest: Any) -> list[str]:
+    return [f"{BASE}/{file['path']}" for file in manifest["files"]]
+
+
+def named(store: fs.FileSystem) -> list[str]:
+    """All that may be in the store."""
+    manifest = read_json(store, f"{BASE}/{MANIFEST}")
+    if manifest is None:
+        return []
+    paths = [MANIFEST, *manifest["copies"], *manifest["previous"]]
+    return [*(f"{BASE}/{path}" for path in paths), *published(manifest)]
 
 
 def run_of(value: int, files: int = 3) -> list[tuple[int, int]]:
@@ -137,8 +153,7 @@ def test_after_a_crash_anywhere_readers_see_one_whole_run(
         recover(store, BASE)
         assert seen_by_prefix(store) == seen_by_manifest(store)
         assert seen_by_prefix(store) in (before, run_of(2))
-        assert not store.get_file_info(f"{BASE}/_attempts").is_file
-        assert list_parquet(store, f"{BASE}/_attempts/new") == []
+        assert sorted(info.path for info in list_files(store, BASE)) == sorted(named(store))
         outcomes.add(tuple(seen_by_prefix(store)))
         # And the next attempt publishes as if nothing had been.
         third = Place(BASE, "2" * 16, "third")
@@ -189,44 +204,64 @@ def test_an_error_while_copying_leaves_the_old_run_and_nothing_else(tmp_path: Pa
     assert seen_by_prefix(store) == seen_by_manifest(store) == run_of(1)
 
 
-class ShorteningStore(CrashingStore):
+class SpoilingStore(CrashingStore):
     """A store that copies wrongly."""
+
+    def __init__(self, store: fs.FileSystem, spoil: Callable[[bytes], bytes]) -> None:
+        super().__init__(store)
+        self.spoil = spoil
 
     def copy_file(self, source: str, target: str) -> None:
         super().copy_file(source, target)
+        with self.store.open_input_stream(source) as stream:
+            whole = stream.read()
         with self.store.open_output_stream(target) as stream:
-            stream.write(b"PAR1")
+            stream.write(self.spoil(whole))
 
 
-def test_a_copy_of_another_size_is_not_published(tmp_path: Path):
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda whole: whole[:-1], lambda whole: whole[:99] + b"?" + whole[100:]],
+    ids=["of another size", "of the same size"],
+)
+def test_a_copy_that_differs_is_not_published(tmp_path: Path, spoil: Callable[[bytes], bytes]):
     store = open_local(tmp_path / "store")
     publish_in(store, OLD, write_attempt(store, OLD, 1))
     new = Place(BASE, "1" * 16, "new")
-    with pytest.raises(RuntimeError, match="copies differ"):
-        publish_in(ShorteningStore(store), new, write_attempt(store, new, 2))
+    with pytest.raises(RuntimeError, match="3 of 3 copies differ"):
+        publish_in(SpoilingStore(store, spoil), new, write_attempt(store, new, 2))
     assert seen_by_prefix(store) == run_of(1)
 
 
-def test_an_attempt_without_files_is_not_published(tmp_path: Path):
+@pytest.mark.parametrize("key", ["1" * 16, OLD.key], ids=["another key", "the same key"])
+def test_who_has_read_a_manifest_can_read_its_files_until_the_publish_after_the_next(
+    tmp_path: Path, key: str
+):
     store = open_local(tmp_path / "store")
     publish_in(store, OLD, write_attempt(store, OLD, 1))
-    new = Place(BASE, "1" * 16, "new")
-    with pytest.raises(UserError, match="no Parquet file"):
-        publish_in(store, new, f"{new.attempt_prefix}/2")
-    assert seen_by_prefix(store) == run_of(1)
+    read_before = published(read_json(store, OLD.manifest))
+    new = Place(BASE, key, "new")
+    publish_in(store, new, write_attempt(store, new, 2))
+    recover(store, BASE)  # as the next attempt does at its start
+    assert rows(store, read_before) == run_of(1)
+    assert seen_by_prefix(store) == seen_by_manifest(store) == run_of(2)
+    third = Place(BASE, "2" * 16, "third")
+    publish_in(store, third, write_attempt(store, third, 3))
+    assert not [path for path in read_before if store.get_file_info(path).is_file]
 
 
 def test_the_manifest_says_what_is_published(tmp_path: Path):
     store = open_local(tmp_path / "store")
-    size = publish_in(store, OLD, write_attempt(store, OLD, 1), "the-checksum")
+    publish_in(store, OLD, write_attempt(store, OLD, 1), "the-checksum")
     manifest = read_json(store, OLD.manifest)
     assert manifest["run"] == OLD.key
     assert manifest["attempt"] == "old"
     assert manifest["checksum"] == "the-checksum"
     assert [file["path"] for file in manifest["files"]] == [
-        f"run={OLD.key}/part-0000{n}-old.parquet" for n in range(3)
+        f"_attempts/old/2/out-{n}.parquet" for n in range(3)
     ]
-    assert sum(file["bytes"] for file in manifest["files"]) == size > 0
+    assert manifest["copies"] == [f"run={OLD.key}/part-0000{n}-old.parquet" for n in range(3)]
+    assert manifest["previous"] == []
     assert OLD.uri == f"s3://{BASE}/run={OLD.key}/"
 
 
@@ -246,7 +281,13 @@ def test_in_a_real_store_a_rerun_and_a_new_run_leave_one_run_and_no_more(
     for value, place in enumerate(
         (OLD, Place(BASE, OLD.key, "again"), Place(BASE, "1" * 16, "new"))
     ):
-        publish(store, place, write_attempt(store, place, value), "sum")
+        written = list_parquet(store, write_attempt(store, place, value))
+        publish(store, place, written, "sum")
+        recover(store, BASE)
         assert seen_by_prefix(store) == seen_by_manifest(store) == run_of(value)
         left = store.get_file_info(fs.FileSelector(BASE))
-        assert sorted(info.base_name for info in left) == [MANIFEST, f"run={place.key}"]
+        folders = ["_attempts", MANIFEST, f"run={place.key}"]
+        assert sorted(info.base_name for info in left) == folders
+        assert sorted(info.path for info in list_files(store, BASE)) == sorted(named(store))
+        attempts = store.get_file_info(fs.FileSelector(f"{BASE}/_attempts"))
+        assert len(attempts) == min(value + 1, 2)

@@ -1,4 +1,4 @@
-"""The report in plain pyarrow: an engine for tests, to be put among the others as one file."""
+"""Tables in plain pyarrow: an engine for tests, to be put among the others with its toy.json."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from ..workloads.taxi_report import TRIPS_READ, TaxiReport, read_zones, trip_files
+from ..describe import EngineFacts, engine_facts
+from ..workloads import Workload
+from ..workloads.taxi_inputs import TRIPS_READ, read_zones, trip_files
+from ..workloads.taxi_report import TaxiReport
 from . import Engine
 
 
 class Toy(Engine):
     """See the module."""
 
-    name: ClassVar[str] = "toy"
-    label: ClassVar[str] = "Toy"
-    packages: ClassVar[tuple[str, ...]] = ("pyarrow",)
+    facts: ClassVar[EngineFacts] = engine_facts(__name__)
 
     def start(self) -> None:
         """Take as many threads as the other engines."""
@@ -49,6 +50,17 @@ class Toy(Engine):
         )
         pq.write_table(
             report.rename_columns(workload.schema().names),
+            f"{output}/part-0.parquet",
+            filesystem=store,
+        )
+
+    def toy_zones(self, workload: Workload, output: str) -> None:
+        """Count the zones; this workload is there in tests only."""
+        store, lake = self.context.filesystem, self.context.bucket("lake")
+        boroughs = read_zones(store, lake).select(["Borough"]).rename_columns(["borough"])
+        counted = boroughs.group_by("borough").aggregate([([], "count_all")])
+        pq.write_table(
+            counted.rename_columns(workload.schema().names),
             f"{output}/part-0.parquet",
             filesystem=store,
         )

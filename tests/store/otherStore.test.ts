@@ -11,7 +11,7 @@ import {
 } from "../../infra/stores/claim";
 import { clientOf, explained, listObjects, removeObjects } from "../../infra/stores/client";
 import { lookAtStore } from "../../infra/stores/s3/store";
-import { lookAtExisting } from "../../pipelines/existing";
+import { lookAtExisting } from "../../pipelines/dataset";
 import { chosenRuns } from "../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../defaults";
 import { freshHome } from "../unit/cli/home";

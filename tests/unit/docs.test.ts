@@ -3,8 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { expect, it } from "vitest";
 import { configurationPage, pulumiYaml } from "../../docs/configuration";
-import { findEngines } from "../../pipelines/engines";
-import { workloads } from "../../pipelines/workloads";
+import { catalogSchemas, packageFolder, readCatalog } from "../../results/catalog";
 
 const checkout = path.join(__dirname, "..", "..");
 
@@ -31,23 +30,34 @@ it("every relative link in README and docs leads to a file", () => {
 
 it("the engine of docs/adding-an-engine.md is one that the program takes, for one workload", () => {
   const page = fs.readFileSync(path.join(checkout, "docs", "adding-an-engine.md"), "utf8");
-  const [, file] = /^```python\n(.*?)^```$/ms.exec(page)!;
+  const [, json] = /^```json\n(.*?)^```$/ms.exec(page)!;
+  const [, code] = /^```python\n(.*?)^```$/ms.exec(page)!;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "docs-"));
   try {
-    fs.writeFileSync(path.join(folder, "datafusion.py"), file);
-    const known = workloads().map(({ name }) => name);
-    expect(findEngines(folder, known)).toEqual([
-      {
-        name: "datafusion",
-        label: "DataFusion",
-        cluster: "none",
-        settings: [],
-        workloads: ["taxi-report"],
-      },
-    ]);
+    for (const kind of ["engines", "workloads", "datasets"]) {
+      fs.cpSync(path.join(packageFolder, kind), path.join(folder, kind), { recursive: true });
+    }
+    fs.writeFileSync(path.join(folder, "engines", "datafusion.json"), json);
+    fs.writeFileSync(path.join(folder, "engines", "datafusion.py"), code);
+    expect(readCatalog(folder).engines.at(-1)).toMatchObject({
+      name: "datafusion",
+      label: "DataFusion",
+      cluster: "none",
+      workloads: ["taxi-report"],
+    });
   } finally {
     fs.rmSync(folder, { recursive: true });
   }
+});
+
+it("docs/adding-an-engine.md lists all keys, and shows the workload of the tests", () => {
+  const page = fs.readFileSync(path.join(checkout, "docs", "adding-an-engine.md"), "utf8");
+  const toy = fs.readFileSync(path.join(checkout, "tests", "python", "toy_zones.json"), "utf8");
+  expect(page).toContain(toy);
+  const keys = [catalogSchemas.engine, catalogSchemas.workload].flatMap((each) =>
+    Object.keys(each.shape),
+  );
+  for (const key of keys) expect(page).toMatch(new RegExp(`^\\|.*\`${key}\\b`, "m"));
 });
 
 it("docs/adding-an-engine.md locks by the command in the lock's head", () => {

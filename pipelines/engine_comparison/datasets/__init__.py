@@ -1,1 +1,1 @@
-"""Makes the datasets: a folder a source, in it a file a kind, found by its place."""
+"""Makes the datasets: `<dataset>.json` says what it is, `<source>/<dataset>.py` makes it."""

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from ..describe import dataset_facts, names
 from ..errors import UserError
 from ..protocol import Channel, Spec, run_module
 from .files import whole_folder, write_manifest
-
-SOURCES = ("sample", "nyc")
-KINDS = ("taxi", "photos")
 
 
 def make(channel: Channel, spec: Spec) -> dict[str, Any]:
@@ -28,15 +27,15 @@ def make(channel: Channel, spec: Spec) -> dict[str, Any]:
 
     Args:
         channel: For the phases.
-        spec: `source`, one of `SOURCES`; `kind`, one of `KINDS`; `out`, the folder; `settings`,
-            strings, described in the module of source and kind; and for a source that downloads,
-            `downloads`, the folder where those files stay.
+        spec: `kind`, the name of a dataset; `source`, one of those it can be had from; `out`, the
+            folder; `settings`, strings, described in the module of source and kind; and for a
+            source that downloads, `downloads`, the folder where those files stay.
 
     Raises:
         UserError: An unknown source or kind, a wrong setting, or a download that fails.
     """
-    source = _one_of(SOURCES, "source", spec.get("source"))
-    kind = _one_of(KINDS, "kind", spec.get("kind"))
+    kind = _one_of(names(str(__package__)), "kind", spec.get("kind"))
+    source = _one_of(dataset_facts(kind).sources, "source", spec.get("source"))
     settings = spec["settings"]
     generator = importlib.import_module(f"{__package__}.{source}.{kind}")
     downloaded: list[list[Path]] = []
@@ -59,7 +58,7 @@ def make(channel: Channel, spec: Spec) -> dict[str, Any]:
     }
 
 
-def _one_of(known: tuple[str, ...], what: str, given: object) -> str:
+def _one_of(known: Collection[str], what: str, given: object) -> str:
     if given not in known:
         raise UserError(
             f"There is no dataset of the {what} {given!r}.",

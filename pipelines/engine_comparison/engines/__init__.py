@@ -1,17 +1,13 @@
 """What computes: one file an engine, found by its place. The verbs are the same for all.
 
-A file `duckdb.py` in this folder that has a class `ENGINE` is the engine `duckdb`; nothing else
-needs to know of it. Importing this package imports no engine.
-
-The program that starts the jobs runs no Python. It reads the engine's attributes `name`, `label`,
-`cluster` and `settings` from the file's text, each a string or a tuple of strings on one line, and
-takes the engine to do the workloads that its file has a method for.
+The engine `duckdb` is two files in this folder: `duckdb.json` says what it is (see `describe`), and
+`duckdb.py` has a class `ENGINE`. Nothing else needs to know of it. Importing this package imports
+no engine.
 """
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +17,8 @@ from typing import Any, ClassVar
 
 from pyarrow import fs
 
+from ..describe import EngineFacts
+from ..describe import names as described
 from ..errors import UserError
 from ..model.session import ModelSession, open_session
 from ..store import StoreSpec, open_store, trust
@@ -124,7 +122,7 @@ class Context:
 
     def session_configuration(self) -> dict[str, Any]:
         """What this process runs the model with; empty where the workload does not ask it."""
-        asks = "model" in load_workload(self.spec["workload"]).question
+        asks = "model" in load_workload(self.spec["workload"]).facts.question
         return {"session": self.session().configuration()} if asks else {}
 
 
@@ -132,24 +130,19 @@ class Engine(ABC):
     """One engine in one job: started once, then asked for samples, the first of them cold.
 
     Attributes:
-        name: The engine's name, that of its file.
-        label: The name as people write it.
-        cluster: What it computes on besides the job's process: `none`, `spark` or `ray`, or the
-            name of a setting with one of these as its value (and `native` for `none`). Decides
-            where its jobs run, which services' memory and CPU are its, and its cores.
-        settings: Names of the settings that are inputs of its runs alone.
-        packages: The distributions whose versions a result states.
+        facts: What it says of itself.
     """
 
-    name: ClassVar[str]
-    label: ClassVar[str]
-    cluster: ClassVar[str] = "none"
-    settings: ClassVar[tuple[str, ...]] = ()
-    packages: ClassVar[tuple[str, ...]] = ()
+    facts: ClassVar[EngineFacts]
 
     def __init__(self, context: Context) -> None:
         """Keep the context. Nothing is started and nothing heavy imported here."""
         self.context = context
+
+    @property
+    def name(self) -> str:
+        """The engine's name, that of its file."""
+        return self.facts.name
 
     @abstractmethod
     def start(self) -> None:
@@ -191,8 +184,8 @@ class Engine(ABC):
         """The configuration in effect, read back from the engine where it can be. No secrets."""
 
     def versions(self) -> dict[str, str]:
-        """The versions of `packages`, as installed."""
-        return {name: metadata.version(name) for name in self.packages}
+        """The versions of the packages it is made of, as installed."""
+        return {name: metadata.version(name) for name in self.facts.packages}
 
     @abstractmethod
     def stop(self) -> None:
@@ -200,9 +193,8 @@ class Engine(ABC):
 
 
 def names() -> list[str]:
-    """The names of all engines, sorted: the files of this folder."""
-    files = (module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
-    return sorted(name.replace("_", "-") for name in files if not name.startswith("_"))
+    """The names of all engines, sorted: those that are described in this folder."""
+    return described(__name__)
 
 
 def load(name: str) -> type[Engine]:

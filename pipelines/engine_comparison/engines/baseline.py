@@ -14,8 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..batches import ModelTask
-from ..workloads.image_inputs import ImageWorkload, read_metadata
-from ..workloads.taxi_report import TRIPS_PREFIX, TRIPS_READ, ZONES, ZONES_KEY, TaxiReport
+from ..describe import EngineFacts, engine_facts
+from ..workloads.image_inputs import read_metadata
+from ..workloads.image_workload import ImageWorkload
+from ..workloads.taxi_inputs import TRIPS_PREFIX, TRIPS_READ, ZONES, ZONES_KEY
+from ..workloads.taxi_report import TaxiReport
 from . import Engine
 
 if TYPE_CHECKING:
@@ -27,9 +30,7 @@ FILE = "part-0.parquet"
 class Baseline(Engine):
     """See the module."""
 
-    name: ClassVar[str] = "baseline"
-    label: ClassVar[str] = "Baseline"
-    packages: ClassVar[tuple[str, ...]] = ("polars", "pyarrow", "onnxruntime")
+    facts: ClassVar[EngineFacts] = engine_facts(__name__)
 
     def start(self) -> None:
         """Import what computes, with as many threads as the engines have."""

@@ -15,11 +15,14 @@ import numpy as np
 import pyarrow as pa
 
 from ..batches import ModelTask
+from ..describe import EngineFacts, engine_facts
 from ..images import Decoded, decode_batch, decode_rest
 from ..ray_cluster import connect, disconnect
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
-from ..workloads.image_inputs import METADATA_KEY, REJECTED, ImageWorkload
-from ..workloads.taxi_report import TRIPS_PREFIX, TRIPS_READ, ZONES, ZONES_KEY, TaxiReport
+from ..workloads.image_inputs import METADATA_KEY, REJECTED
+from ..workloads.image_workload import ImageWorkload
+from ..workloads.taxi_inputs import TRIPS_PREFIX, TRIPS_READ, ZONES, ZONES_KEY
+from ..workloads.taxi_report import TaxiReport
 from . import Context, Engine
 
 if TYPE_CHECKING:
@@ -33,10 +36,7 @@ FETCHES = 32
 class Daft(Engine):
     """See the module."""
 
-    name: ClassVar[str] = "daft"
-    label: ClassVar[str] = "Daft"
-    cluster: ClassVar[str] = "daftRunner"
-    packages: ClassVar[tuple[str, ...]] = ("daft", "pyarrow", "onnxruntime")
+    facts: ClassVar[EngineFacts] = engine_facts(__name__)
 
     @property
     def runner(self) -> str:

@@ -15,10 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..batches import ModelTask, fetched_ahead, task_count
+from ..describe import EngineFacts, engine_facts
 from ..images import decode_batch
 from ..ray_cluster import connect, disconnect
-from ..workloads.image_inputs import METADATA_KEY, ImageWorkload
-from ..workloads.taxi_report import TRIP_COLUMNS, TaxiReport, read_zones, trip_files
+from ..workloads.image_inputs import METADATA_KEY
+from ..workloads.image_workload import ImageWorkload
+from ..workloads.taxi_inputs import TRIP_COLUMNS, read_zones, trip_files
+from ..workloads.taxi_report import TaxiReport
 from . import Engine
 
 if TYPE_CHECKING:
@@ -35,11 +38,7 @@ nothing for reading on two cores, and no run would ever end."""
 class Ray(Engine):
     """See the module."""
 
-    name: ClassVar[str] = "ray"
-    label: ClassVar[str] = "Ray Data"
-    cluster: ClassVar[str] = "ray"
-    settings: ClassVar[tuple[str, ...]] = ("rayCompute",)
-    packages: ClassVar[tuple[str, ...]] = ("ray", "pyarrow", "onnxruntime")
+    facts: ClassVar[EngineFacts] = engine_facts(__name__)
 
     @property
     def cpus(self) -> int:

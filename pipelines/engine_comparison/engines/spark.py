@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from ..batches import ModelTask, task_count
+from ..describe import EngineFacts, engine_facts
 from ..errors import UserError, one_line
 from ..model.session import thread_environment
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
 from ..workloads import load as load_workload
-from ..workloads.image_inputs import METADATA_KEY, ImageWorkload
-from ..workloads.taxi_report import TRIPS_PREFIX, ZONES_KEY, TaxiReport
+from ..workloads.image_inputs import METADATA_KEY
+from ..workloads.image_workload import ImageWorkload
+from ..workloads.taxi_inputs import TRIPS_PREFIX, ZONES_KEY
+from ..workloads.taxi_report import TaxiReport
 from . import PACKAGE_PARENT, Engine
 
 if TYPE_CHECKING:
@@ -62,10 +65,7 @@ _TRUST_STORE_PASSWORD = "changeit"
 class Spark(Engine):
     """See the module."""
 
-    name: ClassVar[str] = "spark"
-    label: ClassVar[str] = "Spark"
-    cluster: ClassVar[str] = "spark"
-    packages: ClassVar[tuple[str, ...]] = ("pyspark", "pyarrow", "onnxruntime")
+    facts: ClassVar[EngineFacts] = engine_facts(__name__)
     _session: SparkSession | None = None
 
     @property
@@ -272,7 +272,9 @@ class Spark(Engine):
                 "spark.executor.extraClassPath": f"{jars}/*",
                 "spark.executorEnv.PYTHONPATH": str(PACKAGE_PARENT),
             }
-        model = [Path(file).resolve() for file in self.context.model.values() if file]
+        # All that lies there: a model may keep its tensors in files beside it.
+        folder = Path(self.context.model["path"]).resolve().parent
+        model = sorted(file for file in folder.iterdir() if file.is_file())
         return {
             "spark.jars": ",".join(map(str, sorted(jars.glob("*.jar")))),
             "spark.archives": f"{self.given['packages']}#packages",

@@ -31,10 +31,9 @@ from ..errors import UserError
 from ..images import SIZE
 from .weights import read_weights
 
-MODEL_SHA256 = "268fade2123b3edb678694c7478c999c75175fb5f4a7edfbe9b312c23eb06a99"
-"""Of model.onnx. A build that gives another file fails: its results would not be comparable."""
-LABELS_SHA256 = "9599f3bcf5540dc4cbc61555ff0f1234c5be371f2c398518547d1315c3b00def"
-"""Of labels.json."""
+PINS: dict[str, str] = json.loads(Path(__file__).with_name("pins.json").read_text(encoding="utf-8"))
+"""Name of each file to its SHA-256, which the program reads too: it identifies the model by them.
+A build that gives another file fails: its results would not be comparable."""
 
 EPSILON = 1e-3
 """Of the batch norms."""
@@ -223,8 +222,8 @@ def build(out: Path) -> dict[str, str]:
     labels = (json.dumps(class_labels(), indent=0) + "\n").encode()
     out.mkdir(parents=True, exist_ok=True)
     return {
-        "model.onnx": _write(out / "model.onnx", model, MODEL_SHA256),
-        "labels.json": _write(out / "labels.json", labels, LABELS_SHA256),
+        "model.onnx": _write(out / "model.onnx", model, PINS["model.onnx"]),
+        "labels.json": _write(out / "labels.json", labels, PINS["labels.json"]),
     }
 
 
@@ -235,7 +234,7 @@ def _write(path: Path, content: bytes, expected: str) -> str:
             f"The built {path.name} has the SHA-256 {digest}, not {expected}.",
             "Results of another model are not comparable with those of the pinned one.",
             "Install the packages of requirements.lock; if a change of the model is meant, pin the "
-            "new hash in engine_comparison/model/build.py.",
+            "new hash in engine_comparison/model/pins.json.",
         )
     part = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     part.write_bytes(content)

@@ -1,15 +1,15 @@
-"""What is computed, whatever computes it: one file a workload, found by its place.
+"""What is computed, whatever computes it: found by its place.
 
-A file `image_predictions.py` that has a `WORKLOAD` is the workload `image-predictions`. The program
-that starts the jobs runs no Python: it reads the attributes `name`, `dataset`, `purpose`, `prefix`,
-`question` and `manner` from the file's text, each a string or a tuple of strings on one line.
+The workload `image-predictions` is two files in this folder: `image_predictions.json` says what it
+is (see `describe`), and `image_predictions.py` has a `WORKLOAD`, which also knows how the right
+answer is found. Nothing else needs to know of it.
 """
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 
+from ..describe import names as described
 from ..errors import UserError
 from .base import Workload
 
@@ -17,12 +17,8 @@ __all__ = ["Workload", "load", "names"]
 
 
 def names() -> list[str]:
-    """The names of all workloads, sorted."""
-    found = []
-    for module in pkgutil.iter_modules(__path__):
-        if hasattr(importlib.import_module(f"{__name__}.{module.name}"), "WORKLOAD"):
-            found.append(module.name.replace("_", "-"))
-    return sorted(found)
+    """The names of all workloads, sorted: those that are described in this folder."""
+    return described(__name__)
 
 
 def load(name: str) -> Workload:

@@ -1,15 +1,25 @@
-"""What every workload states about itself."""
+"""What every workload has, and how answers that are tables are judged."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pyarrow as pa
 from pyarrow import fs
 
-from ..verify import Verdict, conform, multiset_checksum
+from ..describe import WorkloadFacts, dataset_facts
+from ..verify import (
+    SchemaMismatch,
+    Verdict,
+    compare_keys,
+    conform,
+    examples,
+    multiset_checksum,
+    relative_deviations,
+    worst,
+)
 
 Inputs = Mapping[str, str]
 """The inputs of a run (those that its key hashes); every value is a string."""
@@ -19,25 +29,22 @@ class Workload(ABC):
     """A question, the form of its answer, and how an answer is judged. It knows no engine.
 
     Attributes:
-        name: As in `image-predictions`.
-        dataset: What it reads, `taxi` or `photos`.
-        question: Names of the settings that decide what the right answer is, and `model` if the
-            model's file does.
-        manner: Names of the settings that only decide how a run gets there.
-        purpose: What the bucket of the output is for, a key of the spec's `buckets`.
-        prefix: Of the output in that bucket, without slashes at the ends.
-        input_purpose: What the bucket of the input is for.
+        facts: What it says of itself.
         key: The column that names a row.
     """
 
-    name: ClassVar[str]
-    dataset: ClassVar[str]
-    question: ClassVar[tuple[str, ...]] = ()
-    manner: ClassVar[tuple[str, ...]] = ()
-    purpose: ClassVar[str]
-    prefix: ClassVar[str]
-    input_purpose: ClassVar[str]
+    facts: ClassVar[WorkloadFacts]
     key: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """As in `image-predictions`."""
+        return self.facts.name
+
+    @property
+    def input_purpose(self) -> str:
+        """What the bucket of the input is for: that of the dataset."""
+        return dataset_facts(self.facts.dataset).bucket
 
     @abstractmethod
     def schema(self, dimension: int | None = None) -> pa.Schema:
@@ -87,25 +94,50 @@ class Workload(ABC):
         """
 
     @abstractmethod
-    def verify(
-        self,
-        table: pa.Table,
-        oracle: pa.Table,
-        inputs: Inputs,
-        rejects: Sequence[Mapping[str, Any]] | None = None,
-    ) -> Verdict:
-        """Judge a result by the oracle's.
+    def right_answer(self, spec: Mapping[str, Any], filesystem: fs.FileSystem) -> pa.Table:
+        """Find the right answer, which `verify` compares with, by other code than any engine's.
+
+        Args:
+            spec: That of the oracle's job: `inputs`, `buckets`, and `model` where it is asked.
+            filesystem: The store.
+        """
+
+    def verify(self, table: pa.Table, oracle: pa.Table, inputs: Inputs) -> Verdict:
+        """Judge a result by the oracle's, row by row.
+
+        The exact columns, which besides the key hold numbers, have to be equal, the others within
+        their tolerances.
 
         Args:
             table: The result as read from its files.
             oracle: The oracle's table as read from its file.
             inputs: The inputs of the run.
-            rejects: The rejected inputs that the run reported, as in its result; None if the
-                workload rejects nothing or they are judged elsewhere.
 
         Returns:
             A verdict; a table of the wrong shape is a verdict too, not an exception.
         """
+        try:
+            table = conform(table, self.schema())
+        except SchemaMismatch as error:
+            return Verdict(False, message=f"The output has the wrong shape: {error}.")
+        oracle = conform(oracle, self.schema())
+        keys = compare_keys(table.column(self.key).to_pylist(), oracle.column(self.key).to_pylist())
+        if keys.message:
+            return Verdict(False, keys.deviations, message=f"Rows differ: {keys.message}.")
+        # The key sets are equal, nothing is repeated: sorting aligns the rows, null last in both.
+        ours, right = table.sort_by(self.key), oracle.sort_by(self.key)
+        rows = right.column(self.key).to_pylist()
+        deviations, wrong = keys.deviations, []
+        exact = dict.fromkeys(self.exact_columns(inputs), 0.0)
+        del exact[self.key]
+        for name, limit in {**exact, **self.tolerances(inputs)}.items():
+            off = relative_deviations(_column(ours, name), _column(right, name))
+            deviations[name] = worst(off)
+            beyond = [row for row, value in zip(rows, off, strict=True) if value > limit]
+            if beyond:
+                wrong.append(f"{name} of {examples(beyond)}")
+        message = f"Not as the oracle has it: {'; '.join(wrong)}." if wrong else ""
+        return Verdict(not wrong, deviations, message=message)
 
     def judged_keys(self, oracle: pa.Table) -> tuple[str, pa.Array] | None:
         """Which rows of an output the oracle judges: a column and its values; None: all of them."""
@@ -130,3 +162,7 @@ class Workload(ABC):
             SchemaMismatch: The table does not have those columns.
         """
         return multiset_checksum(self.exact(table, inputs), self.exact_columns(inputs))
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    return table.column(name).combine_chunks()

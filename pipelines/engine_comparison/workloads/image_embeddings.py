@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..describe import WorkloadFacts, workload_facts
 from ..model.session import ModelSession
 from ..verify import Verdict, cosines, examples, worst
 from .base import Inputs
-from .image_inputs import ImageWorkload, native
+from .image_workload import ImageWorkload, native
 
 DEFAULT_DIMENSION = 1280
 """Length of the default model's pooled features."""
@@ -26,12 +27,7 @@ SHARED = 1e-4
 class ImageEmbeddings(ImageWorkload):
     """See the module."""
 
-    name: ClassVar[str] = "image-embeddings"
-    dataset: ClassVar[str] = "photos"
-    question: ClassVar[tuple[str, ...]] = ("model", "oracleImages")
-    manner: ClassVar[tuple[str, ...]] = ("batchSize", "decode", "maxRejected")
-    purpose: ClassVar[str] = "images"
-    prefix: ClassVar[str] = "embeddings"
+    facts: ClassVar[WorkloadFacts] = workload_facts(__name__)
 
     def schema(self, dimension: int | None = None) -> pa.Schema:
         """The embeddings' columns."""

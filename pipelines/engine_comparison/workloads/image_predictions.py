@@ -7,11 +7,12 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
+from ..describe import WorkloadFacts, workload_facts
 from ..images import decode_batch
 from ..model.session import ModelSession
 from ..verify import Verdict, examples, relative_deviations, worst
 from .base import Inputs
-from .image_inputs import ImageWorkload, native
+from .image_workload import ImageWorkload, native
 
 NEAR = 0.8
 """A label is as good as the oracle's first choice if the oracle finds it at least 0.8 as likely.
@@ -26,18 +27,13 @@ CONFIDENCE = 0.05
 CONFIDENCE_SHARED = 1e-4
 """How far each confidence may be from the oracle's where the pixels are equal."""
 
-_NEAR_FIELD = pa.field("near", pa.list_(pa.string()), nullable=False)
+_NEAR_FIELD = pa.field("near", pa.list_(pa.string()))
 
 
 class ImagePredictions(ImageWorkload):
     """See the module."""
 
-    name: ClassVar[str] = "image-predictions"
-    dataset: ClassVar[str] = "photos"
-    question: ClassVar[tuple[str, ...]] = ("model", "oracleImages")
-    manner: ClassVar[tuple[str, ...]] = ("batchSize", "decode", "maxRejected")
-    purpose: ClassVar[str] = "images"
-    prefix: ClassVar[str] = "predictions"
+    facts: ClassVar[WorkloadFacts] = workload_facts(__name__)
 
     def schema(self, dimension: int | None = None) -> pa.Schema:
         """The predictions' columns; `confidence` is the softmax probability of `label`."""

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Buckets } from "../../../infra/stores/buckets";
-import { bucketPrefixes } from "../../../pipelines/bucketPrefixes";
+import { bucketPrefixes } from "../../../pipelines/places";
 import { record, type Recorded } from "../local/recorded";
 
 const account = { id: "123456789012", partition: "aws", region: "eu-central-1" };

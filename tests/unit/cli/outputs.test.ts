@@ -1,6 +1,7 @@
 import { beforeEach, expect, it } from "vitest";
 import { failedRuns, outputLines, withRuns } from "../../../cli/terminal/stackOutputs";
-import { writeRecord } from "../../../results/records";
+import { loadReport } from "../../../report/renderReport";
+import { writeInputs, writeRecord } from "../../../results/records";
 import type { RunFailure, RunSummary } from "../../../results/result";
 import { freshHome } from "./home";
 
@@ -41,6 +42,22 @@ it("runs come from their records, so that a failure shows and not the old result
 it("a run without a record is what the state says", () => {
   const inState = { [runs[2]]: { key: "k3" } };
   expect(withRuns("local", [], { runs: inState }).runs).toEqual(inState);
+});
+
+it("a run that was skipped is not told as if it had come to its former result", () => {
+  writeInputs("local", runs[0], { data: "new" });
+  writeInputs("local", runs[2], { data: "new" });
+  const outputs = { runs: { [runs[2]]: verified } };
+  const skipped = { status: "skipped", verified: false, published: "k1" };
+  expect(withRuns("local", runs, outputs).runs).toMatchObject({
+    [runs[0]]: skipped,
+    [runs[2]]: skipped,
+  });
+  expect(outputLines("local", [runs[0]], {})).toEqual([
+    "spark/taxi-report           not run since its inputs changed",
+    "    still published: run k1",
+  ]);
+  expect(loadReport("local", [runs[0]]).runs[0].record).toBeUndefined();
 });
 
 it("people get a line an output and what each run came to", () => {

@@ -14,7 +14,7 @@ import { inspectJava } from "../../../infra/host/java";
 import { askPython } from "../../../infra/host/python";
 import { assumeRole } from "../../../infra/stores/aws/assumeRole";
 import { daemonHost, daemonInfo, Docker } from "../../../infra/targets/docker/daemon";
-import { codeVersion } from "../../../pipelines/codeVersion";
+import { codeVersion } from "../../../pipelines/code";
 
 describe("the environment of a child", () => {
   const caller = {

@@ -2,20 +2,22 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Platform } from "../../../infra/contracts/platform";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { Buckets } from "../../../infra/stores/buckets";
-import { bucketPrefixes } from "../../../pipelines/bucketPrefixes";
+import { bucketPrefixes } from "../../../pipelines/places";
 import { Comparison } from "../../../pipelines/comparison";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { Report } from "../../../pipelines/report";
+import { runKey, type Inputs } from "../../../results/result";
 import { defaultConfig, largeMachine } from "../../defaults";
 
-interface Inputs {
-  readonly triggers?: unknown;
+interface CommandInputs {
+  readonly triggers?: readonly [Inputs];
   readonly environment: { readonly SPEC: string };
 }
 
 /** What stands below the pipelines, as far as it matters to them. */
-export interface Ground {
+export interface RunContext {
   readonly stack?: string;
+  readonly preview?: boolean;
   readonly device?: "cpu" | "cuda";
   readonly environment?: string;
   readonly model?: string;
@@ -30,22 +32,23 @@ export interface Ground {
  */
 export async function commands(
   changed: Record<string, string> = {},
-  { stack = "test", store = "1", ...ground }: Ground = {},
-): Promise<Record<string, Inputs>> {
-  const made: Record<string, Inputs> = {};
+  { stack = "test", store = "1", preview = false, ...context }: RunContext = {},
+): Promise<Record<string, CommandInputs>> {
+  const made: Record<string, CommandInputs> = {};
   await pulumi.runtime.setMocks(
     {
       newResource({ name, type, inputs }) {
         if (type !== "command:local:Command") return { id: name, state: {} };
-        const { triggers, environment } = inputs as Inputs;
+        const { triggers, environment } = inputs as CommandInputs;
         made[name] = { triggers, environment };
-        const { key } = JSON.parse(environment.SPEC) as { key?: string };
+        const key = triggers ? runKey(triggers[0]) : undefined;
         return { id: name, state: { ...(inputs as object), stdout: JSON.stringify({ key }) } };
       },
       call: () => ({}),
     },
     "engine-comparison",
     stack,
+    preview,
   );
   const settings = readSettings(defaultConfig(changed), largeMachine);
   await pulumi.runtime.runInPulumiStack(async () => {
@@ -59,7 +62,7 @@ export async function commands(
       quiet: [stands],
       environment: "environment",
       model: "model",
-      ...ground,
+      ...context,
     };
     const buckets = new Buckets("buckets", {
       objectStore: platform.objectStore,

@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { writeStepRecord } from "../../../infra/stack/records";
-import { writeProgress, writeRecord } from "../../../results/records";
+import { readInputs, writeProgress, writeRecord } from "../../../results/records";
 import type { RunResult, RunSummary } from "../../../results/result";
 import { commands } from "./commands";
 
@@ -29,6 +29,30 @@ describe("of the full matrix, a changed setting", () => {
     expect(differing.sort()).toEqual([...redone, "report-page"].sort());
   });
 });
+
+it("a changed setting is told once by each run that it redoes", async () => {
+  const [before, after] = [await commands(), await commands({ fareAbove: "31" })];
+  for (const run of [...of("taxi-report"), "oracle-taxi-report"]) {
+    const told = flat(after[run]).filter((value) => !flat(before[run]).includes(value));
+    expect(told, run).toEqual(["triggers.0.fareAbove: 31"]);
+  }
+});
+
+it("a deployment hands each script its inputs, and a preview does not", async () => {
+  await commands({}, { preview: true, stack: "new" });
+  expect(readInputs("new", "spark/taxi-report")).toBeUndefined();
+  const made = await commands({}, { stack: "new" });
+  for (const name of ["spark/taxi-report", "oracle-taxi-report"]) {
+    expect(readInputs("new", name)).toEqual(made[name].triggers![0]);
+  }
+});
+
+/** Each value of a Command with its path; that of its SPEC, too. */
+function flat(value: unknown, at = ""): string[] {
+  if (typeof value === "string" && value.startsWith("{")) return flat(JSON.parse(value), at);
+  if (value === null || typeof value !== "object") return [`${at}: ${String(value)}`];
+  return Object.entries(value).flatMap(([key, one]) => flat(one, at ? `${at}.${key}` : key));
+}
 
 it("a run of which an attempt was killed looks whether its result is still the published one", async () => {
   const [run, other] = ["daft/taxi-report", "spark/taxi-report"];

@@ -106,6 +106,24 @@ describe("a job", () => {
     await expect(done).rejects.toThrow("ended with 130 and no result");
   });
 
+  it("whose interpreter is gone fails with a reason", async () => {
+    const gone: Executor = {
+      connection: async () => ({ store }),
+      start: () => spawn(path.join(folder, "no", "python"), [], { stdio: "pipe" }),
+    };
+    const log = path.join(folder, "gone.log");
+    const done = runJob(gone, { module: "m", cluster: "none", spec: {}, seconds: 5, log });
+    await expect(done).rejects.toThrow(/the job could not be started: spawn .*python ENOENT/);
+  });
+
+  it("whose log cannot be written ends all the same", async () => {
+    const log = path.join(folder, "a-folder");
+    fs.mkdirSync(log);
+    const args = { module: "m", cluster: "none", spec: {}, seconds: 5, log } as const;
+    const done = runJob(executor(`echo chatter; echo '{"event":"result"}'`), args);
+    expect(await done).toEqual({ event: "result" });
+  });
+
   it("loses its leader's stdin when this process goes, and not before", async () => {
     const { done } = job(
       `read -r line; if read -t 0.3 -r more; [ $? -gt 128 ]; then echo '{"event":"result"}'; fi`,

@@ -2,8 +2,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { appendHistory, readRecord, settleRecord, writeRecord } from "../../../results/records";
-import { historyFile } from "../../../results/history";
+import { settleRecord } from "../../../results/history";
+import { appendHistory, historyFile, readRecord, writeRecord } from "../../../results/records";
 import { summarise, type RunFailure, type RunResult } from "../../../results/result";
 
 const stack = "s";
@@ -75,4 +75,10 @@ it("a failure stays where the history has no such result", () => {
   writeRecord(stack, run, { summary: failure, at: "now" });
   settleRecord(stack, run, summarise(result));
   expect(readRecord(stack, run)?.summary).toEqual(failure);
+});
+
+it("a record that vanished is written again from the history", () => {
+  appendHistory(stack, result);
+  settleRecord(stack, run, summarise(result));
+  expect(readRecord(stack, run)?.summary).toEqual(summarise(result));
 });

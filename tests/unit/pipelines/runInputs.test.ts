@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { readSettings } from "../../../infra/targets/readSettings";
-import { clusterOf, engineOf } from "../../../pipelines/engines";
+import { clusterOf, engineOf } from "../../../results/catalog";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { runKey } from "../../../results/result";
 import { coresOf, oracleInputs, runInputs } from "../../../pipelines/runInputs";
 import { defaultConfig, largeMachine } from "../../defaults";
-import { ground, runKeys } from "./runKeys";
+import { context, runKeys } from "./runKeys";
 
 /** The runs whose keys differ after `changed`. */
 function rerun(changed: Record<string, string>): string[] {
@@ -45,7 +45,7 @@ describe("run keys", () => {
 
   it("are of plain strings only, so that a preview can show names and values", () => {
     const settings = readSettings(defaultConfig(), largeMachine);
-    const inputs = runInputs("spark", "taxi-report", settings, ground, "data");
+    const inputs = runInputs("spark", "taxi-report", settings, context, "data");
     expect(inputs).toMatchObject({ fareAbove: "30", resources: "2 x 1 core 2g", store: "1" });
     expect(inputs).toMatchObject({ cores: "2", runMemory: "6g" });
     expect(Object.values(inputs).every((value) => typeof value === "string")).toBe(true);
@@ -55,7 +55,7 @@ describe("run keys", () => {
     for (const target of ["local", "docker"]) {
       const settings = readSettings(defaultConfig({ target, matrix: "full" }), largeMachine);
       const limits = chosenRuns(settings).map(({ engine, workload }) => {
-        const { cores, runMemory } = runInputs(engine, workload, settings, ground, "data");
+        const { cores, runMemory } = runInputs(engine, workload, settings, context, "data");
         return `${cores} cores, ${runMemory}`;
       });
       expect(new Set(limits)).toEqual(new Set(["2 cores, 6g"]));
@@ -79,7 +79,7 @@ describe("run keys", () => {
         oracleInputs(
           "image-predictions",
           readSettings(defaultConfig(changed), largeMachine),
-          ground,
+          context,
           "data",
         ),
       );
@@ -113,6 +113,7 @@ describe("chosen runs", () => {
       engine: "daft",
       workload: "image-embeddings",
       rank: 2,
+      seed: true,
     });
   });
 

@@ -5,7 +5,7 @@ import { runInputs } from "../../../pipelines/runInputs";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 /** A platform that gives every run the same. */
-export const ground = { environment: "env", model: "m", device: "cpu", store: "1" } as const;
+export const context = { environment: "env", model: "m", device: "cpu", store: "1" } as const;
 
 /** The keys of all runs by name, in order, with some settings other than the defaults. */
 export function runKeys(changed: Record<string, string> = {}): Record<string, string> {
@@ -13,9 +13,7 @@ export function runKeys(changed: Record<string, string> = {}): Record<string, st
   return Object.fromEntries(
     chosenRuns(settings).map(({ engine, workload }) => [
       `${engine}/${workload}`,
-      runKey(runInputs(engine, workload, settings, ground, "data")),
+      runKey(runInputs(engine, workload, settings, context, "data")),
     ]),
   );
 }
-
-if (require.main === module) console.log(JSON.stringify(runKeys()));

@@ -1,18 +1,21 @@
 import { parseHTML } from "linkedom";
 import { expect, it, vi } from "vitest";
 import { renderPage } from "../../../report/page";
+import type { Engine } from "../../../results/catalog";
 import { fullMatrix, verified } from "./synthetic";
 
 // As if a file of its own were there.
-vi.mock(import("../../../pipelines/engines"), async (original) => {
+vi.mock(import("../../../results/catalog"), async (original) => {
   const real = await original();
   const added = {
     name: "toy",
     label: "Toy Store",
     cluster: "none",
     settings: [],
+    packages: [],
     workloads: ["taxi-report"],
-  } as const;
+    baseline: false,
+  } satisfies Engine;
   return { ...real, engines: () => [...real.engines(), added] };
 });
 

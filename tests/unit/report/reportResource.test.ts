@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { writeStepRecord } from "../../../infra/stack/records";
 import { Report, type ReportArgs } from "../../../pipelines/report";
-import { reportFile, reportUrl } from "../../../results/reportPlace";
+import { reportFile, reportUrl } from "../../../results/records";
 import type { RunSummary } from "../../../results/result";
 
 const home = fs.mkdtempSync(path.join(os.tmpdir(), "report-resource-"));

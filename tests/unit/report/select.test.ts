@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../../infra/contracts/errors";
 import { parseHistory } from "../../../results/history";
-import { select } from "../../../results/select";
+import { select } from "../../../results/comparison";
 import { failedLine, resultLine } from "./lines";
 
 const spark = "spark/taxi-report";

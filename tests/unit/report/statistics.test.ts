@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { median } from "../../../results/result";
+import { median } from "../../../results/statistics";
 import { mannWhitney, random, ratioOf } from "../../../results/statistics";
 
 const times = (least: number, most: number) =>

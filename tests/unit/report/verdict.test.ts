@@ -2,8 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { comparisonLines } from "../../../cli/verbs/compare";
 import { parseHistory } from "../../../results/history";
-import { select } from "../../../results/select";
-import { compare, judge } from "../../../results/verdict";
+import { select } from "../../../results/comparison";
+import { compare, judge } from "../../../results/comparison";
 import { failedLine, resultLine, type ResultLine } from "./lines";
 
 describe("the verdict", () => {

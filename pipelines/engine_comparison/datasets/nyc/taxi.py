@@ -21,7 +21,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...workloads.taxi_report import TRIP_COLUMNS, TRIPS_PREFIX, TRIPS_READ, ZONES_KEY, parse_zones
+from ...workloads.taxi_inputs import TRIP_COLUMNS, TRIPS_PREFIX, TRIPS_READ, ZONES_KEY, parse_zones
 from ..files import link_or_copy, whole_number
 from .downloads import Remote
 

@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...workloads.taxi_report import TRIPS, TRIPS_PREFIX, ZONES_KEY
+from ...workloads.taxi_inputs import TRIPS, TRIPS_PREFIX, ZONES_KEY
 from ..files import cores, whole_number
 from .zones import OUTSIDE, UNKNOWN, pickup_weights, zones_csv
 

@@ -1,0 +1,244 @@
+"""What an engine, a workload or a dataset says of itself: a JSON file beside its Python file.
+
+The program that starts the jobs runs no Python and reads the same files. A file's name is the name
+of what it describes, with underscores for dashes; what it may hold is in the classes below. A key
+that is not there, unknown, or of another type is refused, here and there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, NoReturn
+
+from .errors import UserError
+
+PURPOSES = ("lake", "images", "warehouse", "output")
+"""What buckets are for."""
+_DATASETS = f"{__package__}.datasets"
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """What an engine's file says.
+
+    Attributes:
+        name: That of its file.
+        label: The name as people write it.
+        cluster: What it computes on besides the job's process: `none`, `spark` or `ray`, or the
+            name of a setting with one of these as its value (and `native` for `none`). Decides
+            where its jobs run, which services' memory and CPU are its, and its cores.
+        settings: Names of the settings that are inputs of its runs alone.
+        packages: The distributions whose versions a result states.
+        workloads: Those it has a method for.
+        seed: The one of its workloads that is computed with `matrix: seed`.
+        order: Where it is listed; without one, behind those that have one, by name.
+        baseline: Whether it is what the others are compared with.
+    """
+
+    name: str
+    label: str
+    cluster: str = "none"
+    settings: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    workloads: tuple[str, ...] = ()
+    seed: str | None = None
+    order: int | None = None
+    baseline: bool = False
+
+
+@dataclass(frozen=True)
+class WorkloadFacts:
+    """What a workload's file says. Its `unit` and its `sentences` are for the report alone.
+
+    Attributes:
+        name: As in `image-predictions`.
+        title: As people write it.
+        dataset: The name of what it reads.
+        purpose: What the bucket of the output is for, one of `PURPOSES`.
+        prefix: Of the output in that bucket, without slashes at the ends.
+        question: Names of the settings that decide what the right answer is, and `model` if the
+            model's file does.
+        manner: Names of the settings that only decide how a run gets there.
+        order: Where it is listed; without one, behind those that have one, by name.
+    """
+
+    name: str
+    title: str
+    dataset: str
+    purpose: str
+    prefix: str
+    question: tuple[str, ...] = ()
+    manner: tuple[str, ...] = ()
+    order: int | None = None
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What a dataset's file says.
+
+    Attributes:
+        name: That of the module in each source's folder.
+        title: As people write it.
+        bucket: What its bucket is for, one of `PURPOSES`.
+        owns: The prefixes there that belong to it alone.
+        sources: Where it can be had from. What its settings are with each, and where their values
+            come from, is for the program that starts the jobs.
+    """
+
+    name: str
+    title: str
+    bucket: str
+    owns: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+def engine_facts(module: str) -> EngineFacts:
+    """What is beside an engine's module; give it `__name__`.
+
+    Raises:
+        UserError: There is no such file, or it has not what it should have.
+    """
+    with _described(module) as about:
+        return EngineFacts(
+            name=about.name,
+            label=about.text("label"),
+            cluster=about.text("cluster"),
+            settings=about.texts("settings"),
+            packages=about.texts("packages"),
+            workloads=about.texts("workloads"),
+            seed=about.text("seed") if "seed" in about.fields else None,
+            order=about.order(),
+            baseline=about.take("baseline", bool, "true or false", False),
+        )
+
+
+def workload_facts(module: str) -> WorkloadFacts:
+    """What is beside a workload's module; give it `__name__`.
+
+    Raises:
+        UserError: There is no such file, or it has not what it should have.
+    """
+    with _described(module) as about:
+        for key in ("unit", "sentences"):
+            about.take(key, dict, "an object")
+        return WorkloadFacts(
+            name=about.name,
+            title=about.text("title"),
+            dataset=about.one_of("dataset", names(_DATASETS)),
+            purpose=about.one_of("purpose", PURPOSES),
+            prefix=about.text("prefix"),
+            question=about.texts("question"),
+            manner=about.texts("manner"),
+            order=about.order(),
+        )
+
+
+@lru_cache
+def dataset_facts(name: str) -> DatasetFacts:
+    """What the file of a dataset says.
+
+    Raises:
+        UserError: There is no such file, or it has not what it should have.
+    """
+    with _described(f"{_DATASETS}.{name.replace('-', '_')}") as about:
+        return DatasetFacts(
+            name=about.name,
+            title=about.text("title"),
+            bucket=about.one_of("bucket", PURPOSES),
+            owns=about.texts("owns"),
+            sources=tuple(about.take("settings", dict, "an object")),
+        )
+
+
+def names(package: str) -> list[str]:
+    """The names of all that is described in a package, sorted."""
+    found = (entry.name for entry in files(package).iterdir())
+    return sorted(
+        name.removesuffix(".json").replace("_", "-") for name in found if name.endswith(".json")
+    )
+
+
+@contextmanager
+def _described(module: str) -> Iterator[_Description]:
+    """The file beside a module. At the end of the block, what was not asked for is refused."""
+    package, _, name = module.rpartition(".")
+    about = _Description(f"{package.rpartition('.')[2]}/{name}.json", name.replace("_", "-"))
+    try:
+        text = files(package).joinpath(f"{name}.json").read_text(encoding="utf-8")
+    except OSError:
+        about.refuse("is missing")
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        about.refuse(f"is not valid JSON: {error}")
+    if not isinstance(fields, dict):
+        about.refuse("is not a JSON object")
+    about.fields = fields
+    yield about
+    about.end()
+
+
+class _Description:
+    """What is in a file, taken key by key."""
+
+    def __init__(self, file: str, name: str) -> None:
+        self.file, self.name = file, name
+        self.fields: dict[str, Any] = {}
+        self._taken: set[str] = set()
+
+    def take(self, key: str, kind: type, words: str, default: Any = None) -> Any:
+        """The value of a key, which has to be of a type."""
+        self._taken.add(key)
+        value = self.fields.get(key, default)
+        if value is None:
+            self.refuse(f'has no "{key}"')
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            self.refuse(f'has {json.dumps(value)} as "{key}", not {words}')
+        return value
+
+    def text(self, key: str) -> str:
+        """A string that is not empty."""
+        value: str = self.take(key, str, "a string")
+        if not value:
+            self.refuse(f'has an empty "{key}"')
+        return value
+
+    def one_of(self, key: str, known: Sequence[str]) -> str:
+        """One of the known strings."""
+        value = self.text(key)
+        if value not in known:
+            self.refuse(f'has "{value}" as "{key}", not one of {", ".join(known)}')
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of strings."""
+        values = self.take(key, list, "a list of strings")
+        if not all(isinstance(value, str) and value for value in values):
+            self.refuse(f'has {json.dumps(values)} as "{key}", not a list of strings')
+        return tuple(values)
+
+    def order(self) -> int | None:
+        """The whole number `order`, if it is there."""
+        order: int | None = None
+        if "order" in self.fields:
+            order = self.take("order", int, "a whole number")
+        return order
+
+    def end(self) -> None:
+        """Refuse what nobody asked for."""
+        for key in self.fields:
+            if key not in self._taken:
+                self.refuse(f'has an unknown "{key}"')
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise a complaint about the file."""
+        raise UserError(
+            f"engine_comparison/{self.file} {what}.",
+            "Jobs and the program that starts them read from it what the file beside it is.",
+            "Correct the file: engine_comparison/describe.py says what it may hold.",
+        )

@@ -1,0 +1,203 @@
+"""What the two image workloads have in common: the batch, the rejects, the comparison."""
+
+from __future__ import annotations
+
+import sys
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from ..errors import one_line
+from ..images import Decoded, decode_batch
+from ..model.session import ModelSession
+from ..store import list_files
+from ..verify import SchemaMismatch, Verdict, compare_keys, conform
+from .base import Inputs, Workload
+from .image_inputs import METADATA_KEY, REJECTED, read_metadata
+from .image_oracle import image_oracle, of_sample
+
+
+def native(inputs: Inputs) -> bool:
+    """Whether answers are judged by agreement: another decoder or another device than the oracle's.
+
+    The oracle decodes with Pillow and runs on the CPU. With `decode: shared` on the CPU every
+    engine does the same arithmetic.
+    """
+    return inputs.get("decode", "native") != "shared" or inputs.get("device", "cpu") != "cpu"
+
+
+class ImageWorkload(Workload):
+    """A workload that asks the model something about each image."""
+
+    key: ClassVar[str] = "image_url"
+
+    @abstractmethod
+    def answer(self, session: ModelSession, pixels: np.ndarray) -> list[pa.Array]:
+        """Ask the model about a batch of decoded images.
+
+        Args:
+            session: The model, loaded once a worker.
+            pixels: uint8 [n, session.size, session.size, 3], RGB.
+
+        Returns:
+            The columns after `image_url`, each of length n.
+        """
+
+    @abstractmethod
+    def compare(self, ours: pa.Table, right: pa.Table, inputs: Inputs) -> Verdict:
+        """Compare answers with the oracle's accepted: same images, same order, at least one."""
+
+    def with_rejects(self, dimension: int | None = None) -> pa.Schema:
+        """The output's schema with nullable answers and the column `rejected`.
+
+        It is what `infer` returns; a run's output is its rows where `rejected` is null, without
+        that column.
+        """
+        key, *answers = self.schema(dimension)
+        return pa.schema(
+            [key, *(column.with_nullable(True) for column in answers), (REJECTED, pa.string())]
+        )
+
+    def infer(
+        self, session: ModelSession, urls: Sequence[str], files: Sequence[bytes | None]
+    ) -> pa.RecordBatch:
+        """Decode a batch of files by the shared function and ask the model about them.
+
+        Args:
+            session: The model.
+            urls: The images' names, length n.
+            files: Their contents, length n; None where there is none.
+
+        Returns:
+            n rows of the schema `with_rejects(session.dimension)`, in the order given.
+        """
+        return self.infer_decoded(session, urls, decode_batch(files, session.size))
+
+    def infer_decoded(
+        self, session: ModelSession, urls: Sequence[str], decoded: Decoded
+    ) -> pa.RecordBatch:
+        """The second half of `infer`, for engines that decode by themselves."""
+        answers = self.answer(session, decoded.pixels)
+        return self.assemble(session.dimension, urls, decoded.reasons, answers)
+
+    def oracle_schema(self, dimension: int | None = None) -> pa.Schema:
+        """What the oracle says of an image: `with_rejects`, and what else judging needs."""
+        return self.with_rejects(dimension)
+
+    def infer_oracle(self, session: ModelSession, url: str, file: bytes | None) -> pa.RecordBatch:
+        """Do `infer` for one image; one row of `oracle_schema(session.dimension)`."""
+        return self.infer(session, [url], [file])
+
+    def assemble(
+        self,
+        dimension: int | None,
+        urls: Sequence[str],
+        reasons: Sequence[str | None],
+        answers: Sequence[pa.Array],
+    ) -> pa.RecordBatch:
+        """Put answers for the accepted images of a batch back among the rejected ones.
+
+        Args:
+            dimension: As in `schema`.
+            urls: The images' names, length n.
+            reasons: Why each was rejected, or None; length n.
+            answers: The columns that `answer` gave for the k images without a reason.
+
+        Returns:
+            n rows of the schema `with_rejects(dimension)`.
+        """
+        accepted = np.array([reason is None for reason in reasons], dtype=bool)
+        rows = np.cumsum(accepted) - 1
+        take = pa.array(rows, pa.int64(), mask=~accepted)
+        columns = [pa.array(urls, pa.string())]
+        columns += [column.take(take) for column in answers]
+        columns.append(pa.array(reasons, pa.string()))
+        return pa.RecordBatch.from_arrays(columns, schema=self.with_rejects(dimension))
+
+    def split(self, table: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+        """Split what `infer` gave, or an oracle, into the output and the counts of rejects.
+
+        Returns:
+            The accepted rows without the column `rejected`, and reason to count.
+        """
+        reasons = table.column(REJECTED)
+        counts = Counter(reason for reason in reasons.to_pylist() if reason is not None)
+        return table.filter(reasons.is_null()).drop_columns([REJECTED]), dict(counts)
+
+    def right_answer(self, spec: Mapping[str, Any], filesystem: fs.FileSystem) -> pa.Table:
+        """By the model on one thread of the CPU, an image at a time."""
+        model = spec["model"]
+        session = ModelSession(model["path"], model.get("labels"), device="cpu", threads=1)
+        bucket, most = spec["buckets"][self.input_purpose], int(spec["inputs"]["oracleImages"])
+        return self.ask_each(session, filesystem, bucket, most)
+
+    def ask_each(
+        self, session: ModelSession, filesystem: fs.FileSystem, bucket: str, most: int = sys.maxsize
+    ) -> pa.Table:
+        """The second half of `right_answer`, see `image_oracle`."""
+        schema = self.oracle_schema(session.dimension)
+        infer = partial(self.infer_oracle, session)
+        return image_oracle(filesystem, bucket, most, schema, infer)
+
+    def judged_keys(self, oracle: pa.Table) -> tuple[str, pa.Array] | None:
+        """The images that the oracle asked the model about, which may be a sample of all."""
+        return self.key, of_sample(oracle).column(self.key).combine_chunks()
+
+    def count_inputs(self, filesystem: fs.FileSystem, bucket: str) -> int:
+        """Count the images by the list's footer."""
+        with filesystem.open_input_file(f"{bucket}/{METADATA_KEY}") as file:
+            return int(pq.read_metadata(file).num_rows)
+
+    def unreadable_input(self, filesystem: fs.FileSystem, bucket: str) -> str | None:
+        """Read the list; an image that cannot be read is rejected, and fails nothing."""
+        try:
+            read_metadata(filesystem, bucket)
+        except (pa.ArrowException, OSError, SchemaMismatch) as error:
+            return f"s3://{bucket}/{METADATA_KEY} cannot be read: {one_line(error, 160)}"
+        return None
+
+    def input_bytes(self, filesystem: fs.FileSystem, bucket: str) -> int:
+        """The list and the images in it."""
+        urls = read_metadata(filesystem, bucket).column("image_url").to_pylist()
+        listed = {url.removeprefix("s3://") for url in urls}
+        folders = sorted({path.rpartition("/")[0] for path in listed})
+        found = [info for folder in folders for info in list_files(filesystem, folder)]
+        images = sum(info.size for info in found if info.path in listed)
+        return int(images + filesystem.get_file_info(f"{bucket}/{METADATA_KEY}").size)
+
+    def verify(self, table: pa.Table, oracle: pa.Table, inputs: Inputs) -> Verdict:
+        """Compare the images that were answered, then the answers.
+
+        Of the table and the oracle only the images in the oracle's sample are looked at.
+        """
+        expected, _ = self.split(of_sample(oracle))
+        dimension = self.dimension_of(expected)
+        try:
+            table = conform(table, self.schema(dimension))
+        except SchemaMismatch as error:
+            return Verdict(False, message=f"The output has the wrong shape: {error}.")
+        keys = compare_keys(
+            table.column(self.key).to_pylist(), expected.column(self.key).to_pylist()
+        )
+        if keys.message:
+            return Verdict(False, keys.deviations, message=f"Images differ: {keys.message}.")
+        if len(expected) == 0:
+            return Verdict(True, keys.deviations)
+        verdict = self.compare(table.sort_by(self.key), expected.sort_by(self.key), inputs)
+        return Verdict(
+            verdict.verified,
+            {**keys.deviations, **verdict.deviations},
+            verdict.agreement,
+            verdict.message,
+        )
+
+    def dimension_of(self, table: pa.Table) -> int | None:
+        """The length of the embeddings in an oracle's table; None if the workload has none."""
+        return None

@@ -1,0 +1,45 @@
+import type { BucketNames, BucketPurpose } from "../infra/contracts/platform";
+import { bucketPurposes } from "../infra/settings/bucketNames";
+import { datasets, workloadOf, workloads } from "../results/catalog";
+import { reportKey } from "../results/records";
+
+/** The step that makes a dataset; its record says what was made, with the manifest's hash. */
+export const makingStep = (dataset: string): string => `make-${dataset}`;
+
+/** The step that computes a workload's right answer. */
+export const oracleName = (workload: string): string => `oracle-${workload}`;
+
+/** Where what an engine publishes of a workload lies; the prefix ends with a slash. */
+export function outputPlace(
+  engine: string,
+  workload: string,
+  buckets: BucketNames,
+): { readonly bucket: string; readonly prefix: string } {
+  const { purpose, prefix } = workloadOf(workload);
+  return { bucket: buckets[purpose], prefix: `${prefix}/engine=${engine}/` };
+}
+
+/** What is in the bucket for outputs besides what workloads put there. */
+const ofOutput = ["oracles/", "results/", `${reportKey.split("/")[0]}/`];
+
+/**
+ * All that a stack ever puts into each bucket, whatever it is asked to run.
+ *
+ * @param withDatasets whether datasets are the stack's own
+ */
+export function bucketPrefixes(
+  withDatasets = true,
+): Readonly<Record<BucketPurpose, readonly string[]>> {
+  const places = [
+    ...(withDatasets ? datasets() : []).flatMap(({ bucket, owns }) =>
+      owns.map((prefix) => ({ bucket, prefix })),
+    ),
+    ...workloads().map(({ purpose, prefix }) => ({ bucket: purpose, prefix: `${prefix}/` })),
+    ...ofOutput.map((prefix) => ({ bucket: "output", prefix })),
+  ];
+  const of = (purpose: BucketPurpose) =>
+    places.filter(({ bucket }) => bucket === purpose).map(({ prefix }) => prefix);
+  return Object.fromEntries(
+    bucketPurposes.map((purpose) => [purpose, [...new Set(of(purpose))].sort()]),
+  ) as unknown as Record<BucketPurpose, string[]>;
+}

@@ -1,0 +1,202 @@
+import { engines, isBaseline } from "../../results/catalog";
+import { ratiosOf, type Against } from "../../results/comparison";
+import { isVerified, type Outcome, type Try } from "../../results/outcome";
+import { bootstrapFrom, type Ratio } from "../../results/statistics";
+import { memoryChart } from "../charts/memory";
+import { ratioChart } from "../charts/ratio";
+import { isLogarithmic, samplesChart } from "../charts/samples";
+import { startUpChart } from "../charts/startUp";
+import { bytes, percent, seconds, times } from "../format";
+import { html, type Html, type Piece } from "../html";
+import { absent, numeric, rows, table, words, type Row } from "../table";
+import { engineName } from "../words";
+
+export function ratioText(found: Against | undefined): Piece {
+  if (!found) return "unknown";
+  return found.ratio ? times(found.ratio.value) : "not comparable";
+}
+
+interface Figure {
+  readonly title: string;
+  readonly about: Piece;
+  readonly picture: Html;
+  readonly numbers: Html;
+}
+
+function figure({ title, about, picture, numbers }: Figure): Html {
+  return html`<figure>
+    <figcaption>
+      <h3>${title}</h3>
+      <p>${about}</p>
+    </figcaption>
+    ${picture}
+    <details>
+      <summary>Numbers<span class="hidden">: ${title}</span></summary>
+      ${numbers}
+    </details>
+  </figure>`;
+}
+
+export function samples(outcomes: readonly Outcome[], id: string): Html {
+  const title = "Every sample";
+  const verified = outcomes.filter(isVerified);
+  const scale = verified.length > 0 && isLogarithmic(verified) ? ", on a logarithmic axis" : "";
+  const disturbed = verified.some((run) => run.samples.some((sample) => sample.disturbed));
+  const repeated = verified.some((run) => run.samples.some(({ tries }) => tries.length > 1));
+  return figure({
+    title,
+    about: html`● hot, ◇ first (cold)${disturbed && ", ○ hot while others used the machine"}; from
+    top to bottom in the order taken${scale}. The line is the median of the hot ones.`,
+    picture: samplesChart({ outcomes, id: `${id}-samples`, title }),
+    numbers: table({
+      caption: `${title}, in the order taken`,
+      columns: [
+        words("Engine"),
+        words("Sample"),
+        numeric("Time"),
+        numeric("Others' share of CPU"),
+        ...(repeated ? [words("All tries")] : []),
+      ],
+      rows: outcomes.flatMap((outcome): Row[] => {
+        const name = engineName(outcome.engine);
+        if (!isVerified(outcome)) return [{ name, across: absent(outcome) }];
+        return outcome.samples.map(
+          ({ kind, seconds: took, othersShare, disturbed, tries }, at) => ({
+            name,
+            cells: [
+              `${at + 1}, ${kind}`,
+              seconds(took),
+              `${share(othersShare)}${disturbed ? " !" : ""}`,
+              ...(repeated ? [triesText(tries)] : []),
+            ],
+          }),
+        );
+      }),
+    }),
+  });
+}
+
+/** Why a sample was taken again: each try with the others' share of the machine meanwhile. */
+function triesText(tries: readonly Try[]): string {
+  const told = tries.map((one) => `${seconds(one.seconds)} (${share(one.othersShare)})`);
+  return tries.length > 1 ? told.join(", ") : "one";
+}
+
+function share(value: number | undefined): string {
+  return value === undefined ? "unknown" : percent(value);
+}
+
+export function ratio(outcomes: readonly Outcome[], id: string): Html {
+  const title = "Against the baseline";
+  const ratios = ratiosOf(outcomes);
+  if (!ratios) {
+    return html`<figure>
+      <figcaption>
+        <h3>${title}</h3>
+        <p class="note">${noBaseline(outcomes)}</p>
+      </figcaption>
+    </figure>`;
+  }
+  const found = [...ratios.values()].flatMap(({ ratio }) => ratio ?? []);
+  return figure({
+    title,
+    about: html`Median by the baseline's median, less is faster; ${intervals(found)}.`,
+    picture: ratioChart({ outcomes, id: `${id}-ratio`, title }, ratios),
+    numbers: table({
+      caption: "Times the baseline's time, with the interval",
+      columns: [
+        words("Engine"),
+        numeric("Ratio"),
+        numeric("From"),
+        numeric("To"),
+        words("Interval"),
+      ],
+      rows: rows(outcomes, (run) => {
+        const { ratio } = ratios.get(run.engine)!;
+        if (!ratio) return [ratioText(ratios.get(run.engine)), "", "", ""];
+        const { value, low, high, interval } = ratio;
+        const how = interval === "bootstrap" ? "95 % bootstrap" : "min to max";
+        return [times(value), times(low), times(high), how];
+      }),
+    }),
+  });
+}
+
+function intervals(found: readonly Ratio[]): string {
+  const bootstrap = "the interval is a seeded bootstrap's, 95 %";
+  const range = "the interval spans all samples of both sides";
+  const kinds = new Set(found.map(({ interval }) => interval));
+  if (found.every(({ low, high }) => low === high)) return "one sample a side has no interval";
+  if (kinds.size < 2) return kinds.has("bootstrap") ? bootstrap : range;
+  return `${bootstrap}; below ${bootstrapFrom} samples ${range}`;
+}
+
+function noBaseline(outcomes: readonly Outcome[]): Html {
+  const baseline = outcomes.find(({ engine }) => isBaseline(engine));
+  if (baseline?.status === "failed") return html`The baseline failed, so there is no ratio to it.`;
+  if (baseline) return html`The baseline has no outcome, so there is no ratio to it.`;
+  const known = engines().find(
+    ({ baseline, workloads }) => baseline && workloads.includes(outcomes[0].workload),
+  );
+  return html`There is no baseline run of this workload, so there is no ratio to
+  it.${
+    known &&
+    html` The engine
+      <code>${known.name}</code> is one of <code>engines</code> with <code>matrix: full</code>.`
+  }`;
+}
+
+export function startUp(outcomes: readonly Outcome[], id: string): Html {
+  const title = "Start-up against work";
+  return figure({
+    title,
+    about: html`Upper bar: start-up (faint), then the first sample. Lower bar: a hot sample. A Spark
+    or Ray cluster is started before that.`,
+    picture: startUpChart({ outcomes, id: `${id}-startup`, title }),
+    numbers: table({
+      caption: "From nothing to the first answer, and to each later one",
+      columns: [
+        words("Engine"),
+        numeric("Start-up"),
+        numeric("First sample"),
+        numeric("Together"),
+        numeric("Hot, median"),
+      ],
+      rows: rows(outcomes, ({ startUp, first, basis, median }) => [
+        startUp === undefined ? "unknown" : seconds(startUp),
+        first === undefined ? "not taken" : seconds(first),
+        startUp === undefined || first === undefined ? "unknown" : seconds(startUp + first),
+        basis === "hot" ? seconds(median) : "not taken",
+      ]),
+    }),
+  });
+}
+
+export function memory(outcomes: readonly Outcome[], id: string): Html {
+  const title = "Memory";
+  const measures = new Set(
+    outcomes.filter(isVerified).map((run) => run.memoryMeasure ?? "unknown"),
+  );
+  return figure({
+    title,
+    about: html`Peak (measured as ${[...measures].join(" and ") || "nothing"}) of the job and its
+    engine's services; the solid part is what the services held before the job.`,
+    picture: memoryChart({ outcomes, id: `${id}-memory`, title }),
+    numbers: table({
+      caption: "Memory of the job and its engine's services",
+      columns: [
+        words("Engine"),
+        numeric("Peak"),
+        numeric("Idle, before"),
+        numeric("Allowed"),
+        words("Measure"),
+      ],
+      rows: rows(outcomes, ({ peakMemory, idleMemory, memoryLimit, memoryMeasure }) => [
+        peakMemory === undefined ? "unknown" : bytes(peakMemory),
+        idleMemory === undefined ? "unknown" : bytes(idleMemory),
+        memoryLimit === undefined ? "unlimited" : bytes(memoryLimit),
+        memoryMeasure ?? "unknown",
+      ]),
+    }),
+  });
+}
