@@ -50,6 +50,29 @@ function folders(room) {
     .map(({ name }) => name);
 }
 
+const ofProcess = 'MemberExpression[object.name="process"][property.name="env"]';
+const starts = "/^(spawn|spawnSync|execFile|execFileSync|execSync|fork)$/";
+
+/** Children get an environment from infra/host/environment.ts, and never all of this process's. */
+const wholeEnvironments = [
+  `CallExpression:matches([callee.name=${starts}], [callee.property.name=${starts}]):not(:has(Property[key.name="env"]))`,
+  `:matches(SpreadElement, AssignmentPattern, Property[key.name="env"]) > ${ofProcess}`,
+  `VariableDeclarator:has(> ObjectPattern > RestElement) > ${ofProcess}`,
+].map((selector) => ({
+  selector,
+  message: "A child gets an environment from infra/host/environment.ts, not all of this process's.",
+}));
+
+/** Comparisons with the name of a target or store. */
+const namedParts = [
+  "BinaryExpression[operator=/^[!=]==?$/]:has(> Literal) Identifier[name=/^(target|objectStore)$/]",
+  "SwitchStatement > Identifier.discriminant[name=/^(target|objectStore)$/]",
+  "SwitchStatement > .discriminant Identifier[name=/^(target|objectStore)$/]",
+].map((selector) => ({
+  selector,
+  message: "Ask the object of the registry: infra/targets/index.ts, infra/stores/index.ts.",
+}));
+
 export default tseslint.config(
   { ignores: ["node_modules/", "tests/unit/embedded/fixtures/"] },
   ...tseslint.configs.recommendedTypeChecked,
@@ -70,21 +93,9 @@ export default tseslint.config(
   {
     files: [...rooms.map((room) => (room.endsWith(".ts") ? room : `${room}/**`)), "index.ts"],
     rules: {
-      "no-restricted-syntax": [
-        "error",
-        ...[
-          "BinaryExpression[operator=/^[!=]==?$/]:has(> Literal) Identifier[name=/^(target|objectStore)$/]",
-          "SwitchStatement > Identifier.discriminant[name=/^(target|objectStore)$/]",
-          "SwitchStatement > .discriminant Identifier[name=/^(target|objectStore)$/]",
-        ].map((selector) => ({
-          selector,
-          message: "Ask the object of the registry: infra/targets/index.ts, infra/stores/index.ts.",
-        })),
-      ],
+      "no-restricted-syntax": ["error", ...namedParts],
     },
   },
-  // A fact of the target or store is still to take the place of each comparison here.
-  { files: ["cli/doctor/**"], rules: { "no-restricted-syntax": "off" } },
   {
     plugins: { "import-x": importX },
     settings: {
@@ -93,6 +104,16 @@ export default tseslint.config(
       ],
     },
     rules: { "import-x/no-restricted-paths": ["error", { zones }] },
+  },
+  {
+    files: ["{infra,pipelines,results,report,cli}/**/*.ts"],
+    ignores: ["infra/host/environment.ts"],
+    rules: { "no-restricted-syntax": ["error", ...namedParts, ...wholeEnvironments] },
+  },
+  // A fact of the target or store is still to take the place of each comparison here.
+  {
+    files: ["cli/doctor/**"],
+    rules: { "no-restricted-syntax": ["error", ...wholeEnvironments] },
   },
   {
     files: ["embedded/**"],

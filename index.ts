@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { checkStack, claimStack } from "./infra/stack/owner";
 import { preparePlatform } from "./infra/targets";
+import { checkSecrets } from "./infra/settings/parse";
 import { declareStack } from "./infra/stack/step";
 import { readSettings } from "./infra/targets/readSettings";
 import { Buckets } from "./infra/stores/buckets";
@@ -11,10 +12,17 @@ import { lookAtExisting } from "./pipelines/dataset";
 import { chosenRuns } from "./pipelines/matrix";
 import { Report } from "./pipelines/report";
 
+/** Part of the SDK, but missing in its types. */
+const { isConfigSecret } = pulumi.runtime as unknown as {
+  isConfigSecret: (key: string) => boolean;
+};
+
 /** settings -> platform -> buckets -> datasets (and oracles) -> runs -> report -> stack outputs */
 async function program() {
   const stack = pulumi.getStack();
-  const asked = readSettings(pulumi.runtime.allConfig());
+  const config = pulumi.runtime.allConfig();
+  checkSecrets(config, isConfigSecret);
+  const asked = readSettings(config);
   const chosen = chosenRuns(asked);
   const known = checkStack(stack, asked.target);
   const prepared = await preparePlatform(asked, stack, known);

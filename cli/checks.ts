@@ -6,6 +6,7 @@ import type { UserError } from "../infra/contracts/errors";
 import { check, deployed, type StackCheck, type StackContext } from "../infra/host/checks";
 import { checkout } from "../infra/host/folders";
 import { isOlder, numbersOf, probe } from "../infra/host/probe";
+import { toolEnvironment } from "../infra/host/environment";
 import { readOwner } from "../infra/stack/owner";
 import { storeNamed } from "../infra/stores";
 import { targetNamed } from "../infra/targets";
@@ -65,8 +66,10 @@ function pulumiFacts({ settings }: StackContext): PulumiFacts {
     ...storeNamed(settings.objectStore).providers,
   };
   const offline = process.env.PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION === "true";
-  const cli = program && probe([program, "version"], timeout)?.trim();
-  const list = program && offline ? probe([program, "plugin", "ls", "--json"], timeout) : undefined;
+  const pulumi = toolEnvironment("pulumi");
+  const cli = program && probe([program, "version"], timeout, pulumi)?.trim();
+  const list =
+    program && offline ? probe([program, "plugin", "ls", "--json"], timeout, pulumi) : undefined;
   return {
     cli,
     sdk: sdkVersion,

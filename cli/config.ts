@@ -1,8 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { checkSecrets } from "../infra/settings/parse";
 import { stackFiles } from "../infra/stack/files";
 import { readSettings } from "../infra/targets/readSettings";
-import type { Settings } from "../infra/settings/schema";
+import { namespace, secretKeys, type Settings } from "../infra/settings/schema";
 import { quoted } from "../infra/contracts/errors";
 import {
   fullKey,
@@ -21,6 +22,8 @@ export interface Configuration {
   readonly all: Readonly<Record<string, string>>;
   /** Those of `all` whose values are secret. */
   readonly secretKeys: readonly string[];
+  /** What the checkout's file sets. */
+  readonly committed: ConfigValues;
   /** What is set for this stack, by the checkout's file or by `--config`. */
   readonly set: ConfigValues;
   /** What `--config` set, now or before: kept in the stack folder. */
@@ -57,6 +60,7 @@ export async function loadConfiguration(
   return {
     all: Object.fromEntries([...defaults, ...chosen]),
     secretKeys: Object.keys(set).filter((key) => set[key].secret),
+    committed,
     set,
     overlay,
   };
@@ -65,10 +69,16 @@ export async function loadConfiguration(
 /**
  * The settings of a configuration, checked against this machine.
  *
- * @throws Unfit that names every key that makes no sense
+ * @throws Unfit that names every key that makes no sense, or is a secret in clear text
  */
-export function settingsOf(configuration: Configuration): Settings {
-  return beforehand(() => readSettings(configuration.all));
+export function settingsOf({ all, committed, overlay }: Configuration): Settings {
+  return beforehand(() => {
+    for (const values of [committed, overlay]) {
+      const texts = Object.entries(values).map(([key, { text }]) => [key, text] as const);
+      checkSecrets(Object.fromEntries(texts), (key) => values[key].secret);
+    }
+    return readSettings(all);
+  });
 }
 
 /** Keeps what `--config` has set. */
@@ -110,7 +120,10 @@ function written(value: string, declared: Declared | undefined): string {
   return JSON.stringify(value.split(",").map((item) => item.trim()));
 }
 
-/** By its name, so that it also holds for keys of other namespaces such as `aws:secretKey`. */
+/** As the settings say; keys of other namespaces, such as `aws:secretKey`, by their name. */
 function isSecret(key: string): boolean {
-  return /(password|secret|token|secretkey|accesskey)$/i.test(key);
+  return (
+    secretKeys.some((name) => key === `${namespace}:${name}`) ||
+    /(password|passphrase|secret|token|secretkey|accesskey|apikey)$/i.test(key)
+  );
 }

@@ -1,73 +1,68 @@
 /**
- * Writes docs/configuration.md from Pulumi.yaml, the one place where settings are described:
+ * Writes the config section of Pulumi.yaml and docs/configuration.md from the settings' entries:
  *
- *     node --import tsx docs/configuration.ts
+ *     npm run configuration
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { parse } from "yaml";
+import { parseDocument, Scalar } from "yaml";
 import { readSettings } from "../infra/targets/readSettings";
-import type { Settings } from "../infra/settings/schema";
+import { settingDefaults, settingEntries, type Settings } from "../infra/settings/schema";
+import type { Setting } from "../infra/settings/values";
 import { runInputs } from "../pipelines/runInputs";
 import { chosenRuns } from "../pipelines/matrix";
 
-interface Declared {
-  readonly type: string;
-  readonly default: unknown;
-  readonly description: string;
-}
-
 const checkout = path.join(__dirname, "..");
-const { config } = parse(fs.readFileSync(path.join(checkout, "Pulumi.yaml"), "utf8")) as {
-  config: Record<string, Declared>;
-};
 
-function text(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+/** Pulumi.yaml with `config` made from the entries; everything else as the file has it. */
+export function pulumiYaml(file = fs.readFileSync(path.join(checkout, "Pulumi.yaml"), "utf8")) {
+  const document = parseDocument(file);
+  const config = Object.entries(settingEntries).map(([key, entry]) => {
+    const { type, default: value, description } = entry;
+    const items = type === "array" ? { items: { type: "string" } } : {};
+    const folded = new Scalar(description);
+    if (description.length > 70) folded.type = Scalar.BLOCK_FOLDED;
+    return [key, { type, ...items, default: value, description: folded }];
+  });
+  document.set("config", document.createNode(Object.fromEntries(config)));
+  return document.toString({ lineWidth: 100 });
 }
 
 function settings(changed: Record<string, string>): Settings {
-  const all = Object.entries({ matrix: "full", ...changed });
-  const defaults = Object.entries(config).map(([key, { default: value }]) => [key, text(value)]);
-  const named = [...defaults, ...all].map(([key, value]) => [`engine-comparison:${key}`, value]);
+  const all = Object.entries({ ...settingDefaults, matrix: "full", ...changed });
+  const named = all.map(([key, value]) => [`engine-comparison:${key}`, value]);
   return readSettings(Object.fromEntries(named) as Record<string, string>, {
     cpus: 64,
     memoryBytes: 2 ** 50,
   });
 }
 
-/** Two valid values of a setting that changes no platform resource but may change runs. */
-const samples: Readonly<Record<string, string>> = {
-  fareAbove: "31",
-  batchSize: "16",
-  decode: "shared",
-  oracleImages: "10",
-  maxRejected: "1",
-  warmup: "2",
-  repeats: "4",
-  gpuWorkers: "2",
-  sparkWorkers: "3",
-  sparkWorkerCores: "2",
-  sparkWorkerMemory: "3g",
-  rayCpus: "3",
-  rayObjectStoreMemory: "2g",
-  rayCompute: "actors",
-  daftRunner: "ray",
-  runTimeoutSeconds: "100",
-  portOffset: "100",
-};
+/** Another valid value of a setting than its default; undefined for free text. */
+function otherValue({ type, default: value, schema }: Setting): string | undefined {
+  const words = "options" in schema ? (schema.options as string[]) : [];
+  const candidates =
+    type === "integer"
+      ? [String(Number(value) + 1)]
+      : type === "boolean"
+        ? [String(!value)]
+        : [...words, "3g"].filter((word) => word !== value && word !== "auto");
+  return type === "string" && value === ""
+    ? undefined
+    : candidates.findLast((candidate) => schema.safeParse(candidate).success);
+}
 
 /** Which runs have another input when a setting has another value: found by trying. */
-function touched(key: string): string {
-  const value = samples[key];
-  if (value === undefined) return byHand[key] ?? "";
-  const ground = { environment: "e", model: "m", device: "cuda", store: "1" } as const;
+function touched(key: string, entry: Setting): string {
+  const known = entry.secret ? "none" : byHand[key];
+  const value = otherValue(entry);
+  if (known !== undefined || value === undefined) return known ?? "";
+  const facts = { environment: "e", model: "m", device: "cuda", store: "1" } as const;
   const inputs = (some: Settings) =>
     chosenRuns(some).map(
       ({ engine, workload }) =>
         [
           `${engine}/${workload}`,
-          JSON.stringify(runInputs(engine, workload, some, ground, "d")),
+          JSON.stringify(runInputs(engine, workload, some, facts, "d")),
         ] as const,
     );
   const before = new Map(inputs(settings({})));
@@ -112,34 +107,39 @@ const byHand: Readonly<Record<string, string>> = {
   sparkMasterUi: "none: it is where runs go, not what they are",
   rayAddress: "none: it is where runs go, not what they are",
   minioRootUser: "none",
-  minioRootPassword: "none",
 };
 
 export function configurationPage(): string {
-  const cell = (value: string) => value.replaceAll("|", "\\|").replaceAll("\n", " ").trim();
-  const rows = Object.entries(config).map(([key, declared]) =>
+  const cell = (value: string) => value.replaceAll("|", "\\|");
+  const rows = Object.entries(settingEntries).map(([key, entry]) =>
     [
       `\`${key}\``,
-      declared.type,
-      text(declared.default) === "" ? "empty" : `\`${cell(text(declared.default))}\``,
-      cell(declared.description),
-      touched(key),
+      entry.secret ? "secret" : entry.type,
+      settingDefaults[key] === "" ? "empty" : `\`${cell(settingDefaults[key])}\``,
+      cell(entry.description),
+      touched(key, entry),
     ].join(" | "),
   );
   return `# Configuration
 
-<!-- Made from Pulumi.yaml by \`node --import tsx docs/configuration.ts\`; a test keeps it current. -->
+<!-- Made from infra/settings by \`npm run configuration\`; a test keeps it current. -->
 
-Every key lives in the namespace \`engine-comparison\`. Set one for a stack with
+Every key lives in the namespace \`engine-comparison\`. Set a key for a stack:
 
     npm start -- --config fareAbove=40
+    npm start -- --config s3SecretKey=@file     # a secret, from a file
+    npm start -- --config fareAbove=            # unset it
 
-which remembers it in the stack's folder, or, with the Pulumi CLI, with
-\`pulumi config set fareAbove 40\`. A key that does not exist, a value of another type or one that
-can't work stops everything before a resource is touched, and says what to do.
+The value is kept in the stack's folder, secrets encrypted. With the Pulumi CLI:
+
+    pulumi config set fareAbove 40
+    pulumi config set --secret s3SecretKey
+
+An unknown key, a value of another type, settings that contradict each other and a secret that is not
+encrypted are refused before a resource is touched. The message says what to do.
 
 The last column says which runs a changed value redoes. \`npm run preview -- --diff\` shows the
-same for a stack, by name and value, before anything is done.
+same for a stack, by name and value.
 
 | key | type | default | meaning | runs redone |
 |---|---|---|---|---|
@@ -147,16 +147,21 @@ ${rows.map((row) => `| ${row} |`).join("\n")}
 
 ## Environment
 
+Services and jobs see \`PATH\`, \`HOME\`, the locale and the like of your environment, and no secret. A
+program of yours sees its own variables too: \`docker\` those that begin with \`DOCKER_\`, \`aws\` those
+that begin with \`AWS_\`, \`git\` those that begin with \`GIT_CONFIG_\`.
+
 | variable | default | what it is |
 |---|---|---|
-| \`ENGINE_COMPARISON_HOME\` | \`$XDG_STATE_HOME/engine-comparison\` (\`~/.local/state/engine-comparison\`) | one folder a stack: service data, logs, credentials, results history, state |
+| \`ENGINE_COMPARISON_HOME\` | \`$XDG_STATE_HOME/engine-comparison\` (\`~/.local/state/engine-comparison\`) | one folder per stack: service data, logs, credentials, results history, state |
 | \`ENGINE_COMPARISON_CACHE\` | \`$XDG_CACHE_HOME/engine-comparison\` (\`~/.cache/engine-comparison\`) | the toolchain and the datasets, shared by stacks; no space may be in its path, because Ray does not start from one |
 | \`ENGINE_COMPARISON_IVY_SETTINGS\` | Ivy's own | an \`ivysettings.xml\` that names another Maven repository for the S3A jars |
-| \`PIP_INDEX_URL\`, \`UV_DEFAULT_INDEX\`, \`GOPROXY\`, \`https_proxy\` | each tool's own | are passed to the downloads of the toolchain, the proxies also to those of \`nyc\`, and to nothing else |
+| \`PIP_INDEX_URL\`, \`UV_DEFAULT_INDEX\`, \`GOPROXY\`, \`https_proxy\` | each tool's own | are passed to the downloads of the toolchain; the proxies also to those of \`nyc\`, to \`docker\` and to \`aws\` |
 | \`JAVA_HOME\` | the JDK on PATH | a full JDK 17 or 21 |
 `;
 }
 
 if (require.main === module) {
+  fs.writeFileSync(path.join(checkout, "Pulumi.yaml"), pulumiYaml());
   fs.writeFileSync(path.join(checkout, "docs", "configuration.md"), configurationPage());
 }

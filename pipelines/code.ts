@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { toolEnvironment } from "../infra/host/environment";
 import { checkout } from "../infra/host/folders";
 import { datasets, engines, fileOf, packageFolder, workloads } from "../results/catalog";
 
@@ -86,6 +87,7 @@ export function codeVersion(): { commit: string | null; dirty: boolean | null } 
       execFileSync("git", ["-C", checkout, ...args], {
         encoding: "utf8",
         stdio: ["ignore", "pipe", "ignore"],
+        env: toolEnvironment("git"),
       }).trim();
     return { commit: git("rev-parse", "HEAD"), dirty: git("status", "--porcelain") !== "" };
   } catch {

@@ -5,7 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { checkout } from "../infra/host/folders";
 import { findJava } from "../infra/host/java";
-import { getJson } from "../infra/host/http";
+import { getJson } from "../infra/host/network";
 import { eventually } from "./e2e/stack";
 import { MinioServer } from "./minioServer";
 

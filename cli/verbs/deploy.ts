@@ -1,7 +1,7 @@
-import { execFile } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { promisify } from "node:util";
+import { toolEnvironment } from "../../infra/host/environment";
+import { probe } from "../../infra/host/probe";
 import { stackFiles } from "../../infra/stack/files";
 import { forgetStack } from "../../infra/stack/owner";
 import { settleRecord } from "../../results/history";
@@ -124,7 +124,7 @@ async function deploy(session: Session, replace: readonly string[] = []): Promis
     for (const line of whyFailed(session, outcome, interrupted)) console.log(line);
     return 1;
   }
-  const hint = await dockerHint(session);
+  const hint = dockerHint(session);
   if (hint) console.log(`\n${hint}`);
   return 0;
 }
@@ -175,16 +175,11 @@ function whyFailed({ stack, runs }: Session, { errors }: Outcome, interrupted: b
 }
 
 /** Where Docker is available, how to deploy the project's other stack. */
-async function dockerHint({ project, configuration }: Session): Promise<string | undefined> {
+function dockerHint({ project, configuration }: Session): string | undefined {
   if (configuration.all[`${project.name}:target`] !== "local") return undefined;
   if (!fs.existsSync(path.join(project.folder, "Pulumi.dev.yaml"))) return undefined;
-  try {
-    await promisify(execFile)("docker", ["version", "--format", "{{.Server.Version}}"], {
-      timeout: 3_000,
-    });
-  } catch {
-    return undefined;
-  }
+  const server = ["docker", "version", "--format", "{{.Server.Version}}"];
+  if (probe(server, 3_000, toolEnvironment("docker")) === undefined) return undefined;
   const words = "Docker is available: `npm start -- --stack dev` runs the same in containers";
   return isCliOnPath() ? words : `${words}.\nIt needs the Pulumi CLI: ${howToGetCli}`;
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
+import { toolEnvironment } from "../../infra/host/environment";
 import { reportFile, summaryOf } from "../../results/records";
 import { noStack, WrongUse } from "../errors";
 import { openAsItIs } from "../session";
@@ -56,7 +57,11 @@ const openers = ["xdg-open", "open", "wslview"];
 async function open(file: string): Promise<boolean> {
   for (const opener of openers) {
     const started = await new Promise<boolean>((resolve) => {
-      const child = spawn(opener, [file], { stdio: "ignore", detached: true });
+      const child = spawn(opener, [file], {
+        stdio: "ignore",
+        detached: true,
+        env: toolEnvironment("browser"),
+      });
       child.once("spawn", () => (child.unref(), resolve(true)));
       child.once("error", () => resolve(false));
     });

@@ -1,12 +1,26 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { UserError } from "../contracts/errors";
 
 /** The checkout this program was started from; every path in a resource's inputs is relative to it. */
 export const checkout = path.resolve(__dirname, "../..");
 
 function xdg(variable: string, fallback: string): string {
-  return path.join(process.env[variable] || path.join(os.homedir(), fallback), "engine-comparison");
+  return path.join(process.env[variable] || path.join(userHome(), fallback), "engine-comparison");
+}
+
+/** @throws UserError without HOME for a user that passwd does not know, such as in a container */
+function userHome(): string {
+  try {
+    return os.homedir();
+  } catch {
+    throw new UserError(
+      `the user ${process.getuid?.()} has no home folder: HOME is not set, and passwd does not know the user`,
+      "the stacks and the toolchain are kept in folders below it",
+      "set HOME, or set both ENGINE_COMPARISON_HOME and ENGINE_COMPARISON_CACHE",
+    );
+  }
 }
 
 /** Where all stack folders live: `ENGINE_COMPARISON_HOME`, by default in the XDG state folder. */

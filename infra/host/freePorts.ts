@@ -2,7 +2,7 @@ import * as net from "node:net";
 import { UserError } from "../contracts/errors";
 import { check, type StackContext } from "./checks";
 import { whoListens } from "./listening";
-import { mostPortOffset, sparkDriverBlock } from "../settings/ports";
+import { maxPortOffset, sparkDriverBlock } from "../settings/ports";
 
 /** Whether a port of the loopback interface can be listened on now. */
 export function isFree(port: number): Promise<boolean> {
@@ -34,7 +34,7 @@ export async function nextFreeOffset(
   portsAt: (offset: number) => readonly number[],
   reserved: ReadonlyMap<number, unknown> = new Map(),
 ): Promise<number | undefined> {
-  const hundreds = mostPortOffset / 100 + 1;
+  const hundreds = maxPortOffset / 100 + 1;
   for (let n = 1; n < hundreds; n++) {
     const next = 100 * ((Math.floor(offset / 100) + n) % hundreds);
     const wanted = portsAt(next);

@@ -4,6 +4,7 @@ import { npm, wrong } from "../contracts/check";
 import { UserError } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
 import type { Settings } from "../settings/schema";
+import { plainEnvironment } from "./environment";
 import { check, isWsl, kernelVersion, type StackContext } from "./checks";
 
 /** What `nvidia-smi` said; where it works, a line of name, total and used memory for each GPU. */
@@ -56,7 +57,11 @@ export function gpuFacts(): GpuFacts {
 /** What a program says, its errors included; undefined where it is missing. */
 function askSmi(program: string): Smi | undefined {
   const args = ["--query-gpu=name,memory.total,memory.used", "--format=csv,noheader"];
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: "utf8", timeout });
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    encoding: "utf8",
+    timeout,
+    env: plainEnvironment(),
+  });
   const failure: NodeJS.ErrnoException | undefined = error;
   if (failure?.code === "ENOENT") return undefined;
   if (error) return { ok: false, text: `no answer within ${timeout / 1000} s` };

@@ -26,9 +26,10 @@ const advice =
   "or set JAVA_HOME to one";
 
 /** Candidates in the order of preference: JAVA_HOME, then what `java` on PATH leads to. */
-export function javaHomes(env: NodeJS.ProcessEnv = process.env): string[] {
-  const homes = env.JAVA_HOME ? [env.JAVA_HOME] : [];
-  for (const folder of (env.PATH ?? "").split(path.delimiter)) {
+export function javaHomes(): string[] {
+  const { JAVA_HOME, PATH = "" } = process.env;
+  const homes = JAVA_HOME ? [JAVA_HOME] : [];
+  for (const folder of PATH.split(path.delimiter)) {
     try {
       homes.push(path.resolve(fs.realpathSync(path.join(folder, "java")), "..", ".."));
     } catch {
@@ -83,8 +84,8 @@ export function chooseJava(candidates: readonly JavaFacts[]): Java {
   throw new UserError(`${wanted} is needed; found: ${found}`, "Spark runs on it", advice);
 }
 
-export function findJava(env: NodeJS.ProcessEnv = process.env): Java {
-  return chooseJava(javaHomes(env).flatMap((home) => inspectJava(home) ?? []));
+export function findJava(): Java {
+  return chooseJava(javaHomes().flatMap((home) => inspectJava(home) ?? []));
 }
 
 function majorOf(version: string): number {

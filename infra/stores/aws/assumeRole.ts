@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { toolEnvironment } from "../../host/environment";
 import { UserError } from "../../contracts/errors";
 
 /** Keys that hold for a while. */
@@ -25,7 +26,7 @@ export function assumeRole(roleArn: string, region: string, session: string): Te
       ...["--role-session-name", session.replace(/[^\w+=,.@-]/g, "-").slice(0, 64)],
       ...["--duration-seconds", String(sessionSeconds), "--output", "json"],
     ],
-    { encoding: "utf8", env: { ...process.env, AWS_PAGER: "" } },
+    { encoding: "utf8", env: { ...toolEnvironment("aws"), AWS_PAGER: "" } },
   );
   const refused = (why: string) =>
     new UserError(

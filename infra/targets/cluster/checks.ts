@@ -10,7 +10,7 @@ import {
   type StackContext,
 } from "../../host/checks";
 import { diskCheck, loads, memoryCheck, memoryHere } from "../../host/room";
-import { silenceAt } from "../../host/silence";
+import { silenceAt } from "../../host/network";
 import { wslCheck } from "../../host/wsl";
 import { npm, wrong } from "../../contracts/check";
 import type { UserError } from "../../contracts/errors";

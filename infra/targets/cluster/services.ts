@@ -2,7 +2,7 @@ import * as path from "node:path";
 import type { Services, ServiceView } from "../../contracts/target";
 import { plainEnvironment } from "../../host/environment";
 import { findJava } from "../../host/java";
-import { silenceAt } from "../../host/silence";
+import { silenceAt } from "../../host/network";
 import { stackFiles } from "../../stack/files";
 import { storeRecord } from "../../stores/access";
 import { jobEnvironment } from "../../toolchain/jobs";

@@ -6,6 +6,7 @@ import {
 } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { toolEnvironment } from "../../host/environment";
 import { stackFolder } from "../../host/folders";
 import { wrong } from "../../contracts/check";
 import { UserError } from "../../contracts/errors";
@@ -66,6 +67,7 @@ export function daemonHost(): string {
     {
       encoding: "utf8",
       timeout: timeoutMs,
+      env: toolEnvironment("docker"),
     },
   );
   if (answer.error) throw noDocker("the `docker` command is not on PATH");
@@ -108,7 +110,7 @@ export function daemonInfo(host: string): DaemonInfo {
   const answer = spawnSync("docker", ["info", "--format", "{{json .}}"], {
     encoding: "utf8",
     timeout: timeoutMs,
-    env: environment(host),
+    env: new Docker(host).environment,
   });
   if (answer.error) throw noDocker(`no answer within ${timeoutMs / 1000} s from ${host}`);
   const info = answer.stdout.trim() === "" ? {} : (JSON.parse(answer.stdout) as DaemonInfo);
@@ -117,12 +119,6 @@ export function daemonInfo(host: string): DaemonInfo {
     throw noDocker(errors[0] ?? (firstLine(answer.stderr) || `no answer from ${host}`));
   }
   return info;
-}
-
-/** The variables of a `docker` command that is to talk to `host`, whatever the current context is. */
-function environment(host: string): NodeJS.ProcessEnv {
-  const { DOCKER_CONTEXT: _context, ...rest } = process.env;
-  return { ...rest, DOCKER_HOST: host };
 }
 
 function recordFile(stack: string): string {
@@ -168,6 +164,12 @@ export function anotherDaemon(
 export class Docker {
   constructor(readonly host: string) {}
 
+  /** The variables of a command that is to talk to this daemon, whatever the current context is. */
+  get environment(): Record<string, string> {
+    const { DOCKER_CONTEXT: _context, ...rest } = toolEnvironment("docker");
+    return { ...rest, DOCKER_HOST: this.host };
+  }
+
   /** For scripts: the recorded daemon, or the one that `docker` uses if the stack has none yet. */
   static of(stack: string): Docker {
     return new Docker(recordedDaemon(stack)?.host ?? daemonHost());
@@ -182,7 +184,7 @@ export class Docker {
     try {
       return execFileSync("docker", args, {
         encoding: "utf8",
-        env: environment(this.host),
+        env: this.environment,
         input: input ?? "",
         maxBuffer: 2 ** 26,
         stdio: ["pipe", "pipe", "pipe"],
@@ -198,7 +200,7 @@ export class Docker {
     const answer = spawnSync("docker", args, {
       encoding: "utf8",
       timeout: timeoutMs,
-      env: environment(this.host),
+      env: this.environment,
       maxBuffer: 2 ** 26,
     });
     return answer.status === 0 ? answer.stdout : undefined;
@@ -209,7 +211,7 @@ export class Docker {
     const { status, stdout, stderr } = spawnSync("docker", args, {
       encoding: "utf8",
       timeout: timeoutMs,
-      env: environment(this.host),
+      env: this.environment,
     });
     return { ok: status === 0, text: `${stdout}${stderr}` };
   }
@@ -219,13 +221,13 @@ export class Docker {
     const args = ["logs", "--tail", String(lines), container];
     const { stdout, stderr } = spawnSync("docker", args, {
       encoding: "utf8",
-      env: environment(this.host),
+      env: this.environment,
     });
     return `${stdout}${stderr}`.trimEnd().split("\n").slice(-lines);
   }
 
   /** Starts a command with pipes, such as `exec -i`. */
   start(args: readonly string[]): ChildProcessWithoutNullStreams {
-    return spawn("docker", args, { env: environment(this.host), stdio: ["pipe", "pipe", "pipe"] });
+    return spawn("docker", args, { env: this.environment, stdio: ["pipe", "pipe", "pipe"] });
   }
 }

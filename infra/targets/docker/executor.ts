@@ -4,7 +4,7 @@ import * as path from "node:path";
 import type { Cluster, Executor } from "../../contracts/executor";
 import { storeAccess } from "../../stores/access";
 import { ports } from "../../settings/ports";
-import { proxyVariables } from "../../host/proxies";
+import { proxyVariables } from "../../host/environment";
 import { readStepRecord } from "../../stack/records";
 import { UserError } from "../../contracts/errors";
 import { Docker } from "./daemon";

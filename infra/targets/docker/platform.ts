@@ -4,7 +4,7 @@ import { shortHash } from "../../contracts/canonical";
 import { environmentHash, minioVersion } from "../../toolchain/locks";
 import { modelId } from "../../toolchain/checks";
 import type { Platform, Prepared } from "../../contracts/platform";
-import type { ContainerRole } from "../../settings/values";
+import type { ContainerRole } from "../../settings/containers";
 import { sparkSize } from "../../services";
 import type { Settings } from "../../settings/schema";
 import { App, Minio, RayCluster, SparkCluster } from "./components";

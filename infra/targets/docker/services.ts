@@ -40,9 +40,5 @@ function byName(a: ServiceView, b: ServiceView): number {
 }
 
 function docker(stack: string, args: readonly string[]): ChildProcess {
-  const { DOCKER_CONTEXT: _context, ...environment } = process.env;
-  return spawn("docker", args, {
-    env: { ...environment, DOCKER_HOST: Docker.of(stack).host },
-    stdio: "inherit",
-  });
+  return spawn("docker", args, { env: Docker.of(stack).environment, stdio: "inherit" });
 }

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { findJava } from "../../host/java";
-import { accepts, get } from "../../host/http";
+import { accepts, get } from "../../host/network";
 import { ports } from "../../settings/ports";
 import {
   configurationFiles,

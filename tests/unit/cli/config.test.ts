@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { secretKeys } from "../../../infra/settings/schema";
 import { stackFiles } from "../../../infra/stack/files";
 import { loadConfiguration, saveOverlay, settingsOf } from "../../../cli/config";
 import { readProject, type Project } from "../../../cli/project";
@@ -131,6 +132,30 @@ describe("a secret", () => {
     const loaded = await loadConfiguration(project, stack, [], passphrase);
     expect(loaded.all["engine-comparison:minioRootPassword"]).toBe("open sesame");
     expect(loaded.secretKeys).toEqual(["engine-comparison:minioRootPassword"]);
+  });
+
+  it("is every key that the settings mark so, and what sounds so in other namespaces", async () => {
+    const keys = [...secretKeys, "engine-comparison:s3SecretKey", "aws:secretKey", "aws:token"];
+    await set(...keys.map((key) => `${key}=open sesame`));
+    expect(fs.readFileSync(stackFiles(stack).settings, "utf8")).not.toContain("sesame");
+  });
+
+  it("in clear in the checkout's file is refused, also where --config hides it", async () => {
+    commit("  engine-comparison:minioRootPassword: open sesame\n");
+    const told = "engine-comparison:minioRootPassword is set without encryption";
+    const loaded = (...assignments: string[]) =>
+      loadConfiguration(project, stack, assignments, passphrase);
+    const refused = await loaded();
+    expect(() => settingsOf(refused)).toThrow(told);
+    expect(() => settingsOf(refused)).not.toThrow("sesame");
+    const hidden = await loaded("minioRootPassword=another one");
+    expect(() => settingsOf(hidden)).toThrow(told);
+  });
+
+  it("that is empty is not set", async () => {
+    commit('  engine-comparison:minioRootPassword: ""\n');
+    const loaded = await loadConfiguration(project, stack, [], passphrase);
+    expect(() => settingsOf(loaded)).not.toThrow("without encryption");
   });
 
   it("is not read with another passphrase", async () => {

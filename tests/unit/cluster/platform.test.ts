@@ -58,7 +58,7 @@ describe("target cluster", () => {
       "packages",
       "python",
     ]);
-    expect(platform.rayDashboardUrl).toBe("http://head.example:8265/");
+    expect(platform.rayDashboardUrl).toBe("http://head.example:8265");
   });
 
   it("keeps the addresses, and of secrets only how often they changed", () => {

@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import program from "../../../index";
 import { ports } from "../../../infra/settings/ports";
+import { secretKeys } from "../../../infra/settings/schema";
 import { defaultConfig } from "../../defaults";
 import { freshHome } from "../cli/home";
 
@@ -25,7 +26,11 @@ const noResources: pulumi.runtime.Mocks = {
 };
 
 /** Runs the program of stack `local`, with `programs` (name to shell script) alone on PATH. */
-async function failure(config: Record<string, string>, programs: Record<string, string>) {
+async function failure(
+  config: Record<string, string>,
+  programs: Record<string, string>,
+  encrypted: readonly string[] = [],
+) {
   const bin = path.join(home(), "..", `${path.basename(home())}-bin`);
   try {
     fs.mkdirSync(bin);
@@ -33,7 +38,9 @@ async function failure(config: Record<string, string>, programs: Record<string, 
       fs.writeFileSync(path.join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
     }
     process.env.PATH = bin;
-    pulumi.runtime.setAllConfig(defaultConfig({ sparkWorkerMemory: "256m", ...config }));
+    pulumi.runtime.setAllConfig(defaultConfig({ sparkWorkerMemory: "256m", ...config }), [
+      ...encrypted.map((key) => `engine-comparison:${key}`),
+    ]);
     return await program().then(
       () => "nothing failed",
       (error: Error) => {
@@ -92,5 +99,17 @@ describe("a deployment that can't begin leaves nothing behind", () => {
     const said = await failure({ target: "local", engines: '["baseline"]', matrix: "seed" }, {});
     expect(said).toContain("leave nothing to run");
     expect(fs.readdirSync(home())).toEqual([]);
+  });
+
+  it.each(secretKeys)("with %s in clear in the stack's file", async (key) => {
+    // So that the program goes no further once it takes the secret.
+    const config = { target: "local", gpu: "off", matrix: "seed", engines: '["baseline"]' };
+    const set = { ...config, [key]: "in-clear-7f3a" };
+    const said = await failure(set, {});
+    expect(said).toContain(`engine-comparison:${key} is set without encryption`);
+    expect(said).toContain(`pulumi config set --secret ${key}`);
+    expect(said).not.toContain("in-clear");
+    expect(fs.readdirSync(home())).toEqual([]);
+    expect(await failure(set, {}, [key])).not.toContain("encryption");
   });
 });

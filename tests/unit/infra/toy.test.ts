@@ -15,6 +15,7 @@ import { bare } from "./toy/targets/bare";
 
 freshHome();
 const added = { target: "bare", objectStore: "acme", engines: '["daft","baseline"]' };
+const encrypted = ["engine-comparison:s3AccessKey", "engine-comparison:s3SecretKey"];
 const config = defaultConfig({ ...added, s3AccessKey: "key", s3SecretKey: "hidden" });
 
 // What docs/adding-a-target.md does in the two registries.
@@ -26,7 +27,7 @@ it("the program deploys a target and a store that were added by a folder and a n
   const all = await record(
     "toy",
     async () => {
-      pulumi.runtime.setAllConfig(config);
+      pulumi.runtime.setAllConfig(config, encrypted);
       outputs = await program();
     },
     (name) => (name === "credentials" ? '{"generations":{"s3":2}}' : '{"key":"k"}'),
@@ -51,7 +52,10 @@ it("their rules are asked, and an engine that they do not start is refused", asy
   expect(refusal({})).toThrow("engine-comparison:s3AccessKey is not set");
   expect(refusal({ objectStore: "minio" })).toThrow("engine-comparison:objectStore is minio");
   const keys = { s3AccessKey: "key", s3SecretKey: "hidden" };
-  pulumi.runtime.setAllConfig(defaultConfig({ ...added, ...keys, engines: '["spark"]' }));
+  pulumi.runtime.setAllConfig(
+    defaultConfig({ ...added, ...keys, engines: '["spark"]' }),
+    encrypted,
+  );
   await expect(program()).rejects.toThrow("target bare starts no engine");
 });
 

@@ -1,7 +1,7 @@
 import * as net from "node:net";
 import { describe, expect, it } from "vitest";
 import { isFree, portTaken } from "../../../infra/host/freePorts";
-import { parseGoVersion } from "../../../infra/host/go";
+import { parseGoVersion } from "../../../infra/toolchain/goBuild";
 import { chooseJava, type JavaFacts } from "../../../infra/host/java";
 import { socketsOn, whoListens } from "../../../infra/host/listening";
 import { findPython, parseRange, type Python } from "../../../infra/host/python";

@@ -1,55 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
-import {
-  datasetEnvironment,
-  downloadEnvironment,
-  plainEnvironment,
-} from "../../../infra/host/environment";
 import { endLeftovers, marker, markedProcesses } from "../../../infra/targets/local/orphans";
 import { withDescendants } from "../../../infra/host/processTable";
 import { programConf } from "../../../infra/targets/local/supervisord";
 import { parseResponse, RpcFault } from "../../../infra/targets/local/supervisorRpc";
-
-describe("the environment of a child", () => {
-  const caller = {
-    PATH: "/bin",
-    LC_ALL: "C",
-    JAVA_HOME: "/jdk",
-    https_proxy: "http://user:pass@proxy:3128",
-    PIP_INDEX_URL: "http://index",
-    GOPROXY: "http://go",
-    PULUMI_CONFIG_PASSPHRASE: "secret",
-    AWS_SECRET_ACCESS_KEY: "secret",
-    GITHUB_TOKEN: "secret",
-    RAY_ADDRESS: "elsewhere",
-    PYTHONPATH: "/elsewhere",
-  };
-
-  it("holds what services need and no secret, proxy or setting of other programs", () => {
-    expect(plainEnvironment(caller)).toEqual({ PATH: "/bin", LC_ALL: "C", JAVA_HOME: "/jdk" });
-  });
-
-  it("holds proxies and package sources for what downloads", () => {
-    const env = downloadEnvironment(caller);
-    expect(env).toMatchObject({
-      https_proxy: caller.https_proxy,
-      PIP_INDEX_URL: "http://index",
-      GOPROXY: "http://go",
-    });
-    expect(JSON.stringify(env)).not.toContain("secret");
-  });
-
-  it("holds proxies and certificates, and no package sources, for what makes datasets", () => {
-    const { LC_ALL, PATH, JAVA_HOME, https_proxy } = caller;
-    const given = { ...caller, SSL_CERT_FILE: "/company.pem" };
-    const expected = { LC_ALL, PATH, JAVA_HOME, https_proxy, SSL_CERT_FILE: "/company.pem" };
-    expect(datasetEnvironment(given)).toEqual({
-      ...expected,
-      REQUESTS_CA_BUNDLE: "/company.pem",
-    });
-  });
-});
 
 describe("supervisord's configuration", () => {
   const program = {

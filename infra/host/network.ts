@@ -28,14 +28,26 @@ export async function getJson(url: string): Promise<unknown> {
 }
 
 /** Whether a TCP connection to a port of this machine is accepted. */
-export function accepts(port: number, timeoutMs = 2_000): Promise<boolean> {
+export async function accepts(port: number, timeoutMs = 2_000): Promise<boolean> {
+  return (await silenceAt(`127.0.0.1:${port}`, timeoutMs)) === undefined;
+}
+
+/**
+ * Why nobody answers at an address.
+ *
+ * @param place `host:port`
+ * @returns undefined if somebody does
+ */
+export function silenceAt(place: string, timeoutMs = 5_000): Promise<string | undefined> {
+  const [host, port] = place.split(":");
   return new Promise((resolve) => {
-    const socket = net.connect({ host: "127.0.0.1", port, timeout: timeoutMs });
-    const done = (open: boolean) => {
+    const socket = net.connect({ host, port: Number(port), timeout: timeoutMs });
+    const end = (problem?: string) => {
       socket.destroy();
-      resolve(open);
+      resolve(problem);
     };
-    socket.once("connect", () => done(true));
-    socket.once("timeout", () => done(false)).once("error", () => done(false));
+    socket.once("connect", () => end());
+    socket.once("timeout", () => end("no answer"));
+    socket.once("error", (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
   });
 }

@@ -1,0 +1,81 @@
+import * as z from "zod";
+import { quoted } from "../contracts/errors";
+import { ports } from "./ports";
+import { address, choice, integer, object, optional, secret } from "./values";
+
+/** Whether a key of Spark's configuration may be passed on: no secret, and not set by the program. */
+function isFurtherConf(key: string): boolean {
+  return (
+    /^spark\.[\w.-]+$/.test(key) &&
+    !/^spark\.(master|authenticate|driver\.(host|port|bindAddress)|hadoop\.fs\.s3a)\b/.test(key) &&
+    !/secret|password|token|credential|(access|secret)\.?key/i.test(key)
+  );
+}
+
+/** The existing clusters of target cluster. */
+export const clusterSettings = {
+  clusterSize: choice(["whole", "stated"], {
+    default: "whole",
+    description:
+      "Target cluster: how much of Spark and Ray the runs take. `whole`: all cores that each has " +
+      "when the program starts, by the master's page and the dashboard. `stated`: `sparkWorkers` " +
+      "executors of `sparkWorkerCores` and `sparkWorkerMemory`, and `rayCpus`.",
+  }),
+  sparkMaster: optional({
+    pattern: /^spark:\/\/[\w.-]+:\d+(,[\w.-]+:\d+)*$/,
+    must: "must be the address of a standalone master, such as spark://master.example:7077",
+    description:
+      "Target cluster: the master of a Spark standalone cluster, such as " +
+      "`spark://master.example:7077`.",
+  }),
+  sparkMasterUi: address({
+    must: "must be the address of a master's page, such as http://master.example:8080",
+    description:
+      "Target cluster: the master's page, which says the cluster's version and size. Empty means " +
+      "port 8080 of the master.",
+  }),
+  sparkSecret: secret({
+    description:
+      "Target cluster: the cluster's `spark.authenticate.secret`; set it with `--secret`. Empty " +
+      "means that the cluster asks for none.",
+  }),
+  sparkDriverHost: optional({
+    pattern: /^[\w.-]+$/,
+    must: "must be a name or an address of IPv4",
+    description:
+      "Target cluster: this machine's address as Spark's workers reach it. Empty means its address " +
+      "on the route to the master.",
+  }),
+  sparkDriverPort: integer({
+    default: ports(0).sparkDriver[0],
+    min: 1024,
+    max: 65_000,
+    description:
+      "Target cluster: the first of 20 ports on which Spark's driver, on this machine, waits for the " +
+      "workers. `portOffset` is added.",
+  }),
+  sparkConf: object(
+    {
+      description:
+        "Target cluster: further settings of Spark, such as " +
+        '`{"spark.executor.memoryOverhead": "1g"}`. Secrets are refused, and so are settings that ' +
+        "the program makes to reach the cluster and the store.",
+    },
+    z.record(z.string().refine(isFurtherConf), z.string()),
+    ({ code, path }) =>
+      code === "invalid_key"
+        ? `has ${quoted(String(path[0]))}, which is not a setting of Spark, or one that the program makes, or a secret`
+        : "must be an object with texts as its values",
+  ),
+  rayAddress: address({
+    must: "must be the address of a dashboard, such as http://head.example:8265",
+    description:
+      "Target cluster: the dashboard of a Ray cluster, which takes the jobs, such as " +
+      "`http://head.example:8265`.",
+  }),
+  rayToken: secret({
+    description:
+      "Target cluster: the Ray cluster's token; set it with `--secret`. Empty means that the " +
+      "cluster asks for none.",
+  }),
+};
