@@ -93,7 +93,10 @@ const pulumiCheck = check({
 
 /** What words in a run's failure point to: the row of docs/troubleshooting.md by its check. */
 const signs: readonly (readonly [RegExp, string])[] = [
-  [/FileNotFound|PATH_NOT_FOUND|Path does not exist|NoSuchKey|NoSuchBucket/, "data"],
+  [
+    /FileNotFound|PATH_NOT_FOUND|Path does not exist|NoSuchKey|NoSuchBucket|the [\w-]+ data\b/,
+    "data",
+  ],
   [/OutOfMemory|out of memory|OOM|exit code 137|SIGKILL|takes? more than runMemory/i, "memory"],
   [/no GPU|CUDA/i, "gpu"],
   [/No space left|XMinioStorageFull|disk quota/i, "disk"],

@@ -13,7 +13,7 @@ import type { Buckets } from "../infra/stores/buckets";
 import { datasetOf, workloadOf, type Source } from "../results/catalog";
 import { datasetCode } from "./code";
 import type { ChosenRun } from "./matrix";
-import { makingStep } from "./places";
+import { makingStep, uploadStep } from "./places";
 
 /** All that a dataset follows from, known before it is made. */
 export interface Recipe {
@@ -101,7 +101,10 @@ export class Dataset extends pulumi.ComponentResource {
         makingStep(name),
         {
           kind: "existing-dataset",
-          spec: { dataset: name, bucket, owns, existing, store: platform.objectStore.marker },
+          spec: {
+            ...{ dataset: name, bucket, owns, existing, store: platform.objectStore.marker },
+            generation: generation(stack, makingStep(name), () => true), // so it has a record
+          },
           deletes: false,
         },
         { parent: this, dependsOn: platform.objectStore.ready },
@@ -123,7 +126,7 @@ export class Dataset extends pulumi.ComponentResource {
       { parent: this, dependsOn: platform.python },
     );
     this.uploaded = step(
-      `upload-${name}`,
+      uploadStep(name),
       {
         kind: "upload",
         spec: {
@@ -133,6 +136,7 @@ export class Dataset extends pulumi.ComponentResource {
           owns,
           settings: recipe.settings,
           store: platform.objectStore.marker,
+          generation: generation(stack, uploadStep(name), ({ lost }) => !lost, "lost objects"),
         },
       },
       {

@@ -6,6 +6,9 @@ import { reportKey } from "../results/records";
 /** The step that makes a dataset; its record says what was made, with the manifest's hash. */
 export const makingStep = (dataset: string): string => `make-${dataset}`;
 
+/** The step that uploads a dataset. */
+export const uploadStep = (dataset: string): string => `upload-${dataset}`;
+
 /** The step that computes a workload's right answer. */
 export const oracleName = (workload: string): string => `oracle-${workload}`;
 

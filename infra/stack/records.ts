@@ -27,6 +27,12 @@ export function writeStepRecord(stack: string, name: string, record: StepRecord)
   writeJson(recordFile(stack, name), record);
 }
 
+/** Notes that a recorded thing was found lost: its result says so until it is made again. */
+export function recordLoss(stack: string, name: string): void {
+  const record = readStepRecord(stack, name);
+  if (record) writeStepRecord(stack, name, { ...record, result: { ...record.result, lost: true } });
+}
+
 /** Forgets `name`. */
 export function removeStepRecord(stack: string, name: string): void {
   fs.rmSync(recordFile(stack, name), { force: true });

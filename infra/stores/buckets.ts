@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { DeclaredBucket, ObjectStore } from "../contracts/platform";
+import { generation } from "../stack/records";
 import { step } from "../stack/step";
 import type { BucketNames, BucketPurpose } from "../contracts/platform";
 import { bucketPurposes, ownBuckets } from "../settings/bucketNames";
@@ -38,9 +39,11 @@ function own(
   { bucket }: DeclaredBucket,
   opts: pulumi.CustomResourceOptions,
 ): pulumi.Resource {
+  const name = `bucket-${bucket}`;
+  const current = generation(pulumi.getStack(), name, ({ lost }) => !lost);
   return step(
-    `bucket-${bucket}`,
-    { kind: "minio-bucket", spec: { bucket, store: marker } },
+    name,
+    { kind: "minio-bucket", spec: { bucket, store: marker, generation: current } },
     { ...opts, deletedWith: data },
   );
 }

@@ -1,5 +1,6 @@
 import * as https from "node:https";
 import { Client, S3Error } from "minio";
+import { shortHash } from "../contracts/canonical";
 import type { Connection } from "../contracts/executor";
 import { storeAccess } from "./access";
 import { UserError } from "../contracts/errors";
@@ -75,18 +76,53 @@ export async function explained<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** An object as a listing has it; its size is in bytes. */
+export interface StoredObject {
+  readonly size: number;
+  readonly etag: string;
+}
+
 /** Every object under `prefix`, by name. */
 export async function listObjects(
   client: Client,
   bucket: string,
   prefix: string,
-): Promise<Map<string, { size: number; etag: string }>> {
-  const found = new Map<string, { size: number; etag: string }>();
+): Promise<Map<string, StoredObject>> {
+  const found = new Map<string, StoredObject>();
   for await (const item of client.listObjectsV2(bucket, prefix, true)) {
     const { name, size, etag } = item as { name?: string; size: number; etag: string };
     if (name !== undefined) found.set(name, { size, etag });
   }
   return found;
+}
+
+/** Every object under one of the prefixes, by name. */
+export async function listAll(
+  client: Client,
+  bucket: string,
+  prefixes: readonly string[],
+): Promise<Map<string, StoredObject>> {
+  const lists = await Promise.all(prefixes.map((prefix) => listObjects(client, bucket, prefix)));
+  return new Map(lists.flatMap((list) => [...list]));
+}
+
+/** Objects that are in a store already, all together. */
+export interface Listing {
+  /** Hash of all names, sizes and ETags: it changes when any object does. */
+  readonly hash: string;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+export function listingOf(objects: ReadonlyMap<string, StoredObject>): Listing {
+  const sorted = [...objects]
+    .map(([name, { size, etag }]) => ({ name, size, etag }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  return {
+    hash: shortHash(sorted),
+    files: sorted.length,
+    bytes: sorted.reduce((sum, { size }) => sum + size, 0),
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Client } from "minio";
 import { UserError } from "../contracts/errors";
-import { listObjects, removeObjects } from "./client";
+import { listAll, removeObjects } from "./client";
 import { sha256Metadata, upload, type ManifestEntry } from "./upload";
 
 export interface SyncResult {
@@ -41,11 +41,6 @@ export async function sync(
   await verify(client, bucket, manifest, owns);
   const bytes = manifest.reduce((sum, entry) => sum + entry.bytes, 0);
   return { files: manifest.length, bytes, uploaded, removed };
-}
-
-async function listAll(client: Client, bucket: string, owns: readonly string[]) {
-  const lists = await Promise.all(owns.map((prefix) => listObjects(client, bucket, prefix)));
-  return new Map(lists.flatMap((list) => [...list]));
 }
 
 async function isEqual(client: Client, bucket: string, entry: ManifestEntry): Promise<boolean> {

@@ -1,6 +1,5 @@
 import { type StepVerbs } from "../../infra/stack/runStep";
-import { explained, storeClient } from "../../infra/stores/client";
-import { listingOf } from "../../infra/stores/listing";
+import { explained, listAll, listingOf, storeClient } from "../../infra/stores/client";
 import { UserError } from "../../infra/contracts/errors";
 
 interface Spec {
@@ -15,7 +14,7 @@ interface Spec {
 export default {
   async create({ stack, spec: { dataset, bucket, owns, existing } }) {
     const client = storeClient(stack);
-    const { hash, files, bytes } = await explained(() => listingOf(client, bucket, owns));
+    const { hash, files, bytes } = listingOf(await explained(() => listAll(client, bucket, owns)));
     if (hash !== existing) {
       throw new UserError(
         `the ${dataset} data in bucket ${bucket} has changed since the program looked at it`,

@@ -4,6 +4,8 @@ import { stackFiles } from "../../infra/stack/files";
 import { type StepVerbs } from "../../infra/stack/runStep";
 import { declaredInputs } from "../../results/records";
 import { runKey } from "../../results/result";
+import { workloadOf } from "../../results/catalog";
+import { checkData } from "../data";
 import { runJob } from "../job";
 
 interface Spec {
@@ -13,6 +15,7 @@ interface Spec {
 
 export default {
   async create({ stack, name, spec }) {
+    await checkData(stack, workloadOf(spec.workload).dataset);
     const inputs = declaredInputs(stack, name);
     const key = runKey(inputs);
     const { event: _event, ...result } = await runJob(await executorOf(stack), {

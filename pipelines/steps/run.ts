@@ -18,6 +18,7 @@ import {
 } from "../../results/records";
 import { runKey, summarise, type Inputs, type RunResult } from "../../results/result";
 import { codeVersion } from "../code";
+import { checkData } from "../data";
 import { runJob } from "../job";
 import { keepResult, settlePublished } from "../outputs";
 import { isStopping, takeTurn } from "../turn";
@@ -95,6 +96,7 @@ async function runAttempt(
   const executor = await executorOf(stack);
   let published = publishedKey(readRecord(stack, name)?.summary);
   try {
+    await checkData(stack, workloadOf(spec.workload).dataset);
     const watch = await executor.watch?.(spec.cluster);
     const job = runJob(executor, {
       module: "engine_comparison.job",

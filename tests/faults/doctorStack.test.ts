@@ -119,15 +119,16 @@ describe("a small stack", () => {
 
       await client.removeObjects("lake", names);
       expect((await look()).wrong).toEqual({ data: ["bucket lake has nothing of the taxi data"] });
+      // The doctor has noted it, so the next deployment uploads again.
+      expect((await stack.run("rerun", run)).code).toBe(0);
+      await well();
+
+      await client.removeObjects("lake", names);
       expect((await stack.run("rerun", run)).code).toBe(1);
       const failed = await look();
       expect(Object.keys(failed.wrong)).toEqual(["data", "runs"]);
       expect(failed.text).toContain("row data of docs/troubleshooting.md");
 
-      for (const name of names) {
-        await client.fPutObject("lake", name, path.join(files, path.basename(name)));
-      }
-      expect(Object.keys((await look()).wrong)).toEqual(["runs"]);
       expect((await stack.run("rerun", run)).code).toBe(0);
       await well();
     },

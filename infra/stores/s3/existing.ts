@@ -1,8 +1,7 @@
 import type { Settings } from "../../settings/schema";
 import { UserError } from "../../contracts/errors";
 import { readClaim } from "../claim";
-import { explained } from "../client";
-import { listingOf, type Listing } from "../listing";
+import { explained, listAll, listingOf, type Listing } from "../client";
 import type { BucketPurpose } from "../../contracts/platform";
 import { storeOfSettings } from "./store";
 
@@ -23,7 +22,7 @@ export async function lookAtForeign(
     const own = claim?.prefixes.find((prefix) => prefixes.includes(prefix));
     if (own !== undefined) throw notThere(`what bucket ${bucket} has at ${own} is a stack's own`);
     const there = await client.bucketExists(bucket);
-    const listing = there ? await listingOf(client, bucket, prefixes) : undefined;
+    const listing = there ? listingOf(await listAll(client, bucket, prefixes)) : undefined;
     if (!listing?.files)
       throw notThere(`bucket ${bucket} has nothing at ${prefixes.join(" and ")}`);
     return listing;

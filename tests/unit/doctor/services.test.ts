@@ -13,7 +13,7 @@ import {
   portsNeeded,
 } from "../../../infra/targets/local/checks";
 import { notRunning } from "../../../infra/targets/serviceChecks";
-import { missingData, type DataFacts } from "../../../pipelines/checks";
+import { missingData, type DataFacts } from "../../../pipelines/data";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { problems } from "./problems";
@@ -169,7 +169,7 @@ describe("data", () => {
     { path: "taxi/one.parquet", bytes: 10 },
     { path: "taxi/two.parquet", bytes: 20 },
   ];
-  const all = new Map(manifest.map(({ path, bytes }) => [path, bytes]));
+  const all = new Map(manifest.map(({ path, bytes }) => [path, { size: bytes }]));
   const facts: DataFacts = {
     dataset: "taxi",
     bucket: "lake",
@@ -186,20 +186,26 @@ describe("data", () => {
       { bucketExists: false, objects: new Map() },
       "bucket lake with the taxi data is gone",
     ],
+    [
+      "data that somebody else has changed",
+      { manifest: undefined, existing: "changed" },
+      "the taxi data in bucket lake has changed since the program looked at it",
+    ],
     ["an empty bucket", { objects: new Map() }, "bucket lake has nothing of the taxi data"],
     [
       "a cut file",
-      { objects: new Map([...all, ["taxi/two.parquet", 19]]) },
+      { objects: new Map([...all, ["taxi/two.parquet", { size: 19 }]]) },
       "1 of 2 files of the taxi data are not in bucket lake as they were uploaded, e.g. taxi/two.parquet",
     ],
   ])("%s", (_, more, words) => {
-    expect(problems(missingData([{ ...facts, ...more }], "local"))).toBe(words);
+    expect(problems(missingData([{ ...facts, ...more }], "npm start"))).toBe(words);
   });
 });
 
 it.each([
   ["FileNotFoundError: s3://lake/taxi", "data"],
   ["An error occurred (NoSuchKey)", "data"],
+  ["bucket lake has nothing of the taxi data", "data"],
   ["ray.exceptions.OutOfMemoryError: task was killed", "memory"],
   ["No space left on device", "disk"],
   ["no executor came within 120 s", "spark"],

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { writeStepRecord } from "../../../infra/stack/records";
+import { recordLoss, writeStepRecord } from "../../../infra/stack/records";
 import { readInputs, writeProgress, writeRecord } from "../../../results/records";
 import type { RunResult, RunSummary } from "../../../results/result";
 import { commands } from "./commands";
@@ -67,4 +67,22 @@ it("a run of which an attempt was killed looks whether its result is still the p
     (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]),
   );
   expect(differing).toEqual([other, run]);
+});
+
+it("an upload and a bucket that were found lost are made again, and nothing else", async () => {
+  const lost = ["upload-taxi", "bucket-lake"];
+  const before = await commands();
+  for (const name of [...lost, "upload-photos"]) {
+    writeStepRecord("test", name, { generation: "1", result: {} });
+  }
+  expect(await commands()).toEqual(before);
+  for (const name of lost) recordLoss("test", name);
+  const after = await commands();
+  const differing = Object.keys(before).filter(
+    (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+  );
+  expect(differing.sort()).toEqual([...lost].sort());
+  expect(flat(after["upload-taxi"])).toContain(
+    "environment.SPEC.generation: 2, after it lost objects",
+  );
 });

@@ -2,21 +2,41 @@ import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { Readable } from "node:stream";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Executor } from "../../../infra/contracts/executor";
+import { datasetFolder } from "../../../infra/host/folders";
+import { generation, readStepRecord, writeStepRecord } from "../../../infra/stack/records";
+import { listingOf } from "../../../infra/stores/client";
+import oracleStep from "../../../pipelines/steps/oracle";
 import run, { type RunSpec } from "../../../pipelines/steps/run";
 import { readHistory } from "../../../results/history";
 import { readProgress, readRecord, writeInputs } from "../../../results/records";
 import { runKey } from "../../../results/result";
 
-const mocked = vi.hoisted(() => ({ executor: {} as Executor, putObject: vi.fn() }));
+const mocked = vi.hoisted(() => ({
+  executor: {} as Executor,
+  putObject: vi.fn(),
+  objects: new Map<string, number>(),
+  bucketExists: true,
+}));
 vi.mock(import("../../../infra/targets"), async (original) => ({
   ...(await original()),
   executorOf: async () => mocked.executor,
 }));
 vi.mock(import("../../../infra/stores/client"), async (original) => ({
   ...(await original()),
-  storeClient: () => ({ putObject: mocked.putObject }) as never,
+  storeClient: () =>
+    ({
+      putObject: mocked.putObject,
+      bucketExists: async () => mocked.bucketExists,
+      listObjectsV2: (_bucket: string, prefix: string) =>
+        Readable.from(
+          [...mocked.objects]
+            .filter(([name]) => name.startsWith(prefix))
+            .map(([name, size]) => ({ name, size, etag: String(size) })),
+        ),
+    }) as never,
 }));
 
 const [stack, name] = ["s", "spark/taxi-report"];
@@ -50,6 +70,12 @@ beforeEach(() => {
   told = path.join(home, "told");
   process.env.ENGINE_COMPARISON_HOME = home;
   process.env.ENGINE_COMPARISON_TURNS = path.join(home, "turns");
+  process.env.ENGINE_COMPARISON_CACHE = path.join(home, "cache");
+  mocked.objects = new Map([
+    ["taxi/one.parquet", 10],
+    ["taxi/two.parquet", 20],
+  ]);
+  mocked.bucketExists = true;
   writeInputs(stack, name, inputs);
   writeInputs(stack, "oracle-taxi-report", oracle);
   mocked.putObject.mockReset();
@@ -59,6 +85,7 @@ afterEach(() => {
   fs.rmSync(home, { recursive: true });
   delete process.env.ENGINE_COMPARISON_HOME;
   delete process.env.ENGINE_COMPARISON_TURNS;
+  delete process.env.ENGINE_COMPARISON_CACHE;
 });
 
 /** Has the job's leader be a shell script. */
@@ -114,3 +141,81 @@ function watchFails() {
     stop: () => Promise.reject(new Error("the watch failed")),
   }));
 }
+
+describe("data that a run is about to read", () => {
+  const again = () =>
+    generation(stack, "upload-taxi", ({ lost }) => !lost, "lost objects").split(",")[0];
+
+  function uploaded() {
+    const folder = datasetFolder("taxi", "v");
+    fs.mkdirSync(folder, { recursive: true });
+    const files = [...mocked.objects].map(([path, bytes]) => ({ path, bytes }));
+    fs.writeFileSync(path.join(folder, "manifest.json"), JSON.stringify(files));
+    const made = { source: "sample", version: "v" };
+    writeStepRecord(stack, "make-taxi", { generation: "1", result: made });
+    writeStepRecord(stack, "upload-taxi", { generation: "1", result: { files: 2 } });
+    writeStepRecord(stack, "bucket-lake", { generation: "1", result: {} });
+  }
+
+  it.each<[string, () => void, string]>([
+    [
+      "an object that is gone",
+      () => mocked.objects.delete("taxi/two.parquet"),
+      "1 of 2 files of the taxi data are not in bucket lake as they were uploaded, e.g. taxi/two.parquet",
+    ],
+    [
+      "an object of another size",
+      () => mocked.objects.set("taxi/one.parquet", 9),
+      "1 of 2 files of the taxi data are not in bucket lake as they were uploaded, e.g. taxi/one.parquet",
+    ],
+    ["all objects gone", () => mocked.objects.clear(), "bucket lake has nothing of the taxi data"],
+    [
+      "the bucket gone",
+      () => (mocked.bucketExists = false),
+      "bucket lake with the taxi data is gone",
+    ],
+  ])("%s: no job is started, and the next deployment uploads again", async (_, lose, what) => {
+    uploaded();
+    lose();
+    for (const attempt of [
+      () => run.create({ stack, name, spec }),
+      () =>
+        oracleStep.create({
+          stack,
+          name: "oracle-taxi-report",
+          spec: { workload: "taxi-report", buckets: spec.buckets },
+        }),
+    ]) {
+      await expect(attempt()).rejects.toMatchObject({
+        what,
+        fix: "run the same command again: it uploads them again",
+      });
+    }
+    expect(fs.existsSync(told)).toBe(false);
+    expect(attempts()).toEqual(["failed"]);
+    expect(again()).toBe("2");
+    expect(readStepRecord(stack, "bucket-lake")?.result.lost).toBe(
+      mocked.bucketExists ? undefined : true,
+    );
+  });
+
+  it("is read where it is as it was uploaded", async () => {
+    uploaded();
+    await run.create({ stack, name, spec });
+    expect(again()).toBe("1");
+  });
+
+  it("is compared by its listing where the stack did not upload it", async () => {
+    const objects = [...mocked.objects].map(
+      ([name, size]) => [name, { size, etag: String(size) }] as const,
+    );
+    const seen = { source: "existing", version: listingOf(new Map(objects)).hash };
+    writeStepRecord(stack, "make-taxi", { generation: "1", result: seen });
+    await run.create({ stack, name, spec });
+    mocked.objects.set("taxi/three.parquet", 30);
+    await expect(run.create({ stack, name, spec })).rejects.toMatchObject({
+      what: "the taxi data in bucket lake has changed since the program looked at it",
+      fix: expect.stringContaining("run the same command again") as string,
+    });
+  });
+});

@@ -1,0 +1,97 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { wrong } from "../infra/contracts/check";
+import type { UserError } from "../infra/contracts/errors";
+import { datasetFolder } from "../infra/host/folders";
+import { readStepRecord, recordLoss } from "../infra/stack/records";
+import { bucketNamesOf } from "../infra/stores/access";
+import {
+  explained,
+  listAll,
+  listingOf,
+  storeClient,
+  type StoredObject,
+} from "../infra/stores/client";
+import type { ManifestEntry } from "../infra/stores/upload";
+import { datasetOf } from "../results/catalog";
+import { makingStep, uploadStep } from "./places";
+
+/** A dataset that runs read, and what the store has of it. */
+export interface DataFacts {
+  readonly dataset: string;
+  /** The bucket's name. */
+  readonly bucket: string;
+  readonly bucketExists: boolean;
+  readonly objects: ReadonlyMap<string, Pick<StoredObject, "size">>;
+  /** The files that were uploaded; undefined where that is not known any more. */
+  readonly manifest?: readonly Pick<ManifestEntry, "path" | "bytes">[];
+  /** Of data that the stack did not put there: whether it is still what was recorded. */
+  readonly existing?: "same" | "changed";
+}
+
+/**
+ * Compares what the store has of a dataset with what was recorded. Objects that are lost are noted
+ * in the record of their upload, so that the next deployment uploads them again.
+ */
+export async function dataFacts(stack: string, dataset: string): Promise<DataFacts> {
+  const client = storeClient(stack);
+  const { bucket: purpose, owns } = datasetOf(dataset);
+  const bucket = bucketNamesOf(stack)[purpose];
+  const { source, version } = readStepRecord(stack, makingStep(dataset))?.result ?? {};
+  const manifest = path.join(datasetFolder(dataset, String(version)), "manifest.json");
+  return explained(async () => {
+    const bucketExists = await client.bucketExists(bucket);
+    const objects = bucketExists ? await listAll(client, bucket, owns) : new Map<string, never>();
+    const facts: DataFacts = {
+      ...{ dataset, bucket, bucketExists, objects },
+      ...(source === "existing"
+        ? { existing: listingOf(objects).hash === version ? "same" : "changed" }
+        : fs.existsSync(manifest)
+          ? { manifest: JSON.parse(fs.readFileSync(manifest, "utf8")) as ManifestEntry[] }
+          : {}),
+    };
+    if (!bucketExists) recordLoss(stack, `bucket-${bucket}`);
+    if (problemOf(facts) !== undefined) recordLoss(stack, uploadStep(dataset));
+    return facts;
+  });
+}
+
+/** @throws UserError where the data that a run is about to read is not what was recorded */
+export async function checkData(stack: string, dataset: string): Promise<void> {
+  const [error] = missingData([await dataFacts(stack, dataset)], "the same command again");
+  if (error) throw error;
+}
+
+/** @param command what the user runs to have the data again */
+export function missingData(all: readonly DataFacts[], command: string): UserError[] {
+  return all.flatMap((facts) => {
+    const what = problemOf(facts);
+    if (what === undefined) return [];
+    return facts.existing === undefined
+      ? wrong(
+          what,
+          "runs that read it fail (FileNotFoundError, NoSuchKey, NoSuchBucket)",
+          `run ${command}: it uploads them again`,
+        )
+      : wrong(
+          what,
+          "every engine must read the same input",
+          `put it back; or run ${command} when nobody writes there: runs then read what is there`,
+        );
+  });
+}
+
+function problemOf(facts: DataFacts): string | undefined {
+  const { dataset, bucket, bucketExists, objects, manifest = [], existing } = facts;
+  if (!bucketExists) return `bucket ${bucket} with the ${dataset} data is gone`;
+  if (objects.size === 0) return `bucket ${bucket} has nothing of the ${dataset} data`;
+  if (existing === "changed") {
+    return `the ${dataset} data in bucket ${bucket} has changed since the program looked at it`;
+  }
+  const differing = manifest.filter(({ path, bytes }) => objects.get(path)?.size !== bytes);
+  if (differing.length === 0) return undefined;
+  return (
+    `${differing.length} of ${manifest.length} files of the ${dataset} data are not in bucket ` +
+    `${bucket} as they were uploaded, e.g. ${differing[0].path}`
+  );
+}
