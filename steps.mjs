@@ -18,11 +18,11 @@ export const kinds = {
   model: () => require("./infra/toolchain/model.ts"),
   packages: () => require("./infra/toolchain/packages.ts"),
 
-  "s3-store": () => require("./infra/stores/s3/storeStep.ts"),
-  "s3-bucket": () => require("./infra/stores/s3/bucketStep.ts"),
-  "aws-store": () => require("./infra/stores/aws/storeStep.ts"),
-  "minio-bucket": () => require("./infra/stores/minio/bucketStep.ts"),
-  upload: () => require("./infra/stores/uploadStep.ts"),
+  "s3-store": () => ({ default: require("./infra/stores/steps.ts").s3Store }),
+  "s3-bucket": () => ({ default: require("./infra/stores/steps.ts").s3Bucket }),
+  "aws-store": () => ({ default: require("./infra/stores/steps.ts").awsStore }),
+  "minio-bucket": () => ({ default: require("./infra/stores/steps.ts").minioBucket }),
+  upload: () => ({ default: require("./infra/stores/steps.ts").upload }),
 
   "local-supervisor": () => ({ default: require("./infra/targets/local/steps.ts").supervisor }),
   "local-minio-data": () => ({ default: require("./infra/targets/local/steps.ts").minioData }),

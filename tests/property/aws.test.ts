@@ -1,7 +1,6 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { awsBucketNames } from "../../infra/stores/aws/names";
-import { bucketArn, pipelineAccess, tlsOnly } from "../../infra/stores/aws/policies";
+import { awsBucketNames, bucketArn, pipelineAccess, tlsOnly } from "../../infra/stores/aws/account";
 import { isBucketName } from "../../infra/settings/bucketNames";
 import { bucketPrefixes } from "../../pipelines/places";
 

@@ -1,6 +1,43 @@
 import * as pulumi from "@pulumi/pulumi";
-import { pipelineAccess, tlsOnly } from "./policies";
-import { AwsResource, type Account, type AwsType } from "./provider";
+import { awsVersion, pipelineAccess, tlsOnly, type Account } from "./account";
+
+/** What a bucket is made of, each a type of @pulumi/aws. */
+type BucketPart =
+  | "BucketPublicAccessBlock"
+  | "BucketOwnershipControls"
+  | "BucketServerSideEncryptionConfiguration"
+  | "BucketVersioning"
+  | "BucketLifecycleConfiguration"
+  | "BucketPolicy";
+
+/**
+ * A resource of the provider `aws`, registered with the type and version that the classes of
+ * @pulumi/aws have. Those are 84 MB in `node_modules`, and with them there every `pulumi up` of any
+ * stack would download the provider: docs/cluster.md.
+ */
+export class AwsResource extends pulumi.CustomResource {
+  declare readonly arn: pulumi.Output<string>;
+
+  constructor(
+    type: `aws:${string}/${string}:${string}`,
+    name: string,
+    inputs: pulumi.Inputs,
+    opts: pulumi.CustomResourceOptions,
+  ) {
+    super(type, name, { ...inputs, arn: undefined }, { ...opts, version: awsVersion });
+  }
+}
+
+/** Asks the provider. */
+export async function askAccount(): Promise<Account> {
+  const ask = <Answer>(token: string) =>
+    pulumi.runtime.invoke(token, {}, { version: awsVersion }) as Promise<Answer>;
+  const { accountId, arn } = await ask<{ accountId: string; arn: string }>(
+    "aws:index/getCallerIdentity:getCallerIdentity",
+  );
+  const { region } = await ask<{ region: string }>("aws:index/getRegion:getRegion");
+  return { id: accountId, partition: arn.split(":")[1], region };
+}
 
 /** After so many days an upload that was not completed, and a version that was replaced, is removed. */
 const abandonedDays = 7;
@@ -29,66 +66,43 @@ export class AwsBucket extends pulumi.ComponentResource {
       { bucket, tags, forceDestroy: !protect },
       { parent: this, protect },
     );
-    const part = (type: AwsType, suffix: string, inputs: pulumi.Inputs, after: pulumi.Resource) =>
+    const part = (
+      type: BucketPart,
+      suffix: string,
+      inputs: pulumi.Inputs,
+      after: pulumi.Resource = made,
+    ) =>
       new AwsResource(
-        type,
+        `aws:s3/${type[0].toLowerCase()}${type.slice(1)}:${type}`,
         `${name}-${suffix}`,
         { bucket, ...inputs },
         { parent: this, dependsOn: after, deletedWith: made },
       );
-    const closed = part(
-      "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
-      "private",
-      {
-        blockPublicAcls: true,
-        blockPublicPolicy: true,
-        ignorePublicAcls: true,
-        restrictPublicBuckets: true,
-      },
-      made,
-    );
-    part(
-      "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
-      "owned",
-      { rule: { objectOwnership: "BucketOwnerEnforced" } },
-      made,
-    );
-    part(
-      "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
-      "encrypted",
-      { rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }] },
-      made,
-    );
-    const versioned = part(
-      "aws:s3/bucketVersioning:BucketVersioning",
-      "versioned",
-      { versioningConfiguration: { status: "Enabled" } },
-      made,
-    );
-    part(
-      "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
-      "tidied",
-      {
-        rules: [
-          {
-            id: "abandoned-uploads-and-old-versions",
-            status: "Enabled",
-            filter: { prefix: "" },
-            abortIncompleteMultipartUpload: { daysAfterInitiation: abandonedDays },
-            noncurrentVersionExpiration: { noncurrentDays: oldVersionDays },
-            expiration: { expiredObjectDeleteMarker: true },
-          },
-        ],
-      },
-      versioned,
-    );
+    const closed = part("BucketPublicAccessBlock", "private", {
+      blockPublicAcls: true,
+      blockPublicPolicy: true,
+      ignorePublicAcls: true,
+      restrictPublicBuckets: true,
+    });
+    part("BucketOwnershipControls", "owned", { rule: { objectOwnership: "BucketOwnerEnforced" } });
+    part("BucketServerSideEncryptionConfiguration", "encrypted", {
+      rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }],
+    });
+    const versioned = part("BucketVersioning", "versioned", {
+      versioningConfiguration: { status: "Enabled" },
+    });
+    const tidied = {
+      id: "abandoned-uploads-and-old-versions",
+      status: "Enabled",
+      filter: { prefix: "" },
+      abortIncompleteMultipartUpload: { daysAfterInitiation: abandonedDays },
+      noncurrentVersionExpiration: { noncurrentDays: oldVersionDays },
+      expiration: { expiredObjectDeleteMarker: true },
+    };
+    part("BucketLifecycleConfiguration", "tidied", { rules: [tidied] }, versioned);
     // After the block: AWS takes one change of a bucket's access at a time.
-    part(
-      "aws:s3/bucketPolicy:BucketPolicy",
-      "tls-only",
-      { policy: JSON.stringify(tlsOnly(account, bucket)) },
-      closed,
-    );
+    const policy = JSON.stringify(tlsOnly(account, bucket));
+    part("BucketPolicy", "tls-only", { policy }, closed);
     new AwsResource(
       "aws:iam/rolePolicy:RolePolicy",
       `${name}-pipelines`,

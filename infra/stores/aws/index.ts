@@ -1,11 +1,8 @@
-import { awsVersion } from "./names";
 import type { Store } from "../../contracts/store";
 import { setExternal } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
-import type { Conflict } from "../../contracts/target";
-
-/** For how long the keys of AWS hold that a run is given. */
-const sessionSeconds = 3600;
+import { sessionSeconds } from "../access";
+import { awsVersion } from "./account";
 
 /** Buckets of AWS S3 that the stack makes. */
 export const aws: Store<Settings> = {
@@ -17,22 +14,18 @@ export const aws: Store<Settings> = {
   rules(settings) {
     const useless = setExternal(settings);
     const { runTimeoutSeconds } = settings;
-    const conflicts: Conflict[] = [];
-    if (useless.length > 0) {
-      conflicts.push({
+    return [
+      useless.length > 0 && {
         what: `${useless.join(", ")} is set, but objectStore is "aws"`,
         why: "AWS is reached at its own address, with credentials by its usual chain",
         fix: "set objectStore to s3, or unset these settings",
-      });
-    }
-    if (runTimeoutSeconds > sessionSeconds) {
-      conflicts.push({
+      },
+      runTimeoutSeconds > sessionSeconds && {
         what: `runTimeoutSeconds is "${runTimeoutSeconds}", and objectStore is "aws"`,
         why: `a run is given keys of AWS that hold for ${sessionSeconds} s`,
         fix: `set runTimeoutSeconds to ${sessionSeconds} or less`,
-      });
-    }
-    return conflicts;
+      },
+    ].filter((conflict) => conflict !== false);
   },
 
   async prepare(settings, stack) {

@@ -1,17 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import { keepPlace, runnerVariable } from "../../stack/owner";
-import type { ObjectStore } from "../../contracts/platform";
+import type { BucketNames, DeclaredBucket, ObjectStore } from "../../contracts/platform";
 import type { Settings } from "../../settings/schema";
 import { generation } from "../../stack/records";
 import { step } from "../../stack/step";
 import { UserError } from "../../contracts/errors";
 import { storeStep } from "../access";
-import type { DeclaredBucket } from "../../contracts/platform";
-import type { BucketNames } from "../../contracts/platform";
-import { AwsBucket } from "./bucket";
-import { awsBucketNames } from "./names";
-import { takenByAccount } from "./policies";
-import { askAccount, AwsResource, type Account } from "./provider";
+import { awsBucketNames, takenByAccount, type Account } from "./account";
+import { askAccount, AwsBucket, AwsResource } from "./bucket";
 
 /** A stack's buckets cannot be moved to another account or region. */
 function placeOf({ id, region }: Account): Readonly<Record<string, string>> {

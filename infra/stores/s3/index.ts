@@ -18,7 +18,7 @@ export const s3: Store<Settings, KeptCredentials> = {
   },
 
   async existing(settings, purpose, prefixes) {
-    const { lookAtForeign } = await import("./existing");
+    const { lookAtForeign } = await import("./store");
     return lookAtForeign(settings, purpose, prefixes);
   },
 };

@@ -1,20 +1,22 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Client } from "minio";
-import type { KeptCredentials } from "../../stack/keptCredentials";
-import type { ObjectStore } from "../../contracts/platform";
+import { UserError } from "../../contracts/errors";
+import type {
+  BucketNames,
+  BucketPurpose,
+  DeclaredBucket,
+  ObjectStore,
+} from "../../contracts/platform";
+import { bucketPurposes, bucketsNamed } from "../../settings/bucketNames";
 import type { Settings } from "../../settings/schema";
+import type { KeptCredentials } from "../../stack/keptCredentials";
 import { generation } from "../../stack/records";
 import { step } from "../../stack/step";
-import { UserError } from "../../contracts/errors";
-import { storeRecord, storeStep } from "../access";
-import type { DeclaredBucket } from "../../contracts/platform";
-import { certificatesHash, readCertificates } from "../certificates";
+import { certificatesHash, readCertificates, storeRecord, storeStep } from "../access";
 import { checkClaim, readClaim } from "../claim";
-import { clientOf, explained } from "../client";
-import type { BucketNames } from "../../contracts/platform";
-import { bucketPurposes, bucketsNamed } from "../../settings/bucketNames";
+import { clientOf, explained, listAll, listingOf, type Listing } from "../client";
 
-/** What was seen of a store that is not the stack's own. */
+/** What was seen of an external store. */
 export interface SeenStore {
   readonly buckets: BucketNames;
   /** Hash of the certificates that are trusted for it, or null for the system's. */
@@ -24,7 +26,7 @@ export interface SeenStore {
 }
 
 /**
- * Looks at a store that is not the stack's own, with its keys and certificates: whether it answers,
+ * Looks at an external store, with its keys and certificates: whether it answers,
  * and whether its buckets are free or the stack's; writes nothing.
  *
  * @throws UserError with what is in the way
@@ -40,18 +42,21 @@ export async function lookAtStore(
   const claims = await explained(() =>
     Promise.all(bucketPurposes.map((purpose) => readClaim(client, buckets[purpose]))),
   );
-  const record = storeRecord(stack);
   claims.forEach((claim, at) => {
     if (claim) checkClaim(buckets[bucketPurposes[at]], claim, id);
   });
-  const there = claims.some((claim) => claim !== undefined);
-  if (record && record.endpoint !== s3Endpoint && !there)
-    throw anotherStore(record.endpoint, settings);
-  const whole = claims.every((claim) => claim !== undefined);
+  const record = storeRecord(stack);
+  if (record && record.endpoint !== s3Endpoint && !claims.some(Boolean)) {
+    throw new UserError(
+      `s3Endpoint is "${s3Endpoint}", where nothing of this stack is, and its data is at ${record.endpoint}`,
+      "a stack keeps its store for life: what it has put into the old one would be left behind",
+      "set s3Endpoint back, take another stack, or destroy this one first",
+    );
+  }
   return {
     buckets,
     certificates: certificates === undefined ? null : certificatesHash(certificates),
-    generation: generation(stack, storeStep, () => whole, "lost buckets"),
+    generation: generation(stack, storeStep, () => claims.every(Boolean), "lost buckets"),
   };
 }
 
@@ -73,21 +78,13 @@ function certificatesOf({ s3CaCertificates: file }: Settings): string | undefine
   return file === undefined ? undefined : readCertificates(file);
 }
 
-function anotherStore(before: string, { s3Endpoint }: Settings): UserError {
-  return new UserError(
-    `s3Endpoint is "${s3Endpoint}", where nothing of this stack is, and its data is at ${before}`,
-    "a stack keeps its store for life: what it has put into the old one would be left behind",
-    "set s3Endpoint back, take another stack, or destroy this one first",
-  );
-}
-
 export interface S3StoreArgs {
   readonly settings: Settings;
   readonly seen: SeenStore;
   readonly credentials: KeptCredentials;
 }
 
-/** An object store that is there already: what the stack puts into it is all that is its own. */
+/** An external object store: only what the stack puts into it is the stack's. */
 export class S3Store extends pulumi.ComponentResource implements ObjectStore {
   readonly endpoint: string;
   /** None that is known. */
@@ -136,4 +133,36 @@ export class S3Store extends pulumi.ComponentResource implements ObjectStore {
       },
       opts,
     );
+}
+
+/**
+ * Looks at what somebody else has put into the store that settings name.
+ *
+ * @throws UserError where there is nothing, or the stack itself has put it there
+ */
+export async function lookAtForeign(
+  settings: Settings,
+  purpose: BucketPurpose,
+  prefixes: readonly string[],
+): Promise<Listing> {
+  const { client, buckets } = storeOfSettings(settings);
+  const bucket = buckets[purpose];
+  return explained(async () => {
+    const claim = await readClaim(client, bucket);
+    const own = claim?.prefixes.find((prefix) => prefixes.includes(prefix));
+    if (own !== undefined) throw notThere(`what bucket ${bucket} has at ${own} is a stack's own`);
+    const there = await client.bucketExists(bucket);
+    const listing = there ? listingOf(await listAll(client, bucket, prefixes)) : undefined;
+    if (!listing?.files)
+      throw notThere(`bucket ${bucket} has nothing at ${prefixes.join(" and ")}`);
+    return listing;
+  });
+}
+
+function notThere(what: string): UserError {
+  return new UserError(
+    what,
+    "datasetSource is existing: runs read data that somebody else has put there",
+    "set bucketNames to where it is, or datasetSource to sample",
+  );
 }

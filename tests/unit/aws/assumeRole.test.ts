@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { assumeRole } from "../../../infra/stores/aws/assumeRole";
+import { assumeRole } from "../../../infra/stores/access";
 import { UserError } from "../../../infra/contracts/errors";
 
 const role = "arn:aws:iam::123456789012:role/pipelines";

@@ -14,7 +14,7 @@ interface Declared {
 /** What a store at AWS registers on a stack. */
 async function declared(settings = { awsTags: {}, awsProtect: false }): Promise<Declared> {
   const { AwsStore } = await import("../../../infra/stores/aws/store");
-  const { awsBucketNames } = await import("../../../infra/stores/aws/names");
+  const { awsBucketNames } = await import("../../../infra/stores/aws/account");
   const storage = await import("../../../infra/stores/buckets");
   let buckets: Buckets | undefined;
   const all = await record("prod", () => {

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { readCertificates } from "../../../infra/stores/certificates";
+import { readCertificates } from "../../../infra/stores/access";
 import { Authority } from "../../certificates";
 
 let folder: string;
@@ -28,7 +28,7 @@ it.each([
   [
     "one that is none",
     "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-    "its certificate 1 is none",
+    "certificate 1 is not valid",
   ],
 ])("refuses %s", (_, text, told) => {
   const name = text === undefined ? path.join(folder, "none.pem") : file(text);

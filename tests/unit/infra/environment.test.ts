@@ -12,7 +12,7 @@ import { goOnPath } from "../../../infra/toolchain/goBuild";
 import { gpuFacts } from "../../../infra/host/gpu";
 import { inspectJava } from "../../../infra/host/java";
 import { askPython } from "../../../infra/host/python";
-import { assumeRole } from "../../../infra/stores/aws/assumeRole";
+import { assumeRole } from "../../../infra/stores/access";
 import { daemonHost, daemonInfo, Docker } from "../../../infra/targets/docker/daemon";
 import { codeVersion } from "../../../pipelines/code";
 

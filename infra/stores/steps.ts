@@ -1,0 +1,127 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { UserError } from "../contracts/errors";
+import type { BucketNames } from "../contracts/platform";
+import { datasetFolder } from "../host/folders";
+import { stackFiles, writeWhole } from "../stack/files";
+import { stackId } from "../stack/owner";
+import type { StepVerbs } from "../stack/runStep";
+import { certificatesHash, readCertificates, storeRecord, type StoreRecord } from "./access";
+import { claimBucket, releaseBucket, releaseUnclaimed } from "./claim";
+import { explained, removePrefix, storeClient } from "./client";
+import { sync, type ManifestEntry } from "./upload";
+
+type S3StoreSpec = Omit<StoreRecord, "certificates" | "role"> & {
+  /** The user's file, relative to the checkout or absolute, and the hash of what is in it. */
+  readonly certificates: { readonly file: string; readonly hash: string } | null;
+};
+
+/** Keeps how an external store is reached; its keys are kept with the stack's other secrets. */
+export const s3Store: StepVerbs<S3StoreSpec> = {
+  async create({ stack, spec: { store, certificates, endpoint, region, pathStyle, buckets } }) {
+    keepCertificates(stack, certificates);
+    return {
+      ...{ store, endpoint, region, pathStyle, buckets },
+      certificates: certificates?.hash ?? null,
+    };
+  },
+
+  async delete({ stack }) {
+    await explained(() => releaseUnclaimed(storeClient(stack), stack));
+    for (const file of [stackFiles(stack).storeCertificates, stackFiles(stack).buckets]) {
+      fs.rmSync(file, { force: true });
+    }
+  },
+};
+
+/** A copy, so that jobs trust what was declared when the user's file changes. */
+function keepCertificates(stack: string, certificates: S3StoreSpec["certificates"]): void {
+  const kept = stackFiles(stack).storeCertificates;
+  if (certificates === null) return fs.rmSync(kept, { force: true });
+  const text = readCertificates(certificates.file);
+  if (certificatesHash(text) !== certificates.hash) {
+    throw new UserError(
+      `${certificates.file} changed while it was being deployed`,
+      "what is trusted would not be what was declared",
+      "run the same command again",
+    );
+  }
+  writeWhole(kept, text);
+}
+
+/** A bucket of an external store, of which the stack has what begins with the prefixes. */
+export const s3Bucket: StepVerbs<{ bucket: string; prefixes: readonly string[] }> = {
+  async create({ stack, spec: { bucket, prefixes } }) {
+    const client = storeClient(stack);
+    const { region } = storeRecord(stack)!;
+    const claim = { id: stackId(stack), stack, prefixes };
+    const { made } = await explained(() => claimBucket(client, bucket, region, claim));
+    return { bucket, made };
+  },
+
+  async delete({ stack, spec: { bucket } }) {
+    const client = storeClient(stack);
+    await explained(() => releaseBucket(client, bucket, { id: stackId(stack), stack }));
+  },
+};
+
+/** Keeps how the stack's buckets at AWS are reached: by the role of the pipelines. */
+export const awsStore: StepVerbs<{
+  endpoint: string;
+  region: string;
+  role: string;
+  buckets: BucketNames;
+}> = {
+  async create({ spec: { endpoint, region, role, buckets } }) {
+    return {
+      ...{ store: "aws", endpoint, region, pathStyle: false, buckets },
+      ...{ certificates: null, role },
+    };
+  },
+};
+
+/** A bucket of the stack's MinIO, with all that is in it. */
+export const minioBucket: StepVerbs<{ bucket: string }> = {
+  async create({ stack, spec: { bucket } }) {
+    const client = storeClient(stack);
+    await explained(async () => {
+      if (!(await client.bucketExists(bucket))) await client.makeBucket(bucket);
+    });
+    return { bucket };
+  },
+
+  async delete({ stack, spec: { bucket } }) {
+    const client = storeClient(stack);
+    await explained(async () => {
+      if (!(await client.bucketExists(bucket))) return;
+      await removePrefix(client, bucket, "");
+      await client.removeBucket(bucket);
+    });
+  },
+};
+
+interface UploadSpec {
+  readonly dataset: string;
+  /** Names the dataset's folder in the cache. */
+  readonly version: string;
+  readonly bucket: string;
+  /** The prefixes that this dataset owns in the bucket. */
+  readonly owns: readonly string[];
+}
+
+export const upload: StepVerbs<UploadSpec> = {
+  async create({ stack, spec: { dataset, version, bucket, owns } }) {
+    const folder = datasetFolder(dataset, version);
+    const text = fs.readFileSync(path.join(folder, "manifest.json"), "utf8");
+    const manifest = JSON.parse(text) as ManifestEntry[];
+    const client = storeClient(stack);
+    return { ...(await explained(() => sync(client, bucket, folder, manifest, owns))) };
+  },
+
+  async delete({ stack, spec: { bucket, owns } }) {
+    const client = storeClient(stack);
+    await explained(async () => {
+      for (const prefix of owns) await removePrefix(client, bucket, prefix);
+    });
+  },
+};
