@@ -10,7 +10,7 @@ import { bucketPrefixes } from "./pipelines/places";
 import { Comparison } from "./pipelines/comparison";
 import { lookAtExisting } from "./pipelines/dataset";
 import { chosenRuns } from "./pipelines/matrix";
-import { Report } from "./pipelines/report";
+import { Report } from "./pipelines/comparison";
 
 /** Part of the SDK, but missing in its types. */
 const { isConfigSecret } = pulumi.runtime as unknown as {

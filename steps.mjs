@@ -39,11 +39,11 @@ export const kinds = {
     default: require("./infra/targets/cluster/executor.ts").clusterRecord,
   }),
 
-  dataset: () => require("./pipelines/steps/dataset.ts"),
-  "existing-dataset": () => require("./pipelines/steps/existing.ts"),
-  oracle: () => require("./pipelines/steps/oracle.ts"),
-  "output-prefix": () => require("./pipelines/steps/outputPrefix.ts"),
-  run: () => require("./pipelines/steps/run.ts"),
+  dataset: () => ({ default: require("./pipelines/steps/data.ts").dataset }),
+  "existing-dataset": () => ({ default: require("./pipelines/steps/data.ts").existingDataset }),
+  "output-prefix": () => ({ default: require("./pipelines/steps/data.ts").outputPrefix }),
+  oracle: () => ({ default: require("./pipelines/steps/run.ts").oracle }),
+  run: () => ({ default: require("./pipelines/steps/run.ts").run }),
   report: () => require("./report/step.ts"),
 };
 

@@ -3,7 +3,7 @@ import { textTable } from "../cli/terminal/lines";
 import { verb, type Values } from "../cli/verb";
 import { WrongUse } from "../cli/errors";
 import { UserError } from "../infra/contracts/errors";
-import { codeVersion } from "../pipelines/code";
+import { codeVersion } from "../pipelines/inputs";
 import { benchmarks } from "./benchmarks";
 import type { Bench, Benchmark, Options } from "./benchmarks/benchmark";
 import { documentFile, withSection, type Section } from "./document";

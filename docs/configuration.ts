@@ -9,7 +9,7 @@ import { parseDocument, Scalar } from "yaml";
 import { readSettings } from "../infra/targets/readSettings";
 import { settingDefaults, settingEntries, type Settings } from "../infra/settings/schema";
 import type { Setting } from "../infra/settings/values";
-import { runInputs } from "../pipelines/runInputs";
+import { runInputs } from "../pipelines/inputs";
 import { chosenRuns } from "../pipelines/matrix";
 
 const checkout = path.join(__dirname, "..");

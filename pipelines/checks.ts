@@ -1,7 +1,7 @@
 import { npm } from "../infra/contracts/check";
 import { check, deployed } from "../infra/host/checks";
 import { workloadOf } from "../results/catalog";
-import { dataFacts, missingData } from "./data";
+import { dataFacts, missingData } from "./stored";
 import { chosenRuns } from "./matrix";
 
 export const dataCheck = check({

@@ -1,15 +1,18 @@
+import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
+import { shortHash } from "../infra/contracts/canonical";
 import type { Platform } from "../infra/contracts/platform";
 import type { Settings } from "../infra/settings/schema";
-import { step } from "../infra/stack/step";
+import { generation } from "../infra/stack/records";
+import { printed, step } from "../infra/stack/step";
 import type { Buckets } from "../infra/stores/buckets";
-import { workloadOf } from "../results/catalog";
-import type { RunSummary } from "../results/result";
+import { clusterOf, engineOf, workloadOf } from "../results/catalog";
+import { readProgress, readRecord, reportFile, reportUrl, writeInputs } from "../results/records";
+import { runKey, type Inputs, type RunSummary } from "../results/result";
 import { Dataset } from "./dataset";
+import { coresOf, oracleInputs, runInputs, type RunContext } from "./inputs";
 import type { ChosenRun } from "./matrix";
 import { oracleName, outputPlace } from "./places";
-import { declareInputs, Run } from "./run";
-import { oracleInputs, runInputs, type RunContext } from "./runInputs";
 
 export interface ComparisonArgs {
   readonly chosen: readonly ChosenRun[];
@@ -44,16 +47,10 @@ export class Comparison extends pulumi.ComponentResource {
 
     function makeDatasets(parent: Comparison): Map<string, Dataset> {
       const names = new Set(chosenWorkloads.map((workload) => workloadOf(workload).dataset));
-      return new Map(
-        [...names].map((name) => [
-          name,
-          new Dataset(
-            name,
-            { settings, platform, buckets, stack, existing: existing?.get(name) },
-            { parent },
-          ),
-        ]),
-      );
+      const shared = { settings, platform, buckets, stack };
+      const made = (name: string) =>
+        new Dataset(name, { ...shared, existing: existing?.get(name) }, { parent });
+      return new Map([...names].map((name) => [name, made(name)]));
     }
 
     function dataOf(workload: string): Dataset {
@@ -76,23 +73,17 @@ export class Comparison extends pulumi.ComponentResource {
       );
     }
 
-    function makeRun(parent: Comparison, { engine, workload, rank }: ChosenRun) {
+    function makeRun(parent: Comparison, chosenRun: ChosenRun) {
+      const { engine, workload } = chosenRun;
+      const name = `${engine}/${workload}`;
       const prefix = makeOutput(parent, engine, workload);
+      const inputs = runInputs(engine, workload, settings, context, dataOf(workload).data);
       const run = new Run(
-        `${engine}/${workload}`,
-        {
-          engine,
-          workload,
-          inputs: runInputs(engine, workload, settings, context, dataOf(workload).data),
-          rank,
-          settings,
-          platform,
-          buckets: buckets.names,
-          stack,
-        },
+        name,
+        { ...chosenRun, inputs, settings, buckets, stack },
         { parent, dependsOn: [prefix, ...quiet] },
       );
-      return [`${engine}/${workload}`, run.summary] as const;
+      return [name, run.summary] as const;
     }
 
     /**
@@ -107,5 +98,100 @@ export class Comparison extends pulumi.ComponentResource {
         { parent, dependsOn: buckets.all, deletedWith: platform.objectStore.data },
       );
     }
+  }
+}
+
+interface RunArgs extends Pick<ComparisonArgs, "settings" | "buckets" | "stack">, ChosenRun {
+  /** All that the run depends on; the run is done again exactly when one of them changes. */
+  readonly inputs: Inputs;
+}
+
+/** One engine executing one workload: a Command that is replaced when its inputs change. */
+class Run extends pulumi.ComponentResource {
+  /** What the stack outputs about this run. */
+  readonly summary: pulumi.Output<RunSummary>;
+
+  constructor(name: string, args: RunArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:pipelines:Run", name, {}, opts);
+    const { engine, workload, rank, settings, buckets, stack, inputs } = args;
+    const key = runKey(inputs);
+    const cluster = clusterOf(engineOf(engine), settings);
+    declareInputs(stack, name, inputs);
+    const done = step(
+      name,
+      {
+        kind: "run",
+        triggers: inputs,
+        spec: {
+          ...{ engine, cluster, workload, rank },
+          generation: generation(stack, name, () => isUndisturbed(stack, name, key)),
+          buckets: buckets.names,
+          seconds: settings.runTimeoutSeconds,
+          limits: { cores: coresOf(cluster, settings), memoryBytes: settings.runMemory },
+          // What the clusters have, the executor knows.
+          parallelism: { threads: settings.threads, gpuWorkers: settings.gpuWorkers },
+        },
+      },
+      { parent: this, dependsOn: opts?.dependsOn },
+    );
+    this.summary = printed<RunSummary>(done);
+    this.registerOutputs({ key, summary: this.summary });
+  }
+}
+
+/**
+ * Hands the inputs to the script of a run or an oracle by a file. In the Command they are triggers
+ * alone, so that a preview tells a changed one once.
+ */
+function declareInputs(stack: string, name: string, inputs: Inputs): void {
+  if (!pulumi.runtime.isDryRun()) writeInputs(stack, name, inputs);
+}
+
+/**
+ * Whether nothing says that an attempt was killed since the run's result was recorded in the state.
+ * A killed attempt may have published. If its setting was changed back since, the state knows only
+ * the old result, and the run's `update` looks which one is published.
+ */
+function isUndisturbed(stack: string, name: string, key: string): boolean {
+  const last = readRecord(stack, name)?.summary;
+  const another = last?.status === "verified" && last.key !== key;
+  return readProgress(stack, name) === undefined && !another;
+}
+
+export interface ReportArgs extends Pick<ComparisonArgs, "platform" | "buckets" | "stack"> {
+  /** Summaries by `<engine>/<workload>`, in the order of the page. */
+  readonly runs: Comparison["runs"];
+}
+
+/**
+ * The page about all runs: made again when the key or the outcome of one has changed, and when it
+ * was lost. It is made only when all runs have succeeded; after a failure `npm start` renders it.
+ */
+export class Report extends pulumi.ComponentResource {
+  /** `file:` URL of the stack folder's copy. */
+  readonly url: pulumi.Output<string>;
+
+  constructor(name: string, args: ReportArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:pipelines:Report", name, {}, opts);
+    const { platform, buckets, stack } = args;
+    // The samples of many repeats are long: what they are is in the records, that they changed here.
+    const runs = Object.entries(args.runs).map(([run, summary]) =>
+      summary.apply((known) => ({ run, key: known.key, outcome: shortHash(known) })),
+    );
+    const page = step(
+      "report-page",
+      {
+        kind: "report",
+        spec: pulumi.all(runs).apply((all) => ({
+          bucket: buckets.names.output,
+          generation: generation(stack, "report-page", () => fs.existsSync(reportFile(stack))),
+          runs: all,
+          store: platform.objectStore.marker,
+        })),
+      },
+      { parent: this, dependsOn: buckets.all },
+    );
+    this.url = page.stdout.apply(() => reportUrl(stack));
+    this.registerOutputs({ url: this.url });
   }
 }

@@ -11,7 +11,7 @@ import { storeNamed } from "../infra/stores";
 import { step } from "../infra/stack/step";
 import type { Buckets } from "../infra/stores/buckets";
 import { datasetOf, workloadOf, type Source } from "../results/catalog";
-import { datasetCode } from "./code";
+import { datasetCode } from "./inputs";
 import type { ChosenRun } from "./matrix";
 import { makingStep, uploadStep } from "./places";
 

@@ -134,17 +134,13 @@ export async function releaseBucket(
   if (claim === undefined ? !making : claim.id !== id) return;
   for (const prefix of claim?.prefixes ?? []) await removePrefix(client, bucket, prefix);
   if (claim) await client.removeObject(bucket, claimKey);
-  const made = claim?.made ?? making;
-  const gone = made && (await client.bucketExists(bucket)) && (await isEmpty(client, bucket));
-  if (gone) await client.removeBucket(bucket);
+  if ((claim?.made ?? making) && (await client.bucketExists(bucket))) {
+    if ((await listObjects(client, bucket, "")).size === 0) await client.removeBucket(bucket);
+  }
   rememberMaking(stack, bucket, false);
 }
 
 /** Removes the buckets whose making was interrupted before they were claimed, and so declared. */
 export async function releaseUnclaimed(client: Client, stack: string): Promise<void> {
   for (const bucket of beingMade(stack)) await releaseBucket(client, bucket, { id: "", stack });
-}
-
-async function isEmpty(client: Client, bucket: string): Promise<boolean> {
-  return (await listObjects(client, bucket, "")).size === 0;
 }

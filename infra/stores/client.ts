@@ -1,5 +1,5 @@
 import * as https from "node:https";
-import { Client, S3Error } from "minio";
+import { Client } from "minio";
 import { shortHash } from "../contracts/canonical";
 import type { Connection } from "../contracts/executor";
 import { storeAccess } from "./access";
@@ -28,9 +28,35 @@ export function clientOf(store: Connection["store"]): Client {
   });
 }
 
-/** What Node says of a certificate that it does not take. */
-const untrusted =
-  /^(ERR_TLS_CERT_|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_|UNABLE_TO_(GET_ISSUER|VERIFY))/;
+/** What a user can do about codes that Node or a store answers with: problem, reason, fix. */
+const explanations: readonly (readonly [RegExp, (said: string) => string, string, string])[] = [
+  [
+    /^(InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied)$/,
+    (said) => `the object store refused the credentials (${said})`,
+    "nothing can be read from or written to it",
+    "check minioRootUser and minioRootPassword (if another server has the port, set portOffset), " +
+      "or s3AccessKey and s3SecretKey and what they allow",
+  ],
+  [
+    /^(ERR_TLS_CERT_|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_|UNABLE_TO_(GET_ISSUER|VERIFY))/,
+    (said) => `the object store's certificate is not trusted (${said})`,
+    "whoever sits between could read and change all data",
+    "set s3CaCertificates to a PEM file with the authority that signed it, and s3Endpoint to " +
+      "a name that is in it",
+  ],
+  [
+    /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND)$/,
+    (said) => `the object store does not answer (${said.split(":")[0]})`,
+    "all data lives in it",
+    "look at `npm run status` and `npm run logs -- minio`, then run `npm start` again",
+  ],
+  [
+    /^XMinioStorageFull$/,
+    (said) => `the object store has no room left (${said})`,
+    "it takes no more objects; what it has is as it was",
+    "make room on the disk of the stack folder, then run the same command again",
+  ],
+];
 
 /**
  * Runs `work` and tells what a user can do about the failures that a store answers with.
@@ -41,38 +67,11 @@ export async function explained<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const { code, message } = error as S3Error & { code?: string };
-    if (["InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"].includes(code ?? "")) {
-      throw new UserError(
-        `the object store refused the credentials (${code}: ${message})`,
-        "nothing can be read from or written to it",
-        "check minioRootUser and minioRootPassword (if another server has the port, set portOffset), " +
-          "or s3AccessKey and s3SecretKey and what they allow",
-      );
-    }
-    if (untrusted.test(code ?? "")) {
-      throw new UserError(
-        `the object store's certificate is not trusted (${code}: ${message})`,
-        "whoever sits between could read and change all data",
-        "set s3CaCertificates to a PEM file with the authority that signed it, and s3Endpoint to " +
-          "a name that is in it",
-      );
-    }
-    if (["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENOTFOUND"].includes(code ?? "")) {
-      throw new UserError(
-        `the object store does not answer (${code})`,
-        "all data lives in it",
-        "look at `npm run status` and `npm run logs -- minio`, then run `npm start` again",
-      );
-    }
-    if (code === "XMinioStorageFull") {
-      throw new UserError(
-        `the object store has no room left (${message})`,
-        "it takes no more objects; what it has is as it was",
-        "make room on the disk of the stack folder, then run the same command again",
-      );
-    }
-    throw error;
+    const { code = "", message } = error as { code?: string; message: string };
+    const known = explanations.find(([sign]) => sign.test(code));
+    if (!known) throw error;
+    const [, what, why, fix] = known;
+    throw new UserError(what(`${code}: ${message}`), why, fix);
   }
 }
 

@@ -17,12 +17,11 @@ import {
   writeRecord,
 } from "../../results/records";
 import { runKey, summarise, type Inputs, type RunResult } from "../../results/result";
-import { codeVersion } from "../code";
-import { checkData } from "../data";
+import { codeVersion } from "../inputs";
 import { runJob } from "../job";
-import { keepResult, settlePublished } from "../outputs";
-import { isStopping, takeTurn } from "../turn";
 import { makingStep, oracleName, outputPlace } from "../places";
+import { checkData, keepResult, settlePublished } from "../stored";
+import { isStopping, takeTurn } from "../turn";
 
 /** What the script of a run is told by its Command, whose triggers are the inputs. */
 export interface RunSpec {
@@ -50,7 +49,7 @@ export function jobSpec(
   return { ...parallelism, ...question, ...keys, inputs, attempt, kind: "run" };
 }
 
-export default {
+export const run = {
   create: execute,
 
   /** Nothing that the run depends on has changed: its result holds, if it is still published. */
@@ -139,3 +138,20 @@ function attemptId(): string {
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
   return `${time}-${randomBytes(3).toString("hex")}`;
 }
+
+/** Computes the right answer of a workload. */
+export const oracle = {
+  async create({ stack, name, spec }) {
+    await checkData(stack, workloadOf(spec.workload).dataset);
+    const inputs = declaredInputs(stack, name);
+    const key = runKey(inputs);
+    const { event: _event, ...result } = await runJob(await executorOf(stack), {
+      module: "engine_comparison.oracle",
+      cluster: "none",
+      spec: { ...spec, inputs, key, oracleKey: key, engine: "oracle" },
+      seconds: null,
+      log: path.join(stackFiles(stack).logs, "oracle", `${spec.workload}.log`),
+    });
+    return { workload: spec.workload, key, ...result };
+  },
+} satisfies StepVerbs<Pick<RunSpec, "workload" | "buckets">>;

@@ -13,7 +13,7 @@ import {
   portsNeeded,
 } from "../../../infra/targets/local/checks";
 import { notRunning } from "../../../infra/targets/serviceChecks";
-import { missingData, type DataFacts } from "../../../pipelines/data";
+import { missingData, type DataFacts } from "../../../pipelines/stored";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { problems } from "./problems";

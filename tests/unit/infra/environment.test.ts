@@ -14,7 +14,7 @@ import { inspectJava } from "../../../infra/host/java";
 import { askPython } from "../../../infra/host/python";
 import { assumeRole } from "../../../infra/stores/access";
 import { daemonHost, daemonInfo, Docker } from "../../../infra/targets/docker/daemon";
-import { codeVersion } from "../../../pipelines/code";
+import { codeVersion } from "../../../pipelines/inputs";
 
 describe("the environment of a child", () => {
   const caller = {

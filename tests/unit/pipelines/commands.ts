@@ -5,7 +5,7 @@ import { Buckets } from "../../../infra/stores/buckets";
 import { bucketPrefixes } from "../../../pipelines/places";
 import { Comparison } from "../../../pipelines/comparison";
 import { chosenRuns } from "../../../pipelines/matrix";
-import { Report } from "../../../pipelines/report";
+import { Report } from "../../../pipelines/comparison";
 import { runKey, type Inputs } from "../../../results/result";
 import { defaultConfig, largeMachine } from "../../defaults";
 

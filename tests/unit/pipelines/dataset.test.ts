@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { describe, expect, it } from "vitest";
 import { shortHash } from "../../../infra/contracts/canonical";
 import { readSettings } from "../../../infra/targets/readSettings";
-import { datasetCode } from "../../../pipelines/code";
+import { datasetCode } from "../../../pipelines/inputs";
 import { recipeOf } from "../../../pipelines/dataset";
 import { defaultConfig, largeMachine } from "../../defaults";
 

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { expect, it, vi } from "vitest";
-import { settlePublished } from "../../../pipelines/outputs";
+import { settlePublished } from "../../../pipelines/stored";
 
 const objects = new Map<string, string>();
 const client = {

@@ -3,7 +3,7 @@ import { readSettings } from "../../../infra/targets/readSettings";
 import { clusterOf, engineOf } from "../../../results/catalog";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { runKey } from "../../../results/result";
-import { coresOf, oracleInputs, runInputs } from "../../../pipelines/runInputs";
+import { coresOf, oracleInputs, runInputs } from "../../../pipelines/inputs";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { context, runKeys } from "./runKeys";
 

@@ -1,7 +1,7 @@
 import { readSettings } from "../../../infra/targets/readSettings";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { runKey } from "../../../results/result";
-import { runInputs } from "../../../pipelines/runInputs";
+import { runInputs } from "../../../pipelines/inputs";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 /** A platform that gives every run the same. */

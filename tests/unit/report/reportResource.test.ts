@@ -4,7 +4,7 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { writeStepRecord } from "../../../infra/stack/records";
-import { Report, type ReportArgs } from "../../../pipelines/report";
+import { Report, type ReportArgs } from "../../../pipelines/comparison";
 import { reportFile, reportUrl } from "../../../results/records";
 import type { RunSummary } from "../../../results/result";
 

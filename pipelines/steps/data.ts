@@ -1,14 +1,22 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { executorOf } from "../../infra/targets";
+import { UserError } from "../../infra/contracts/errors";
 import { datasetFolder, downloadsFolder } from "../../infra/host/folders";
 import { stackFiles } from "../../infra/stack/files";
-import { type StepVerbs } from "../../infra/stack/runStep";
-import { runJob } from "../job";
+import type { StepVerbs } from "../../infra/stack/runStep";
+import {
+  explained,
+  listAll,
+  listingOf,
+  removePrefix,
+  storeClient,
+} from "../../infra/stores/client";
+import { executorOf } from "../../infra/targets";
 import { writeProgress } from "../../results/records";
+import { runJob } from "../job";
 
-interface Spec {
+interface DatasetSpec {
   readonly dataset: string;
   readonly source: string;
   readonly settings: Readonly<Record<string, string>>;
@@ -16,7 +24,8 @@ interface Spec {
   readonly version: string;
 }
 
-export default {
+/** Makes a dataset in the cache. */
+export const dataset = {
   async create({ stack, name, spec: { dataset, source, settings, version } }) {
     const out = datasetFolder(dataset, version);
     const manifest = path.join(out, "manifest.json");
@@ -46,4 +55,40 @@ export default {
     const manifestSha256 = createHash("sha256").update(listed).digest("hex");
     return { dataset, source, version, files: files.length, bytes, manifestSha256 };
   },
-} satisfies StepVerbs<Spec>;
+} satisfies StepVerbs<DatasetSpec>;
+
+interface ExistingSpec {
+  readonly dataset: string;
+  readonly bucket: string;
+  readonly owns: readonly string[];
+  /** Hash of the listing that the program saw. */
+  readonly existing: string;
+}
+
+/** Data that somebody else has put into the store. */
+export const existingDataset = {
+  async create({ stack, spec: { dataset, bucket, owns, existing } }) {
+    const client = storeClient(stack);
+    const { hash, files, bytes } = listingOf(await explained(() => listAll(client, bucket, owns)));
+    if (hash !== existing) {
+      throw new UserError(
+        `the ${dataset} data in bucket ${bucket} has changed since the program looked at it`,
+        "every engine must read the same input",
+        "run the same command again when nobody writes there",
+      );
+    }
+    return { dataset, source: "existing", version: hash, files, bytes, manifestSha256: hash };
+  },
+} satisfies StepVerbs<ExistingSpec>;
+
+/** What one engine publishes of one workload. */
+export const outputPrefix = {
+  async create({ spec }) {
+    return { uri: `s3://${spec.bucket}/${spec.prefix}` };
+  },
+
+  async delete({ stack, spec }) {
+    const client = storeClient(stack);
+    await explained(() => removePrefix(client, spec.bucket, spec.prefix));
+  },
+} satisfies StepVerbs<{ bucket: string; prefix: string }>;
