@@ -1,11 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { DeclaredBucket, ObjectStore } from "../contracts/platform";
+import type {
+  BucketNames,
+  BucketPurpose,
+  DeclaredBucket,
+  ObjectStore,
+} from "../contracts/platform";
 import { generation } from "../stack/records";
 import { step } from "../stack/step";
-import type { BucketNames, BucketPurpose } from "../contracts/platform";
 import { bucketPurposes, ownBuckets } from "../settings/bucketNames";
 
-export interface BucketsArgs {
+interface BucketsArgs {
   readonly objectStore: ObjectStore;
   /** Of each bucket, what the stack puts into it. */
   readonly prefixes: Readonly<Record<BucketPurpose, readonly string[]>>;
@@ -33,7 +37,7 @@ export class Buckets extends pulumi.ComponentResource {
   }
 }
 
-/** A bucket of a store that is the stack's own: all that is in it goes with it. */
+/** A bucket of the stack's own store: all that is in it goes with it. */
 function own(
   { data, marker }: ObjectStore,
   { bucket }: DeclaredBucket,

@@ -10,9 +10,7 @@ import { awsBucketNames, takenByAccount, type Account } from "./account";
 import { askAccount, AwsBucket, AwsResource } from "./bucket";
 
 /** A stack's buckets cannot be moved to another account or region. */
-function placeOf({ id, region }: Account): Readonly<Record<string, string>> {
-  return { account: id, region };
-}
+const placeOf = ({ id, region }: Account) => ({ account: id, region });
 
 /** What was found out about the account before anything is declared. */
 export interface SeenAccount {
@@ -95,17 +93,12 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
     { purpose, bucket, prefixes }: DeclaredBucket,
     opts: pulumi.ComponentResourceOptions,
   ): pulumi.Resource => {
+    const { role, tags } = this;
     const { settings, seen } = this.args;
+    const protect = settings.awsProtect;
     return new AwsBucket(
       `bucket-${purpose}`,
-      {
-        bucket,
-        prefixes,
-        role: this.role,
-        account: seen.account,
-        tags: this.tags,
-        protect: settings.awsProtect,
-      },
+      { bucket, prefixes, role, account: seen.account, tags, protect },
       opts,
     );
   };
