@@ -13,9 +13,10 @@ it("Pulumi.yaml and docs/configuration.md are what `npm run configuration` write
   expect(read("docs/configuration.md")).toBe(configurationPage());
 });
 
-it("every relative link in README and docs leads to a file", () => {
+it("every relative link in README, CONTRIBUTING and docs leads to a file", () => {
   const pages = [
     "README.md",
+    "CONTRIBUTING.md",
     "embedded/README.md",
     ...fs.readdirSync(path.join(checkout, "docs")).map((f) => `docs/${f}`),
   ];
@@ -64,6 +65,16 @@ it("docs/adding-an-engine.md locks by the command in the lock's head", () => {
   const page = fs.readFileSync(path.join(checkout, "docs", "adding-an-engine.md"), "utf8");
   const lock = fs.readFileSync(path.join(checkout, "pipelines", "requirements.lock"), "utf8");
   expect(page).toContain(/^#\s+(uv pip compile .*)$/m.exec(lock)![1]);
+});
+
+it("CONTRIBUTING.md has the rooms that eslint holds apart, in the same order", () => {
+  const read = (file: string) => fs.readFileSync(path.join(checkout, file), "utf8");
+  const [, list] = /^const rooms = \[\n(.*?)^\];$/ms.exec(read("eslint.config.mjs"))!;
+  const rooms = [...list.matchAll(/"(.+)"/g)].map(([, room]) => room);
+  const rows = [...read("CONTRIBUTING.md").matchAll(/^\| `([\w./]+)` \|/gm)].map(
+    ([, room]) => room,
+  );
+  expect(rows.filter((room) => rooms.includes(room))).toEqual(rooms);
 });
 
 it("every promise is shown by tests that there are, or says how it was seen by hand", () => {
