@@ -18,7 +18,9 @@ it("every relative link in README, CONTRIBUTING and docs leads to a file", () =>
     "README.md",
     "CONTRIBUTING.md",
     "embedded/README.md",
-    ...fs.readdirSync(path.join(checkout, "docs")).map((f) => `docs/${f}`),
+    ...fs
+      .readdirSync(path.join(checkout, "docs"), { encoding: "utf8", recursive: true })
+      .map((f) => `docs/${f}`),
   ];
   for (const page of pages.filter((name) => name.endsWith(".md"))) {
     const text = fs.readFileSync(path.join(checkout, page), "utf8");
