@@ -13,21 +13,42 @@ it("Pulumi.yaml and docs/configuration.md are what `npm run configuration` write
   expect(read("docs/configuration.md")).toBe(configurationPage());
 });
 
-it("every relative link in README, CONTRIBUTING and docs leads to a file", () => {
-  const pages = [
-    "README.md",
-    "CONTRIBUTING.md",
-    "embedded/README.md",
-    ...fs
-      .readdirSync(path.join(checkout, "docs"), { encoding: "utf8", recursive: true })
-      .map((f) => `docs/${f}`),
-  ];
-  for (const page of pages.filter((name) => name.endsWith(".md"))) {
-    const text = fs.readFileSync(path.join(checkout, page), "utf8");
-    for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
-      const target = path.join(checkout, path.dirname(page), link);
-      expect(fs.existsSync(target), `${page} links to ${link}`).toBe(true);
-    }
+const pages = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "embedded/README.md",
+  ...fs
+    .readdirSync(path.join(checkout, "docs"), { encoding: "utf8", recursive: true })
+    .map((file) => `docs/${file}`),
+].filter((name) => name.endsWith(".md"));
+
+/** The anchors that GitHub gives to the headings of a page. */
+function anchors(file: string): string[] {
+  const headings = fs.readFileSync(file, "utf8").matchAll(/^#+ (.+)$/gm);
+  return [...headings].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+it.each(pages)("every relative link in %s leads to a file and a heading", (page) => {
+  const text = fs.readFileSync(path.join(checkout, page), "utf8");
+  for (const [, link, anchor] of text.matchAll(/\]\((?!https?:)([^)#]*)#?([^)]*)\)/g)) {
+    const target = link ? path.join(checkout, path.dirname(page), link) : path.join(checkout, page);
+    expect(fs.existsSync(target), `${page} links to ${link}`).toBe(true);
+    if (anchor) expect(anchors(target), `${page} links to ${link}#${anchor}`).toContain(anchor);
+  }
+});
+
+it.each(pages)("every `npm run` in %s is a script of package.json", (page) => {
+  const text = fs.readFileSync(path.join(checkout, page), "utf8");
+  const { scripts } = JSON.parse(fs.readFileSync(path.join(checkout, "package.json"), "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  for (const [, script] of text.matchAll(/npm run (?:-s )?([a-z:]+)/g)) {
+    expect(Object.keys(scripts), page).toContain(script);
   }
 });
 
