@@ -7,7 +7,7 @@ import { generation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
 import type { Buckets } from "../infra/stores/buckets";
 import { clusterOf, engineOf, workloadOf } from "../results/catalog";
-import { readProgress, readRecord, reportFile, reportUrl, writeInputs } from "../results/records";
+import { confirmInputs, isConfirmed, reportFile, reportUrl, writeInputs } from "../results/records";
 import { runKey, type Inputs, type RunSummary } from "../results/result";
 import { Dataset } from "./dataset";
 import { coresOf, oracleInputs, runInputs, type RunContext } from "./inputs";
@@ -116,6 +116,9 @@ class Run extends pulumi.ComponentResource {
     const { engine, workload, rank, settings, buckets, stack, inputs } = args;
     const key = runKey(inputs);
     const cluster = clusterOf(engineOf(engine), settings);
+    // The script's `update` looks which result is published.
+    const confirmed = isConfirmed(stack, name);
+    const known = generation(stack, name, () => confirmed, "was not confirmed");
     declareInputs(stack, name, inputs);
     const done = step(
       name,
@@ -124,7 +127,7 @@ class Run extends pulumi.ComponentResource {
         triggers: inputs,
         spec: {
           ...{ engine, cluster, workload, rank },
-          generation: generation(stack, name, () => isUndisturbed(stack, name, key)),
+          generation: known,
           buckets: buckets.names,
           seconds: settings.runTimeoutSeconds,
           limits: { cores: coresOf(cluster, settings), memoryBytes: settings.runMemory },
@@ -134,7 +137,10 @@ class Run extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: opts?.dependsOn },
     );
-    this.summary = printed<RunSummary>(done);
+    this.summary = printed<RunSummary>(done).apply((summary) => {
+      if (!pulumi.runtime.isDryRun()) confirmInputs(stack, name);
+      return summary;
+    });
     this.registerOutputs({ key, summary: this.summary });
   }
 }
@@ -145,17 +151,6 @@ class Run extends pulumi.ComponentResource {
  */
 function declareInputs(stack: string, name: string, inputs: Inputs): void {
   if (!pulumi.runtime.isDryRun()) writeInputs(stack, name, inputs);
-}
-
-/**
- * Whether nothing says that an attempt was killed since the run's result was recorded in the state.
- * A killed attempt may have published. If its setting was changed back since, the state knows only
- * the old result, and the run's `update` looks which one is published.
- */
-function isUndisturbed(stack: string, name: string, key: string): boolean {
-  const last = readRecord(stack, name)?.summary;
-  const another = last?.status === "verified" && last.key !== key;
-  return readProgress(stack, name) === undefined && !another;
 }
 
 export interface ReportArgs extends Pick<ComparisonArgs, "platform" | "buckets" | "stack"> {
