@@ -44,7 +44,7 @@ export const kinds = {
   oracle: () => require("./pipelines/steps/oracle.ts"),
   "output-prefix": () => require("./pipelines/steps/outputPrefix.ts"),
   run: () => require("./pipelines/steps/run.ts"),
-  report: () => require("./report/step.ts"),
+  report: () => ({ default: require("./report/renderReport.ts").reportStep }),
 };
 
 const [kind, verb] = process.argv.slice(2);
