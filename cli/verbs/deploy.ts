@@ -4,6 +4,7 @@ import { toolEnvironment } from "../../infra/host/environment";
 import { probe } from "../../infra/host/probe";
 import { stackFiles } from "../../infra/stack/files";
 import { forgetStack } from "../../infra/stack/owner";
+import { targetNamed } from "../../infra/targets";
 import { settleRecord } from "../../results/history";
 import { summaryOf } from "../../results/records";
 import type { RunSummary } from "../../results/result";
@@ -174,9 +175,10 @@ function whyFailed({ stack, runs }: Session, { errors }: Outcome, interrupted: b
   ];
 }
 
-/** Where Docker is available, how to deploy the project's other stack. */
+/** For a target that starts processes, where Docker is available: the project's other stack. */
 function dockerHint({ project, configuration }: Session): string | undefined {
-  if (configuration.all[`${project.name}:target`] !== "local") return undefined;
+  const { needsCli, addresses } = targetNamed(configuration.all[`${project.name}:target`]);
+  if (needsCli !== undefined || addresses) return undefined;
   if (!fs.existsSync(path.join(project.folder, "Pulumi.dev.yaml"))) return undefined;
   const server = ["docker", "version", "--format", "{{.Server.Version}}"];
   if (probe(server, 3_000, toolEnvironment("docker")) === undefined) return undefined;
