@@ -36,7 +36,7 @@ function placeOf(engine: string): number {
 }
 
 /** What people are told about a workload; of one whose file is gone, no more than its name. */
-export interface WorkloadWords {
+interface WorkloadWords {
   readonly title: string;
   /** What goes in, in the plural. */
   readonly unit: string;

@@ -38,12 +38,10 @@ export const rerun = verb({
     const session = await openToDeploy(stack);
     const unknown = positionals.find((name) => !session.runs.includes(name));
     if (unknown !== undefined) throw noRun(unknown, stack, session.runs);
+    const isMeant = (urn: string) => positionals.some((name) => urn.endsWith(`::${name}`));
     const existing = await session.runner.resources();
-    const urns = existing
-      .filter(({ type }) => type === "command:local:Command")
-      .map(({ urn }) => urn)
-      .filter((urn) => positionals.some((name) => urn.endsWith(`::${name}`)));
-    return deploy(session, urns);
+    const commands = existing.filter(({ type }) => type === "command:local:Command");
+    return deploy(session, commands.map(({ urn }) => urn).filter(isMeant));
   },
 });
 
