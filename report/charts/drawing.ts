@@ -57,7 +57,7 @@ export function draw(chart: Chart, { axis, marks, scales, inWords }: Drawn): Htm
   svg.setAttribute("aria-labelledby", `${id}-title`);
   svg.setAttribute("aria-describedby", `${id}-desc`);
   svg.removeAttribute("class");
-  // Plot's own style sheet is repeated in every picture; what is needed of it is in style.css.
+  // Plot's own style sheet is repeated in every picture; what is needed of it is in parts.css.
   svg.querySelector("style")?.remove();
   return trusted(rounded(svg.outerHTML));
 }
