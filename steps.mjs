@@ -44,7 +44,7 @@ export const kinds = {
   "output-prefix": () => ({ default: require("./pipelines/steps/data.ts").outputPrefix }),
   oracle: () => ({ default: require("./pipelines/steps/run.ts").oracle }),
   run: () => ({ default: require("./pipelines/steps/run.ts").run }),
-  report: () => require("./report/step.ts"),
+  report: () => ({ default: require("./report/renderReport.ts").reportStep }),
 };
 
 const [kind, verb] = process.argv.slice(2);

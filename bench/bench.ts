@@ -5,11 +5,9 @@ import { WrongUse } from "../cli/errors";
 import { UserError } from "../infra/contracts/errors";
 import { codeVersion } from "../pipelines/inputs";
 import { benchmarks } from "./benchmarks";
-import type { Bench, Benchmark, Options } from "./benchmarks/benchmark";
-import { documentFile, withSection, type Section } from "./document";
 import { measure } from "./harness";
-import { tableOf } from "./render";
-import { BenchStack } from "./stack";
+import { documentFile, tableOf, withSection, type Section } from "./render";
+import { BenchStack, type Bench, type Benchmark, type Options } from "./stack";
 
 const syntax = {
   only: {
@@ -71,7 +69,8 @@ async function runBench(name: string, asked: Asked): Promise<number> {
         const section = await sectionOf(each, { ...options, stack, deployed, stop });
         sections.push(section);
         show(section, asked.json ? console.error : console.log);
-        writeDown(section, code);
+        const page = fs.readFileSync(documentFile, "utf8");
+        fs.writeFileSync(documentFile, withSection(page, section, { command: command(), ...code }));
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         failures.push(`${each.name}: ${error.message}`);
@@ -105,16 +104,12 @@ export function chosenBenchmarks(only: string | undefined): readonly Benchmark[]
 }
 
 /** @throws WrongUse for a value that is no whole number above zero */
-export function optionsOf({
-  rows,
-  photos,
-  samples,
-  config,
-}: Omit<Asked, "only" | "json">): Options {
+export function optionsOf(asked: Omit<Asked, "only" | "json">): Options {
+  const { rows, photos, samples, config } = asked;
   return {
     rows: sizes("rows", rows),
     photos: sizes("photos", photos),
-    ...(samples === undefined ? {} : { samples: wholeNumber("samples", samples) }),
+    samples: samples === undefined ? undefined : wholeNumber("samples", samples),
     config,
   };
 }
@@ -176,16 +171,8 @@ function show({ tables, notes }: Section, say: (line: string) => void): void {
   for (const note of notes) say(note);
 }
 
-type CodeVersion = ReturnType<typeof codeVersion>;
-
-/** Puts a section into the document. */
-function writeDown(section: Section, code: CodeVersion): void {
-  const page = fs.readFileSync(documentFile, "utf8");
-  fs.writeFileSync(documentFile, withSection(page, section, { command: command(), ...code }));
-}
-
 /** All that was measured, for a script. */
-function everything(sections: readonly Section[], code: CodeVersion) {
+function everything(sections: readonly Section[], code: ReturnType<typeof codeVersion>) {
   const benchmarks = sections.map(({ tables, ...section }) => {
     return { ...section, tables: tables.map(({ data }) => data) };
   });

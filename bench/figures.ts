@@ -1,23 +1,8 @@
-import { median } from "../results/statistics";
-import { ratioOf, type Ratio } from "../results/statistics";
+import { median, ratioOf } from "../results/statistics";
 import type { Outcome } from "./harness";
 
 /** A contender's row of a table: all that is told of its samples. */
-export interface Figures {
-  readonly name: string;
-  readonly startUpSeconds: number;
-  readonly firstSeconds: number;
-  readonly median: Interval;
-  /** What it is compared with, and how many times as long it takes. */
-  readonly against?: { readonly name: string; readonly ratio: Ratio };
-  readonly perSecond?: number;
-  readonly cpuSeconds: number;
-  /** CPU by the time it took: the median. */
-  readonly coresAtWork: number;
-  readonly peakMemoryBytes: number;
-  readonly hot: number;
-  readonly disturbed: number;
-}
+export type Figures = ReturnType<typeof figuresOf>[number];
 
 export interface Interval {
   readonly value: number;
@@ -40,12 +25,8 @@ export function medianInterval(values: readonly number[]): Interval {
   const n = sorted.length;
   let at = 0;
   while (at + 1 < n / 2 && coverage(n, at + 1) >= 0.95) at += 1;
-  return {
-    value: median(sorted),
-    low: sorted[at],
-    high: sorted[n - 1 - at],
-    confidence: coverage(n, at),
-  };
+  const [low, high] = [sorted[at], sorted[n - 1 - at]];
+  return { value: median(sorted), low, high, confidence: coverage(n, at) };
 }
 
 /** How likely the median is between the values `at` places from both ends: 1 - 2 P(B(n, 1/2) <= at) */
@@ -59,28 +40,28 @@ function coverage(n: number, at: number): number {
 }
 
 /** The figures of an outcome, in the order of its contenders. */
-export function figuresOf({ contenders, work }: Outcome): Figures[] {
+export function figuresOf({ contenders, work }: Pick<Outcome, "contenders" | "work">) {
   const hot = new Map(
     contenders.map((one) => [one.name, one.samples.filter(({ kind }) => kind === "hot")]),
   );
   const times = (name: string) => hot.get(name)!.map(({ totalSeconds }) => totalSeconds);
-  return contenders.map((one) => {
-    const samples = hot.get(one.name)!;
-    const interval = medianInterval(times(one.name));
-    const others = (one.against ?? []).filter((name) => name !== one.name && hot.has(name));
+  return contenders.map(({ name, startUpSeconds, peakMemoryBytes, ...one }) => {
+    const samples = hot.get(name)!;
+    const interval = medianInterval(times(name));
+    const others = (one.against ?? []).filter((other) => other !== name && hot.has(other));
     const [fastest] = others.sort((a, b) => median(times(a)) - median(times(b)));
     return {
-      name: one.name,
-      startUpSeconds: one.startUpSeconds,
+      name,
+      startUpSeconds,
       firstSeconds: one.samples[0].totalSeconds,
       median: interval,
-      ...(fastest && {
-        against: { name: fastest, ratio: ratioOf(times(one.name), times(fastest)) },
-      }),
+      /** What it is compared with, and how many times as long it takes. */
+      ...(fastest && { against: { name: fastest, ratio: ratioOf(times(name), times(fastest)) } }),
       ...(work && { perSecond: work.amount / interval.value }),
       cpuSeconds: median(samples.map(({ cpuSeconds }) => cpuSeconds)),
+      /** CPU by the time it took: the median. */
       coresAtWork: median(samples.map(({ cpuSeconds, totalSeconds }) => cpuSeconds / totalSeconds)),
-      peakMemoryBytes: one.peakMemoryBytes,
+      peakMemoryBytes,
       hot: samples.length,
       disturbed: samples.filter(({ disturbed }) => disturbed).length,
     };

@@ -1,4 +1,6 @@
-import { bytes, number, percent } from "../report/format";
+import * as path from "node:path";
+import { checkout } from "../infra/host/folders";
+import { bytes, moment, number, percent } from "../report/format";
 import type { Ratio } from "../results/statistics";
 import { figuresOf, type Figures } from "./figures";
 import type { Host, Outcome } from "./harness";
@@ -31,81 +33,123 @@ const disturbed: Column = {
 };
 
 export function tableOf(outcome: Outcome, last: Column = disturbed): Table {
-  const { title, host, contenders } = outcome;
-  const versions = Object.fromEntries(contenders.flatMap((one) => Object.entries(one.versions)));
-  const data = { ...outcome, figures: figuresOf(outcome) };
+  const { title, host, contenders, work } = outcome;
+  const figures = figuresOf(outcome);
+  const compared = work ? [`${work.unit}/s`, "share of"] : ["times"];
+  const heads = ["", "start-up", "first", "median", "interval", ...compared, "CPU", "peak memory"];
+  const [{ hot, median }] = figures;
   return {
     title,
-    rows: rowsOf(outcome, last),
-    legend: legendOf(outcome, last),
+    rows: [[...heads, last.head], ...figures.map((row) => [...cellsOf(row), last.cell(row)])],
+    legend:
+      `Seconds; ${hot} hot samples each, the interval covers the median with ` +
+      `${percent(median.confidence)}; ` +
+      `${work ? "share of: the other's median by this one" : "times: median by the other's"}, ` +
+      "bootstrapped with 95 % (the extremes where there are fewer than 5); CPU: the median's seconds; " +
+      last.legend,
     host,
-    versions,
-    data,
+    versions: Object.fromEntries(contenders.flatMap((one) => Object.entries(one.versions))),
+    data: { ...outcome, figures },
   };
 }
 
-function rowsOf({ work, ...outcome }: Outcome, last: Column): string[][] {
+function cellsOf(row: Figures): string[] {
+  const { startUpSeconds, median, perSecond } = row;
   return [
-    [
-      "",
-      "start-up",
-      "first",
-      "median",
-      "interval",
-      ...(work ? [`${work.unit}/s`, "share of"] : ["times"]),
-      "CPU",
-      "peak memory",
-      last.head,
-    ],
-    ...figuresOf({ work, ...outcome }).map((row) => [
-      row.name,
-      row.startUpSeconds < 0.001 ? "" : number(row.startUpSeconds),
-      number(row.firstSeconds),
-      number(row.median.value),
-      between(row.median),
-      ...(row.perSecond === undefined
-        ? [compared(row, number, (ratio) => ratio)]
-        : [number(row.perSecond), compared(row, percent, share)]),
-      number(row.cpuSeconds),
-      bytes(row.peakMemoryBytes),
-      last.cell(row),
-    ]),
+    row.name,
+    startUpSeconds < 0.001 ? "" : number(startUpSeconds),
+    number(row.firstSeconds),
+    number(median.value),
+    between(median),
+    ...(perSecond === undefined
+      ? [compared(row, number, (ratio) => ratio)]
+      : [number(perSecond), compared(row, percent, share)]),
+    number(row.cpuSeconds),
+    bytes(row.peakMemoryBytes),
   ];
 }
+
+type Range = Pick<Ratio, "value" | "low" | "high">;
 
 /** `2.08 [2.01, 2.13] of baseline` */
 function compared(
   { against }: Figures,
   written: (value: number) => string,
-  of: (ratio: Ratio) => Pick<Ratio, "value" | "low" | "high">,
+  of: (ratio: Ratio) => Range,
 ): string {
   if (!against) return "";
-  const { value, low, high } = of(against.ratio);
-  return `${written(value)} [${written(low)}, ${written(high)}] of ${against.name}`;
+  const range = of(against.ratio);
+  return `${written(range.value)} ${between(range, written)} of ${against.name}`;
 }
 
 /** How much of the other's speed it has: one by the ratio of the times. */
-function share({ value, low, high }: Ratio): Pick<Ratio, "value" | "low" | "high"> {
+function share({ value, low, high }: Ratio): Range {
   return { value: 1 / value, low: 1 / high, high: 1 / low };
 }
 
-function between({ low, high }: { low: number; high: number }): string {
-  return `[${number(low)}, ${number(high)}]`;
-}
-
-/** How a table's figures are meant, in a sentence. */
-function legendOf(outcome: Outcome, last: Column): string {
-  const [first] = figuresOf(outcome);
-  return (
-    `Seconds; ${first.hot} hot samples each, the interval covers the median with ` +
-    `${percent(first.median.confidence)}; ` +
-    `${outcome.work ? "share of: the other's median by this one" : "times: median by the other's"}, ` +
-    "bootstrapped with 95 % (the extremes where there are fewer than 5); CPU: the median's seconds; " +
-    last.legend
-  );
+function between({ low, high }: Pick<Range, "low" | "high">, written = number): string {
+  return `[${written(low)}, ${written(high)}]`;
 }
 
 /** The table with Node's version, on which the speed of what this program does depends. */
 export function withNode(table: Table): Table {
   return { ...table, versions: { ...table.versions, node: process.versions.node } };
+}
+
+/** The page with the tables. */
+export const documentFile = path.join(checkout, "docs", "performance.md");
+
+/** What a benchmark found. */
+export interface Section {
+  readonly name: string;
+  readonly tables: readonly Table[];
+  /** What was left out, and why. */
+  readonly notes: readonly string[];
+  readonly at: string;
+}
+
+interface Origin {
+  readonly command: string;
+  readonly commit: string | null;
+  readonly dirty: boolean | null;
+}
+
+/**
+ * Replaces a benchmark's tables in a page; what is written around them stays.
+ *
+ * @returns the page as it is where it has no place for them
+ */
+export function withSection(page: string, section: Section, origin: Origin): string {
+  const [begin, end] = [`<!-- bench:${section.name} -->`, `<!-- /bench:${section.name} -->`];
+  const [at, until] = [page.indexOf(begin), page.indexOf(end)];
+  if (at < 0 || until < at) return page;
+  const text = [begin, ...sectionLines(section, origin), ""].join("\n");
+  return page.slice(0, at) + text + page.slice(until);
+}
+
+function sectionLines({ tables, notes, at }: Section, origin: Origin): string[] {
+  const [first] = tables;
+  const legends = [...new Set(tables.map(({ legend }) => legend))];
+  return [
+    ...tables.flatMap(({ title, rows }) => ["", `**${title}**`, "", ...markdown(rows)]),
+    ...[...legends, ...notes].flatMap((text) => ["", text]),
+    ...(first ? ["", provenance(first, at, origin)] : []),
+    "",
+  ];
+}
+
+function markdown([heads, ...rows]: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(heads), line(heads.map((_, at) => (at === 0 ? "---" : "--:"))), ...rows.map(line)];
+}
+
+function provenance({ host, versions }: Table, at: string, origin: Origin): string {
+  const names = Object.entries(versions).sort(([a], [b]) => a.localeCompare(b));
+  const commit = origin.commit ? `commit ${origin.commit.slice(0, 10)}` : "no commit";
+  const facts = [
+    `${host.cpu}, ${host.cores} cores, ${bytes(host.memoryBytes)}, ${host.system}`,
+    ...names.map(([name, version]) => `${name} ${version}`),
+  ];
+  const changes = origin.dirty ? " with changes" : "";
+  return `*${moment(at)}, \`${origin.command}\` at ${commit}${changes}; ${facts.join(", ")}.*`;
 }

@@ -16,6 +16,42 @@ import { readRecord } from "../results/records";
 import type { RunResult } from "../results/result";
 import { jobSpec, type RunSpec } from "../pipelines/steps/run";
 import { oracleName } from "../pipelines/places";
+import type { Comparison } from "./harness";
+import type { Table } from "./render";
+
+/** What the command line asks for. */
+export interface Options {
+  /** Trips: a table each, of `datasets` for the first. */
+  readonly rows: readonly number[];
+  /** Photographs: a table each. */
+  readonly photos: readonly number[];
+  /** Hot samples of each contender, where it is not the benchmark's own number. */
+  readonly samples?: number;
+  /** `key=value` for the stacks. */
+  readonly config: readonly string[];
+}
+
+/** What a benchmark works with. */
+export interface Bench extends Options {
+  readonly stack: BenchStack;
+  /** Aborted: the user wants no more. */
+  readonly stop: AbortSignal;
+  /** Deploys the stack with the data of these workloads, unless it has them. */
+  deployed(settings?: Record<string, string | number>): Promise<void>;
+  /** Has a comparison's contenders take their samples. */
+  measured(comparison: Comparison): Promise<Table>;
+  /** Tells why something is left out; it goes into the table's notes. */
+  note(text: string): void;
+}
+
+/** One name of `--only`. */
+export interface Benchmark {
+  readonly name: string;
+  readonly what: string;
+  /** Whether it runs only when it is asked for. */
+  readonly onlyAsked?: boolean;
+  run(bench: Bench): Promise<Table[]>;
+}
 
 /** What the benchmark's stack has, whatever it measures; `--config` may say otherwise. */
 const usual = { target: "local", gpu: "off", engines: "baseline", warmup: 0, repeats: 1 };
@@ -47,13 +83,29 @@ export class BenchStack {
     this.ports ??= { portOffset: await freeOffset(this.name) };
     const settings = Object.entries({ ...usual, ...this.ports, ...wanted });
     const assignments = [...settings.map(([key, value]) => `${key}=${value}`), ...this.config];
-    await this.run("start", "--runner", this.runner, ...assignments.flatMap(asOption));
+    const options = assignments.flatMap((assignment) => ["--config", assignment]);
+    await this.run("start", "--runner", this.runner, ...options);
   }
 
   /** Ends the services, removes the data, and what is left of the stack's folder. */
   async destroy(): Promise<void> {
     if (await describeStack(this.name)) await this.run("destroy");
     fs.rmSync(stackFolder(this.name), { recursive: true, force: true });
+  }
+
+  /** Makes another stack for `work`, and destroys it. @throws Unfit where such a stack exists */
+  async beside<T>(
+    suffix: string,
+    work: (stack: BenchStack) => Promise<T>,
+    runner = this.runner,
+  ): Promise<T> {
+    const stack = new BenchStack(`${this.name}-${suffix}`, this.config, this.stop, runner);
+    await stack.mustBeNew();
+    try {
+      return await work(stack);
+    } finally {
+      await stack.destroy();
+    }
   }
 
   /** What the stack is deployed with. */
@@ -102,8 +154,6 @@ export class BenchStack {
     );
   }
 }
-
-const asOption = (assignment: string) => ["--config", assignment];
 
 /** Ports that no other stack uses. */
 export async function freeOffset(stack: string): Promise<number> {

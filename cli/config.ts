@@ -5,15 +5,8 @@ import { stackFiles } from "../infra/stack/files";
 import { readSettings } from "../infra/targets/readSettings";
 import { namespace, secretKeys, type Settings } from "../infra/settings/schema";
 import { quoted } from "../infra/contracts/errors";
-import {
-  fullKey,
-  readStackFile,
-  textOf,
-  writeStackFile,
-  type ConfigValues,
-  type Declared,
-  type Project,
-} from "./project";
+import { fullKey, readStackFile, textOf, writeStackFile } from "./project";
+import type { ConfigValues, Declared, Project } from "./project";
 import { beforehand, WrongUse } from "./errors";
 
 /** The configuration that a stack is deployed with. */
@@ -47,23 +40,15 @@ export async function loadConfiguration(
   const file = path.join(project.folder, `Pulumi.${stack}.yaml`);
   const committed = await readStackFile(file, project, passphrase);
   const before = await readStackFile(stackFiles(stack).settings, project, passphrase);
-  const overlay = assignments.reduce(
-    (values, assignment) => assign(project, values, assignment),
-    before,
-  );
+  const overlay = assignments.reduce((values, text) => assign(project, values, text), before);
   const set = { ...committed, ...overlay };
   const defaults = Object.entries(project.declared).flatMap(([key, declared]) => {
     const value = declared.default ?? declared.value;
     return value === undefined ? [] : [[key, textOf(value)] as const];
   });
-  const chosen = Object.entries(set).map(([key, { text }]) => [key, text] as const);
-  return {
-    all: Object.fromEntries([...defaults, ...chosen]),
-    secretKeys: Object.keys(set).filter((key) => set[key].secret),
-    committed,
-    set,
-    overlay,
-  };
+  const all = { ...Object.fromEntries(defaults), ...textsOf(set) };
+  const secretKeys = Object.keys(set).filter((key) => set[key].secret);
+  return { all, secretKeys, committed, set, overlay };
 }
 
 /**
@@ -74,11 +59,14 @@ export async function loadConfiguration(
 export function settingsOf({ all, committed, overlay }: Configuration): Settings {
   return beforehand(() => {
     for (const values of [committed, overlay]) {
-      const texts = Object.entries(values).map(([key, { text }]) => [key, text] as const);
-      checkSecrets(Object.fromEntries(texts), (key) => values[key].secret);
+      checkSecrets(textsOf(values), (key) => values[key].secret);
     }
     return readSettings(all);
   });
+}
+
+function textsOf(values: ConfigValues): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([key, { text }]) => [key, text]));
 }
 
 /** Keeps what `--config` has set. */

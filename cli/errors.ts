@@ -1,3 +1,4 @@
+import { npm } from "../infra/contracts/check";
 import { UserError } from "../infra/contracts/errors";
 
 /** A command line that makes no sense: told in one line, with the usage, and exit code 2. */
@@ -24,6 +25,6 @@ export function noStack(stack: string): UserError {
   return new UserError(
     `stack ${stack} is not deployed`,
     "there is nothing to show of it",
-    `npm start${stack === "local" ? "" : ` -- --stack ${stack}`}`,
+    npm(stack, "start"),
   );
 }

@@ -5,7 +5,7 @@ import { stackFiles } from "../infra/stack/files";
 import { Unfit } from "./errors";
 
 /** The passphrase that encrypts a stack's secrets, and how the Pulumi CLI is told it. */
-export interface StackPassphrase {
+interface StackPassphrase {
   readonly text: string;
   readonly environment: Readonly<Record<string, string>>;
 }

@@ -30,10 +30,9 @@ export function readProject(folder: string = checkout): Project {
     name: string;
     config?: Record<string, Declared>;
   };
-  const declared = Object.fromEntries(
-    Object.entries(file.config ?? {}).map(([key, value]) => [fullKey(file.name, key), value]),
-  );
-  return { folder, name: file.name, declared, file };
+  const { name, config = {} } = file;
+  const keys = Object.entries(config).map(([key, value]) => [fullKey(name, key), value] as const);
+  return { folder, name, declared: Object.fromEntries(keys), file };
 }
 
 /** `fareAbove` and `engine-comparison:fareAbove` are the same key. */
@@ -42,7 +41,7 @@ export function fullKey(project: string, key: string): string {
 }
 
 /** One value of a stack's configuration, as text: lists and objects are JSON. */
-export interface ConfigValue {
+interface ConfigValue {
   readonly text: string;
   readonly secret: boolean;
 }
@@ -95,11 +94,8 @@ export async function writeStackFile(
 ): Promise<void> {
   const salt = load(file).encryptionsalt;
   const secrets = Object.values(values).some(({ secret }) => secret);
-  const key = !secrets
-    ? undefined
-    : salt
-      ? await open(file, passphrase(), salt)
-      : await Passphrase.make(passphrase());
+  const make = () => (salt ? open(file, passphrase(), salt) : Passphrase.make(passphrase()));
+  const key = secrets ? await make() : undefined;
   const config = Object.fromEntries(
     Object.entries(values).map(([name, { text, secret }]) => [
       name,
@@ -109,10 +105,8 @@ export async function writeStackFile(
   const encryptionsalt = key?.salt ?? salt;
   const content: StackFile = { ...(encryptionsalt ? { encryptionsalt } : {}), config };
   // Quoted, because Pulumi's YAML is an older one, where a plain off is no string.
-  writeWhole(
-    file,
-    stringify(content, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" }),
-  );
+  const style = { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" } as const;
+  writeWhole(file, stringify(content, style));
 }
 
 function load(file: string): StackFile & Required<Pick<StackFile, "config">> {

@@ -15,8 +15,8 @@ import { loadConfiguration, saveOverlay, settingsOf, type Configuration } from "
 import { stackPassphrase } from "./passphrase";
 import { readProject, type Project } from "./project";
 import { installCli, isCliOnPath } from "./runners/pulumiCli";
-import { endLeftPlugins } from "./runners/pulumiPlugins";
-import type { Runner, StepEvent } from "./runners/runner";
+import { endLeftPlugins } from "./runners/pulumiLeft";
+import type { Runner } from "./runners/runner";
 import type { Options, Values } from "./verb";
 import { beforehand, Unfit } from "./errors";
 
@@ -72,13 +72,8 @@ export async function openToDeploy(
   const installing = wantsCli && made?.runner !== "embedded";
   const runs = runNames(configuration);
   const target = configuration.all[`${project.name}:target`];
-  const chosen = chooseRunner({
-    stack,
-    target,
-    asked: asked.runner,
-    made,
-    cliThere: () => installing || isCliOnPath(),
-  });
+  const cliThere = () => installing || isCliOnPath();
+  const chosen = chooseRunner({ stack, target, asked: asked.runner, made, cliThere });
   if (owner) beforehand(() => checkOwner(stack, owner, here(stack, target, chosen)));
   if (installing) await installCli();
   if (keep && assignments.length > 0) await saveOverlay(project, stack, configuration, secret);
@@ -103,7 +98,7 @@ export async function openAsItIs(stack: string): Promise<Session | undefined> {
 }
 
 /** A step with triggers, a run or an oracle, as the program declares it now. */
-export interface DeclaredRun {
+interface DeclaredRun {
   readonly inputs: Inputs;
   /** What its script is told. */
   readonly spec: unknown;
@@ -116,11 +111,9 @@ export interface DeclaredRun {
  *
  * @throws UserError in the program's own words where it refuses the settings or the machine
  */
-export async function declaredRuns({
-  runner,
-}: Pick<Session, "runner">): Promise<ReadonlyMap<string, DeclaredRun>> {
+export async function declaredRuns({ runner }: Session): Promise<ReadonlyMap<string, DeclaredRun>> {
   const found = new Map<string, DeclaredRun>();
-  const onEvent = (event: StepEvent) => {
+  const { ok, errors } = await runner.preview((event) => {
     if (!("op" in event) || event.type !== "command:local:Command") return;
     const { triggers, environment } = (event.inputs ?? {}) as {
       triggers?: readonly Inputs[];
@@ -130,9 +123,7 @@ export async function declaredRuns({
       const isDone = event.op === "create" || event.op === "replace";
       found.set(event.name, { inputs: triggers[0], spec: JSON.parse(environment.SPEC), isDone });
     }
-  };
-  const never = new AbortController().signal;
-  const { ok, errors } = await runner.preview({ onEvent, stop: never, kill: never });
+  });
   if (ok) return found;
   throw new UserError(
     `the preview failed: ${errors.join("\n")}`,

@@ -30,7 +30,7 @@ export type Values<O extends Options> = {
 };
 
 /** An argument that is no option. */
-export interface Positional {
+interface Positional {
   readonly name: string;
   readonly optional?: true;
   readonly multiple?: true;
@@ -38,7 +38,7 @@ export interface Positional {
 }
 
 /** What a verb is given. */
-export interface Arguments<O extends Options = Options> {
+interface Arguments<O extends Options = Options> {
   readonly stack: string;
   readonly positionals: readonly string[];
   readonly options: Values<O>;
@@ -100,11 +100,8 @@ export function parseArguments<O extends Options>(
 function parse(options: Options, argv: readonly string[]) {
   const common = { stack: { type: "string" }, help: { type: "boolean", short: "h" } } as const;
   try {
-    return parseArgs({
-      args: [...argv],
-      options: { ...options, ...common },
-      allowPositionals: true,
-    });
+    const all = { ...options, ...common };
+    return parseArgs({ args: [...argv], options: all, allowPositionals: true });
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     if (code?.startsWith("ERR_PARSE_ARGS_")) throw new WrongUse(message.split(". ")[0]);

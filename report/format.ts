@@ -2,10 +2,8 @@
 export function number(value: number): string {
   if (value === 0) return "0";
   if (Math.abs(value) < 1e-3) return value.toExponential(1);
-  return value.toLocaleString("en-US", {
-    minimumSignificantDigits: 3,
-    maximumSignificantDigits: 3,
-  });
+  const digits = { minimumSignificantDigits: 3, maximumSignificantDigits: 3 };
+  return value.toLocaleString("en-US", digits);
 }
 
 /** A round value on an axis, without noughts behind the point: `0.5`, `10`. */
@@ -29,6 +27,15 @@ export function bytes(value: number): string {
   return power === 0 ? `${count(value)} B` : `${number(value / 2 ** (10 * power))} ${units[power]}`;
 }
 
+/** A figure as `written`, or what is said where there is none. */
+export function known(
+  value: number | undefined,
+  written: (value: number) => string,
+  otherwise = "unknown",
+): string {
+  return value === undefined ? otherwise : written(value);
+}
+
 /** `18.3×` */
 export function times(value: number): string {
   return `${number(value)}×`;
@@ -42,9 +49,8 @@ export function percent(value: number): string {
 /** `2026-11-22 21:53 UTC`, or the text itself where it is no date. */
 export function moment(iso: string): string {
   const time = new Date(iso);
-  return Number.isNaN(time.getTime())
-    ? iso
-    : `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  if (Number.isNaN(time.getTime())) return iso;
+  return `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
 
 /** The first letters of a text that is too long for its place. */

@@ -80,7 +80,8 @@ function grouped(outcomes: readonly Outcome[]): Group[] {
 }
 
 function style(): Html {
-  return trusted(fs.readFileSync(path.join(__dirname, "style.css"), "utf8"));
+  const sheets = ["page.css", "parts.css"].map((name) => path.join(__dirname, name));
+  return trusted(sheets.map((file) => fs.readFileSync(file, "utf8")).join("\n"));
 }
 
 function lead(outcomes: readonly Outcome[]): Piece {

@@ -1,8 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { StepVerbs } from "../infra/stack/runStep";
 import { bucketNamesOf } from "../infra/stores/access";
-import { storeClient } from "../infra/stores/client";
+import { explained, storeClient } from "../infra/stores/client";
 import { writeWhole } from "../infra/stack/files";
 import { readHistory } from "../results/history";
 import { readRecord, reportFile, reportKey, reportUrl, summaryOf } from "../results/records";
@@ -17,46 +18,47 @@ const storeMs = 10_000;
  * no reason to have no report: its copy is made by the next deployment that works.
  *
  * @param runs the names of the runs that the settings ask for, in order
- * @param bucket the name of the bucket for outputs
  * @returns the `file:` URL of the stack folder's copy
  */
-export async function renderReport(
-  stack: string,
-  runs: readonly string[],
-  bucket: string = bucketNamesOf(stack).output,
-): Promise<string> {
+export async function renderReport(stack: string, runs: readonly string[]): Promise<string> {
+  const bucket = bucketNamesOf(stack).output;
   const kept = keepInStore(stack, bucket, renderHere(stack, runs)).catch(() => undefined);
   await Promise.race([kept, sleep(storeMs, undefined, { ref: false })]);
   return reportUrl(stack);
 }
 
+/** The step of a deployment. */
+export const reportStep = {
+  async create({ stack, spec: { bucket, runs } }) {
+    const names = runs.map(({ run }) => run);
+    const page = renderHere(stack, names);
+    await explained(() => keepInStore(stack, bucket, page));
+    return { uri: `s3://${bucket}/${reportKey}`, runs: names.length };
+  },
+
+  /** Removes the stack folder's copy; the store's goes with its bucket. */
+  async delete({ stack }) {
+    fs.rmSync(path.dirname(reportFile(stack)), { recursive: true, force: true });
+  },
+} satisfies StepVerbs<{ bucket: string; runs: readonly { readonly run: string }[] }>;
+
 /** Renders the report into the stack folder. @returns the page */
-export function renderHere(stack: string, runs: readonly string[]): string {
+function renderHere(stack: string, runs: readonly string[]): string {
   const page = renderPage(loadReport(stack, runs));
   writeWhole(reportFile(stack), page);
   return page;
 }
 
 /** Puts the report into the store. */
-export async function keepInStore(stack: string, bucket: string, page: string): Promise<void> {
+async function keepInStore(stack: string, bucket: string, page: string): Promise<void> {
   const type = { "Content-Type": "text/html; charset=utf-8" };
   await storeClient(stack).putObject(bucket, reportKey, page, Buffer.byteLength(page), type);
 }
 
-/** Removes the stack folder's copy; the store's goes with its bucket. */
-export function removeReport(stack: string): void {
-  fs.rmSync(path.dirname(reportFile(stack)), { recursive: true, force: true });
-}
-
-/**
- * What is on record in the stack folder.
- *
- * @param runs the names of the runs that the settings ask for, in order
- */
+/** What is on record in the stack folder of these runs. */
 export function loadReport(stack: string, runs: readonly string[]): ReportData {
-  const inputs = new Map(
-    readHistory(stack).attempts.map((attempt) => [attempt.attempt, attempt.inputs]),
-  );
+  const { attempts } = readHistory(stack);
+  const inputs = new Map(attempts.map(({ attempt, inputs }) => [attempt, inputs]));
   return {
     stack,
     runs: runs.map((run) => {

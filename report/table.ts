@@ -5,7 +5,8 @@ import {
   type Outcome,
   type Verified,
 } from "../results/outcome";
-import { shortened } from "./format";
+import type { Against } from "../results/comparison";
+import { shortened, times } from "./format";
 import { html, type Html, type Piece } from "./html";
 import { engineName } from "./words";
 
@@ -27,11 +28,12 @@ export type Row =
   | { readonly name: Piece; readonly cells: readonly Piece[] }
   | { readonly name: Piece; readonly across: Piece };
 
-/** A column of numbers. */
-export const numeric = (name: Piece): Column => ({ name, numeric: true });
+/** Columns of numbers. */
+export const numeric = (...names: readonly Piece[]): Column[] =>
+  names.map((name) => ({ name, numeric: true }));
 
-/** A column of words. */
-export const words = (name: Piece): Column => ({ name });
+/** Columns of words. */
+export const words = (...names: readonly Piece[]): Column[] => names.map((name) => ({ name }));
 
 /**
  * A table that scrolls in its own frame where it is wider than the page. What is seen of the caption
@@ -76,12 +78,16 @@ export function table({ caption, columns, rows }: Table): Html {
 const longest = 300;
 
 /** In the place of a figure: that there is none, and why. */
-export function absent(outcome: Failed | NotRun): Html {
-  return outcome.status === "failed"
-    ? html`<strong class="failed">✕ failed</strong>
-        <span class="failed">${shortened(outcome.reason, longest)}</span>`
-    : html`<span class="failed">– no outcome</span>`;
+export function absent({ status, ...outcome }: Failed | NotRun): Html {
+  const reason = "reason" in outcome && shortened(outcome.reason, longest);
+  return html`${lack[status]}${reason && html` <span class="failed">${reason}</span>`}`;
 }
+
+/** That a run has no figure. */
+export const lack = {
+  failed: html`<strong class="failed">✕ failed</strong>`,
+  "not run": html`<span class="failed">– no outcome</span>`,
+};
 
 /** Rows of a table of runs, in which a run without a result says so across all columns. */
 export function rows(outcomes: readonly Outcome[], cells: (run: Verified) => readonly Piece[]) {
@@ -91,4 +97,9 @@ export function rows(outcomes: readonly Outcome[], cells: (run: Verified) => rea
       ? { name, cells: cells(outcome) }
       : { name, across: absent(outcome) };
   });
+}
+
+export function ratioText(found: Against | undefined): Piece {
+  if (!found) return "unknown";
+  return found.ratio ? times(found.ratio.value) : "not comparable";
 }

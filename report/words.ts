@@ -23,7 +23,7 @@ export function byEngineOrder(a: string, b: string): number {
   return one === other ? (a < b ? -1 : Number(a > b)) : one - other;
 }
 
-/** An engine's colour in style.css: four have their own, all others share three more. */
+/** An engine's colour in page.css: four have their own, all others share three more. */
 export function engineColor(engine: string): string {
   const place = placeOf(engine);
   return `var(--engine-${place < 4 ? place : 4 + ((place - 4) % 3)})`;
@@ -36,7 +36,7 @@ function placeOf(engine: string): number {
 }
 
 /** What people are told about a workload; of one whose file is gone, no more than its name. */
-export interface WorkloadWords {
+interface WorkloadWords {
   readonly title: string;
   /** What goes in, in the plural. */
   readonly unit: string;

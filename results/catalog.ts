@@ -107,7 +107,7 @@ export type Engine = Named & Readonly<z.output<typeof engine>>;
 export type Workload = Named & Readonly<z.output<typeof workload>>;
 export type Dataset = Named & Readonly<z.output<typeof dataset>>;
 
-export interface Catalog {
+interface Catalog {
   readonly engines: readonly Engine[];
   readonly workloads: readonly Workload[];
   readonly datasets: readonly Dataset[];

@@ -9,10 +9,9 @@ import { mannWhitney, median, ratioOf, type Ratio } from "./statistics";
  * Inputs that may differ between two runs whose times are compared: each engine has its own code
  * and resources, and these say where, how often and how strictly, but not what is done.
  */
-const mayDiffer = new Set([
-  ...["engineCode", "resources", "store", "warmup", "repeats"],
-  ...["maxRejected", "oracleImages"],
-]);
+const mayDiffer = new Set(
+  "engineCode resources store warmup repeats maxRejected oracleImages".split(" "),
+);
 
 /**
  * Why two verified runs of one workload are not to be compared by their times; empty if they are.
@@ -53,7 +52,7 @@ export function ratiosOf(outcomes: readonly Outcome[]): ReadonlyMap<string, Agai
 }
 
 /** What `npm run compare` puts side by side: one attempt, or the last one of each run. */
-export interface Selection {
+interface Selection {
   readonly kind: "attempt" | "date" | "commit";
   /** By the run's name. */
   readonly byRun: ReadonlyMap<string, Attempt>;
@@ -72,9 +71,7 @@ const shown = 8;
 export function select(attempts: readonly Attempt[], text: string): Selection {
   const exact = attempts.find(({ attempt }) => attempt === text);
   if (exact) return { kind: "attempt", byRun: new Map([[exact.run, exact]]) };
-  const found = [byId(attempts, text), byDate(attempts, text), byCommit(attempts, text)].flatMap(
-    (one) => one ?? [],
-  );
+  const found = [byId, byDate, byCommit].flatMap((by) => by(attempts, text));
   if (found.length === 1) return found[0];
   if (found.length > 1) {
     throw new UserError(
@@ -92,32 +89,35 @@ export function select(attempts: readonly Attempt[], text: string): Selection {
   );
 }
 
-function byId(attempts: readonly Attempt[], text: string): Selection | undefined {
+function byId(attempts: readonly Attempt[], text: string): Selection[] {
   // A bare day is the beginning of many ids, and meant as a date.
-  if (!/^\d{8}T\d/.test(text)) return undefined;
+  if (!/^\d{8}T\d/.test(text)) return [];
   const found = attempts.filter(({ attempt }) => attempt.startsWith(text));
   if (found.length > 1) throw several(text, "attempts", found.map(told));
-  return found.length === 0 ? undefined : last("attempt", found);
+  return last("attempt", found);
 }
 
-function byDate(attempts: readonly Attempt[], text: string): Selection | undefined {
+function byDate(attempts: readonly Attempt[], text: string): Selection[] {
   const compact = /^(\d{4})(\d\d)(\d\d)$/.exec(text);
   const date = compact ? compact.slice(1).join("-") : text.replace(" ", "T").replace(/Z$/, "");
-  if (!/^\d{4}-\d\d(-\d\d(T\d\d(:\d\d(:\d\d)?)?)?)?$/.test(date)) return undefined;
-  const found = attempts.filter(({ at }) => utc(at).startsWith(date));
-  return found.length === 0 ? undefined : last("date", found);
+  if (!/^\d{4}-\d\d(-\d\d(T\d\d(:\d\d(:\d\d)?)?)?)?$/.test(date)) return [];
+  return last(
+    "date",
+    attempts.filter(({ at }) => utc(at).startsWith(date)),
+  );
 }
 
-function byCommit(attempts: readonly Attempt[], text: string): Selection | undefined {
-  if (!/^[0-9a-f]{4,40}$/.test(text)) return undefined;
+function byCommit(attempts: readonly Attempt[], text: string): Selection[] {
+  if (!/^[0-9a-f]{4,40}$/.test(text)) return [];
   const found = attempts.filter(({ commit }) => commit?.startsWith(text));
   const commits = [...new Set(found.map(({ commit }) => commit!))];
   if (commits.length > 1) throw several(text, "commits", commits);
-  return found.length === 0 ? undefined : last("commit", found);
+  return last("commit", found);
 }
 
-function last(kind: Selection["kind"], found: readonly Attempt[]): Selection {
-  return { kind, byRun: new Map(found.map((attempt) => [attempt.run, attempt])) };
+function last(kind: Selection["kind"], found: readonly Attempt[]): Selection[] {
+  if (found.length === 0) return [];
+  return [{ kind, byRun: new Map(found.map((attempt) => [attempt.run, attempt])) }];
 }
 
 function several(text: string, what: string, candidates: readonly string[]): UserError {

@@ -7,7 +7,7 @@ import type { RunResult, RunSummary } from "./result";
 export type Attempt = Verified | (Failed & { readonly commit?: string });
 
 /** All attempts of a stack in the order in which they ended. */
-export interface History {
+interface History {
   readonly attempts: readonly Attempt[];
   /** Lines that could not be read, as a crash may leave one. */
   readonly unreadable: number;

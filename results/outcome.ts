@@ -162,18 +162,13 @@ export const disturbedAbove = 0.1;
 function readSample(one: z.output<typeof sample>, cores: number): Sample {
   const kept = readTry(one, cores);
   const { kind, disturbed = (kept.othersShare ?? 0) > disturbedAbove } = one;
-  return {
-    kind,
-    ...kept,
-    disturbed,
-    tries: one.tries?.map((each) => readTry(each, cores)) ?? [kept],
-  };
+  const tries = one.tries?.map((each) => readTry(each, cores)) ?? [kept];
+  return { kind, ...kept, disturbed, tries };
 }
 
 function readTry(one: Omit<z.output<typeof sample>, "kind">, cores: number): Try {
-  const { totalSeconds, cpuSeconds, othersCpuSeconds } = one;
-  const share = (others: number) =>
-    totalSeconds > 0 ? others / (totalSeconds * cores) : undefined;
-  const othersShare = othersCpuSeconds === undefined ? undefined : share(othersCpuSeconds);
+  const { totalSeconds, cpuSeconds, othersCpuSeconds: others } = one;
+  const known = others !== undefined && totalSeconds > 0;
+  const othersShare = known ? others / (totalSeconds * cores) : undefined;
   return { seconds: totalSeconds, cpuSeconds, othersShare };
 }

@@ -84,15 +84,9 @@ export type RunRecord =
 export function summarise(result: RunResult): RunSummary {
   const hot = result.samples.filter(({ kind }) => kind === "hot");
   const measured = (hot.length > 0 ? hot : result.samples).map((sample) => sample.totalSeconds);
+  const { key, device, outputUri, rows, rejected, checksum } = result;
   return {
-    key: result.key,
-    status: "verified",
-    verified: true,
-    device: result.device,
-    outputUri: result.outputUri,
-    rows: result.rows,
-    rejected: result.rejected,
-    checksum: result.checksum,
+    ...{ key, status: "verified", verified: true, device, outputUri, rows, rejected, checksum },
     medianSeconds: median(measured),
     samples: result.samples.map((sample) => sample.totalSeconds),
   };

@@ -90,12 +90,7 @@ function doubledRanks(values: readonly number[]): number[] {
 }
 
 /** The share of subsets of `size` ranks whose sum is at least `distance` from `expected`. */
-function exactTail(
-  ranks: readonly number[],
-  size: number,
-  expected: number,
-  distance: number,
-): number {
+function exactTail(ranks: readonly number[], size: number, expected: number, distance: number) {
   const total = sum(ranks);
   // ways[k][s]: subsets of k ranks with the sum s. Counts stay below 2^60: close enough as doubles.
   const ways = Array.from({ length: size + 1 }, () => new Float64Array(total + 1));
@@ -114,9 +109,8 @@ function normalTail(ranks: readonly number[], size: number, distance: number): n
   const spread = sum(ranks.map((rank) => (rank - mean) ** 2)) / (ranks.length - 1);
   const variance = (size * (ranks.length - size) * spread) / ranks.length;
   // One doubled rank of continuity correction.
-  return variance === 0
-    ? 1
-    : complementaryError(Math.max(0, distance - 1) / Math.sqrt(2 * variance));
+  if (variance === 0) return 1;
+  return complementaryError(Math.max(0, distance - 1) / Math.sqrt(2 * variance));
 }
 
 /** erfc(x) for x >= 0: Abramowitz and Stegun 7.1.26, within 1.5e-7. */
@@ -127,7 +121,5 @@ function complementaryError(x: number): number {
 }
 
 function sum(values: Iterable<number>): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
+  return Array.from(values).reduce((total, value) => total + value, 0);
 }

@@ -2,8 +2,7 @@ import type { RunResult } from "../../results/result";
 import { bytes, count, number } from "../../report/format";
 import type { Host } from "../harness";
 import type { Table } from "../render";
-import { BenchStack } from "../stack";
-import type { Bench, Benchmark } from "./benchmark";
+import type { Bench, Benchmark, BenchStack } from "../stack";
 
 const engines = ["spark", "ray", "daft", "baseline"];
 const workloads = ["image-predictions", "image-embeddings"];
@@ -13,13 +12,8 @@ export const imageMemory: Benchmark = {
   what: "the engines' peak memory for ten times --photos, one cold sample each",
   onlyAsked: true,
   async run(bench) {
-    const stack = new BenchStack(`${bench.stack.name}-memory`, bench.config, bench.stop);
-    await stack.mustBeNew();
-    try {
-      return memoryTables(bench.photos[0], await resultsOf(bench, stack));
-    } finally {
-      await stack.destroy();
-    }
+    const results = bench.stack.beside("memory", (stack) => resultsOf(bench, stack));
+    return memoryTables(bench.photos[0], await results);
   },
 };
 
@@ -63,10 +57,10 @@ export function memoryTables(photos: number, found: ReadonlyMap<string, RunResul
       legend:
         "Peak memory of the job and its engine's services together, PSS, in one driver process with one sample.",
       host: results[0][0].host as Host,
-      versions: Object.assign({}, ...results.flat().map((one) => one.versions)) as Record<
-        string,
-        string
-      >,
+      versions: Object.assign(
+        {},
+        ...results.flat().map((one) => one.versions),
+      ) as Table["versions"],
       data: Object.fromEntries(found),
     };
   });

@@ -12,8 +12,7 @@ import { stackFiles } from "../../infra/stack/files";
 import { stackBackendUrl } from "../../infra/stack/owner";
 import type { Contender } from "../harness";
 import { withNode } from "../render";
-import { BenchStack } from "../stack";
-import type { Benchmark } from "./benchmark";
+import type { Benchmark, BenchStack } from "../stack";
 import { folders } from "./uploads";
 
 export const noChange: Benchmark = {
@@ -25,32 +24,20 @@ export const noChange: Benchmark = {
     const rounds = bench.samples ?? 9;
     const title = `no-change, ${commands} Commands`;
     const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "engine-comparison-bare-"));
+    const measured = async (by: string, contenders: Contender[]) =>
+      withNode(await bench.measured({ title: `${title}, ${by}`, rounds, contenders }));
     try {
       const contenders = byEmbedded(bench.stack.name, scratch, commands);
-      const tables = [
-        withNode(await bench.measured({ title: `${title}, embedded runner`, rounds, contenders })),
-      ];
+      const embedded = await measured("embedded runner", contenders);
       if (!isCliOnPath()) {
         bench.note("`pulumi up` is left out: there is no Pulumi CLI on PATH.");
-        return tables;
+        return [embedded];
       }
-      const other = new BenchStack(
-        `${bench.stack.name}-pulumi`,
-        bench.config,
-        bench.stop,
-        "pulumi",
-      );
-      await other.mustBeNew();
-      try {
-        await other.start({ workloads: "taxi-report", taxiRows: 12_000 });
-        const contenders = byPulumi(other.name, scratch, commands);
-        tables.push(
-          withNode(await bench.measured({ title: `${title}, Pulumi CLI`, rounds, contenders })),
-        );
-      } finally {
-        await other.destroy();
-      }
-      return tables;
+      const pulumi = async (stack: BenchStack) => {
+        await stack.start({ workloads: "taxi-report", taxiRows: 12_000 });
+        return measured("Pulumi CLI", byPulumi(stack.name, scratch, commands));
+      };
+      return [embedded, await bench.stack.beside("pulumi", pulumi, "pulumi")];
     } finally {
       fs.rmSync(scratch, { recursive: true, force: true });
     }
@@ -62,28 +49,23 @@ function commandsOf(stack: string): number {
   return resources.filter(({ type }) => type === "command:local:Command").length;
 }
 
-function byEmbedded(stack: string, scratch: string, commands: number): Contender[] {
+type Command = Pick<Contender, "argv" | "environment">;
+
+function besideBare(name: string, ours: Command, bare: Command): Contender[] {
   return [
-    {
-      name: "npm start",
-      kind: "command",
-      argv: [process.execPath, "cli/main.mjs", "start", "--stack", stack],
-      environment: folders(),
-      against: ["bare program"],
-    },
-    {
-      name: "bare program",
-      kind: "command",
-      argv: [
-        process.execPath,
-        "--require",
-        "tsx/cjs",
-        "bench/bare/up.ts",
-        path.join(scratch, "embedded"),
-      ],
-      environment: { BARE_COMMANDS: String(commands) },
-    },
+    { name, kind: "command", ...ours, against: ["bare program"] },
+    { name: "bare program", kind: "command", ...bare },
   ];
+}
+
+function byEmbedded(stack: string, scratch: string, commands: number): Contender[] {
+  const start = ["cli/main.mjs", "start", "--stack", stack];
+  const up = ["--require", "tsx/cjs", "bench/bare/up.ts", path.join(scratch, "embedded")];
+  return besideBare(
+    "npm start",
+    { argv: [process.execPath, ...start], environment: folders() },
+    { argv: [process.execPath, ...up], environment: { BARE_COMMANDS: String(commands) } },
+  );
 }
 
 function byPulumi(stack: string, scratch: string, commands: number): Contender[] {
@@ -96,10 +78,8 @@ function byPulumi(stack: string, scratch: string, commands: number): Contender[]
   const backend = path.join(scratch, "backend");
   for (const folder of [project, backend]) fs.mkdirSync(folder);
   const main = path.resolve(__dirname, "..", "bare");
-  fs.writeFileSync(
-    path.join(project, "Pulumi.yaml"),
-    stringify({ name: "bare", runtime: "nodejs", main }),
-  );
+  const declared = stringify({ name: "bare", runtime: "nodejs", main });
+  fs.writeFileSync(path.join(project, "Pulumi.yaml"), declared);
   const bare = {
     ...quick,
     BARE_COMMANDS: String(commands),
@@ -110,24 +90,15 @@ function byPulumi(stack: string, scratch: string, commands: number): Contender[]
     env: { ...process.env, ...bare },
     stdio: ["ignore", "ignore", "inherit"],
   });
-  return [
-    {
-      name: "pulumi up",
-      kind: "command",
-      argv: up(stack, stackFiles(stack).project),
-      environment: {
-        ...folders(),
-        ...quick,
-        PULUMI_BACKEND_URL: stackBackendUrl(stack),
-        ...stackPassphrase(stack).environment,
-      },
-      against: ["bare program"],
-    },
-    {
-      name: "bare program",
-      kind: "command",
-      argv: up("bare", project),
-      environment: bare,
-    },
-  ];
+  const environment = {
+    ...folders(),
+    ...quick,
+    PULUMI_BACKEND_URL: stackBackendUrl(stack),
+    ...stackPassphrase(stack).environment,
+  };
+  return besideBare(
+    "pulumi up",
+    { argv: up(stack, stackFiles(stack).project), environment },
+    { argv: up("bare", project), environment: bare },
+  );
 }

@@ -7,9 +7,8 @@ import * as embedded from "../../embedded";
 import { cacheFolder, stackFolder } from "../../infra/host/folders";
 import { UserError } from "../../infra/contracts/errors";
 import { bytes, number } from "../../report/format";
-import { BenchStack, freeOffset } from "../stack";
+import { freeOffset, type Bench, type Benchmark } from "../stack";
 import type { Table } from "../render";
-import type { Bench, Benchmark } from "./benchmark";
 
 export const setUp: Benchmark = {
   name: "set-up",
@@ -17,16 +16,12 @@ export const setUp: Benchmark = {
   onlyAsked: true,
   async run(bench) {
     const before = process.env.ENGINE_COMPARISON_CACHE;
-    const cache = fs.mkdtempSync(
-      path.join(path.dirname(cacheFolder()), "engine-comparison-empty-"),
-    );
+    const beside = path.join(path.dirname(cacheFolder()), "engine-comparison-empty-");
+    const cache = fs.mkdtempSync(beside);
     process.env.ENGINE_COMPARISON_CACHE = cache;
-    const stack = new BenchStack(`${bench.stack.name}-set-up`, bench.config, bench.stop);
     try {
-      await stack.mustBeNew();
-      return [await setUpTable(stack.name, bench)];
+      return [await bench.stack.beside("set-up", ({ name }) => setUpTable(name, bench))];
     } finally {
-      await stack.destroy();
       fs.rmSync(cache, { recursive: true, force: true });
       if (before === undefined) delete process.env.ENGINE_COMPARISON_CACHE;
       else process.env.ENGINE_COMPARISON_CACHE = before;
@@ -119,23 +114,27 @@ export interface Step {
  */
 export function longestChain(steps: readonly Step[]): Step[] {
   const byUrn = new Map(steps.map((step) => [step.urn, step]));
-  const found = new Map<Step, { seconds: number; steps: Step[] }>();
-  const chainTo = (step: Step): { seconds: number; steps: Step[] } => {
-    const known = found.get(step);
-    if (known) return known;
-    const before = step.needs
-      .flatMap((urn) => byUrn.get(urn) ?? [])
-      .map(chainTo)
-      .reduce((best, one) => (one.seconds > best.seconds ? one : best), { seconds: 0, steps: [] });
-    const chain = {
+  const found = new Map<Step, Chain>();
+  const chainTo = (step: Step): Chain => {
+    const before = longest(step.needs.flatMap((urn) => byUrn.get(urn) ?? []));
+    return {
       seconds: before.seconds + step.end - step.start,
       steps: [...before.steps, step],
     };
-    found.set(step, chain);
-    return chain;
   };
-  return steps
-    .map(chainTo)
-    .reduce((best, one) => (one.seconds > best.seconds ? one : best), { seconds: 0, steps: [] })
-    .steps;
+  const longest = (some: readonly Step[]): Chain =>
+    some.reduce(
+      (best: Chain, step) => {
+        if (!found.has(step)) found.set(step, chainTo(step));
+        const chain = found.get(step)!;
+        return chain.seconds > best.seconds ? chain : best;
+      },
+      { seconds: 0, steps: [] },
+    );
+  return longest(steps).steps;
+}
+
+interface Chain {
+  readonly seconds: number;
+  readonly steps: Step[];
 }

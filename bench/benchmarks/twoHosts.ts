@@ -5,8 +5,7 @@ import { count, number } from "../../report/format";
 import { Hosts, whyNoHosts } from "../../tests/hosts";
 import type { Host, Measured, Sample } from "../harness";
 import { tableOf, type Column, type Table } from "../render";
-import { BenchStack } from "../stack";
-import type { Bench, Benchmark } from "./benchmark";
+import type { Bench, Benchmark, BenchStack } from "../stack";
 
 const engines = ["spark", "ray", "daft"];
 const workloads = ["taxi-report", "image-predictions", "image-embeddings"];
@@ -29,17 +28,12 @@ export const twoHosts: Benchmark = {
     if (reason !== undefined) {
       throw new UserError(reason, "the hosts are network namespaces", "see docs/cluster.md");
     }
-    const stack = new BenchStack(`${bench.stack.name}-hosts`, bench.config, bench.stop);
-    await stack.mustBeNew();
-    const hosts = await Hosts.start({
-      hidden: [checkout],
-      sparkWorkerMemory: "1g",
-      rayObjectStoreBytes: 512 * 2 ** 20,
-    });
+    const sizes = { sparkWorkerMemory: "1g", rayObjectStoreBytes: 512 * 2 ** 20 };
+    const hosts = await Hosts.start({ hidden: [checkout], ...sizes });
     try {
-      return hostTables(bench, await resultsOf(bench, stack, hosts));
+      const results = bench.stack.beside("hosts", (stack) => resultsOf(bench, stack, hosts));
+      return hostTables(bench, await results);
     } finally {
-      await stack.destroy();
       hosts.stop();
     }
   },

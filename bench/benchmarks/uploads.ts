@@ -11,7 +11,7 @@ import { UserError } from "../../infra/contracts/errors";
 import { bytes, count } from "../../report/format";
 import type { Contender } from "../harness";
 import { withNode } from "../render";
-import type { Bench, Benchmark } from "./benchmark";
+import type { Bench, Benchmark } from "../stack";
 
 /** A widely used S3 client, of which its makers say that it is the fastest. */
 const s5cmdModule = "github.com/peak/s5cmd/v2";

@@ -13,11 +13,12 @@ export function embeddedRunner(
   configuration: Configuration,
   passphrase: () => string,
 ): Runner {
-  const options = (watch: Watch): embedded.EmbeddedOptions => ({
+  const { root } = stackFiles(stack);
+  const options = (watch: Pick<Watch, "onEvent"> & Partial<Watch>): embedded.EmbeddedOptions => ({
     projectDir: project.folder,
     project: project.name,
     stack,
-    stackFolder: stackFiles(stack).root,
+    stackFolder: root,
     config: configuration.all,
     secretKeys: configuration.secretKeys,
     passphrase: passphrase(),
@@ -35,12 +36,11 @@ export function embeddedRunner(
     name: "embedded",
     up: (watch, replace = []) =>
       explained(() => embedded.up({ ...options(watch), replaceUrns: replace })),
-    preview: (watch) => explained(() => embedded.preview(options(watch))),
+    preview: (onEvent) => explained(() => embedded.preview(options({ onEvent }))),
     destroy: (watch) => explained(() => embedded.destroy(options(watch))),
     refresh: (watch) => explained(() => embedded.refresh(options(watch))),
-    outputs: () => explained(() => embedded.outputs(stackFiles(stack).root)),
-    resources: () =>
-      explained(() => embedded.exportState(stackFiles(stack).root)?.deployment.resources ?? []),
+    outputs: () => explained(() => embedded.outputs(root)),
+    resources: () => explained(() => embedded.exportState(root)?.deployment.resources ?? []),
   };
 }
 

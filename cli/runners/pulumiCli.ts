@@ -7,9 +7,8 @@ import { UserError } from "../../infra/contracts/errors";
 import { Unfit } from "../errors";
 
 /** Where `--install-cli` puts the CLI: as the Automation API does, a folder a version. */
-function installRoot(): string {
-  return path.join(os.homedir(), ".pulumi", "versions", version);
-}
+const installRoot = () => path.join(os.homedir(), ".pulumi", "versions", version);
+const installed = () => path.join(installRoot(), "bin", "pulumi");
 
 /** How to get the CLI, for messages. */
 export const howToGetCli =
@@ -25,26 +24,21 @@ export const noCli = [
 /** Whether a `pulumi` is on PATH. */
 export function isCliOnPath(): boolean {
   const folders = (process.env.PATH ?? "").split(path.delimiter).filter(Boolean);
-  return folders.some((folder) => isExecutable(path.join(folder, "pulumi")));
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    fs.accessSync(file, fs.constants.X_OK);
-    return fs.statSync(file).isFile();
-  } catch {
-    return false;
-  }
-}
-
-function isCliInstalled(): boolean {
-  return fs.existsSync(path.join(installRoot(), "bin", "pulumi"));
+  return folders.some((folder) => {
+    const file = path.join(folder, "pulumi");
+    try {
+      fs.accessSync(file, fs.constants.X_OK);
+      return fs.statSync(file).isFile();
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** The program to start: the one on PATH, else the installed one; undefined where there is none. */
 export function pulumiProgram(): string | undefined {
   if (isCliOnPath()) return "pulumi";
-  return isCliInstalled() ? path.join(installRoot(), "bin", "pulumi") : undefined;
+  return fs.existsSync(installed()) ? installed() : undefined;
 }
 
 /**
@@ -54,12 +48,10 @@ export function pulumiProgram(): string | undefined {
  */
 export async function findCli(): Promise<PulumiCommand> {
   const { PulumiCommand } = await import("@pulumi/pulumi/automation");
-  const onPath = isCliOnPath();
-  if (!onPath && !isCliInstalled()) {
-    throw new Unfit(...noCli);
-  }
+  const program = pulumiProgram();
+  if (program === undefined) throw new Unfit(...noCli);
   try {
-    return await PulumiCommand.get(onPath ? {} : { root: installRoot() });
+    return await PulumiCommand.get(program === "pulumi" ? {} : { root: installRoot() });
   } catch (error) {
     throw new Unfit(
       `the Pulumi CLI cannot be used: ${(error as Error).message}`,
@@ -75,7 +67,7 @@ export async function findCli(): Promise<PulumiCommand> {
  * @throws UserError when the download fails
  */
 export async function installCli(): Promise<void> {
-  if (isCliInstalled()) return;
+  if (fs.existsSync(installed())) return;
   const { PulumiCommand } = await import("@pulumi/pulumi/automation");
   console.log(`installing the Pulumi CLI to ${installRoot()} ...`);
   try {

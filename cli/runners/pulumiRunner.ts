@@ -10,11 +10,10 @@ import { stackPassphrase } from "../passphrase";
 import { writeStackFile, type Project } from "../project";
 import { findCli } from "./pulumiCli";
 import { PulumiEvents } from "./pulumiEvents";
-import { endLeftPlugins } from "./pulumiPlugins";
-import { hasPending, inUse, stackLocks } from "./pulumiLock";
+import { endLeftPlugins, hasPending, inUse, stackLocks } from "./pulumiLeft";
 import type { Outcome, Runner, StateResource, Watch } from "./runner";
 
-export interface PulumiRunnerArgs {
+interface PulumiRunnerArgs {
   readonly project: Project;
   readonly stack: string;
   readonly configuration: Configuration;
@@ -24,6 +23,8 @@ export interface PulumiRunnerArgs {
 
 /** How long a CLI that is told to end at once may take (milliseconds). */
 const grace = 10_000;
+
+const never = new AbortController().signal;
 
 interface CallOptions {
   readonly onEvent: (event: EngineEvent) => void;
@@ -36,8 +37,6 @@ interface CallOptions {
 export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
   const { LocalWorkspace } = await import("@pulumi/pulumi/automation");
   const own = args.backend === "own";
-  const { stack: name } = args;
-  const project = args.project.name;
   const pulumiCommand = await findCli();
   const workDir = own ? args.project.folder : await projectFolder(args);
   const place = { stackName: args.stack, workDir };
@@ -55,19 +54,19 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
   };
 
   async function follow(
-    watch: Watch,
+    { onEvent, stop = never, kill = never }: Partial<Watch> & Pick<Watch, "onEvent">,
     call: (stack: Stack, options: CallOptions) => Promise<object>,
   ): Promise<Outcome> {
     const stack = await selected();
-    const events = new PulumiEvents((event) => watch.onEvent(event));
+    const events = new PulumiEvents(onEvent);
     let told = "";
-    const result = await ended(args, watch, () =>
+    const result = await ended(args, { stop, kill }, () =>
       call(stack, {
         onEvent: (event) => events.take(event),
         onError: (text) => void (told += text),
         color: "never",
         // In a terminal, Ctrl-C reaches the CLI without us; twice would mean to end at once.
-        ...(process.stdin.isTTY ? {} : { signal: watch.stop }),
+        ...(process.stdin.isTTY ? {} : { signal: stop }),
       }),
     );
     const ok = result !== undefined;
@@ -79,9 +78,9 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
   }
 
   /** As follow, for what changes the stack, and so needs its lock. */
-  async function change(...args: Parameters<typeof follow>): Promise<Outcome> {
-    if (!own) await recover(project, name, await selected());
-    return follow(...args);
+  async function change(...asked: Parameters<typeof follow>): Promise<Outcome> {
+    if (!own) await recover(args, await selected());
+    return follow(...asked);
   }
 
   return {
@@ -94,7 +93,7 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
       // The outputs are worth showing, but must not hide why the rest failed.
       return { ...outcome, outputs: await outputs().catch(() => ({})) };
     },
-    preview: (watch) => follow(watch, (stack, options) => stack.preview(options)),
+    preview: (onEvent) => follow({ onEvent }, (stack, options) => stack.preview(options)),
     destroy: (watch) =>
       change(watch, (stack, options) => stack.destroy({ ...options, continueOnError: true })),
     refresh: (watch) => change(watch, (stack, options) => stack.refresh(options)),
@@ -137,7 +136,8 @@ function environment({ stack, backend }: PulumiRunnerArgs): Record<string, strin
  * A CLI that was killed leaves a lock and unfinished operations; our steps can all be repeated.
  * `pulumi cancel` would take the lock of whoever has begun meanwhile, too.
  */
-async function recover(project: string, name: string, stack: Stack): Promise<void> {
+async function recover(args: PulumiRunnerArgs, stack: Stack): Promise<void> {
+  const [project, name] = [args.project.name, args.stack];
   const { living, dead } = stackLocks(project, name);
   if (living) throw inUse(name, living);
   for (const { pid, file } of dead) {
@@ -153,7 +153,7 @@ async function recover(project: string, name: string, stack: Stack): Promise<voi
 /** What the call came to; undefined when it failed, or the user would not wait for its end. */
 async function ended<T>(
   { project, stack }: PulumiRunnerArgs,
-  watch: Watch,
+  watch: Omit<Watch, "onEvent">,
   call: () => Promise<T>,
 ): Promise<T | undefined> {
   const { CommandError, ConcurrentUpdateError } = await import("@pulumi/pulumi/automation");
@@ -174,17 +174,14 @@ async function ended<T>(
 }
 
 function shown(outputs: OutputMap): Record<string, unknown> {
-  const all = Object.entries(outputs);
   return Object.fromEntries(
-    all.map(([name, { value, secret }]) => [name, secret ? "[secret]" : (value as unknown)]),
+    Object.entries(outputs).map(([name, one]) => [name, one.secret ? "[secret]" : one.value]),
   );
 }
 
 async function resources(stack: Stack): Promise<readonly StateResource[]> {
-  const { deployment } = (await explained(() => stack.exportStack())) as {
-    deployment: { resources?: StateResource[] } | null;
-  };
-  return deployment?.resources ?? [];
+  const state = await explained(() => stack.exportStack());
+  return (state.deployment as { resources?: StateResource[] } | null)?.resources ?? [];
 }
 
 /** Tells a call's failure in the CLI's own words. @throws UserError */

@@ -4,7 +4,7 @@ export type { Changes, Outcome, PropertyDiff, StepEvent, StepOp } from "../../em
 
 /** How one follows a deployment and stops it. */
 export interface Watch {
-  onEvent(event: StepEvent): void;
+  readonly onEvent: (event: StepEvent) => void;
   /** Aborted: no new step starts. */
   readonly stop: AbortSignal;
   /** Aborted: what runs is ended too. */
@@ -27,7 +27,7 @@ export interface Runner {
    */
   up(watch: Watch, replace?: readonly string[]): Promise<Outcome>;
   /** Tells by events what {@link up} would do, and what the program declares. */
-  preview(watch: Watch): Promise<Outcome>;
+  preview(onEvent: Watch["onEvent"]): Promise<Outcome>;
   destroy(watch: Watch): Promise<Outcome>;
   refresh(watch: Watch): Promise<Outcome>;
   /** The outputs of the last up, secrets as `[secret]`; empty where there are none. */

@@ -4,13 +4,13 @@ import { isTold, phaseWords, seconds, stepLines } from "./lines";
 import type { StepEvent } from "../runners/runner";
 
 /** Where lines go: a stream such as `process.stdout`. */
-export interface Screen {
+interface Screen {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;
 }
 
-export interface DisplayArgs {
+interface DisplayArgs {
   readonly screen: Screen;
   /** Names of the stack's runs, in the order in which they are carried out. */
   readonly runs: readonly string[];

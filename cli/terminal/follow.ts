@@ -1,4 +1,5 @@
 import { readProgress, readRecord } from "../../results/records";
+import { plural } from "../../report/format";
 import { goOn, stopWaiting } from "../../pipelines/turn";
 import { Display } from "./display";
 import type { Watch } from "../runners/runner";
@@ -25,11 +26,8 @@ export async function follow<T>(session: Session, work: (watch: Watch) => Promis
   const deaf = interrupts.listen();
   display.start();
   try {
-    return await work({
-      onEvent: (event) => display.take(event),
-      stop: interrupts.stop,
-      kill: interrupts.kill,
-    });
+    const { stop, kill } = interrupts;
+    return await work({ onEvent: (event) => display.take(event), stop, kill });
   } finally {
     display.end();
     deaf();
@@ -42,9 +40,8 @@ function stopWords(
   runner: "pulumi" | "embedded",
   { inFlight, waiting }: Pick<Display, "inFlight" | "waiting">,
 ): string {
-  const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
-  const steps = count(inFlight, "step");
-  const turns = waiting === 0 ? "" : `, without the ${count(waiting, "run")} still to come`;
+  const steps = plural(inFlight, "step");
+  const turns = waiting === 0 ? "" : `, without the ${plural(waiting, "run")} still to come`;
   return runner === "pulumi"
     ? `stopping: the Pulumi CLI ends the ${steps} in flight${turns}; Ctrl-C again waits 10 s at most`
     : `stopping: no new step starts, waiting for ${steps} in flight${turns}; Ctrl-C again ends them now`;
@@ -60,6 +57,8 @@ const sameWithin = 300;
 export class Interrupts {
   private readonly stopping = new AbortController();
   private readonly killing = new AbortController();
+  readonly stop = this.stopping.signal;
+  readonly kill = this.killing.signal;
   private last = 0;
 
   /**
@@ -72,25 +71,14 @@ export class Interrupts {
     private readonly now: () => number = Date.now,
   ) {}
 
-  get stop(): AbortSignal {
-    return this.stopping.signal;
-  }
-
-  get kill(): AbortSignal {
-    return this.killing.signal;
-  }
-
   /** Listens to the process's signals. @returns what ends that */
   listen(): () => void {
     const interrupt = () => this.interrupt();
     const terminate = () => this.terminate();
-    process.on("SIGINT", interrupt);
-    process.on("SIGTERM", terminate);
-    process.on("SIGHUP", terminate);
+    const heard = { SIGINT: interrupt, SIGTERM: terminate, SIGHUP: terminate };
+    for (const [signal, listener] of Object.entries(heard)) process.on(signal, listener);
     return () => {
-      process.off("SIGINT", interrupt);
-      process.off("SIGTERM", terminate);
-      process.off("SIGHUP", terminate);
+      for (const [signal, listener] of Object.entries(heard)) process.off(signal, listener);
     };
   }
 

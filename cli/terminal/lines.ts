@@ -102,19 +102,18 @@ export function phaseWords({ phase, began }: RunProgress, now: number): string {
 
 /** What a deployment did: `3 created, 1 replaced, 40 unchanged`. */
 export function changesLine(changes: Changes): string {
-  return counted(changes, done) || "nothing was done";
+  return counted(changes, (op) => done[op]) || "nothing was done";
 }
 
 /** What a deployment would do: `3 to create, 1 to replace, 40 unchanged`. */
 export function planLine(changes: Changes): string {
-  const words = Object.fromEntries(Object.keys(done).map((op) => [op, `to ${op}`]));
-  return counted(changes, words) || "nothing to do";
+  return counted(changes, (op) => `to ${op}`) || "nothing to do";
 }
 
-function counted(changes: Changes, words: Partial<Record<StepOp, string>>): string {
-  const all = Object.entries({ ...words, same: "unchanged" }) as [StepOp, string][];
-  const counts = all.filter(([op]) => changes[op]).map(([op, word]) => `${changes[op]} ${word}`);
-  return counts.join(", ");
+function counted(changes: Changes, word: (op: StepOp) => string | undefined): string {
+  const counts = (Object.keys(done) as StepOp[]).map((op) => [changes[op], word(op)] as const);
+  const all = [...counts, [changes.same, "unchanged"] as const].filter(([count]) => count);
+  return all.map((each) => each.join(" ")).join(", ");
 }
 
 const longest = 200;
@@ -125,14 +124,8 @@ export function diffLine({ path, kind, old, new: now }: PropertyDiff): string {
     const json = JSON.stringify(value) ?? "";
     return json.length > longest ? `${json.slice(0, longest)}...` : json;
   };
-  switch (kind) {
-    case "add":
-      return `+ ${path}: ${text(now)}`;
-    case "delete":
-      return `- ${path}: ${text(old)}`;
-    case "update":
-      return `~ ${path}: ${text(old)} => ${text(now)}`;
-  }
+  if (kind === "update") return `~ ${path}: ${text(old)} => ${text(now)}`;
+  return kind === "add" ? `+ ${path}: ${text(now)}` : `- ${path}: ${text(old)}`;
 }
 
 /**
@@ -141,18 +134,10 @@ export function diffLine({ path, kind, old, new: now }: PropertyDiff): string {
  * @param rows the first one has the columns' names
  * @param right the names of columns that are set to the right
  */
-export function textTable(
-  rows: readonly (readonly string[])[],
-  right: readonly string[] = [],
-): string[] {
+export function textTable(rows: readonly (readonly string[])[], right: readonly string[] = []) {
   const [head = []] = rows;
   const widths = head.map((_name, at) => Math.max(...rows.map((row) => row[at].length)));
-  return rows.map((row) =>
-    row
-      .map((cell, at) => {
-        return right.includes(head[at]) ? cell.padStart(widths[at]) : cell.padEnd(widths[at]);
-      })
-      .join("  ")
-      .trimEnd(),
-  );
+  const padded = (cell: string, at: number) =>
+    right.includes(head[at]) ? cell.padStart(widths[at]) : cell.padEnd(widths[at]);
+  return rows.map((row) => row.map(padded).join("  ").trimEnd());
 }

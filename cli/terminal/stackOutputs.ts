@@ -44,13 +44,12 @@ function words(value: unknown): string {
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
     return JSON.stringify(value);
   }
-  return Object.entries(value)
-    .map(([name, inner]) => `${name}: ${words(inner)}`)
-    .join(", ");
+  const parts = Object.entries(value).map(([name, inner]) => `${name}: ${words(inner)}`);
+  return parts.join(", ");
 }
 
 /** What is known of a run: one line, and more where it failed. */
-export function runLines(stack: string, run: string): string[] {
+function runLines(stack: string, run: string): string[] {
   const summary = summaryOf(stack, run);
   const head = `${run.padEnd(26)}  ${runWords(summary)}`;
   if (!summary) return [head];

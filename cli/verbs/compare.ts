@@ -66,15 +66,13 @@ function samplesOf(attempt: Attempt | undefined): string {
 }
 
 function asJson({ run, a, b, verdict, ratio, marks }: Compared): Record<string, unknown> {
-  const side = (attempt: Attempt | undefined) =>
-    attempt && {
-      attempt: attempt.attempt,
-      at: attempt.at,
-      status: attempt.status,
-      ...(attempt.status === "verified"
-        ? { medianSeconds: attempt.median, samples: attempt.measured }
-        : { reason: attempt.reason }),
-    };
-  const sides = { a: side(a) ?? null, b: side(b) ?? null };
+  const side = (attempt: Attempt | undefined) => {
+    if (!attempt) return null;
+    const { at, status } = attempt;
+    const common = { attempt: attempt.attempt, at, status };
+    if (attempt.status === "failed") return { ...common, reason: attempt.reason };
+    return { ...common, medianSeconds: attempt.median, samples: attempt.measured };
+  };
+  const sides = { a: side(a), b: side(b) };
   return { run, ...sides, verdict: verdict ?? null, ratio: ratio ?? null, marks };
 }

@@ -4,6 +4,7 @@ import { toolEnvironment } from "../../infra/host/environment";
 import { probe } from "../../infra/host/probe";
 import { stackFiles } from "../../infra/stack/files";
 import { forgetStack } from "../../infra/stack/owner";
+import { targetNamed } from "../../infra/targets";
 import { settleRecord } from "../../results/history";
 import { summaryOf } from "../../results/records";
 import type { RunSummary } from "../../results/result";
@@ -37,12 +38,10 @@ export const rerun = verb({
     const session = await openToDeploy(stack);
     const unknown = positionals.find((name) => !session.runs.includes(name));
     if (unknown !== undefined) throw noRun(unknown, stack, session.runs);
+    const isMeant = (urn: string) => positionals.some((name) => urn.endsWith(`::${name}`));
     const existing = await session.runner.resources();
-    const urns = existing
-      .filter(({ type }) => type === "command:local:Command")
-      .map(({ urn }) => urn)
-      .filter((urn) => positionals.some((name) => urn.endsWith(`::${name}`)));
-    return deploy(session, urns);
+    const commands = existing.filter(({ type }) => type === "command:local:Command");
+    return deploy(session, commands.map(({ urn }) => urn).filter(isMeant));
   },
 });
 
@@ -174,9 +173,10 @@ function whyFailed({ stack, runs }: Session, { errors }: Outcome, interrupted: b
   ];
 }
 
-/** Where Docker is available, how to deploy the project's other stack. */
+/** For a target that starts processes, where Docker is available: the project's other stack. */
 function dockerHint({ project, configuration }: Session): string | undefined {
-  if (configuration.all[`${project.name}:target`] !== "local") return undefined;
+  const { needsCli, addresses } = targetNamed(configuration.all[`${project.name}:target`]);
+  if (needsCli !== undefined || addresses) return undefined;
   if (!fs.existsSync(path.join(project.folder, "Pulumi.dev.yaml"))) return undefined;
   const server = ["docker", "version", "--format", "{{.Server.Version}}"];
   if (probe(server, 3_000, toolEnvironment("docker")) === undefined) return undefined;

@@ -1,10 +1,7 @@
-import {
-  changed,
-  explainRun,
-  type ExplainedInput,
-  type Explanation,
-} from "../../results/explanation";
-import { readHistory } from "../../results/history";
+import { npm } from "../../infra/contracts/check";
+import { readHistory, type Attempt } from "../../results/history";
+import { isVerified } from "../../results/outcome";
+import { runKey, type Inputs } from "../../results/result";
 import { moment } from "../../report/format";
 import { plain } from "../../report/html";
 import { declaredRuns, openToDeploy } from "../session";
@@ -23,19 +20,61 @@ export const explain = verb({
     const explanation = explainRun(run, declared.get(run)!.inputs, readHistory(stack).attempts);
     const toDo = session.runs.filter((name) => declared.get(name)?.isDone);
     const others = toDo.filter((name) => name !== run);
-    const next = { command: repeat(stack, run), others, deployed: !toDo.includes(run) };
+    const next = { command: npm(stack, "rerun", run), others, deployed: !toDo.includes(run) };
     if (options.json) console.log(JSON.stringify(asJson(explanation, next), undefined, 2));
     else for (const line of explanationLines(explanation, next)) console.log(line);
     return 0;
   },
 });
 
-function repeat(stack: string, run: string): string {
-  return `npm run rerun -- ${run}${stack === "local" ? "" : ` --stack ${stack}`}`;
+/** One input of a run: what it was when the run was last recorded, and what it is now. */
+interface ExplainedInput {
+  readonly name: string;
+  /** Undefined where there was no such input, or nothing is recorded. */
+  readonly old?: string;
+  /** Undefined where there is no such input any more. */
+  readonly now?: string;
+}
+
+/** Why a run would be done again, or why not. */
+interface Explanation {
+  readonly run: string;
+  /** The last attempt whose inputs are known; undefined where there is none. */
+  readonly recorded?: Attempt;
+  /** The last attempt of all, which may have failed. */
+  readonly last?: Attempt;
+  readonly key: string;
+  readonly inputs: readonly ExplainedInput[];
+}
+
+/**
+ * Compares what a run depends on now with what it depended on when it last came to a result.
+ *
+ * @param attempts the history, in order
+ */
+export function explainRun(run: string, now: Inputs, attempts: readonly Attempt[]): Explanation {
+  const own = attempts.filter((attempt) => attempt.run === run);
+  const recorded = own.filter((attempt) => isVerified(attempt) && attempt.inputs).at(-1);
+  const old = recorded?.inputs ?? {};
+  const names = [...new Set([...Object.keys(old), ...Object.keys(now)])].sort();
+  const value = (inputs: Inputs, name: string) =>
+    Object.hasOwn(inputs, name) ? inputs[name] : undefined;
+  return {
+    run,
+    recorded,
+    last: own.at(-1),
+    key: runKey(now),
+    inputs: names.map((name) => ({ name, old: value(old, name), now: value(now, name) })),
+  };
+}
+
+/** The inputs that differ. */
+export function changed({ inputs }: Explanation): readonly ExplainedInput[] {
+  return inputs.filter(({ old, now }) => old !== now);
 }
 
 /** What goes with an explanation. */
-export interface WhatToDo {
+interface WhatToDo {
   /** Repeats the run. */
   readonly command: string;
   /** The other runs that any deployment would do now. */
@@ -83,10 +122,7 @@ function verdict(explanation: Explanation, deployed: boolean): string {
   return "nothing has changed, but no result of it is deployed: npm start repeats it";
 }
 
-function asJson(
-  explanation: Explanation,
-  { command, others, deployed }: WhatToDo,
-): Record<string, unknown> {
+function asJson(explanation: Explanation, { command, others, deployed }: WhatToDo) {
   const { run, key, recorded, last, inputs } = explanation;
   return {
     run,

@@ -57,11 +57,8 @@ const openers = ["xdg-open", "open", "wslview"];
 async function open(file: string): Promise<boolean> {
   for (const opener of openers) {
     const started = await new Promise<boolean>((resolve) => {
-      const child = spawn(opener, [file], {
-        stdio: "ignore",
-        detached: true,
-        env: toolEnvironment("browser"),
-      });
+      const env = toolEnvironment("browser");
+      const child = spawn(opener, [file], { stdio: "ignore", detached: true, env });
       child.once("spawn", () => (child.unref(), resolve(true)));
       child.once("error", () => resolve(false));
     });

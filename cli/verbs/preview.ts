@@ -1,6 +1,7 @@
 import { UserError } from "../../infra/contracts/errors";
+import { plural } from "../../report/format";
 import { diffLine, isTold, logLines, planLine, reasonLines } from "../terminal/lines";
-import type { PropertyDiff, StepEvent, StepOp } from "../runners/runner";
+import type { PropertyDiff, StepOp } from "../runners/runner";
 import { deployOptions, openToDeploy } from "../session";
 import { verb } from "../verb";
 
@@ -27,14 +28,13 @@ export const preview = verb({
     const { runner } = await openToDeploy(stack, options);
     const say = options.json ? console.error : console.log;
     const steps: ToldStep[] = [];
-    const onEvent = (event: StepEvent) => {
+    const outcome = await runner.preview((event) => {
       if (event.kind === "log")
-        for (const line of logLines(event.severity, event.message)) say(line);
+        logLines(event.severity, event.message).forEach((line) => say(line));
       if (event.kind !== "done" || !isTold(event)) return;
       const { op, urn, name, diff = [] } = event;
       steps.push({ op, urn, name, diff });
-    };
-    const outcome = await runner.preview({ onEvent, stop: neverAborted, kill: neverAborted });
+    });
     if (options.json) console.log(JSON.stringify({ changes: outcome.changes, steps }));
     else for (const line of previewLines(steps, options.diff)) console.log(line);
     say(planLine(outcome.changes));
@@ -44,7 +44,7 @@ export const preview = verb({
     }
     if (options["expect-no-changes"] && steps.length > 0) {
       throw new UserError(
-        `${steps.length} ${steps.length === 1 ? "resource" : "resources"} would change`,
+        `${plural(steps.length, "resource")} would change`,
         "--expect-no-changes was given",
         "npm run preview -- --diff shows what and why",
       );
@@ -52,8 +52,6 @@ export const preview = verb({
     return 0;
   },
 });
-
-const neverAborted = new AbortController().signal;
 
 interface ToldStep {
   readonly op: StepOp;
@@ -93,10 +91,9 @@ function causesOf(diff: readonly PropertyDiff[]): Cause[] {
   const triggers = diff.filter(({ path }) => path.startsWith("triggers"));
   const known = (triggers.length > 0 ? triggers : diff)
     .filter((each) => each.new !== unknown)
-    .map((each) => ({
-      ...each,
-      path: each.path.replace(/^(triggers\[0\]|environment\.SPEC)\./, ""),
-    }));
+    .map(({ path, ...each }) => {
+      return { ...each, path: path.replace(/^(triggers\[0\]|environment\.SPEC)\./, "") };
+    });
   const causes = known.filter(({ path }) => !derived.test(path));
   if (known.length === 0 && diff.length > 0) return [outside];
   return (causes.length > 0 ? causes : known).map(causeOf);
@@ -107,11 +104,7 @@ const outside: Cause = { name: "what it depends on", line: "~ what it depends on
 
 function causeOf(change: PropertyDiff): Cause {
   const { path, old, new: now } = change;
-  const name =
-    path
-      .split(/[.[\]]+/)
-      .filter(Boolean)
-      .at(-1) ?? path;
+  const name = /[^.[\]]+(?=[.[\]]*$)/.exec(path)?.[0] ?? path;
   const [, why] = generation.exec(String(now)) ?? [];
   if (why !== undefined) {
     const words = /^(generation|value)$/.test(name) ? why : `${name} ${why}`;

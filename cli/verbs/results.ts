@@ -1,4 +1,4 @@
-import { moment, number } from "../../report/format";
+import { moment, number, shortened } from "../../report/format";
 import { plain } from "../../report/html";
 import { readHistory, type Attempt } from "../../results/history";
 import { historyFile } from "../../results/records";
@@ -45,37 +45,19 @@ function isMeant({ run, engine, workload }: Attempt, names: readonly string[]): 
 
 /** The list for people: one line an attempt. */
 export function resultLines(attempts: readonly Attempt[]): string[] {
-  const head = [
-    "date (UTC)",
-    "run",
-    "key",
-    "status",
-    "median",
-    "samples",
-    "device",
-    "commit",
-    "attempt",
-  ];
-  return textTable([head, ...attempts.map(row)], ["median"]);
+  const head = ["date (UTC)", "run", "key", "status", "median"];
+  const more = ["samples", "device", "commit", "attempt"];
+  return textTable([[...head, ...more], ...attempts.map(row)], ["median"]);
 }
 
 function row(attempt: Attempt): string[] {
   const date = moment(plain(attempt.at)).replace(" UTC", "");
-  const common = [date, attempt.run, attempt.key];
-  if (attempt.status === "failed") {
-    const reason = plain(attempt.reason.split("\n")[0]);
-    return [...common, "failed", "-", shortened(reason), "-", commit(attempt), attempt.attempt];
-  }
-  const { median, device } = attempt;
-  return [
-    ...common,
-    "verified",
-    `${number(median)} s`,
-    spread(attempt),
-    device,
-    commit(attempt),
-    attempt.attempt,
-  ];
+  const [median, samples, device] =
+    attempt.status === "failed"
+      ? ["-", shortened(plain(attempt.reason.split("\n")[0]), 60), "-"]
+      : [`${number(attempt.median)} s`, spread(attempt), attempt.device];
+  const { run, key, status } = attempt;
+  return [date, run, key, status, median, samples, device, commit(attempt), attempt.attempt];
 }
 
 /** How far the counted samples are apart: `3 hot, 1.92 to 2.01 s, 1 disturbed`. */
@@ -85,10 +67,6 @@ export function spread(attempt: Extract<Attempt, { status: "verified" }>): strin
   const disturbed = counted.filter((sample) => sample.disturbed).length;
   const marked = disturbed > 0 ? `, ${disturbed} disturbed` : "";
   return `${measured.length} ${basis}, ${number(min)} to ${number(max)} s${marked}`;
-}
-
-function shortened(reason: string): string {
-  return reason.length > 60 ? `${reason.slice(0, 59)}…` : reason;
 }
 
 /** The commit of an attempt's code, marked where the checkout had uncommitted changes. */

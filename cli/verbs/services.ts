@@ -5,7 +5,7 @@ import { plainEnvironment } from "../../infra/host/environment";
 import { stackFiles } from "../../infra/stack/files";
 import { readProgress, summaryOf } from "../../results/records";
 import { noStack, WrongUse } from "../errors";
-import { isDeploying } from "../runners/pulumiLock";
+import { isDeploying } from "../runners/pulumiLeft";
 import type { ServiceLog, ServiceView } from "../../infra/contracts/target";
 import { targetOf } from "../../infra/targets";
 import { describeStack } from "../session";

@@ -17,7 +17,7 @@ const width = 420;
 const bandHeight = 36;
 const namesWidth = 84;
 
-interface Drawn {
+export interface Drawn {
   /** Of the values, below the bands. */
   readonly axis: Plot.AxisXOptions;
   readonly marks: readonly Plot.Markish[];
@@ -31,7 +31,7 @@ export function draw(chart: Chart, { axis, marks, scales, inWords }: Drawn): Htm
   const { outcomes, id, title } = chart;
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
   const svg = Plot.plot({
-    document: document,
+    document,
     width,
     marginLeft: namesWidth,
     marginRight: 24,
@@ -57,7 +57,7 @@ export function draw(chart: Chart, { axis, marks, scales, inWords }: Drawn): Htm
   svg.setAttribute("aria-labelledby", `${id}-title`);
   svg.setAttribute("aria-describedby", `${id}-desc`);
   svg.removeAttribute("class");
-  // Plot's own style sheet is repeated in every picture; what is needed of it is in style.css.
+  // Plot's own style sheet is repeated in every picture; what is needed of it is in parts.css.
   svg.querySelector("style")?.remove();
   return trusted(rounded(svg.outerHTML));
 }
@@ -114,15 +114,7 @@ export const inBand = {
   strokeWidth: 5,
 } as const;
 
-/** A value beside its mark. */
-export const beside = { textAnchor: "start", dx: 5, fontSize: 11.5, fill: "var(--ink)" } as const;
-
 export const color = ({ engine }: { readonly engine: string }) => engineColor(engine);
-
-/** The largest of some values, or 1 where there are none: the end of an axis that starts at 0. */
-export function max(verified: readonly Verified[], value: (run: Verified) => number): number {
-  return Math.max(...verified.map(value)) || 1;
-}
 
 /** A value axis below the bands. */
 function valueAxis(options: Plot.AxisXOptions): Plot.Markish[] {

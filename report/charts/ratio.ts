@@ -5,13 +5,15 @@ import type { Html } from "../html";
 import { color, draw, inBand, type Chart } from "./drawing";
 import { roundValues } from "./samples";
 
-const middle = () => 0;
+const middle = { y: () => 0, fy: "engine" } as const;
+const outline = { stroke: "var(--paper)", strokeWidth: 1 };
+const beside = { textAnchor: "start", dx: 8, fontSize: 12, fill: "var(--ink)" } as const;
 
 /** How many times the baseline's time each run takes, with the interval; logarithmic, 1 marked. */
 export function ratioChart(chart: Chart, ratios: ReadonlyMap<string, Against>): Html {
   const found = chart.outcomes.flatMap(({ engine }) => {
     const ratio = ratios.get(engine)?.ratio;
-    return ratio ? [{ engine, ...ratio }] : [];
+    return ratio ? [{ engine, ...ratio, words: times(ratio.value) }] : [];
   });
   const withoutRatio = chart.outcomes.filter(
     ({ engine, status }) => status === "verified" && !ratios.get(engine)?.ratio,
@@ -32,40 +34,12 @@ export function ratioChart(chart: Chart, ratios: ReadonlyMap<string, Against>): 
     },
     marks: [
       Plot.ruleX([1], { stroke: "var(--ink)", strokeWidth: 1.2, strokeDasharray: "3,3" }),
-      Plot.ruleY(found, {
-        x1: "low",
-        x2: "high",
-        y: middle,
-        fy: "engine",
-        stroke: color,
-        strokeWidth: 2,
-      }),
+      Plot.ruleY(found, { x1: "low", x2: "high", ...middle, stroke: color, strokeWidth: 2 }),
       Plot.tickX(found, { x: "low", ...end }),
       Plot.tickX(found, { x: "high", ...end }),
-      Plot.dot(found, {
-        x: "value",
-        y: middle,
-        fy: "engine",
-        r: 5,
-        fill: color,
-        stroke: "var(--paper)",
-        strokeWidth: 1,
-      }),
-      Plot.text(found, {
-        x: "high",
-        y: middle,
-        fy: "engine",
-        text: ({ value }: { value: number }) => times(value),
-        textAnchor: "start",
-        dx: 8,
-        fontSize: 12,
-        fill: "var(--ink)",
-      }),
-      Plot.text(withoutRatio, {
-        ...inBand,
-        fill: "var(--quiet)",
-        text: () => "not comparable",
-      }),
+      Plot.dot(found, { x: "value", ...middle, r: 5, fill: color, ...outline }),
+      Plot.text(found, { x: "high", ...middle, text: "words", ...beside }),
+      Plot.text(withoutRatio, { ...inBand, fill: "var(--quiet)", text: () => "not comparable" }),
     ],
     inWords({ engine }) {
       const against = ratios.get(engine);

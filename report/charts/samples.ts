@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { plural, seconds, tick } from "../format";
 import type { Html } from "../html";
 import { isVerified, type Sample, type Verified } from "../../results/outcome";
-import { color, draw, max, type Chart } from "./drawing";
+import { color, draw, type Chart } from "./drawing";
 
 interface Dot extends Sample {
   readonly engine: string;
@@ -23,6 +23,7 @@ export function isLogarithmic(verified: readonly Verified[]): boolean {
 export function samplesChart(chart: Chart): Html {
   const verified = chart.outcomes.filter(isVerified);
   const dots = verified.flatMap(dotsOf);
+  const { x, axis } = axisOf(verified);
   const radius = dots.length > 40 * verified.length ? 2 : 3.6;
   const common = { x: "seconds", y: "order", fy: "engine", r: radius } as const;
   const hollow = { ...common, fill: "var(--paper)", stroke: color, strokeWidth: 1.6 } as const;
@@ -31,8 +32,8 @@ export function samplesChart(chart: Chart): Html {
   const solid = { fill: color, fillOpacity: 0.75, stroke: "var(--paper)", strokeWidth: 0.7 };
   const line = { stroke: color, strokeWidth: 2.5, inset: 3 };
   return draw(chart, {
-    scales: { x: scale(verified), y: { domain: [-0.5, 1.5], axis: null, reverse: true } },
-    axis: { label: "seconds", ...ticks(verified) },
+    scales: { x, y: { domain: [-0.5, 1.5], axis: null, reverse: true } },
+    axis: { label: "seconds", ...axis },
     marks: [
       Plot.tickX(verified, { x: "median", fy: "engine", ...line }),
       Plot.dot(hot(false), { ...common, ...solid }),
@@ -62,18 +63,18 @@ function secondsOf(verified: readonly Verified[]): number[] {
   return verified.flatMap(({ samples }) => samples.map((sample) => sample.seconds));
 }
 
-function scale(verified: readonly Verified[]): Plot.ScaleOptions {
-  const longest = max(verified, ({ samples }) => Math.max(...samples.map((one) => one.seconds)));
-  if (!isLogarithmic(verified)) return { type: "linear", domain: [0, longest], nice: true };
-  return { type: "log", domain: [Math.min(...secondsOf(verified)) / 1.15, longest * 1.15] };
-}
-
-function ticks(verified: readonly Verified[]): Plot.AxisXOptions {
-  if (verified.length === 0) return { ticks: [], label: null };
-  if (!isLogarithmic(verified)) return { ticks: 5 };
+/** The scale and the axis of the samples' seconds. */
+function axisOf(verified: readonly Verified[]): { x: Plot.ScaleOptions; axis: Plot.AxisXOptions } {
   const all = secondsOf(verified);
-  const [shortest, longest] = [Math.min(...all) / 1.15, Math.max(...all) * 1.15];
-  return { ticks: roundValues(shortest, longest), tickFormat: tick };
+  if (!isLogarithmic(verified)) {
+    const x = { type: "linear", domain: [0, Math.max(...all) || 1], nice: true } as const;
+    return { x, axis: verified.length === 0 ? { ticks: [], label: null } : { ticks: 5 } };
+  }
+  const [min, max] = [Math.min(...all) / 1.15, Math.max(...all) * 1.15];
+  return {
+    x: { type: "log", domain: [min, max] },
+    axis: { ticks: roundValues(min, max), tickFormat: tick },
+  };
 }
 
 /** Round values for a logarithmic axis, about five of them: 1, 2, 5, 10 or fewer of these. */

@@ -1,4 +1,4 @@
-import { bytes, moment, seconds } from "../format";
+import { bytes, known, moment, seconds } from "../format";
 import { html, type Html, type Piece } from "../html";
 import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { absent, table, words } from "../table";
@@ -31,7 +31,7 @@ function inputs(outcomes: readonly Outcome[]): Html {
   const names = [...new Set(outcomes.flatMap((outcome) => Object.keys(outcome.inputs ?? {})))];
   return table({
     caption: "All that the runs depend on; their keys are the hashes of exactly these",
-    columns: [words("Input"), ...outcomes.map(({ engine }) => words(engineName(engine)))],
+    columns: words("Input", ...outcomes.map(({ engine }) => engineName(engine))),
     rows: [
       { name: "key", cells: outcomes.map((one) => ("key" in one ? code(one.key) : "–")) },
       ...names.sort().map((name) => ({
@@ -58,9 +58,9 @@ function attempt(outcome: Outcome): Html {
   if (outcome.status === "verified") {
     facts.push(["device", outcome.device], ["output", code(outcome.outputUri)]);
     facts.push(["code commit", commit(outcome)]);
-    facts.push(["read", outcome.bytesIn === undefined ? "unknown" : bytes(outcome.bytesIn)]);
-    facts.push(["CPU, start-up and warm-up included", optional(outcome.cpuSeconds)]);
-    facts.push(["CPU of others meanwhile", optional(outcome.othersCpuSeconds)]);
+    facts.push(["read", known(outcome.bytesIn, bytes)]);
+    facts.push(["CPU, start-up and warm-up included", known(outcome.cpuSeconds, seconds)]);
+    facts.push(["CPU of others meanwhile", known(outcome.othersCpuSeconds, seconds)]);
   }
   return facing("The attempt", facts);
 }
@@ -70,21 +70,20 @@ export function commit({ commit, dirty }: Verified): string {
   return `${commit?.slice(0, 12) ?? "unknown"}${dirty ? " with changes" : ""}`;
 }
 
-function optional(value: number | undefined): string {
-  return value === undefined ? "unknown" : seconds(value);
-}
-
 function evidence(run: Verified): Html {
-  const { configuration, deviations, agreement, versions, host } = run;
-  return html`${attempt(run)} ${facing("The engine's effective configuration", flat(configuration))}
-  ${facing("Deviations from the oracle's answer", flat(deviations))}
-  ${facing("Agreement with the oracle", flat(agreement))} ${facing("Versions", flat(versions))}
-  ${facing("The host", flat(host))}`;
+  const tables = {
+    "The engine's effective configuration": run.configuration,
+    "Deviations from the oracle's answer": run.deviations,
+    "Agreement with the oracle": run.agreement,
+    Versions: run.versions,
+    "The host": run.host,
+  };
+  return html`${attempt(run)} ${Object.entries(tables).map(([name, of]) => facing(name, flat(of)))}`;
 }
 
 function facing(caption: string, facts: readonly (readonly [string, Piece])[]): Html {
   const rows = facts.map(([name, value]) => ({ name, cells: [value] }));
-  return table({ caption, columns: [words("Name"), words("Value")], rows });
+  return table({ caption, columns: words("Name", "Value"), rows });
 }
 
 /** Nested values as one list with dotted names. */

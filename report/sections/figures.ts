@@ -1,29 +1,16 @@
 import { engines, isBaseline } from "../../results/catalog";
-import { ratiosOf, type Against } from "../../results/comparison";
+import { ratiosOf } from "../../results/comparison";
 import { isVerified, type Outcome, type Try } from "../../results/outcome";
 import { bootstrapFrom, type Ratio } from "../../results/statistics";
-import { memoryChart } from "../charts/memory";
+import { memoryChart, startUpChart } from "../charts/bars";
 import { ratioChart } from "../charts/ratio";
 import { isLogarithmic, samplesChart } from "../charts/samples";
-import { startUpChart } from "../charts/startUp";
-import { bytes, percent, seconds, times } from "../format";
+import { bytes, known, percent, seconds, times } from "../format";
 import { html, type Html, type Piece } from "../html";
-import { absent, numeric, rows, table, words, type Row } from "../table";
+import { absent, numeric, ratioText, rows, table, words, type Row, type Table } from "../table";
 import { engineName } from "../words";
 
-export function ratioText(found: Against | undefined): Piece {
-  if (!found) return "unknown";
-  return found.ratio ? times(found.ratio.value) : "not comparable";
-}
-
-interface Figure {
-  readonly title: string;
-  readonly about: Piece;
-  readonly picture: Html;
-  readonly numbers: Html;
-}
-
-function figure({ title, about, picture, numbers }: Figure): Html {
+function figure(title: string, about: Piece, picture: Html, numbers: Table): Html {
   return html`<figure>
     <figcaption>
       <h3>${title}</h3>
@@ -32,7 +19,7 @@ function figure({ title, about, picture, numbers }: Figure): Html {
     ${picture}
     <details>
       <summary>Numbers<span class="hidden">: ${title}</span></summary>
-      ${numbers}
+      ${table(numbers)}
     </details>
   </figure>`;
 }
@@ -43,19 +30,17 @@ export function samples(outcomes: readonly Outcome[], id: string): Html {
   const scale = verified.length > 0 && isLogarithmic(verified) ? ", on a logarithmic axis" : "";
   const disturbed = verified.some((run) => run.samples.some((sample) => sample.disturbed));
   const repeated = verified.some((run) => run.samples.some(({ tries }) => tries.length > 1));
-  return figure({
+  return figure(
     title,
-    about: html`● hot, ◇ first (cold)${disturbed && ", ○ hot while others used the machine"}; from
-    top to bottom in the order taken${scale}. The line is the median of the hot ones.`,
-    picture: samplesChart({ outcomes, id: `${id}-samples`, title }),
-    numbers: table({
+    html`● hot, ◇ first (cold)${disturbed && ", ○ hot while others used the machine"}; from top to
+    bottom in the order taken${scale}. The line is the median of the hot ones.`,
+    samplesChart({ outcomes, id: `${id}-samples`, title }),
+    {
       caption: `${title}, in the order taken`,
       columns: [
-        words("Engine"),
-        words("Sample"),
-        numeric("Time"),
-        numeric("Others' share of CPU"),
-        ...(repeated ? [words("All tries")] : []),
+        ...words("Engine", "Sample"),
+        ...numeric("Time", "Others' share of CPU"),
+        ...words(...(repeated ? ["All tries"] : [])),
       ],
       rows: outcomes.flatMap((outcome): Row[] => {
         const name = engineName(outcome.engine);
@@ -66,24 +51,20 @@ export function samples(outcomes: readonly Outcome[], id: string): Html {
             cells: [
               `${at + 1}, ${kind}`,
               seconds(took),
-              `${share(othersShare)}${disturbed ? " !" : ""}`,
+              `${known(othersShare, percent)}${disturbed ? " !" : ""}`,
               ...(repeated ? [triesText(tries)] : []),
             ],
           }),
         );
       }),
-    }),
-  });
+    },
+  );
 }
 
 /** Why a sample was taken again: each try with the others' share of the machine meanwhile. */
 function triesText(tries: readonly Try[]): string {
-  const told = tries.map((one) => `${seconds(one.seconds)} (${share(one.othersShare)})`);
+  const told = tries.map((one) => `${seconds(one.seconds)} (${known(one.othersShare, percent)})`);
   return tries.length > 1 ? told.join(", ") : "one";
-}
-
-function share(value: number | undefined): string {
-  return value === undefined ? "unknown" : percent(value);
 }
 
 export function ratio(outcomes: readonly Outcome[], id: string): Html {
@@ -98,19 +79,13 @@ export function ratio(outcomes: readonly Outcome[], id: string): Html {
     </figure>`;
   }
   const found = [...ratios.values()].flatMap(({ ratio }) => ratio ?? []);
-  return figure({
+  return figure(
     title,
-    about: html`Median by the baseline's median, less is faster; ${intervals(found)}.`,
-    picture: ratioChart({ outcomes, id: `${id}-ratio`, title }, ratios),
-    numbers: table({
+    html`Median by the baseline's median, less is faster; ${intervals(found)}.`,
+    ratioChart({ outcomes, id: `${id}-ratio`, title }, ratios),
+    {
       caption: "Times the baseline's time, with the interval",
-      columns: [
-        words("Engine"),
-        numeric("Ratio"),
-        numeric("From"),
-        numeric("To"),
-        words("Interval"),
-      ],
+      columns: [...words("Engine"), ...numeric("Ratio", "From", "To"), ...words("Interval")],
       rows: rows(outcomes, (run) => {
         const { ratio } = ratios.get(run.engine)!;
         if (!ratio) return [ratioText(ratios.get(run.engine)), "", "", ""];
@@ -118,8 +93,8 @@ export function ratio(outcomes: readonly Outcome[], id: string): Html {
         const how = interval === "bootstrap" ? "95 % bootstrap" : "min to max";
         return [times(value), times(low), times(high), how];
       }),
-    }),
-  });
+    },
+  );
 }
 
 function intervals(found: readonly Ratio[]): string {
@@ -133,43 +108,40 @@ function intervals(found: readonly Ratio[]): string {
 
 function noBaseline(outcomes: readonly Outcome[]): Html {
   const baseline = outcomes.find(({ engine }) => isBaseline(engine));
-  if (baseline?.status === "failed") return html`The baseline failed, so there is no ratio to it.`;
-  if (baseline) return html`The baseline has no outcome, so there is no ratio to it.`;
-  const known = engines().find(
+  const came = baseline?.status === "failed" ? "failed" : "has no outcome";
+  if (baseline) return html`The baseline ${came}, so there is no ratio to it.`;
+  const engine = engines().find(
     ({ baseline, workloads }) => baseline && workloads.includes(outcomes[0].workload),
   );
   return html`There is no baseline run of this workload, so there is no ratio to
   it.${
-    known &&
+    engine &&
     html` The engine
-      <code>${known.name}</code> is one of <code>engines</code> with <code>matrix: full</code>.`
+      <code>${engine.name}</code> is one of <code>engines</code> with <code>matrix: full</code>.`
   }`;
 }
 
 export function startUp(outcomes: readonly Outcome[], id: string): Html {
   const title = "Start-up against work";
-  return figure({
+  return figure(
     title,
-    about: html`Upper bar: start-up (faint), then the first sample. Lower bar: a hot sample. A Spark
-    or Ray cluster is started before that.`,
-    picture: startUpChart({ outcomes, id: `${id}-startup`, title }),
-    numbers: table({
+    html`Upper bar: start-up (faint), then the first sample. Lower bar: a hot sample. A Spark or Ray
+    cluster is started before that.`,
+    startUpChart({ outcomes, id: `${id}-startup`, title }),
+    {
       caption: "From nothing to the first answer, and to each later one",
       columns: [
-        words("Engine"),
-        numeric("Start-up"),
-        numeric("First sample"),
-        numeric("Together"),
-        numeric("Hot, median"),
+        ...words("Engine"),
+        ...numeric("Start-up", "First sample", "Together", "Hot, median"),
       ],
       rows: rows(outcomes, ({ startUp, first, basis, median }) => [
-        startUp === undefined ? "unknown" : seconds(startUp),
-        first === undefined ? "not taken" : seconds(first),
+        known(startUp, seconds),
+        known(first, seconds, "not taken"),
         startUp === undefined || first === undefined ? "unknown" : seconds(startUp + first),
         basis === "hot" ? seconds(median) : "not taken",
       ]),
-    }),
-  });
+    },
+  );
 }
 
 export function memory(outcomes: readonly Outcome[], id: string): Html {
@@ -177,26 +149,24 @@ export function memory(outcomes: readonly Outcome[], id: string): Html {
   const measures = new Set(
     outcomes.filter(isVerified).map((run) => run.memoryMeasure ?? "unknown"),
   );
-  return figure({
+  return figure(
     title,
-    about: html`Peak (measured as ${[...measures].join(" and ") || "nothing"}) of the job and its
-    engine's services; the solid part is what the services held before the job.`,
-    picture: memoryChart({ outcomes, id: `${id}-memory`, title }),
-    numbers: table({
+    html`Peak (measured as ${[...measures].join(" and ") || "nothing"}) of the job and its engine's
+    services; the solid part is what the services held before the job.`,
+    memoryChart({ outcomes, id: `${id}-memory`, title }),
+    {
       caption: "Memory of the job and its engine's services",
       columns: [
-        words("Engine"),
-        numeric("Peak"),
-        numeric("Idle, before"),
-        numeric("Allowed"),
-        words("Measure"),
+        ...words("Engine"),
+        ...numeric("Peak", "Idle, before", "Allowed"),
+        ...words("Measure"),
       ],
       rows: rows(outcomes, ({ peakMemory, idleMemory, memoryLimit, memoryMeasure }) => [
-        peakMemory === undefined ? "unknown" : bytes(peakMemory),
-        idleMemory === undefined ? "unknown" : bytes(idleMemory),
-        memoryLimit === undefined ? "unlimited" : bytes(memoryLimit),
+        known(peakMemory, bytes),
+        known(idleMemory, bytes),
+        known(memoryLimit, bytes, "unlimited"),
         memoryMeasure ?? "unknown",
       ]),
-    }),
-  });
+    },
+  );
 }

@@ -1,6 +1,6 @@
 import { isBaseline } from "../../results/catalog";
 import { ratiosOf, type Against } from "../../results/comparison";
-import { percent, plural, seconds, times } from "../format";
+import { percent, plural, seconds } from "../format";
 import { html, type Html, type Piece } from "../html";
 import {
   disturbedAbove,
@@ -9,7 +9,7 @@ import {
   type Outcome,
   type Verified,
 } from "../../results/outcome";
-import { table, words } from "../table";
+import { lack, ratioText, table, words } from "../table";
 import { byEngineOrder, canDo, engineColor, engineName } from "../words";
 
 /** The runs of one workload, and the id of its section on the page. */
@@ -34,10 +34,10 @@ export function overview(groups: readonly Group[]): Html {
     <h2 id="glance-heading">At a glance</h2>
     ${table({
       caption: "Median seconds of a hot sample, and how many times the baseline's that is",
-      columns: [
-        words("Engine"),
-        ...groups.map(({ workload, id }) => words(html`<a href="#${id}">${workload}</a>`)),
-      ],
+      columns: words(
+        "Engine",
+        ...groups.map(({ workload, id }) => html`<a href="#${id}">${workload}</a>`),
+      ),
       rows: engines.map((engine) => ({
         name: engineName(engine),
         cells: columns.map((column) => column(engine)),
@@ -53,20 +53,12 @@ function cell(
   against: Against | undefined,
   longest: number,
 ): Piece {
-  switch (outcome?.status) {
-    case undefined:
-      return html`<span class="quiet">${can ? "not asked for" : "does not do it"}</span>`;
-    case "failed":
-      return html`<strong class="failed">✕ failed</strong>`;
-    case "not run":
-      return html`<span class="failed">– no outcome</span>`;
-    case "verified":
-      return html`<strong>${seconds(outcome.median)}</strong>
-        <span class="quiet"
-          >${outcome.basis === "first" && "first sample; "}${ratioText(outcome, against)}</span
-        >
-        ${bar(outcome, longest)}`;
-  }
+  if (!outcome) return html`<span class="quiet">${can ? "not asked for" : "does not do it"}</span>`;
+  if (!isVerified(outcome)) return lack[outcome.status];
+  const ratio = against && (isBaseline(outcome.engine) ? "the baseline" : ratioText(against));
+  return html`<strong>${seconds(outcome.median)}</strong>
+    <span class="quiet">${outcome.basis === "first" && "first sample; "}${ratio}</span>
+    ${bar(outcome, longest)}`;
 }
 
 /** As long as the median is, from 0, against the longest of the column. */
@@ -74,12 +66,6 @@ function bar({ engine, median }: Verified, longest: number): Html {
   const share = longest > 0 ? (100 * median) / longest : 0;
   const style = `width:${share.toFixed(2)}%;background:${engineColor(engine)}`;
   return html`<span class="bar" aria-hidden="true" style="${style}"></span>`;
-}
-
-function ratioText({ engine }: Outcome, against: Against | undefined): Piece {
-  if (!against) return "";
-  if (isBaseline(engine)) return "the baseline";
-  return against.ratio ? times(against.ratio.value) : "not comparable";
 }
 
 /** A warning where the figures are those of a busy machine. */

@@ -1,4 +1,4 @@
-import { bytes, count, number, percent } from "../format";
+import { bytes, count, known, number, percent } from "../format";
 import { html, type Html, type Piece } from "../html";
 import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { numeric, rows, table, words } from "../table";
@@ -14,15 +14,9 @@ export function verification(workload: string, outcomes: readonly Outcome[]): Ht
     ${table({
       caption: "The last sample's output against the oracle's",
       columns: [
-        words("Engine"),
-        words("Verdict"),
-        numeric(`${unit} in`),
-        numeric("Rows out"),
-        numeric("Bytes out"),
-        words("Rejected"),
-        words("Agreement"),
-        words("Deviations, largest"),
-        words("Checksum"),
+        ...words("Engine", "Verdict"),
+        ...numeric(`${unit} in`, "Rows out", "Bytes out"),
+        ...words("Rejected", "Agreement", "Deviations, largest", "Checksum"),
       ],
       rows: rows(outcomes, cells),
     })}`;
@@ -31,9 +25,9 @@ export function verification(workload: string, outcomes: readonly Outcome[]): Ht
 function cells(run: Verified): Piece[] {
   return [
     verdict(run),
-    run.rowsIn === undefined ? "unknown" : count(run.rowsIn),
+    known(run.rowsIn, count),
     count(run.rows),
-    run.bytesOut === undefined ? "unknown" : bytes(run.bytesOut),
+    known(run.bytesOut, bytes),
     rejects(run),
     agreement(run),
     deviations(run),
@@ -53,14 +47,10 @@ function rejects({ rejected, rejects }: Verified): Piece {
 }
 
 function agreement({ agreement }: Verified): Piece {
-  const entries = Object.entries(agreement);
-  if (entries.length === 0) return "–";
-  return parts(
-    entries.map(([name, value]) => {
-      if (typeof value !== "number") return `${name} not finite`;
-      return `${name} ${/cosine/i.test(name) ? value.toFixed(5) : percent(value)}`;
-    }),
-  );
+  const written = (name: string) => (value: number) =>
+    /cosine/i.test(name) ? value.toFixed(5) : percent(value);
+  const told = Object.entries(agreement).map(([name, value]) => part(name, value, written(name)));
+  return told.length === 0 ? "–" : parts(told);
 }
 
 /** What is off: each count, and the largest of the other measures; the rest is in the details. */
@@ -70,12 +60,15 @@ function deviations({ deviations }: Verified): Piece {
   const measures = off
     .filter(([, value]) => !Number.isInteger(value))
     .sort(([, a], [, b]) => size(b) - size(a));
+  const written = (value: number) => (Number.isInteger(value) ? count : number)(value);
   const told = [...counts, ...measures.slice(0, 1)].map(([name, value]) =>
-    typeof value === "number"
-      ? `${name} ${Number.isInteger(value) ? count(value) : number(value)}`
-      : `${name} not finite`,
+    part(name, value, written),
   );
   return told.length === 0 ? "none" : parts(told);
+}
+
+function part(name: string, value: unknown, written: (value: number) => string): string {
+  return `${name} ${typeof value === "number" ? written(value) : "not finite"}`;
 }
 
 function size(value: unknown): number {

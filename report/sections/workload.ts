@@ -1,12 +1,12 @@
-import { ratiosOf, type Against } from "../../results/comparison";
+import { ratiosOf } from "../../results/comparison";
 import type { Outcome, Sample } from "../../results/outcome";
 import { median } from "../../results/statistics";
 import { number, percent, seconds } from "../format";
 import { html, type Html } from "../html";
-import { numeric, rows, table, words, type Column } from "../table";
+import { numeric, ratioText, rows, table, words } from "../table";
 import { engineName, workloadWords } from "../words";
 import { details } from "./details";
-import { memory, ratio, ratioText, samples, startUp } from "./figures";
+import { memory, ratio, samples, startUp } from "./figures";
 import type { Group } from "./overview";
 import { verification } from "./verification";
 
@@ -28,34 +28,21 @@ export function workloadSection({ workload, outcomes, id }: Group): Html {
 
 function timesTable(outcomes: readonly Outcome[], unit: string): Html {
   const ratios = ratiosOf(outcomes);
-  const columns: Column[] = [
-    words("Engine"),
-    numeric("Median"),
-    numeric("Min to max"),
-    numeric("× baseline"),
-    numeric(`${unit} per second`),
-    numeric("CPU, median"),
-    numeric("Others' share, max"),
-    words("Device"),
-  ];
   return table({
     caption: "Time from the inputs in the store to the output in the store",
-    columns,
+    columns: [
+      ...words("Engine"),
+      ...numeric("Median", "Min to max", "× baseline", `${unit} per second`),
+      ...numeric("CPU, median", "Others' share, max"),
+      ...words("Device"),
+    ],
     rows: rows(outcomes, (run) => [
       html`<strong>${seconds(run.median)}</strong>${run.basis === "first" && " (first)"}`,
       `${number(Math.min(...run.measured))} to ${seconds(Math.max(...run.measured))}`,
       ratios ? ratioText(ratios.get(run.engine)) : "no baseline",
       run.rowsIn === undefined || run.median <= 0 ? "unknown" : number(run.rowsIn / run.median),
-      of(
-        run.counted,
-        ({ cpuSeconds }) => cpuSeconds,
-        (values) => seconds(median(values)),
-      ),
-      of(
-        run.counted,
-        ({ othersShare }) => othersShare,
-        (values) => percent(Math.max(...values)),
-      ),
+      of(run.counted, "cpuSeconds", (values) => seconds(median(values))),
+      of(run.counted, "othersShare", (values) => percent(Math.max(...values))),
       run.device,
     ]),
   });
@@ -64,21 +51,21 @@ function timesTable(outcomes: readonly Outcome[], unit: string): Html {
 /** A figure over the samples that have one. */
 function of(
   samples: readonly Sample[],
-  one: (sample: Sample) => number | undefined,
+  name: "cpuSeconds" | "othersShare",
   all: (values: readonly number[]) => string,
 ): string {
-  const values = samples.flatMap((sample) => one(sample) ?? []);
+  const values = samples.flatMap((sample) => sample[name] ?? []);
   return values.length === 0 ? "unknown" : all(values);
 }
 
 /** Why runs have no ratio although they and the baseline have results. */
 function incomparable(outcomes: readonly Outcome[]): Html {
-  const ratios = ratiosOf(outcomes) ?? new Map<string, Against>();
-  const told = [...ratios].filter(([, { ratio }]) => !ratio);
-  return html`${told.map(([engine, found]) => {
-    const why = "why" in found ? found.why : "";
-    return html`<p class="note">
-      ${engineName(engine)} is not comparable with the baseline: ${why}.
-    </p>`;
-  })}`;
+  const told = [...(ratiosOf(outcomes) ?? [])].map(
+    ([engine, found]) =>
+      "why" in found &&
+      html`<p class="note">
+        ${engineName(engine)} is not comparable with the baseline: ${found.why}.
+      </p>`,
+  );
+  return html`${told}`;
 }

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { benchmarks } from "../../../bench/benchmarks";
-import { documentFile, withSection } from "../../../bench/document";
+import { documentFile, withSection } from "../../../bench/render";
 import { tableOf } from "../../../bench/render";
 import * as fs from "node:fs";
 import { contender, outcome } from "./outcome";

@@ -4,7 +4,7 @@ import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { endLeftPlugins } from "../../../cli/runners/pulumiPlugins";
+import { endLeftPlugins } from "../../../cli/runners/pulumiLeft";
 
 /** As for a user id that has no line in /etc/passwd (https://github.com/nodejs/node/issues/25714). */
 vi.mock("node:os", async (original) => ({

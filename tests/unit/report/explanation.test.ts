@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { explanationLines } from "../../../cli/verbs/explain";
+import { changed, explainRun, explanationLines } from "../../../cli/verbs/explain";
 import { runKey } from "../../../results/result";
-import { changed, explainRun } from "../../../results/explanation";
 import { parseHistory } from "../../../results/history";
 import { failedLine, resultLine } from "./lines";
 

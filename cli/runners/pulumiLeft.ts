@@ -1,8 +1,11 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { readJson, stackFiles } from "../../infra/stack/files";
 import { UserError } from "../../infra/contracts/errors";
+import { checkout } from "../../infra/host/folders";
+import { whoListens } from "../../infra/host/listening";
+import { ownProcesses } from "../../infra/host/processTable";
+import { readJson, stackFiles } from "../../infra/stack/files";
 
 /** A lock of the CLI's file backend. */
 interface CliLock {
@@ -63,5 +66,47 @@ function isAlive(pid: number): boolean {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** As /proc has it, cut after 15 characters: `pulumi-resource-command`, `pulumi-language-nodejs`. */
+const plugin = /^pulumi-(resource|language)/;
+
+/**
+ * Ends the plugins of Pulumi CLIs that were killed at work on a stack of this checkout, which is the
+ * folder that the CLI starts them in. They are given the address of the CLI's engine, and are left
+ * alone while somebody listens there. The language host asks every five minutes whether its engine
+ * lives, and ends; a provider asks too, but with what is found it does nothing (`MainContext` in
+ * pkg/resource/provider/main.go of pulumi/pulumi cancels a context that nobody waits for), and idles
+ * on for ever.
+ *
+ * @param folder the checkout
+ * @returns how many were ended
+ */
+export function endLeftPlugins(folder = checkout): number {
+  const here = fs.realpathSync(folder);
+  const startedIn = (pid: number) => unlessEnded(() => fs.readlinkSync(`/proc/${pid}/cwd`));
+  const left = ownProcesses().filter(
+    ({ pid, name }) => plugin.test(name) && startedIn(pid) === here && !hasEngine(pid),
+  );
+  for (const { pid } of left) {
+    unlessEnded(() => process.kill(pid, "SIGKILL"));
+  }
+  return left.length;
+}
+
+/** Whether somebody listens where the plugin was told that its engine does. */
+function hasEngine(pid: number): boolean {
+  const command = unlessEnded(() => fs.readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+  const port = /127\.0\.0\.1:(\d+)\0?$/.exec(command ?? "")?.[1];
+  return port === undefined || whoListens(Number(port)) !== undefined;
+}
+
+/** What is asked of another process; undefined where that has ended by itself. */
+function unlessEnded<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch {
+    return undefined;
   }
 }
