@@ -1,6 +1,5 @@
-import { canonicalJson } from "../infra/contracts/canonical";
-import type { Cluster } from "../infra/contracts/executor";
-import type { Platform } from "../infra/contracts/platform";
+import { canonicalJson } from "../infra/stack/files";
+import type { Cluster, Platform } from "../infra/contracts/platform";
 import type { InputKey, Settings } from "../infra/settings/schema";
 import type { Inputs } from "../results/result";
 import { clusterOf, engineOf, workloadOf } from "../results/catalog";

@@ -1,7 +1,6 @@
 import * as fs from "node:fs";
 import { checkout } from "../../infra/host/folders";
-import { whoListens } from "../../infra/host/listening";
-import { ownProcesses } from "../../infra/host/processTable";
+import { whoListens, ownProcesses } from "../../infra/host/processTable";
 
 /** As /proc has it, cut after 15 characters: `pulumi-resource-command`, `pulumi-language-nodejs`. */
 const plugin = /^pulumi-(resource|language)/;

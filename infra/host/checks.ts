@@ -4,8 +4,7 @@ import { errorsOf, type Check, type Context, wrong } from "../contracts/check";
 import { UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
 import { cacheFolder, homeFolder, stackFolder } from "./folders";
-import { chooseJava, inspectJava, javaHomes } from "./java";
-import { choosePython, pythonsHere } from "./python";
+import { chooseJava, inspectJava, javaHomes, choosePython, pythonsHere } from "./runtimes";
 
 export type StackContext = Context<Settings>;
 export type StackCheck = Check<Settings>;

@@ -1,7 +1,7 @@
 import * as net from "node:net";
 import { UserError } from "../contracts/errors";
 import { check, type StackContext } from "./checks";
-import { whoListens } from "./listening";
+import { whoListens } from "./processTable";
 import { maxPortOffset, sparkDriverBlock } from "../settings/ports";
 
 /** Whether a port of the loopback interface can be listened on now. */

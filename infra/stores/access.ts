@@ -1,13 +1,12 @@
 import * as fs from "node:fs";
 import { readCredentials } from "../stack/credentials";
 import { UserError } from "../contracts/errors";
-import type { Connection } from "../contracts/executor";
+import type { Connection, BucketNames } from "../contracts/platform";
 import { stackFiles } from "../stack/files";
 import { minioRegion } from "../services";
 import { readStepRecord } from "../stack/records";
 import { assumeRole } from "./aws/assumeRole";
-import type { BucketNames } from "../contracts/platform";
-import { ownBuckets } from "../settings/bucketNames";
+import { ownBuckets } from "../settings/checks";
 
 /** The step that says how a store is reached that is not the stack's own. */
 export const storeStep = "object-store";

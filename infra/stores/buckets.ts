@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { DeclaredBucket, ObjectStore } from "../contracts/platform";
 import { step } from "../stack/step";
 import type { BucketNames, BucketPurpose } from "../contracts/platform";
-import { bucketPurposes, ownBuckets } from "../settings/bucketNames";
+import { bucketPurposes, ownBuckets } from "../settings/checks";
 
 export interface BucketsArgs {
   readonly objectStore: ObjectStore;

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { shortHash } from "../contracts/canonical";
+import { shortHash } from "../stack/files";
 import { checkout } from "../host/folders";
 import { UserError } from "../contracts/errors";
 

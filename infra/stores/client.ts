@@ -1,6 +1,6 @@
 import * as https from "node:https";
 import { Client, S3Error } from "minio";
-import type { Connection } from "../contracts/executor";
+import type { Connection } from "../contracts/platform";
 import { storeAccess } from "./access";
 import { UserError } from "../contracts/errors";
 

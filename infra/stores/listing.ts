@@ -1,5 +1,5 @@
 import type { Client } from "minio";
-import { shortHash } from "../contracts/canonical";
+import { shortHash } from "../stack/files";
 import { listObjects } from "./client";
 
 /** Objects that are in a store already, all together. */

@@ -9,11 +9,10 @@ import {
   minorOf,
   pythonRange,
   type PythonRange,
-} from "../host/python";
+} from "../host/runtimes";
 import { readStepRecord } from "../stack/records";
 import { entryFolder } from "./caches";
-import { lockedPackages, normalised, pythonEntry, type Locked } from "./locks";
-import { modelIdentity } from "./modelIdentity";
+import { lockedPackages, normalised, pythonEntry, type Locked, modelIdentity } from "./locks";
 import type { ToolResult } from "./tools";
 
 /** The identity of the model that the settings name. */

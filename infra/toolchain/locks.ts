@@ -1,9 +1,12 @@
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { shortHash } from "../contracts/canonical";
+import { UserError } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
 import { checkout } from "../host/folders";
-import { minorOf } from "../host/python";
+import { minorOf } from "../host/runtimes";
+import type { Settings } from "../settings/schema";
+import { shortHash } from "../stack/files";
 import type { Entry } from "./caches";
 
 /** The Go module of MinIO's server, whose makers publish source only. */
@@ -116,3 +119,46 @@ export function parseJars(lock: string): Jar[] {
 export function lockedJars(): Jar[] {
   return parseJars(text(locks.jars));
 }
+
+/**
+ * Identity of the model file that jobs load: a hash of the file, which is known before the default
+ * one is built, because its builder pins it.
+ *
+ * @throws UserError where `modelPath` names no file
+ */
+export function modelIdentity({ modelPath }: Pick<Settings, "modelPath">): string {
+  if (modelPath !== undefined) return ownModelHash(modelPath);
+  const pins = path.join(checkout, "pipelines/engine_comparison/model/pins.json");
+  return shortHash(JSON.parse(fs.readFileSync(pins, "utf8")));
+}
+
+/** The path of one's own model; a relative one starts at the checkout. */
+export function ownModel(modelPath: string): string {
+  return path.resolve(checkout, modelPath);
+}
+
+/** The first 16 hex digits of the SHA-256 of a model file. */
+export function ownModelHash(modelPath: string): string {
+  const file = ownModel(modelPath);
+  let content: Buffer;
+  try {
+    content = fs.readFileSync(file);
+  } catch (error) {
+    throw new UserError(
+      `modelPath is ${JSON.stringify(modelPath)}, but ${file} cannot be read (${(error as Error).message})`,
+      "the image workloads load that model",
+      "set modelPath to an ONNX file, or unset it for the default model",
+    );
+  }
+  return createHash("sha256").update(content).digest("hex").slice(0, 16);
+}
+
+/** Hash of the code that packs what Python workers of other machines import. */
+export function packingCode(): string {
+  return shortHash(
+    fs.readFileSync(path.join(checkout, "pipelines/engine_comparison/pack.py"), "utf8"),
+  );
+}
+
+/** The packed file in the folder of the tool `packages`. */
+export const packedFile = "packages.tgz";

@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as path from "node:path";
 import { UserError } from "../../infra/contracts/errors";
-import type { Cluster } from "../../infra/contracts/executor";
-import type { BucketNames } from "../../infra/contracts/platform";
+import type { Cluster, BucketNames } from "../../infra/contracts/platform";
 import { stackFiles } from "../../infra/stack/files";
 import { readStepRecord } from "../../infra/stack/records";
 import { type StepContext, type StepResult, type StepVerbs } from "../../infra/stack/runStep";

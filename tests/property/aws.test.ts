@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { awsBucketNames } from "../../infra/stores/aws/names";
 import { bucketArn, pipelineAccess, tlsOnly } from "../../infra/stores/aws/policies";
-import { isBucketName } from "../../infra/settings/bucketNames";
+import { isBucketName } from "../../infra/settings/checks";
 import { bucketPrefixes } from "../../pipelines/places";
 
 const account = fc.record({

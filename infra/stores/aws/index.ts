@@ -1,8 +1,7 @@
 import { awsVersion } from "./names";
-import type { Store } from "../../contracts/store";
+import type { Store, Conflict } from "../../contracts/target";
 import { setExternal } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
-import type { Conflict } from "../../contracts/target";
 
 /** For how long the keys of AWS hold that a run is given. */
 const sessionSeconds = 3600;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { BucketNames } from "../../contracts/platform";
-import { bucketPurposes, ownBuckets } from "../../settings/bucketNames";
+import { bucketPurposes, ownBuckets } from "../../settings/checks";
 import type { Account } from "./provider";
 
 /** The provider of @pulumi/aws 7.48.0, which the Pulumi CLI downloads for the stacks that ask for it. */

@@ -1,10 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Client } from "minio";
-import type { KeptCredentials } from "../../stack/keptCredentials";
+import { type KeptCredentials, step } from "../../stack/step";
 import type { ObjectStore } from "../../contracts/platform";
 import type { Settings } from "../../settings/schema";
 import { generation } from "../../stack/records";
-import { step } from "../../stack/step";
 import { UserError } from "../../contracts/errors";
 import { storeRecord, storeStep } from "../access";
 import type { DeclaredBucket } from "../../contracts/platform";
@@ -12,7 +11,7 @@ import { certificatesHash, readCertificates } from "../certificates";
 import { checkClaim, readClaim } from "../claim";
 import { clientOf, explained } from "../client";
 import type { BucketNames } from "../../contracts/platform";
-import { bucketPurposes, bucketsNamed } from "../../settings/bucketNames";
+import { bucketPurposes, bucketsNamed } from "../../settings/checks";
 
 /** What was seen of a store that is not the stack's own. */
 export interface SeenStore {

@@ -16,8 +16,7 @@ import {
 import { cacheFolder, stackFolder } from "../../host/folders";
 import { holderOf, isFree, nextFreeOffset, portsCheck, type TakenPort } from "../../host/freePorts";
 import { deviceHere, gpuCheck, gpuMemoryCheck } from "../../host/gpu";
-import { whoListens } from "../../host/listening";
-import { ownProcesses, startedWith, type Process } from "../../host/processTable";
+import { whoListens, ownProcesses, startedWith, type Process } from "../../host/processTable";
 import {
   diskCheck,
   loads,

@@ -1,12 +1,11 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { shortHash } from "../../contracts/canonical";
+import { shortHash, serviceLog, stackFiles, supervisorSocket } from "../../stack/files";
 import { removeLast } from "../../host/folders";
 import { readOwner, stackId } from "../../stack/owner";
 import { UserError } from "../../contracts/errors";
 import type { ServiceSpec } from "../../services";
-import { serviceLog, stackFiles, supervisorSocket } from "../../stack/files";
 import { endLeftovers, marker } from "./orphans";
 import { programConf } from "./supervisord";
 import { callSupervisor, RpcFault, type ProgramInfo } from "./supervisorRpc";

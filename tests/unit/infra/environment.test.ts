@@ -8,10 +8,9 @@ import {
   plainEnvironment,
   toolEnvironment,
 } from "../../../infra/host/environment";
-import { goOnPath } from "../../../infra/toolchain/goBuild";
+import { goOnPath } from "../../../infra/toolchain/uv";
 import { gpuFacts } from "../../../infra/host/gpu";
-import { inspectJava } from "../../../infra/host/java";
-import { askPython } from "../../../infra/host/python";
+import { inspectJava, askPython } from "../../../infra/host/runtimes";
 import { assumeRole } from "../../../infra/stores/aws/assumeRole";
 import { daemonHost, daemonInfo, Docker } from "../../../infra/targets/docker/daemon";
 import { codeVersion } from "../../../pipelines/code";

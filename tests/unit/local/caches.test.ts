@@ -12,15 +12,15 @@ import {
   registerUse,
   releaseUse,
 } from "../../../infra/toolchain/caches";
-import { ivyXml, proxyOptions } from "../../../infra/toolchain/ivy";
+import { ivyXml, proxyOptions } from "../../../infra/toolchain/steps";
 import { BuildLog, endAbandoned, runBuild } from "../../../infra/toolchain/builds";
 import { startOf } from "../../../infra/host/processTable";
-import { lockedJars, parseJars } from "../../../infra/toolchain/locks";
-import { modelIdentity, ownModelHash } from "../../../infra/toolchain/modelIdentity";
+import { lockedJars, parseJars, modelIdentity, ownModelHash } from "../../../infra/toolchain/locks";
 import { existingTools } from "../../../infra/toolchain/tools";
 import { writeStepRecord } from "../../../infra/stack/records";
 import { cacheFolder } from "../../../infra/host/folders";
-import { claimStack, forgetStack } from "../../../infra/stack/owner";
+import { claimStack } from "../../../infra/stack/claim";
+import { forgetStack } from "../../../infra/stack/owner";
 
 let folder: string;
 let log: BuildLog;

@@ -1,10 +1,15 @@
 import * as net from "node:net";
 import { describe, expect, it } from "vitest";
 import { isFree, portTaken } from "../../../infra/host/freePorts";
-import { parseGoVersion } from "../../../infra/toolchain/goBuild";
-import { chooseJava, type JavaFacts } from "../../../infra/host/java";
-import { socketsOn, whoListens } from "../../../infra/host/listening";
-import { findPython, parseRange, type Python } from "../../../infra/host/python";
+import { parseGoVersion } from "../../../infra/toolchain/uv";
+import {
+  chooseJava,
+  type JavaFacts,
+  findPython,
+  parseRange,
+  type Python,
+} from "../../../infra/host/runtimes";
+import { socketsOn, whoListens } from "../../../infra/host/processTable";
 
 describe("Python", () => {
   const range = { least: 10, most: 13 };

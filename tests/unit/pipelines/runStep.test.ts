@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import type { Executor } from "../../../infra/contracts/executor";
+import type { Executor } from "../../../infra/contracts/platform";
 import run, { type RunSpec } from "../../../pipelines/steps/run";
 import { readHistory } from "../../../results/history";
 import { readProgress, readRecord, writeInputs } from "../../../results/records";

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { UserError } from "../../../contracts/errors";
-import { ownModel, ownModelHash } from "../../../toolchain/modelIdentity";
+import { ownModel, ownModelHash } from "../../../toolchain/locks";
 import { type StepVerbs } from "../../../stack/runStep";
 import { readCredentials, type Credentials, type Generations } from "../../../stack/credentials";
 import {
