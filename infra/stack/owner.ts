@@ -86,16 +86,16 @@ export function keepPlace(
   if (record && owner && !owner.place) writeOwner(stack, { ...owner, place });
 }
 
-/** What describes services and runs that are gone, and would mislead a new stack of this name. */
-const traces = ["records", "runs", "inputs", "logs", "report"];
-
 /**
- * When nothing of the stack is left: its name is free again. Results are in the history; the
- * settings and their passphrase stay, as with any `pulumi destroy`.
+ * When nothing of the stack is left, its name is free again: removes what describes services and
+ * runs that are gone, and would mislead a new stack. The history stays, and so do the settings and
+ * their passphrase, as with any `pulumi destroy`.
  */
 export function forgetStack(stack: string): void {
-  const { root, owner } = stackFiles(stack);
-  for (const name of traces) fs.rmSync(path.join(root, name), { recursive: true, force: true });
+  const { records, runs, inputs, logs, report, owner } = stackFiles(stack);
+  for (const folder of [records, runs, inputs, logs, path.dirname(report)]) {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
   fs.rmSync(owner, { force: true });
 }
 

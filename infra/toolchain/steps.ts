@@ -57,9 +57,7 @@ export function toolStep<Spec>(
   };
 }
 
-function logFile(stack: string, tool: ToolName): string {
-  return path.join(stackFiles(stack).logs, `toolchain-${tool}.log`);
-}
+const logFile = (stack: string, tool: ToolName) => stackFiles(stack).log(`toolchain-${tool}`);
 
 interface PythonSpec {
   readonly device: DeviceName;

@@ -1,4 +1,3 @@
-import * as path from "node:path";
 import { executorOf } from "../../infra/targets";
 import { stackFiles } from "../../infra/stack/files";
 import { type StepVerbs } from "../../infra/stack/runStep";
@@ -20,7 +19,7 @@ export default {
       cluster: "none",
       spec: { ...spec, inputs, key, oracleKey: key, engine: "oracle" },
       seconds: null,
-      log: path.join(stackFiles(stack).logs, "oracle", `${spec.workload}.log`),
+      log: stackFiles(stack).log("oracle", spec.workload),
     });
     return { workload: spec.workload, key, ...result };
   },

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import * as path from "node:path";
 import { UserError } from "../../infra/contracts/errors";
 import type { Cluster, BucketNames } from "../../infra/contracts/platform";
 import { stackFiles } from "../../infra/stack/files";
@@ -90,7 +89,7 @@ async function runAttempt(
   const oracle = declaredInputs(stack, oracleName(spec.workload));
   const key = runKey(inputs);
   const attempt = attemptId();
-  const log = path.join(stackFiles(stack).logs, name, `${attempt}.log`);
+  const log = stackFiles(stack).log(name, attempt);
   const executor = await executorOf(stack);
   let published = publishedKey(readRecord(stack, name)?.summary);
   try {

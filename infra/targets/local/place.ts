@@ -57,7 +57,7 @@ function placeOf(stack: string, portOffset: number): Place {
     get spark() {
       return {
         home: sparkHome(stack),
-        folder: (service: string) => path.join(stackFiles(stack).spark, service),
+        folder: stackFiles(stack).sparkWorker,
         env: { JAVA_HOME: findJava().home, SPARK_LOCAL_IP: here },
       };
     },
