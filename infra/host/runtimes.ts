@@ -105,15 +105,15 @@ export interface Python {
 
 /** The minor versions of Python 3 that the lock has wheels for, both ends included. */
 export interface PythonRange {
-  readonly least: number;
-  readonly most: number;
+  readonly min: number;
+  readonly max: number;
 }
 
 /** Reads `requires-python = ">=3.10,<3.14"`. */
 export function parseRange(pyproject: string): PythonRange {
   const found = /requires-python\s*=\s*">=\s*3\.(\d+)\s*,\s*<\s*3\.(\d+)"/.exec(pyproject);
   if (!found) throw new Error('pyproject.toml has no requires-python of the form ">=3.x,<3.y"');
-  return { least: Number(found[1]), most: Number(found[2]) - 1 };
+  return { min: Number(found[1]), max: Number(found[2]) - 1 };
 }
 
 export function pythonRange(): PythonRange {
@@ -142,8 +142,8 @@ export function askPython(command: string): Python | undefined {
  */
 export function pythonsHere(range = pythonRange(), ask = askPython): Python[] {
   const named = Array.from(
-    { length: range.most - range.least + 1 },
-    (_, n) => `python3.${range.most - n}`,
+    { length: range.max - range.min + 1 },
+    (_, n) => `python3.${range.max - n}`,
   );
   const seen: Python[] = [];
   for (const command of ["python3", ...named]) {
@@ -173,7 +173,7 @@ export function choosePython(seen: readonly Python[], range = pythonRange()): Py
   }
   const found = seen.map((python) => `${python.path} (${python.version})`).join(", ") || "none";
   throw new UserError(
-    `Python 3.${range.least} to 3.${range.most} is needed; found: ${found}`,
+    `Python 3.${range.min} to 3.${range.max} is needed; found: ${found}`,
     "the locked packages have wheels for these versions only",
     "install one: apt-get install python3 python3-venv (or: dnf install python3.12)",
   );
@@ -225,5 +225,5 @@ function fits(range: PythonRange, { version, makesVenvs }: Python): boolean {
 
 export function covers(range: PythonRange, version: string): boolean {
   const [major, minor] = version.split(".").map(Number);
-  return major === 3 && minor >= range.least && minor <= range.most;
+  return major === 3 && minor >= range.min && minor <= range.max;
 }

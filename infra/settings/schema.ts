@@ -21,15 +21,13 @@ type Entries = typeof entries;
 /** Every setting by its key. Pulumi.yaml and docs/configuration.md are made from this. */
 export const settingEntries: Readonly<Record<string, Setting>> = entries;
 
-/** Each from the text that Pulumi's configuration holds. */
+/** Each setting as it is asked for, from the text that Pulumi's configuration holds. */
 const schema = z.strictObject(
   Object.fromEntries(Object.entries(entries).map(([key, entry]) => [key, entry.schema])) as {
     [Key in keyof Entries]: Entries[Key]["schema"];
   },
 );
 
-/** The settings as they are asked for; {@link schema} knows no target and no store by name. */
-export const settingsSchema = schema;
 export type AskedSettings = Readonly<z.output<typeof schema>>;
 
 /** The validated settings of a stack, with `auto` resolved by its target; memory sizes are in bytes. */
@@ -60,12 +58,6 @@ export type InputKey = {
 
 export const inputKeys = settingKeys.filter((key): key is InputKey => entries[key].input);
 
-/** What the machine has, as far as settings depend on it. */
-export interface Machine {
-  readonly cpus: number;
-  readonly memoryBytes: number;
-}
-
 /**
  * Validates a stack's configuration, each key by itself; readSettings.ts of the targets does the rest.
  *
@@ -77,7 +69,7 @@ export function parseSettings(config: Readonly<Record<string, string>>): AskedSe
   const own = Object.entries(config)
     .filter(([key]) => key.startsWith(`${namespace}:`))
     .map(([key, value]) => [key.slice(namespace.length + 1), value] as const);
-  const parsed = settingsSchema.safeParse(Object.fromEntries(own));
+  const parsed = schema.safeParse(Object.fromEntries(own));
   if (!parsed.success) throw wrongSettings(parsed.error, Object.fromEntries(own));
   return parsed.data;
 }

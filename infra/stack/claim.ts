@@ -7,8 +7,8 @@ import { UserError } from "../contracts/errors";
 import { toolEnvironment } from "../host/environment";
 import { checkout } from "../host/folders";
 import { probe } from "../host/probe";
-import { readJson, stackFiles, writeWhole } from "./files";
-import { inStackFolder, ownerText, readOwner, stackStep, writeOwner, type Owner } from "./owner";
+import { readJson, stackFiles, writeJson } from "./files";
+import { inStackFolder, readOwner, stackStep, writeOwner, type Owner } from "./owner";
 
 /** What is known of an owner before there is an id. */
 export type Claimant = Omit<Owner, "id">;
@@ -157,7 +157,7 @@ export function claimStack(
 function claimFree(stack: string, now: Owner): Owner {
   const { owner: file } = stackFiles(stack);
   const temporary = `${file}.${process.pid}.first`;
-  writeWhole(temporary, ownerText(now));
+  writeJson(temporary, now);
   try {
     fs.linkSync(temporary, file);
     return now;

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { text } from "node:stream/consumers";
 import { UserError } from "../contracts/errors";
-import { readJson, stackFiles, canonicalJson, writeJson, writeWhole } from "./files";
+import { readJson, stackFiles, writeJson, writeWhole } from "./files";
 import { readStepRecord } from "./records";
 import type { StepVerbs, StepContext } from "./runStep";
 
@@ -61,6 +61,13 @@ function checkLines(given: Given): Given {
   return given;
 }
 
+const secretsOf: Readonly<Record<SecretOwner, readonly (keyof Given)[]>> = {
+  minio: ["minioRootUser", "minioRootPassword"],
+  spark: ["sparkSecret"],
+  ray: ["rayToken"],
+  s3: ["s3AccessKey", "s3SecretKey"],
+};
+
 function keep({ stack, name }: StepContext<unknown>, given: Given): Generations {
   const files = stackFiles(stack);
   fs.mkdirSync(files.root, { recursive: true, mode: 0o700 });
@@ -71,15 +78,13 @@ function keep({ stack, name }: StepContext<unknown>, given: Given): Generations 
     minioRootPassword: given.minioRootPassword ?? before.minioRootPassword ?? secret(20),
     sparkSecret: given.sparkSecret ?? before.sparkSecret ?? secret(32),
     rayToken: given.rayToken ?? before.rayToken ?? secret(32),
-    ...(given.s3AccessKey === undefined ? {} : { s3AccessKey: given.s3AccessKey }),
-    ...(given.s3SecretKey === undefined ? {} : { s3SecretKey: given.s3SecretKey }),
+    s3AccessKey: given.s3AccessKey,
+    s3SecretKey: given.s3SecretKey,
   };
   const recorded = readStepRecord(stack, name)?.result.generations as Generations | undefined;
   const generationOf = (owner: SecretOwner) => {
     const last = Math.max(before.generations?.[owner] ?? 0, recorded?.[owner] ?? 0);
-    return canonicalJson(secretsOf(owner, now)) === canonicalJson(secretsOf(owner, before))
-      ? last
-      : last + 1;
+    return secretsOf[owner].some((name) => now[name] !== before[name]) ? last + 1 : last;
   };
   const generations = {
     minio: generationOf("minio"),
@@ -91,23 +96,6 @@ function keep({ stack, name }: StepContext<unknown>, given: Given): Generations 
   writeWhole(files.sparkSecret, now.sparkSecret);
   writeJson(files.credentials, { ...now, generations });
   return generations;
-}
-
-function secretsOf(owner: SecretOwner, all: Partial<Credentials>) {
-  const {
-    minioRootUser = null,
-    minioRootPassword = null,
-    sparkSecret = null,
-    rayToken = null,
-    s3AccessKey = null,
-    s3SecretKey = null,
-  } = all;
-  return {
-    minio: [minioRootUser, minioRootPassword],
-    spark: sparkSecret,
-    ray: rayToken,
-    s3: [s3AccessKey, s3SecretKey],
-  }[owner];
 }
 
 function secret(bytes: number): string {

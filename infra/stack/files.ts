@@ -30,7 +30,7 @@ export function stackFiles(stack: string) {
     record: (name: string) => at("records", `${name}.json`),
     runs: at("runs"),
     /** What a run is doing, or what came of its last attempt. */
-    run: (run: string, kind: "record" | "progress") => at("runs", `${run}.${kind}.json`),
+    run: (run: string, part: "record" | "progress") => at("runs", `${run}.${part}.json`),
     inputs: at("inputs"),
     /** What a run or oracle depends on in the deployment that was begun last. */
     input: (run: string) => at("inputs", `${run}.json`),

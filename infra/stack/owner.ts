@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../contracts/errors";
-import { stackFiles, writeWhole } from "./files";
+import { stackFiles, writeJson } from "./files";
 import type { StepVerbs } from "./runStep";
 
 export type RunnerName = "pulumi" | "embedded";
@@ -53,11 +53,7 @@ export function stackId(stack: string): string {
 }
 
 export function writeOwner(stack: string, owner: Owner): void {
-  writeWhole(stackFiles(stack).owner, ownerText(owner));
-}
-
-export function ownerText(owner: Owner): string {
-  return JSON.stringify(owner, undefined, 2) + "\n";
+  writeJson(stackFiles(stack).owner, owner);
 }
 
 /**
@@ -99,10 +95,6 @@ export function forgetStack(stack: string): void {
   fs.rmSync(owner, { force: true });
 }
 
-export interface StackSpec {
-  readonly id: string;
-}
-
 /** Keeps the stack's id in the state. Its delete is the last of all, so the stack's name is free again. */
 export const stackVerbs = {
   async create({ stack, spec }) {
@@ -117,4 +109,4 @@ export const stackVerbs = {
   async delete({ stack }) {
     forgetStack(stack);
   },
-} satisfies StepVerbs<StackSpec>;
+} satisfies StepVerbs<{ readonly id: string }>;

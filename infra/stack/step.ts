@@ -132,14 +132,7 @@ export function givenCredentials(settings: Given, stack: string): Given {
   const fallback = stacksWithWellKnown.includes(stack) ? wellKnown : undefined;
   const { minioRootUser = fallback, minioRootPassword = fallback } = settings;
   const { s3AccessKey, s3SecretKey, sparkSecret, rayToken } = settings;
-  const others = { s3AccessKey, s3SecretKey, sparkSecret, rayToken };
-  return { minioRootUser, minioRootPassword, ...others };
-}
-
-export interface KeptCredentialsArgs {
-  readonly settings: Given;
-  readonly stack: string;
-  readonly generation: string;
+  return { minioRootUser, minioRootPassword, s3AccessKey, s3SecretKey, sparkSecret, rayToken };
 }
 
 /** The stack's secrets, in files for its user alone; they travel by the step's stdin. */
@@ -148,7 +141,11 @@ export class KeptCredentials extends pulumi.ComponentResource {
   /** How often each changed: an input of what has to restart then. */
   readonly generations: pulumi.Output<Generations>;
 
-  constructor(name: string, args: KeptCredentialsArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    args: { readonly settings: Given; readonly stack: string; readonly generation: string },
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super("engine-comparison:stack:KeptCredentials", name, {}, opts);
     const { settings, stack, generation } = args;
     const kept = step(

@@ -53,7 +53,7 @@ export function wrongEnvironment(
     return unusable("does not start", "the Python that it was made with was removed or upgraded");
   if (!covers(range, python))
     return unusable(
-      `is ${python}, and the lock covers 3.${range.least} to 3.${range.most}`,
+      `is ${python}, and the lock covers 3.${range.min} to 3.${range.max}`,
       "the packages were built for another Python",
     );
   if (madeFor !== undefined && minorOf(madeFor) !== minorOf(python))

@@ -16,14 +16,6 @@ function text(file: string): string {
   return fs.readFileSync(path.join(checkout, "pipelines", file), "utf8");
 }
 
-/** The text of a lock without its comments, which say where it was made. */
-function lockText(file: string): string {
-  return text(file)
-    .split("\n")
-    .filter((line) => !/^\s*#/.test(line))
-    .join("\n");
-}
-
 export const locks = {
   python: "requirements.lock",
   gpu: "requirements-gpu.lock",
@@ -33,15 +25,6 @@ export const locks = {
   build: "requirements-build.lock",
   jars: "jars.lock",
 } as const;
-
-/** The version of a Python package that the lock has. */
-export function lockedVersion(name: string): string {
-  const found = new RegExp(`^${name}(?:\\[[^\\]]*\\])?==([^ \\\\;]+)`, "m").exec(
-    text(locks.python),
-  );
-  if (!found) throw new Error(`the lock has no ${name}`);
-  return found[1];
-}
 
 /** A package of the lock. */
 export interface Locked {
@@ -59,7 +42,9 @@ export function normalised(name: string): string {
 /** Reads lines such as `ray==2.60.0 \` or `colorama==0.4.6 ; sys_platform == 'win32' \`. */
 export function lockedPackages(lock = text(locks.python)): Map<string, Locked> {
   const found = new Map<string, Locked>();
-  for (const [, name, version, marker] of lock.matchAll(/^([\w.-]+)==([^\s;]+)[ \t]*(;.*)?/gm)) {
+  for (const [, name, version, marker] of lock.matchAll(
+    /^([\w.-]+)(?:\[[^\]]*\])?==([^\s;]+)[ \t]*(;.*)?/gm,
+  )) {
     const before = found.get(normalised(name));
     found.set(normalised(name), {
       versions: [...(before?.versions ?? []), version],
@@ -69,9 +54,16 @@ export function lockedPackages(lock = text(locks.python)): Map<string, Locked> {
   return found;
 }
 
-/** Hash of a lock's content. */
+/** The version of a Python package that the lock has. */
+export function lockedVersion(name: string): string {
+  const [version] = lockedPackages().get(name)?.versions ?? [];
+  if (version === undefined) throw new Error(`the lock has no ${name}`);
+  return version;
+}
+
+/** Hash of a lock's content, without comments, which say where it was made. */
 export function lockHash(lock: keyof typeof locks): string {
-  return shortHash(lockText(locks[lock]));
+  return shortHash(text(locks[lock]).replace(/^[ \t]*#.*\n?/gm, ""));
 }
 
 /** The lock's path. */

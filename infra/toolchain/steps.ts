@@ -83,10 +83,9 @@ async function install(uv: Uv, build: Build, device: DeviceName): Promise<void> 
   const cuda = device === "cuda";
   const python = await uv.environment(build, [lockFile("python")]);
   if (cuda) await uv.replace(build, "onnxruntime", [lockFile("gpu"), lockFile("cuda")]);
-  await runBuild(build.log, {
+  await runBuild(build, {
     argv: [python, "-c", [imports, ...(cuda ? [hasCuda] : [])].join("\n")],
     env: plainEnvironment(),
-    pidFile: build.pidFile,
     advice: "the locked packages do not load on this machine; see the requirements in the README",
   });
 }
@@ -98,13 +97,14 @@ export const jars = toolStep("jars", async (log, { stack }) => {
   return { entry, jars: lockedJars().length };
 });
 
-async function fetch({ folder, log, pidFile }: Build, venv: string): Promise<void> {
+async function fetch(build: Build, venv: string): Promise<void> {
+  const { folder } = build;
   const jars = lockedJars();
   const module = path.join(folder, "ivy.xml");
   fs.writeFileSync(module, ivyXml(jars));
   const ivyHome = path.join(cacheFolder(), "ivy");
   const settings = process.env.ENGINE_COMPARISON_IVY_SETTINGS;
-  await runBuild(log, {
+  await runBuild(build, {
     argv: [
       path.join(findJava().home, "bin", "java"),
       ...proxyOptions(process.env),
@@ -114,7 +114,6 @@ async function fetch({ folder, log, pidFile }: Build, venv: string): Promise<voi
       ...["-retrieve", path.join(folder, "[artifact]-[revision].[ext]")],
     ],
     env: downloadEnvironment(),
-    pidFile,
     advice:
       "see that this machine reaches a Maven repository (ENGINE_COMPARISON_IVY_SETTINGS names an ivysettings.xml " +
       "with another, https_proxy a proxy), then run the same command again",
@@ -210,29 +209,29 @@ interface ModelSpec {
   readonly modelPath?: string;
 }
 
-/** Puts the model that jobs load into the cache: built from a package's weights, or the user's own. */
+/** Puts the model that jobs load into the cache: built from a package's weights, or a custom one. */
 export const model = toolStep<ModelSpec>("model", async (log, { stack, spec }) => {
   const { model, modelPath } = spec;
   const entry = `model/${model}` as const;
   await ensureEntry(entry, log, (build) =>
     modelPath === undefined
-      ? buildDefault(build, pythonOf(stack))
-      : copyOwn(build, model, modelPath),
+      ? makeBy(stack, "model.build", build, build.folder)
+      : copyCustom(build, model, modelPath),
   );
   return { entry };
 });
 
-function buildDefault({ folder, log, pidFile }: Build, python: string): Promise<void> {
-  return runBuild(log, {
-    argv: [python, "-m", "engine_comparison.model.build", "--out", folder],
+/** Runs a module of this project that writes into `out`. */
+function makeBy(stack: string, module: string, build: Build, out: string): Promise<void> {
+  return runBuild(build, {
+    argv: [pythonOf(stack), "-m", `engine_comparison.${module}`, "--out", out],
     env: { ...plainEnvironment(), PYTHONPATH: path.join(checkout, "pipelines") },
-    pidFile,
     advice: "run the same command again",
   });
 }
 
 /** A copy, so that a run's model stays what it was when the user's file changes. */
-async function copyOwn({ folder }: Build, model: string, modelPath: string): Promise<void> {
+async function copyCustom({ folder }: Build, model: string, modelPath: string): Promise<void> {
   const found = ownModelHash(modelPath);
   if (found !== model) {
     throw new UserError(
@@ -251,16 +250,8 @@ async function copyOwn({ folder }: Build, model: string, modelPath: string): Pro
 export const packages = toolStep("packages", async (log, { stack }) => {
   const python = toolFolder(stack, "python");
   const entry = `packages/${shortHash([path.basename(python), packingCode()])}` as const;
-  await ensureEntry(entry, log, ({ folder, pidFile }) =>
-    runBuild(log, {
-      argv: [
-        pythonOf(stack),
-        ...["-m", "engine_comparison.pack", "--out", path.join(folder, packedFile)],
-      ],
-      env: { ...plainEnvironment(), PYTHONPATH: path.join(checkout, "pipelines") },
-      pidFile,
-      advice: "run the same command again",
-    }),
+  await ensureEntry(entry, log, (build) =>
+    makeBy(stack, "pack", build, path.join(build.folder, packedFile)),
   );
   return { entry };
 });

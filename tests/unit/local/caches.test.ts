@@ -75,12 +75,14 @@ describe("an entry of the cache", () => {
 
   it("ends a build that its killed script left behind", async () => {
     const pidFile = path.join(folder, "pid");
-    const build = runBuild(log, {
-      argv: ["sleep", "60"],
-      env: before as never,
-      pidFile,
-      advice: "",
-    });
+    const build = runBuild(
+      { log, pidFile },
+      {
+        argv: ["sleep", "60"],
+        env: before as never,
+        advice: "",
+      },
+    );
     while (!fs.existsSync(pidFile)) await sleep(10);
     endAbandoned(pidFile);
     await expect(build).rejects.toThrow("ended by SIGKILL");
@@ -124,12 +126,15 @@ describe("a Python environment", () => {
 it("a build that fails tells its last lines, what to do and where the log is", async () => {
   const pidFile = path.join(folder, "pid");
   const argv = ["sh", "-c", "echo one; echo two >&2; exit 3"];
-  const build = runBuild(log, { argv, env: { PATH: before.PATH! }, pidFile, advice: "do this" });
+  const build = runBuild(
+    { log, pidFile },
+    { argv, env: { PATH: before.PATH! }, advice: "do this" },
+  );
   await expect(build).rejects.toThrow(
     /sh failed \(exit code 3\):[^]*\| one\n {2}\| two\n[^]*do this/,
   );
   await expect(
-    runBuild(log, { argv: ["/no/such/program"], env: {}, pidFile, advice: "" }),
+    runBuild({ log, pidFile }, { argv: ["/no/such/program"], env: {}, advice: "" }),
   ).rejects.toThrow("ENOENT");
 });
 
