@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { readOr } from "./folders";
 
 /** One process as /proc tells of it. */
 export interface Process {
@@ -36,21 +37,18 @@ function isHidden(pid: number): boolean {
 }
 
 function stat(pid: number | string) {
-  try {
-    const text = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name is in brackets and may hold anything, brackets and spaces too.
-    const end = text.lastIndexOf(")");
-    const fields = text.slice(end + 2).split(" ");
-    return {
-      name: text.slice(text.indexOf("(") + 1, end),
-      state: fields[0],
-      parent: Number(fields[1]),
-      session: Number(fields[3]),
-      start: fields[19],
-    };
-  } catch {
-    return undefined;
-  }
+  const text = readOr(`/proc/${pid}/stat`);
+  if (text === undefined) return undefined;
+  // The name is in brackets and may hold anything, brackets and spaces too.
+  const end = text.lastIndexOf(")");
+  const fields = text.slice(end + 2).split(" ");
+  return {
+    name: text.slice(text.indexOf("(") + 1, end),
+    state: fields[0],
+    parent: Number(fields[1]),
+    session: Number(fields[3]),
+    start: fields[19],
+  };
 }
 
 /** All processes of this user, but for zombies. Where there is no /proc the list is empty. */
@@ -116,13 +114,8 @@ export function socketsOn(port: number, table: string): string[] {
 
 /** The process of this user that listens on `port`; other users' are not to be seen. */
 export function whoListens(port: number): Process | undefined {
-  const inodes = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) => {
-    try {
-      return socketsOn(port, fs.readFileSync(file, "utf8"));
-    } catch {
-      return [];
-    }
-  });
+  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map((file) => readOr(file) ?? "");
+  const inodes = tables.flatMap((table) => socketsOn(port, table));
   const wanted = new Set(inodes.map((inode) => `socket:[${inode}]`));
   return wanted.size === 0 ? undefined : ownProcesses().find(({ pid }) => holds(pid, wanted));
 }

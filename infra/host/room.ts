@@ -4,7 +4,8 @@ import * as path from "node:path";
 import { npm, size, wrong } from "../contracts/check";
 import type { UserError } from "../contracts/errors";
 import type { Machine } from "../contracts/target";
-import { check, nearestExisting, readOr, type Needed, type StackContext } from "./checks";
+import { readOr } from "./folders";
+import { check, nearestExisting, type Needed, type StackContext } from "./checks";
 
 const gib = 2 ** 30;
 

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../contracts/errors";
-import { checkout } from "./folders";
+import { checkout, readOr } from "./folders";
 import { probe } from "./probe";
 
 /** A JDK that Spark runs on. */
@@ -44,12 +44,7 @@ export function javaHomes(): string[] {
 export function inspectJava(home: string): JavaFacts | undefined {
   const java = path.join(home, "bin", "java");
   if (!fs.existsSync(java)) return undefined;
-  let release = "";
-  try {
-    release = fs.readFileSync(path.join(home, "release"), "utf8");
-  } catch {
-    // some packagers leave it out
-  }
+  const release = readOr(path.join(home, "release")) ?? ""; // some packagers leave it out
   const version =
     /^JAVA_VERSION="([^"]+)"/m.exec(release)?.[1] ??
     /openjdk ([\d.]+)|java ([\d.]+)/
@@ -196,12 +191,8 @@ export function isEnvironmentUsable(folder: string): boolean {
 
 /** The versions that an environment was made for and has now; undefined where there is none. */
 export function environmentVersions(folder: string): { madeFor?: string; now?: string } {
-  let config = "";
-  try {
-    config = fs.readFileSync(path.join(folder, "pyvenv.cfg"), "utf8");
-  } catch {
-    // not an environment, or one that is cut short
-  }
+  // Missing where it is not an environment, or one that is cut short.
+  const config = readOr(path.join(folder, "pyvenv.cfg")) ?? "";
   const said = probe([path.join(folder, "bin", "python"), "--version"]);
   return {
     madeFor: /^version(?:_info)?\s*=\s*(\S+)/m.exec(config)?.[1],

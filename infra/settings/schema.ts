@@ -109,9 +109,9 @@ function wrongSettings(error: z.ZodError, values: Record<string, string>): UserE
     const key = String(issue.path[0]);
     if (!(key in values)) return [`${namespace}:${key} is missing`];
     const value = secretKeys.includes(key) ? "[secret]" : quoted(values[key]);
-    const told =
+    const rule =
       issue.code === "invalid_value" ? `must be one of ${issue.values.join(", ")}` : issue.message;
-    return [`${namespace}:${key} is ${value}: it ${told}`];
+    return [`${namespace}:${key} is ${value}: it ${rule}`];
   });
   return wrongValue(wrong.join("\n"));
 }

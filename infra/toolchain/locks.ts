@@ -119,19 +119,19 @@ export function lockedJars(): Jar[] {
  * @throws UserError where `modelPath` names no file
  */
 export function modelIdentity({ modelPath }: Pick<Settings, "modelPath">): string {
-  if (modelPath !== undefined) return ownModelHash(modelPath);
+  if (modelPath !== undefined) return customModelHash(modelPath);
   const pins = path.join(checkout, "pipelines/engine_comparison/model/pins.json");
   return shortHash(JSON.parse(fs.readFileSync(pins, "utf8")));
 }
 
-/** The path of one's own model; a relative one starts at the checkout. */
-export function ownModel(modelPath: string): string {
+/** The path of a custom model; a relative one starts at the checkout. */
+export function customModel(modelPath: string): string {
   return path.resolve(checkout, modelPath);
 }
 
 /** The first 16 hex digits of the SHA-256 of a model file. */
-export function ownModelHash(modelPath: string): string {
-  const file = ownModel(modelPath);
+export function customModelHash(modelPath: string): string {
+  const file = customModel(modelPath);
   let content: Buffer;
   try {
     content = fs.readFileSync(file);

@@ -24,8 +24,8 @@ import {
   lockHash,
   type Jar,
   minioVersion,
-  ownModel,
-  ownModelHash,
+  customModel,
+  customModelHash,
   packedFile,
   packingCode,
 } from "./locks";
@@ -232,7 +232,7 @@ function makeBy(stack: string, module: string, build: Build, out: string): Promi
 
 /** A copy, so that a run's model stays what it was when the user's file changes. */
 async function copyCustom({ folder }: Build, model: string, modelPath: string): Promise<void> {
-  const found = ownModelHash(modelPath);
+  const found = customModelHash(modelPath);
   if (found !== model) {
     throw new UserError(
       `${modelPath} changed while it was being deployed (${model}, now ${found})`,
@@ -240,7 +240,7 @@ async function copyCustom({ folder }: Build, model: string, modelPath: string): 
       "run the same command again",
     );
   }
-  const file = ownModel(modelPath);
+  const file = customModel(modelPath);
   fs.copyFileSync(file, path.join(folder, "model.onnx"));
   const labels = path.join(path.dirname(file), "labels.json");
   if (fs.existsSync(labels)) fs.copyFileSync(labels, path.join(folder, "labels.json"));

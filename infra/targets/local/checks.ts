@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { npm, wrong } from "../../contracts/check";
 import type { UserError } from "../../contracts/errors";
+import { readOr } from "../../host/folders";
 import {
   check,
   foldersCheck,
@@ -9,7 +10,6 @@ import {
   limitsCheck,
   platformCheck,
   pythonCheck,
-  readOr,
   type StackCheck,
   type StackContext,
 } from "../../host/checks";

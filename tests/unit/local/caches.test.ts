@@ -15,7 +15,12 @@ import {
 import { ivyXml, proxyOptions } from "../../../infra/toolchain/steps";
 import { BuildLog, endAbandoned, runBuild } from "../../../infra/toolchain/builds";
 import { startOf } from "../../../infra/host/processTable";
-import { lockedJars, parseJars, modelIdentity, ownModelHash } from "../../../infra/toolchain/locks";
+import {
+  lockedJars,
+  parseJars,
+  modelIdentity,
+  customModelHash,
+} from "../../../infra/toolchain/locks";
 import { existingTools } from "../../../infra/toolchain/tools";
 import { writeStepRecord } from "../../../infra/stack/records";
 import { cacheFolder } from "../../../infra/host/folders";
@@ -224,6 +229,6 @@ describe("the model's identity", () => {
   });
 
   it("is refused where there is no such file", () => {
-    expect(() => ownModelHash("no/such.onnx")).toThrow('modelPath is "no/such.onnx"');
+    expect(() => customModelHash("no/such.onnx")).toThrow('modelPath is "no/such.onnx"');
   });
 });
