@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { checkStack, claimStack } from "./infra/stack/owner";
+import { checkStack, claimStack } from "./infra/stack/claim";
 import { preparePlatform } from "./infra/targets";
-import { checkSecrets } from "./infra/settings/parse";
+import { checkSecrets } from "./infra/settings/schema";
 import { declareStack } from "./infra/stack/step";
 import { readSettings } from "./infra/targets/readSettings";
 import { Buckets } from "./infra/stores/buckets";

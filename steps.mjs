@@ -9,14 +9,14 @@ const require = createRequire(import.meta.url);
 
 /** @type {Readonly<Record<string, () => { default: object }>>} */
 export const kinds = {
-  stack: () => require("./infra/stack/stackStep.ts"),
-  credentials: () => require("./infra/stack/credentialsStep.ts"),
+  stack: () => ({ default: require("./infra/stack/owner.ts").stackVerbs }),
+  credentials: () => ({ default: require("./infra/stack/credentials.ts").credentialsVerbs }),
 
-  python: () => require("./infra/toolchain/python.ts"),
-  jars: () => require("./infra/toolchain/jars.ts"),
-  "minio-binary": () => require("./infra/toolchain/minioBinary.ts"),
-  model: () => require("./infra/toolchain/model.ts"),
-  packages: () => require("./infra/toolchain/packages.ts"),
+  python: () => ({ default: require("./infra/toolchain/steps.ts").python }),
+  jars: () => ({ default: require("./infra/toolchain/steps.ts").jars }),
+  "minio-binary": () => ({ default: require("./infra/toolchain/steps.ts").minioBinary }),
+  model: () => ({ default: require("./infra/toolchain/steps.ts").model }),
+  packages: () => ({ default: require("./infra/toolchain/steps.ts").packages }),
 
   "s3-store": () => ({ default: require("./infra/stores/steps.ts").s3Store }),
   "s3-bucket": () => ({ default: require("./infra/stores/steps.ts").s3Bucket }),

@@ -1,6 +1,5 @@
-import * as path from "node:path";
+import { stackFiles } from "../infra/stack/files";
 import { executorOf } from "../infra/targets";
-import { stackFolder } from "../infra/host/folders";
 import { runJob } from "../pipelines/job";
 
 /** One that takes part; what else `bench/contenders` asks for is in it, too. */
@@ -78,7 +77,7 @@ export async function measure(
     cluster: "none",
     spec: { rounds, contenders },
     seconds: null,
-    log: path.join(stackFolder(stack), "logs", "bench.log"),
+    log: stackFiles(stack).log("bench"),
     onPhase: (phase) => tell(`${title}: ${phase}`),
     stop,
   });

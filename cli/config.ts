@@ -1,9 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { checkSecrets } from "../infra/settings/parse";
+import { checkSecrets, namespace, secretKeys, type Settings } from "../infra/settings/schema";
 import { stackFiles } from "../infra/stack/files";
 import { readSettings } from "../infra/targets/readSettings";
-import { namespace, secretKeys, type Settings } from "../infra/settings/schema";
 import { quoted } from "../infra/contracts/errors";
 import { fullKey, readStackFile, textOf, writeStackFile } from "./project";
 import type { ConfigValues, Declared, Project } from "./project";

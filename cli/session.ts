@@ -1,12 +1,7 @@
 import * as fs from "node:fs";
 import { checkout } from "../infra/host/folders";
-import {
-  checkOwner,
-  currentBackend,
-  inStackFolder,
-  readOwner,
-  type Claimant,
-} from "../infra/stack/owner";
+import { checkOwner, currentBackend, type Claimant } from "../infra/stack/claim";
+import { inStackFolder, readOwner } from "../infra/stack/owner";
 import { UserError } from "../infra/contracts/errors";
 import type { Inputs } from "../results/result";
 import { chosenRuns } from "../pipelines/matrix";

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
-import { shortHash } from "../infra/contracts/canonical";
+import { shortHash } from "../infra/stack/files";
 import type { Platform } from "../infra/contracts/platform";
 import type { Settings } from "../infra/settings/schema";
 import { generation } from "../infra/stack/records";

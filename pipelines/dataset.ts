@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { shortHash } from "../infra/contracts/canonical";
+import { shortHash } from "../infra/stack/files";
 import { UserError } from "../infra/contracts/errors";
 import type { Platform } from "../infra/contracts/platform";
 import { datasetFolder } from "../infra/host/folders";

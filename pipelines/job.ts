@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as readline from "node:readline";
-import type { Cluster, Executor } from "../infra/contracts/executor";
+import type { Cluster, Executor } from "../infra/contracts/platform";
 import { UserError } from "../infra/contracts/errors";
 
 /** A line on a job's stdout. */

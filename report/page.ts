@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { canonicalJson } from "../infra/contracts/canonical";
+import { canonicalJson } from "../infra/stack/files";
 import { bytes, moment, plural } from "./format";
 import { html, trusted, type Html, type Piece } from "./html";
 import {

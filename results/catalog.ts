@@ -2,9 +2,9 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import * as z from "zod";
 import { UserError } from "../infra/contracts/errors";
-import type { Cluster } from "../infra/contracts/executor";
+import type { Cluster } from "../infra/contracts/platform";
 import { checkout } from "../infra/host/folders";
-import { bucketPurposes } from "../infra/settings/bucketNames";
+import { bucketPurposes } from "../infra/settings/checks";
 import { inputKeys, settingKeys, type Settings } from "../infra/settings/schema";
 
 /**

@@ -1,4 +1,4 @@
-import { canonicalJson } from "../infra/contracts/canonical";
+import { canonicalJson } from "../infra/stack/files";
 import { UserError } from "../infra/contracts/errors";
 import { isBaseline } from "./catalog";
 import type { Attempt } from "./history";

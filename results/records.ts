@@ -20,14 +20,6 @@ export const historyFile = (stack: string): string => stackFiles(stack).history;
 /** The stack folder's copy of the report. */
 export const reportFile = (stack: string): string => stackFiles(stack).report;
 
-function runFile(stack: string, run: string, kind: "record" | "progress"): string {
-  return path.join(stackFiles(stack).runs, `${run}.${kind}.json`);
-}
-
-function inputsFile(stack: string, run: string): string {
-  return path.join(stackFiles(stack).inputs, `${run}.json`);
-}
-
 /** `file:` URL of the stack folder's copy of the report. */
 export function reportUrl(stack: string): string {
   return pathToFileURL(reportFile(stack)).href;
@@ -38,11 +30,11 @@ export const reportKey = "report/index.html";
 
 /** The last outcome of `run` (`<engine>/<workload>`), or undefined where there was none. */
 export function readRecord(stack: string, run: string): RunRecord | undefined {
-  return readJson(runFile(stack, run, "record"));
+  return readJson(stackFiles(stack).run(run, "record"));
 }
 
 export function writeRecord(stack: string, run: string, record: RunRecord): void {
-  writeJson(runFile(stack, run, "record"), record);
+  writeJson(stackFiles(stack).run(run, "record"), record);
 }
 
 /**
@@ -51,7 +43,7 @@ export function writeRecord(stack: string, run: string, record: RunRecord): void
  * @param run also `oracle-<workload>`
  */
 export function readInputs(stack: string, run: string): Inputs | undefined {
-  return readJson(inputsFile(stack, run));
+  return readJson(stackFiles(stack).input(run));
 }
 
 /** @throws UserError where the program has not written what `run` depends on */
@@ -59,7 +51,7 @@ export function declaredInputs(stack: string, run: string): Inputs {
   const inputs = readInputs(stack, run);
   if (inputs) return inputs;
   throw new UserError(
-    `${inputsFile(stack, run)} cannot be read`,
+    `${stackFiles(stack).input(run)} cannot be read`,
     `it says what ${run} depends on; every deployment writes it`,
     "deploy again: npm start, or pulumi up",
   );
@@ -71,7 +63,7 @@ export function declaredInputs(stack: string, run: string): Inputs {
  */
 export function writeInputs(stack: string, run: string, inputs: Inputs): void {
   writeJson(unconfirmedFile(stack, run), {});
-  writeJson(inputsFile(stack, run), inputs);
+  writeJson(stackFiles(stack).input(run), inputs);
 }
 
 /** For the program: the state has the run's result of the inputs that it wrote. */
@@ -88,7 +80,7 @@ export function isConfirmed(stack: string, run: string): boolean {
 }
 
 function unconfirmedFile(stack: string, run: string): string {
-  return `${inputsFile(stack, run)}.unconfirmed`;
+  return `${stackFiles(stack).input(run)}.unconfirmed`;
 }
 
 /**
@@ -114,7 +106,7 @@ export function publishedKey(summary: RunRecord["summary"] | undefined): string 
 
 /** What `run` is doing, or undefined while it does nothing. */
 export function readProgress(stack: string, run: string): RunProgress | undefined {
-  return readJson(runFile(stack, run, "progress"));
+  return readJson(stackFiles(stack).run(run, "progress"));
 }
 
 /** @param progress undefined when the run has ended */
@@ -123,7 +115,7 @@ export function writeProgress(
   run: string,
   progress: Omit<RunProgress, "since"> | undefined,
 ): void {
-  const file = runFile(stack, run, "progress");
+  const file = stackFiles(stack).run(run, "progress");
   if (progress === undefined) fs.rmSync(file, { force: true });
   else writeJson(file, { ...progress, since: new Date().toISOString() });
 }

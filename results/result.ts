@@ -1,4 +1,4 @@
-import { shortHash } from "../infra/contracts/canonical";
+import { shortHash } from "../infra/stack/files";
 import { median } from "./statistics";
 
 /**

@@ -4,8 +4,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { checkout } from "../infra/host/folders";
-import { findJava } from "../infra/host/java";
-import { getJson } from "../infra/host/network";
+import { findJava } from "../infra/host/runtimes";
+import { getJson } from "../infra/host/probe";
 import { eventually } from "./e2e/stack";
 import { MinioServer } from "./minioServer";
 

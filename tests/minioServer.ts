@@ -7,7 +7,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Client } from "minio";
-import type { Connection } from "../infra/contracts/executor";
+import type { Connection } from "../infra/contracts/platform";
 import { cacheFolder, checkout } from "../infra/host/folders";
 import { clientOf } from "../infra/stores/client";
 import { Authority } from "./certificates";

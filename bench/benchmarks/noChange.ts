@@ -9,7 +9,7 @@ import { stackPassphrase } from "../../cli/passphrase";
 import { isCliOnPath } from "../../cli/runners/pulumiCli";
 import { stackFolder } from "../../infra/host/folders";
 import { stackFiles } from "../../infra/stack/files";
-import { stackBackendUrl } from "../../infra/stack/owner";
+import { stackBackendUrl } from "../../infra/stack/claim";
 import type { Contender } from "../harness";
 import { withNode } from "../render";
 import type { Benchmark, BenchStack } from "../stack";

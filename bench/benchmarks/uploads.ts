@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { shortHash } from "../../infra/contracts/canonical";
+import { shortHash } from "../../infra/stack/files";
 import { executorOf } from "../../infra/targets";
 import { cacheFolder, datasetFolder, homeFolder } from "../../infra/host/folders";
 import { ensureEntry } from "../../infra/toolchain/caches";
-import { runGo } from "../../infra/toolchain/goBuild";
+import { runGo } from "../../infra/toolchain/uv";
 import { BuildLog } from "../../infra/toolchain/builds";
 import { UserError } from "../../infra/contracts/errors";
 import { bytes, count } from "../../report/format";

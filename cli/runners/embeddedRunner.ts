@@ -1,7 +1,8 @@
 import * as embedded from "../../embedded";
 import { UserError } from "../../infra/contracts/errors";
 import { stackFiles } from "../../infra/stack/files";
-import { idOf, idVariable, readOwner, runnerVariable } from "../../infra/stack/owner";
+import { idOf, idVariable, runnerVariable } from "../../infra/stack/claim";
+import { readOwner } from "../../infra/stack/owner";
 import type { Configuration } from "../config";
 import type { Project } from "../project";
 import type { Runner, Watch } from "./runner";

@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { UserError } from "../../infra/contracts/errors";
 import { checkout } from "../../infra/host/folders";
-import { whoListens } from "../../infra/host/listening";
+import { whoListens } from "../../infra/host/processTable";
 import { ownProcesses } from "../../infra/host/processTable";
 import { readJson, stackFiles } from "../../infra/stack/files";
 
@@ -16,14 +16,12 @@ interface CliLock {
   readonly timestamp: string;
 }
 
-const backend = (stack: string) => path.join(stackFiles(stack).backend, ".pulumi");
-
 /**
  * The locks on a stack whose state is in its stack folder, told apart: one whose CLI lives, and
  * those that a CLI left which was killed on this machine.
  */
 export function stackLocks(project: string, stack: string): { living?: CliLock; dead: CliLock[] } {
-  const folder = path.join(backend(stack), "locks", "organization", project, stack);
+  const folder = path.join(stackFiles(stack).backendFiles, "locks", "organization", project, stack);
   const names = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
   const found = names.flatMap((name): CliLock[] => {
     const file = path.join(folder, name);
@@ -36,7 +34,7 @@ export function stackLocks(project: string, stack: string): { living?: CliLock; 
 
 /** Whether the state in the stack folder has operations that nobody knows the end of. */
 export function hasPending(project: string, stack: string): boolean {
-  const file = path.join(backend(stack), "stacks", project, `${stack}.json`);
+  const file = path.join(stackFiles(stack).backendFiles, "stacks", project, `${stack}.json`);
   const state = readJson<{ checkpoint?: { latest?: { pending_operations?: unknown[] } } }>(file);
   return Boolean(state?.checkpoint?.latest?.pending_operations?.length);
 }

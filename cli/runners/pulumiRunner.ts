@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation";
 import { stackFiles, writeWhole } from "../../infra/stack/files";
-import { runnerVariable, stackBackendUrl } from "../../infra/stack/owner";
+import { runnerVariable, stackBackendUrl } from "../../infra/stack/claim";
 import { UserError } from "../../infra/contracts/errors";
 import { stringify } from "yaml";
 import type { Configuration } from "../config";

@@ -1,5 +1,5 @@
 /**
- * An error that the user caused and can mend, told in three parts. Everything else that is thrown
+ * An error that the user caused and can fix, in three parts. Everything else that is thrown
  * is a bug of this project and keeps its stack trace.
  */
 export class UserError extends Error {
@@ -29,16 +29,16 @@ export function explainFullDisk(error: unknown): unknown {
   );
 }
 
-/** As much of a value as is told. */
-const mostTold = 200;
+/** As many characters of a value as are shown. */
+const maxShown = 200;
 
 /**
- * A value as it is told to people: in quotes on one line, without what a terminal would act on, and
- * not all of a long one.
+ * A value as it is shown to people: in quotes on one line, without what a terminal would act on, and
+ * a long one cut short.
  */
 export function quoted(text: string): string {
-  const told = text.length > mostTold ? `${text.slice(0, mostTold)}…` : text;
-  return JSON.stringify(told).replace(
+  const shown = text.length > maxShown ? `${text.slice(0, maxShown)}…` : text;
+  return JSON.stringify(shown).replace(
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
     (unseen) => `\\u{${unseen.codePointAt(0)!.toString(16)}}`,
   );

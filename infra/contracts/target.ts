@@ -1,8 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type { Check } from "./check";
-import type { Cluster, Executor } from "./executor";
-import type { Prepared } from "./platform";
-import type { Store } from "./store";
+import type { Cluster, Executor, Prepared, BucketPurpose, ObjectStore } from "./platform";
 
 /** What this machine has, as far as settings depend on it. */
 export interface Machine {
@@ -81,3 +79,56 @@ export interface Services {
 export type ServiceLog =
   | { readonly file: string }
   | { readonly command: (lines: number, follow: boolean) => ChildProcess };
+
+/** Where buckets are: all that is asked of a kind of object store. Members load what they need. */
+export interface Store<Settings, Credentials = unknown> {
+  /** The value of setting `objectStore`. */
+  readonly name: string;
+  /** The page about it, relative to the checkout. */
+  readonly docs: string;
+  /** Whether it is somewhere else: otherwise the target starts it beside the other services. */
+  readonly external: boolean;
+  /** The Pulumi providers that it needs, in their versions. @default none */
+  readonly providers?: Readonly<Record<string, string>>;
+  /** Which settings do not go together with it. */
+  rules(settings: Settings): readonly Conflict[];
+  /**
+   * Looks at an external store; writes nothing.
+   *
+   * @param id the stack's id; undefined before its first up
+   * @returns what declares it
+   * @throws UserError with what is in the way
+   */
+  prepare?(
+    settings: Settings,
+    stack: string,
+    id: string | undefined,
+  ): Promise<(credentials: Credentials) => ObjectStore>;
+  /**
+   * Looks at data that was there before the stack. @default the store cannot have such data
+   *
+   * @returns a hash that changes when any object does
+   * @throws UserError where there is nothing, or the stack itself has put it there
+   */
+  existing?(
+    settings: Settings,
+    purpose: BucketPurpose,
+    prefixes: readonly string[],
+  ): Promise<{ readonly hash: string }>;
+}
+
+/**
+ * Loads a module when it is needed, in steps too: those read TypeScript by tsx's part for CommonJS,
+ * because the part for `import()` costs each of them a quarter of a CPU second.
+ *
+ * @param from the module that asks: its `module`
+ * @param name of what is loaded, as in `byImport`
+ */
+export async function load<Loaded>(
+  from: NodeModule,
+  name: string,
+  byImport: () => Promise<Loaded>,
+): Promise<Loaded> {
+  const readsTypeScript = ".ts" in require.extensions;
+  return readsTypeScript ? (from.require(name) as Loaded) : byImport();
+}

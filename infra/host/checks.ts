@@ -3,9 +3,8 @@ import * as path from "node:path";
 import { errorsOf, type Check, type Context, wrong } from "../contracts/check";
 import { UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
-import { cacheFolder, homeFolder, stackFolder } from "./folders";
-import { chooseJava, inspectJava, javaHomes } from "./java";
-import { choosePython, pythonsHere } from "./python";
+import { cacheFolder, homeFolder, readOr, stackFolder } from "./folders";
+import { chooseJava, inspectJava, javaHomes, choosePython, pythonsHere } from "./runtimes";
 
 export type StackContext = Context<Settings>;
 export type StackCheck = Check<Settings>;
@@ -19,15 +18,6 @@ export const deployed = ({ deployed }: StackContext): boolean => deployed;
 
 /** The command that shows a service's log on a target, for messages. */
 export type Logs = (context: Pick<StackContext, "stack">, service: string) => string;
-
-/** A file of the system's; undefined where there is none. */
-export function readOr(file: string): string | undefined {
-  try {
-    return fs.readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
-}
 
 /** The folder or, where it is not made yet, the one that it will be in. */
 export function nearestExisting(folder: string): string {

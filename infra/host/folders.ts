@@ -48,6 +48,15 @@ export function datasetFolder(dataset: string, version: string): string {
   return path.join(cacheFolder(), "datasets", dataset, version);
 }
 
+/** The text of a file; undefined where it cannot be read. */
+export function readOr(file: string): string | undefined {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
 /** Removes a file, and with the last one its folder; no matter if it is not there. */
 export function removeLast(file: string): void {
   fs.rmSync(file, { force: true });

@@ -1,7 +1,7 @@
 import * as net from "node:net";
 import { UserError } from "../contracts/errors";
 import { check, type StackContext } from "./checks";
-import { whoListens } from "./listening";
+import { whoListens } from "./processTable";
 import { maxPortOffset, sparkDriverBlock } from "../settings/ports";
 
 /** Whether a port of the loopback interface can be listened on now. */
@@ -15,10 +15,8 @@ export function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** Whether each of `count` ports from `first` on is free. */
-export async function areFree(first: number, count: number): Promise<boolean> {
-  const all = await Promise.all(Array.from({ length: count }, (_, n) => isFree(first + n)));
-  return all.every(Boolean);
+async function areFree(ports: readonly number[]): Promise<boolean> {
+  return (await Promise.all(ports.map(isFree))).every(Boolean);
 }
 
 /**
@@ -39,7 +37,7 @@ export async function nextFreeOffset(
     const next = 100 * ((Math.floor(offset / 100) + n) % hundreds);
     const wanted = portsAt(next);
     if (wanted.some((port) => reserved.has(port))) continue;
-    if ((await Promise.all(wanted.map(isFree))).every(Boolean)) return next;
+    if (await areFree(wanted)) return next;
   }
   return undefined;
 }
@@ -86,7 +84,8 @@ export const portsCheck = (observe: (context: StackContext) => Promise<TakenPort
 /** The first block of ports that a driver can have. */
 export async function freeBlock(firsts: readonly number[]): Promise<number> {
   for (const first of firsts) {
-    if (await areFree(first, sparkDriverBlock)) return first;
+    const block = Array.from({ length: sparkDriverBlock }, (_, n) => first + n);
+    if (await areFree(block)) return first;
   }
   throw new UserError(
     `no ${sparkDriverBlock} free ports in a row from ${firsts.join(", ")} on`,

@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { readOr } from "./folders";
 
 /** One process as /proc tells of it. */
 export interface Process {
@@ -36,21 +37,18 @@ function isHidden(pid: number): boolean {
 }
 
 function stat(pid: number | string) {
-  try {
-    const text = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name is in brackets and may hold anything, brackets and spaces too.
-    const end = text.lastIndexOf(")");
-    const fields = text.slice(end + 2).split(" ");
-    return {
-      name: text.slice(text.indexOf("(") + 1, end),
-      state: fields[0],
-      parent: Number(fields[1]),
-      session: Number(fields[3]),
-      start: fields[19],
-    };
-  } catch {
-    return undefined;
-  }
+  const text = readOr(`/proc/${pid}/stat`);
+  if (text === undefined) return undefined;
+  // The name is in brackets and may hold anything, brackets and spaces too.
+  const end = text.lastIndexOf(")");
+  const fields = text.slice(end + 2).split(" ");
+  return {
+    name: text.slice(text.indexOf("(") + 1, end),
+    state: fields[0],
+    parent: Number(fields[1]),
+    session: Number(fields[3]),
+    start: fields[19],
+  };
 }
 
 /** All processes of this user, but for zombies. Where there is no /proc the list is empty. */
@@ -99,4 +97,40 @@ export function withDescendants(roots: readonly number[], table: readonly Proces
   };
   roots.forEach(visit);
   return [...found];
+}
+
+const listening = "0A";
+
+/** Inodes of the sockets that listen on `port`, out of the text of /proc/net/tcp or tcp6. */
+export function socketsOn(port: number, table: string): string[] {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  return table
+    .split("\n")
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[1]?.endsWith(`:${hex}`) && fields[3] === listening)
+    .map((fields) => fields[9]);
+}
+
+/** The process of this user that listens on `port`; other users' are not to be seen. */
+export function whoListens(port: number): Process | undefined {
+  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map((file) => readOr(file) ?? "");
+  const inodes = tables.flatMap((table) => socketsOn(port, table));
+  const wanted = new Set(inodes.map((inode) => `socket:[${inode}]`));
+  return wanted.size === 0 ? undefined : ownProcesses().find(({ pid }) => holds(pid, wanted));
+}
+
+function holds(pid: number, links: ReadonlySet<string>): boolean {
+  const folder = `/proc/${pid}/fd`;
+  try {
+    return fs.readdirSync(folder).some((descriptor) => {
+      try {
+        return links.has(fs.readlinkSync(`${folder}/${descriptor}`));
+      } catch {
+        return false;
+      }
+    });
+  } catch {
+    return false;
+  }
 }

@@ -1,8 +1,11 @@
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import { npm, size, wrong } from "../contracts/check";
 import type { UserError } from "../contracts/errors";
-import { check, nearestExisting, readOr, type Needed, type StackContext } from "./checks";
+import type { Machine } from "../contracts/target";
+import { readOr } from "./folders";
+import { check, nearestExisting, type Needed, type StackContext } from "./checks";
 
 const gib = 2 ** 30;
 
@@ -214,4 +217,9 @@ export function sharedMemoryHere(): SharedMemory {
   if (!fs.existsSync(of)) return { of };
   const { blocks, bsize } = fs.statfsSync(of);
   return { of, bytes: blocks * bsize };
+}
+
+/** What this machine has. */
+export function machine(): Machine {
+  return { cpus: os.availableParallelism(), memoryBytes: os.totalmem() };
 }

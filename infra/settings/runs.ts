@@ -1,5 +1,5 @@
-import { choice, integer, memory, names, text } from "./values";
 import { maxPortOffset } from "./ports";
+import { choice, integer, memory, names, text, address, optional } from "./values";
 
 /** Where things run, what runs, and how it is measured. */
 export const runSettings = {
@@ -107,5 +107,105 @@ export const runSettings = {
     description:
       "Added to every port that the stack listens on, so that two stacks can run side by side, " +
       "e.g. 20000.",
+  }),
+};
+
+/** What the workloads read. */
+export const dataSettings = {
+  datasetSource: choice(["sample", "nyc", "existing"], {
+    default: "sample",
+    description:
+      "Where the input comes from. `sample` is made on this machine, offline and seeded. `nyc` " +
+      "downloads TLC's yellow taxi trips (50 MB a month) and photographs of Food-101 (1.3 GB) into " +
+      "the cache that all stacks share. `existing` reads what the buckets of `objectStore: s3` hold " +
+      "at the same places, and never changes it (docs/cluster.md).",
+  }),
+  taxiRows: integer({
+    default: 1_200_000,
+    min: 1000,
+    max: 1_000_000_000,
+    description:
+      "Trips in the sample, over all months. `nyc` has all trips of its months, about 3 million each.",
+  }),
+  taxiMonths: integer({
+    default: 12,
+    min: 1,
+    max: 12,
+    description:
+      "Monthly files of trips, 1 to 12. With `nyc`, these are the first months of `taxiYear`.",
+  }),
+  taxiYear: integer({
+    default: 2024,
+    min: 2011,
+    max: 2100,
+    description: "The year of the trips of `nyc`, 2011 or later.",
+  }),
+  nycMirror: address({
+    path: true,
+    must: "must be an http or https address without a password or a query",
+    description:
+      "A server that has the files of `nyc` in place of TLC and Hugging Face, such as " +
+      "`https://mirror.example/data`: `trip-data/yellow_tripdata_2024-01.parquet` and so on, " +
+      "`misc/taxi_zone_lookup.csv`, and `food-101/validation-00000-of-00003.parquet` to `00002`.",
+  }),
+  photos: integer({
+    default: 200,
+    min: 1,
+    max: 1_000_000,
+    description:
+      "JPEG photographs. With `nyc` at most 25250, spread evenly over the 101 classes of Food-101.",
+  }),
+  fareAbove: integer({
+    default: 30,
+    min: -1_000_000,
+    max: 1_000_000,
+    description: "taxi-report keeps the trips with `fare_amount` above this many dollars.",
+  }),
+};
+
+/** How large the engines are and how they run a model. */
+export const engineSettings = {
+  sparkWorkers: integer({
+    default: 2,
+    min: 1,
+    max: 1000,
+    description: "Workers of the Spark cluster.",
+  }),
+  sparkWorkerCores: integer({
+    default: 1,
+    min: 1,
+    max: 256,
+    description: "Cores that each Spark worker offers.",
+  }),
+  sparkWorkerMemory: memory({
+    default: "2g",
+    description: "Memory that each Spark worker offers to executors, e.g. `2g` or `1536m`.",
+  }),
+  rayCpus: integer({
+    default: 2,
+    min: 1,
+    max: 1024,
+    description: "CPUs that the Ray cluster offers.",
+  }),
+  rayObjectStoreMemory: memory({
+    default: "1g",
+    description: "Size of Ray's shared-memory object store.",
+  }),
+  rayCompute: choice(["auto", "actors", "tasks"], {
+    default: "auto",
+    description:
+      "How Ray Data runs a model. `actors`: a pool of actors that load it once. `tasks`: each " +
+      "worker process caches one session. `auto`: actors with a GPU, tasks without, which measured " +
+      "faster.",
+  }),
+  daftRunner: choice(["auto", "native", "ray"], {
+    default: "auto",
+    description:
+      "How Daft runs: `native` or `ray`. `auto` is native on target local and ray on the others.",
+  }),
+  modelPath: optional({
+    description:
+      "A custom model: an ONNX classifier or encoder to use in place of EfficientNet-Lite0, which is " +
+      "built from weights in a Python package. Relative to the checkout, or absolute.",
   }),
 };

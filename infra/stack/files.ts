@@ -27,27 +27,38 @@ export function stackFiles(stack: string) {
     daemon: at("docker.json"),
     /** What steps recorded of services, tools and data. */
     records: at("records"),
-    /** What runs are doing, and what came of their last attempts. */
+    record: (name: string) => at("records", `${name}.json`),
     runs: at("runs"),
-    /** What each run and oracle depends on in the deployment that was begun last. */
+    /** What a run is doing, or what came of its last attempt. */
+    run: (run: string, part: "record" | "progress") => at("runs", `${run}.${part}.json`),
     inputs: at("inputs"),
+    /** What a run or oracle depends on in the deployment that was begun last. */
+    input: (run: string) => at("inputs", `${run}.json`),
     /** All results and failures, which destroy keeps. */
     history: at("history", "results.jsonl"),
     report: at("report", "index.html"),
     /** The pid of the process whose user asked to stop. */
     stopping: at("stopping"),
     logs: at("logs"),
+    /** The log of a service, or `folder, name` of a part. */
+    log: (...name: string[]) => `${at("logs", ...name)}.log`,
     supervisor: at("supervisor"),
-    /** One supervisord configuration file a service. */
+    supervisorLog: at("supervisor", "supervisord.log"),
     programs: at("supervisor", "conf.d"),
+    /** supervisord's configuration of a service. */
+    program: (service: string) => at("supervisor", "conf.d", `${service}.conf`),
     minio: at("minio"),
     minioData: at("minio", "data"),
     /** A file on MinIO's drive by which one sees that the data is still there. */
     minioDataId: at("minio", "data", ".engine-comparison"),
     spark: at("spark"),
+    /** What a Spark worker keeps while it runs. */
+    sparkWorker: (service: string) => at("spark", service),
     scratch: at("scratch"),
     /** The state of the Pulumi CLI, where `npm start` chose the place. */
     backend: at("pulumi-backend"),
+    /** What the Pulumi CLI keeps there. */
+    backendFiles: at("pulumi-backend", ".pulumi"),
     /** The project folder that `npm start` gives to the Pulumi CLI. */
     project: at("pulumi"),
     /** The state of the embedded runner, with a copy and a lock. */
@@ -58,12 +69,9 @@ export function stackFiles(stack: string) {
     settings: at(`Pulumi.${stack}.yaml`),
     /** What encrypts the secrets in settings and state. */
     passphrase: at("passphrase"),
+    /** What a shell of this process reads when it starts. */
+    shellStart: at(`bashrc.${process.pid}`),
   } as const;
-}
-
-/** The log of a service, which the supervisor writes. */
-export function serviceLog(stack: string, name: string): string {
-  return path.join(stackFiles(stack).logs, `${name}.log`);
 }
 
 /** The JSON of a file; undefined where it is missing or broken. */
@@ -138,4 +146,18 @@ export function supervisorSocket(stack: string): string {
 /** Ray's sessions: sockets, logs and spilled objects. */
 export function rayFolder(stack: string): string {
   return path.join(shortFolder(stack), "ray");
+}
+
+/** JSON with sorted keys, so that equal values give equal text. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === "object" && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+/** The first 16 hex digits of the SHA-256 of `value`'s canonical JSON. */
+export function shortHash(value: unknown): string {
+  return createHash("sha256").update(canonicalJson(value)).digest("hex").slice(0, 16);
 }

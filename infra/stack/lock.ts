@@ -1,4 +1,6 @@
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../contracts/errors";
@@ -21,16 +23,21 @@ export type Release = () => void;
  */
 export async function tryLock(file: string, mode = 0o600): Promise<Release | undefined> {
   for (;;) {
-    const descriptor = open(file, mode);
-    const code = await flock(descriptor).catch((error: unknown) => {
-      fs.closeSync(descriptor);
+    const descriptor = openShared(file, mode);
+    let open = true;
+    const release = () => {
+      if (open) fs.closeSync(descriptor);
+      open = false;
+    };
+    const taken = await flock(descriptor).catch((error: unknown) => {
+      release();
       throw error;
     });
     // A file that was removed meanwhile locks out nobody.
     const same = fs.statSync(file, { throwIfNoEntry: false })?.ino === fs.fstatSync(descriptor).ino;
-    if (code === 0 && same) return once(() => fs.closeSync(descriptor));
-    fs.closeSync(descriptor);
-    if (code !== 0) return undefined;
+    if (taken && same) return release;
+    release();
+    if (!taken) return undefined;
   }
 }
 
@@ -49,53 +56,46 @@ export async function lock(file: string, onWait?: () => void): Promise<Release> 
 }
 
 /** Opened without O_CREAT where it exists: the kernel refuses that for others' files in /tmp. */
-function open(file: string, mode: number): number {
+function openShared(file: string, mode: number): number {
   for (;;) {
     try {
       return fs.openSync(file, "r");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     }
-    try {
-      const descriptor = fs.openSync(file, "wx", mode);
-      fs.fchmodSync(descriptor, mode); // whatever the umask is
-      fs.closeSync(descriptor);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
+    make(file, mode);
   }
 }
 
-/** @returns 0 when the lock was taken, 1 when another has it */
-function flock(descriptor: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const stdio = ["ignore", "ignore", "ignore", descriptor] as const;
-    const child = spawn("flock", ["--nonblock", "3"], { stdio: [...stdio], env: searchPath() });
-    child.once("error", (error) =>
-      reject(
-        new UserError(
-          `flock cannot be started (${error.message})`,
-          "it locks the files that several processes share",
-          "install util-linux, which has it",
-        ),
-      ),
-    );
-    child.once("exit", (code, signal) =>
-      code === 0 || code === 1
-        ? resolve(code)
-        : reject(new Error(`flock ended with ${signal ?? code}`)),
+/** Makes the file unless it exists. It has its mode before others can see it, whatever the umask. */
+function make(file: string, mode: number): void {
+  const temporary = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
+  const descriptor = fs.openSync(temporary, "wx", mode);
+  try {
+    fs.fchmodSync(descriptor, mode);
+    fs.linkSync(temporary, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    fs.closeSync(descriptor);
+    fs.rmSync(temporary, { force: true });
+  }
+}
+
+/** Whether the lock was taken; if not, another has it. */
+async function flock(descriptor: number): Promise<boolean> {
+  const child = spawn("flock", ["--nonblock", "3"], {
+    stdio: ["ignore", "ignore", "ignore", descriptor],
+    env: { PATH: process.env.PATH ?? "/usr/bin:/bin" },
+  });
+  const ended = once(child, "exit").catch((error: Error) => {
+    throw new UserError(
+      `flock cannot be started (${error.message})`,
+      "it locks the files that several processes share",
+      "install util-linux, which has it",
     );
   });
-}
-
-function searchPath(): Record<string, string> {
-  return { PATH: process.env.PATH ?? "/usr/bin:/bin" };
-}
-
-function once(work: () => void): Release {
-  let done = false;
-  return () => {
-    if (!done) work();
-    done = true;
-  };
+  const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
+  if (code !== 0 && code !== 1) throw new Error(`flock ended with ${signal ?? code}`);
+  return code === 0;
 }

@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 import { readJson, stackFiles, writeJson } from "./files";
 
 /**
@@ -12,19 +11,16 @@ export interface StepRecord {
   readonly result: Readonly<Record<string, unknown>>;
 }
 
-function recordFile(stack: string, name: string): string {
-  return path.join(stackFiles(stack).records, `${name}.json`);
-}
-
 /** The record of `name`, or undefined where there is none (or only a broken one). */
 export function readStepRecord(stack: string, name: string): StepRecord | undefined {
-  const { generation, result } = readJson<Partial<StepRecord>>(recordFile(stack, name)) ?? {};
+  const { generation, result } =
+    readJson<Partial<StepRecord>>(stackFiles(stack).record(name)) ?? {};
   const whole = typeof generation === "string" && typeof result === "object" && result !== null;
   return whole ? { generation, result } : undefined;
 }
 
 export function writeStepRecord(stack: string, name: string, record: StepRecord): void {
-  writeJson(recordFile(stack, name), record);
+  writeJson(stackFiles(stack).record(name), record);
 }
 
 /** Notes that a recorded thing was found lost: its result says so until it is made again. */
@@ -35,7 +31,7 @@ export function recordLoss(stack: string, name: string): void {
 
 /** Forgets `name`. */
 export function removeStepRecord(stack: string, name: string): void {
-  fs.rmSync(recordFile(stack, name), { force: true });
+  fs.rmSync(stackFiles(stack).record(name), { force: true });
 }
 
 /** Names of all that has a record, sorted. */

@@ -28,7 +28,7 @@ interface StepModule {
 
 /**
  * Carries out a step for steps.mjs: runs the verb, prints one JSON line, and keeps the record of
- * services, tools and data (steps whose spec has an `generation`).
+ * services, tools and data (steps whose spec has a `generation`).
  *
  * @param load loads the code of the step's kind; undefined where there is no such kind
  * @returns never rejects: a failure is printed on stderr, with exit code 1
@@ -47,9 +47,9 @@ export async function runStep(
     await runVerb(verb, load().default, context);
   } catch (thrown) {
     const error = explainFullDisk(thrown);
-    const told =
+    const printed =
       error instanceof UserError ? error.message : String((error as Error).stack ?? error);
-    process.stderr.write(told.split("\n").slice(0, stderrLines).join("\n") + "\n");
+    process.stderr.write(printed.split("\n").slice(0, stderrLines).join("\n") + "\n");
     process.exitCode = 1;
   }
 }

@@ -1,8 +1,9 @@
+import * as fs from "node:fs";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import * as fs from "node:fs";
-import { canonicalJson } from "../contracts/canonical";
-import { stackFiles } from "./files";
+import type { Settings } from "../settings/schema";
+import type { Generations } from "./credentials";
+import { canonicalJson, stackFiles } from "./files";
 import { stackStep } from "./owner";
 import { readStepRecord, writeStepRecord } from "./records";
 import type { StepResult } from "./runStep";
@@ -114,4 +115,52 @@ function withoutTraces<T>(make: () => T): T {
 /** What a step printed: the one JSON line on its stdout. */
 export function printed<T>(done: command.local.Command): pulumi.Output<T> {
   return done.stdout.apply((line) => JSON.parse(line) as T);
+}
+
+/** The credentials that everybody knows, for the stacks that people try things with. */
+const wellKnown = "minioadmin";
+const stacksWithWellKnown = ["local", "dev"];
+
+type Given = Pick<Settings, "minioRootUser" | "minioRootPassword"> &
+  Partial<Pick<Settings, "s3AccessKey" | "s3SecretKey" | "sparkSecret" | "rayToken">>;
+
+/**
+ * What MinIO's root user is called and identified by, where undefined means a random value that is
+ * made once and kept, and the secrets of a store and of clusters that are not the stack's own.
+ */
+export function givenCredentials(settings: Given, stack: string): Given {
+  const fallback = stacksWithWellKnown.includes(stack) ? wellKnown : undefined;
+  const { minioRootUser = fallback, minioRootPassword = fallback } = settings;
+  const { s3AccessKey, s3SecretKey, sparkSecret, rayToken } = settings;
+  return { minioRootUser, minioRootPassword, s3AccessKey, s3SecretKey, sparkSecret, rayToken };
+}
+
+/** The stack's secrets, in files for its user alone; they travel by the step's stdin. */
+export class KeptCredentials extends pulumi.ComponentResource {
+  readonly resource: pulumi.Resource;
+  /** How often each changed: an input of what has to restart then. */
+  readonly generations: pulumi.Output<Generations>;
+
+  constructor(
+    name: string,
+    args: { readonly settings: Given; readonly stack: string; readonly generation: string },
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    super("engine-comparison:stack:KeptCredentials", name, {}, opts);
+    const { settings, stack, generation } = args;
+    const kept = step(
+      "credentials",
+      {
+        kind: "credentials",
+        spec: { generation },
+        stdin: pulumi.secret(JSON.stringify(givenCredentials(settings, stack))),
+      },
+      { parent: this },
+    );
+    this.resource = kept;
+    this.generations = pulumi
+      .unsecret(printed<{ generations: Generations }>(kept))
+      .apply(({ generations }) => generations);
+    this.registerOutputs();
+  }
 }

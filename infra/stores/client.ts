@@ -1,7 +1,7 @@
 import * as https from "node:https";
 import { Client } from "minio";
-import { shortHash } from "../contracts/canonical";
-import type { Connection } from "../contracts/executor";
+import { shortHash } from "../stack/files";
+import type { Connection } from "../contracts/platform";
 import { storeAccess } from "./access";
 import { UserError } from "../contracts/errors";
 

@@ -1,8 +1,8 @@
-import type { Store } from "../contracts/store";
+import type { Store } from "../contracts/target";
 import type { ObjectStore } from "../contracts/platform";
 import { UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
-import type { KeptCredentials } from "../stack/keptCredentials";
+import type { KeptCredentials } from "../stack/step";
 import { readStepRecord } from "../stack/records";
 import { storeRecord } from "./access";
 import { aws } from "./aws";

@@ -1,6 +1,5 @@
 import { UserError } from "../contracts/errors";
-import type { Executor } from "../contracts/executor";
-import type { Prepared } from "../contracts/platform";
+import type { Executor, Prepared } from "../contracts/platform";
 import type { Target } from "../contracts/target";
 import type { Settings } from "../settings/schema";
 import { readOwner } from "../stack/owner";

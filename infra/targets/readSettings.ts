@@ -1,10 +1,9 @@
 import { together } from "../contracts/check";
 import { quoted, UserError } from "../contracts/errors";
 import type { Conflict, Machine } from "../contracts/target";
-import { machine as thisMachine } from "../host/machine";
+import { machine as thisMachine } from "../host/room";
 import { datasetConflicts } from "../settings/checks";
-import { parseSettings, wrongValue } from "../settings/parse";
-import { namespace, type Settings } from "../settings/schema";
+import { parseSettings, wrongValue, namespace, type Settings } from "../settings/schema";
 import { stores } from "../stores";
 import { targets } from ".";
 

@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { checkout, stackFolder } from "../host/folders";
+import { checkout } from "../host/folders";
+import { stackFiles } from "../stack/files";
 
 /** Starts the user's shell on this terminal, with an environment added to that of this process. */
 export function shellHere(
@@ -9,7 +10,7 @@ export function shellHere(
   environment: Readonly<Record<string, string>>,
 ): ChildProcess {
   const program = process.env.SHELL || "/bin/sh";
-  const startUp = path.join(stackFolder(stack), `bashrc.${process.pid}`);
+  const startUp = stackFiles(stack).shellStart;
   const child = spawn(program, shellArguments(stack, program, environment.PATH, startUp), {
     cwd: checkout,
     // eslint-disable-next-line no-restricted-syntax -- it is the user's own shell

@@ -5,7 +5,8 @@ import { startOf } from "../host/processTable";
 
 /** A log file that grows while something is built. */
 export class BuildLog {
-  private readonly descriptor: number;
+  /** For a child's output. */
+  readonly descriptor: number;
 
   constructor(readonly file: string) {
     this.descriptor = fs.openSync(file, "a", 0o600);
@@ -14,19 +15,12 @@ export class BuildLog {
   line(text: string): void {
     fs.writeSync(this.descriptor, `${new Date().toISOString()} ${text}\n`);
   }
-
-  /** The descriptor, for a child's output. */
-  get sink(): number {
-    return this.descriptor;
-  }
 }
 
 export interface BuildCommand {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** A file that remembers the command while it runs; see {@link endAbandoned}. */
-  readonly pidFile: string;
   /** What the user can do when it fails, besides reading the log. */
   readonly advice: string;
 }
@@ -34,18 +28,21 @@ export interface BuildCommand {
 /**
  * Runs a command with its output in the log, in a process group of its own.
  *
+ * @param build `pidFile` remembers the command while it runs; see {@link endAbandoned}
  * @throws UserError with the last lines of its output when it fails
  */
-export async function runBuild(log: BuildLog, command: BuildCommand): Promise<void> {
-  const { argv, env, cwd, pidFile, advice } = command;
+export async function runBuild(
+  { log, pidFile }: { readonly log: BuildLog; readonly pidFile: string },
+  { argv, env, cwd, advice }: BuildCommand,
+): Promise<void> {
   const [program, ...args] = argv;
-  const begin = fs.fstatSync(log.sink).size;
+  const begin = fs.fstatSync(log.descriptor).size;
   log.line(`$ ${argv.join(" ")}`);
   const child = spawn(program, args, {
     env,
     cwd,
     detached: true,
-    stdio: ["ignore", log.sink, log.sink],
+    stdio: ["ignore", log.descriptor, log.descriptor],
   });
   const ended = new Promise<string | undefined>((resolve) => {
     child.once("error", (error) => resolve(error.message));
@@ -75,13 +72,8 @@ export async function runBuild(log: BuildLog, command: BuildCommand): Promise<vo
  * it, and two builds in one folder would spoil each other.
  */
 export function endAbandoned(pidFile: string): void {
-  let text: string;
-  try {
-    text = fs.readFileSync(pidFile, "utf8");
-  } catch {
-    return;
-  }
-  const [pid, start] = text.split(" ");
+  if (!fs.existsSync(pidFile)) return;
+  const [pid, start] = fs.readFileSync(pidFile, "utf8").split(" ");
   if (pid && startOf(Number(pid)) === start) endGroup(Number(pid));
   fs.rmSync(pidFile, { force: true });
 }

@@ -9,11 +9,10 @@ import {
   minorOf,
   pythonRange,
   type PythonRange,
-} from "../host/python";
+} from "../host/runtimes";
 import { readStepRecord } from "../stack/records";
 import { entryFolder } from "./caches";
-import { lockedPackages, normalised, pythonEntry, type Locked } from "./locks";
-import { modelIdentity } from "./modelIdentity";
+import { lockedPackages, normalised, pythonEntry, type Locked, modelIdentity } from "./locks";
 import type { ToolResult } from "./tools";
 
 /** The identity of the model that the settings name. */
@@ -54,7 +53,7 @@ export function wrongEnvironment(
     return unusable("does not start", "the Python that it was made with was removed or upgraded");
   if (!covers(range, python))
     return unusable(
-      `is ${python}, and the lock covers 3.${range.least} to 3.${range.most}`,
+      `is ${python}, and the lock covers 3.${range.min} to 3.${range.max}`,
       "the packages were built for another Python",
     );
   if (madeFor !== undefined && minorOf(madeFor) !== minorOf(python))

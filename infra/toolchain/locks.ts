@@ -1,9 +1,12 @@
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { shortHash } from "../contracts/canonical";
+import { UserError } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
 import { checkout } from "../host/folders";
-import { minorOf } from "../host/python";
+import { minorOf } from "../host/runtimes";
+import type { Settings } from "../settings/schema";
+import { shortHash } from "../stack/files";
 import type { Entry } from "./caches";
 
 /** The Go module of MinIO's server, whose makers publish source only. */
@@ -11,14 +14,6 @@ export const minioVersion = "v0.0.0-20260212201848-7aac2a2c5b7c";
 
 function text(file: string): string {
   return fs.readFileSync(path.join(checkout, "pipelines", file), "utf8");
-}
-
-/** The text of a lock without its comments, which say where it was made. */
-function lockText(file: string): string {
-  return text(file)
-    .split("\n")
-    .filter((line) => !/^\s*#/.test(line))
-    .join("\n");
 }
 
 export const locks = {
@@ -30,15 +25,6 @@ export const locks = {
   build: "requirements-build.lock",
   jars: "jars.lock",
 } as const;
-
-/** The version of a Python package that the lock has. */
-export function lockedVersion(name: string): string {
-  const found = new RegExp(`^${name}(?:\\[[^\\]]*\\])?==([^ \\\\;]+)`, "m").exec(
-    text(locks.python),
-  );
-  if (!found) throw new Error(`the lock has no ${name}`);
-  return found[1];
-}
 
 /** A package of the lock. */
 export interface Locked {
@@ -56,7 +42,9 @@ export function normalised(name: string): string {
 /** Reads lines such as `ray==2.60.0 \` or `colorama==0.4.6 ; sys_platform == 'win32' \`. */
 export function lockedPackages(lock = text(locks.python)): Map<string, Locked> {
   const found = new Map<string, Locked>();
-  for (const [, name, version, marker] of lock.matchAll(/^([\w.-]+)==([^\s;]+)[ \t]*(;.*)?/gm)) {
+  for (const [, name, version, marker] of lock.matchAll(
+    /^([\w.-]+)(?:\[[^\]]*\])?==([^\s;]+)[ \t]*(;.*)?/gm,
+  )) {
     const before = found.get(normalised(name));
     found.set(normalised(name), {
       versions: [...(before?.versions ?? []), version],
@@ -66,9 +54,16 @@ export function lockedPackages(lock = text(locks.python)): Map<string, Locked> {
   return found;
 }
 
-/** Hash of a lock's content. */
+/** The version of a Python package that the lock has. */
+export function lockedVersion(name: string): string {
+  const [version] = lockedPackages().get(name)?.versions ?? [];
+  if (version === undefined) throw new Error(`the lock has no ${name}`);
+  return version;
+}
+
+/** Hash of a lock's content, without comments, which say where it was made. */
 export function lockHash(lock: keyof typeof locks): string {
-  return shortHash(lockText(locks[lock]));
+  return shortHash(text(locks[lock]).replace(/^[ \t]*#.*\n?/gm, ""));
 }
 
 /** The lock's path. */
@@ -116,3 +111,46 @@ export function parseJars(lock: string): Jar[] {
 export function lockedJars(): Jar[] {
   return parseJars(text(locks.jars));
 }
+
+/**
+ * Identity of the model file that jobs load: a hash of the file, which is known before the default
+ * one is built, because its builder pins it.
+ *
+ * @throws UserError where `modelPath` names no file
+ */
+export function modelIdentity({ modelPath }: Pick<Settings, "modelPath">): string {
+  if (modelPath !== undefined) return customModelHash(modelPath);
+  const pins = path.join(checkout, "pipelines/engine_comparison/model/pins.json");
+  return shortHash(JSON.parse(fs.readFileSync(pins, "utf8")));
+}
+
+/** The path of a custom model; a relative one starts at the checkout. */
+export function customModel(modelPath: string): string {
+  return path.resolve(checkout, modelPath);
+}
+
+/** The first 16 hex digits of the SHA-256 of a model file. */
+export function customModelHash(modelPath: string): string {
+  const file = customModel(modelPath);
+  let content: Buffer;
+  try {
+    content = fs.readFileSync(file);
+  } catch (error) {
+    throw new UserError(
+      `modelPath is ${JSON.stringify(modelPath)}, but ${file} cannot be read (${(error as Error).message})`,
+      "the image workloads load that model",
+      "set modelPath to an ONNX file, or unset it for the default model",
+    );
+  }
+  return createHash("sha256").update(content).digest("hex").slice(0, 16);
+}
+
+/** Hash of the code that packs what Python workers of other machines import. */
+export function packingCode(): string {
+  return shortHash(
+    fs.readFileSync(path.join(checkout, "pipelines/engine_comparison/pack.py"), "utf8"),
+  );
+}
+
+/** The packed file in the folder of the tool `packages`. */
+export const packedFile = "packages.tgz";

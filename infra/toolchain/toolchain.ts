@@ -1,10 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings/schema";
 import type { DeviceName } from "../contracts/platform";
-import { lockHash, minioVersion, pythonHash } from "./locks";
+import { lockHash, minioVersion, pythonHash, packingCode } from "./locks";
 import { step } from "../stack/step";
 import type { Inspected } from "../stack/records";
-import { packingCode } from "./packing";
 import type { ToolName } from "./tools";
 
 export interface ToolchainArgs {

@@ -39,7 +39,7 @@ export const dataset = {
           unconnected: true,
           spec: { source, kind: dataset, settings, out: folder, downloads },
           seconds: null,
-          log: path.join(stackFiles(stack).logs, "datasets", `${dataset}.log`),
+          log: stackFiles(stack).log("datasets", dataset),
           onPhase: tell,
         });
       fs.mkdirSync(path.dirname(out), { recursive: true });

@@ -1,8 +1,6 @@
 import { randomBytes } from "node:crypto";
-import * as path from "node:path";
 import { UserError } from "../../infra/contracts/errors";
-import type { Cluster } from "../../infra/contracts/executor";
-import type { BucketNames } from "../../infra/contracts/platform";
+import type { Cluster, BucketNames } from "../../infra/contracts/platform";
 import { stackFiles } from "../../infra/stack/files";
 import { readStepRecord } from "../../infra/stack/records";
 import { type StepContext, type StepResult, type StepVerbs } from "../../infra/stack/runStep";
@@ -91,7 +89,7 @@ async function runAttempt(
   const oracle = declaredInputs(stack, oracleName(spec.workload));
   const key = runKey(inputs);
   const attempt = attemptId();
-  const log = path.join(stackFiles(stack).logs, name, `${attempt}.log`);
+  const log = stackFiles(stack).log(name, attempt);
   const executor = await executorOf(stack);
   let published = publishedKey(readRecord(stack, name)?.summary);
   try {
@@ -150,7 +148,7 @@ export const oracle = {
       cluster: "none",
       spec: { ...spec, inputs, key, oracleKey: key, engine: "oracle" },
       seconds: null,
-      log: path.join(stackFiles(stack).logs, "oracle", `${spec.workload}.log`),
+      log: stackFiles(stack).log("oracle", spec.workload),
     });
     return { workload: spec.workload, key, ...result };
   },

@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { listeners } from "../../infra/targets/local/place";
-import { findJava } from "../../infra/host/java";
+import { findJava } from "../../infra/host/runtimes";
 import { shortFolder } from "../../infra/stack/files";
 import { crawl, entries, filesWith, Watch } from "./exposure";
 import { pythonOf, readBack } from "./readBack";

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { expect, it } from "vitest";
-import { shortHash } from "../../infra/contracts/canonical";
+import { shortHash } from "../../infra/stack/files";
 import { checkout } from "../../infra/host/folders";
 import { ensureEntry } from "../../infra/toolchain/caches";
 import { BuildLog } from "../../infra/toolchain/builds";

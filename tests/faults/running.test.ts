@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { get } from "../../infra/host/network";
+import { get } from "../../infra/host/probe";
 import { ports } from "../../infra/settings/ports";
 import { readBack } from "../e2e/readBack";
 import { asFlags, eventually, freeOffset, small, TestStack, type Finished } from "../e2e/stack";

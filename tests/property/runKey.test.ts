@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { canonicalJson } from "../../infra/contracts/canonical";
+import { canonicalJson } from "../../infra/stack/files";
 import { settingKeys } from "../../infra/settings/schema";
 import { runKey } from "../../results/result";
 import { freshHome } from "../unit/cli/home";

@@ -1,4 +1,4 @@
-import type { Store } from "../../contracts/store";
+import type { Store } from "../../contracts/target";
 import { setExternal } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
 import { sessionSeconds } from "../access";

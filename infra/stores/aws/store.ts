@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { keepPlace, runnerVariable } from "../../stack/owner";
+import { runnerVariable } from "../../stack/claim";
+import { keepPlace } from "../../stack/owner";
 import type { BucketNames, DeclaredBucket, ObjectStore } from "../../contracts/platform";
 import type { Settings } from "../../settings/schema";
 import { generation } from "../../stack/records";

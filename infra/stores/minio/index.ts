@@ -1,4 +1,4 @@
-import type { Store } from "../../contracts/store";
+import type { Store } from "../../contracts/target";
 import type { Settings } from "../../settings/schema";
 import { setExternal } from "../../settings/checks";
 

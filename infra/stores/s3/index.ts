@@ -1,8 +1,7 @@
-import type { Conflict } from "../../contracts/target";
-import type { Store } from "../../contracts/store";
-import { bucketsNamed } from "../../settings/bucketNames";
+import type { Conflict, Store } from "../../contracts/target";
+import { bucketsNamed } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
-import type { KeptCredentials } from "../../stack/keptCredentials";
+import type { KeptCredentials } from "../../stack/step";
 
 /** A store that exists already and speaks S3. */
 export const s3: Store<Settings, KeptCredentials> = {

@@ -7,9 +7,9 @@ import type {
   DeclaredBucket,
   ObjectStore,
 } from "../../contracts/platform";
-import { bucketPurposes, bucketsNamed } from "../../settings/bucketNames";
+import { bucketPurposes, bucketsNamed } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
-import type { KeptCredentials } from "../../stack/keptCredentials";
+import type { KeptCredentials } from "../../stack/step";
 import { generation } from "../../stack/records";
 import { step } from "../../stack/step";
 import { certificatesHash, readCertificates, storeRecord, storeStep } from "../access";

@@ -1,5 +1,5 @@
 import { cacheFolder, stackFolder } from "../../host/folders";
-import { machine } from "../../host/machine";
+import { machine, diskCheck, loads, memoryCheck, memoryHere } from "../../host/room";
 import {
   check,
   foldersCheck,
@@ -9,8 +9,7 @@ import {
   type StackCheck,
   type StackContext,
 } from "../../host/checks";
-import { diskCheck, loads, memoryCheck, memoryHere } from "../../host/room";
-import { silenceAt } from "../../host/network";
+import { silenceAt } from "../../host/probe";
 import { wslCheck } from "../../host/wsl";
 import { npm, wrong } from "../../contracts/check";
 import type { UserError } from "../../contracts/errors";

@@ -1,5 +1,4 @@
-import type { Conflict, Target } from "../../contracts/target";
-import { load } from "../../host/load";
+import { type Conflict, type Target, load } from "../../contracts/target";
 import type { Settings } from "../../settings/schema";
 
 /** Spark and Ray clusters that exist already: the way past one machine. */

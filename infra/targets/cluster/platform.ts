@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { contextOf, preflight } from "../../contracts/check";
-import { KeptCredentials } from "../../stack/keptCredentials";
+import { KeptCredentials, step } from "../../stack/step";
 import { inspected, type Inspected } from "../../stack/records";
 import { Toolchain } from "../../toolchain/toolchain";
 import { environmentHash } from "../../toolchain/locks";
@@ -8,7 +8,6 @@ import { modelId } from "../../toolchain/checks";
 import type { Platform, Prepared } from "../../contracts/platform";
 import { ports } from "../../settings/ports";
 import type { Settings } from "../../settings/schema";
-import { step } from "../../stack/step";
 import type { DeclareStore } from "../../stores";
 import { preparedStore } from "../../stores/checks";
 import { clustersStep, type ClustersRecord } from "./executor";

@@ -1,12 +1,11 @@
 import * as path from "node:path";
 import type { Services, ServiceView } from "../../contracts/target";
 import { plainEnvironment } from "../../host/environment";
-import { findJava } from "../../host/java";
-import { silenceAt } from "../../host/network";
+import { findJava } from "../../host/runtimes";
+import { silenceAt } from "../../host/probe";
 import { stackFiles } from "../../stack/files";
 import { storeRecord } from "../../stores/access";
-import { jobEnvironment } from "../../toolchain/jobs";
-import { pythonOf } from "../../toolchain/tools";
+import { jobEnvironment, pythonOf } from "../../toolchain/tools";
 import { shellHere } from "../shellHere";
 import { clustersOf } from "./executor";
 

@@ -13,7 +13,7 @@ import {
 import { portsCheck } from "../../host/freePorts";
 import { gpuCheck, gpuFacts, gpuMemoryCheck } from "../../host/gpu";
 import { isOlder } from "../../host/probe";
-import { parseVersion } from "../../host/python";
+import { parseVersion } from "../../host/runtimes";
 import { diskCheck, freeMemory, loads, memoryCheck, sharedMemoryCheck } from "../../host/room";
 import { wslCheck } from "../../host/wsl";
 import type { Settings } from "../../settings/schema";

@@ -7,9 +7,9 @@ import {
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { toolEnvironment } from "../../host/environment";
-import { stackFolder } from "../../host/folders";
 import { wrong } from "../../contracts/check";
 import { UserError } from "../../contracts/errors";
+import { stackFiles } from "../../stack/files";
 
 /** Where a stack's Docker daemon listens, and which one it is. */
 export interface Daemon {
@@ -121,14 +121,10 @@ export function daemonInfo(host: string): DaemonInfo {
   return info;
 }
 
-function recordFile(stack: string): string {
-  return path.join(stackFolder(stack), "docker.json");
-}
-
 /** The daemon that the stack was deployed to, if it was. */
 export function recordedDaemon(stack: string): Daemon | undefined {
   try {
-    return JSON.parse(fs.readFileSync(recordFile(stack), "utf8")) as Daemon;
+    return JSON.parse(fs.readFileSync(stackFiles(stack).daemon, "utf8")) as Daemon;
   } catch {
     return undefined;
   }
@@ -136,14 +132,14 @@ export function recordedDaemon(stack: string): Daemon | undefined {
 
 /** Records the stack's daemon, so that every later command talks to this one. */
 export function recordDaemon(stack: string, daemon: Daemon): void {
-  const file = recordFile(stack);
+  const file = stackFiles(stack).daemon;
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   fs.writeFileSync(`${file}.${process.pid}`, JSON.stringify(daemon));
   fs.renameSync(`${file}.${process.pid}`, file);
 }
 
 export function forgetDaemon(stack: string): void {
-  fs.rmSync(recordFile(stack), { force: true });
+  fs.rmSync(stackFiles(stack).daemon, { force: true });
 }
 
 /** What is wrong where the daemon found now is not the one that has the stack's containers. */
@@ -156,7 +152,7 @@ export function anotherDaemon(
   return wrong(
     `stack ${stack} is on the Docker daemon ${recorded.host} (${recorded.id}), and this is ${now.host} (${now.id})`,
     "its containers and data would be made a second time there, and the first ones forgotten",
-    `set DOCKER_HOST=${recorded.host}, or destroy the stack first; if that daemon is gone, remove ${recordFile(stack)}`,
+    `set DOCKER_HOST=${recorded.host}, or destroy the stack first; if that daemon is gone, remove ${stackFiles(stack).daemon}`,
   );
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import type { Cluster, Executor } from "../../contracts/executor";
+import type { Cluster, Executor } from "../../contracts/platform";
 import { storeAccess } from "../../stores/access";
 import { ports } from "../../settings/ports";
 import { proxyVariables } from "../../host/environment";

@@ -59,10 +59,10 @@ export class Ground extends pulumi.ComponentResource {
     this.id = id;
     this.found = found;
     this.startInterval = Number((info.ServerVersion ?? "").split(".")[0]) >= 25;
-    const ownModel = settings.modelPath !== undefined;
+    const customModel = settings.modelPath !== undefined;
     this.volumeGenerations = generationsOf([
       ...(["minio-data", "credentials", "scratch"] as const),
-      ...(ownModel ? (["model"] as const) : []),
+      ...(customModel ? (["model"] as const) : []),
     ]);
     this.networkGeneration = generationOf(settledNetwork(stack), found.network);
 
@@ -72,7 +72,7 @@ export class Ground extends pulumi.ComponentResource {
     this.data = makeVolume(this, "minio-data");
     this.credentials = makeVolume(this, "credentials");
     this.scratch = makeVolume(this, "scratch");
-    this.model = ownModel ? makeVolume(this, "model") : undefined;
+    this.model = customModel ? makeVolume(this, "model") : undefined;
     this.registerOutputs({});
 
     function generationsOf(purposes: VolumePurpose[]) {

@@ -3,7 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { checkout, stackFolder } from "../../host/folders";
+import { checkout } from "../../host/folders";
+import { stackFiles } from "../../stack/files";
 import type { Settings } from "../../settings/schema";
 import type { Ground } from "./ground";
 import { idLabel, names, stackLabel } from "./names";
@@ -42,7 +43,7 @@ export class Image extends pulumi.ComponentResource {
     super("engine-comparison:docker:Image", name, {}, opts);
     const { ground, settings } = args;
     const dockerfile = `images/${name}/Dockerfile`;
-    const log = path.join(stackFolder(ground.stack), "logs", `image-${name}.log`);
+    const log = stackFiles(ground.stack).log(`image-${name}`);
     const build = {
       context: ".",
       dockerfile,

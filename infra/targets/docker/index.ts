@@ -1,6 +1,5 @@
-import type { Target } from "../../contracts/target";
+import { type Target, load } from "../../contracts/target";
 import { startedHereConflicts } from "../../settings/checks";
-import { load } from "../../host/load";
 import type { Settings } from "../../settings/schema";
 
 /** The seed's services as containers of one Docker daemon. */

@@ -1,5 +1,5 @@
 import * as readline from "node:readline";
-import type { HostWatch } from "../../contracts/executor";
+import type { HostWatch } from "../../contracts/platform";
 import type { Docker } from "./daemon";
 
 /** What a container's kernel counters say at one moment. */

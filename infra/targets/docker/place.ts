@@ -1,7 +1,7 @@
 import { holderOf, isFree, nextFreeOffset, type TakenPort } from "../../host/freePorts";
 import { rayAccess, sparkMasterUrl as masterOf, type Health, type Place } from "../../services";
 import { ports } from "../../settings/ports";
-import { oneThread } from "../../toolchain/jobs";
+import { oneThread } from "../../toolchain/tools";
 import type { Role } from "./names";
 
 /** The ports inside the network, which no setting changes. */

@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { contextOf, preflight } from "../../contracts/check";
-import { shortHash } from "../../contracts/canonical";
+import { shortHash } from "../../stack/files";
 import { environmentHash, minioVersion } from "../../toolchain/locks";
 import { modelId } from "../../toolchain/checks";
 import type { Platform, Prepared } from "../../contracts/platform";
-import type { ContainerRole } from "../../settings/containers";
+import type { ContainerRole } from "../../settings/platforms";
 import { sparkSize } from "../../services";
 import type { Settings } from "../../settings/schema";
 import { App, Minio, RayCluster, SparkCluster } from "./components";

@@ -1,4 +1,4 @@
-import { containerRoles, type ContainerRole } from "../../settings/containers";
+import { containerRoles, type ContainerRole } from "../../settings/platforms";
 import type { Settings } from "../../settings/schema";
 import { wrong } from "../../contracts/check";
 import type { UserError } from "../../contracts/errors";

@@ -1,10 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../settings/schema";
 import { readCredentials, type Generations } from "../../stack/credentials";
-import { KeptCredentials } from "../../stack/keptCredentials";
+import { KeptCredentials, step } from "../../stack/step";
 import { generation } from "../../stack/records";
-import { step } from "../../stack/step";
-import { modelIdentity } from "../../toolchain/modelIdentity";
+import { modelIdentity } from "../../toolchain/locks";
 import { groundStep, modelStep } from "./inspect";
 import type { Ground } from "./ground";
 import { inside, urlOf } from "./place";

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { npm, wrong } from "../../contracts/check";
 import type { UserError } from "../../contracts/errors";
+import { readOr } from "../../host/folders";
 import {
   check,
   foldersCheck,
@@ -9,15 +10,13 @@ import {
   limitsCheck,
   platformCheck,
   pythonCheck,
-  readOr,
   type StackCheck,
   type StackContext,
 } from "../../host/checks";
 import { cacheFolder, stackFolder } from "../../host/folders";
 import { holderOf, isFree, nextFreeOffset, portsCheck, type TakenPort } from "../../host/freePorts";
 import { deviceHere, gpuCheck, gpuMemoryCheck } from "../../host/gpu";
-import { whoListens } from "../../host/listening";
-import { ownProcesses, startedWith, type Process } from "../../host/processTable";
+import { whoListens, ownProcesses, startedWith, type Process } from "../../host/processTable";
 import {
   diskCheck,
   loads,

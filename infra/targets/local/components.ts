@@ -3,9 +3,8 @@ import type { ObjectStore } from "../../contracts/platform";
 import { ports } from "../../settings/ports";
 import type { Settings } from "../../settings/schema";
 import type { SecretOwner } from "../../stack/credentials";
-import type { KeptCredentials } from "../../stack/keptCredentials";
+import { type KeptCredentials, step } from "../../stack/step";
 import type { Inspected } from "../../stack/records";
-import { step } from "../../stack/step";
 import type { Tool } from "../../toolchain/toolchain";
 import type { LocalSpec } from "./place";
 

@@ -1,19 +1,18 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { checkout } from "../../host/folders";
-import type { Cluster, Executor } from "../../contracts/executor";
+import type { Cluster, Executor } from "../../contracts/platform";
 import { readStepRecord } from "../../stack/records";
 import { storeAccess } from "../../stores/access";
 import { UserError } from "../../contracts/errors";
-import { jobEnvironment, makeScratch, modelOf } from "../../toolchain/jobs";
-import { findJava } from "../../host/java";
+import { jobEnvironment, makeScratch, modelOf, pythonOf, toolFolder } from "../../toolchain/tools";
+import { findJava } from "../../host/runtimes";
 import { freeBlock } from "../../host/freePorts";
 import { datasetEnvironment, plainEnvironment } from "../../host/environment";
 import { programStates } from "./services";
 import type { ProgramInfo } from "./supervisorRpc";
 import { localRayAccess } from "./place";
 import { stackFiles } from "../../stack/files";
-import { pythonOf, toolFolder } from "../../toolchain/tools";
 
 /** Runs jobs as processes of this user, next to the services of target `local`. */
 export function localExecutor(stack: string): Executor {

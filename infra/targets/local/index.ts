@@ -1,6 +1,5 @@
-import type { Target } from "../../contracts/target";
+import { type Target, load } from "../../contracts/target";
 import { startedHereConflicts } from "../../settings/checks";
-import { load } from "../../host/load";
 import type { Settings } from "../../settings/schema";
 
 /** Everything as processes of this user on this machine; no Docker, no root. */

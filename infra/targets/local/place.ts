@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { findJava } from "../../host/java";
-import { accepts, get } from "../../host/network";
+import { findJava } from "../../host/runtimes";
+import { accepts, get } from "../../host/probe";
 import { ports } from "../../settings/ports";
 import {
   configurationFiles,
@@ -19,8 +19,7 @@ import {
 } from "../../services";
 import { readCredentials } from "../../stack/credentials";
 import { rayFolder, stackFiles, writeWhole } from "../../stack/files";
-import { jobEnvironment } from "../../toolchain/jobs";
-import { pythonOf, toolFolder } from "../../toolchain/tools";
+import { jobEnvironment, pythonOf, toolFolder } from "../../toolchain/tools";
 
 const here = "127.0.0.1";
 
@@ -58,7 +57,7 @@ function placeOf(stack: string, portOffset: number): Place {
     get spark() {
       return {
         home: sparkHome(stack),
-        folder: (service: string) => path.join(stackFiles(stack).spark, service),
+        folder: stackFiles(stack).sparkWorker,
         env: { JAVA_HOME: findJava().home, SPARK_LOCAL_IP: here },
       };
     },

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { contextOf, preflight } from "../../contracts/check";
-import { KeptCredentials } from "../../stack/keptCredentials";
+import { KeptCredentials } from "../../stack/step";
 import { environmentHash } from "../../toolchain/locks";
 import { modelId } from "../../toolchain/checks";
 import { clampNote, deviceHere, gpuFacts, unusableGpu, type Device } from "../../host/gpu";

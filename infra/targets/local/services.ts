@@ -1,12 +1,10 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { shortHash } from "../../contracts/canonical";
+import { shortHash, stackFiles, supervisorSocket } from "../../stack/files";
 import { removeLast } from "../../host/folders";
 import { readOwner, stackId } from "../../stack/owner";
 import { UserError } from "../../contracts/errors";
 import type { ServiceSpec } from "../../services";
-import { serviceLog, stackFiles, supervisorSocket } from "../../stack/files";
 import { endLeftovers, marker } from "./orphans";
 import { programConf } from "./supervisord";
 import { callSupervisor, RpcFault, type ProgramInfo } from "./supervisorRpc";
@@ -45,14 +43,14 @@ export async function convergeService(
   const { name } = service;
   const text = programConf({
     ...service,
-    log: serviceLog(stack, name),
+    log: stackFiles(stack).log(name),
     env: {
       ...service.env,
       [marker]: `${id}/${name}`,
       ENGINE_COMPARISON_SPEC: shortHash(spec),
     },
   });
-  const file = confFile(stack, name);
+  const file = stackFiles(stack).program(name);
   const running = (await programStates(stack)).find((program) => program.name === name);
   const same = fs.existsSync(file) && fs.readFileSync(file, "utf8") === text;
   if (!same || running?.statename !== "RUNNING") {
@@ -68,13 +66,9 @@ export async function convergeService(
   await untilHealthy(stack, service);
 }
 
-function confFile(stack: string, name: string): string {
-  return path.join(stackFiles(stack).programs, `${name}.conf`);
-}
-
 /** Takes a program out of supervisord, ended; no matter if it is not there or supervisord is dead. */
 async function removeProgram(stack: string, name: string): Promise<void> {
-  fs.rmSync(confFile(stack, name), { force: true });
+  fs.rmSync(stackFiles(stack).program(name), { force: true });
   const socket = supervisorSocket(stack);
   for (const method of ["stopProcessGroup", "removeProcessGroup"]) {
     try {
@@ -92,7 +86,7 @@ export async function removeService(stack: string, name: string): Promise<void> 
   await removeProgram(stack, name);
   const id = readOwner(stack)?.id;
   if (id) await endLeftovers(id, (other) => other === name);
-  const log = serviceLog(stack, name);
+  const log = stackFiles(stack).log(name);
   for (const file of [`${log}.1`, log]) removeLast(file);
 }
 
@@ -110,7 +104,7 @@ async function untilHealthy(stack: string, service: Service): Promise<void> {
     await sleep(150);
   }
   await removeProgram(stack, name);
-  const log = serviceLog(stack, name);
+  const log = stackFiles(stack).log(name);
   const ended = state.startsWith("FATAL");
   const what = ended ? "ends as soon as it is started" : `was not healthy after ${startSeconds} s`;
   throw new UserError(

@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 import { makeShortFolder, rayFolder, stackFiles, writeWhole } from "../../stack/files";
 import type { StepVerbs } from "../../stack/runStep";
 import { pythonOf } from "../../toolchain/tools";
@@ -53,5 +52,5 @@ export const service = {
 /** What a service keeps on disk while it runs, besides data. */
 function ownFolder(stack: string, name: string, spec: LocalSpec): string | undefined {
   if (spec.ray) return rayFolder(stack);
-  return spec.worker && path.join(stackFiles(stack).spark, name);
+  return spec.worker && stackFiles(stack).sparkWorker(name);
 }

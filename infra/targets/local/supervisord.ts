@@ -72,7 +72,7 @@ async function waitForSupervisor(stack: string, pid: number | undefined): Promis
   throw new UserError(
     "supervisord did not start",
     "it keeps the stack's services alive",
-    `read ${path.join(stackFiles(stack).supervisor, "supervisord.log")}`,
+    `read ${stackFiles(stack).supervisorLog}`,
   );
 }
 

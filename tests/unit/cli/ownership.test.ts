@@ -2,15 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { checkout } from "../../../infra/host/folders";
-import {
-  checkStack,
-  claimStack,
-  forgetStack,
-  keepPlace,
-  readOwner,
-  stackBackendUrl,
-  type Owner,
-} from "../../../infra/stack/owner";
+import { checkStack, claimStack, stackBackendUrl } from "../../../infra/stack/claim";
+import { forgetStack, keepPlace, readOwner, type Owner } from "../../../infra/stack/owner";
 import { UserError } from "../../../infra/contracts/errors";
 import { freshHome } from "./home";
 

@@ -6,7 +6,7 @@ import { checks, leaderOf, sized, sizeOf, wrongSpark } from "../../../infra/targ
 import { seenAt } from "../../../infra/targets/cluster/services";
 import type { MasterPage } from "../../../infra/targets/masterPage";
 import { lockedVersion } from "../../../infra/toolchain/locks";
-import { machine } from "../../../infra/host/machine";
+import { machine } from "../../../infra/host/room";
 import { readSettings } from "../../../infra/targets/readSettings";
 import type { Settings } from "../../../infra/settings/schema";
 import { defaultConfig, largeMachine } from "../../defaults";

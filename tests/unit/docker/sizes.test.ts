@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { containerRole, sizeOf, tooLarge } from "../../../infra/targets/docker/sizes";
 import { readSettings } from "../../../infra/targets/readSettings";
-import { containerRoles } from "../../../infra/settings/containers";
+import { containerRoles } from "../../../infra/settings/platforms";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 const settings = (changed: Record<string, string> = {}) =>

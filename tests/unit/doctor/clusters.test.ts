@@ -176,7 +176,7 @@ describe("environment", () => {
       "/cache/python/1 has no typing-extensions",
     ],
   ])("%s", (_, more, words) => {
-    const range = { least: 10, most: 13 };
+    const range = { min: 10, max: 13 };
     expect(problems(wrongEnvironment({ ...facts, ...more }, lock, range, "local"))).toBe(words);
   });
 });

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Credentials } from "../../../infra/stack/credentials";
-import { givenCredentials } from "../../../infra/stack/keptCredentials";
+import { givenCredentials } from "../../../infra/stack/step";
 
 const nothing = { minioRootUser: undefined, minioRootPassword: undefined };
 

@@ -8,10 +8,10 @@ import {
   plainEnvironment,
   toolEnvironment,
 } from "../../../infra/host/environment";
-import { goOnPath } from "../../../infra/toolchain/goBuild";
+import { goOnPath } from "../../../infra/toolchain/uv";
 import { gpuFacts } from "../../../infra/host/gpu";
-import { inspectJava } from "../../../infra/host/java";
-import { askPython } from "../../../infra/host/python";
+import { inspectJava } from "../../../infra/host/runtimes";
+import { askPython } from "../../../infra/host/runtimes";
 import { assumeRole } from "../../../infra/stores/access";
 import { daemonHost, daemonInfo, Docker } from "../../../infra/targets/docker/daemon";
 import { codeVersion } from "../../../pipelines/inputs";

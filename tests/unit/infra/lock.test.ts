@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as os from "node:os";
@@ -82,5 +82,32 @@ describe("a lock", () => {
       process.umask(umask);
     }
     expect(fs.statSync(file).mode & 0o777).toBe(0o666);
+  });
+
+  it("has its mode from the moment that others see it", () => {
+    const script = `
+      const fs = require("node:fs");
+      const file = ${JSON.stringify(file)};
+      const { fchmodSync } = fs;
+      fs.fchmodSync = (...args) => {
+        console.log(fs.existsSync(file) ? "seen without its mode" : "not seen");
+        fchmodSync(...args);
+      };
+      process.umask(0o077);
+      require("./infra/stack/lock.ts").tryLock(file, 0o666);`;
+    const child = spawnSync(process.execPath, ["--require", "tsx/cjs", "-e", script], {
+      cwd: checkout,
+      encoding: "utf8",
+    });
+    expect(child.stdout).toBe("not seen\n");
+    expect(fs.statSync(file).mode & 0o777).toBe(0o666);
+    expect(fs.readdirSync(folder)).toEqual(["lock"]);
+  });
+
+  it("is made once when many ask at the same time", async () => {
+    const taken = await Promise.all(Array.from({ length: 5 }, () => tryLock(file, 0o666)));
+    expect(taken.filter(Boolean)).toHaveLength(1);
+    expect(fs.readdirSync(folder)).toEqual(["lock"]);
+    taken.forEach((release) => release?.());
   });
 });

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it, vi } from "vitest";
 import { generation, readStepRecord, writeStepRecord } from "../../../infra/stack/records";
-import { claimStack } from "../../../infra/stack/owner";
+import { claimStack } from "../../../infra/stack/claim";
 import { declareStack, step } from "../../../infra/stack/step";
 import { freshHome } from "../cli/home";
 import { record } from "../local/recorded";

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { claimStack } from "../../../infra/stack/owner";
+import { claimStack } from "../../../infra/stack/claim";
 import { stackFolder } from "../../../infra/host/folders";
 import { stores } from "../../../infra/stores";
 import { executorOf, targetOf, targets } from "../../../infra/targets";

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import program from "../../../index";
-import { claimStack } from "../../../infra/stack/owner";
+import { claimStack } from "../../../infra/stack/claim";
 import { stores } from "../../../infra/stores";
 import { executorOf, targets } from "../../../infra/targets";
 import { readSettings } from "../../../infra/targets/readSettings";

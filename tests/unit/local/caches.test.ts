@@ -12,15 +12,20 @@ import {
   registerUse,
   releaseUse,
 } from "../../../infra/toolchain/caches";
-import { ivyXml, proxyOptions } from "../../../infra/toolchain/ivy";
+import { ivyXml, proxyOptions } from "../../../infra/toolchain/steps";
 import { BuildLog, endAbandoned, runBuild } from "../../../infra/toolchain/builds";
 import { startOf } from "../../../infra/host/processTable";
-import { lockedJars, parseJars } from "../../../infra/toolchain/locks";
-import { modelIdentity, ownModelHash } from "../../../infra/toolchain/modelIdentity";
+import {
+  lockedJars,
+  parseJars,
+  modelIdentity,
+  customModelHash,
+} from "../../../infra/toolchain/locks";
 import { existingTools } from "../../../infra/toolchain/tools";
 import { writeStepRecord } from "../../../infra/stack/records";
 import { cacheFolder } from "../../../infra/host/folders";
-import { claimStack, forgetStack } from "../../../infra/stack/owner";
+import { claimStack } from "../../../infra/stack/claim";
+import { forgetStack } from "../../../infra/stack/owner";
 
 let folder: string;
 let log: BuildLog;
@@ -75,12 +80,14 @@ describe("an entry of the cache", () => {
 
   it("ends a build that its killed script left behind", async () => {
     const pidFile = path.join(folder, "pid");
-    const build = runBuild(log, {
-      argv: ["sleep", "60"],
-      env: before as never,
-      pidFile,
-      advice: "",
-    });
+    const build = runBuild(
+      { log, pidFile },
+      {
+        argv: ["sleep", "60"],
+        env: before as never,
+        advice: "",
+      },
+    );
     while (!fs.existsSync(pidFile)) await sleep(10);
     endAbandoned(pidFile);
     await expect(build).rejects.toThrow("ended by SIGKILL");
@@ -124,12 +131,15 @@ describe("a Python environment", () => {
 it("a build that fails tells its last lines, what to do and where the log is", async () => {
   const pidFile = path.join(folder, "pid");
   const argv = ["sh", "-c", "echo one; echo two >&2; exit 3"];
-  const build = runBuild(log, { argv, env: { PATH: before.PATH! }, pidFile, advice: "do this" });
+  const build = runBuild(
+    { log, pidFile },
+    { argv, env: { PATH: before.PATH! }, advice: "do this" },
+  );
   await expect(build).rejects.toThrow(
     /sh failed \(exit code 3\):[^]*\| one\n {2}\| two\n[^]*do this/,
   );
   await expect(
-    runBuild(log, { argv: ["/no/such/program"], env: {}, pidFile, advice: "" }),
+    runBuild({ log, pidFile }, { argv: ["/no/such/program"], env: {}, advice: "" }),
   ).rejects.toThrow("ENOENT");
 });
 
@@ -219,6 +229,6 @@ describe("the model's identity", () => {
   });
 
   it("is refused where there is no such file", () => {
-    expect(() => ownModelHash("no/such.onnx")).toThrow('modelPath is "no/such.onnx"');
+    expect(() => customModelHash("no/such.onnx")).toThrow('modelPath is "no/such.onnx"');
   });
 });

@@ -1,7 +1,7 @@
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { get, getJson } from "../../../infra/host/network";
+import { get, getJson } from "../../../infra/host/probe";
 
 const answers: Record<string, [number, string]> = {
   "/page": [200, "<!DOCTYPE html><html></html>"],

@@ -1,13 +1,17 @@
 import * as net from "node:net";
 import { describe, expect, it } from "vitest";
 import { isFree, portTaken } from "../../../infra/host/freePorts";
-import { parseGoVersion } from "../../../infra/toolchain/goBuild";
-import { chooseJava, type JavaFacts } from "../../../infra/host/java";
-import { socketsOn, whoListens } from "../../../infra/host/listening";
-import { findPython, parseRange, type Python } from "../../../infra/host/python";
+import {
+  chooseJava,
+  type JavaFacts,
+  findPython,
+  parseRange,
+  type Python,
+} from "../../../infra/host/runtimes";
+import { socketsOn, whoListens } from "../../../infra/host/processTable";
 
 describe("Python", () => {
-  const range = { least: 10, most: 13 };
+  const range = { min: 10, max: 13 };
   const has = (found: Record<string, Partial<Python>>) => (command: string) =>
     found[command] && {
       path: `/bin/${command}`,
@@ -81,11 +85,6 @@ describe("Java", () => {
     expect(() => chooseJava([jdk("/a", "11.0.1")])).toThrow("found: /a (11.0.1)");
     expect(() => chooseJava([])).toThrow(/found: none[^]*apt-get install openjdk-17-jdk-headless/);
   });
-});
-
-it("reads Go's version", () => {
-  expect(parseGoVersion("go version go1.26.8 linux/amd64")).toEqual([1, 26]);
-  expect(parseGoVersion("command not found")).toBeUndefined();
 });
 
 describe("ports", () => {

@@ -8,7 +8,7 @@ import { listeners, type Listener } from "../../../infra/targets/local/place";
 import { ports } from "../../../infra/settings/ports";
 import { portsNeeded, takenPort } from "../../../infra/targets/local/checks";
 import { marker } from "../../../infra/targets/local/orphans";
-import { claimStack } from "../../../infra/stack/owner";
+import { claimStack } from "../../../infra/stack/claim";
 import { writeStepRecord } from "../../../infra/stack/records";
 
 const before = { ...process.env };

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { localExecutor } from "../../../infra/targets/local/executor";
 import { inspect, stoppedServices } from "../../../infra/targets/local/status";
-import { claimStack } from "../../../infra/stack/owner";
+import { claimStack } from "../../../infra/stack/claim";
 import { stackFiles, supervisorSocket } from "../../../infra/stack/files";
 import { serviceStatus } from "../../../infra/targets/local/status";
 import {

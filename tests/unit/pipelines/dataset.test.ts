@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
-import { shortHash } from "../../../infra/contracts/canonical";
+import { shortHash } from "../../../infra/stack/files";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { datasetCode } from "../../../pipelines/inputs";
 import { recipeOf } from "../../../pipelines/dataset";

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Executor } from "../../../infra/contracts/executor";
+import type { Executor } from "../../../infra/contracts/platform";
 import { runJob } from "../../../pipelines/job";
 
 let folder: string;

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Executor } from "../../../infra/contracts/executor";
+import type { Executor } from "../../../infra/contracts/platform";
 import { datasetFolder } from "../../../infra/host/folders";
 import { generation, readStepRecord, writeStepRecord } from "../../../infra/stack/records";
 import { listingOf } from "../../../infra/stores/client";

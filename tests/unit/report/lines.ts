@@ -1,4 +1,4 @@
-import { canonicalJson } from "../../../infra/contracts/canonical";
+import { canonicalJson } from "../../../infra/stack/files";
 import type { RunResult } from "../../../results/result";
 import { verified, type Varied } from "./synthetic";
 

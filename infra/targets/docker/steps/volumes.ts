@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { UserError } from "../../../contracts/errors";
-import { ownModel, ownModelHash } from "../../../toolchain/modelIdentity";
+import { customModel, customModelHash } from "../../../toolchain/locks";
 import { type StepVerbs } from "../../../stack/runStep";
 import { readCredentials, type Credentials, type Generations } from "../../../stack/credentials";
 import {
@@ -97,14 +97,14 @@ interface ModelSpec {
 export const model = {
   async create({ stack, spec }) {
     const { model: identity, modelPath } = spec;
-    if (ownModelHash(modelPath) !== identity) {
+    if (customModelHash(modelPath) !== identity) {
       throw new UserError(
         `${modelPath} changed while it was being deployed`,
         "results are kept by the model's identity",
         "run the same command again",
       );
     }
-    const file = ownModel(modelPath);
+    const file = customModel(modelPath);
     const labels = path.join(path.dirname(file), "labels.json");
     const docker = Docker.of(stack);
     await copy(docker, stack, spec, file, "model.onnx");

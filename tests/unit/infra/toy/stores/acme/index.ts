@@ -1,6 +1,6 @@
-import type { Store } from "../../../../../../infra/contracts/store";
+import type { Store } from "../../../../../../infra/contracts/target";
 import type { Settings } from "../../../../../../infra/settings/schema";
-import type { KeptCredentials } from "../../../../../../infra/stack/keptCredentials";
+import type { KeptCredentials } from "../../../../../../infra/stack/step";
 
 /** The company's store: only its keys are to be set. */
 export const acme: Store<Settings, KeptCredentials> = {

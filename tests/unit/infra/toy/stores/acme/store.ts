@@ -1,9 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { DeclaredBucket, ObjectStore } from "../../../../../../infra/contracts/platform";
-import { bucketsNamed } from "../../../../../../infra/settings/bucketNames";
+import { bucketsNamed } from "../../../../../../infra/settings/checks";
 import type { Settings } from "../../../../../../infra/settings/schema";
-import type { KeptCredentials } from "../../../../../../infra/stack/keptCredentials";
-import { step } from "../../../../../../infra/stack/step";
+import { type KeptCredentials, step } from "../../../../../../infra/stack/step";
 import { storeStep } from "../../../../../../infra/stores/access";
 
 export interface AcmeStoreArgs {

@@ -1,5 +1,4 @@
-import type { Target } from "../../../../../../infra/contracts/target";
-import { load } from "../../../../../../infra/host/load";
+import { type Target, load } from "../../../../../../infra/contracts/target";
 import type { Settings } from "../../../../../../infra/settings/schema";
 
 /** Jobs as processes of this machine; Spark and Ray are not started, the store is external. */

@@ -1,20 +1,23 @@
 import { spawn } from "node:child_process";
-import type { Executor } from "../../../../../../infra/contracts/executor";
-import type { Prepared } from "../../../../../../infra/contracts/platform";
+import type { Executor, Prepared } from "../../../../../../infra/contracts/platform";
 import type { Services } from "../../../../../../infra/contracts/target";
 import { datasetEnvironment, plainEnvironment } from "../../../../../../infra/host/environment";
 import { checkout } from "../../../../../../infra/host/folders";
 import type { Settings } from "../../../../../../infra/settings/schema";
-import { KeptCredentials } from "../../../../../../infra/stack/keptCredentials";
+import { KeptCredentials } from "../../../../../../infra/stack/step";
 import { inspected } from "../../../../../../infra/stack/records";
 import { prepareStore } from "../../../../../../infra/stores";
 import { storeAccess } from "../../../../../../infra/stores/access";
 import { shellHere } from "../../../../../../infra/targets/shellHere";
-import { jobEnvironment, makeScratch, modelOf } from "../../../../../../infra/toolchain/jobs";
-import { environmentHash } from "../../../../../../infra/toolchain/locks";
-import { modelIdentity } from "../../../../../../infra/toolchain/modelIdentity";
+import {
+  jobEnvironment,
+  makeScratch,
+  modelOf,
+  existingTools,
+  pythonOf,
+} from "../../../../../../infra/toolchain/tools";
+import { environmentHash, modelIdentity } from "../../../../../../infra/toolchain/locks";
 import { Toolchain } from "../../../../../../infra/toolchain/toolchain";
-import { existingTools, pythonOf } from "../../../../../../infra/toolchain/tools";
 
 /** Looks at what is there; writes nothing. */
 export async function prepare(

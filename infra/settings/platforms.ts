@@ -1,7 +1,70 @@
 import * as z from "zod";
 import { quoted } from "../contracts/errors";
 import { ports } from "./ports";
-import { address, choice, integer, object, optional, secret } from "./values";
+import { bytes, object, optional, address, choice, integer, secret } from "./values";
+
+/** The roles of target docker's containers. */
+export const containerRoles = [
+  "minio",
+  "spark-master",
+  "spark-worker",
+  "ray-head",
+  "ray-worker",
+  "app",
+] as const;
+export type ContainerRole = (typeof containerRoles)[number];
+
+/** A share of CPUs. */
+const cpus = z
+  .string()
+  .regex(/^\d+(\.\d{1,2})?$/, "must be a number of CPUs such as 2 or 1.5")
+  .transform(Number)
+  .refine((n) => n >= 0.1, "must be at least 0.1 CPUs");
+
+/** A map from roles to values. A role that is not in it has no value. */
+function byRole<Schema extends z.ZodType<unknown, string>>(description: string, value: Schema) {
+  const map = z.partialRecord(z.enum(containerRoles), z.coerce.string().pipe(value));
+  return object({ description }, map, ({ code, path, message }) =>
+    path.length > 0 && code !== "unrecognized_keys"
+      ? `${message} for ${String(path[0])}`
+      : `must be an object with some of the keys ${containerRoles.join(", ")}`,
+  );
+}
+
+/** Target docker's images and the sizes of its containers. */
+export const containerSettings = {
+  baseImage: optional({
+    pattern: /^[a-z0-9][\w.\-/:@]*$/,
+    must: "must be the name of an image, such as debian:bookworm-slim",
+    description:
+      "Target docker: the base of the containers' images, with apt and Debian 12 or later or Ubuntu " +
+      "22.04 or later. Empty means a Debian of an exact version, and NVIDIA's CUDA 12 runtime with " +
+      "cuDNN 9 if there is a GPU.",
+  }),
+  extraCaCertificates: optional({
+    description:
+      "Target docker: a PEM file with certificates that the builds of the images trust besides the " +
+      "usual ones, for instance behind a proxy that inspects TLS. Relative to the checkout, or " +
+      "absolute. No image keeps any of it.",
+  }),
+  containerMemory: byRole(
+    'Target docker: memory of containers, such as `{"app": "6g"}`, for minio, spark-master, ' +
+      "spark-worker, ray-head, ray-worker and app. For the others it follows from the sizes of " +
+      "Spark's and Ray's workers.",
+    bytes,
+  ),
+  containerCpus: byRole(
+    'Target docker: CPUs of containers, such as `{"app": "1.5"}`. By default a Spark worker has ' +
+      "its cores, Ray's worker has `rayCpus`, and app has as many as all Spark workers together. The " +
+      "others share all CPUs.",
+    cpus,
+  ),
+  containerShm: byRole(
+    'Target docker: size of /dev/shm of containers, such as `{"ray-worker": "2g"}`. By default ' +
+      "Ray's worker has room for its object store.",
+    bytes,
+  ),
+};
 
 /** Whether a key of Spark's configuration may be passed on: no secret, and not set by the program. */
 function isFurtherConf(key: string): boolean {

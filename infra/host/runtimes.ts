@@ -1,8 +1,93 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { checkout } from "./folders";
 import { UserError } from "../contracts/errors";
+import { checkout, readOr } from "./folders";
 import { probe } from "./probe";
+
+/** A JDK that Spark runs on. */
+export interface Java {
+  /** The folder for JAVA_HOME. */
+  readonly home: string;
+  readonly version: string;
+}
+
+/** What is known of a folder that may be a JDK. */
+export interface JavaFacts extends Java {
+  readonly modules: ReadonlySet<string>;
+}
+
+/** The versions that Spark 4.1 supports (https://spark.apache.org/docs/latest/). */
+const suitable = [17, 21];
+
+/** Spark starts every JVM with `--add-modules` of this one; cut-down runtimes lack it. */
+const wantedModule = "jdk.incubator.vector";
+
+const advice =
+  "install one: apt-get install openjdk-17-jdk-headless (or: dnf install java-21-openjdk-devel), " +
+  "or set JAVA_HOME to one";
+
+/** Candidates in the order of preference: JAVA_HOME, then what `java` on PATH leads to. */
+export function javaHomes(): string[] {
+  const { JAVA_HOME, PATH = "" } = process.env;
+  const homes = JAVA_HOME ? [JAVA_HOME] : [];
+  for (const folder of PATH.split(path.delimiter)) {
+    try {
+      homes.push(path.resolve(fs.realpathSync(path.join(folder, "java")), "..", ".."));
+    } catch {
+      // no java in this folder
+    }
+  }
+  return [...new Set(homes)];
+}
+
+/** Reads a JDK's `release` file, which is quicker than to start it; starts it where that tells too little. */
+export function inspectJava(home: string): JavaFacts | undefined {
+  const java = path.join(home, "bin", "java");
+  if (!fs.existsSync(java)) return undefined;
+  const release = readOr(path.join(home, "release")) ?? ""; // some packagers leave it out
+  const version =
+    /^JAVA_VERSION="([^"]+)"/m.exec(release)?.[1] ??
+    /openjdk ([\d.]+)|java ([\d.]+)/
+      .exec(probe([java, "--version"]) ?? "")
+      ?.slice(1)
+      .find(Boolean);
+  if (!version) return undefined;
+  const modules =
+    /^MODULES="([^"]+)"/m.exec(release)?.[1]?.split(" ") ??
+    (probe([java, "--list-modules"]) ?? "").split("\n").map((line) => line.split("@")[0]);
+  return { home, version, modules: new Set(modules) };
+}
+
+/**
+ * The JDK to use.
+ *
+ * @param candidates facts of the folders that were looked at, in the order of preference
+ * @throws UserError that names what was found and how to install what is wanted
+ */
+export function chooseJava(candidates: readonly JavaFacts[]): Java {
+  const fitting = candidates.filter(({ version }) => suitable.includes(majorOf(version)));
+  const whole = fitting.find(({ modules }) => modules.has(wantedModule));
+  if (whole) return { home: whole.home, version: whole.version };
+  const wanted = `a full JDK ${suitable.join(" or ")}`;
+  if (fitting[0]) {
+    throw new UserError(
+      `${wanted} is needed, but ${fitting[0].home} (${fitting[0].version}) lacks the module ${wantedModule}`,
+      "Spark starts no JVM without it",
+      advice,
+    );
+  }
+  const found = candidates.map(({ home, version }) => `${home} (${version})`).join(", ") || "none";
+  throw new UserError(`${wanted} is needed; found: ${found}`, "Spark runs on it", advice);
+}
+
+export function findJava(): Java {
+  return chooseJava(javaHomes().flatMap((home) => inspectJava(home) ?? []));
+}
+
+function majorOf(version: string): number {
+  const [first, second] = version.split(/[.+-]/).map(Number);
+  return first === 1 ? second : first;
+}
 
 /** An interpreter to make environments with. */
 export interface Python {
@@ -15,15 +100,15 @@ export interface Python {
 
 /** The minor versions of Python 3 that the lock has wheels for, both ends included. */
 export interface PythonRange {
-  readonly least: number;
-  readonly most: number;
+  readonly min: number;
+  readonly max: number;
 }
 
 /** Reads `requires-python = ">=3.10,<3.14"`. */
 export function parseRange(pyproject: string): PythonRange {
   const found = /requires-python\s*=\s*">=\s*3\.(\d+)\s*,\s*<\s*3\.(\d+)"/.exec(pyproject);
   if (!found) throw new Error('pyproject.toml has no requires-python of the form ">=3.x,<3.y"');
-  return { least: Number(found[1]), most: Number(found[2]) - 1 };
+  return { min: Number(found[1]), max: Number(found[2]) - 1 };
 }
 
 export function pythonRange(): PythonRange {
@@ -52,8 +137,8 @@ export function askPython(command: string): Python | undefined {
  */
 export function pythonsHere(range = pythonRange(), ask = askPython): Python[] {
   const named = Array.from(
-    { length: range.most - range.least + 1 },
-    (_, n) => `python3.${range.most - n}`,
+    { length: range.max - range.min + 1 },
+    (_, n) => `python3.${range.max - n}`,
   );
   const seen: Python[] = [];
   for (const command of ["python3", ...named]) {
@@ -83,7 +168,7 @@ export function choosePython(seen: readonly Python[], range = pythonRange()): Py
   }
   const found = seen.map((python) => `${python.path} (${python.version})`).join(", ") || "none";
   throw new UserError(
-    `Python 3.${range.least} to 3.${range.most} is needed; found: ${found}`,
+    `Python 3.${range.min} to 3.${range.max} is needed; found: ${found}`,
     "the locked packages have wheels for these versions only",
     "install one: apt-get install python3 python3-venv (or: dnf install python3.12)",
   );
@@ -106,12 +191,8 @@ export function isEnvironmentUsable(folder: string): boolean {
 
 /** The versions that an environment was made for and has now; undefined where there is none. */
 export function environmentVersions(folder: string): { madeFor?: string; now?: string } {
-  let config = "";
-  try {
-    config = fs.readFileSync(path.join(folder, "pyvenv.cfg"), "utf8");
-  } catch {
-    // not an environment, or one that is cut short
-  }
+  // Missing where it is not an environment, or one that is cut short.
+  const config = readOr(path.join(folder, "pyvenv.cfg")) ?? "";
   const said = probe([path.join(folder, "bin", "python"), "--version"]);
   return {
     madeFor: /^version(?:_info)?\s*=\s*(\S+)/m.exec(config)?.[1],
@@ -135,5 +216,5 @@ function fits(range: PythonRange, { version, makesVenvs }: Python): boolean {
 
 export function covers(range: PythonRange, version: string): boolean {
   const [major, minor] = version.split(".").map(Number);
-  return major === 3 && minor >= range.least && minor <= range.most;
+  return major === 3 && minor >= range.min && minor <= range.max;
 }
