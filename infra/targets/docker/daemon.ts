@@ -5,11 +5,10 @@ import {
   type ChildProcessWithoutNullStreams,
 } from "node:child_process";
 import * as fs from "node:fs";
-import * as path from "node:path";
-import { toolEnvironment } from "../../host/environment";
-import { stackFolder } from "../../host/folders";
 import { wrong } from "../../contracts/check";
 import { UserError } from "../../contracts/errors";
+import { toolEnvironment } from "../../host/environment";
+import { readJson, stackFiles, writeJson } from "../../stack/files";
 
 /** Where a stack's Docker daemon listens, and which one it is. */
 export interface Daemon {
@@ -56,20 +55,13 @@ const advice =
 
 /**
  * The address that the `docker` command uses: DOCKER_HOST, DOCKER_CONTEXT or the current context.
- * The provider knows nothing of contexts, so it is told this address.
+ * The provider knows nothing of contexts, so it is given this address.
  *
  * @throws UserError without `docker`, or for a daemon on another machine
  */
 export function daemonHost(): string {
-  const answer = spawnSync(
-    "docker",
-    ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
-    {
-      encoding: "utf8",
-      timeout: timeoutMs,
-      env: toolEnvironment("docker"),
-    },
-  );
+  const args = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
+  const answer = call(args, toolEnvironment("docker"), timeoutMs);
   if (answer.error) throw noDocker("the `docker` command is not on PATH");
   if (answer.status !== 0) throw noDocker(firstLine(answer.stderr));
   return checkLocal(answer.stdout.trim());
@@ -90,11 +82,8 @@ export function checkLocal(host: string): string {
 }
 
 function noDocker(what: string): UserError {
-  return new UserError(
-    `target docker needs a Docker daemon: ${what}`,
-    "its services are containers",
-    advice,
-  );
+  const problem = `target docker needs a Docker daemon: ${what}`;
+  return new UserError(problem, "its services are containers", advice);
 }
 
 function firstLine(text: string): string {
@@ -107,11 +96,8 @@ function firstLine(text: string): string {
  * @throws UserError when it does not answer in time
  */
 export function daemonInfo(host: string): DaemonInfo {
-  const answer = spawnSync("docker", ["info", "--format", "{{json .}}"], {
-    encoding: "utf8",
-    timeout: timeoutMs,
-    env: new Docker(host).environment,
-  });
+  const args = ["info", "--format", "{{json .}}"];
+  const answer = call(args, new Docker(host).environment, timeoutMs);
   if (answer.error) throw noDocker(`no answer within ${timeoutMs / 1000} s from ${host}`);
   const info = answer.stdout.trim() === "" ? {} : (JSON.parse(answer.stdout) as DaemonInfo);
   const errors = info.ServerErrors ?? [];
@@ -121,29 +107,18 @@ export function daemonInfo(host: string): DaemonInfo {
   return info;
 }
 
-function recordFile(stack: string): string {
-  return path.join(stackFolder(stack), "docker.json");
-}
-
 /** The daemon that the stack was deployed to, if it was. */
 export function recordedDaemon(stack: string): Daemon | undefined {
-  try {
-    return JSON.parse(fs.readFileSync(recordFile(stack), "utf8")) as Daemon;
-  } catch {
-    return undefined;
-  }
+  return readJson<Daemon>(stackFiles(stack).daemon);
 }
 
 /** Records the stack's daemon, so that every later command talks to this one. */
 export function recordDaemon(stack: string, daemon: Daemon): void {
-  const file = recordFile(stack);
-  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  fs.writeFileSync(`${file}.${process.pid}`, JSON.stringify(daemon));
-  fs.renameSync(`${file}.${process.pid}`, file);
+  writeJson(stackFiles(stack).daemon, daemon);
 }
 
 export function forgetDaemon(stack: string): void {
-  fs.rmSync(recordFile(stack), { force: true });
+  fs.rmSync(stackFiles(stack).daemon, { force: true });
 }
 
 /** What is wrong where the daemon found now is not the one that has the stack's containers. */
@@ -156,8 +131,13 @@ export function anotherDaemon(
   return wrong(
     `stack ${stack} is on the Docker daemon ${recorded.host} (${recorded.id}), and this is ${now.host} (${now.id})`,
     "its containers and data would be made a second time there, and the first ones forgotten",
-    `set DOCKER_HOST=${recorded.host}, or destroy the stack first; if that daemon is gone, remove ${recordFile(stack)}`,
+    `set DOCKER_HOST=${recorded.host}, or destroy the stack first; if that daemon is gone, remove ${stackFiles(stack).daemon}`,
   );
+}
+
+/** Runs the `docker` command to its end, or for a time. */
+function call(args: readonly string[], env: Record<string, string>, timeout?: number) {
+  return spawnSync("docker", args, { encoding: "utf8", timeout, env, maxBuffer: 2 ** 26 });
 }
 
 /** Runs the `docker` command on a stack's daemon. */
@@ -197,32 +177,20 @@ export class Docker {
 
   /** Like {@link run}, but an exit code other than 0, or no answer in time, gives undefined. */
   try(args: readonly string[], timeoutMs?: number): string | undefined {
-    const answer = spawnSync("docker", args, {
-      encoding: "utf8",
-      timeout: timeoutMs,
-      env: this.environment,
-      maxBuffer: 2 ** 26,
-    });
+    const answer = call(args, this.environment, timeoutMs);
     return answer.status === 0 ? answer.stdout : undefined;
   }
 
   /** Whether a command succeeds, and all that it prints, errors too. */
   both(args: readonly string[], timeoutMs: number): { ok: boolean; text: string } {
-    const { status, stdout, stderr } = spawnSync("docker", args, {
-      encoding: "utf8",
-      timeout: timeoutMs,
-      env: this.environment,
-    });
+    const { status, stdout, stderr } = call(args, this.environment, timeoutMs);
     return { ok: status === 0, text: `${stdout}${stderr}` };
   }
 
   /** The last lines that a container said. */
   tail(container: string, lines: number): string[] {
     const args = ["logs", "--tail", String(lines), container];
-    const { stdout, stderr } = spawnSync("docker", args, {
-      encoding: "utf8",
-      env: this.environment,
-    });
+    const { stdout, stderr } = call(args, this.environment);
     return `${stdout}${stderr}`.trimEnd().split("\n").slice(-lines);
   }
 
