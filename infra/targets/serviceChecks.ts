@@ -51,7 +51,7 @@ export const servicesCheck = (
     judge: (services, context) => notRunning(services, expected(context), context.stack),
   });
 
-/** What a check of services that were killed has in common on all targets. */
+/** What all targets' checks of killed services share. */
 export const killed = {
   id: "killed",
   name: "no service was killed, or has died, in the last hour",
@@ -78,16 +78,19 @@ export interface MasterPage {
   }[];
 }
 
-/** What was found where a master's page should be. */
-export interface MasterFacts {
+/** What was found where a cluster should answer. */
+interface ClusterFacts {
   readonly url: string;
+  /** Why there is no answer. */
+  readonly silent?: string;
+  readonly version?: string;
+}
+
+/** What was found where a master's page should be. */
+export interface MasterFacts extends ClusterFacts {
   /** When it was asked, in milliseconds of the epoch. */
   readonly at: number;
   readonly page?: MasterPage;
-  /** Why there is no page. */
-  readonly silent?: string;
-  /** As the page in HTML shows it. */
-  readonly version?: string;
 }
 
 /** @param url of the page, such as `http://127.0.0.1:8080` */
@@ -95,13 +98,9 @@ export async function askMaster(url: string): Promise<MasterFacts> {
   const get = (path: string) => fetch(new URL(path, url), { signal: AbortSignal.timeout(5_000) });
   const at = Date.now();
   try {
-    const [page, html] = await Promise.all([get("/json/"), get("/")]);
-    return {
-      url,
-      at,
-      page: (await page.json()) as MasterPage,
-      version: parseSparkVersion(await html.text()),
-    };
+    const [json, html] = await Promise.all([get("/json/"), get("/")]);
+    const page = (await json.json()) as MasterPage;
+    return { url, at, page, version: parseSparkVersion(await html.text()) };
   } catch (error) {
     return { url, at, silent: whySilent(error) };
   }
@@ -136,7 +135,7 @@ const versions = {
  */
 export function otherVersion(
   engine: keyof typeof versions,
-  { url, version }: MasterFacts | DashboardFacts,
+  { url, version }: ClusterFacts,
   fix: string,
 ): UserError[] {
   const [name, why] = versions[engine];
@@ -175,20 +174,20 @@ export function sparkTrouble(
     return wrong(`Spark's master at ${url} is ${page.status}`, why, fix);
   }
   const alive = aliveWorkers(page).length;
-  const tooFew =
-    alive >= settings.sparkWorkers
-      ? []
-      : wrong(
-          `${alive} of ${settings.sparkWorkers} Spark workers are registered at ${url}`,
-          alive === 0
-            ? "Spark's jobs wait for a worker: Initial job has not accepted any resources"
-            : "Spark's jobs have fewer cores than the other engines",
-          `${npm(stack, "status")} shows which is gone, ${workerLog} why; ${start} starts it again`,
-        );
+  const tooFew = wrong(
+    `${alive} of ${settings.sparkWorkers} Spark workers are registered at ${url}`,
+    alive === 0
+      ? "Spark's jobs wait for a worker: Initial job has not accepted any resources"
+      : "Spark's jobs have fewer cores than the other engines",
+    `${npm(stack, "status")} shows which is gone, ${workerLog} why; ${start} starts it again`,
+  );
   const waiting = page.activeapps.filter(
     ({ state, starttime }) => state === "WAITING" && at - starttime > maxWaitMs,
   );
-  return [...tooFew, ...waiting.flatMap((app) => whyItWaits(app, page, workerLog))];
+  return [
+    ...(alive < settings.sparkWorkers ? tooFew : []),
+    ...waiting.flatMap((app) => whyItWaits(app, page, workerLog)),
+  ];
 }
 
 function whyItWaits(
@@ -234,13 +233,9 @@ export interface RayNode {
 }
 
 /** What was found where a Ray cluster's dashboard should be. */
-export interface DashboardFacts {
-  readonly url: string;
-  /** Why there is no answer. */
-  readonly silent?: string;
+export interface DashboardFacts extends ClusterFacts {
   /** Whether it does not take the token. */
   readonly refused?: boolean;
-  readonly version?: string;
   /** Those that are alive; undefined where it does not say. */
   readonly nodes?: readonly RayNode[];
 }

@@ -59,6 +59,9 @@ interface ServiceArgs {
 /** Size of /tmp, which is memory. */
 const temporary = "1g";
 
+/** Microseconds for which a quota of CPU holds. */
+const cpuPeriod = 100_000;
+
 /**
  * One container, hardened like all of them, and the step that waits until it does its work. (The
  * provider's own `wait` does not see a container that has exited, and waits its whole time for it.)
@@ -136,7 +139,8 @@ function containerArgs(
     memory: size.memoryMib,
     // Equal to the memory, so that there is no swap; unset, the provider sees a difference for ever.
     memorySwap: size.memoryMib,
-    ...cpuQuota(size.cpus),
+    // The provider has `cpus` too, but reads "2" back as "2.0", and sees a difference for ever.
+    ...(size.cpus === undefined ? {} : { cpuPeriod, cpuQuota: Math.round(size.cpus * cpuPeriod) }),
     shmSize: size.shmMib,
     destroyGraceSeconds: args.stopSeconds,
     stopTimeout: args.stopSeconds,
@@ -154,16 +158,6 @@ function containerArgs(
     ],
     ...gpu?.args,
   };
-}
-
-/**
- * Microseconds of CPU in each tenth of a second. The provider has `cpus` too, but reads "2" back as
- * "2.0" and "10" as "10.", and sees a difference for ever.
- */
-function cpuQuota(cpus: number | undefined): Pick<docker.ContainerArgs, "cpuPeriod" | "cpuQuota"> {
-  if (cpus === undefined) return {};
-  const period = 100_000;
-  return { cpuPeriod: period, cpuQuota: Math.round(cpus * period) };
 }
 
 /** Seconds as Docker writes them back; written otherwise, the provider sees a difference for ever. */
@@ -196,25 +190,14 @@ function engineMounts(base: Base): Mount[] {
 }
 
 /** MinIO's server on the data volume. */
-export class Minio extends pulumi.ComponentResource {
-  readonly service: Service;
-
-  constructor(
-    name: string,
-    args: ServiceBase & Pick<ServiceArgs, "size">,
-    opts: pulumi.ComponentResourceOptions,
-  ) {
-    super("engine-comparison:docker:Minio", name, {}, opts);
-    const { base, portOffset } = args;
-    const mounts = [{ volume: base.data, path: place.minio.data }, secrets(base)];
-    const facts = { endpoint: urlOf(portOffset, inside.minio.api) };
-    this.service = new Service(
-      "minio",
-      { ...args, ...inContainer(minio(place)), mounts, facts },
-      { parent: this, dependsOn: opts.dependsOn },
-    );
-    this.registerOutputs({});
-  }
+export function minioService(
+  args: ServiceBase & Pick<ServiceArgs, "size">,
+  opts: pulumi.ComponentResourceOptions,
+): Service {
+  const { base, portOffset } = args;
+  const mounts = [{ volume: base.data, path: place.minio.data }, secrets(base)];
+  const facts = { endpoint: urlOf(portOffset, inside.minio.api) };
+  return new Service("minio", { ...args, ...inContainer(minio(place)), mounts, facts }, opts);
 }
 
 interface ClusterArgs extends ServiceBase {
@@ -288,37 +271,30 @@ export class RayCluster extends pulumi.ComponentResource {
   }
 }
 
-/** Where people work, and where all jobs run but those on the Ray cluster. */
-export class App extends pulumi.ComponentResource {
-  readonly service: Service;
-
-  /** @param args.facts what the scripts that start jobs have to know */
-  constructor(
-    name: string,
-    args: ServiceBase & Required<Pick<ServiceArgs, "size" | "gpu" | "facts">>,
-    opts: pulumi.ComponentResourceOptions,
-  ) {
-    super("engine-comparison:docker:App", name, {}, opts);
-    this.service = new Service(
-      "app",
-      {
-        ...args,
-        command: ["sleep", "infinity"],
-        envs: {
-          ...engineEnvs,
-          ...containerRayAccess,
-          SPARK_MASTER: sparkMasterUrl,
-          SPARK_CONF_DIR: credentialsFolder,
-          RAY_ADDRESS: rayClientUrl,
-          DAFT_RUNNER: "ray",
-        },
-        mounts: engineMounts(args.base),
-        health: `test -r ${credentialsFolder}/store.env && test -w ${scratchFolder}`,
-        startSeconds: 30,
-        stopSeconds: 2,
-      },
-      { parent: this, dependsOn: opts.dependsOn },
-    );
-    this.registerOutputs({});
-  }
+/**
+ * The container where people work, and where all jobs run but those on the Ray cluster.
+ *
+ * @param args.facts what the scripts that start jobs have to know
+ */
+export function appService(
+  args: ServiceBase & Required<Pick<ServiceArgs, "size" | "gpu" | "facts">>,
+  opts: pulumi.ComponentResourceOptions,
+): Service {
+  const envs = {
+    ...engineEnvs,
+    ...containerRayAccess,
+    SPARK_MASTER: sparkMasterUrl,
+    SPARK_CONF_DIR: credentialsFolder,
+    RAY_ADDRESS: rayClientUrl,
+    DAFT_RUNNER: "ray",
+  };
+  const how = {
+    command: ["sleep", "infinity"],
+    envs,
+    mounts: engineMounts(args.base),
+    health: `test -r ${credentialsFolder}/store.env && test -w ${scratchFolder}`,
+    startSeconds: 30,
+    stopSeconds: 2,
+  };
+  return new Service("app", { ...args, ...how }, opts);
 }

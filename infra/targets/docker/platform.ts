@@ -14,7 +14,7 @@ import { environmentHash, minioVersion } from "../../toolchain/locks";
 import { modelIdentity } from "../../toolchain/modelIdentity";
 import { Base, baseImage, Image } from "./base";
 import { checks, daemonOf, existingOf, gpuPlanOf } from "./checks";
-import { App, Minio, RayCluster, SparkCluster } from "./components";
+import { appService, minioService, RayCluster, SparkCluster } from "./components";
 import { hasContainerdStore, recordDaemon, type Daemon, type DaemonInfo } from "./daemon";
 import { baseStep, modelStep, type Existing } from "./inspect";
 import { customModelFolder, imagePaths, inside, urlOf } from "./place";
@@ -89,8 +89,7 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
   const gpus = plan.device === "cuda" ? plan.gpus.length : 0;
   const opts = { dependsOn: [engineImage.image, credentials.placed, ...(model ? [model] : [])] };
 
-  const minio = new Minio(
-    "object-store",
+  const minio = minioService(
     {
       base,
       portOffset,
@@ -119,9 +118,8 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
     },
     opts,
   );
-  const services = [minio.service, spark.master, ...spark.workers, ray.head, ray.worker];
-  const app = new App(
-    "workplace",
+  const services = [minio, spark.master, ...spark.workers, ray.head, ray.worker];
+  const app = appService(
     {
       ...engine,
       // It has all of them; what a shell in it has read would be the old ones.
@@ -137,14 +135,14 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
       endpoint: urlOf(portOffset, inside.minio.api),
       consoleUrl: urlOf(portOffset, inside.minio.console),
       marker: `volume ${base.volumeGenerations["minio-data"]}`,
-      ready: minio.service.ready,
+      ready: minio.ready,
       data: base.data,
     },
     sparkUiUrl: urlOf(portOffset, inside.sparkMaster.ui),
     rayDashboardUrl: urlOf(portOffset, inside.ray.dashboard),
     device: plan.device,
-    python: app.service.ready,
-    quiet: [...services, app.service].map(({ ready }) => ready),
+    python: app.ready,
+    quiet: [...services, app].map(({ ready }) => ready),
     environment: shortHash({ locks: environmentHash(plan.device), base: engineBase }),
     model: facts.model,
   };
