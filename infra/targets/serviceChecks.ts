@@ -6,7 +6,7 @@ import { stackFiles } from "../stack/files";
 import { lockedVersion } from "../toolchain/locks";
 
 /** A service in the words of what keeps it, e.g. RUNNING or `Up 5 minutes (healthy)`. */
-export interface ServiceState {
+interface ServiceState {
   readonly name: string;
   readonly state: string;
 }
@@ -227,7 +227,7 @@ export const sparkCheck = (logs: Logs) =>
   });
 
 /** A node of a Ray cluster that takes work. */
-export interface RayNode {
+interface RayNode {
   readonly state?: string;
   readonly resources_total?: { readonly CPU?: number };
 }

@@ -33,7 +33,7 @@ import {
 const usualPort = 8080;
 
 /** What was found of the Spark cluster that the settings name. */
-export interface SparkFacts {
+interface SparkFacts {
   /** `host:port` of each; one leads, the others are standbys. */
   readonly masters: readonly string[];
   /** Why no master answers; undefined where one does. */
@@ -135,7 +135,7 @@ async function rayFacts({ settings }: StackContext): Promise<DashboardFacts | un
 }
 
 /** Where the size is stated, a cluster that says nothing of its nodes passes: the job asks again. */
-export function wrongRay(facts: DashboardFacts, settings: Settings): UserError[] {
+function wrongRay(facts: DashboardFacts, settings: Settings): UserError[] {
   const { url, silent, refused, nodes } = facts;
   const { rayCpus } = settings;
   if (refused) {

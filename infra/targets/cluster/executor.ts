@@ -89,7 +89,7 @@ export function clusterExecutor(stack: string): Executor {
  *
  * @throws UserError where there are none
  */
-export function clustersOf(stack: string): ClustersRecord {
+function clustersOf(stack: string): ClustersRecord {
   const record = readStepRecord(stack, clustersStep);
   if (!record) throw missing(stack, "clusters", "sparkMaster and rayAddress");
   return record.result as unknown as ClustersRecord;

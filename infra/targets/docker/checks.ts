@@ -44,7 +44,7 @@ import { takenPort } from "./place";
 import { askForGpus, containerRole, gpuPlan, tooLarge, type GpuPlan } from "./resources";
 
 /** The daemon that `docker` uses, and the one that the stack was made on. */
-export interface DaemonFacts {
+interface DaemonFacts {
   readonly host: string;
   readonly info: DaemonInfo;
   readonly recorded?: Daemon;
@@ -53,12 +53,8 @@ export interface DaemonFacts {
 /** @throws UserError where no daemon answers */
 export function daemonOf({ stack }: StackContext): DaemonFacts & { readonly docker: Docker } {
   const host = daemonHost();
-  return {
-    host,
-    docker: new Docker(host),
-    info: daemonInfo(host),
-    recorded: recordedDaemon(stack),
-  };
+  const recorded = recordedDaemon(stack);
+  return { host, docker: new Docker(host), info: daemonInfo(host), recorded };
 }
 
 /** What the stack has on the daemon. */
@@ -84,21 +80,19 @@ export function unfitDaemon(
   stack: string,
 ): UserError[] {
   const { ServerVersion: version = "0", OSType: system = "linux", ID: id = "" } = info;
+  const tooOld = wrong(
+    `the Docker daemon at ${host} is ${version}, and ${minDocker} or later is needed`,
+    "the provider speaks with it in a newer protocol",
+    "upgrade Docker: https://docs.docker.com/engine/install/",
+  );
+  const notLinux = wrong(
+    `the Docker daemon at ${host} runs ${system} containers`,
+    "all images are Linux images",
+    "switch Docker Desktop to Linux containers",
+  );
   return [
-    ...(isOlder(version, minDocker)
-      ? wrong(
-          `the Docker daemon at ${host} is ${version}, and ${minDocker} or later is needed`,
-          "the provider speaks with it in a newer protocol",
-          "upgrade Docker: https://docs.docker.com/engine/install/",
-        )
-      : []),
-    ...(system !== "linux"
-      ? wrong(
-          `the Docker daemon at ${host} runs ${system} containers`,
-          "all images are Linux images",
-          "switch Docker Desktop to Linux containers",
-        )
-      : []),
+    ...(isOlder(version, minDocker) ? tooOld : []),
+    ...(system !== "linux" ? notLinux : []),
     ...anotherDaemon(stack, recorded, { host, id }),
     ...tooLarge(settings, { cpus: info.NCPU ?? 1, memoryBytes: info.MemTotal ?? 0 }),
   ];

@@ -1,9 +1,4 @@
-import {
-  execFileSync,
-  spawn,
-  spawnSync,
-  type ChildProcessWithoutNullStreams,
-} from "node:child_process";
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
 import * as fs from "node:fs";
 import { wrong } from "../../contracts/check";
 import { UserError } from "../../contracts/errors";
@@ -136,8 +131,8 @@ export function anotherDaemon(
 }
 
 /** Runs the `docker` command to its end, or for a time. */
-function call(args: readonly string[], env: Record<string, string>, timeout?: number) {
-  return spawnSync("docker", args, { encoding: "utf8", timeout, env, maxBuffer: 2 ** 26 });
+function call(args: readonly string[], env: Record<string, string>, timeout?: number, input = "") {
+  return spawnSync("docker", args, { encoding: "utf8", timeout, env, input, maxBuffer: 2 ** 26 });
 }
 
 /** Runs the `docker` command on a stack's daemon. */
@@ -161,18 +156,11 @@ export class Docker {
    * @throws Error with what it said on stderr
    */
   run(args: readonly string[], input?: string): string {
-    try {
-      return execFileSync("docker", args, {
-        encoding: "utf8",
-        env: this.environment,
-        input: input ?? "",
-        maxBuffer: 2 ** 26,
-        stdio: ["pipe", "pipe", "pipe"],
-      });
-    } catch (error) {
-      const { stderr } = error as { stderr?: string };
-      throw new Error(`docker ${args[0]}: ${stderr?.trim() || (error as Error).message}`);
-    }
+    const { status, stdout, stderr, error } = call(args, this.environment, undefined, input);
+    if (status === 0) return stdout;
+    throw new Error(
+      `docker ${args[0]}: ${stderr?.trim() || (error?.message ?? `exit code ${status}`)}`,
+    );
   }
 
   /** Like {@link run}, but an exit code other than 0, or no answer in time, gives undefined. */

@@ -121,14 +121,8 @@ export function placeOf(cluster: Cluster): Role {
 
 /** The containers whose memory and CPU count as the engine's, the job's own one included. */
 export function belongsTo(cluster: Cluster, sparkWorkers: number): Role[] {
-  switch (cluster) {
-    case "ray":
-      return ["ray-head", "ray-worker"];
-    case "spark":
-      return ["app", "spark-master", ...workerRoles(sparkWorkers)];
-    case "none":
-      return ["app"];
-  }
+  if (cluster === "ray") return ["ray-head", "ray-worker"];
+  return cluster === "spark" ? ["app", "spark-master", ...workerRoles(sparkWorkers)] : ["app"];
 }
 
 /** The job's folder exists while its leader lives, which is as long as its stdin is open. */

@@ -44,7 +44,7 @@ export function names(stack: string) {
 }
 
 /** A container of a stack as it is on the daemon. */
-export interface ExistingContainer {
+interface ExistingContainer {
   readonly id: string;
   readonly running: boolean;
   readonly generation: string;

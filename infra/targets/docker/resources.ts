@@ -130,7 +130,7 @@ export function askForGpus(info: DaemonInfo, facts: GpuFacts): GpuAnswers {
 }
 
 /** How a container is given GPUs. */
-export type GpuAccess = "runtime" | "gpus" | "cdi";
+type GpuAccess = "runtime" | "gpus" | "cdi";
 
 /** What the models run on, and why. */
 export type GpuPlan =
@@ -195,14 +195,8 @@ export function gpuArgs(plan: GpuPlan): GpuArgs {
   if (plan.device === "cpu") return { args: {}, envs: {} };
   // The CUDA images set these too; other base images do not.
   const envs = { NVIDIA_VISIBLE_DEVICES: "all", NVIDIA_DRIVER_CAPABILITIES: "compute,utility" };
-  switch (plan.access) {
-    case "runtime":
-      return { args: { runtime: "nvidia" }, envs };
-    case "gpus":
-      return { args: { gpus: "all" }, envs };
-    case "cdi": {
-      const deviceRequests = [{ driver: "cdi", deviceIds: ["nvidia.com/gpu=all"] }];
-      return { args: { deviceRequests }, envs: {} };
-    }
-  }
+  if (plan.access === "runtime") return { args: { runtime: "nvidia" }, envs };
+  if (plan.access === "gpus") return { args: { gpus: "all" }, envs };
+  const deviceRequests = [{ driver: "cdi", deviceIds: ["nvidia.com/gpu=all"] }];
+  return { args: { deviceRequests }, envs: {} };
 }

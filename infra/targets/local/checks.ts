@@ -136,7 +136,7 @@ export function parseEnds(log: string): Ended[] {
 }
 
 /** What was killed, and by whom, as far as that can be known. */
-export interface Killed {
+interface Killed {
   readonly ends: readonly Ended[];
   /** Processes that the kernel has ended since boot because memory ran out; undefined: not known. */
   readonly kernelKills?: number;

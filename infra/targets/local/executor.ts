@@ -42,14 +42,8 @@ export function localExecutor(stack: string): Executor {
 
 /** Whose memory and CPU count as the engine's. */
 function belongsTo(cluster: Cluster): (service: string) => boolean {
-  switch (cluster) {
-    case "spark":
-      return (name) => name.startsWith("spark-");
-    case "ray":
-      return (name) => name === "ray-head";
-    case "none":
-      return () => false;
-  }
+  const prefix = { spark: "spark-", ray: "ray-head", none: undefined }[cluster];
+  return (name) => prefix !== undefined && name.startsWith(prefix);
 }
 
 async function sparkOf(stack: string, programs: readonly ProgramInfo[]) {
@@ -173,6 +167,6 @@ export function stoppedServices(stack: string, inspected: Inspected): string[] {
 }
 
 /** Whether a resource of this name is a service under the supervisor. */
-export function isService(name: string): boolean {
+function isService(name: string): boolean {
   return ["minio", "spark-master", "ray-head"].includes(name) || /^spark-worker-\d+$/.test(name);
 }

@@ -61,7 +61,7 @@ export async function programStates(stack: string): Promise<readonly ProgramInfo
  * @param python the interpreter of the environment that holds supervisor
  * @throws UserError when it does not answer in time
  */
-export async function startSupervisor(stack: string, python: string): Promise<void> {
+async function startSupervisor(stack: string, python: string): Promise<void> {
   const { supervisor, programs: confFolder, logs } = stackFiles(stack);
   for (const folder of [supervisor, logs]) fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
   const id = stackId(stack);
@@ -106,7 +106,7 @@ async function waitForSupervisor(stack: string, pid: number | undefined): Promis
  * Ends the stack's supervisord and every process of its services. Nothing is left to do when they
  * are dead already, and no Python is needed.
  */
-export async function stopSupervisor(stack: string): Promise<void> {
+async function stopSupervisor(stack: string): Promise<void> {
   const id = readOwner(stack)?.id;
   const socket = supervisorSocket(stack);
   try {
@@ -122,7 +122,7 @@ export async function stopSupervisor(stack: string): Promise<void> {
 }
 
 /** Removes what the supervisor keeps on disk, and what killed jobs left there. */
-export function removeSupervisor(stack: string): void {
+function removeSupervisor(stack: string): void {
   const { scratch, spark, supervisor } = stackFiles(stack);
   for (const folder of [scratch, spark, supervisor, shortFolder(stack)]) {
     fs.rmSync(folder, { recursive: true, force: true });

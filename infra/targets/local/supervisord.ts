@@ -8,14 +8,14 @@ import { ownProcesses, runs, startedWith, startOf, withDescendants } from "../..
 import type { ServiceSpec } from "../../services";
 
 /** A value of XML-RPC, as far as supervisord speaks it. */
-export type RpcValue =
+type RpcValue =
   string | number | boolean | readonly RpcValue[] | { readonly [name: string]: RpcValue };
 
 /** What supervisord answered instead of a result, e.g. `BAD_NAME: minio`. */
 export class RpcFault extends Error {}
 
 /** supervisord's states of a program. */
-export type ProgramState =
+type ProgramState =
   "STOPPED" | "STARTING" | "RUNNING" | "BACKOFF" | "STOPPING" | "EXITED" | "FATAL" | "UNKNOWN";
 
 export interface ProgramInfo {
@@ -176,7 +176,7 @@ function quoted(word: string): string {
 }
 
 /** A service as supervisord runs it. */
-export interface Program extends Pick<ServiceSpec, "argv" | "env" | "stopSignal" | "stopSeconds"> {
+interface Program extends Pick<ServiceSpec, "argv" | "env" | "stopSignal" | "stopSeconds"> {
   readonly name: string;
   readonly directory: string;
   readonly log: string;
