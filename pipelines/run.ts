@@ -5,7 +5,7 @@ import { generation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
 import type { BucketNames } from "../infra/contracts/platform";
 import { clusterOf, engineOf } from "../results/catalog";
-import { readProgress, readRecord, writeInputs } from "../results/records";
+import { confirmInputs, isConfirmed, writeInputs } from "../results/records";
 import { runKey, type Inputs, type RunSummary } from "../results/result";
 import { coresOf } from "./runInputs";
 
@@ -32,6 +32,9 @@ export class Run extends pulumi.ComponentResource {
     const { settings, inputs, rank } = args;
     const key = runKey(inputs);
     const cluster = clusterOf(engineOf(args.engine), settings);
+    // The script's `update` looks which result is published.
+    const confirmed = isConfirmed(args.stack, name);
+    const known = generation(args.stack, name, () => confirmed, "was not confirmed");
     declareInputs(args.stack, name, inputs);
     const done = step(
       name,
@@ -42,7 +45,7 @@ export class Run extends pulumi.ComponentResource {
           engine: args.engine,
           cluster,
           workload: args.workload,
-          generation: generation(args.stack, name, () => isUndisturbed(args.stack, name, key)),
+          generation: known,
           buckets: args.buckets,
           rank,
           seconds: settings.runTimeoutSeconds,
@@ -53,7 +56,10 @@ export class Run extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: opts?.dependsOn },
     );
-    this.summary = printed<RunSummary>(done);
+    this.summary = printed<RunSummary>(done).apply((summary) => {
+      if (!pulumi.runtime.isDryRun()) confirmInputs(args.stack, name);
+      return summary;
+    });
     this.registerOutputs({ key, summary: this.summary });
   }
 }
@@ -64,15 +70,4 @@ export class Run extends pulumi.ComponentResource {
  */
 export function declareInputs(stack: string, name: string, inputs: Inputs): void {
   if (!pulumi.runtime.isDryRun()) writeInputs(stack, name, inputs);
-}
-
-/**
- * Whether nothing says that an attempt was killed since the run's result was recorded in the state.
- * A killed attempt may have published. If its setting was changed back since, the state knows only
- * the old result, and the run's `update` looks which one is published.
- */
-function isUndisturbed(stack: string, name: string, key: string): boolean {
-  const last = readRecord(stack, name)?.summary;
-  const another = last?.status === "verified" && last.key !== key;
-  return readProgress(stack, name) === undefined && !another;
 }

@@ -65,9 +65,30 @@ export function declaredInputs(stack: string, run: string): Inputs {
   );
 }
 
-/** Has a run's script find what it depends on. For the program, when it deploys. */
+/**
+ * Has a run's script find what it depends on. For the program, when it deploys: until it
+ * {@link confirmInputs}, nobody knows whether the state has the result.
+ */
 export function writeInputs(stack: string, run: string, inputs: Inputs): void {
+  writeJson(unconfirmedFile(stack, run), {});
   writeJson(inputsFile(stack, run), inputs);
+}
+
+/** For the program: the state has the run's result of the inputs that it wrote. */
+export function confirmInputs(stack: string, run: string): void {
+  fs.rmSync(unconfirmedFile(stack, run), { force: true });
+}
+
+/**
+ * Whether the state has what the last deployment did of a run. An attempt of a deployment that was
+ * killed, or that failed, may have published what the state does not know.
+ */
+export function isConfirmed(stack: string, run: string): boolean {
+  return !fs.existsSync(unconfirmedFile(stack, run));
+}
+
+function unconfirmedFile(stack: string, run: string): string {
+  return `${inputsFile(stack, run)}.unconfirmed`;
 }
 
 /**

@@ -13,18 +13,42 @@ it("Pulumi.yaml and docs/configuration.md are what `npm run configuration` write
   expect(read("docs/configuration.md")).toBe(configurationPage());
 });
 
-it("every relative link in README and docs leads to a file", () => {
-  const pages = [
-    "README.md",
-    "embedded/README.md",
-    ...fs.readdirSync(path.join(checkout, "docs")).map((f) => `docs/${f}`),
-  ];
-  for (const page of pages.filter((name) => name.endsWith(".md"))) {
-    const text = fs.readFileSync(path.join(checkout, page), "utf8");
-    for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
-      const target = path.join(checkout, path.dirname(page), link);
-      expect(fs.existsSync(target), `${page} links to ${link}`).toBe(true);
-    }
+const pages = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "embedded/README.md",
+  ...fs
+    .readdirSync(path.join(checkout, "docs"), { encoding: "utf8", recursive: true })
+    .map((file) => `docs/${file}`),
+].filter((name) => name.endsWith(".md"));
+
+/** The anchors that GitHub gives to the headings of a page. */
+function anchors(file: string): string[] {
+  const headings = fs.readFileSync(file, "utf8").matchAll(/^#+ (.+)$/gm);
+  return [...headings].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+it.each(pages)("every relative link in %s leads to a file and a heading", (page) => {
+  const text = fs.readFileSync(path.join(checkout, page), "utf8");
+  for (const [, link, anchor] of text.matchAll(/\]\((?!https?:)([^)#]*)#?([^)]*)\)/g)) {
+    const target = link ? path.join(checkout, path.dirname(page), link) : path.join(checkout, page);
+    expect(fs.existsSync(target), `${page} links to ${link}`).toBe(true);
+    if (anchor) expect(anchors(target), `${page} links to ${link}#${anchor}`).toContain(anchor);
+  }
+});
+
+it.each(pages)("every `npm run` in %s is a script of package.json", (page) => {
+  const text = fs.readFileSync(path.join(checkout, page), "utf8");
+  const { scripts } = JSON.parse(fs.readFileSync(path.join(checkout, "package.json"), "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  for (const [, script] of text.matchAll(/npm run (?:-s )?([a-z:]+)/g)) {
+    expect(Object.keys(scripts), page).toContain(script);
   }
 });
 
@@ -64,6 +88,16 @@ it("docs/adding-an-engine.md locks by the command in the lock's head", () => {
   const page = fs.readFileSync(path.join(checkout, "docs", "adding-an-engine.md"), "utf8");
   const lock = fs.readFileSync(path.join(checkout, "pipelines", "requirements.lock"), "utf8");
   expect(page).toContain(/^#\s+(uv pip compile .*)$/m.exec(lock)![1]);
+});
+
+it("CONTRIBUTING.md has the rooms that eslint holds apart, in the same order", () => {
+  const read = (file: string) => fs.readFileSync(path.join(checkout, file), "utf8");
+  const [, list] = /^const rooms = \[\n(.*?)^\];$/ms.exec(read("eslint.config.mjs"))!;
+  const rooms = [...list.matchAll(/"(.+)"/g)].map(([, room]) => room);
+  const rows = [...read("CONTRIBUTING.md").matchAll(/^\| `([\w./]+)` \|/gm)].map(
+    ([, room]) => room,
+  );
+  expect(rows.filter((room) => rooms.includes(room))).toEqual(rooms);
 });
 
 it("every promise is shown by tests that there are, or says how it was seen by hand", () => {
