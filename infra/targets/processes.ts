@@ -52,7 +52,7 @@ export function startLeader(
 }
 
 /** Environment of a shell in which `python` is the stack's, with the engines. */
-export function pythonEnvironment(stack: string): Record<string, string> {
+export function pythonVariables(stack: string): Record<string, string> {
   const plain = plainEnvironment();
   const bin = path.dirname(pythonOf(stack));
   return {

@@ -13,7 +13,7 @@ import { storeAccess, storeRecord } from "../../stores/access";
 import { makeScratch, modelOf } from "../../toolchain/jobs";
 import { packedFile } from "../../toolchain/packing";
 import { toolFolder } from "../../toolchain/tools";
-import { pythonEnvironment, shellHere, startLeader } from "../processes";
+import { pythonVariables, shellHere, startLeader } from "../processes";
 
 /** The name of the step that keeps which clusters there are. */
 export const clustersStep = "clusters";
@@ -163,7 +163,7 @@ export async function viewOf(name: string, url: string): Promise<ServiceView> {
 export function shellEnvironment(stack: string): Record<string, string> {
   const { spark, ray } = clustersOf(stack);
   return {
-    ...pythonEnvironment(stack),
+    ...pythonVariables(stack),
     ...(spark ? { JAVA_HOME: findJava().home, SPARK_MASTER: spark.master } : {}),
     ...(ray ? { RAY_API_SERVER_ADDRESS: ray.dashboard } : {}),
     ...(ray?.authenticates ? rayAccess(stackFiles(stack).rayToken) : {}),

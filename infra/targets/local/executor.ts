@@ -9,7 +9,7 @@ import { inspected, readStepRecord, recordedNames, type Inspected } from "../../
 import { storeAccess } from "../../stores/access";
 import { makeScratch, modelOf } from "../../toolchain/jobs";
 import { existingTools, toolFolder } from "../../toolchain/tools";
-import { pythonEnvironment, resultOf, shellHere, startLeader } from "../processes";
+import { pythonVariables, resultOf, shellHere, startLeader } from "../processes";
 import { localRayAccess } from "./place";
 import { askSupervisor, programStates, supervisorAnswers } from "./services";
 import type { ProgramInfo } from "./supervisord";
@@ -127,7 +127,7 @@ export function shellEnvironment(stack: string): Record<string, string> {
   const address = readStepRecord(stack, "ray-head")?.result.address as string | undefined;
   const master = readStepRecord(stack, "spark-master")?.result.master as string | undefined;
   return {
-    ...pythonEnvironment(stack),
+    ...pythonVariables(stack),
     ...localRayAccess(stack),
     JAVA_HOME: findJava().home,
     DAFT_RUNNER: "native",

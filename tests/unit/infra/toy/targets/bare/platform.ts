@@ -6,11 +6,7 @@ import { KeptCredentials } from "../../../../../../infra/stack/keptCredentials";
 import { inspected } from "../../../../../../infra/stack/records";
 import { prepareStore } from "../../../../../../infra/stores";
 import { storeAccess } from "../../../../../../infra/stores/access";
-import {
-  pythonEnvironment,
-  shellHere,
-  startLeader,
-} from "../../../../../../infra/targets/processes";
+import { pythonVariables, shellHere, startLeader } from "../../../../../../infra/targets/processes";
 import { makeScratch, modelOf } from "../../../../../../infra/toolchain/jobs";
 import { environmentHash } from "../../../../../../infra/toolchain/locks";
 import { modelIdentity } from "../../../../../../infra/toolchain/modelIdentity";
@@ -58,6 +54,6 @@ export function executor(stack: string): Executor {
 
 export const services: Services = {
   status: async () => [],
-  shell: (stack) => shellHere(stack, pythonEnvironment(stack)),
+  shell: (stack) => shellHere(stack, pythonVariables(stack)),
   logs: () => new Map(),
 };
