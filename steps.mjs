@@ -24,16 +24,16 @@ export const kinds = {
   "minio-bucket": () => ({ default: require("./infra/stores/steps.ts").minioBucket }),
   upload: () => ({ default: require("./infra/stores/steps.ts").upload }),
 
-  "local-supervisor": () => ({ default: require("./infra/targets/local/steps.ts").supervisor }),
-  "local-minio-data": () => ({ default: require("./infra/targets/local/steps.ts").minioData }),
-  "local-service": () => ({ default: require("./infra/targets/local/steps.ts").service }),
+  "local-supervisor": () => ({ default: require("./infra/targets/local/services.ts").supervisor }),
+  "local-minio-data": () => ({ default: require("./infra/targets/local/services.ts").minioData }),
+  "local-service": () => ({ default: require("./infra/targets/local/services.ts").service }),
 
-  "docker-cleanup": () => require("./infra/targets/docker/steps/sweeper.ts"),
+  "docker-cleanup": () => ({ default: require("./infra/targets/docker/scripts.ts").cleanup }),
   "docker-credentials": () => ({
-    default: require("./infra/targets/docker/steps/volumes.ts").credentials,
+    default: require("./infra/targets/docker/scripts.ts").credentials,
   }),
-  "docker-model": () => ({ default: require("./infra/targets/docker/steps/volumes.ts").model }),
-  "docker-ready": () => require("./infra/targets/docker/steps/ready.ts"),
+  "docker-model": () => ({ default: require("./infra/targets/docker/scripts.ts").model }),
+  "docker-ready": () => ({ default: require("./infra/targets/docker/scripts.ts").ready }),
 
   "cluster-record": () => ({
     default: require("./infra/targets/cluster/executor.ts").clusterRecord,

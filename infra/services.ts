@@ -28,11 +28,9 @@ export interface Place {
   };
 }
 
-/** How one sees that a service does its work; all of them have to hold. */
+/** A sign that a service works: its port takes connections; with a path, it answers 200 with `text`. */
 export type Health =
-  /** A page answers 200 with `text` in it. */
   | { readonly port: number; readonly path: string; readonly text?: string }
-  /** A port takes connections. */
   | { readonly port: number };
 
 /** A service, in words that supervisord and containers have alike. */
@@ -205,9 +203,8 @@ export function rayHead(place: Place, resources: RayResources): ServiceSpec {
 }
 
 export function rayWorker(place: Place, resources: RayResources): ServiceSpec {
-  return rayNode(place, resources, {
-    address: `${place.host("ray-head")}:${place.ports.ray.gcs}`,
-  });
+  const address = `${place.host("ray-head")}:${place.ports.ray.gcs}`;
+  return rayNode(place, resources, { address });
 }
 
 function rayNode(
@@ -223,7 +220,18 @@ function rayNode(
     "object-store-memory": objectStoreBytes,
     "dashboard-agent-listen-port": ray.dashboardAgent,
     "log-color": "false",
-    ...(place.sharedNetwork ? ownPorts(place) : {}),
+    ...(place.sharedNetwork
+      ? {
+          "node-ip-address": place.bind,
+          "node-manager-port": ray.nodeManager,
+          "object-manager-port": ray.objectManager,
+          "runtime-env-agent-port": ray.runtimeEnvAgent,
+          "dashboard-agent-grpc-port": ray.dashboardAgentGrpc,
+          "metrics-export-port": ray.metrics,
+          "min-worker-port": ray.firstWorker,
+          "max-worker-port": ray.lastWorker,
+        }
+      : {}),
     ...place.ray.options,
   };
   return {
@@ -255,18 +263,5 @@ function rayNode(
     stopSeconds: 2,
     // It looks once a second whether all of its processes live, and ends a second later if not.
     settleSeconds: 2.5,
-  };
-}
-
-function ownPorts({ bind, ports: { ray } }: Place): Record<string, string | number> {
-  return {
-    "node-ip-address": bind,
-    "node-manager-port": ray.nodeManager,
-    "object-manager-port": ray.objectManager,
-    "runtime-env-agent-port": ray.runtimeEnvAgent,
-    "dashboard-agent-grpc-port": ray.dashboardAgentGrpc,
-    "metrics-export-port": ray.metrics,
-    "min-worker-port": ray.firstWorker,
-    "max-worker-port": ray.lastWorker,
   };
 }

@@ -1,6 +1,6 @@
 import { together } from "../contracts/check";
 import { quoted, UserError } from "../contracts/errors";
-import type { Conflict, Machine } from "../contracts/target";
+import type { Machine } from "../contracts/target";
 import { machine as thisMachine } from "../host/room";
 import { datasetConflicts } from "../settings/checks";
 import { parseSettings, wrongValue, namespace, type Settings } from "../settings/schema";
@@ -32,7 +32,11 @@ export function readSettings(
     ...target.rules(settings, { machine, store }),
     ...store.rules(settings),
   ];
-  if (conflicts.length > 0) throw together(conflicts.map(asError));
+  if (conflicts.length > 0) {
+    throw together(
+      conflicts.map(({ what, why, fix }) => new UserError(`${namespace}:${what}`, why, fix)),
+    );
+  }
   return settings;
 }
 
@@ -51,8 +55,4 @@ function chosen<Part extends { readonly name: string }>(
   if (found) return found;
   const names = [...more, ...registry.map((part) => part.name)];
   throw wrongValue(`${namespace}:${key} is ${quoted(name)}: it must be one of ${names.join(", ")}`);
-}
-
-function asError({ what, why, fix }: Conflict): UserError {
-  return new UserError(`${namespace}:${what}`, why, fix);
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
-import { bases } from "../../infra/targets/docker/image";
+import { bases } from "../../infra/targets/docker/base";
 import {
   asFlags,
   eventually,

@@ -8,8 +8,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { bases } from "../../infra/targets/docker/image";
-import { idLabel, names, type Role } from "../../infra/targets/docker/names";
+import { bases } from "../../infra/targets/docker/base";
+import { idLabel, names, type Role } from "../../infra/targets/docker/inspect";
 import { eventually, freeOffset } from "../e2e/stack";
 import { doctor, type Diagnosis } from "./diagnosis";
 

@@ -10,7 +10,7 @@ import { Client } from "minio";
 import { afterAll, describe, expect, it } from "vitest";
 import { cacheFolder, datasetFolder } from "../../infra/host/folders";
 import { supervisorSocket } from "../../infra/stack/files";
-import { callSupervisor } from "../../infra/targets/local/supervisorRpc";
+import { callSupervisor } from "../../infra/targets/local/supervisord";
 import { ports } from "../../infra/settings/ports";
 import { eventually, freeOffset, small, TestStack } from "../e2e/stack";
 import { doctor, nothingWrong, type Diagnosis } from "./diagnosis";

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect } from "vitest";
-import { marker } from "../../infra/targets/local/orphans";
+import { marker } from "../../infra/targets/local/supervisord";
 import { ownProcesses, withDescendants } from "../../infra/host/processTable";
 import { readBack } from "../e2e/readBack";
 import { eventually, listens, type TestStack } from "../e2e/stack";

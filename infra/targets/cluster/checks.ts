@@ -18,20 +18,21 @@ import { storeChecks } from "../../stores/checks";
 import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";
 import { lockedVersion } from "../../toolchain/locks";
 import { existingTools, type ToolName } from "../../toolchain/tools";
-import { askDashboard, otherRayVersion, type DashboardFacts } from "../dashboard";
 import {
   aliveWorkers,
+  askDashboard,
   askMaster,
-  otherSparkVersion,
+  otherVersion,
+  type DashboardFacts,
   type MasterFacts,
   type MasterPage,
-} from "../masterPage";
+} from "../serviceChecks";
 
 /** Where a master's page is, unless the settings say. */
 const usualPort = 8080;
 
 /** What was found of the Spark cluster that the settings name. */
-export interface SparkFacts {
+interface SparkFacts {
   /** `host:port` of each; one leads, the others are standbys. */
   readonly masters: readonly string[];
   /** Why no master answers; undefined where one does. */
@@ -45,8 +46,8 @@ async function sparkFacts({ settings }: StackContext): Promise<SparkFacts | unde
   const { sparkMaster, sparkMasterUi } = settings;
   if (sparkMaster === undefined) return undefined;
   const masters = sparkMaster.replace("spark://", "").split(",");
-  const reached = await Promise.all(masters.map((each) => silenceAt(each)));
-  if (!reached.includes(undefined)) return { masters, silent: reached.join("; "), pages: [] };
+  const silences = await Promise.all(masters.map((each) => silenceAt(each)));
+  if (!silences.includes(undefined)) return { masters, silent: silences.join("; "), pages: [] };
   const usual = masters.map((master) => `http://${master.split(":")[0]}:${usualPort}`);
   const urls = sparkMasterUi === undefined ? usual : [sparkMasterUi];
   return { masters, pages: await Promise.all(urls.map(askMaster)) };
@@ -55,15 +56,14 @@ async function sparkFacts({ settings }: StackContext): Promise<SparkFacts | unde
 /** The page of the master that leads, among those of the cluster. */
 export function leaderOf({ masters, pages }: SparkFacts) {
   const ports = masters.map((master) => `:${master.split(":")[1]}`);
-  const theirs = pages.flatMap((found) => {
-    const { page } = found;
-    return page && ports.some((port) => page.url?.endsWith(port)) ? [{ ...found, page }] : [];
-  });
+  const theirs = pages.flatMap(({ page, ...facts }) =>
+    page && ports.some((port) => page.url?.endsWith(port)) ? [{ ...facts, page }] : [],
+  );
   return theirs.find(({ page }) => page.status === "ALIVE") ?? theirs[0];
 }
 
 /**
- * Where the settings state the size, a page whose address they do not tell need not be there: the job
+ * Where the settings state the size but not the page's address, the page may be missing: the job
  * finds out.
  */
 export function wrongSpark(facts: SparkFacts, settings: Settings): UserError[] {
@@ -80,7 +80,7 @@ export function wrongSpark(facts: SparkFacts, settings: Settings): UserError[] {
     const { url, page } = leader;
     const fix = `install Spark ${lockedVersion("pyspark")} on the cluster (pipelines/requirements.lock)`;
     const size = whole ? noWorkers(url, page) : tooSmall(url, page, settings);
-    return [...otherSparkVersion(leader, fix), ...size];
+    return [...otherVersion("Spark", leader, fix), ...size];
   }
   const problem = facts.pages
     .map(({ url, silent = "it is another master's" }) => `${url}: ${silent}`)
@@ -134,7 +134,7 @@ async function rayFacts({ settings }: StackContext): Promise<DashboardFacts | un
 }
 
 /** Where the size is stated, a cluster that says nothing of its nodes passes: the job asks again. */
-export function wrongRay(facts: DashboardFacts, settings: Settings): UserError[] {
+function wrongRay(facts: DashboardFacts, settings: Settings): UserError[] {
   const { url, silent, refused, nodes } = facts;
   const { rayCpus } = settings;
   if (refused) {
@@ -151,28 +151,23 @@ export function wrongRay(facts: DashboardFacts, settings: Settings): UserError[]
       "start the cluster with its dashboard, or set rayAddress to where that listens",
     );
   }
-  const locked = lockedVersion("ray");
-  const other = otherRayVersion(
-    facts,
-    `install ray==${locked} on the cluster (pipelines/requirements.lock)`,
-  );
+  const fix = `install ray==${lockedVersion("ray")} on the cluster (pipelines/requirements.lock)`;
+  const other = otherVersion("Ray", facts, fix);
   if (other.length > 0) return other;
   const cpus = cpusOf(facts);
-  if (settings.clusterSize === "whole") {
-    if (cpus > 0) return [];
-    return nodes === undefined
-      ? wrong(
-          `clusterSize is "whole", and the Ray cluster at ${url} does not tell its nodes`,
-          "runs take all the CPUs that the cluster has",
-          "set clusterSize to stated, and rayCpus to what runs may take",
-        )
-      : wrong(
-          `the Ray cluster at ${url} has no CPUs on ${nodes.length} nodes`,
-          "Ray would wait for one for ever",
-          "start its nodes",
-        );
+  const whole = settings.clusterSize === "whole";
+  if (cpus >= (whole ? 1 : rayCpus) || (!whole && nodes === undefined)) return [];
+  if (nodes === undefined) {
+    return wrong(
+      `clusterSize is "whole", and the Ray cluster at ${url} does not list its nodes`,
+      "runs take all the CPUs that the cluster has",
+      "set clusterSize to stated, and rayCpus to what runs may take",
+    );
   }
-  if (nodes === undefined || cpus >= rayCpus) return [];
+  if (whole) {
+    const what = `the Ray cluster at ${url} has no CPUs on ${nodes.length} nodes`;
+    return wrong(what, "Ray would wait for one for ever", "start its nodes");
+  }
   return wrong(
     `rayCpus is ${rayCpus}, and the Ray cluster has ${cpus} CPUs on ${nodes.length} nodes`,
     "Ray would wait for the others for ever",
@@ -221,6 +216,20 @@ export const toolsOf = ({ stack }: StackContext) => existingTools(stack);
 
 const lacks = (tool: ToolName) => (context: StackContext) => !context.facts(toolsOf).includes(tool);
 
+/** One of the named clusters, which a deployment must be able to use. */
+const clusterCheck = <Facts>(
+  [id, name]: readonly [string, string],
+  gather: (context: StackContext) => Promise<Facts | undefined>,
+  judge: (facts: Facts, settings: Settings) => UserError[],
+) =>
+  check({
+    id,
+    name: `the ${name} cluster answers, has the locked version, and is large enough`,
+    blocks: true,
+    observe: (context) => context.facts(gather),
+    judge: (facts, { settings }) => (facts ? judge(facts, settings) : []),
+  });
+
 /** What target `cluster` needs of this machine, of the clusters and of the store. */
 export const checks: readonly StackCheck[] = [
   platformCheck,
@@ -247,18 +256,6 @@ export const checks: readonly StackCheck[] = [
   modelCheck,
   environmentCheck(({ stack }) => environmentHere(stack)),
   ...storeChecks(({ stack }, service) => npm(stack, "logs", service)),
-  check({
-    id: "spark",
-    name: "the Spark cluster answers, has the locked version, and is large enough",
-    blocks: true,
-    observe: (context) => context.facts(sparkFacts),
-    judge: (facts, { settings }) => (facts ? wrongSpark(facts, settings) : []),
-  }),
-  check({
-    id: "ray",
-    name: "the Ray cluster answers, has the locked version, and is large enough",
-    blocks: true,
-    observe: (context) => context.facts(rayFacts),
-    judge: (facts, { settings }) => (facts ? wrongRay(facts, settings) : []),
-  }),
+  clusterCheck(["spark", "Spark"], sparkFacts, wrongSpark),
+  clusterCheck(["ray", "Ray"], rayFacts, wrongRay),
 ];

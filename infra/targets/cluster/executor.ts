@@ -1,18 +1,19 @@
-import { spawn } from "node:child_process";
-import * as fs from "node:fs";
 import * as path from "node:path";
-import { stackFiles } from "../../stack/files";
 import type { Executor } from "../../contracts/platform";
-import { checkout } from "../../host/folders";
+import { UserError } from "../../contracts/errors";
+import type { Services, ServiceView } from "../../contracts/target";
 import { freeBlock } from "../../host/freePorts";
-import { jobEnvironment, makeScratch, modelOf, pythonOf, toolFolder } from "../../toolchain/tools";
 import { findJava } from "../../host/runtimes";
-import { packedFile } from "../../toolchain/locks";
-import { datasetEnvironment, plainEnvironment } from "../../host/environment";
+import { silenceAt } from "../../host/probe";
+import { rayAccess } from "../../services";
+import { stackFiles } from "../../stack/files";
 import { readStepRecord } from "../../stack/records";
 import type { StepVerbs } from "../../stack/runStep";
-import { storeAccess } from "../../stores/access";
-import { UserError } from "../../contracts/errors";
+import { storeAccess, storeRecord } from "../../stores/access";
+import { makeScratch, modelOf } from "../../toolchain/tools";
+import { packedFile } from "../../toolchain/locks";
+import { toolFolder } from "../../toolchain/tools";
+import { pythonVariables, shellHere, startLeader } from "../processes";
 
 /** The name of the step that keeps which clusters there are. */
 export const clustersStep = "clusters";
@@ -47,7 +48,7 @@ export const clusterRecord = {
 } satisfies StepVerbs<ClustersRecord>;
 
 /**
- * Runs jobs on clusters that are there already: a job is a process here, Spark's driver among them;
+ * Runs jobs on existing clusters: a job is a process here, Spark's driver among them;
  * one of Ray's submits itself to the cluster, and waits for what comes of it.
  *
  * Jobs that use the model start in its folder and know it by its name alone, because that is how it is
@@ -72,17 +73,13 @@ export function clusterExecutor(stack: string): Executor {
       };
     },
     start(_cluster, mayDownload) {
-      const environment = mayDownload ? datasetEnvironment() : plainEnvironment();
       const model = modelOf(stack);
-      const child = spawn(pythonOf(stack), ["-m", "engine_comparison.leader"], {
-        // Data is made while the model still is.
-        cwd: model ? path.dirname(model.path) : checkout,
-        env: { ...environment, ...jobEnvironment(stack) },
-        stdio: ["pipe", "pipe", "pipe"],
+      // Data is made while the model still is.
+      return startLeader(stack, {
+        mayDownload,
+        scratch,
+        cwd: model ? path.dirname(model.path) : undefined,
       });
-      const done = scratch;
-      if (done) child.once("close", () => fs.rmSync(done, { recursive: true, force: true }));
-      return child;
     },
   };
 }
@@ -92,10 +89,10 @@ export function clusterExecutor(stack: string): Executor {
  *
  * @throws UserError where there are none
  */
-export function clustersOf(stack: string): ClustersRecord {
-  const standing = readStepRecord(stack, clustersStep);
-  if (!standing) throw missing(stack, "clusters", "sparkMaster and rayAddress");
-  return standing.result as unknown as ClustersRecord;
+function clustersOf(stack: string): ClustersRecord {
+  const record = readStepRecord(stack, clustersStep);
+  if (!record) throw missing(stack, "clusters", "sparkMaster and rayAddress");
+  return record.result as unknown as ClustersRecord;
 }
 
 function missing(stack: string, what: string, setting: string): UserError {
@@ -109,9 +106,9 @@ function missing(stack: string, what: string, setting: string): UserError {
 async function sparkOf(stack: string) {
   const { spark } = clustersOf(stack);
   if (!spark) throw missing(stack, "Spark cluster", "sparkMaster");
-  const { authenticates, driverPorts, ...told } = spark;
+  const { authenticates, driverPorts, ...rest } = spark;
   return {
-    ...told,
+    ...rest,
     jars: toolFolder(stack, "jars"),
     javaHome: findJava().home,
     secretFile: authenticates ? stackFiles(stack).sparkSecret : null,
@@ -128,5 +125,47 @@ function rayOf(stack: string) {
     tokenFile: ray.authenticates ? stackFiles(stack).rayToken : null,
     cpus: ray.cpus,
     gpus: 0,
+  };
+}
+
+/** What target `cluster` runs on: nothing of it is the stack's. */
+export const clusterServices: Services = {
+  async status(stack) {
+    const { spark, ray } = clustersOf(stack);
+    const store = storeRecord(stack)?.endpoint;
+    return Promise.all([
+      ...(spark ? spark.master.split(",").map((url) => viewOf("spark-master", url)) : []),
+      ...(ray ? [viewOf("ray-dashboard", ray.dashboard)] : []),
+      ...(store ? [viewOf("object-store", store)] : []),
+    ]);
+  },
+
+  shell: (stack) => shellHere(stack, shellEnvironment(stack)),
+
+  logs: () => new Map(),
+};
+
+/** How something at an address looks from here. */
+export async function viewOf(name: string, url: string): Promise<ServiceView> {
+  // Behind the first master of a list there is no scheme.
+  const { host, port, protocol } = new URL(url.includes("://") ? url : `spark://${url}`);
+  const usual = protocol === "https:" ? ":443" : ":80";
+  const silence = await silenceAt(port ? host : `${host}${usual}`);
+  return { name, state: silence === undefined ? "ANSWERS" : `SILENT (${silence})`, url };
+}
+
+/**
+ * Environment of an interactive shell that knows the clusters: Python with the engines, Ray's job
+ * submission, the master's address. Ray's token is named by its file.
+ *
+ * @throws UserError where the stack is not deployed
+ */
+export function shellEnvironment(stack: string): Record<string, string> {
+  const { spark, ray } = clustersOf(stack);
+  return {
+    ...pythonVariables(stack),
+    ...(spark ? { JAVA_HOME: findJava().home, SPARK_MASTER: spark.master } : {}),
+    ...(ray ? { RAY_API_SERVER_ADDRESS: ray.dashboard } : {}),
+    ...(ray?.authenticates ? rayAccess(stackFiles(stack).rayToken) : {}),
   };
 }

@@ -33,5 +33,5 @@ export const cluster: Target<Settings> = {
     const { clusterExecutor } = await load(module, "./executor", () => import("./executor"));
     return clusterExecutor(stack);
   },
-  services: async () => (await import("./services")).clusterServices,
+  services: async () => (await import("./executor")).clusterServices,
 };

@@ -8,20 +8,21 @@ import { modelId } from "../../toolchain/checks";
 import type { Platform, Prepared } from "../../contracts/platform";
 import { ports } from "../../settings/ports";
 import type { Settings } from "../../settings/schema";
+import { sparkSize } from "../../services";
 import type { DeclareStore } from "../../stores";
 import { preparedStore } from "../../stores/checks";
 import { clustersStep, type ClustersRecord } from "./executor";
 import { checks, sized, toolsOf } from "./checks";
 
-/** What was found out before anything is declared. */
-export interface Surroundings {
-  readonly observed: Inspected;
+/** What is known before anything is declared. */
+interface Facts {
+  readonly existing: Inspected;
   readonly model: string;
   readonly declareStore: DeclareStore;
 }
 
 /**
- * Looks whether the clusters and the store that the settings name are there, and as they must be.
+ * Checks that the clusters and the store that the settings name exist, and are as they must be.
  *
  * @returns the settings with the clusters' size, and what declares how they are reached and the
  *   toolchain that jobs start from here
@@ -37,31 +38,29 @@ export async function prepare(
   const settings = await sized(context);
   const model = context.facts(modelId);
   const declareStore = await context.facts(preparedStore);
-  if (!declareStore) throw new Error("target cluster has no store of its own");
-  const observed = inspected(stack, context.facts(toolsOf));
+  if (!declareStore) throw new Error("target cluster starts no store");
+  const existing = inspected(stack, context.facts(toolsOf));
   return {
     settings,
-    declare: () => declare(settings, stack, { observed, model, declareStore }),
+    declare: () => declare(settings, stack, { existing, model, declareStore }),
   };
 }
 
 /** Declares the platform's resources. */
-export function declare(settings: Settings, stack: string, around: Surroundings): Platform {
-  const { observed, model, declareStore } = around;
+export function declare(settings: Settings, stack: string, facts: Facts): Platform {
+  const { existing, model, declareStore } = facts;
   const device = "cpu";
-  const toolchain = new Toolchain("toolchain", {
+  const tools = {
     settings,
     device,
     model,
-    observed,
+    observed: existing,
     minio: false,
     packages: true,
-  });
-  const credentials = new KeptCredentials("credentials", {
-    settings,
-    stack,
-    generation: observed.generation("credentials"),
-  });
+  } as const;
+  const toolchain = new Toolchain("toolchain", tools);
+  const generation = existing.generation("credentials");
+  const credentials = new KeptCredentials("credentials", { settings, stack, generation });
   const objectStore = declareStore(credentials);
   const clusters = new Clusters("clusters", { settings, credentials });
   return {
@@ -76,31 +75,21 @@ export function declare(settings: Settings, stack: string, around: Surroundings)
   };
 }
 
-interface ClustersArgs {
-  readonly settings: Settings;
-  readonly credentials: KeptCredentials;
-}
-
-/** The clusters that are there already; nothing of them is the stack's. */
+/** The existing clusters; nothing of them is the stack's. */
 class Clusters extends pulumi.ComponentResource {
   readonly known: pulumi.Resource;
 
-  constructor(name: string, args: ClustersArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("engine-comparison:cluster:Clusters", name, {}, opts);
+  constructor(name: string, args: { settings: Settings; credentials: KeptCredentials }) {
+    super("engine-comparison:cluster:Clusters", name);
     const { settings, credentials } = args;
-    this.known = step(
-      clustersStep,
-      {
-        kind: "cluster-record",
-        spec: {
-          ...recordOf(settings),
-          // Of secrets only how often they changed; a record that is gone is written again.
-          secrets: pulumi.output(credentials.generations).apply(({ spark, ray }) => [spark, ray]),
-          generation: 1,
-        },
-      },
-      { parent: this, dependsOn: credentials.resource },
-    );
+    const spec = {
+      ...recordOf(settings),
+      // Of secrets only how often they changed; a record that is gone is written again.
+      secrets: pulumi.output(credentials.generations).apply(({ spark, ray }) => [spark, ray]),
+      generation: 1,
+    };
+    const opts = { parent: this, dependsOn: credentials.resource };
+    this.known = step(clustersStep, { kind: "cluster-record", spec }, opts);
     this.registerOutputs({});
   }
 }
@@ -109,26 +98,24 @@ function recordOf(settings: Settings): ClustersRecord {
   const { sparkMaster, sparkSecret, sparkDriverHost, rayAddress, rayToken } = settings;
   const first = settings.sparkDriverPort - ports(0).sparkDriver[0];
   return {
-    spark:
-      sparkMaster === undefined
-        ? null
-        : {
-            master: sparkMaster,
-            authenticates: sparkSecret !== undefined,
-            workers: settings.sparkWorkers,
-            workerCores: settings.sparkWorkerCores,
-            workerMemory: `${Math.floor(settings.sparkWorkerMemory / 2 ** 20)}m`,
-            driverHost: sparkDriverHost ?? null,
-            driverPorts: ports(settings.portOffset + first).sparkDriver,
-            conf: settings.sparkConf,
-          },
-    ray:
-      rayAddress === undefined
-        ? null
-        : {
-            dashboard: rayAddress.replace(/\/$/, ""),
-            authenticates: rayToken !== undefined,
-            cpus: settings.rayCpus,
-          },
+    spark: sparkMaster
+      ? {
+          master: sparkMaster,
+          authenticates: sparkSecret !== undefined,
+          workers: settings.sparkWorkers,
+          workerCores: settings.sparkWorkerCores,
+          workerMemory: sparkSize(settings.sparkWorkerMemory),
+          driverHost: sparkDriverHost ?? null,
+          driverPorts: ports(settings.portOffset + first).sparkDriver,
+          conf: settings.sparkConf,
+        }
+      : null,
+    ray: rayAddress
+      ? {
+          dashboard: rayAddress.replace(/\/$/, ""),
+          authenticates: rayToken !== undefined,
+          cpus: settings.rayCpus,
+        }
+      : null,
   };
 }

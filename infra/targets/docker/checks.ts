@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { npm, wrong } from "../../contracts/check";
+import { npm, size, wrong } from "../../contracts/check";
 import type { UserError } from "../../contracts/errors";
 import {
   check,
@@ -19,10 +19,7 @@ import { wslCheck } from "../../host/wsl";
 import type { Settings } from "../../settings/schema";
 import { storeChecks } from "../../stores/checks";
 import { environmentCheck, modelCheck, type EnvironmentFacts } from "../../toolchain/checks";
-import { rayCheck } from "../dashboard";
-import { sparkCheck } from "../masterPage";
-import { killed, servicesCheck } from "../serviceChecks";
-import { hasGpu, inspectContainers, killedContainers, recentOomEvents } from "./containers";
+import { killed, rayCheck, servicesCheck, smallerSizes, sparkCheck } from "../serviceChecks";
 import {
   anotherDaemon,
   daemonHost,
@@ -33,14 +30,21 @@ import {
   type Daemon,
   type DaemonInfo,
 } from "./daemon";
-import { askForGpus, gpuPlan, type GpuPlan } from "./gpu";
-import { find, takenNames, type Foreign } from "./inspect";
-import { names, roles, type Role } from "./names";
+import {
+  inspect,
+  inspectContainers,
+  names,
+  roles,
+  takenNames,
+  type Container,
+  type Foreign,
+  type Role,
+} from "./inspect";
 import { takenPort } from "./place";
-import { tooLarge } from "./sizes";
+import { askForGpus, containerRole, gpuPlan, tooLarge, type GpuPlan } from "./resources";
 
 /** The daemon that `docker` uses, and the one that the stack was made on. */
-export interface DaemonFacts {
+interface DaemonFacts {
   readonly host: string;
   readonly info: DaemonInfo;
   readonly recorded?: Daemon;
@@ -49,19 +53,15 @@ export interface DaemonFacts {
 /** @throws UserError where no daemon answers */
 export function daemonOf({ stack }: StackContext): DaemonFacts & { readonly docker: Docker } {
   const host = daemonHost();
-  return {
-    host,
-    docker: new Docker(host),
-    info: daemonInfo(host),
-    recorded: recordedDaemon(stack),
-  };
+  const recorded = recordedDaemon(stack);
+  return { host, docker: new Docker(host), info: daemonInfo(host), recorded };
 }
 
 /** What the stack has on the daemon. */
-export const foundOf = ({ id, facts }: StackContext) => find(facts(daemonOf).docker, id);
+export const existingOf = ({ id, facts }: StackContext) => inspect(facts(daemonOf).docker, id);
 
 const containersOf = ({ stack, facts }: StackContext) =>
-  inspectContainers(facts(daemonOf).docker, stack, [...facts(foundOf).containers.keys()]);
+  inspectContainers(facts(daemonOf).docker, stack, [...facts(existingOf).containers.keys()]);
 
 const runningRole = ({ facts }: StackContext, role: Role) =>
   facts(containersOf).find((each) => each.role === role && each.State.Running);
@@ -80,21 +80,19 @@ export function unfitDaemon(
   stack: string,
 ): UserError[] {
   const { ServerVersion: version = "0", OSType: system = "linux", ID: id = "" } = info;
+  const tooOld = wrong(
+    `the Docker daemon at ${host} is ${version}, and ${minDocker} or later is needed`,
+    "the provider speaks with it in a newer protocol",
+    "upgrade Docker: https://docs.docker.com/engine/install/",
+  );
+  const notLinux = wrong(
+    `the Docker daemon at ${host} runs ${system} containers`,
+    "all images are Linux images",
+    "switch Docker Desktop to Linux containers",
+  );
   return [
-    ...(isOlder(version, minDocker)
-      ? wrong(
-          `the Docker daemon at ${host} is ${version}, and ${minDocker} or later is needed`,
-          "the provider speaks with it in a newer protocol",
-          "upgrade Docker: https://docs.docker.com/engine/install/",
-        )
-      : []),
-    ...(system !== "linux"
-      ? wrong(
-          `the Docker daemon at ${host} runs ${system} containers`,
-          "all images are Linux images",
-          "switch Docker Desktop to Linux containers",
-        )
-      : []),
+    ...(isOlder(version, minDocker) ? tooOld : []),
+    ...(system !== "linux" ? notLinux : []),
     ...anotherDaemon(stack, recorded, { host, id }),
     ...tooLarge(settings, { cpus: info.NCPU ?? 1, memoryBytes: info.MemTotal ?? 0 }),
   ];
@@ -111,6 +109,42 @@ export function takenBy(taken: readonly Foreign[], stack: string): UserError[] {
     "choose another stack: its names begin with the name of the stack. If nobody needs them any more, " +
       "destroy that stack where it was deployed, or remove them with docker",
   );
+}
+
+/** Ids of containers in which the kernel ended a process in the last hour: Docker's own mark is for the first process alone. */
+function recentOomEvents(docker: Docker): string[] {
+  const events = docker.run([
+    ...["events", "--since", "1h", "--until", "0s", "--filter", "event=oom"],
+    ...["--format", "{{.Actor.ID}}"],
+  ]);
+  return events.split("\n");
+}
+
+/** @param oomEvents as {@link recentOomEvents} gives them */
+export function killedContainers(
+  containers: readonly Container[],
+  oomEvents: readonly string[],
+  stack: string,
+): UserError[] {
+  return containers.flatMap(({ Id, name, role, State, HostConfig: { Memory }, RestartCount }) => {
+    if (State.OOMKilled || oomEvents.includes(Id)) {
+      const more = `${Math.ceil((Memory * 1.5) / 2 ** 30)}g`;
+      const setting = `'containerMemory={"${containerRole(role)}":"${more}"}'`;
+      return wrong(
+        `a process in container ${name} was killed because its ${size(Memory)} of memory were used up (OOMKilled)`,
+        "what ran in it has failed, and will fail again",
+        `give it more, ${npm(stack, "start", "--config", setting)}, or ${smallerSizes}`,
+      );
+    }
+    if (RestartCount === 0) return [];
+    // While it runs, Docker says 0.
+    const ended = State.ExitCode === 0 ? "" : `; it ended with exit code ${State.ExitCode}`;
+    return wrong(
+      `Docker has restarted container ${name} ${RestartCount} times${ended}`,
+      "what used it meanwhile has failed",
+      `see why: ${npm(stack, "logs", name)}`,
+    );
+  });
 }
 
 function environmentOf(context: StackContext): EnvironmentFacts | undefined {
@@ -155,23 +189,23 @@ export const checks: readonly StackCheck[] = [
     blocks: true,
     after: ["docker"],
     observe: ({ stack, settings, facts }) =>
-      takenNames(facts(daemonOf).docker, stack, settings.sparkWorkers, facts(foundOf)),
+      takenNames(facts(daemonOf).docker, stack, settings.sparkWorkers, facts(existingOf)),
     judge: (taken, { stack }) => takenBy(taken, stack),
   }),
   foldersCheck(false),
   portsCheck(({ stack, settings, facts }) => {
-    const { containers } = facts(foundOf);
+    const { containers } = facts(existingOf);
     return takenPort(settings.portOffset, (role) =>
       Boolean(containers.get(names(stack).container(role))?.running),
     );
   }),
   diskCheck((context) => {
-    const root = dataRoot(context);
-    const own = root === undefined ? [] : [{ folder: root, variable: "Docker's data-root" }];
+    const folder = dataRoot(context);
+    const own = folder === undefined ? [] : [{ folder, variable: "Docker's data-root" }];
     return [...writtenFolders(), ...own].map((each) => ({ ...each, load: loads.runs }));
   }, false),
   memoryCheck(({ facts }) => {
-    const served = [...facts(foundOf).containers.values()].some(({ running }) => running);
+    const served = [...facts(existingOf).containers.values()].some(({ running }) => running);
     // Containers are no children of this process, and Docker Desktop has a machine of its own.
     return isDesktop(facts(daemonOf).info) ? { served } : { free: freeMemory(), served };
   }, false),
@@ -185,7 +219,8 @@ export const checks: readonly StackCheck[] = [
   }),
   gpuMemoryCheck((context) => {
     const worker = runningRole(context, "ray-worker");
-    return worker && hasGpu(worker)
+    const { Runtime, DeviceRequests } = worker?.HostConfig ?? {};
+    return worker && (Runtime === "nvidia" || (DeviceRequests ?? []).length > 0)
       ? context.facts(daemonOf).docker.both(["exec", worker.name, "nvidia-smi", "-L"], 10_000)
       : undefined;
   }),
@@ -194,7 +229,7 @@ export const checks: readonly StackCheck[] = [
     ({ stack, settings }) =>
       roles(settings.sparkWorkers).map((role) => names(stack).container(role)),
     ({ facts }) =>
-      [...facts(foundOf).containers].map(([name, { status }]) => ({ name, state: status })),
+      [...facts(existingOf).containers].map(([name, { status }]) => ({ name, state: status })),
   ),
   check({
     ...killed,

@@ -1,15 +1,9 @@
-import {
-  execFileSync,
-  spawn,
-  spawnSync,
-  type ChildProcessWithoutNullStreams,
-} from "node:child_process";
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
 import * as fs from "node:fs";
-import * as path from "node:path";
-import { toolEnvironment } from "../../host/environment";
 import { wrong } from "../../contracts/check";
 import { UserError } from "../../contracts/errors";
-import { stackFiles } from "../../stack/files";
+import { toolEnvironment } from "../../host/environment";
+import { readJson, stackFiles, writeJson } from "../../stack/files";
 
 /** Where a stack's Docker daemon listens, and which one it is. */
 export interface Daemon {
@@ -56,20 +50,13 @@ const advice =
 
 /**
  * The address that the `docker` command uses: DOCKER_HOST, DOCKER_CONTEXT or the current context.
- * The provider knows nothing of contexts, so it is told this address.
+ * The provider knows nothing of contexts, so it is given this address.
  *
  * @throws UserError without `docker`, or for a daemon on another machine
  */
 export function daemonHost(): string {
-  const answer = spawnSync(
-    "docker",
-    ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
-    {
-      encoding: "utf8",
-      timeout: timeoutMs,
-      env: toolEnvironment("docker"),
-    },
-  );
+  const args = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
+  const answer = call(args, toolEnvironment("docker"), timeoutMs);
   if (answer.error) throw noDocker("the `docker` command is not on PATH");
   if (answer.status !== 0) throw noDocker(firstLine(answer.stderr));
   return checkLocal(answer.stdout.trim());
@@ -90,11 +77,8 @@ export function checkLocal(host: string): string {
 }
 
 function noDocker(what: string): UserError {
-  return new UserError(
-    `target docker needs a Docker daemon: ${what}`,
-    "its services are containers",
-    advice,
-  );
+  const problem = `target docker needs a Docker daemon: ${what}`;
+  return new UserError(problem, "its services are containers", advice);
 }
 
 function firstLine(text: string): string {
@@ -107,11 +91,8 @@ function firstLine(text: string): string {
  * @throws UserError when it does not answer in time
  */
 export function daemonInfo(host: string): DaemonInfo {
-  const answer = spawnSync("docker", ["info", "--format", "{{json .}}"], {
-    encoding: "utf8",
-    timeout: timeoutMs,
-    env: new Docker(host).environment,
-  });
+  const args = ["info", "--format", "{{json .}}"];
+  const answer = call(args, new Docker(host).environment, timeoutMs);
   if (answer.error) throw noDocker(`no answer within ${timeoutMs / 1000} s from ${host}`);
   const info = answer.stdout.trim() === "" ? {} : (JSON.parse(answer.stdout) as DaemonInfo);
   const errors = info.ServerErrors ?? [];
@@ -123,19 +104,12 @@ export function daemonInfo(host: string): DaemonInfo {
 
 /** The daemon that the stack was deployed to, if it was. */
 export function recordedDaemon(stack: string): Daemon | undefined {
-  try {
-    return JSON.parse(fs.readFileSync(stackFiles(stack).daemon, "utf8")) as Daemon;
-  } catch {
-    return undefined;
-  }
+  return readJson<Daemon>(stackFiles(stack).daemon);
 }
 
 /** Records the stack's daemon, so that every later command talks to this one. */
 export function recordDaemon(stack: string, daemon: Daemon): void {
-  const file = stackFiles(stack).daemon;
-  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  fs.writeFileSync(`${file}.${process.pid}`, JSON.stringify(daemon));
-  fs.renameSync(`${file}.${process.pid}`, file);
+  writeJson(stackFiles(stack).daemon, daemon);
 }
 
 export function forgetDaemon(stack: string): void {
@@ -154,6 +128,11 @@ export function anotherDaemon(
     "its containers and data would be made a second time there, and the first ones forgotten",
     `set DOCKER_HOST=${recorded.host}, or destroy the stack first; if that daemon is gone, remove ${stackFiles(stack).daemon}`,
   );
+}
+
+/** Runs the `docker` command to its end, or for a time. */
+function call(args: readonly string[], env: Record<string, string>, timeout?: number, input = "") {
+  return spawnSync("docker", args, { encoding: "utf8", timeout, env, input, maxBuffer: 2 ** 26 });
 }
 
 /** Runs the `docker` command on a stack's daemon. */
@@ -177,48 +156,29 @@ export class Docker {
    * @throws Error with what it said on stderr
    */
   run(args: readonly string[], input?: string): string {
-    try {
-      return execFileSync("docker", args, {
-        encoding: "utf8",
-        env: this.environment,
-        input: input ?? "",
-        maxBuffer: 2 ** 26,
-        stdio: ["pipe", "pipe", "pipe"],
-      });
-    } catch (error) {
-      const { stderr } = error as { stderr?: string };
-      throw new Error(`docker ${args[0]}: ${stderr?.trim() || (error as Error).message}`);
-    }
+    const { status, stdout, stderr, error } = call(args, this.environment, undefined, input);
+    if (status === 0) return stdout;
+    throw new Error(
+      `docker ${args[0]}: ${stderr?.trim() || (error?.message ?? `exit code ${status}`)}`,
+    );
   }
 
   /** Like {@link run}, but an exit code other than 0, or no answer in time, gives undefined. */
   try(args: readonly string[], timeoutMs?: number): string | undefined {
-    const answer = spawnSync("docker", args, {
-      encoding: "utf8",
-      timeout: timeoutMs,
-      env: this.environment,
-      maxBuffer: 2 ** 26,
-    });
+    const answer = call(args, this.environment, timeoutMs);
     return answer.status === 0 ? answer.stdout : undefined;
   }
 
   /** Whether a command succeeds, and all that it prints, errors too. */
   both(args: readonly string[], timeoutMs: number): { ok: boolean; text: string } {
-    const { status, stdout, stderr } = spawnSync("docker", args, {
-      encoding: "utf8",
-      timeout: timeoutMs,
-      env: this.environment,
-    });
+    const { status, stdout, stderr } = call(args, this.environment, timeoutMs);
     return { ok: status === 0, text: `${stdout}${stderr}` };
   }
 
   /** The last lines that a container said. */
   tail(container: string, lines: number): string[] {
     const args = ["logs", "--tail", String(lines), container];
-    const { stdout, stderr } = spawnSync("docker", args, {
-      encoding: "utf8",
-      env: this.environment,
-    });
+    const { stdout, stderr } = call(args, this.environment);
     return `${stdout}${stderr}`.trimEnd().split("\n").slice(-lines);
   }
 

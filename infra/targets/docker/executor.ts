@@ -1,27 +1,29 @@
+import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Cluster, Executor } from "../../contracts/platform";
-import { storeAccess } from "../../stores/access";
-import { ports } from "../../settings/ports";
+import type { ServiceLog, Services } from "../../contracts/target";
 import { proxyVariables } from "../../host/environment";
+import { ports } from "../../settings/ports";
+import { readOwner } from "../../stack/owner";
 import { readStepRecord } from "../../stack/records";
-import { UserError } from "../../contracts/errors";
+import { storeAccess } from "../../stores/access";
+import { resultOf } from "../processes";
 import { Docker } from "./daemon";
-import { modelStep, readyStep } from "./inspect";
+import { inspect, modelStep, names, readyStep, workerRoles, type Role } from "./inspect";
+import { watchContainers } from "./memory";
 import {
   credentialsFolder,
-  imagePaths,
   customModelFolder,
+  imagePaths,
   rayHeadAddress,
   scratchFolder,
   sparkMasterUrl,
   storeEndpoint,
 } from "./place";
-import { watchContainers } from "./memory";
-import type { Role } from "./names";
 
-/** What the step of `app` records; jobs are told the rest by the run itself. */
+/** What the step of `app` records; jobs get the rest from the run itself. */
 interface AppFacts {
   readonly rayCpus: number;
   readonly gpus: number;
@@ -39,12 +41,12 @@ export function dockerExecutor(stack: string): Executor {
 
   /** The container's id, which is the same thing as long as it is this container. */
   function container(role: Role): string {
-    return String(recorded<{ id: string }>(stack, role).id);
+    return String(resultOf<{ id: string }>(stack, readyStep(role)).id);
   }
 
   return {
     async connection() {
-      const facts = recorded<AppFacts>(stack, "app");
+      const facts = resultOf<AppFacts>(stack, readyStep("app"));
       return {
         store: { ...storeAccess(stack), endpoint: storeEndpoint, pids: [] },
         spark: {
@@ -102,7 +104,7 @@ export function dockerExecutor(stack: string): Executor {
     },
 
     watch(cluster) {
-      const { sparkWorkers } = recorded<AppFacts>(stack, "app");
+      const { sparkWorkers } = resultOf<AppFacts>(stack, readyStep("app"));
       const counted = belongsTo(cluster, sparkWorkers).map(container);
       return watchContainers(docker, counted, container("minio"));
     },
@@ -119,43 +121,49 @@ export function placeOf(cluster: Cluster): Role {
 
 /** The containers whose memory and CPU count as the engine's, the job's own one included. */
 export function belongsTo(cluster: Cluster, sparkWorkers: number): Role[] {
-  const workers = Array.from({ length: sparkWorkers }, (_, n) => `spark-worker-${n + 1}` as const);
-  switch (cluster) {
-    case "ray":
-      return ["ray-head", "ray-worker"];
-    case "spark":
-      return ["app", "spark-master", ...workers];
-    case "none":
-      return ["app"];
-  }
+  if (cluster === "ray") return ["ray-head", "ray-worker"];
+  return cluster === "spark" ? ["app", "spark-master", ...workerRoles(sparkWorkers)] : ["app"];
 }
 
-/** The job's folder is there while its leader lives, which is as long as somebody holds its stdin. */
+/** The job's folder exists while its leader lives, which is as long as its stdin is open. */
 const leader = [
   'mkdir -p -m 700 "$1"',
   "trap 'rm -rf \"$1\"' EXIT",
   "python -m engine_comparison.leader",
 ].join("\n");
 
-/** The image's model has labels; the user's own one has them if a file lay beside it. */
+/** The image's model has labels; a custom one has them if a file lay beside it. */
 function modelIn(stack: string, folder: string): { path: string; labels: string | null } {
-  const own = folder === customModelFolder;
-  const hasLabels = !own || readStepRecord(stack, modelStep)?.result.labels === true;
-  return {
-    path: `${folder}/model.onnx`,
-    labels: hasLabels ? `${folder}/labels.json` : null,
-  };
+  const isCustom = folder === customModelFolder;
+  const hasLabels = !isCustom || readStepRecord(stack, modelStep)?.result.labels === true;
+  return { path: `${folder}/model.onnx`, labels: hasLabels ? `${folder}/labels.json` : null };
 }
 
-/** What the step that saw the role's container become ready recorded. */
-function recorded<T>(stack: string, role: Role): T {
-  const standing = readStepRecord(stack, readyStep(role));
-  if (!standing) {
-    throw new UserError(
-      `container ${role} of stack ${stack} does not stand`,
-      "the job needs it",
-      "run npm start -- --stack <name> (or pulumi up) first",
-    );
-  }
-  return standing.result as T;
+/** The services of target `docker`: the stack's containers. */
+export const dockerServices: Services = {
+  async status(stack) {
+    const all = [...containersOf(stack)].map(([name, { status }]) => ({ name, state: status }));
+    return all.sort((a, b) => (a.name < b.name ? -1 : 1));
+  },
+
+  shell(stack) {
+    const terminal = process.stdin.isTTY ? "-it" : "-i";
+    return docker(stack, ["exec", terminal, names(stack).container("app"), "bash"]);
+  },
+
+  logs(stack) {
+    const command = (name: string): ServiceLog => ({
+      command: (lines, follow) =>
+        docker(stack, ["logs", "--tail", String(lines), ...(follow ? ["--follow"] : []), name]),
+    });
+    return new Map([...containersOf(stack).keys()].map((name) => [name, command(name)]));
+  },
+};
+
+function containersOf(stack: string) {
+  return inspect(Docker.of(stack), readOwner(stack)?.id).containers;
+}
+
+function docker(stack: string, args: readonly string[]): ChildProcess {
+  return spawn("docker", args, { env: Docker.of(stack).environment, stdio: "inherit" });
 }

@@ -30,5 +30,5 @@ export const docker: Target<Settings> = {
     return dockerExecutor(stack);
   },
 
-  services: async () => (await import("./services")).dockerServices,
+  services: async () => (await import("./executor")).dockerServices,
 };

@@ -1,17 +1,50 @@
 import { generationNumber, nextGeneration, readStepRecord } from "../../stack/records";
 import type { Docker } from "./daemon";
-import {
-  generationLabel,
-  idLabel,
-  names,
-  roles,
-  volumePurposes,
-  type Role,
-  type VolumePurpose,
-} from "./names";
+
+/** The roles of containers, which are also their names inside the network. */
+export type Role =
+  "minio" | "spark-master" | `spark-worker-${number}` | "ray-head" | "ray-worker" | "app";
+
+/** More Spark workers than a stack may have. */
+export const maxWorkers = 16;
+
+/** Every role of a stack, in the order in which they become ready. */
+export function roles(sparkWorkers: number): Role[] {
+  return ["minio", "spark-master", ...workerRoles(sparkWorkers), "ray-head", "ray-worker", "app"];
+}
+
+export function workerRoles(sparkWorkers: number): Role[] {
+  return Array.from({ length: sparkWorkers }, (_, n) => `spark-worker-${n + 1}` as const);
+}
+
+/** The label on everything that a stack has on the daemon: its id, by which all is found and removed. */
+export const idLabel = "engine-comparison.id";
+
+/** The label with the stack's name, for people: other homes and users may have a stack of this name. */
+export const stackLabel = "engine-comparison.stack";
+
+/** The label with the number of times a thing was made; see {@link generationOf}. */
+export const generationLabel = "engine-comparison.generation";
+
+/** What a stack's volumes are for. */
+export const volumePurposes = ["minio-data", "credentials", "scratch", "model"] as const;
+export type VolumePurpose = (typeof volumePurposes)[number];
+
+/** The names of what a stack has on the daemon: the seed's on stack `dev`, else with the stack's name. */
+export function names(stack: string) {
+  const isSeed = stack === "dev";
+  const network = isSeed ? "engine-comparison" : `engine-comparison-${stack}`;
+  const own = (name: string) => (isSeed ? name : `${stack}-${name}`);
+  return {
+    network,
+    container: (role: Role) => own(role),
+    volume: (purpose: VolumePurpose) => `${network}-${purpose}`,
+    image: (image: string, hash: string) => `engine-comparison/${own(image)}:${hash}`,
+  } as const;
+}
 
 /** A container of a stack as it is on the daemon. */
-export interface FoundContainer {
+interface ExistingContainer {
   readonly id: string;
   readonly running: boolean;
   readonly generation: string;
@@ -20,17 +53,18 @@ export interface FoundContainer {
 }
 
 /** What a stack has on the daemon, by name. */
-export interface Found {
-  readonly containers: ReadonlyMap<string, FoundContainer>;
+export interface Existing {
+  readonly containers: ReadonlyMap<string, ExistingContainer>;
   readonly network: { readonly id: string; readonly generation: string } | undefined;
   /** Generations of volumes. */
   readonly volumes: ReadonlyMap<string, string>;
 }
 
-/** What the step that saw a thing stand recorded. */
-export interface Settled {
-  readonly id: string;
-  readonly generation: string;
+/** Rows of a list of Docker's. @param fields as its templates name them */
+function rows(docker: Docker, list: readonly string[], fields: readonly string[]): string[][] {
+  const format = fields.map((field) => `{{${field}}}`).join("\t");
+  const lines = docker.run([...list, "--format", format]).split("\n");
+  return lines.filter(Boolean).map((line) => line.split("\t"));
 }
 
 /**
@@ -38,42 +72,19 @@ export interface Settled {
  *
  * @param id the stack's id; undefined before its first up, when it has nothing
  */
-export function find(docker: Docker, id: string | undefined): Found {
+export function inspect(docker: Docker, id: string | undefined): Existing {
   if (id === undefined) return { containers: new Map(), network: undefined, volumes: new Map() };
-  const labelled = ["--filter", `label=${idLabel}=${id}`];
-  const format = (...fields: string[]) => [
-    "--format",
-    fields.map((field) => `{{${field}}}`).join("\t"),
-  ];
+  const own = ["--filter", `label=${idLabel}=${id}`];
   const label = `.Label "${generationLabel}"`;
-  const rows = (text: string) =>
-    text
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => line.split("\t"));
-  const containers = rows(
-    docker.run([
-      "ps",
-      "--all",
-      "--no-trunc",
-      ...labelled,
-      ...format(".Names", ".ID", ".State", label, ".Status"),
-    ]),
-  );
-  const [network] = rows(
-    docker.run(["network", "ls", "--no-trunc", ...labelled, ...format(".ID", label)]),
-  );
-  const volumes = rows(docker.run(["volume", "ls", ...labelled, ...format(".Name", label)]));
+  const ps = ["ps", "--all", "--no-trunc", ...own];
+  const containers = rows(docker, ps, [".Names", ".ID", ".State", label, ".Status"]);
+  const [network] = rows(docker, ["network", "ls", "--no-trunc", ...own], [".ID", label]);
+  const volumes = rows(docker, ["volume", "ls", ...own], [".Name", label]);
   return {
     containers: new Map(
       containers.map(([name, id, state, generation, status]) => [
         name,
-        {
-          id,
-          running: state === "running",
-          generation,
-          status,
-        },
+        { id, running: state === "running", generation, status },
       ]),
     ),
     network: network && { id: network[0], generation: network[1] },
@@ -87,26 +98,30 @@ export function readyStep(role: Role): string {
 }
 
 /** The name of the step that records the network and the volumes: the first that uses them. */
-export const groundStep = "container-credentials";
+export const baseStep = "container-credentials";
 
-/** The name of the step that copies the user's own model. */
+/** The name of the step that copies the user's custom model. */
 export const modelStep = "container-model";
 
-/** What is recorded about a role's container. */
-export function settledContainer(stack: string, role: Role): Settled | undefined {
-  const standing = readStepRecord(stack, readyStep(role));
-  return standing && { id: String(standing.result.id), generation: standing.generation };
+/** What a step recorded about a container or the network. */
+export interface Recorded {
+  readonly id: string;
+  readonly generation: string;
 }
 
-/** What is recorded about the network. */
-export function settledNetwork(stack: string): Settled | undefined {
-  const standing = readStepRecord(stack, groundStep);
-  return standing && { id: String(standing.result.network), generation: standing.generation };
+export function recordedContainer(stack: string, role: Role): Recorded | undefined {
+  const record = readStepRecord(stack, readyStep(role));
+  return record && { id: String(record.result.id), generation: record.generation };
 }
 
-/** Numbers of the volumes that were there last. */
+export function recordedNetwork(stack: string): Recorded | undefined {
+  const record = readStepRecord(stack, baseStep);
+  return record && { id: String(record.result.network), generation: record.generation };
+}
+
+/** Generations of the volumes that existed last. */
 export function recordedVolumes(stack: string): Partial<Record<VolumePurpose, string>> {
-  return readStepRecord(stack, groundStep)?.result.volumes ?? {};
+  return readStepRecord(stack, baseStep)?.result.volumes ?? {};
 }
 
 /**
@@ -118,15 +133,15 @@ export function recordedVolumes(stack: string): Partial<Record<VolumePurpose, st
  * so, and maybe unknown to Pulumi.
  */
 export function generationOf(
-  settled: Settled | undefined,
-  found:
-    { readonly id: string; readonly generation: string; readonly running?: boolean } | undefined,
+  recorded: Recorded | undefined,
+  existing: (Recorded & { readonly running?: boolean }) | undefined,
 ): string {
-  if (!settled && !found) return "1";
-  const same = settled?.id === found?.id;
-  if (settled && same && found?.running !== false) return settled.generation;
-  const last = Math.max(generationNumber(settled?.generation), generationNumber(found?.generation));
-  return nextGeneration(last, !found ? "was removed" : same ? "stopped" : "lost its record");
+  if (!recorded && !existing) return "1";
+  const same = recorded?.id === existing?.id;
+  if (recorded && same && existing?.running !== false) return recorded.generation;
+  const numbers = [recorded, existing].map((each) => generationNumber(each?.generation));
+  const why = !existing ? "was removed" : same ? "stopped" : "lost its record";
+  return nextGeneration(Math.max(...numbers), why);
 }
 
 /**
@@ -135,16 +150,17 @@ export function generationOf(
  *
  * @param recorded the generation of the volume that existed last, if it is known
  */
-export function volumeGeneration(found: string | undefined, recorded: string | undefined): string {
-  return found ?? (recorded === undefined ? "1" : nextGeneration(recorded, "was lost"));
+export function volumeGeneration(
+  existing: string | undefined,
+  recorded: string | undefined,
+): string {
+  return existing ?? (recorded === undefined ? "1" : nextGeneration(recorded, "was lost"));
 }
 
-/** Containers that are there although nothing recorded them: the sweeper removes them. */
-export function leftovers(stack: string, sparkWorkers: number, found: Found): string[] {
-  const settled = new Set(
-    roles(Math.max(sparkWorkers, 16)).map((role) => settledContainer(stack, role)?.id),
-  );
-  return [...found.containers].filter(([, { id }]) => !settled.has(id)).map(([name]) => name);
+/** Containers that exist although no step recorded them: the cleanup removes them. */
+export function orphans(stack: string, existing: Existing): string[] {
+  const recorded = new Set(roles(maxWorkers).map((role) => recordedContainer(stack, role)?.id));
+  return [...existing.containers].filter(([, { id }]) => !recorded.has(id)).map(([name]) => name);
 }
 
 type ForeignKind = "container" | "network" | "volume";
@@ -165,33 +181,68 @@ export function takenNames(
   docker: Docker,
   stack: string,
   sparkWorkers: number,
-  found: Found,
+  { containers, network, volumes }: Existing,
 ): Foreign[] {
   const own = names(stack);
+  const foreign = (kind: ForeignKind, list: string[], field: string, wanted: string[]) =>
+    rows(docker, list, [field, `.Label "${idLabel}"`])
+      .filter(([name]) => wanted.includes(name))
+      .map(([name, id = ""]) => ({ kind, name, id }));
+  const ofContainers = roles(sparkWorkers).map(own.container);
+  const ofVolumes = volumePurposes.map(own.volume);
   return [
-    ...foreign(docker, "container", ["ps", "--all"], ".Names", [
-      ...roles(sparkWorkers).map((role) => own.container(role)),
-    ]).filter(({ name }) => !found.containers.has(name)),
-    ...(found.network ? [] : foreign(docker, "network", ["network", "ls"], ".Name", [own.network])),
-    ...foreign(docker, "volume", ["volume", "ls"], ".Name", volumePurposes.map(own.volume)).filter(
-      ({ name }) => !found.volumes.has(name),
+    ...foreign("container", ["ps", "--all"], ".Names", ofContainers).filter(
+      ({ name }) => !containers.has(name),
+    ),
+    ...(network ? [] : foreign("network", ["network", "ls"], ".Name", [own.network])),
+    ...foreign("volume", ["volume", "ls"], ".Name", ofVolumes).filter(
+      ({ name }) => !volumes.has(name),
     ),
   ];
 }
 
-/** What of a kind has one of the names, with the id of the stack that made it. */
-function foreign(
+/** What is read of `docker inspect`. */
+export interface Inspected {
+  readonly Id: string;
+  readonly Name: string;
+  /** How often Docker started it again by itself. */
+  readonly RestartCount: number;
+  readonly State: {
+    readonly Running: boolean;
+    /** Whether the kernel ended its first process because its memory was used up. */
+    readonly OOMKilled: boolean;
+    readonly ExitCode: number;
+  };
+  readonly HostConfig: {
+    readonly Memory: number;
+    readonly ShmSize: number;
+    readonly Runtime?: string;
+    readonly DeviceRequests?: readonly unknown[] | null;
+  };
+}
+
+/** A container of a stack. */
+export interface Container extends Inspected {
+  readonly name: string;
+  readonly role: Role;
+}
+
+/** Asks for containers by name. */
+export function inspectContainers(
   docker: Docker,
-  kind: ForeignKind,
-  list: readonly string[],
-  field: string,
-  wanted: readonly string[],
-): Foreign[] {
-  const format = `{{${field}}}\t{{.Label "${idLabel}"}}`;
-  return docker
-    .run([...list, "--format", format])
-    .split("\n")
-    .map((line) => line.split("\t"))
-    .filter(([name]) => wanted.includes(name))
-    .map(([name, id = ""]) => ({ kind, name, id }));
+  stack: string,
+  containers: readonly string[],
+): Container[] {
+  if (containers.length === 0) return [];
+  return withRoles(JSON.parse(docker.run(["inspect", ...containers])) as Inspected[], stack);
+}
+
+/** The containers that have a role in the stack. */
+export function withRoles(all: readonly Inspected[], stack: string): Container[] {
+  const roleOf = new Map(roles(maxWorkers).map((role) => [names(stack).container(role), role]));
+  return all.flatMap((one) => {
+    const name = one.Name.slice(1);
+    const role = roleOf.get(name);
+    return role ? [{ ...one, name, role }] : [];
+  });
 }

@@ -65,13 +65,14 @@ export async function watchContainers(
   const idle = sum(({ latest }) => latest.memory);
   let peak = idle;
   let readings = 1;
-  for (const follower of followed) {
-    follower.onReading = () => {
-      const now = sum(({ latest }) => latest.memory);
-      peak = Math.max(peak, now);
-      readings += 1;
-    };
-  }
+  const onReading = () => {
+    peak = Math.max(
+      peak,
+      sum(({ latest }) => latest.memory),
+    );
+    readings += 1;
+  };
+  for (const follower of followed) follower.onReading = onReading;
   return {
     read() {
       const cpu = sum(({ spent }) => spent);
@@ -104,9 +105,7 @@ async function startAll(docker: Docker, containers: readonly string[]): Promise<
 /** How long a sampler may take to see that its stdin has ended. */
 const patienceMs = 5_000;
 
-function round(seconds: number): number {
-  return Math.round(seconds * 1000) / 1000;
-}
+const round = (seconds: number) => Math.round(seconds * 1000) / 1000;
 
 /** One container's readings. */
 class Follower {
@@ -122,12 +121,11 @@ class Follower {
     this.latest = first;
   }
 
-  /** CPU of the container since the first reading, seconds. */
+  /** CPU of the container, and of the machine, since the first reading, seconds. */
   get spent(): number {
     return this.latest.cpu - this.first.cpu;
   }
 
-  /** CPU of the machine since the first reading, seconds. */
   get machineSpent(): number {
     return this.latest.machine - this.first.machine;
   }
@@ -136,8 +134,8 @@ class Follower {
   static start(docker: Docker, container: string): Promise<Follower> {
     const child = docker.start(["exec", "--interactive", container, "bash", "-c", sampler]);
     const ended = new Promise((resolve) => child.once("close", resolve));
-    let words = "";
-    child.stderr.on("data", (chunk: Buffer) => (words += chunk.toString()));
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
     child.stdin.on("error", () => {}); // a container that is gone tells by its end
     return new Promise((resolve, reject) => {
       let follower: Follower | undefined;
@@ -150,7 +148,7 @@ class Follower {
       });
       child.on("error", reject);
       child.on("close", () =>
-        reject(new Error(`no memory can be read in container ${container}: ${words.trim()}`)),
+        reject(new Error(`no memory can be read in container ${container}: ${stderr.trim()}`)),
       );
     });
   }

@@ -2,7 +2,7 @@ import { holderOf, isFree, nextFreeOffset, type TakenPort } from "../../host/fre
 import { rayAccess, sparkMasterUrl as masterOf, type Health, type Place } from "../../services";
 import { ports } from "../../settings/ports";
 import { oneThread } from "../../toolchain/tools";
-import type { Role } from "./names";
+import type { Role } from "./inspect";
 
 /** The ports inside the network, which no setting changes. */
 export const inside = ports(0);
@@ -95,42 +95,19 @@ export interface Published {
  */
 export function published(portOffset: number): Published[] {
   const outside = ports(portOffset);
+  const row = (role: Role, purpose: string, port: (all: typeof inside) => number) => ({
+    role,
+    purpose,
+    internal: port(inside),
+    external: port(outside),
+  });
   return [
-    {
-      role: "minio",
-      purpose: "MinIO's S3 API",
-      internal: inside.minio.api,
-      external: outside.minio.api,
-    },
-    {
-      role: "minio",
-      purpose: "MinIO's console",
-      internal: inside.minio.console,
-      external: outside.minio.console,
-    },
-    {
-      role: "spark-master",
-      purpose: "Spark master's page",
-      internal: inside.sparkMaster.ui,
-      external: outside.sparkMaster.ui,
-    },
-    {
-      role: "ray-head",
-      purpose: "Ray dashboard",
-      internal: inside.ray.dashboard,
-      external: outside.ray.dashboard,
-    },
-    {
-      role: "ray-head",
-      purpose: "Ray client server",
-      internal: inside.ray.client,
-      external: outside.ray.client,
-    },
+    row("minio", "MinIO's S3 API", ({ minio }) => minio.api),
+    row("minio", "MinIO's console", ({ minio }) => minio.console),
+    row("spark-master", "Spark master's page", ({ sparkMaster }) => sparkMaster.ui),
+    row("ray-head", "Ray dashboard", ({ ray }) => ray.dashboard),
+    row("ray-head", "Ray client server", ({ ray }) => ray.client),
   ];
-}
-
-function externalPorts(portOffset: number): number[] {
-  return published(portOffset).map(({ external }) => external);
 }
 
 /** `http://127.0.0.1:<external>` of a published port. */
@@ -150,7 +127,8 @@ export async function takenPort(
 ): Promise<TakenPort | undefined> {
   for (const { role, purpose, external: port } of published(portOffset)) {
     if (runs(role) || (await isFree(port))) continue;
-    const freeOffset = await nextFreeOffset(portOffset, externalPorts);
+    const portsAt = (offset: number) => published(offset).map(({ external }) => external);
+    const freeOffset = await nextFreeOffset(portOffset, portsAt);
     return { port, purpose, who: holderOf(port), freeOffset };
   }
   return undefined;

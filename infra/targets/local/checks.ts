@@ -10,10 +10,11 @@ import {
   limitsCheck,
   platformCheck,
   pythonCheck,
+  writtenFolders,
   type StackCheck,
   type StackContext,
 } from "../../host/checks";
-import { cacheFolder, stackFolder } from "../../host/folders";
+import { stackFolder } from "../../host/folders";
 import { holderOf, isFree, nextFreeOffset, portsCheck, type TakenPort } from "../../host/freePorts";
 import { deviceHere, gpuCheck, gpuMemoryCheck } from "../../host/gpu";
 import { whoListens, ownProcesses, startedWith, type Process } from "../../host/processTable";
@@ -35,28 +36,28 @@ import { storeNamed } from "../../stores";
 import { storeChecks } from "../../stores/checks";
 import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";
 import type { ToolName } from "../../toolchain/tools";
-import { rayCheck } from "../dashboard";
-import { sparkCheck } from "../masterPage";
-import { killed, servicesCheck, smallerSizes } from "../serviceChecks";
+import { killed, rayCheck, servicesCheck, smallerSizes, sparkCheck } from "../serviceChecks";
 import { listeners, type Listener } from "./place";
-import { marker } from "./orphans";
-import { inspect, localServices } from "./status";
+import { marker } from "./supervisord";
+import { inspect, localServices } from "./executor";
 
 /** What of the stack exists. */
-export const observedOf = ({ stack }: StackContext) => inspect(stack);
+export const existingOf = ({ stack }: StackContext) => inspect(stack);
 
 /** Whether a tool must be installed. */
 const lacks =
   (...tools: readonly ToolName[]) =>
   async (context: StackContext) => {
-    const observed = await context.facts(observedOf);
+    const { alive } = await context.facts(existingOf);
     const wanted = tools.filter((tool) => tool !== "minio-binary" || hasMinio(context.settings));
-    return wanted.some((tool) => !observed.alive(tool));
+    return wanted.some((tool) => !alive(tool));
   };
+
+const lacksTools = lacks("python", "minio-binary");
 
 /** Whether services must be started. */
 const starts = async ({ settings, stack, facts }: StackContext) =>
-  portsNeeded(settings, stack, await facts(observedOf)).length > 0;
+  portsNeeded(settings, stack, await facts(existingOf)).length > 0;
 
 type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers" | "objectStore">;
 
@@ -72,11 +73,11 @@ const listenersOf = (settings: PortSettings) =>
 export function portsNeeded(
   settings: PortSettings,
   stack: string,
-  observed: Pick<Inspected, "alive">,
+  existing: Pick<Inspected, "alive">,
 ): Listener[] {
   return listenersOf(settings).filter(
     ({ service, port }) =>
-      !(observed.alive(service) && recordedPorts(stack, service).includes(port)),
+      !(existing.alive(service) && recordedPorts(stack, service).includes(port)),
   );
 }
 
@@ -134,7 +135,7 @@ export function parseEnds(log: string): Ended[] {
 }
 
 /** What was killed, and by whom, as far as that can be known. */
-export interface Killed {
+interface Killed {
   readonly ends: readonly Ended[];
   /** Processes that the kernel has ended since boot because memory ran out; undefined: not known. */
   readonly kernelKills?: number;
@@ -191,26 +192,28 @@ export const checks: readonly StackCheck[] = [
   javaCheck(async (context) => (await lacks("jars")(context)) || starts(context)),
   pythonCheck(lacks("python")),
   portsCheck(async ({ settings, stack, facts }) =>
-    takenPort(stack, portsNeeded(settings, stack, await facts(observedOf)), settings),
+    takenPort(stack, portsNeeded(settings, stack, await facts(existingOf)), settings),
   ),
   diskCheck(
-    async (context) => [
-      {
-        folder: cacheFolder(),
-        variable: "ENGINE_COMPARISON_CACHE",
-        load: (await lacks("python", "minio-binary")(context))
-          ? loads.toolchain(context.facts(deviceHere).device)
-          : loads.runs,
-      },
-      {
-        folder: stackFolder(context.stack),
-        variable: "ENGINE_COMPARISON_HOME",
-        load: (await starts(context)) ? loads.stack : loads.runs,
-      },
-    ],
-    async (context) => (await lacks("python", "minio-binary")(context)) || starts(context),
+    async (context) => {
+      const [cache, home] = writtenFolders();
+      return [
+        {
+          ...cache,
+          load: (await lacksTools(context))
+            ? loads.toolchain(context.facts(deviceHere).device)
+            : loads.runs,
+        },
+        {
+          ...home,
+          folder: stackFolder(context.stack),
+          load: (await starts(context)) ? loads.stack : loads.runs,
+        },
+      ];
+    },
+    async (context) => (await lacksTools(context)) || starts(context),
   ),
-  memoryCheck(async ({ facts }) => memoryHere((await facts(observedOf)).alive("ray-head")), starts),
+  memoryCheck(async ({ facts }) => memoryHere((await facts(existingOf)).alive("ray-head")), starts),
   sharedMemoryCheck(sharedMemoryHere),
   gpuCheck((context) => context.facts(deviceHere).missing),
   gpuMemoryCheck(() => undefined),

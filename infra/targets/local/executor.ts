@@ -1,18 +1,18 @@
-import { spawn } from "node:child_process";
 import * as fs from "node:fs";
-import { checkout } from "../../host/folders";
+import * as path from "node:path";
 import type { Cluster, Executor } from "../../contracts/platform";
-import { readStepRecord } from "../../stack/records";
-import { storeAccess } from "../../stores/access";
-import { UserError } from "../../contracts/errors";
-import { jobEnvironment, makeScratch, modelOf, pythonOf, toolFolder } from "../../toolchain/tools";
-import { findJava } from "../../host/runtimes";
+import type { ServiceLog, Services, ServiceView } from "../../contracts/target";
 import { freeBlock } from "../../host/freePorts";
-import { datasetEnvironment, plainEnvironment } from "../../host/environment";
-import { programStates } from "./services";
-import type { ProgramInfo } from "./supervisorRpc";
-import { localRayAccess } from "./place";
+import { findJava } from "../../host/runtimes";
 import { stackFiles } from "../../stack/files";
+import { inspected, readStepRecord, recordedNames, type Inspected } from "../../stack/records";
+import { storeAccess } from "../../stores/access";
+import { makeScratch, modelOf } from "../../toolchain/tools";
+import { existingTools, toolFolder } from "../../toolchain/tools";
+import { pythonVariables, resultOf, shellHere, startLeader } from "../processes";
+import { localRayAccess } from "./place";
+import { askSupervisor, programStates, supervisorAnswers } from "./services";
+import type { ProgramInfo } from "./supervisord";
 
 /** Runs jobs as processes of this user, next to the services of target `local`. */
 export function localExecutor(stack: string): Executor {
@@ -35,54 +35,24 @@ export function localExecutor(stack: string): Executor {
         scratch,
       };
     },
-    start(_cluster, mayDownload) {
-      const environment = mayDownload ? datasetEnvironment() : plainEnvironment();
-      const child = spawn(pythonOf(stack), ["-m", "engine_comparison.leader"], {
-        cwd: checkout,
-        env: { ...environment, ...jobEnvironment(stack), ...localRayAccess(stack) },
-        stdio: ["pipe", "pipe", "pipe"],
-      });
-      const done = scratch;
-      if (done) child.once("close", () => fs.rmSync(done, { recursive: true, force: true }));
-      return child;
-    },
+    start: (_cluster, mayDownload) =>
+      startLeader(stack, { mayDownload, scratch, more: localRayAccess(stack) }),
   };
 }
 
 /** Whose memory and CPU count as the engine's. */
 function belongsTo(cluster: Cluster): (service: string) => boolean {
-  switch (cluster) {
-    case "spark":
-      return (name) => name.startsWith("spark-");
-    case "ray":
-      return (name) => name === "ray-head";
-    case "none":
-      return () => false;
-  }
-}
-
-/** What a service's step recorded. */
-function recorded<T>(stack: string, service: string): T {
-  const standing = readStepRecord(stack, service);
-  if (!standing) {
-    throw new UserError(
-      `${service} does not stand in stack ${stack}`,
-      "the job needs it",
-      "run npm start (or pulumi up) first",
-    );
-  }
-  return standing.result as T;
-}
-
-interface MasterResult {
-  readonly master: string;
-  readonly driverPorts: readonly number[];
+  const prefix = { spark: "spark-", ray: "ray-head", none: undefined }[cluster];
+  return (name) => prefix !== undefined && name.startsWith(prefix);
 }
 
 async function sparkOf(stack: string, programs: readonly ProgramInfo[]) {
-  const { master, driverPorts } = recorded<MasterResult>(stack, "spark-master");
+  const { master, driverPorts } = resultOf<{ master: string; driverPorts: number[] }>(
+    stack,
+    "spark-master",
+  );
   const workers = programs.filter(({ name }) => name.startsWith("spark-worker-"));
-  const worker = recorded<{ cores: number; memory: string }>(stack, "spark-worker-1");
+  const worker = resultOf<{ cores: number; memory: string }>(stack, "spark-worker-1");
   return {
     master,
     jars: toolFolder(stack, "jars"),
@@ -98,10 +68,105 @@ async function sparkOf(stack: string, programs: readonly ProgramInfo[]) {
 function rayOf(stack: string) {
   const ray = readStepRecord(stack, "ray-head")?.result;
   if (!ray) return null;
+  const { address, cpus, gpus } = ray;
+  return { address, tokenFile: stackFiles(stack).rayToken, cpus, gpus };
+}
+
+/** The services of target `local`: processes under the stack's supervisor. */
+export const localServices: Services = {
+  async status(stack) {
+    const pid = await askSupervisor<number>(stack, "getPID");
+    const supervisor = { name: "supervisor", state: pid === undefined ? "DEAD" : "RUNNING", pid };
+    return [supervisor, ...(await serviceStatus(stack))];
+  },
+
+  shell: (stack) => shellHere(stack, shellEnvironment(stack)),
+
+  logs(stack) {
+    const { logs } = stackFiles(stack);
+    const names = fs.existsSync(logs) ? fs.readdirSync(logs) : [];
+    const files = names.filter((name) => name.endsWith(".log"));
+    return new Map<string, ServiceLog>(
+      files.map((name) => [name.slice(0, -".log".length), { file: path.join(logs, name) }]),
+    );
+  },
+};
+
+/** Services that a stack should have, by their records and by what its supervisor runs. */
+export async function serviceStatus(stack: string): Promise<ServiceView[]> {
+  const programs = await programStates(stack);
+  const gone = (await supervisorAnswers(stack)) ? "STOPPED" : "DEAD";
+  const names = new Set([
+    ...recordedNames(stack).filter(isService),
+    ...programs.map(({ name }) => name),
+  ]);
+  return [...names].sort().map((name) => {
+    const program = programs.find((each) => each.name === name);
+    const url = pageOf(stack, name);
+    return {
+      name,
+      state: program?.statename ?? gone,
+      ...(program?.pid ? { pid: program.pid, uptime: program.now - program.start } : {}),
+      ...(url ? { url } : {}),
+    };
+  });
+}
+
+function pageOf(stack: string, name: string): string | undefined {
+  const result = readStepRecord(stack, name)?.result as Record<string, string> | undefined;
+  return result?.console ?? result?.ui ?? result?.dashboard;
+}
+
+/**
+ * Environment of an interactive shell next to the services: what the seed's `app` container has.
+ * The Ray token is named by its file; MinIO's keys and Spark's secret are in the stack folder.
+ *
+ * @throws UserError where the stack is not deployed
+ */
+export function shellEnvironment(stack: string): Record<string, string> {
+  const address = readStepRecord(stack, "ray-head")?.result.address as string | undefined;
+  const master = readStepRecord(stack, "spark-master")?.result.master as string | undefined;
   return {
-    address: ray.address,
-    tokenFile: stackFiles(stack).rayToken,
-    cpus: ray.cpus,
-    gpus: ray.gpus,
+    ...pythonVariables(stack),
+    ...localRayAccess(stack),
+    JAVA_HOME: findJava().home,
+    DAFT_RUNNER: "native",
+    ...(master ? { SPARK_MASTER: master } : {}),
+    ...(address ? { RAY_ADDRESS: address } : {}),
   };
+}
+
+/** Looks at the stack's processes and files; changes nothing. */
+export async function inspect(stack: string): Promise<Inspected> {
+  const alive = new Set<string>();
+  if (await supervisorAnswers(stack)) alive.add("supervisor");
+  for (const { name, statename } of await programStates(stack)) {
+    if (statename === "RUNNING" || statename === "STARTING") alive.add(name);
+  }
+  if (fs.existsSync(stackFiles(stack).minioDataId)) alive.add("minio-data");
+  const all = inspected(stack, [...alive, ...existingTools(stack)], (name) =>
+    isService(name) || name === "supervisor" ? "stopped" : "was removed",
+  );
+  return {
+    ...all,
+    // What is on the drive goes by the id there: run keys follow from it.
+    generation: (name) => (name === "minio-data" && dataId(stack)) || all.generation(name),
+  };
+}
+
+/** The generation of the data on MinIO's drive, where no record says it. */
+function dataId(stack: string): string | undefined {
+  const { minioDataId } = stackFiles(stack);
+  if (readStepRecord(stack, "minio-data") || !fs.existsSync(minioDataId)) return undefined;
+  return fs.readFileSync(minioDataId, "utf8");
+}
+
+/** Services with a record that do not run any more, e.g. after a reboot. */
+export function stoppedServices(stack: string, inspected: Inspected): string[] {
+  return recordedNames(stack).filter((name) => isService(name) && !inspected.alive(name));
+}
+
+/** Whether a resource of this name is a service under the supervisor. */
+function isService(name: string): boolean {
+  return ["minio", "spark-master", "ray-head"].includes(name) || /^spark-worker-\d+$/.test(name);
 }

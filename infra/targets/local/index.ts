@@ -14,5 +14,5 @@ export const local: Target<Settings> = {
     const { localExecutor } = await load(module, "./executor", () => import("./executor"));
     return localExecutor(stack);
   },
-  services: async () => (await import("./status")).localServices,
+  services: async () => (await import("./executor")).localServices,
 };

@@ -160,22 +160,17 @@ export interface Listener {
 /** The table of all that listens in a stack, but for drivers, which look for ports themselves. */
 export function listeners(offset: number, sparkWorkers: number): Listener[] {
   const { minio, sparkMaster, sparkWorker, ray } = ports(offset);
-  const row = (service: string) => (purpose: string, port: number) => ({ service, purpose, port });
-  const ofMinio = row("minio");
-  const ofMaster = row("spark-master");
-  const ofRay = row("ray-head");
+  const row = (service: string, purpose: string, port: number) => ({ service, purpose, port });
+  const ofRay = (purpose: string, port: number) => row("ray-head", purpose, port);
   return [
-    ofMinio("MinIO's S3 API", minio.api),
-    ofMinio("MinIO's console", minio.console),
-    ofMaster("Spark master", sparkMaster.rpc),
-    ofMaster("Spark master's page", sparkMaster.ui),
-    ...Array.from({ length: sparkWorkers }, (_, n) => n + 1).flatMap((index) => {
-      const ofWorker = row(`spark-worker-${index}`);
-      return [
-        ofWorker(`Spark worker ${index}`, sparkWorker(index).rpc),
-        ofWorker(`Spark worker ${index}'s page`, sparkWorker(index).ui),
-      ];
-    }),
+    row("minio", "MinIO's S3 API", minio.api),
+    row("minio", "MinIO's console", minio.console),
+    row("spark-master", "Spark master", sparkMaster.rpc),
+    row("spark-master", "Spark master's page", sparkMaster.ui),
+    ...Array.from({ length: sparkWorkers }, (_, n) => n + 1).flatMap((index) => [
+      row(`spark-worker-${index}`, `Spark worker ${index}`, sparkWorker(index).rpc),
+      row(`spark-worker-${index}`, `Spark worker ${index}'s page`, sparkWorker(index).ui),
+    ]),
     ofRay("Ray head", ray.gcs),
     ofRay("Ray dashboard", ray.dashboard),
     ofRay("Ray client server", ray.client),

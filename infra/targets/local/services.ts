@@ -1,13 +1,131 @@
+import { spawn } from "node:child_process";
 import * as fs from "node:fs";
+import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { shortHash, stackFiles, supervisorSocket } from "../../stack/files";
-import { removeLast } from "../../host/folders";
-import { readOwner, stackId } from "../../stack/owner";
+import { shortHash } from "../../stack/files";
 import { UserError } from "../../contracts/errors";
+import { plainEnvironment } from "../../host/environment";
+import { readOr, removeLast } from "../../host/folders";
+import { startOf } from "../../host/processTable";
 import type { ServiceSpec } from "../../services";
-import { endLeftovers, marker } from "./orphans";
-import { programConf } from "./supervisord";
-import { callSupervisor, RpcFault, type ProgramInfo } from "./supervisorRpc";
+import {
+  makeShortFolder,
+  rayFolder,
+  shortFolder,
+  stackFiles,
+  supervisorSocket,
+  writeWhole,
+} from "../../stack/files";
+import { readOwner, stackId } from "../../stack/owner";
+import type { StepVerbs } from "../../stack/runStep";
+import { pythonOf } from "../../toolchain/tools";
+import { localService, writeConfiguration, type LocalSpec } from "./place";
+import {
+  callSupervisor,
+  endOrphans,
+  marker,
+  programConf,
+  RpcFault,
+  supervisordConf,
+  type ProgramInfo,
+} from "./supervisord";
+
+/** A quick question to the stack's supervisord; undefined where it does not answer. */
+export async function askSupervisor<Answer>(
+  stack: string,
+  method: string,
+): Promise<Answer | undefined> {
+  try {
+    return (await callSupervisor(supervisorSocket(stack), method, [], 5_000)) as Answer;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the stack's supervisord answers. */
+export async function supervisorAnswers(stack: string): Promise<boolean> {
+  return (await askSupervisor(stack, "getState")) !== undefined;
+}
+
+/** supervisord's view of each program of the stack; empty where it does not answer. */
+export async function programStates(stack: string): Promise<readonly ProgramInfo[]> {
+  return (await askSupervisor<ProgramInfo[]>(stack, "getAllProcessInfo")) ?? [];
+}
+
+/**
+ * Starts the stack's supervisord afresh: what another one left behind is ended first, and no
+ * service is started, because each has a step of its own.
+ *
+ * @param python the interpreter of the environment that holds supervisor
+ * @throws UserError when it does not answer in time
+ */
+async function startSupervisor(stack: string, python: string): Promise<void> {
+  const { supervisor, programs: confFolder, logs } = stackFiles(stack);
+  for (const folder of [supervisor, logs]) fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const id = stackId(stack);
+  await stopSupervisor(stack);
+  fs.rmSync(confFolder, { recursive: true, force: true });
+  fs.mkdirSync(confFolder, { mode: 0o700 });
+  makeShortFolder(stack);
+  const socket = supervisorSocket(stack);
+  fs.rmSync(socket, { force: true });
+  const configuration = path.join(supervisor, "supervisord.conf");
+  fs.writeFileSync(configuration, supervisordConf(supervisor, socket), { mode: 0o600 });
+
+  // A session of its own and no descriptor of ours: the provider waits for whoever holds its pipes.
+  // The umask holds for the services' logs, which supervisord itself opens.
+  const umask = process.umask(0o077);
+  const child = spawn(python, ["-m", "supervisor.supervisord", "-n", "-c", configuration], {
+    cwd: supervisor,
+    env: { ...plainEnvironment(), [marker]: `${id}/supervisor` },
+    detached: true,
+    stdio: "ignore",
+  });
+  process.umask(umask);
+  child.unref();
+  await waitForSupervisor(stack, child.pid);
+}
+
+async function waitForSupervisor(stack: string, pid: number | undefined): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (Date.now() < deadline) {
+    if (await supervisorAnswers(stack)) return;
+    if (pid === undefined || startOf(pid) === "") break;
+    await sleep(50);
+  }
+  throw new UserError(
+    "supervisord did not start",
+    "it keeps the stack's services alive",
+    `read ${path.join(stackFiles(stack).supervisor, "supervisord.log")}`,
+  );
+}
+
+/**
+ * Ends the stack's supervisord and every process of its services. Nothing is left to do when they
+ * are dead already, and no Python is needed.
+ */
+async function stopSupervisor(stack: string): Promise<void> {
+  const id = readOwner(stack)?.id;
+  const socket = supervisorSocket(stack);
+  try {
+    // All at once: a shutdown alone stops one service after the other.
+    await callSupervisor(socket, "stopAllProcesses", [true], 60_000);
+    await callSupervisor(socket, "shutdown");
+    const deadline = Date.now() + 15_000;
+    while (Date.now() < deadline && (await supervisorAnswers(stack))) await sleep(50);
+  } catch {
+    // dead or hung: what it leaves is found by its mark
+  }
+  if (id) await endOrphans(id);
+}
+
+/** Removes what the supervisor keeps on disk, and what killed jobs left there. */
+function removeSupervisor(stack: string): void {
+  const { scratch, spark, supervisor } = stackFiles(stack);
+  for (const folder of [scratch, spark, supervisor, shortFolder(stack)]) {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 /** A service: the program, and how one sees that it does its work. */
 export interface Service extends Omit<ServiceSpec, "health"> {
@@ -15,16 +133,6 @@ export interface Service extends Omit<ServiceSpec, "health"> {
   readonly directory: string;
   /** Whether it answers; asked again and again while it starts. */
   readonly healthy: () => Promise<boolean>;
-}
-
-/** supervisord's view of each program of the stack; empty where it does not answer. */
-export async function programStates(stack: string): Promise<ProgramInfo[]> {
-  try {
-    const all = await callSupervisor(supervisorSocket(stack), "getAllProcessInfo", [], 5_000);
-    return all as unknown as ProgramInfo[];
-  } catch {
-    return [];
-  }
 }
 
 /**
@@ -44,21 +152,15 @@ export async function convergeService(
   const text = programConf({
     ...service,
     log: stackFiles(stack).log(name),
-    env: {
-      ...service.env,
-      [marker]: `${id}/${name}`,
-      ENGINE_COMPARISON_SPEC: shortHash(spec),
-    },
+    env: { ...service.env, [marker]: `${id}/${name}`, ENGINE_COMPARISON_SPEC: shortHash(spec) },
   });
   const file = stackFiles(stack).program(name);
   const running = (await programStates(stack)).find((program) => program.name === name);
-  const same = fs.existsSync(file) && fs.readFileSync(file, "utf8") === text;
-  if (!same || running?.statename !== "RUNNING") {
+  if (readOr(file) !== text || running?.statename !== "RUNNING") {
     await removeProgram(stack, name);
-    await endLeftovers(id, (other) => other === name);
+    await endOrphans(id, (other) => other === name);
     fs.mkdirSync(stackFiles(stack).logs, { recursive: true, mode: 0o700 });
-    fs.writeFileSync(`${file}.new`, text, { mode: 0o600 });
-    fs.renameSync(`${file}.new`, file);
+    writeWhole(file, text);
     const socket = supervisorSocket(stack);
     await callSupervisor(socket, "reloadConfig");
     await callSupervisor(socket, "addProcessGroup", [name]);
@@ -66,7 +168,7 @@ export async function convergeService(
   await untilHealthy(stack, service);
 }
 
-/** Takes a program out of supervisord, ended; no matter if it is not there or supervisord is dead. */
+/** Ends a program and removes it from supervisord, if it and supervisord exist. */
 async function removeProgram(stack: string, name: string): Promise<void> {
   fs.rmSync(stackFiles(stack).program(name), { force: true });
   const socket = supervisorSocket(stack);
@@ -74,9 +176,9 @@ async function removeProgram(stack: string, name: string): Promise<void> {
     try {
       await callSupervisor(socket, method, [name], 60_000);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      const dead = code === "ECONNREFUSED" || code === "ENOENT";
-      if (!(error instanceof RpcFault) && !dead) throw error;
+      const { code = "" } = error as NodeJS.ErrnoException;
+      const gone = ["ECONNREFUSED", "ENOENT"].includes(code);
+      if (!(error instanceof RpcFault) && !gone) throw error;
     }
   }
 }
@@ -85,7 +187,7 @@ async function removeProgram(stack: string, name: string): Promise<void> {
 export async function removeService(stack: string, name: string): Promise<void> {
   await removeProgram(stack, name);
   const id = readOwner(stack)?.id;
-  if (id) await endLeftovers(id, (other) => other === name);
+  if (id) await endOrphans(id, (other) => other === name);
   const log = stackFiles(stack).log(name);
   for (const file of [`${log}.1`, log]) removeLast(file);
 }
@@ -99,7 +201,9 @@ async function untilHealthy(stack: string, service: Service): Promise<void> {
     state = program ? `${program.statename}${program.spawnerr && `: ${program.spawnerr}`}` : "gone";
     if (program?.statename === "FATAL") break;
     if (program?.statename === "RUNNING" && (await service.healthy())) {
-      if (await staysAlive(stack, program, service.settleSeconds ?? 0)) return;
+      await sleep((service.settleSeconds ?? 0) * 1000);
+      const later = await programStates(stack);
+      if (later.some((each) => each.name === name && each.pid === program.pid)) return;
     }
     await sleep(150);
   }
@@ -109,27 +213,63 @@ async function untilHealthy(stack: string, service: Service): Promise<void> {
   const what = ended ? "ends as soon as it is started" : `was not healthy after ${startSeconds} s`;
   throw new UserError(
     `${name} ${what} (${state})\n${lastLines(log, 8)}`,
-    "what follows needs it",
+    "the next steps need it",
     `read ${log}; then run the same command again`,
   );
 }
 
-async function staysAlive(
-  stack: string,
-  { name, pid }: ProgramInfo,
-  seconds: number,
-): Promise<boolean> {
-  await sleep(seconds * 1000);
-  return (await programStates(stack)).some((each) => each.name === name && each.pid === pid);
-}
-
 /** The last lines of a log, indented, for a message; what is repeated, once. */
 function lastLines(file: string, count: number): string {
-  try {
-    const lines = fs.readFileSync(file, "utf8").trimEnd().split("\n");
-    const last = lines.filter((line, i) => line !== lines[i - 1]).slice(-count);
-    return last.map((line) => `  | ${line.slice(0, 300)}`).join("\n");
-  } catch {
-    return "  | (no log)";
-  }
+  const lines = (readOr(file) ?? "(no log)").trimEnd().split("\n");
+  const last = lines.filter((line, i) => line !== lines[i - 1]).slice(-count);
+  return last.map((line) => `  | ${line.slice(0, 300)}`).join("\n");
+}
+
+/** The stack's supervisord. Started afresh, it starts nothing: each service has a step of its own. */
+export const supervisor = {
+  async create({ stack }) {
+    await startSupervisor(stack, pythonOf(stack));
+    return { supervisor: "supervisord" };
+  },
+  async delete({ stack }) {
+    await stopSupervisor(stack);
+    removeSupervisor(stack);
+  },
+} satisfies StepVerbs<unknown>;
+
+/** The drive that MinIO stores on. Deleted with all that is in it. */
+export const minioData = {
+  async create({ stack, spec }) {
+    fs.mkdirSync(stackFiles(stack).minioData, { recursive: true, mode: 0o700 });
+    writeWhole(stackFiles(stack).minioDataId, spec.generation);
+    return { data: "minio/data" };
+  },
+  async delete({ stack }) {
+    fs.rmSync(stackFiles(stack).minio, { recursive: true, force: true });
+  },
+} satisfies StepVerbs<{ readonly generation: string }>;
+
+/** A service under the supervisor. */
+export const service = {
+  async create({ stack, name, spec }) {
+    const { service, result } = localService(stack, name, spec);
+    writeConfiguration(stack, spec.portOffset);
+    const folder = ownFolder(stack, name, spec);
+    if (spec.ray) makeShortFolder(stack);
+    if (folder) fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    await convergeService(stack, { name, directory: stackFiles(stack).root, ...service }, spec);
+    return result;
+  },
+
+  async delete({ stack, name, spec }) {
+    await removeService(stack, name);
+    const folder = ownFolder(stack, name, spec);
+    if (folder) fs.rmSync(folder, { recursive: true, force: true });
+  },
+} satisfies StepVerbs<LocalSpec>;
+
+/** What a service keeps on disk while it runs, besides data. */
+function ownFolder(stack: string, name: string, spec: LocalSpec): string | undefined {
+  if (spec.ray) return rayFolder(stack);
+  return spec.worker && path.join(stackFiles(stack).spark, name);
 }

@@ -1,118 +1,135 @@
-import { spawn } from "node:child_process";
+import { XMLParser } from "fast-xml-parser";
 import * as fs from "node:fs";
+import * as http from "node:http";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { readOwner, stackId } from "../../stack/owner";
 import { UserError } from "../../contracts/errors";
-import { makeShortFolder, shortFolder, stackFiles, supervisorSocket } from "../../stack/files";
+import { ownProcesses, runs, startedWith, startOf, withDescendants } from "../../host/processTable";
 import type { ServiceSpec } from "../../services";
-import { plainEnvironment } from "../../host/environment";
-import { endLeftovers, marker } from "./orphans";
-import { startOf } from "../../host/processTable";
-import { callSupervisor } from "./supervisorRpc";
 
-/** A service as supervisord runs it. */
-export interface Program extends Pick<ServiceSpec, "argv" | "env" | "stopSignal" | "stopSeconds"> {
+/** A value of XML-RPC, as far as supervisord speaks it. */
+type RpcValue =
+  string | number | boolean | readonly RpcValue[] | { readonly [name: string]: RpcValue };
+
+/** What supervisord answered instead of a result, e.g. `BAD_NAME: minio`. */
+export class RpcFault extends Error {}
+
+/** supervisord's states of a program. */
+type ProgramState =
+  "STOPPED" | "STARTING" | "RUNNING" | "BACKOFF" | "STOPPING" | "EXITED" | "FATAL" | "UNKNOWN";
+
+export interface ProgramInfo {
   readonly name: string;
-  readonly directory: string;
-  readonly log: string;
-}
-
-/** Whether the stack's supervisord answers. */
-export async function supervisorAnswers(stack: string): Promise<boolean> {
-  try {
-    await callSupervisor(supervisorSocket(stack), "getState", [], 5_000);
-    return true;
-  } catch {
-    return false;
-  }
+  readonly statename: ProgramState;
+  /** 0 when it does not run. */
+  readonly pid: number;
+  /** Seconds since the epoch. */
+  readonly start: number;
+  readonly now: number;
+  readonly spawnerr: string;
+  readonly exitstatus: number;
 }
 
 /**
- * Starts the stack's supervisord afresh: what another one left behind is ended first, and no
- * service is started, because each has a step of its own.
+ * Calls supervisord's XML-RPC interface at a unix socket (http://supervisord.org/api.html). Done
+ * here rather than by `supervisorctl`, so that a stack can be looked at and ended without Python.
  *
- * @param python the interpreter of the environment that holds supervisor
- * @throws UserError when it does not answer in time
+ * @throws RpcFault where supervisord refuses; an Error with a code such as ECONNREFUSED or ENOENT
+ *   where it does not run
  */
-export async function startSupervisor(stack: string, python: string): Promise<void> {
-  const { supervisor, programs: confFolder, logs } = stackFiles(stack);
-  for (const folder of [supervisor, logs]) fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const id = stackId(stack);
-  await stopSupervisor(stack);
-  fs.rmSync(confFolder, { recursive: true, force: true });
-  fs.mkdirSync(confFolder, { mode: 0o700 });
-  makeShortFolder(stack);
-  const socket = supervisorSocket(stack);
-  fs.rmSync(socket, { force: true });
-  const configuration = path.join(supervisor, "supervisord.conf");
-  fs.writeFileSync(configuration, supervisordConf(stack, socket), { mode: 0o600 });
-
-  // A session of its own and no descriptor of ours: the provider waits for whoever holds its pipes.
-  // The umask holds for the services' logs, which supervisord itself opens.
-  const umask = process.umask(0o077);
-  const child = spawn(python, ["-m", "supervisor.supervisord", "-n", "-c", configuration], {
-    cwd: supervisor,
-    env: { ...plainEnvironment(), [marker]: `${id}/supervisor` },
-    detached: true,
-    stdio: "ignore",
-  });
-  process.umask(umask);
-  child.unref();
-  await waitForSupervisor(stack, child.pid);
+export async function callSupervisor(
+  socketPath: string,
+  method: string,
+  args: readonly (string | boolean)[] = [],
+  timeoutMs = 30_000,
+): Promise<RpcValue> {
+  const params = args.map((arg) => `<param><value>${asXml(arg)}</value></param>`).join("");
+  const call = `<methodName>supervisor.${method}</methodName><params>${params}</params>`;
+  const body = `<?xml version="1.0"?><methodCall>${call}</methodCall>`;
+  return parseResponse(await post(socketPath, body, timeoutMs));
 }
 
-async function waitForSupervisor(stack: string, pid: number | undefined): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (Date.now() < deadline) {
-    if (await supervisorAnswers(stack)) return;
-    if (pid === undefined || startOf(pid) === "") break;
-    await sleep(50);
+function asXml(value: string | boolean): string {
+  return typeof value === "boolean"
+    ? `<boolean>${value ? 1 : 0}</boolean>`
+    : `<string>${value.replace(/&/g, "&amp;").replace(/</g, "&lt;")}</string>`;
+}
+
+function post(socketPath: string, body: string, timeoutMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = http.request(
+      {
+        socketPath,
+        path: "/RPC2",
+        method: "POST",
+        agent: false,
+        headers: { "Content-Type": "text/xml", "Content-Length": Buffer.byteLength(body) },
+        timeout: timeoutMs,
+      },
+      (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (part: string) => (text += part));
+        response.on("end", () => resolve(text)).on("error", reject);
+      },
+    );
+    request.on("timeout", () => request.destroy(new Error("supervisord does not answer")));
+    request.on("error", reject).end(body);
+  });
+}
+
+/** A parsed `<value>`: bare text, or an object with the type's tag as a key. */
+type Value = string | Readonly<Record<string, unknown>>;
+
+const parser = new XMLParser({
+  // Types come by tags; a name made of digits is still a string.
+  parseTagValue: false,
+  trimValues: false,
+  isArray: (name, path) => name === "member" || String(path).endsWith("data.value"),
+});
+
+/**
+ * Reads the answer to a call.
+ *
+ * @throws RpcFault where the answer is a fault
+ */
+export function parseResponse(xml: string): RpcValue {
+  const { methodResponse: { params, fault } = {} } = parser.parse(xml) as {
+    methodResponse?: { params?: { param: { value: Value } }; fault?: { value: Value } };
+  };
+  if (fault) throw new RpcFault((read(fault.value) as { faultString: string }).faultString);
+  if (!params) throw new Error(`not an XML-RPC answer: ${xml.slice(0, 200)}`);
+  return read(params.param.value);
+}
+
+function read(value: Value): RpcValue {
+  if (typeof value === "string") return value;
+  if ("array" in value) {
+    const { data } = value.array as { data: { value?: Value[] } };
+    return (data.value ?? []).map(read);
   }
-  throw new UserError(
-    "supervisord did not start",
-    "it keeps the stack's services alive",
-    `read ${stackFiles(stack).supervisorLog}`,
-  );
+  if ("struct" in value) {
+    const { member = [] } = value.struct as { member?: { name: string; value: Value }[] };
+    return Object.fromEntries(member.map(({ name, value }) => [name, read(value)]));
+  }
+  if ("boolean" in value) return value.boolean === "1";
+  const number = value.int ?? value.i4 ?? value.double;
+  return number === undefined ? ((value.string as string | undefined) ?? "") : Number(number);
 }
 
 /**
- * Ends the stack's supervisord and every process of its services. Nothing is left to do when they
- * are dead already, and no Python is needed.
+ * The configuration of supervisord itself.
+ *
+ * @param folder where it keeps its log and its programs' configuration
  */
-export async function stopSupervisor(stack: string): Promise<void> {
-  const id = readOwner(stack)?.id;
-  const socket = supervisorSocket(stack);
-  try {
-    // All at once: a shutdown alone stops one service after the other.
-    await callSupervisor(socket, "stopAllProcesses", [true], 60_000);
-    await callSupervisor(socket, "shutdown");
-    const deadline = Date.now() + 15_000;
-    while (Date.now() < deadline && (await supervisorAnswers(stack))) await sleep(50);
-  } catch {
-    // dead, or not to be talked to: what it leaves is found by its mark
-  }
-  if (id) await endLeftovers(id);
-}
-
-/** Removes what the supervisor keeps on disk, and what killed jobs left there. */
-export function removeSupervisor(stack: string): void {
-  const { scratch, spark, supervisor } = stackFiles(stack);
-  for (const folder of [scratch, spark, supervisor, shortFolder(stack)]) {
-    fs.rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function supervisordConf(stack: string, socket: string): string {
-  const { supervisor } = stackFiles(stack);
+export function supervisordConf(folder: string, socket: string): string {
   return [
     section("unix_http_server", { file: socket, chmod: "0700" }),
     section("supervisord", {
-      logfile: path.join(supervisor, "supervisord.log"),
+      logfile: path.join(folder, "supervisord.log"),
       logfile_maxbytes: "2MB",
       logfile_backups: "1",
-      pidfile: path.join(supervisor, "supervisord.pid"),
-      childlogdir: supervisor,
+      pidfile: path.join(folder, "supervisord.pid"),
+      childlogdir: folder,
       identifier: "engine-comparison",
       umask: "077",
       minfds: String(openFiles()),
@@ -158,15 +175,20 @@ function quoted(word: string): string {
   return `"${word}"`;
 }
 
+/** A service as supervisord runs it. */
+interface Program extends Pick<ServiceSpec, "argv" | "env" | "stopSignal" | "stopSeconds"> {
+  readonly name: string;
+  readonly directory: string;
+  readonly log: string;
+}
+
 /** The configuration file of one program. */
 export function programConf(program: Program): string {
-  const environment = Object.entries(program.env).map(
-    ([name, value]) => `${name}=${quoted(value)}`,
-  );
+  const variables = Object.entries(program.env).map(([name, value]) => `${name}=${quoted(value)}`);
   return section(`program:${program.name}`, {
     command: program.argv.map(quoted).join(" "),
     directory: program.directory,
-    environment: environment.join(","),
+    environment: variables.join(","),
     autostart: "true",
     autorestart: "true",
     startsecs: "1",
@@ -180,4 +202,66 @@ export function programConf(program: Program): string {
     stdout_logfile_maxbytes: "10MB",
     stdout_logfile_backups: "1",
   });
+}
+
+/**
+ * The variable that marks every process of a stack's services: `<stack id>/<service>`. Children
+ * inherit it, so that what a killed supervisor left behind is found without any record.
+ */
+export const marker = "ENGINE_COMPARISON_SERVICE";
+
+/**
+ * Processes of the stack with this id, by service name (`supervisor` among them).
+ *
+ * @param id the stack's random id; processes of other stacks are never touched
+ */
+export function markedProcesses(id: string): { pid: number; service: string }[] {
+  return ownProcesses().flatMap(({ pid }) => {
+    const value = startedWith(pid, marker);
+    return value?.startsWith(`${id}/`) ? [{ pid, service: value.slice(id.length + 1) }] : [];
+  });
+}
+
+/** How long a process may take to end by itself before it is killed. */
+const graceMs = 1_000;
+
+/** How long it is tried at all; a process in an uninterruptible wait cannot be ended. */
+const patienceMs = 10_000;
+
+/**
+ * Ends the marked processes of a stack with their descendants, marked or not.
+ *
+ * @param which which services; all by default
+ * @returns how many processes were ended
+ */
+export async function endOrphans(
+  id: string,
+  which: (service: string) => boolean = () => true,
+): Promise<number> {
+  const begin = Date.now();
+  const orphans = new Map<number, string>();
+  const warned = new Set<number>();
+  for (;;) {
+    // Looked for again and again: a process may start another while it is being ended.
+    const roots = markedProcesses(id).flatMap(({ pid, service }) => (which(service) ? [pid] : []));
+    const all = roots.length === 0 ? [] : withDescendants(roots, ownProcesses());
+    for (const pid of all) if (pid !== process.pid) orphans.set(pid, startOf(pid));
+    const alive = [...orphans].filter(([pid, start]) => runs(pid, start)).map(([pid]) => pid);
+    const elapsed = Date.now() - begin;
+    if (alive.length === 0 || elapsed > patienceMs) return orphans.size;
+    for (const pid of alive) {
+      if (elapsed > graceMs) signal(pid, "SIGKILL");
+      else if (!warned.has(pid)) signal(pid, "SIGTERM");
+      warned.add(pid);
+    }
+    await sleep(50);
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // it has ended by itself
+  }
 }

@@ -35,7 +35,7 @@ describe("target cluster", () => {
       "far",
       () => {
         platform = declare(settings, "far", {
-          observed: { generation: () => "1", alive: () => false },
+          existing: { generation: () => "1", alive: () => false },
           model: "f00d",
           declareStore: (credentials) => new S3Store("store", { settings, seen, credentials }),
         });

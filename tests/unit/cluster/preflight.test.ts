@@ -3,8 +3,8 @@ import * as net from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { contextOf, preflight } from "../../../infra/contracts/check";
 import { checks, leaderOf, sized, sizeOf, wrongSpark } from "../../../infra/targets/cluster/checks";
-import { seenAt } from "../../../infra/targets/cluster/services";
-import type { MasterPage } from "../../../infra/targets/masterPage";
+import { viewOf } from "../../../infra/targets/cluster/executor";
+import type { MasterPage } from "../../../infra/targets/serviceChecks";
 import { lockedVersion } from "../../../infra/toolchain/locks";
 import { machine } from "../../../infra/host/room";
 import { readSettings } from "../../../infra/targets/readSettings";
@@ -125,7 +125,7 @@ describe("the whole of them", () => {
     delete answers["/api/v0/nodes"];
     told!.url = "spark://127.0.0.1:1";
     await expect(look(whole)).rejects.toThrow("no master's page tells the Spark cluster's size");
-    await expect(look(whole)).rejects.toThrow("does not tell its nodes");
+    await expect(look(whole)).rejects.toThrow("does not list its nodes");
   });
 });
 
@@ -223,7 +223,7 @@ describe("of several masters", () => {
 
   it("asks the status of each at its own port", async () => {
     const port = portOf(master);
-    await expect(seenAt("spark-master", `localhost:${port}`)).resolves.toMatchObject({
+    await expect(viewOf("spark-master", `localhost:${port}`)).resolves.toMatchObject({
       state: "ANSWERS",
     });
   });

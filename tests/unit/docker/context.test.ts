@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { contextFiles, contextHash } from "../../../infra/targets/docker/image";
+import { contextFiles, contextHash } from "../../../infra/targets/docker/base";
 
 let root: string;
 

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
-import { contextFiles } from "../../../infra/targets/docker/image";
-import { bases, baseImage } from "../../../infra/targets/docker/image";
+import { contextFiles } from "../../../infra/targets/docker/base";
+import { bases, baseImage } from "../../../infra/targets/docker/base";
 import { checkout } from "../../../infra/host/folders";
 
 const read = (name: string) => fs.readFileSync(path.join(checkout, name), "utf8");

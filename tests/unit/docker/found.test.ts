@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Docker } from "../../../infra/targets/docker/daemon";
 import { takenBy } from "../../../infra/targets/docker/checks";
 import {
-  find,
+  inspect,
   generationOf,
   takenNames,
   volumeGeneration,
@@ -82,19 +82,19 @@ describe("two stacks of one name on a daemon", () => {
   }) as unknown as Docker;
 
   it("see only what carries their id, and nothing before their first up", () => {
-    expect(find(daemon, "mine").containers.size).toBe(0);
-    expect(find(daemon, undefined).volumes.size).toBe(0);
-    expect([...find(daemon, "theirs").containers.keys()]).toEqual(["minio"]);
+    expect(inspect(daemon, "mine").containers.size).toBe(0);
+    expect(inspect(daemon, undefined).volumes.size).toBe(0);
+    expect([...inspect(daemon, "theirs").containers.keys()]).toEqual(["minio"]);
   });
 
   it.each([undefined, "mine"])("are refused what another one has (%s)", (id) => {
-    const found = find(daemon, id);
+    const found = inspect(daemon, id);
     const said =
       "the Docker daemon has container minio, network engine-comparison, volume engine-comparison-minio-data";
     const [error] = takenBy(takenNames(daemon, "dev", 2, found), "dev");
     expect(error.what).toContain(said);
     expect(error.why).toContain("the id theirs");
-    expect(takenNames(daemon, "dev", 2, find(daemon, "theirs"))).toEqual([]);
+    expect(takenNames(daemon, "dev", 2, inspect(daemon, "theirs"))).toEqual([]);
     expect(takenNames(daemon, "other", 2, found)).toEqual([]);
   });
 });

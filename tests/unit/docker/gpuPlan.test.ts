@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { gpuArgs } from "../../../infra/targets/docker/gpu";
-import { gpuPlan, type GpuAnswers } from "../../../infra/targets/docker/gpu";
+import { gpuArgs } from "../../../infra/targets/docker/resources";
+import { gpuPlan, type GpuAnswers } from "../../../infra/targets/docker/resources";
 
 const runtimes = { runc: {}, "io.containerd.runc.v2": {} };
 

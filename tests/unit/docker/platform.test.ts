@@ -3,8 +3,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Found } from "../../../infra/targets/docker/inspect";
-import type { GpuPlan } from "../../../infra/targets/docker/gpu";
+import type { Existing } from "../../../infra/targets/docker/inspect";
+import type { GpuPlan } from "../../../infra/targets/docker/resources";
 import { declare } from "../../../infra/targets/docker/platform";
 import type { Platform } from "../../../infra/contracts/platform";
 import { readSettings } from "../../../infra/targets/readSettings";
@@ -47,7 +47,7 @@ const gpu: GpuPlan = {
   gpus: ["A, 1 MiB", "B, 1 MiB"],
   notes: [],
 };
-const nothing: Found = { containers: new Map(), network: undefined, volumes: new Map() };
+const nothing: Existing = { containers: new Map(), network: undefined, volumes: new Map() };
 
 let home: string;
 const { ENGINE_COMPARISON_HOME } = process.env;
@@ -67,12 +67,12 @@ async function declared(
   options: {
     config?: Record<string, string>;
     stack?: string;
-    found?: Found;
+    existing?: Existing;
     plan?: GpuPlan;
     generations?: Record<string, number>;
   } = {},
 ) {
-  const { config = {}, stack = "dev", found = nothing, plan = cpu } = options;
+  const { config = {}, stack = "dev", existing = nothing, plan = cpu } = options;
   const { generations = { minio: 3, spark: 3, ray: 3 } } = options;
   const settings = readSettings(defaultConfig({ target: "docker", ...config }), largeMachine);
   let platform: Platform | undefined;
@@ -83,7 +83,7 @@ async function declared(
         id: pulumi.output("0123456789abcdef"),
         daemon: { host: "unix:///var/run/docker.sock", id: "A" },
         info: { ServerVersion: "20.10.24", NCPU: 16, MemTotal: 2 ** 36 },
-        found,
+        existing,
         plan,
         model: "f00d",
       });
@@ -275,24 +275,24 @@ describe("stack dev", () => {
     );
     for (const role of ["minio", "spark-master", "ray-head"]) {
       expect(needs(role), role).toEqual(
-        expect.arrayContaining(["container-credentials", "network", "sweeper"]),
+        expect.arrayContaining(["container-credentials", "network", "cleanup"]),
       );
     }
     expect(needs("minio")).toContain("image-minio");
     expect(needs("ray-head")).toContain("image-engine");
   });
 
-  it("begins with the sweeper and ends with it: what has no delete of its own goes with it", () => {
-    const sweeper = dev.of("command:local:Command", "sweeper");
-    expect(sweeper.dependencies).toEqual([]);
-    expect(sweeper.inputs.triggers).toBeUndefined();
+  it("begins with the cleanup and ends with it: what has no delete of its own goes with it", () => {
+    const cleanup = dev.of("command:local:Command", "cleanup");
+    expect(cleanup.dependencies).toEqual([]);
+    expect(cleanup.inputs.triggers).toBeUndefined();
     for (const { type, name, dependencies, deletedWith } of dev.all) {
       if (/^docker:index\/(network|volume|remoteImage)/.test(type)) {
-        expect(dependencies, name).toContain(sweeper.urn);
-        expect(deletedWith, name).toBe(sweeper.urn);
+        expect(dependencies, name).toContain(cleanup.urn);
+        expect(deletedWith, name).toBe(cleanup.urn);
       }
       if (type === "docker:index/container:Container")
-        expect(dependencies, name).toContain(sweeper.urn);
+        expect(dependencies, name).toContain(cleanup.urn);
     }
   });
 
@@ -454,9 +454,9 @@ describe("a GPU", () => {
 });
 
 describe("drift", () => {
-  it("gives a container that nobody recorded the next number, and has the sweeper remove it", async () => {
+  it("gives a container that nobody recorded the next number, and has the cleanup remove it", async () => {
     const graph = await declared({
-      found: {
+      existing: {
         ...nothing,
         containers: new Map([
           ["ray-head", { id: "x", running: true, generation: "4", status: "Up" }],
@@ -470,8 +470,8 @@ describe("drift", () => {
   });
 
   it("takes a volume that is there for what it is, so that data stays", async () => {
-    const found = { ...nothing, volumes: new Map([["engine-comparison-minio-data", "6"]]) };
-    const graph = await declared({ found });
+    const existing = { ...nothing, volumes: new Map([["engine-comparison-minio-data", "6"]]) };
+    const graph = await declared({ existing });
     expect(graph.platform.objectStore.marker).toBe("volume 6");
   });
 

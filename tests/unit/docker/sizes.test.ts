@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { containerRole, sizeOf, tooLarge } from "../../../infra/targets/docker/sizes";
+import { containerRole, sizeOf, tooLarge } from "../../../infra/targets/docker/resources";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { containerRoles } from "../../../infra/settings/platforms";
 import { defaultConfig, largeMachine } from "../../defaults";

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { wrongPulumi, type PulumiFacts } from "../../../cli/checks";
 import { isOlder } from "../../../infra/host/probe";
-import { aliveNodes, rayTrouble } from "../../../infra/targets/dashboard";
 import {
-  otherSparkVersion,
+  aliveNodes,
+  otherVersion,
   parseSparkVersion,
+  rayTrouble,
   sparkTrouble,
   type MasterPage,
-} from "../../../infra/targets/masterPage";
+} from "../../../infra/targets/serviceChecks";
 import { wrongEnvironment, type EnvironmentFacts } from "../../../infra/toolchain/checks";
 import { lockedPackages, lockedVersion } from "../../../infra/toolchain/locks";
 import { readSettings } from "../../../infra/targets/readSettings";
@@ -83,7 +84,7 @@ describe("spark", () => {
       `the Spark cluster at ${url} is version 3.5.1, and its clients are ${lockedVersion("pyspark")}`,
     );
     for (const version of [lockedVersion("pyspark"), undefined])
-      expect(otherSparkVersion({ ...other, version }, "")).toEqual([]);
+      expect(otherVersion("Spark", { ...other, version }, "")).toEqual([]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { busyGpu, chooseDevice, gpusIn, unusableGpu, type GpuFacts } from "../../../infra/host/gpu";
-import { gpuPlan } from "../../../infra/targets/docker/gpu";
+import { gpuPlan } from "../../../infra/targets/docker/resources";
 import { problems } from "./problems";
 
 const linux: GpuFacts = { machine: "linux x64", wsl: false, dxg: false };

@@ -1,11 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { rowOf } from "../../../cli/checks";
 import { wrongStore } from "../../../infra/stores/checks";
-import {
-  killedContainers,
-  withRoles,
-  type Inspected,
-} from "../../../infra/targets/docker/containers";
+import { killedContainers } from "../../../infra/targets/docker/checks";
+import { withRoles, type Inspected } from "../../../infra/targets/docker/inspect";
 import {
   killedServices,
   parseEnds,

@@ -10,7 +10,7 @@ import { record, type Recorded } from "./recorded";
 const generations = { minio: 3, spark: 4, ray: 5 };
 const services = ["minio", "spark-master", "spark-worker-1", "spark-worker-2", "ray-head"];
 
-function observed(generations: Record<string, string> = {}): Inspected {
+function inspected(generations: Record<string, string> = {}): Inspected {
   return { generation: (name) => generations[name] ?? "1", alive: () => false };
 }
 
@@ -28,7 +28,7 @@ async function declared(options: {
     stack,
     () => {
       platform = declare(settings, stack, {
-        observed: observed(existing),
+        existing: inspected(existing),
         device,
         model: "f00d",
       });

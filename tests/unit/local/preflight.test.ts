@@ -7,7 +7,7 @@ import { nextFreeOffset, portTaken } from "../../../infra/host/freePorts";
 import { listeners, type Listener } from "../../../infra/targets/local/place";
 import { ports } from "../../../infra/settings/ports";
 import { portsNeeded, takenPort } from "../../../infra/targets/local/checks";
-import { marker } from "../../../infra/targets/local/orphans";
+import { marker } from "../../../infra/targets/local/supervisord";
 import { claimStack } from "../../../infra/stack/claim";
 import { writeStepRecord } from "../../../infra/stack/records";
 

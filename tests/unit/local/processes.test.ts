@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
-import { endLeftovers, marker, markedProcesses } from "../../../infra/targets/local/orphans";
+import { endOrphans, marker, markedProcesses } from "../../../infra/targets/local/supervisord";
 import { withDescendants } from "../../../infra/host/processTable";
 import { programConf } from "../../../infra/targets/local/supervisord";
-import { parseResponse, RpcFault } from "../../../infra/targets/local/supervisorRpc";
+import { parseResponse, RpcFault } from "../../../infra/targets/local/supervisord";
 
 describe("supervisord's configuration", () => {
   const program = {
@@ -96,12 +96,12 @@ describe.runIf(fs.existsSync("/proc/self/environ"))("leftovers of a supervisor",
         .map(({ service }) => service)
         .sort(),
     ).toEqual(["minio", "ray-head"]);
-    expect(await endLeftovers(id, (service) => service === "minio")).toBe(2);
+    expect(await endOrphans(id, (service) => service === "minio")).toBe(2);
     await new Promise((done) => setTimeout(done, 50));
     expect([ended(mine), ended(other), ended(neighbour)]).toEqual([true, false, false]);
-    await endLeftovers(id);
+    await endOrphans(id);
     expect(markedProcesses(id)).toEqual([]);
     expect(ended(neighbour)).toBe(false);
-    await endLeftovers(`${id}-x`);
+    await endOrphans(`${id}-x`);
   });
 });

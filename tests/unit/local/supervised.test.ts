@@ -5,10 +5,10 @@ import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { localExecutor } from "../../../infra/targets/local/executor";
-import { inspect, stoppedServices } from "../../../infra/targets/local/status";
+import { inspect, stoppedServices } from "../../../infra/targets/local/executor";
 import { claimStack } from "../../../infra/stack/claim";
 import { stackFiles, supervisorSocket } from "../../../infra/stack/files";
-import { serviceStatus } from "../../../infra/targets/local/status";
+import { serviceStatus } from "../../../infra/targets/local/executor";
 import {
   convergeService,
   removeService,
@@ -176,15 +176,15 @@ describe("what of a stack stands", () => {
   it("keeps its generation, and what has fallen gets the next one", async () => {
     ["supervisor", "minio", "ray-head", "minio-data"].forEach(stand);
     supervisor.states.set("minio", "RUNNING").set("ray-head", "FATAL");
-    const observed = await inspect(stack);
-    expect(observed.generation("supervisor")).toBe("4");
-    expect(observed.generation("minio")).toBe("4");
-    expect(observed.generation("ray-head")).toBe("5, after it stopped");
-    expect(observed.generation("minio-data")).toBe("5, after it was removed");
-    expect(observed.generation("spark-master")).toBe("1");
-    expect(stoppedServices(stack, observed)).toEqual(["ray-head"]);
-    expect(observed.alive("minio")).toBe(true);
-    expect(observed.alive("spark-master")).toBe(false);
+    const existing = await inspect(stack);
+    expect(existing.generation("supervisor")).toBe("4");
+    expect(existing.generation("minio")).toBe("4");
+    expect(existing.generation("ray-head")).toBe("5, after it stopped");
+    expect(existing.generation("minio-data")).toBe("5, after it was removed");
+    expect(existing.generation("spark-master")).toBe("1");
+    expect(stoppedServices(stack, existing)).toEqual(["ray-head"]);
+    expect(existing.alive("minio")).toBe(true);
+    expect(existing.alive("spark-master")).toBe(false);
   });
 
   it("is seen by the mark on MinIO's drive", async () => {

@@ -1,23 +1,17 @@
-import { spawn } from "node:child_process";
-import type { Executor, Prepared } from "../../../../../../infra/contracts/platform";
+import type { Executor } from "../../../../../../infra/contracts/platform";
+import type { Prepared } from "../../../../../../infra/contracts/platform";
 import type { Services } from "../../../../../../infra/contracts/target";
-import { datasetEnvironment, plainEnvironment } from "../../../../../../infra/host/environment";
-import { checkout } from "../../../../../../infra/host/folders";
 import type { Settings } from "../../../../../../infra/settings/schema";
 import { KeptCredentials } from "../../../../../../infra/stack/step";
 import { inspected } from "../../../../../../infra/stack/records";
 import { prepareStore } from "../../../../../../infra/stores";
 import { storeAccess } from "../../../../../../infra/stores/access";
-import { shellHere } from "../../../../../../infra/targets/shellHere";
-import {
-  jobEnvironment,
-  makeScratch,
-  modelOf,
-  existingTools,
-  pythonOf,
-} from "../../../../../../infra/toolchain/tools";
-import { environmentHash, modelIdentity } from "../../../../../../infra/toolchain/locks";
+import { pythonVariables, shellHere, startLeader } from "../../../../../../infra/targets/processes";
+import { makeScratch, modelOf } from "../../../../../../infra/toolchain/tools";
+import { environmentHash } from "../../../../../../infra/toolchain/locks";
+import { modelIdentity } from "../../../../../../infra/toolchain/locks";
 import { Toolchain } from "../../../../../../infra/toolchain/toolchain";
+import { existingTools } from "../../../../../../infra/toolchain/tools";
 
 /** Looks at what is there; writes nothing. */
 export async function prepare(
@@ -54,20 +48,12 @@ export function executor(stack: string): Executor {
       ...{ spark: null, ray: null, model: modelOf(stack), services: [] },
       scratch: makeScratch(stack),
     }),
-    start: (_cluster, mayDownload) =>
-      spawn(pythonOf(stack), ["-m", "engine_comparison.leader"], {
-        cwd: checkout,
-        env: {
-          ...(mayDownload ? datasetEnvironment() : plainEnvironment()),
-          ...jobEnvironment(stack),
-        },
-        stdio: ["pipe", "pipe", "pipe"],
-      }),
+    start: (_cluster, mayDownload) => startLeader(stack, { mayDownload }),
   };
 }
 
 export const services: Services = {
   status: async () => [],
-  shell: (stack) => shellHere(stack, { ...plainEnvironment(), ...jobEnvironment(stack) }),
+  shell: (stack) => shellHere(stack, pythonVariables(stack)),
   logs: () => new Map(),
 };

@@ -1,0 +1,202 @@
+import type * as docker from "@pulumi/docker";
+import { wrong } from "../../contracts/check";
+import type { UserError } from "../../contracts/errors";
+import { clampNote, gpusIn, missingGpu, type GpuFacts, type Missing } from "../../host/gpu";
+import { probe } from "../../host/probe";
+import { containerRoles, type ContainerRole } from "../../settings/platforms";
+import type { Settings } from "../../settings/schema";
+import { isDesktop, type DaemonInfo } from "./daemon";
+import type { Role } from "./inspect";
+
+/** What a container may use at most. */
+export interface Size {
+  readonly memoryMib: number;
+  /** CPUs, such as 1.5; undefined: all that the daemon has. */
+  readonly cpus: number | undefined;
+  /** Size of /dev/shm. */
+  readonly shmMib: number;
+}
+
+/** A role without its number, as the settings name it. */
+export function containerRole(role: Role): ContainerRole {
+  return role.startsWith("spark-worker-") ? "spark-worker" : (role as ContainerRole);
+}
+
+const mib = (bytes: number) => Math.ceil(bytes / 2 ** 20);
+
+/** What Ray keeps beside its object store in /dev/shm. */
+const shmMargin = 64;
+
+/** A process that holds the model and decodes a batch of images: 0.4 to 0.8 GB were measured. */
+const modelProcess = 1024;
+
+/**
+ * The size of a role's container: what the settings give it, else what its work needs by the
+ * settings of Spark and Ray. An engine gets the same cores on every target: `sparkWorkers` x
+ * `sparkWorkerCores` for Spark, native Daft and the baseline, `rayCpus` for Ray. Where an
+ * engine has one container, that has the memory that a run may take; several are held to it by
+ * measuring.
+ *
+ * @param cpus what the daemon has; a container cannot be given more
+ */
+export function sizeOf(role: ContainerRole, settings: Settings, cpus: number): Size {
+  const usual = usualSize(role, settings);
+  const memory = settings.containerMemory[role];
+  const shm = settings.containerShm[role];
+  const wantedCpus = settings.containerCpus[role] ?? usual.cpus;
+  return {
+    memoryMib: memory === undefined ? usual.memoryMib : mib(memory),
+    shmMib: shm === undefined ? usual.shmMib : mib(shm),
+    cpus: wantedCpus === undefined ? undefined : Math.min(wantedCpus, cpus),
+  };
+}
+
+function usualSize(
+  role: ContainerRole,
+  settings: Settings,
+): { memoryMib: number; shmMib: number; cpus?: number } {
+  const objectStore = mib(settings.rayObjectStoreMemory);
+  switch (role) {
+    case "minio":
+    case "spark-master":
+      return { memoryMib: 1024, shmMib: 64 };
+    case "spark-worker":
+      // The worker's own JVM, the executor's beyond its heap, and a Python process for each core.
+      return {
+        memoryMib:
+          mib(settings.sparkWorkerMemory) + 1024 + settings.sparkWorkerCores * modelProcess,
+        shmMib: 64,
+        cpus: settings.sparkWorkerCores,
+      };
+    case "ray-head":
+      // Its services, and the drivers of the jobs.
+      return { memoryMib: 3072 + headObjectStoreMib, shmMib: headObjectStoreMib + shmMargin };
+    case "ray-worker":
+      return {
+        memoryMib: objectStore + shmMargin + 1024 + settings.rayCpus * modelProcess,
+        shmMib: objectStore + shmMargin,
+        cpus: settings.rayCpus,
+      };
+    case "app":
+      return { memoryMib: mib(settings.runMemory), shmMib: 64, cpus: settings.threads };
+  }
+}
+
+/** The head runs no tasks: its object store only passes on what drivers hold. */
+export const headObjectStoreMib = 256;
+
+/**
+ * Containers that do not fit into the daemon's memory by themselves. Together they may be allowed
+ * more than there is: engines run one after the other.
+ */
+export function tooLarge(
+  settings: Settings,
+  daemon: { cpus: number; memoryBytes: number },
+): UserError[] {
+  const available = mib(daemon.memoryBytes);
+  return containerRoles.flatMap((role) => {
+    const { memoryMib, shmMib } = sizeOf(role, settings, daemon.cpus);
+    if (memoryMib <= available && shmMib <= memoryMib) return [];
+    return wrong(
+      memoryMib > available
+        ? `container ${role} is to have ${memoryMib} MiB of memory, but the Docker daemon has ${available} MiB`
+        : `container ${role} is to have ${shmMib} MiB of /dev/shm in ${memoryMib} MiB of memory`,
+      "the kernel would kill its processes when memory runs out",
+      "set containerMemory or containerShm for it, a smaller runMemory, or smaller sizes for " +
+        "Spark's and Ray's workers; Docker Desktop has its own memory limit in its settings",
+    );
+  });
+}
+
+/** What the machine answered when asked for GPUs; everything that the decision is made from. */
+export interface GpuAnswers extends GpuFacts {
+  readonly info: DaemonInfo;
+  /** Lines of `nvidia-ctk cdi list`; undefined: there is no such program. */
+  readonly cdiList: string | undefined;
+  /** Whether the toolkit's hook for `--gpus` is installed. */
+  readonly hook: boolean;
+}
+
+const timeoutMs = 10_000;
+
+/** Asks; nothing is changed, and nothing waits longer than 10 s. */
+export function askForGpus(info: DaemonInfo, facts: GpuFacts): GpuAnswers {
+  return {
+    ...facts,
+    info,
+    cdiList: probe(["nvidia-ctk", "cdi", "list"], timeoutMs),
+    hook: probe(["nvidia-container-cli", "--version"], timeoutMs) !== undefined,
+  };
+}
+
+/** How a container is given GPUs. */
+type GpuAccess = "runtime" | "gpus" | "cdi";
+
+/** What the models run on, and why. */
+export type GpuPlan =
+  | { readonly device: "cpu"; readonly missing?: Missing }
+  | {
+      readonly device: "cuda";
+      readonly access: GpuAccess;
+      /** Name and memory of each GPU, as the driver says them. */
+      readonly gpus: readonly string[];
+      readonly notes: readonly string[];
+    };
+
+/** Decides from recorded answers; nothing is asked here. */
+export function gpuPlan(gpuWorkers: number, answers: GpuAnswers): GpuPlan {
+  const gpus = gpusIn(answers);
+  const missing = missingGpu(answers);
+  const access = accessTo(answers);
+  if (missing) return { device: "cpu", missing };
+  if (access) {
+    const shared = answers.wsl
+      ? "WSL2 shares the GPU with Windows: close what uses it, watch `nvidia-smi`, and lower batchSize if memory runs out"
+      : undefined;
+    const notes = [clampNote(gpuWorkers, gpus.length), shared].filter((note) => note !== undefined);
+    return { device: "cuda", access, gpus, notes };
+  }
+  return {
+    device: "cpu",
+    missing: {
+      what: `Docker cannot give ${gpus[0]} to a container (no NVIDIA runtime, no CDI device, no toolkit for --gpus)`,
+      fix:
+        "install the NVIDIA Container Toolkit and register it: `nvidia-ctk runtime configure --runtime=docker`, " +
+        "then restart Docker",
+    },
+  };
+}
+
+/** The first way that works: a registered runtime, devices by name (CDI), or the hook of `--gpus`. */
+function accessTo({ info, cdiList, hook }: GpuAnswers): GpuAccess | undefined {
+  if (info.Runtimes && "nvidia" in info.Runtimes) return "runtime";
+  const devices = [
+    ...(info.DiscoveredDevices ?? []).map(({ ID }) => ID ?? ""),
+    ...(supportsCdi(info) ? (cdiList ?? "") : "").split("\n").map((line) => line.trim()),
+  ];
+  if (devices.some((device) => device.startsWith("nvidia.com/gpu="))) return "cdi";
+  // Docker Desktop has the hook in its own machine, where nobody can look for it.
+  return hook || isDesktop(info) ? "gpus" : undefined;
+}
+
+/** Since Docker 25, and there behind a switch that is on since 28.3. */
+function supportsCdi({ ServerVersion }: GpuAnswers["info"]): boolean {
+  const [major = 0, minor = 0] = (ServerVersion ?? "").split(".").map(Number);
+  return major > 28 || (major === 28 && minor >= 3);
+}
+
+/** What a container's arguments need so that it sees the GPUs; nothing on a CPU. */
+export interface GpuArgs {
+  readonly args: Partial<Pick<docker.ContainerArgs, "runtime" | "gpus" | "deviceRequests">>;
+  readonly envs: Readonly<Record<string, string>>;
+}
+
+export function gpuArgs(plan: GpuPlan): GpuArgs {
+  if (plan.device === "cpu") return { args: {}, envs: {} };
+  // The CUDA images set these too; other base images do not.
+  const envs = { NVIDIA_VISIBLE_DEVICES: "all", NVIDIA_DRIVER_CAPABILITIES: "compute,utility" };
+  if (plan.access === "runtime") return { args: { runtime: "nvidia" }, envs };
+  if (plan.access === "gpus") return { args: { gpus: "all" }, envs };
+  const deviceRequests = [{ driver: "cdi", deviceIds: ["nvidia.com/gpu=all"] }];
+  return { args: { deviceRequests }, envs: {} };
+}
