@@ -1,5 +1,5 @@
 import type { BucketNames, BucketPurpose } from "../infra/contracts/platform";
-import { bucketPurposes } from "../infra/settings/checks";
+import { bucketPurposes } from "../infra/settings/bucketNames";
 import { datasets, workloadOf, workloads } from "../results/catalog";
 import { reportKey } from "../results/records";
 

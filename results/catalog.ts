@@ -4,7 +4,7 @@ import * as z from "zod";
 import { UserError } from "../infra/contracts/errors";
 import type { Cluster } from "../infra/contracts/platform";
 import { checkout } from "../infra/host/folders";
-import { bucketPurposes } from "../infra/settings/checks";
+import { bucketPurposes } from "../infra/settings/bucketNames";
 import { inputKeys, settingKeys, type Settings } from "../infra/settings/schema";
 
 /**

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { quoted } from "../contracts/errors";
-import { bucketNameRule, bucketPurposes, isBucketName } from "./checks";
+import { bucketNameRule, bucketPurposes, isBucketName } from "./bucketNames";
 import { address, flag, notInput, object, optional, secret, text } from "./values";
 
 /** Where the data is kept. */

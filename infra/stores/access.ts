@@ -9,7 +9,7 @@ import type { BucketNames } from "../contracts/platform";
 import { toolEnvironment } from "../host/environment";
 import { checkout } from "../host/folders";
 import { minioRegion } from "../services";
-import { ownBuckets } from "../settings/checks";
+import { ownBuckets } from "../settings/bucketNames";
 import { readCredentials } from "../stack/credentials";
 import { stackFiles } from "../stack/files";
 import { readStepRecord } from "../stack/records";

@@ -7,7 +7,7 @@ import type {
 } from "../contracts/platform";
 import { generation } from "../stack/records";
 import { step } from "../stack/step";
-import { bucketPurposes, ownBuckets } from "../settings/checks";
+import { bucketPurposes, ownBuckets } from "../settings/bucketNames";
 
 interface BucketsArgs {
   readonly objectStore: ObjectStore;

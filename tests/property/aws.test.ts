@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { awsBucketNames, bucketArn, pipelineAccess, tlsOnly } from "../../infra/stores/aws/account";
-import { isBucketName } from "../../infra/settings/checks";
+import { isBucketName } from "../../infra/settings/bucketNames";
 import { bucketPrefixes } from "../../pipelines/places";
 
 const account = fc.record({

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { BucketNames } from "../../contracts/platform";
-import { bucketPurposes, ownBuckets } from "../../settings/checks";
+import { bucketPurposes, ownBuckets } from "../../settings/bucketNames";
 
 /** Who deploys, and where: what the provider is configured with, by the usual AWS chain. */
 export interface Account {

@@ -1,5 +1,5 @@
 import type { Conflict, Store } from "../../contracts/target";
-import { bucketsNamed } from "../../settings/checks";
+import { bucketsNamed } from "../../settings/bucketNames";
 import type { Settings } from "../../settings/schema";
 import type { KeptCredentials } from "../../stack/step";
 

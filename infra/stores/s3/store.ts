@@ -7,7 +7,7 @@ import type {
   DeclaredBucket,
   ObjectStore,
 } from "../../contracts/platform";
-import { bucketPurposes, bucketsNamed } from "../../settings/checks";
+import { bucketPurposes, bucketsNamed } from "../../settings/bucketNames";
 import type { Settings } from "../../settings/schema";
 import type { KeptCredentials } from "../../stack/step";
 import { generation } from "../../stack/records";

@@ -3,7 +3,7 @@ import { declare } from "../../../infra/targets/cluster/platform";
 import type { Platform } from "../../../infra/contracts/platform";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { S3Store } from "../../../infra/stores/s3/store";
-import { bucketsNamed } from "../../../infra/settings/checks";
+import { bucketsNamed } from "../../../infra/settings/bucketNames";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { record, type Recorded } from "../local/recorded";

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { bucketsNamed, isBucketName, ownBuckets } from "../../../infra/settings/checks";
+import { bucketsNamed, isBucketName, ownBuckets } from "../../../infra/settings/bucketNames";
 
 it.each(["lake", "a-b.c", "0ab", "a".repeat(63)])("takes %s as a bucket's name", (name) => {
   expect(isBucketName(name)).toBe(true);

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { DeclaredBucket, ObjectStore } from "../../../../../../infra/contracts/platform";
-import { bucketsNamed } from "../../../../../../infra/settings/checks";
+import { bucketsNamed } from "../../../../../../infra/settings/bucketNames";
 import type { Settings } from "../../../../../../infra/settings/schema";
 import { type KeptCredentials, step } from "../../../../../../infra/stack/step";
 import { storeStep } from "../../../../../../infra/stores/access";

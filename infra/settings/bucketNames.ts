@@ -1,0 +1,44 @@
+import type { BucketNames, BucketPurpose } from "../contracts/platform";
+
+/** What each bucket is for, as the pipelines name them. */
+export const bucketPurposes = [
+  "lake",
+  "images",
+  "warehouse",
+  "output",
+] as const satisfies BucketPurpose[];
+
+/** The buckets of a store that the stack owns. */
+export const ownBuckets: BucketNames = {
+  lake: "lake",
+  images: "bucket",
+  warehouse: "warehouse",
+  output: "output",
+};
+
+/** What S3 asks of a bucket's name, for people. */
+export const bucketNameRule =
+  "a bucket's name has 3 to 63 lower-case letters, digits, dots and dashes, with a letter or digit at each end";
+
+/**
+ * Whether S3 takes a name for a bucket that is reached by TLS and by virtual hosts, too
+ * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html).
+ */
+export function isBucketName(name: string): boolean {
+  return (
+    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) &&
+    !/\.\.|^xn--|^sthree-|^amzn-s3-demo-|-s3alias$|--ol-s3$|\.mrap$|--x-s3$|--table-s3$/.test(
+      name,
+    ) &&
+    !/^\d+\.\d+\.\d+\.\d+$/.test(name)
+  );
+}
+
+/** Names by the settings: what is named there, else the usual names after the prefix. */
+export function bucketsNamed(prefix: string | undefined, named: Partial<BucketNames>): BucketNames {
+  const prefixed = Object.entries(ownBuckets).map(([purpose, name]) => [
+    purpose,
+    prefix === undefined ? name : `${prefix}${name}`,
+  ]);
+  return { ...(Object.fromEntries(prefixed) as BucketNames), ...named };
+}
