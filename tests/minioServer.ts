@@ -92,6 +92,8 @@ export class MinioServer {
 /** MinIO's program, built into the cache if it is not there. */
 async function minioBinary(): Promise<string> {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), "ec-store-home-"));
+  fs.mkdirSync(path.join(home, "none"));
+  fs.writeFileSync(path.join(home, "none", "owner.json"), JSON.stringify({ id: "none" }));
   try {
     const { stdout } = await promisify(execFile)(
       process.execPath,

@@ -116,9 +116,11 @@ describe("a store that is not the stack's own", () => {
   });
 
   it("gives back a bucket whose making was interrupted before the claim", async () => {
-    const broken = Object.create(client, {
-      makeRequestAsync: { value: () => Promise.reject(new Error("killed")) },
-    }) as Client;
+    const request: Client["makeRequestAsync"] = (options, ...rest) =>
+      options.objectName === claimKey && options.method === "PUT"
+        ? Promise.reject(new Error("killed"))
+        : client.makeRequestAsync(options, ...rest);
+    const broken = Object.create(client, { makeRequestAsync: { value: request } }) as Client;
     const claim = { ...mine, prefixes: ["a/"] };
     await expect(claimBucket(broken, "half-made", region, claim)).rejects.toThrow();
     expect(await client.bucketExists("half-made")).toBe(true);
