@@ -88,8 +88,12 @@ function afterFirst({ dependsOn }: pulumi.CustomResourceOptions) {
 /** A record that vanished from the stack folder is written again from what the state knows. */
 function restoreRecord(name: string, spec: StepArgs["spec"], made: command.local.Command): void {
   const stack = pulumi.getStack();
+  // Most steps have their record, or none at all: outputs are made for the others alone.
+  const recorded = pulumi.Output.isInstance(spec) || "generation" in spec;
+  if (!recorded || readStepRecord(stack, name) !== undefined) return;
   if (pulumi.runtime.isDryRun() || !fs.existsSync(stackFiles(stack).owner)) return;
   pulumi.all([spec, made.stdout]).apply(([{ generation }, line]) => {
+    // A step that was carried out has written it.
     if (typeof generation !== "string" || readStepRecord(stack, name) !== undefined) return;
     writeStepRecord(stack, name, { generation, result: JSON.parse(line) as StepResult });
   });
