@@ -17,7 +17,7 @@ import { failedRuns } from "./terminal/stackOutputs";
 
 /** What the Pulumi CLI and its plugins are. */
 export interface PulumiFacts {
-  /** e.g. `v3.248.0`; undefined where there is none. */
+  /** e.g. `v3.248.0`; undefined without one. */
   readonly cli?: string;
   readonly sdk: string;
   /** Plugins that the program needs, by name, in the versions of their packages. */

@@ -115,7 +115,7 @@ interface Manifest {
  * `publish.py` does when an attempt begins.
  *
  * @param prefix of one engine's output of one workload, with a slash at its end
- * @returns the key of the published run; undefined where there is none, or not all of it
+ * @returns the key of the published run; undefined without one, or not all of it
  */
 export async function settlePublished(
   stack: string,

@@ -35,7 +35,7 @@ export function isCliOnPath(): boolean {
   });
 }
 
-/** The program to start: the one on PATH, else the installed one; undefined where there is none. */
+/** The program to start: the one on PATH, else the installed one; undefined without one. */
 export function pulumiProgram(): string | undefined {
   if (isCliOnPath()) return "pulumi";
   return fs.existsSync(installed()) ? installed() : undefined;

@@ -39,7 +39,7 @@ interface ExplainedInput {
 /** Why a run would be done again, or why not. */
 interface Explanation {
   readonly run: string;
-  /** The last attempt whose inputs are known; undefined where there is none. */
+  /** The last attempt whose inputs are known; undefined without one. */
   readonly recorded?: Attempt;
   /** The last attempt of all, which may have failed. */
   readonly last?: Attempt;

@@ -187,7 +187,7 @@ function ancestors(group: string | undefined): string[] {
 export interface SharedMemory {
   /** e.g. `/dev/shm` */
   readonly of: string;
-  /** Its size; undefined where there is none. */
+  /** Its size; undefined without one. */
   readonly bytes?: number;
 }
 

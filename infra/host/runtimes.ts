@@ -189,7 +189,7 @@ export function isEnvironmentUsable(folder: string): boolean {
   return madeFor !== undefined && now !== undefined && minorOf(madeFor) === minorOf(now);
 }
 
-/** The versions that an environment was made for and has now; undefined where there is none. */
+/** The versions that an environment was made for and has now; undefined without one. */
 export function environmentVersions(folder: string): { madeFor?: string; now?: string } {
   // Missing where it is not an environment, or one that is cut short.
   const config = readOr(path.join(folder, "pyvenv.cfg")) ?? "";

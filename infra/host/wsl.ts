@@ -15,7 +15,7 @@ export interface WslFacts {
   /** Folders of the project, with the type of file system that each is on. */
   readonly folders: readonly { readonly folder: string; readonly type: string }[];
   readonly memoryBytes: number;
-  /** The user's .wslconfig; undefined where there is none to be seen. */
+  /** The user's .wslconfig; undefined without one to be seen. */
   readonly config?: string;
 }
 

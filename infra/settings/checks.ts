@@ -43,7 +43,7 @@ const ofClusters = [
   "rayToken",
 ] as const;
 
-/** Spark workers that a target may start: each has ports of its own. */
+/** Spark workers that a target may start: each needs separate ports. */
 const maxStartedWorkers = 16;
 
 /** For a target that starts Spark and Ray on this machine. */
@@ -53,7 +53,7 @@ export function startedHereConflicts(settings: Settings, machine: Machine): Conf
   if (sparkWorkers > maxStartedWorkers) {
     conflicts.push({
       what: `sparkWorkers is "${sparkWorkers}": with target ${target} it must be at most ${maxStartedWorkers}`,
-      why: "each worker that the target starts has ports of its own",
+      why: "each worker that the target starts needs separate ports",
       fix: "set fewer sparkWorkers, with more sparkWorkerCores each",
     });
   }

@@ -11,7 +11,7 @@ export interface StepRecord {
   readonly result: Readonly<Record<string, unknown>>;
 }
 
-/** The record of `name`, or undefined where there is none (or only a broken one). */
+/** The record of `name`, or undefined without one (or only a broken one). */
 export function readStepRecord(stack: string, name: string): StepRecord | undefined {
   const { generation, result } =
     readJson<Partial<StepRecord>>(stackFiles(stack).record(name)) ?? {};

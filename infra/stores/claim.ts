@@ -19,7 +19,7 @@ export interface Claim {
   readonly prefixes: readonly string[];
 }
 
-/** The claim on a bucket, or undefined where there is none, or no such bucket. */
+/** The claim on a bucket, or undefined without one, or no such bucket. */
 export async function readClaim(client: Client, bucket: string): Promise<Claim | undefined> {
   if (!(await client.bucketExists(bucket))) return undefined;
   try {
