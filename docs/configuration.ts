@@ -103,7 +103,7 @@ const byHand: Readonly<Record<string, string>> = {
   s3Endpoint: "none: another store is refused",
   bucketPrefix: "all",
   bucketNames: "all",
-  sparkConf: "spark: all",
+  tunables: "the contender's that it names",
   clusterSize: "those whose cores or memory become others",
   sparkMaster: "none: it is where runs go, not what they are",
   sparkMasterUi: "none: it is where runs go, not what they are",
