@@ -9,7 +9,7 @@ import { serveMonitor } from "./monitor";
 import { runProgram } from "./programHost";
 import { Passphrase } from "./secrets";
 import { decryptState, readDeployment, statePath, writeState, type State } from "./state";
-import type { Deployment, EmbeddedOptions, Outcome, PreviewOutcome, RunOptions } from "./types";
+import type { Deployment, EmbeddedOptions, Outcome, RunOptions } from "./types";
 import { stackPrefix, stackType } from "./urn";
 import { redact, type Properties } from "./values";
 
@@ -22,7 +22,7 @@ export async function up(options: EmbeddedOptions): Promise<Outcome> {
 }
 
 /** Says what {@link up} would do; runs no Command, writes nothing and takes no lock. */
-export async function preview(options: EmbeddedOptions): Promise<PreviewOutcome> {
+export async function preview(options: EmbeddedOptions): Promise<Outcome> {
   return deploy(options, readOwn(options), "preview");
 }
 
@@ -57,7 +57,7 @@ async function deploy(
   options: EmbeddedOptions,
   stored: Deployment | undefined,
   verb: "up" | "preview" | "destroy",
-): Promise<PreviewOutcome> {
+): Promise<Outcome> {
   const preview = verb === "preview";
   const run = { ...options, parallel: options.parallel ?? 4 * availableParallelism(), preview };
   const { state, passphrase } = await openState(options, stored);
@@ -78,9 +78,9 @@ async function deploy(
   }
   const ok = () => !failed && engine.errors.length === 0;
   const found = redacted(await engine.finish(!ok()));
-  const { changes, errors, steps } = engine;
+  const { changes, errors } = engine;
   options.onEvent({ kind: "summary", changes });
-  return { ok: ok(), changes, outputs: found, errors, steps };
+  return { ok: ok(), changes, outputs: found, errors };
 }
 
 /** @returns whether the program failed */
