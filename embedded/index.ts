@@ -1,10 +1,10 @@
 /** Runs a Pulumi program without the Pulumi CLI; README.md beside this says what is supported. */
 import * as fs from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, hostname } from "node:os";
 import * as path from "node:path";
 import { Engine } from "./engine";
 import { EmbeddedError } from "./errors";
-import { lockFile } from "./fileLock";
+import { tryLock } from "./fileLock";
 import { serveMonitor } from "./monitor";
 import { runProgram } from "./programHost";
 import { Passphrase } from "./secrets";
@@ -105,22 +105,32 @@ async function locked<Verb extends string>(
 ): Promise<Outcome> {
   const { stackFolder } = options;
   fs.mkdirSync(stackFolder, { recursive: true, mode: 0o700 });
-  const lock = lockFile(path.join(stackFolder, "lock.json"), verb);
-  if ("holder" in lock) {
-    const { holder } = lock;
-    const by = holder
-      ? `process ${holder.pid} on ${holder.host} (${holder.verb}, since ${holder.since})`
-      : "another process";
+  const file = path.join(stackFolder, "lock.json");
+  const release = tryLock(file);
+  if (!release) {
     throw new EmbeddedError(
-      `The stack in ${stackFolder} is in use by ${by}.`,
+      `The stack in ${stackFolder} is in use by ${holderOf(file)}.`,
       "Two runs at once would overwrite each other's state.",
       "Wait until that process has ended, or end it, and try again.",
     );
   }
   try {
+    const holder = { pid: process.pid, host: hostname(), verb, since: new Date().toISOString() };
+    fs.writeFileSync(file, JSON.stringify(holder));
     return await work(options, readOwn(options), verb);
   } finally {
-    lock.release();
+    fs.rmSync(file, { force: true });
+    release();
+  }
+}
+
+function holderOf(file: string): string {
+  try {
+    const text = fs.readFileSync(file, "utf8");
+    const { pid, host, verb, since } = JSON.parse(text) as Record<string, string>;
+    return `process ${pid} on ${host} (${verb}, since ${since})`;
+  } catch {
+    return "another process"; // which has not written its name yet
   }
 }
 
