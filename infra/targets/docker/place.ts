@@ -1,5 +1,11 @@
 import { holderOf, isFree, nextFreeOffset, type TakenPort } from "../../host/freePorts";
-import { rayAccess, sparkMasterUrl as masterOf, type Health, type Place } from "../../services";
+import {
+  rayAccess,
+  sparkMasterUrl as masterOf,
+  type Health,
+  type Place,
+  type ServiceSpec,
+} from "../../services";
 import { ports } from "../../settings/ports";
 import { oneThread } from "../../toolchain/tools";
 import type { Role } from "./inspect";
@@ -12,9 +18,6 @@ export const storeEndpoint = `http://minio:${inside.minio.api}`;
 
 /** Where drivers find Ray's head. */
 export const rayHeadAddress = `ray-head:${inside.ray.gcs}`;
-
-/** Where people's programs in `app` find it: Ray Client. Jobs do not use it, because it fails now and then. */
-export const rayClientUrl = `ray://ray-head:${inside.ray.client}`;
 
 /** User and group of the images' processes. */
 export const user = "10001:10001";
@@ -37,9 +40,9 @@ export const imagePaths = {
 };
 
 /** What all containers of the engine image know. */
-export const engineEnvs = { ...oneThread, PYSPARK_PYTHON: "/opt/venv/bin/python" };
+const engineEnvs = { ...oneThread, PYSPARK_PYTHON: "/opt/venv/bin/python" };
 
-export const containerRayAccess = rayAccess(`${credentialsFolder}/ray-token`);
+const containerRayAccess = rayAccess(`${credentialsFolder}/ray-token`);
 
 /** Containers on a network of their own, each under its role's name. */
 export const place: Place = {
@@ -66,9 +69,32 @@ export const place: Place = {
 /** Where drivers find Spark's master. */
 export const sparkMasterUrl = masterOf(place);
 
+/** A service as a container runs it: whether it is healthy may also be said by a script. */
+export type ContainerSpec = Omit<ServiceSpec, "health"> & {
+  readonly health: readonly Health[] | string;
+};
+
+/** The container where people work, and where all jobs run but those on the Ray cluster. */
+export const app: ContainerSpec = {
+  argv: ["sleep", "infinity"],
+  env: {
+    ...engineEnvs,
+    ...containerRayAccess,
+    SPARK_MASTER: sparkMasterUrl,
+    SPARK_CONF_DIR: credentialsFolder,
+    // Ray Client is for people; jobs do not use it, because it fails now and then.
+    RAY_ADDRESS: `ray://ray-head:${inside.ray.client}`,
+    DAFT_RUNNER: "ray",
+  },
+  health: `test -r ${credentialsFolder}/store.env && test -w ${scratchFolder}`,
+  startSeconds: 30,
+  stopSeconds: 2,
+};
+
 /** A script for bash that succeeds inside a container of a healthy service; the images have no curl. */
-export function healthScript(all: readonly Health[]): string {
-  return all
+export function healthScript(health: ContainerSpec["health"]): string {
+  if (typeof health === "string") return health;
+  return health
     .map((each) =>
       "path" in each
         ? `exec 3<>/dev/tcp/127.0.0.1/${each.port} && ` +
@@ -94,26 +120,21 @@ export interface Published {
  * the network, so Spark's 7077 and Ray's 6379 stay there.
  */
 export function published(portOffset: number): Published[] {
-  const outside = ports(portOffset);
-  const row = (role: Role, purpose: string, port: (all: typeof inside) => number) => ({
-    role,
-    purpose,
-    internal: port(inside),
-    external: port(outside),
+  const row = (role: Role, purpose: string, internal: number) => ({
+    ...{ role, purpose, internal, external: internal + portOffset },
   });
   return [
-    row("minio", "MinIO's S3 API", ({ minio }) => minio.api),
-    row("minio", "MinIO's console", ({ minio }) => minio.console),
-    row("spark-master", "Spark master's page", ({ sparkMaster }) => sparkMaster.ui),
-    row("ray-head", "Ray dashboard", ({ ray }) => ray.dashboard),
-    row("ray-head", "Ray client server", ({ ray }) => ray.client),
+    row("minio", "MinIO's S3 API", inside.minio.api),
+    row("minio", "MinIO's console", inside.minio.console),
+    row("spark-master", "Spark master's page", inside.sparkMaster.ui),
+    row("ray-head", "Ray dashboard", inside.ray.dashboard),
+    row("ray-head", "Ray client server", inside.ray.client),
   ];
 }
 
-/** `http://127.0.0.1:<external>` of a published port. */
+/** The address on this machine of a port that is published. */
 export function urlOf(portOffset: number, internal: number): string {
-  const port = published(portOffset).find((each) => each.internal === internal)!.external;
-  return `http://127.0.0.1:${port}`;
+  return `http://127.0.0.1:${internal + portOffset}`;
 }
 
 /**
