@@ -10,13 +10,11 @@ import { generation } from "../../stack/records";
 import { step } from "../../stack/step";
 import type { Daemon, DaemonInfo } from "./daemon";
 import {
-  generationLabel,
   generationOf,
-  idLabel,
+  labels,
   names,
   orphans,
   recordedBase,
-  stackLabel,
   volumeGeneration,
   type Existing,
   type VolumePurpose,
@@ -94,9 +92,9 @@ export class Base extends pulumi.ComponentResource {
   /** The labels of a thing: whose it is, and its generation. */
   labels(generation: string) {
     return [
-      { label: idLabel, value: this.args.id },
-      { label: stackLabel, value: this.args.stack },
-      { label: generationLabel, value: generation },
+      { label: labels.id, value: this.args.id },
+      { label: labels.stack, value: this.args.stack },
+      { label: labels.generation, value: generation },
     ];
   }
 }
@@ -144,7 +142,7 @@ export class Image extends pulumi.ComponentResource {
     const hash = contextHash(contextFiles(ignore), build);
     // With the id: two stacks of one name on a daemon would remove each other's images.
     this.imageName = id.apply((id) => names(stack).image(name, `${hash}-${id.slice(0, 8)}`));
-    const label = { [idLabel]: id, [stackLabel]: stack };
+    const label = { [labels.id]: id, [labels.stack]: stack };
     this.image = new docker.RemoteImage(
       `image-${name}`,
       { name: this.imageName, build: { ...build, label } },

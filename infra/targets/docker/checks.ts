@@ -26,7 +26,7 @@ import {
   daemonInfo,
   Docker,
   isDesktop,
-  recordedDaemon,
+  daemonRecord,
   type Daemon,
   type DaemonInfo,
 } from "./daemon";
@@ -54,7 +54,7 @@ interface DaemonFacts {
 /** @throws UserError where no daemon answers */
 export function daemonOf({ stack }: StackContext): DaemonFacts & { readonly docker: Docker } {
   const host = daemonHost();
-  const recorded = recordedDaemon(stack);
+  const recorded = daemonRecord.read(stack);
   return { host, docker: new Docker(host), info: daemonInfo(host), recorded };
 }
 

@@ -102,19 +102,12 @@ export function daemonInfo(host: string): DaemonInfo {
   return info;
 }
 
-/** The daemon that the stack was deployed to, if it was. */
-export function recordedDaemon(stack: string): Daemon | undefined {
-  return readJson<Daemon>(stackFiles(stack).daemon);
-}
-
-/** Records the stack's daemon, so that every later command talks to this one. */
-export function recordDaemon(stack: string, daemon: Daemon): void {
-  writeJson(stackFiles(stack).daemon, daemon);
-}
-
-export function forgetDaemon(stack: string): void {
-  fs.rmSync(stackFiles(stack).daemon, { force: true });
-}
+/** The daemon that the stack was deployed to: all later commands talk to this one. */
+export const daemonRecord = {
+  read: (stack: string) => readJson<Daemon>(stackFiles(stack).daemon),
+  write: (stack: string, daemon: Daemon) => writeJson(stackFiles(stack).daemon, daemon),
+  remove: (stack: string) => fs.rmSync(stackFiles(stack).daemon, { force: true }),
+};
 
 /** What is wrong where the daemon found now is not the one that has the stack's containers. */
 export function anotherDaemon(
@@ -152,7 +145,7 @@ export class Docker {
 
   /** For scripts: the recorded daemon, or the one that `docker` uses if the stack has none yet. */
   static of(stack: string): Docker {
-    return new Docker(recordedDaemon(stack)?.host ?? daemonHost());
+    return new Docker(daemonRecord.read(stack)?.host ?? daemonHost());
   }
 
   /**

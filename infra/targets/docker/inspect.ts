@@ -17,14 +17,15 @@ export function workerRoles(sparkWorkers: number): Role[] {
   return Array.from({ length: sparkWorkers }, (_, n) => `spark-worker-${n + 1}` as const);
 }
 
-/** The label on everything that a stack has on the daemon: its id, by which all is found and removed. */
-export const idLabel = "engine-comparison.id";
-
-/** The label with the stack's name, for people: other homes and users may have a stack of this name. */
-export const stackLabel = "engine-comparison.stack";
-
-/** The label with the number of times a thing was made; see {@link generationOf}. */
-export const generationLabel = "engine-comparison.generation";
+/** The labels of what a stack has on the daemon. */
+export const labels = {
+  /** The stack's id, by which all is found and removed. */
+  id: "engine-comparison.id",
+  /** The stack's name, for people: other homes and users may have a stack of this name. */
+  stack: "engine-comparison.stack",
+  /** How often a thing was made; see {@link generationOf}. */
+  generation: "engine-comparison.generation",
+} as const;
 
 /** What a stack's volumes are for. */
 export const volumePurposes = ["minio-data", "credentials", "scratch", "model"] as const;
@@ -74,8 +75,8 @@ function rows(docker: Docker, list: readonly string[], fields: readonly string[]
  */
 export function inspect(docker: Docker, id: string | undefined): Existing {
   if (id === undefined) return { containers: new Map(), network: undefined, volumes: new Map() };
-  const own = ["--filter", `label=${idLabel}=${id}`];
-  const label = `.Label "${generationLabel}"`;
+  const own = ["--filter", `label=${labels.id}=${id}`];
+  const label = `.Label "${labels.generation}"`;
   const ps = ["ps", "--all", "--no-trunc", ...own];
   const containers = rows(docker, ps, [".Names", ".ID", ".State", label, ".Status"]);
   const [network] = rows(docker, ["network", "ls", "--no-trunc", ...own], [".ID", label]);
@@ -92,16 +93,15 @@ export function inspect(docker: Docker, id: string | undefined): Existing {
   };
 }
 
-/** The name of the step that sees a role's container become healthy, and records it. */
-export function readyStep(role: Role): string {
-  return `${role}-ready`;
-}
-
-/** The name of the step that records the network and the volumes: the first that uses them. */
-export const baseStep = "container-credentials";
-
-/** The name of the step that copies the user's custom model. */
-export const modelStep = "container-model";
+/** The names of the target's steps. */
+export const steps = {
+  /** Sees a role's container become healthy, and records it. */
+  ready: (role: Role) => `${role}-ready`,
+  /** Records the network and the volumes: the first that uses them. */
+  base: "container-credentials",
+  /** Copies the user's custom model. */
+  model: "container-model",
+};
 
 /** What a step recorded about a container or the network. */
 interface Recorded {
@@ -110,7 +110,7 @@ interface Recorded {
 }
 
 export function recordedContainer(stack: string, role: Role): Recorded | undefined {
-  const record = readStepRecord(stack, readyStep(role));
+  const record = readStepRecord(stack, steps.ready(role));
   return record && { id: String(record.result.id), generation: record.generation };
 }
 
@@ -119,7 +119,7 @@ export function recordedBase(stack: string): {
   readonly network?: Recorded;
   readonly volumes: Partial<Record<VolumePurpose, string>>;
 } {
-  const record = readStepRecord(stack, baseStep);
+  const record = readStepRecord(stack, steps.base);
   if (!record) return { volumes: {} };
   const { network: id, volumes = {} } = record.result as { network: string; volumes?: object };
   return { network: { id, generation: record.generation }, volumes };
@@ -186,7 +186,7 @@ export function takenNames(
 ): Foreign[] {
   const { network, container, volume } = names(stack);
   const list = (kind: ForeignKind, args: string[], field: string, wanted: string[]) =>
-    rows(docker, args, [field, `.Label "${idLabel}"`])
+    rows(docker, args, [field, `.Label "${labels.id}"`])
       .map(([name, id = ""]) => ({ kind, name, id }))
       .filter(({ name, id }) => wanted.includes(name) && id !== own);
   return [

@@ -22,27 +22,25 @@ export const rayHeadAddress = `ray-head:${inside.ray.gcs}`;
 /** User and group of the images' processes. */
 export const user = "10001:10001";
 
-/** Where the volume with the secrets is in every container. */
-export const credentialsFolder = "/run/credentials";
-
-/** Where the volume for large temporary files is in the containers of engines. */
-export const scratchFolder = "/scratch";
-
-/** Where the volume with the user's custom model is, if there is one. */
-export const customModelFolder = "/opt/own-model";
-
-/** Where the engine image has Spark's S3A jars, Java and the default model. */
-export const imagePaths = {
+/** Where things are in the containers. */
+export const paths = {
+  /** The volume with the secrets. */
+  credentials: "/run/credentials",
+  /** The volume for large temporary files. */
+  scratch: "/scratch",
+  /** The volume with the user's custom model, if there is one. */
+  customModel: "/opt/own-model",
   jars: "/opt/jars",
   java: "/opt/java",
+  /** The model of the image. */
   model: "/opt/model",
   spark: "/opt/spark",
-};
+} as const;
 
 /** What all containers of the engine image know. */
 const engineEnvs = { ...oneThread, PYSPARK_PYTHON: "/opt/venv/bin/python" };
 
-const containerRayAccess = rayAccess(`${credentialsFolder}/ray-token`);
+const containerRayAccess = rayAccess(`${paths.credentials}/ray-token`);
 
 /** Containers on a network of their own, each under its role's name. */
 export const place: Place = {
@@ -50,11 +48,11 @@ export const place: Place = {
   host: (service) => service,
   ports: { ...inside, sparkWorker: () => inside.sparkWorker(1) },
   sharedNetwork: false,
-  configuration: credentialsFolder,
+  configuration: paths.credentials,
   minio: { program: "minio", data: "/data" },
   python: "python",
   engine: engineEnvs,
-  spark: { home: imagePaths.spark, folder: (service) => `${scratchFolder}/${service}`, env: {} },
+  spark: { home: paths.spark, folder: (service) => `${paths.scratch}/${service}`, env: {} },
   ray: {
     env: {
       ...containerRayAccess,
@@ -62,7 +60,7 @@ export const place: Place = {
       RAY_ROTATION_MAX_BYTES: "10000000",
       RAY_ROTATION_BACKUP_COUNT: "1",
     },
-    options: { "object-spilling-directory": scratchFolder },
+    options: { "object-spilling-directory": paths.scratch },
   },
 };
 
@@ -81,12 +79,12 @@ export const app: ContainerSpec = {
     ...engineEnvs,
     ...containerRayAccess,
     SPARK_MASTER: sparkMasterUrl,
-    SPARK_CONF_DIR: credentialsFolder,
+    SPARK_CONF_DIR: paths.credentials,
     // Ray Client is for people; jobs do not use it, because it fails now and then.
     RAY_ADDRESS: `ray://ray-head:${inside.ray.client}`,
     DAFT_RUNNER: "ray",
   },
-  health: `test -r ${credentialsFolder}/store.env && test -w ${scratchFolder}`,
+  health: `test -r ${paths.credentials}/store.env && test -w ${paths.scratch}`,
   startSeconds: 30,
   stopSeconds: 2,
 };

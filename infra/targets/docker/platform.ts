@@ -5,25 +5,15 @@ import type { Platform, Prepared } from "../../contracts/platform";
 import * as services from "../../services";
 import type { Settings } from "../../settings/schema";
 import { readCredentials, type SecretOwner } from "../../stack/credentials";
-import { KeptCredentials } from "../../stack/step";
+import { KeptCredentials, step } from "../../stack/step";
 import { generation } from "../../stack/records";
-import { step } from "../../stack/step";
 import { modelId } from "../../toolchain/checks";
-import { environmentHash, minioVersion } from "../../toolchain/locks";
-import { modelIdentity } from "../../toolchain/locks";
+import { environmentHash, minioVersion, modelIdentity } from "../../toolchain/locks";
 import { Base, baseImage, Image } from "./base";
 import { checks, daemonOf, existingOf, gpuPlanOf } from "./checks";
-import { hasContainerdStore, recordDaemon, type Daemon, type DaemonInfo } from "./daemon";
-import { baseStep, modelStep, workerRoles, type Existing, type Role } from "./inspect";
-import {
-  app,
-  customModelFolder,
-  imagePaths,
-  inside,
-  place,
-  urlOf,
-  type ContainerSpec,
-} from "./place";
+import { hasContainerdStore, daemonRecord, type Daemon, type DaemonInfo } from "./daemon";
+import { steps, workerRoles, type Existing, type Role } from "./inspect";
+import { app, paths, inside, place, urlOf, type ContainerSpec } from "./place";
 import { containerRole, gpuArgs, headObjectStoreMib, sizeOf, type GpuPlan } from "./resources";
 import { engineMounts, secretsMount, Service, type ServiceArgs } from "./service";
 
@@ -55,7 +45,7 @@ export async function prepare(
   return {
     settings,
     declare(id) {
-      if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
+      if (!pulumi.runtime.isDryRun()) daemonRecord.write(stack, daemon);
       return declare(settings, stack, { id, daemon, info, existing, plan, model });
     },
   };
@@ -180,7 +170,7 @@ function placeCredentials(base: Base, writer: Image) {
     generation: base.networkGeneration,
   };
   const placed = step(
-    baseStep,
+    steps.base,
     { kind: "docker-credentials", spec },
     { parent: base, dependsOn: writer.image, deletedWith: base.cleanup },
   );
@@ -204,7 +194,7 @@ function customModel(base: Base, writer: Image): pulumi.Resource | undefined {
     image: writer.imageName,
   };
   return step(
-    modelStep,
+    steps.model,
     { kind: "docker-model", spec },
     { parent: base, dependsOn: writer.image, deletedWith: base.cleanup },
   );
@@ -218,7 +208,7 @@ function jobFacts(settings: Settings, gpus: number): Record<string, string | num
     sparkWorkers: settings.sparkWorkers,
     sparkWorkerCores: settings.sparkWorkerCores,
     sparkWorkerMemory: services.sparkSize(settings.sparkWorkerMemory),
-    modelFolder: settings.modelPath === undefined ? imagePaths.model : customModelFolder,
+    modelFolder: settings.modelPath === undefined ? paths.model : paths.customModel,
   };
 }
 

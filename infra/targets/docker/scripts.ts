@@ -9,26 +9,9 @@ import { removeStepRecord } from "../../stack/records";
 import type { StepVerbs } from "../../stack/runStep";
 import { customModel, customModelHash } from "../../toolchain/locks";
 import { shellQuoted } from "../processes";
-import { Docker, forgetDaemon } from "./daemon";
-import {
-  baseStep,
-  idLabel,
-  inspect,
-  maxWorkers,
-  modelStep,
-  orphans,
-  readyStep,
-  roles,
-  type Inspected,
-} from "./inspect";
-import {
-  credentialsFolder,
-  customModelFolder,
-  imagePaths,
-  sparkMasterUrl,
-  storeEndpoint,
-  user,
-} from "./place";
+import { Docker, daemonRecord } from "./daemon";
+import { labels, inspect, maxWorkers, orphans, steps, roles, type Inspected } from "./inspect";
+import { paths, sparkMasterUrl, storeEndpoint, user } from "./place";
 
 /** Removes what Pulumi cannot: what a killed deployment left, and at the end all of the stack's. */
 export const cleanup = {
@@ -50,14 +33,14 @@ export const cleanup = {
       ["image ls --no-trunc", "image rm --force"],
     ];
     for (const [list, remove] of kinds.map((pair) => pair.map((each) => each.split(" ")))) {
-      const found = docker.run([...list, "--quiet", "--filter", `label=${idLabel}=${id}`]);
+      const found = docker.run([...list, "--quiet", "--filter", `label=${labels.id}=${id}`]);
       const ids = new Set(found.split("\n").filter(Boolean));
       if (ids.size > 0) docker.run([...remove, ...ids]);
     }
-    for (const name of [...roles(maxWorkers).map(readyStep), baseStep, modelStep]) {
+    for (const name of [...roles(maxWorkers).map(steps.ready), steps.base, steps.model]) {
       removeStepRecord(stack, name);
     }
-    forgetDaemon(stack);
+    daemonRecord.remove(stack);
   },
 } satisfies StepVerbs<{ /** The stack's id. */ readonly id: string }>;
 
@@ -134,7 +117,7 @@ export const credentials = {
     if (!kept) throw new Error(`stack ${stack} has no credentials`);
     const files = Object.entries(filesOf(kept, spec.consoleUrl));
     const lines = files.map(([name, text]) => `${name} ${Buffer.from(text).toString("base64")}\n`);
-    writeInto(stack, spec, credentialsFolder, write, lines.join(""));
+    writeInto(stack, spec, paths.credentials, write, lines.join(""));
     const { generations, network, volumes } = spec;
     return { files: files.length, generations, network, volumes };
   },
@@ -150,8 +133,8 @@ function filesOf(credentials: Credentials, consoleUrl: string): Record<string, s
     "spark-defaults.conf": properties({
       ...sparkAuthentication(sparkSecret),
       "spark.master": sparkMasterUrl,
-      "spark.driver.extraClassPath": `${imagePaths.jars}/*`,
-      "spark.executor.extraClassPath": `${imagePaths.jars}/*`,
+      "spark.driver.extraClassPath": `${paths.jars}/*`,
+      "spark.executor.extraClassPath": `${paths.jars}/*`,
       "spark.hadoop.fs.s3a.endpoint": storeEndpoint,
       "spark.hadoop.fs.s3a.endpoint.region": minioRegion,
       "spark.hadoop.fs.s3a.path.style.access": "true",
@@ -190,7 +173,7 @@ export const model = {
     const labels = path.join(path.dirname(file), "labels.json");
     const copy = (from: string, to: string) => {
       const script = `umask 022; cat >${to}.new && mv ${to}.new ${to}`;
-      writeInto(stack, spec, customModelFolder, script, fs.readFileSync(from));
+      writeInto(stack, spec, paths.customModel, script, fs.readFileSync(from));
     };
     copy(file, "model.onnx");
     const hasLabels = fs.existsSync(labels);
@@ -222,7 +205,7 @@ function writeInto(
   Docker.of(stack).run(
     [
       ...["run", "--rm", "--interactive", "--network", "none"],
-      ...["--label", `${idLabel}=${stackId(stack)}`, "--user", user, "--cap-drop", "ALL"],
+      ...["--label", `${labels.id}=${stackId(stack)}`, "--user", user, "--cap-drop", "ALL"],
       ...["--security-opt", "no-new-privileges:true", "--read-only"],
       ...["--volume", `${volume}:${folder}`, "--workdir", folder, image, "bash", "-c", script],
     ],

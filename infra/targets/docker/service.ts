@@ -3,16 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { isOlder } from "../../host/probe";
 import { step } from "../../stack/step";
 import type { Base, Image } from "./base";
-import { generationOf, names, readyStep, recordedContainer, type Role } from "./inspect";
-import {
-  credentialsFolder,
-  customModelFolder,
-  healthScript,
-  published,
-  scratchFolder,
-  user,
-  type ContainerSpec,
-} from "./place";
+import { generationOf, names, recordedContainer, steps, type Role } from "./inspect";
+import { healthScript, paths, published, user, type ContainerSpec } from "./place";
 import type { GpuArgs, Size } from "./resources";
 
 interface Mount {
@@ -24,15 +16,15 @@ interface Mount {
 /** The stack's secrets. */
 export const secretsMount = ({ credentials }: Base): Mount => ({
   volume: credentials,
-  path: credentialsFolder,
+  path: paths.credentials,
   readOnly: true,
 });
 
 /** The volumes of containers that run pipeline code. */
 export const engineMounts = (base: Base): Mount[] => [
   secretsMount(base),
-  { volume: base.scratch, path: scratchFolder },
-  ...(base.model ? [{ volume: base.model, path: customModelFolder, readOnly: true }] : []),
+  { volume: base.scratch, path: paths.scratch },
+  ...(base.model ? [{ volume: base.model, path: paths.customModel, readOnly: true }] : []),
 ];
 
 export interface ServiceArgs {
@@ -81,7 +73,7 @@ export class Service extends pulumi.ComponentResource {
       seconds: spec.startSeconds,
     };
     this.ready = step(
-      readyStep(role),
+      steps.ready(role),
       { kind: "docker-ready", spec: ready },
       { parent: this, deletedWith: cleanup },
     );

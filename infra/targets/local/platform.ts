@@ -5,9 +5,8 @@ import { clampNote, deviceHere, gpuFacts, unusableGpu, type Device } from "../..
 import { ports } from "../../settings/ports";
 import type { Settings } from "../../settings/schema";
 import type { SecretOwner } from "../../stack/credentials";
-import { KeptCredentials } from "../../stack/step";
+import { KeptCredentials, step } from "../../stack/step";
 import type { Inspected } from "../../stack/records";
-import { step } from "../../stack/step";
 import type { DeclareStore } from "../../stores";
 import { preparedStore } from "../../stores/checks";
 import { modelId } from "../../toolchain/checks";
