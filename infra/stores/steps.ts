@@ -4,16 +4,10 @@ import { setTimeout } from "node:timers/promises";
 import { UserError } from "../contracts/errors";
 import type { BucketNames } from "../contracts/platform";
 import { datasetFolder } from "../host/folders";
-import { stackFiles, writeWhole } from "../stack/files";
+import { shortHash, stackFiles, writeWhole } from "../stack/files";
 import { stackId } from "../stack/owner";
 import type { StepVerbs } from "../stack/runStep";
-import {
-  assumeRole,
-  certificatesHash,
-  readCertificates,
-  storeRecord,
-  type StoreRecord,
-} from "./access";
+import { assumeRole, readCertificates, storeRecord, type StoreRecord } from "./access";
 import { claimBucket, releaseBucket, releaseUnclaimed } from "./claim";
 import { explained, removePrefix, storeClient } from "./client";
 import { sync, type ManifestEntry } from "./upload";
@@ -46,7 +40,7 @@ function keepCertificates(stack: string, certificates: S3StoreSpec["certificates
   const kept = stackFiles(stack).storeCertificates;
   if (certificates === null) return fs.rmSync(kept, { force: true });
   const text = readCertificates(certificates.file);
-  if (certificatesHash(text) !== certificates.hash) {
+  if (shortHash(text) !== certificates.hash) {
     throw new UserError(
       `${certificates.file} changed while it was being deployed`,
       "what is trusted would not be what was declared",
@@ -107,7 +101,7 @@ export async function onceAllowed<T>(
   }
 }
 
-/** A bucket of the stack's MinIO, with all that is in it. */
+/** A bucket of the stack's MinIO. It goes with the store's data. */
 export const minioBucket: StepVerbs<{ bucket: string }> = {
   async create({ stack, spec: { bucket } }) {
     const client = storeClient(stack);
@@ -115,15 +109,6 @@ export const minioBucket: StepVerbs<{ bucket: string }> = {
       if (!(await client.bucketExists(bucket))) await client.makeBucket(bucket);
     });
     return { bucket };
-  },
-
-  async delete({ stack, spec: { bucket } }) {
-    const client = storeClient(stack);
-    await explained(async () => {
-      if (!(await client.bucketExists(bucket))) return;
-      await removePrefix(client, bucket, "");
-      await client.removeBucket(bucket);
-    });
   },
 };
 
