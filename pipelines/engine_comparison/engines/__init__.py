@@ -1,8 +1,9 @@
-"""What computes: one file an engine, found by its place. The verbs are the same for all.
+"""What computes: one file a contender, found by its place. The verbs are the same for all.
 
-The engine `duckdb` is two files in this folder: `duckdb.json` says what it is (see `describe`), and
-`duckdb.py` has a class `ENGINE`. Nothing else needs to know of it. Importing this package imports
-no engine.
+A contender is an engine that is used in one way. `ray-tuned` is two files in this folder:
+`ray_tuned.json` says what it is (see `describe`), and `ray_tuned.py` has a class `ENGINE`. It may
+import from the other files of its engine, which are named `ray` or begin with `ray_`. Nothing else
+needs to know of it. Importing this package imports no engine.
 """
 
 from __future__ import annotations
@@ -101,11 +102,6 @@ class Context:
     def batch_size(self) -> int:
         """Images that the model gets at once."""
         return max(1, int(self.inputs.get("batchSize", "32")))
-
-    @property
-    def shared_decode(self) -> bool:
-        """Whether every engine has to decode by `images.decode`."""
-        return self.inputs.get("decode", "native") == "shared"
 
     @property
     def model(self) -> dict[str, str]:

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { declare } from "../../../infra/targets/cluster/platform";
 import type { Platform } from "../../../infra/contracts/platform";
 import { readSettings } from "../../../infra/targets/readSettings";
-import { S3Store } from "../../../infra/stores/s3/store";
+import { declareStore } from "../../../infra/stores/s3/store";
 import { bucketsNamed } from "../../../infra/settings/bucketNames";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../../defaults";
@@ -16,7 +16,6 @@ const config = {
   s3SecretKey: "hunter2-store",
   sparkMaster: "spark://master.example:7077",
   sparkSecret: "hunter2-spark",
-  sparkConf: '{"spark.executor.memoryOverhead":"1g"}',
   rayAddress: "http://head.example:8265/",
   rayToken: "hunter2-ray",
 };
@@ -37,7 +36,7 @@ describe("target cluster", () => {
         platform = declare(settings, "far", {
           existing: { generation: () => "1", alive: () => false },
           model: "f00d",
-          declareStore: (credentials) => new S3Store("store", { settings, seen, credentials }),
+          declareStore: (credentials) => declareStore(settings, seen, credentials),
         });
       },
       (name) =>
@@ -66,7 +65,6 @@ describe("target cluster", () => {
       spark: {
         master: "spark://master.example:7077",
         authenticates: true,
-        conf: { "spark.executor.memoryOverhead": "1g" },
       },
       ray: { dashboard: "http://head.example:8265", authenticates: true },
       secrets: [2, 3],
@@ -89,16 +87,10 @@ describe("settings of target cluster", () => {
 
   it.each([
     [{ objectStore: "minio" }, 'objectStore is "minio" and target is cluster'],
-    [
-      { target: "local" },
-      "sparkMaster, sparkSecret, rayAddress, rayToken, sparkConf is set, but target is",
-    ],
+    [{ target: "local" }, "sparkMaster, sparkSecret, rayAddress, rayToken is set, but target is"],
     [{ gpu: "required" }, 'gpu is "required" and target is cluster'],
     [{ sparkMaster: "yarn" }, "must be the address of a standalone master"],
     [{ rayAddress: "ray://head:10001" }, "must be the address of a dashboard"],
-    [{ sparkConf: '{"spark.authenticate.secret":"x"}' }, 'has "spark.authenticate.secret"'],
-    [{ sparkConf: '{"spark.hadoop.fs.s3a.access.key":"x"}' }, "or a secret"],
-    [{ sparkConf: '{"spark.master":"x"}' }, 'has "spark.master"'],
   ])("refuses %o", (changed, told) => {
     expect(() => parse(changed)).toThrow(told);
   });
