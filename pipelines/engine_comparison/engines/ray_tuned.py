@@ -8,7 +8,7 @@ actors would be started anew for each sample. With a GPU, tasks without one fetc
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -46,12 +46,14 @@ class RayTuned(documented.Ray):
 
     def _look_up_zones(self, output: str) -> None:
         """Filter, look up, group, aggregate and write: one task a file, and one for the report."""
-        from ray.data.expressions import col
+        from ray.data.datatype import DataType
+        from ray.data.expressions import col, udf
 
         store, lake = self.context.filesystem, self.context.bucket("lake")
         blocks = int(self.tunable("override_num_blocks")) or len(trip_files(store, lake))
         trips = self._expensive_trips(override_num_blocks=blocks)
-        located = trips.with_column("borough", _borough_of(read_zones(store, lake))(col(ZONE)))
+        look_up = udf(DataType.string())(partial(borough_of, zones=read_zones(store, lake)))
+        located = trips.with_column("borough", look_up(col("PULocationID")))
         report = located.groupby(
             "borough", num_partitions=int(self.tunable("groupby.num_partitions"))
         ).aggregate(*documented.aggregates())
@@ -93,25 +95,18 @@ class RayTuned(documented.Ray):
         return "the cluster, its worker processes and the model that tasks cached in them"
 
 
-ZONE = "PULocationID"
-
-
-def _borough_of(zones: pa.Table) -> Any:
-    """An expression of Ray Data that looks up the boroughs of zones; null for an unknown one.
+def borough_of(trip_zones: pa.Array, zones: pa.Table) -> pa.Array:
+    """The boroughs of some trips; null for a zone that is null or unknown.
 
     Args:
-        zones: Has LocationID and Borough.
+        trip_zones: Numbers of zones, n.
+        zones: LocationID and Borough of every zone.
+
+    Returns:
+        n strings.
     """
-    from ray.data.datatype import DataType
-    from ray.data.expressions import udf
-
     numbers, boroughs = (zones.column(name).combine_chunks() for name in ("LocationID", "Borough"))
-
-    @udf(return_dtype=DataType.string())
-    def borough_of(zone: pa.Array) -> pa.Array:
-        return boroughs.take(pc.index_in(zone.cast(numbers.type), numbers))
-
-    return borough_of
+    return boroughs.take(pc.index_in(trip_zones.cast(numbers.type), numbers))
 
 
 def answer_block(listed: pa.Table, task: ModelTask, batch_size: int) -> pa.Table:

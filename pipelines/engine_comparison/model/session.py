@@ -261,22 +261,31 @@ def read_shape(model: Mapping[str, str | None]) -> Shape:
 
 @lru_cache(maxsize=2)
 def _shape_of(path: str, labels: str | None) -> Shape:
-    import onnx
+    return _shape_in_file(path, bool(_read_labels(labels))) or _shape_of_session(path, labels)
 
-    if Path(path).is_file():
+
+def _shape_in_file(path: str, has_labels: bool) -> Shape | None:
+    """The shape as the file states it; None where it does not, or is no such model."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
         graph = onnx.load(path, load_external_data=False).graph
-        weights = {one.name for one in graph.initializer}
-        images = [one for one in graph.input if one.name not in weights]
-        shapes = {one.name: _dimensions(one) for one in [*images, *graph.output]}
-        vector = _vector_output(
-            {one.name: shapes[one.name] for one in graph.output}, bool(_read_labels(labels))
-        )
-        width = shapes[vector][1] if vector else None
-        if len(images) == 1 and len(shapes[images[0].name]) == 4 and not isinstance(width, str):
-            kind = images[0].type.tensor_type.elem_type
-            size = _side(shapes[images[0].name], kind == onnx.TensorProto.UINT8)
-            return Shape(size, width)
-    # The width is only known when the model runs, or a session can say what is wrong.
+    except (OSError, DecodeError):
+        return None
+    weights = {one.name for one in graph.initializer}
+    images = [one for one in graph.input if one.name not in weights]
+    outputs = {one.name: _dimensions(one) for one in graph.output}
+    vector = _vector_output(outputs, has_labels)
+    width = outputs[vector][1] if vector else None
+    if len(images) != 1 or len(_dimensions(images[0])) != 4 or isinstance(width, str):
+        return None
+    channels_last = images[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    return Shape(_side(_dimensions(images[0]), channels_last), width)
+
+
+def _shape_of_session(path: str, labels: str | None) -> Shape:
+    """The shape as a session on the CPU has it, which runs the model where it must."""
     session = ModelSession(path, labels)
     return Shape(session.size, session.dimension)
 
