@@ -100,7 +100,8 @@ class DaftTuned(documented.Daft):
         pixels = functions.resize(
             functions.decode_image(col("file"), on_error="null", mode="RGB"), w=size, h=size
         ).cast(daft.DataType.image("RGB", size, size))
-        model = _model(self.context, ModelTask.of(self.context.spec, workload))
+        task = ModelTask.of(self.context.spec, workload)
+        model = _model(self.context, task, bool(self.tunable("use_process")))
         answered = files.select("image_url", model.answer(pixels, col("file")))
         accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
         accepted.write_parquet(f"s3://{output}", io_config=io)
@@ -120,7 +121,7 @@ class DaftTuned(documented.Daft):
         return "the process with its thread pool, and the session of the model"
 
 
-def _model(context: Context, task: ModelTask) -> Any:
+def _model(context: Context, task: ModelTask, use_process: bool) -> Any:
     """The model as an instance of a Daft class, which takes the one that its process keeps."""
     import daft
     from daft import DataType, Series
@@ -136,7 +137,7 @@ def _model(context: Context, task: ModelTask) -> Any:
     @daft.cls(
         max_concurrency=context.gpu_workers if gpu else None,
         gpus=1 if gpu else 0,
-        use_process=False,
+        use_process=use_process,
     )
     class Model:
         def __init__(self, task: ModelTask) -> None:

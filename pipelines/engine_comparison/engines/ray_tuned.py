@@ -60,7 +60,14 @@ class RayTuned(documented.Ray):
         report.write_parquet(output, filesystem=store)
 
     def _images(self, workload: ImageWorkload, output: str) -> None:
-        """The list, spread over the cluster, and the model over it."""
+        """The list, spread over the cluster, and the model over it, by the way that is set."""
+        if self.tunable("compute") == "tasks":
+            self._images_in_tasks(workload, output)
+        else:
+            super()._images(workload, output)
+
+    def _images_in_tasks(self, workload: ImageWorkload, output: str) -> None:
+        """Tasks fetch, decode and ask the model that their worker process keeps."""
         import ray.data
 
         store, bucket = self.context.filesystem, self.context.bucket("images")
@@ -92,7 +99,9 @@ class RayTuned(documented.Ray):
 
     def persists(self) -> str:
         """See `Engine.persists`."""
-        return "the cluster, its worker processes and the model that tasks cached in them"
+        if self.tunable("compute") == "tasks":
+            return "the cluster, its worker processes and the model that tasks cached in them"
+        return super().persists()
 
 
 def borough_of(trip_zones: pa.Array, zones: pa.Table) -> pa.Array:
