@@ -69,18 +69,20 @@ function touched(key: string, entry: Setting): string {
   const redone = inputs(settings({ [key]: value }))
     .filter(([run, after]) => before.get(run) !== after)
     .map(([run]) => run);
-  return summary(redone, before.size);
+  return summary(redone, [...before.keys()]);
 }
 
-function summary(redone: readonly string[], all: number): string {
+function summary(redone: readonly string[], all: readonly string[]): string {
   if (redone.length === 0) return "none";
-  if (redone.length === all) return "all";
-  const parts = (index: 0 | 1) => [...new Set(redone.map((run) => run.split("/")[index]))];
-  const [engines, workloads] = [parts(0), parts(1)];
-  if (engines.length * workloads.length !== redone.length) return redone.join(", ");
-  return workloads.length === 3
-    ? `${engines.join(", ")}: all`
-    : `all engines: ${workloads.join(", ")}`;
+  if (redone.length === all.length) return "all";
+  const [engines, workloads] = ([0, 1] as const).map((index) => {
+    const part = (run: string) => run.split("/")[index];
+    const names = [...new Set(redone.map(part))];
+    const covered = all.filter((run) => names.includes(part(run))).length === redone.length;
+    return covered ? names.join(", ") : undefined;
+  });
+  if (engines) return `${engines}: all`;
+  return workloads ? `all engines: ${workloads}` : redone.join(", ");
 }
 
 /** Settings whose effect comes from elsewhere than a run's own inputs. */

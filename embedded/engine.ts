@@ -46,22 +46,26 @@ export class Engine {
   /** What failed or was skipped; the state keeps it as it was. */
   private readonly undone: Step[] = [];
   private readonly inFlight = new Set<Promise<unknown>>();
-  private readonly stopper = new AbortController();
-  private readonly stopped = new Promise<never>((_, reject) => {
-    const stop = () => reject(new Stopped("the deployment was stopped"));
-    this.stopping.addEventListener("abort", stop);
-  });
+  private readonly stopped: Promise<never>;
 
-  /** @param write puts a state on disk */
+  /**
+   * @param write puts a state on disk
+   * @param stopper aborted when no new step is to start
+   */
   constructor(
     private readonly options: RunOptions,
     private readonly state: State,
     write: (state: State) => void,
+    private readonly stopper = new AbortController(),
   ) {
     const { stack, project, preview, parallel, replaceUrns = [] } = options;
     const complain = preview ? (message: string) => void this.errors.push(message) : undefined;
     this.planner = new Planner({ stack, project }, state.resources, replaceUrns, complain);
     this.limit = pLimit(parallel);
+    this.stopped = new Promise((_, reject) => {
+      const stop = () => reject(new Stopped("the deployment was stopped"));
+      this.stopping.addEventListener("abort", stop);
+    });
     this.stopped.catch(() => undefined); // nobody may be waiting
     this.snapshot = new Snapshot(state, this.planner.renamedTo, preview ? () => undefined : write);
     this.runner = new StepRunner(options, this.snapshot, (old) => this.planner.goesWithOther(old));

@@ -60,10 +60,18 @@ async function deploy(
 ): Promise<PreviewOutcome> {
   const preview = verb === "preview";
   const run = { ...options, parallel: options.parallel ?? 4 * availableParallelism(), preview };
-  const { state, passphrase } = await openState(options, stored);
-  const engine = new Engine(run, state, (next) =>
-    writeState(options.stackFolder, next, passphrase),
-  );
+  const stopper = new AbortController();
+  const opening = openState(options, stored).then(({ state, passphrase }) => {
+    const write = (next: State) => writeState(options.stackFolder, next, passphrase);
+    return new Engine(run, state, write, stopper);
+  });
+  // To derive the key takes as long as the program takes to load: neither waits for the other.
+  const running = verb === "destroy" ? undefined : program(opening, run, stopper.signal);
+  const engine = await opening.catch(async (error: unknown) => {
+    stopper.abort();
+    await running?.catch(() => undefined); // it fails for the same reason
+    throw error;
+  });
   const onAbort = () => engine.fail("canceled");
   options.signal?.addEventListener("abort", onAbort);
   let failed = false;
@@ -71,7 +79,7 @@ async function deploy(
     const missing = options.replaceUrns?.find((urn) => !engine.planner.olds.has(urn));
     if (missing) engine.fail(`there is no resource ${missing} to replace`);
     else if (options.signal?.aborted) onAbort();
-    else if (verb !== "destroy") failed = await program(engine, run);
+    failed = (await running) ?? false;
     if (!failed && !engine.stopping.aborted) await engine.deleteRest();
   } finally {
     options.signal?.removeEventListener("abort", onAbort);
@@ -84,14 +92,18 @@ async function deploy(
 }
 
 /** @returns whether the program failed */
-async function program(engine: Engine, options: RunOptions): Promise<boolean> {
-  const server = await serveMonitor(engine, options);
+async function program(
+  opening: Promise<Engine>,
+  options: RunOptions,
+  stopping: AbortSignal,
+): Promise<boolean> {
+  const server = await serveMonitor(opening, options);
   try {
-    const problem = await runProgram(options, server.address, engine.stopping);
-    if (engine.stopping.aborted || problem === "") return true; // the reason is reported already
+    const problem = await runProgram(options, server.address, stopping);
+    if (stopping.aborted || problem === "") return true; // the reason is reported already
     const early = "the program ended before it had registered all its resources";
     const message = problem ?? (server.programComplete() ? undefined : early);
-    if (message) engine.fail(message);
+    if (message) (await opening).fail(message);
     return message !== undefined;
   } finally {
     server.close();

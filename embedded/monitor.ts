@@ -27,12 +27,16 @@ type Methods<Service> = {
     : never;
 };
 
-/** Serves Pulumi's ResourceMonitor and Engine for one program. */
-export async function serveMonitor(engine: Engine, { onEvent }: RunOptions) {
+/**
+ * Serves Pulumi's ResourceMonitor and Engine for one program.
+ *
+ * @param opening what answers; whatever the program asks before waits for it
+ */
+export async function serveMonitor(opening: Promise<Engine>, { onEvent }: RunOptions) {
   let rootUrn = "";
   let complete = false;
-  const refuse = (what: string): never => {
-    engine.fail(`${what} is not supported by the embedded runner; use the Pulumi CLI`);
+  const refuse = async (what: string): Promise<never> => {
+    (await opening).fail(`${what} is not supported by the embedded runner; use the Pulumi CLI`);
     throw new Stopped("the deployment was stopped");
   };
   const server = new grpc.Server({
@@ -48,7 +52,8 @@ export async function serveMonitor(engine: Engine, { onEvent }: RunOptions) {
       supportsFeature: () => new resourceProto.SupportsFeatureResponse().setHassupport(true),
       registerResource: async (request) => {
         const unsupported = unsupportedIn(request);
-        if (unsupported) refuse(`${request.getName()}: ${unsupported}`);
+        if (unsupported) return refuse(`${request.getName()}: ${unsupported}`);
+        const engine = await opening;
         const { resource, result } = await engine.register(goalOf(request));
         // A component's outputs may name resources that are not registered yet (pulumi#5978).
         const outputs = resource.custom ? (resource.outputs ?? {}) : {};
@@ -58,8 +63,8 @@ export async function serveMonitor(engine: Engine, { onEvent }: RunOptions) {
           .setObject(Struct.fromJavaScript(outputs))
           .setResult(result);
       },
-      registerResourceOutputs: (request) => {
-        engine.registerOutputs(request.getUrn(), propertiesOf(request.getOutputs()));
+      registerResourceOutputs: async (request) => {
+        (await opening).registerOutputs(request.getUrn(), propertiesOf(request.getOutputs()));
         return new Empty();
       },
       signalAndWaitForShutdown: () => {
@@ -81,7 +86,8 @@ export async function serveMonitor(engine: Engine, { onEvent }: RunOptions) {
   server.addService(
     EngineService,
     handlers<IEngineServer>({
-      log: (request) => {
+      log: async (request) => {
+        const engine = await opening;
         const severity = (["debug", "info", "warning", "error"] as const)[request.getSeverity()];
         const [message, urn] = [request.getMessage(), request.getUrn()];
         // Once the deployment stops, the SDK only reports that it was cut off.
