@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { loadConfiguration, settingsOf } from "../cli/config";
-import { stackPassphrase } from "../cli/passphrase";
 import { readProject } from "../cli/project";
 import { declaredRuns, describeStack, openToDeploy } from "../cli/session";
 import { Unfit } from "../cli/errors";
@@ -110,8 +109,7 @@ export class BenchStack {
 
   /** What the stack is deployed with. */
   async settings(): Promise<Settings> {
-    const secret = () => stackPassphrase(this.name).text;
-    return settingsOf(await loadConfiguration(readProject(), this.name, [], secret));
+    return settingsOf(await loadConfiguration(readProject(), this.name));
   }
 
   /** The result of a run that was deployed, by `<engine>/<workload>`. @throws Error without one */

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { redoneCells } from "../../docs/configuration";
 import { canonicalJson } from "../../infra/stack/files";
 import { settingKeys } from "../../infra/settings/schema";
 import { runKey } from "../../results/result";
@@ -163,6 +164,18 @@ describe("the key of a run", () => {
   it.each(Object.entries(settings))("follows %s or not", async (key, [value, runs, given = {}]) => {
     const before = { matrix: "full", ...given };
     expect(await redone([before, { ...before, [key]: value }])).toEqual([...runs].sort());
+  });
+
+  it.each(Object.entries(settings))("is said to follow %s or not", (key, [, runs]) => {
+    const cell = redoneCells()
+      .get(key)!
+      .replace(/, with `nyc`$/, "");
+    if (/^(adds or removes|fixed for|those whose)/.test(cell)) return;
+    const [engines, workloads] = cell.split(": ");
+    const named = (workloads === "all" ? engines : (workloads ?? engines)).split(", ");
+    const told = cell === "all" ? all : all.filter((run) => named.some((n) => of(n).includes(run)));
+    // Some follow it by way of a mark or the device, which this table has below.
+    if (runs.length > 0 || cell.startsWith("none")) expect(told.sort()).toEqual([...runs].sort());
   });
 
   it.each<[keyof RunContext, RunContext, string[]]>([
