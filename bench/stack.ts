@@ -53,7 +53,7 @@ export interface Benchmark {
 }
 
 /** What the benchmark's stack has, whatever it measures; `--config` may say otherwise. */
-const usual = { target: "local", gpu: "off", engines: "baseline", warmup: 0, repeats: 1 };
+const usual = { target: "local", gpu: "off", engines: "polars,plain", warmup: 0, repeats: 1 };
 
 /** The benchmark's own stack, deployed and destroyed by the commands that a user would type. */
 export class BenchStack {

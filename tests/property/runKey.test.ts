@@ -4,6 +4,7 @@ import { redoneCells } from "../../docs/configuration";
 import { canonicalJson } from "../../infra/stack/files";
 import { settingKeys } from "../../infra/settings/schema";
 import { runKey } from "../../results/result";
+import { quickRuns } from "../defaults";
 import { freshHome } from "../unit/cli/home";
 import { commands, type RunContext } from "../unit/pipelines/commands";
 
@@ -48,9 +49,7 @@ function sorted(some: Record<string, string>): [string, string][] {
 
 freshHome();
 
-const all = ["spark", "ray", "daft", "baseline"].flatMap((engine) =>
-  ["taxi-report", "image-predictions", "image-embeddings"].map((w) => `${engine}/${w}`),
-);
+const all = ["taxi-report", "image-predictions", "image-embeddings"].flatMap(quickRuns);
 const of = (part: string) => all.filter((run) => run.split("/").includes(part));
 const images = [...of("image-predictions"), ...of("image-embeddings")];
 const none: string[] = [];
