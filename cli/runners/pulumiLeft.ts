@@ -31,10 +31,16 @@ export function stackLocks(project: string, stack: string): { living?: CliLock; 
   return { living: found.find((lock) => !isDead(lock)), dead: found.filter(isDead) };
 }
 
+/** The state of a stack in the CLI's file backend in the stack folder. */
+export function cliState(project: string, stack: string): string {
+  return path.join(stackFiles(stack).backendFiles, "stacks", project, `${stack}.json`);
+}
+
 /** Whether the state in the stack folder has operations that nobody knows the end of. */
 export function hasPending(project: string, stack: string): boolean {
-  const file = path.join(stackFiles(stack).backendFiles, "stacks", project, `${stack}.json`);
-  const state = readJson<{ checkpoint?: { latest?: { pending_operations?: unknown[] } } }>(file);
+  const state = readJson<{ checkpoint?: { latest?: { pending_operations?: unknown[] } } }>(
+    cliState(project, stack),
+  );
   return Boolean(state?.checkpoint?.latest?.pending_operations?.length);
 }
 

@@ -104,15 +104,13 @@ export interface PythonRange {
   readonly max: number;
 }
 
+const projectFile = path.join(checkout, "pipelines/pyproject.toml");
+
 /** Reads `requires-python = ">=3.10,<3.14"`. */
-export function parseRange(pyproject: string): PythonRange {
+export function pythonRange(pyproject = fs.readFileSync(projectFile, "utf8")): PythonRange {
   const found = /requires-python\s*=\s*">=\s*3\.(\d+)\s*,\s*<\s*3\.(\d+)"/.exec(pyproject);
   if (!found) throw new Error('pyproject.toml has no requires-python of the form ">=3.x,<3.y"');
   return { min: Number(found[1]), max: Number(found[2]) - 1 };
-}
-
-export function pythonRange(): PythonRange {
-  return parseRange(fs.readFileSync(path.join(checkout, "pipelines/pyproject.toml"), "utf8"));
 }
 
 const question = [
