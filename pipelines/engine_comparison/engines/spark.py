@@ -242,7 +242,6 @@ class Spark(Engine):
             "spark.sql.adaptive.enabled": "false",
             "spark.sql.execution.arrow.maxRecordsPerBatch": str(self.context.batch_size),
             **self._store_settings(),
-            **self.given.get("conf", {}),
         }
 
     @property
