@@ -198,18 +198,18 @@ describe("in a copy of the project", () => {
     expect(keys()).toEqual(before);
   }, 60_000);
 
-  it("a comment in one file of an engine or a workload redoes its runs, and no other", () => {
+  it("a comment in a file of an engine or a workload redoes its runs, and no other", () => {
     fs.appendFileSync(path.join(folder, "engines", "daft.py"), "# a comment\n");
     fs.appendFileSync(path.join(folder, "workloads", "taxi_report_oracle.py"), "# a comment\n");
     const after = keys();
     const redone = Object.keys(before).filter((run) => before[run] !== after[run]);
-    const meant = Object.keys(before).filter((run) => /^daft\/|\/taxi-report$/.test(run));
+    const meant = Object.keys(before).filter((run) => /^daft[/-]|\/taxi-report$/.test(run));
     expect(redone).toEqual(meant);
     before = after;
   }, 60_000);
 
   it("files of one more workload and one more engine are more runs, and redo no other", () => {
-    expect(Object.keys(before)).toHaveLength(12);
+    expect(Object.keys(before)).toHaveLength(engines().flatMap((one) => one.workloads).length);
     add(folder, "workloads", "toy_zones");
     add(folder, "engines", "toy");
     const { "toy/taxi-report": known, "toy/toy-zones": added, ...others } = keys();
