@@ -169,10 +169,18 @@ export const engineSettings = {
     default: 2,
     min: 1,
     max: 1000,
-    description: "Workers of the Spark cluster.",
+    description: "Spark workers that targets local and docker start.",
+  }),
+  sparkExecutors: integer({
+    default: 1,
+    min: 1,
+    max: 1000,
+    description:
+      "Executors that a run of Spark takes, each with the cores and memory of a worker. On one machine one " +
+      "is best: two JVMs compile everything twice.",
   }),
   sparkWorkerCores: integer({
-    default: 1,
+    default: 2,
     min: 1,
     max: 256,
     description: "Cores that each Spark worker offers.",

@@ -112,7 +112,8 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   sparkConf: ['{"spark.executor.memoryOverhead":"1g"}', of("spark"), cluster],
   sparkWorkerCores: ["3", all.filter((run) => !run.startsWith("ray/"))],
   sparkWorkerMemory: ["3g", of("spark")],
-  sparkWorkers: ["3", all.filter((run) => !run.startsWith("ray/"))],
+  sparkExecutors: ["2", all.filter((run) => !run.startsWith("ray/"))],
+  sparkWorkers: ["3", []],
   target: ["docker", of("daft")], // which runs on Ray there
   taxiMonths: ["5", of("taxi-report")],
   taxiRows: ["54321", of("taxi-report")],

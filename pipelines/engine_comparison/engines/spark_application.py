@@ -72,14 +72,14 @@ class SparkEngine(Engine):
         return dict(self.context.spec["spark"])
 
     @property
-    def executors(self) -> int:
-        """Executors that the job takes: one on a machine, one a worker on a cluster."""
-        return int(self.given["executors"])
-
-    @property
     def cores(self) -> int:
         """Cores of all executors together."""
-        return self.executors * int(self.given["workerCores"])
+        return self.context.limits["cores"]
+
+    @property
+    def executors(self) -> int:
+        """Executors that the job takes, each with the cores and memory of a worker."""
+        return self.cores // int(self.given["workerCores"])
 
     def choices(self) -> dict[str, str]:
         """Spark's settings that this contender makes: the tunables with a name of Spark's."""
