@@ -104,11 +104,6 @@ class Context:
         return max(1, int(self.inputs.get("batchSize", "32")))
 
     @property
-    def shared_decode(self) -> bool:
-        """Whether every engine has to decode by `images.decode`."""
-        return self.inputs.get("decode", "native") == "shared"
-
-    @property
     def model(self) -> dict[str, str]:
         """Where the model and its labels are: `{"path": ..., "labels": ...}`."""
         return dict(self.spec["model"])
