@@ -51,8 +51,8 @@ _PROPERTIES = "spark-defaults.conf"
 _TRUST_STORE = "object-store.p12"
 _TRUST_STORE_PASSWORD = "changeit"
 """No secret: what is in it is public, and the format wants one."""
-_DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
-_EXECUTOR_OPTIONS = "spark.executor.extraJavaOptions"
+DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
+EXECUTOR_OPTIONS = "spark.executor.extraJavaOptions"
 
 
 class SparkEngine(Engine):
@@ -165,7 +165,7 @@ class SparkEngine(Engine):
             **self.choices(),
         }
         for name, trust in zip(
-            (_DRIVER_OPTIONS, _EXECUTOR_OPTIONS), self._trust_options(), strict=True
+            (DRIVER_OPTIONS, EXECUTOR_OPTIONS), self._trust_options(), strict=True
         ):
             if options := f"{settings.get(name, '')} {trust}".strip():
                 settings[name] = options
