@@ -88,7 +88,11 @@ class DataFusion(Engine):
     def configuration(self) -> dict[str, Any]:
         """All settings of the session, from itself."""
         rows = self.session.sql("SHOW ALL").to_pylist()
-        return {"settings": {row["name"]: row["value"] for row in rows}}
+        settings = {row["name"]: row["value"] for row in rows}
+        return {
+            "threads": int(settings["datafusion.execution.target_partitions"]),
+            "settings": settings,
+        }
 
     def stop(self) -> None:
         """Nothing outlives the process."""

@@ -103,10 +103,11 @@ class DuckDb(Engine):
 
     def configuration(self) -> dict[str, Any]:
         """All settings of the open database, from itself; keys are not among them."""
-        settings = self.connection.execute(
+        rows = self.connection.execute(
             "SELECT name, value FROM duckdb_settings() WHERE value IS NOT NULL ORDER BY name"
         ).fetchall()
-        return {"settings": dict(settings)}
+        settings = dict(rows)
+        return {"threads": int(settings["threads"]), "settings": settings}
 
     def stop(self) -> None:
         """Close the database; nothing outlives the process."""
