@@ -60,6 +60,13 @@ export const runSettings = {
     max: 4096,
     description: "Images per batch of a model.",
   }),
+  fetchConcurrency: integer({
+    default: 16,
+    min: 1,
+    max: 1024,
+    description:
+      "Images that a run fetches at a time where the project's code fetches them; its workers share them.",
+  }),
   oracleImages: integer({
     default: 10_000,
     min: 1,

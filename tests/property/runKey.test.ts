@@ -99,6 +99,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   datasetSource: ["nyc", all],
   daftRunner: ["ray", of("daft")],
   fareAbove: ["31", of("taxi-report")],
+  fetchConcurrency: ["8", images],
   maxRejected: ["3", images],
   nycMirror: ["http://mirror.test", all, { datasetSource: "nyc" }],
   oracleImages: ["10", images],
