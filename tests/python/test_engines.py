@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import stat
-import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -55,8 +52,7 @@ def spec(tmp_path: Path) -> dict[str, Any]:
             "jars": "/jars",
             "javaHome": None,
             "secretFile": str(tmp_path / "secret"),
-            "workers": 2,
-            "workerCores": 3,
+            "workerCores": 1,
             "workerMemory": "2g",
             "portBase": 30000,
         },
@@ -195,94 +191,6 @@ def test_a_cluster_that_is_away_is_told_at_once(context: Context, name: str, who
     with pytest.raises(UserError, match=f"The {who} at .* does not answer"):
         engine.start()
     engine.stop()
-
-
-class FakeJvm:
-    """As much of pyspark as waiting for executors touches."""
-
-    def __init__(self, executors: int) -> None:
-        self.executors = executors
-
-    def __getattr__(self, _: str) -> Any:
-        return self
-
-    def __call__(self, *_: Any) -> Any:
-        return self
-
-    def size(self) -> int:
-        return self.executors + 1
-
-
-def test_spark_does_not_wait_for_ever_for_workers(
-    context: Context, monkeypatch: pytest.MonkeyPatch
-):
-    from engine_comparison.engines import spark
-
-    monkeypatch.setattr(spark, "WAIT_SECONDS", 0.2)
-    engine = spark.Spark(context)
-    engine._session = FakeJvm(1)  # type: ignore[assignment]
-    with pytest.raises(UserError, match="waiting for workers: 1 of 2"):
-        engine._wait_for_executors()
-    engine._session = FakeJvm(2)  # type: ignore[assignment]
-    engine._wait_for_executors()
-
-
-def test_sparks_secrets_are_in_a_private_file_and_nowhere_else(context: Context):
-    from engine_comparison.engines import spark
-
-    engine = spark.Spark(context)
-    before = dict(os.environ)
-    try:
-        conf = context.scratch / "conf"
-        settings = engine._settings("127.0.0.1")
-        spark._write_private(conf / "spark-defaults.conf", spark._as_properties(settings))
-        spark._set_environment(conf, "127.0.0.1", None, sys.executable)
-        added = {name: os.environ[name] for name in os.environ.keys() - before.keys()}
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    file = conf / "spark-defaults.conf"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "spark.authenticate.secret=the-spark-secret\n" in file.read_text()
-    secrets = ("the-spark-secret", "the-secret-key", "the-access-key")
-    assert not any(secret in value for value in added.values() for secret in secrets)
-    # What becomes arguments of the executors' JVMs or their environment has none either.
-    shown = {k: v for k, v in settings.items() if "Options" in k or "Env" in k or "Path" in k}
-    assert shown
-    assert not any(secret in value for value in shown.values() for secret in secrets)
-
-
-def test_spark_is_sized_by_its_workers(context: Context):
-    from engine_comparison.engines.spark import Spark
-
-    settings = Spark(context)._settings("127.0.0.1")
-    assert settings["spark.cores.max"] == "6"
-    assert settings["spark.executor.cores"] == "3"
-    assert settings["spark.sql.shuffle.partitions"] == "6"
-    assert settings["spark.driver.port"] == "30000"
-    assert "TieredStopAtLevel=1" in settings["spark.executor.extraJavaOptions"]
-
-
-def test_workers_on_other_machines_get_all_files_of_the_model(
-    spec: dict[str, Any], local_store: fs.FileSystem, tmp_path: Path
-):
-    from engine_comparison.engines.spark import Spark
-
-    folder = tmp_path / "model"
-    folder.mkdir()
-    names = ["labels.json", "model.onnx", "model.onnx.data"]
-    for name in names:
-        (folder / name).touch()
-    spec["spark"]["packages"] = "/packages.tgz"
-    spec["model"] = {"path": str(folder / "model.onnx"), "labels": None}
-    settings = Spark(Context(spec, local_store))._settings("127.0.0.1")
-    assert settings["spark.files"] == ",".join(str(folder / name) for name in names)
-
-
-def test_properties_keep_backslashes():
-    from engine_comparison.engines.spark import _as_properties
-
-    assert _as_properties({"a": "b\\c"}) == "a=b\\\\c\n"
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,8 @@ def run_job(
     ("engine", "workload", "decoder"),
     [
         ("polars", "taxi-report", ""),
+        ("duckdb", "taxi-report", ""),
+        ("datafusion", "taxi-report", ""),
         ("plain", "image-predictions", "pillow"),
         ("plain", "image-embeddings", "pillow"),
         ("daft", "taxi-report", ""),

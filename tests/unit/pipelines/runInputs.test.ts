@@ -45,7 +45,7 @@ describe("run keys", () => {
   it("are of plain strings only, so that a preview can show names and values", () => {
     const settings = readSettings(defaultConfig(), largeMachine);
     const inputs = runInputs("spark", "taxi-report", settings, context, "data");
-    expect(inputs).toMatchObject({ fareAbove: "30", resources: "2 x 1 core 2g", store: "1" });
+    expect(inputs).toMatchObject({ fareAbove: "30", resources: "1 x 2 core 2g", store: "1" });
     expect(inputs).toMatchObject({ cores: "2", runMemory: "6g" });
     expect(Object.values(inputs).every((value) => typeof value === "string")).toBe(true);
   });
@@ -66,7 +66,9 @@ describe("run keys", () => {
       const settings = readSettings(defaultConfig(changed), largeMachine);
       return coresOf(clusterOf(engineOf(engine), settings), settings);
     };
-    expect(cores("spark", { sparkWorkers: "3", sparkWorkerCores: "2" })).toBe(6);
+    expect(cores("spark", { sparkWorkers: "3", sparkExecutors: "3", sparkWorkerCores: "2" })).toBe(
+      6,
+    );
     expect(cores("ray", { rayCpus: "5" })).toBe(5);
     expect(cores("daft", { rayCpus: "5", daftRunner: "native" })).toBe(2);
     expect(cores("daft", { rayCpus: "5", daftRunner: "ray" })).toBe(5);
