@@ -74,9 +74,10 @@ class Daft(Engine):
 
     def _expensive_trips(self) -> daft.DataFrame:
         """The trips above the limit."""
-        from daft import col
+        from daft import col, lit
 
-        return self._trips().where(col("fare_amount") > float(self.context.inputs["fareAbove"]))
+        limit = lit(float(self.context.inputs["fareAbove"]))
+        return self._trips().where(col("fare_amount") > limit)
 
     def _trips(self) -> daft.DataFrame:
         """All trips."""

@@ -92,7 +92,7 @@ class Ray(OnRay):
         from ray.data.expressions import col
 
         trips = self._expensive_trips().with_column(
-            "LocationID", col("PULocationID").cast(DataType.int64())
+            "LocationID", col("PULocationID").cast(DataType.from_arrow(pa.int64()))
         )
         joined = trips.join(
             self._zones(), join_type="left_outer", num_partitions=self.cpus, on=("LocationID",)
@@ -109,7 +109,7 @@ class Ray(OnRay):
         store = self.context.filesystem
         files = trip_files(store, self.context.bucket("lake"))
         trips = ray.data.read_parquet(files, filesystem=store, **reading)
-        cents = (col("total_amount") * 100 + 0.5).floor().cast(DataType.int64())
+        cents = (col("total_amount") * 100 + 0.5).floor().cast(DataType.from_arrow(pa.int64()))
         return (
             trips.select_columns(list(TRIP_COLUMNS))
             .filter(expr=col("fare_amount") > float(self.context.inputs["fareAbove"]))

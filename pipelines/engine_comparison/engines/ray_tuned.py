@@ -8,7 +8,7 @@ actors would be started anew for each sample. With a GPU, tasks without one fetc
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -52,7 +52,9 @@ class RayTuned(documented.Ray):
         store, lake = self.context.filesystem, self.context.bucket("lake")
         blocks = int(self.tunable("override_num_blocks")) or len(trip_files(store, lake))
         trips = self._expensive_trips(override_num_blocks=blocks)
-        look_up = udf(DataType.string())(partial(borough_of, zones=read_zones(store, lake)))
+        look_up: Any = udf(DataType.from_arrow(pa.string()))(
+            partial(borough_of, zones=read_zones(store, lake))
+        )
         located = trips.with_column("borough", look_up(col("PULocationID")))
         report = located.groupby(
             "borough", num_partitions=int(self.tunable("groupby.num_partitions"))
