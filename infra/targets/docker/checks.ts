@@ -19,7 +19,8 @@ import { wslCheck } from "../../host/wsl";
 import type { Settings } from "../../settings/schema";
 import { storeChecks } from "../../stores/checks";
 import { environmentCheck, modelCheck, type EnvironmentFacts } from "../../toolchain/checks";
-import { killed, rayCheck, servicesCheck, smallerSizes, sparkCheck } from "../serviceChecks";
+import { killed, servicesCheck, smallerSizes } from "../checks";
+import { rayCheck, sparkCheck } from "../serviceChecks";
 import {
   anotherDaemon,
   daemonHost,
