@@ -53,7 +53,7 @@ interface DaemonFacts {
 }
 
 /** @throws UserError where no daemon answers */
-export function daemonOf({ stack }: StackContext): DaemonFacts & { readonly docker: Docker } {
+export function daemonOf({ stack }: StackContext) {
   const host = daemonHost();
   const recorded = daemonRecord.read(stack);
   return { host, docker: new Docker(host), info: daemonInfo(host), recorded };
