@@ -1,4 +1,4 @@
-import { engines, isBaseline, workloads, type Engine } from "../results/catalog";
+import { engines, workloads, type Engine } from "../results/catalog";
 import type { Verified } from "../results/outcome";
 
 /** What an engine's file says; undefined where it is gone. */
@@ -16,10 +16,9 @@ export function canDo(engine: string, workload: string): boolean {
   return known(engine)?.workloads.includes(workload) ?? true;
 }
 
-/** The order of engines in every table and chart: what they are compared with last. */
+/** The order of engines in every table and chart. */
 export function byEngineOrder(a: string, b: string): number {
-  const place = (engine: string) => (isBaseline(engine) ? Infinity : placeOf(engine));
-  const [one, other] = [place(a), place(b)];
+  const [one, other] = [placeOf(a), placeOf(b)];
   return one === other ? (a < b ? -1 : Number(a > b)) : one - other;
 }
 
@@ -42,14 +41,14 @@ interface WorkloadWords {
   readonly unit: string;
   /** What is done with these inputs. */
   readonly what: (inputs: Readonly<Record<string, string>>) => string;
-  /** How outputs are judged. @param shared whether with `decode: shared` */
-  readonly judged: (shared: boolean) => string;
+  /** How outputs are judged. */
+  readonly judged: string;
 }
 
 export function workloadWords(workload: string): WorkloadWords {
   const found = workloads().find(({ name }) => name === workload);
   if (!found) {
-    const judged = () => "Outputs are compared with the oracle's.";
+    const judged = "Outputs are compared with the oracle's.";
     return { title: "", unit: "rows", what: () => "", judged };
   }
   const { what, judged } = found.sentences;
@@ -61,7 +60,7 @@ export function workloadWords(workload: string): WorkloadWords {
         const part = inputs[name] ? known.replace("{}", () => inputs[name]) : unknown;
         return sentence.replace(`{${name}}`, () => part);
       }, what.text),
-    judged: (shared) => (shared && judged.shared) || judged.native,
+    judged,
   };
 }
 

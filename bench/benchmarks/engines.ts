@@ -3,6 +3,7 @@ import { readStepRecord } from "../../infra/stack/records";
 import { recipeOf } from "../../pipelines/dataset";
 import { makingStep } from "../../pipelines/places";
 import { count } from "../../report/format";
+import type { Inputs } from "../../results/result";
 import type { Contender } from "../harness";
 import type { Table } from "../render";
 import type { Bench, Benchmark, BenchStack } from "../stack";
@@ -13,11 +14,11 @@ const plain = ["polars", "duckdb"];
 /** Every way to make the report: the engines, and what one would use without any. */
 async function reporters(stack: BenchStack, kind: string): Promise<Contender[]> {
   const jobs = await stack.jobs("taxi-report");
-  const baseline = jobs.get("baseline");
-  const engines = [...jobs].filter(([engine]) => engine !== "baseline");
+  const polars = jobs.get("polars");
+  const engines = [...jobs].filter(([engine]) => engine !== "polars");
   return [
-    { name: "polars", kind, engine: "baseline", spec: baseline },
-    { name: "duckdb", kind, engine: "duckdb", spec: baseline },
+    { name: "polars", kind, engine: "polars", spec: polars },
+    { name: "duckdb", kind, engine: "duckdb", spec: polars },
     ...engines.map(([engine, spec]) => ({ name: engine, kind, engine, spec, against: plain })),
   ];
 }
@@ -77,7 +78,10 @@ async function classifiers(stack: BenchStack, workload: string): Promise<Contend
   const kind = "engine";
   return [
     ...["ceiling", "ceiling-daft", "ceiling-memory"].map((name) => {
-      return { name, kind, engine: name, spec: jobs.get("baseline") };
+      const spec = jobs.get("plain")!;
+      const decoder = name === "ceiling-daft" ? "own" : "pillow";
+      const inputs = { ...(spec.inputs as Inputs), decoder };
+      return { name, kind, engine: name, spec: { ...spec, inputs } };
     }),
     ...[...jobs].map(([engine, spec]) => {
       const against = [engine === "daft" ? "ceiling-daft" : "ceiling"];

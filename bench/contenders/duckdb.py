@@ -21,7 +21,9 @@ from engine_comparison.workloads.taxi_report_oracle import REPORT_SQL
 class DuckDb(Engine):
     """See the module."""
 
-    facts: ClassVar[EngineFacts] = EngineFacts("duckdb", "DuckDB", packages=("duckdb", "pyarrow"))
+    facts: ClassVar[EngineFacts] = EngineFacts(
+        "duckdb", "DuckDB", "duckdb", "other", packages=("duckdb", "pyarrow")
+    )
 
     def start(self) -> None:
         """Import it, with as many threads as the engines have."""

@@ -11,8 +11,6 @@ const ops: Readonly<Record<string, StepOp>> = {
   delete: "delete",
   "create-replacement": "replace",
   "delete-replaced": "delete-replaced",
-  "discard-replaced": "remove-pending-replace",
-  "remove-pending-replace": "remove-pending-replace",
 };
 
 /** Follows the CLI's engine events and tells them as the embedded runner tells its own. */
@@ -22,11 +20,7 @@ export class PulumiEvents {
   private readonly begun = new Map<string, number>();
   private readonly reasons = new Map<string, string>();
 
-  /** @param now milliseconds; for tests */
-  constructor(
-    private readonly tell: (event: StepEvent) => void,
-    private readonly now: () => number = Date.now,
-  ) {}
+  constructor(private readonly tell: (event: StepEvent) => void) {}
 
   take(event: EngineEvent): void {
     const { resourcePreEvent, resOutputsEvent, resOpFailedEvent } = event;
@@ -43,7 +37,7 @@ export class PulumiEvents {
   private start(metadata: StepEventMetadata): void {
     const op = ops[metadata.op];
     if (op === undefined || op === "same") return;
-    this.begun.set(`${metadata.op} ${metadata.urn}`, this.now());
+    this.begun.set(`${metadata.op} ${metadata.urn}`, Date.now());
     this.tell({ kind: "start", op, ...named(metadata) });
   }
 
@@ -57,7 +51,7 @@ export class PulumiEvents {
       kind,
       op,
       ...named(metadata),
-      ...(begun === undefined ? {} : { seconds: (this.now() - begun) / 1000 }),
+      ...(begun === undefined ? {} : { seconds: (Date.now() - begun) / 1000 }),
       ...(kind === "failed" && error !== undefined ? { error } : {}),
       ...(kind === "failed" || op === "same" ? {} : { diff: diffOf(metadata) }),
       ...(planning && metadata.new ? { inputs: metadata.new.inputs } : {}),

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { contextOf, examine, runCheck, type Finding } from "../../infra/contracts/check";
 import { UserError } from "../../infra/contracts/errors";
 import type { StackCheck, StackContext } from "../../infra/host/checks";
@@ -5,7 +6,6 @@ import { cacheFolder } from "../../infra/host/folders";
 import type { Settings } from "../../infra/settings/schema";
 import { readOwner } from "../../infra/stack/owner";
 import { loadConfiguration, settingsOf } from "../config";
-import { stackPassphrase } from "../passphrase";
 import { readProject } from "../project";
 import { describeStack } from "../session";
 import { verb } from "../verb";
@@ -42,9 +42,7 @@ export const doctor = verb({
 
 async function contextHere(stack: string): Promise<StackContext> {
   const described = await describeStack(stack);
-  const secret = () => stackPassphrase(stack).text;
-  const configuration =
-    described?.configuration ?? (await loadConfiguration(readProject(), stack, [], secret));
+  const configuration = described?.configuration ?? (await loadConfiguration(readProject(), stack));
   return contextOf({
     stack,
     settings: settingsOf(configuration),
@@ -61,9 +59,8 @@ export async function look(
   check: StackCheck,
   context: StackContext,
 ): Promise<readonly UserError[]> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${maxMs / 1000} s`)), maxMs);
+  const late = sleep(maxMs).then(() => {
+    throw new Error(`no answer within ${maxMs / 1000} s`);
   });
   try {
     return await Promise.race([runCheck(check, context), late]);
@@ -76,8 +73,6 @@ export async function look(
         "fix what else was found, then run npm run doctor again",
       ),
     ];
-  } finally {
-    clearTimeout(timer);
   }
 }
 

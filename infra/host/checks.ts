@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { type Check, type Context, wrong } from "../contracts/check";
+import { wrong, type Check, type Context } from "../contracts/check";
 import { UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
 import { cacheFolder, homeFolder, readOr, stackFolder } from "./folders";
@@ -179,7 +179,7 @@ export const javaCheck = (blocks: Needed | false) =>
     id: "jdk",
     name: "there is a full JDK 17 or 21",
     blocks,
-    observe: () => findJava(),
+    observe: findJava,
     judge: () => [],
   });
 

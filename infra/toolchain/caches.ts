@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { tryLock, type Release } from "../../embedded/fileLock";
 import { cacheFolder, stackFolder } from "../host/folders";
 import { readJson, stackFiles, writeJson, writeWhole } from "../stack/files";
-import { lock } from "../stack/lock";
 import { stackId } from "../stack/owner";
 import { UserError } from "../contracts/errors";
-import { endAbandoned, type BuildLog } from "./builds";
+import type { BuildLog } from "./builds";
 
 /**
  * An entry of the cache, `<kind>/<key>`, where the key is a hash of all that the content depends
@@ -30,8 +31,6 @@ export interface Build {
   /** Empty, and the entry's final place, because a Python environment cannot be moved. */
   readonly folder: string;
   readonly log: BuildLog;
-  /** Remembers the running command; see `runBuild`. */
-  readonly pidFile: string;
 }
 
 /**
@@ -59,19 +58,27 @@ export async function ensureEntry(
   );
   try {
     if (isMade()) return folder;
-    const pidFile = `${folder}.pid`;
-    endAbandoned(pidFile);
     fs.rmSync(folder, { recursive: true, force: true });
     fs.mkdirSync(folder, { mode: 0o700 });
     log.line(`making ${entry}`);
     const begin = Date.now();
-    await build({ folder, log, pidFile });
+    await build({ folder, log });
     fs.writeFileSync(path.join(folder, complete), new Date().toISOString());
     log.line(`made ${entry} in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
     return folder;
   } finally {
     fs.rmSync(`${folder}.lock`, { force: true });
     release();
+  }
+}
+
+/** Waits for a lock. @param onWait called once if another has it */
+async function lock(file: string, onWait: () => void): Promise<Release> {
+  for (let tries = 0; ; tries++) {
+    const release = tryLock(file);
+    if (release) return release;
+    if (tries === 0) onWait();
+    await sleep(200);
   }
 }
 

@@ -181,6 +181,7 @@ class Attempt:
                 "persistsBetweenSamples": self.engine.persists(),
                 **configuration,
             },
+            "tunables": self.engine.tunables(),
             "versions": {"python": sys.version.split()[0], **versions},
         }, written
 

@@ -1,8 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { redoneCells } from "../../docs/configuration";
 import { canonicalJson } from "../../infra/stack/files";
 import { settingKeys } from "../../infra/settings/schema";
 import { runKey } from "../../results/result";
+import { quickRuns } from "../defaults";
 import { freshHome } from "../unit/cli/home";
 import { commands, type RunContext } from "../unit/pipelines/commands";
 
@@ -47,9 +49,7 @@ function sorted(some: Record<string, string>): [string, string][] {
 
 freshHome();
 
-const all = ["spark", "ray", "daft", "baseline"].flatMap((engine) =>
-  ["taxi-report", "image-predictions", "image-embeddings"].map((w) => `${engine}/${w}`),
-);
+const all = ["taxi-report", "image-predictions", "image-embeddings"].flatMap(quickRuns);
 const of = (part: string) => all.filter((run) => run.split("/").includes(part));
 const images = [...of("image-predictions"), ...of("image-embeddings")];
 const none: string[] = [];
@@ -98,18 +98,15 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   batchSize: ["16", images],
   datasetSource: ["nyc", all],
   daftRunner: ["ray", of("daft")],
-  decode: ["shared", images],
   fareAbove: ["31", of("taxi-report")],
   maxRejected: ["3", images],
   nycMirror: ["http://mirror.test", all, { datasetSource: "nyc" }],
   oracleImages: ["10", images],
   photos: ["77", images],
-  rayCompute: ["actors", of("ray")],
   rayCpus: ["3", of("ray")],
   rayObjectStoreMemory: ["300m", of("ray")],
   repeats: ["5", all],
   runMemory: ["9g", all],
-  sparkConf: ['{"spark.executor.memoryOverhead":"1g"}', of("spark"), cluster],
   sparkWorkerCores: ["3", all.filter((run) => !run.startsWith("ray/"))],
   sparkWorkerMemory: ["3g", of("spark")],
   sparkWorkers: ["3", all.filter((run) => !run.startsWith("ray/"))],
@@ -118,6 +115,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   taxiRows: ["54321", of("taxi-report")],
   taxiYear: ["2019", of("taxi-report"), { datasetSource: "nyc" }],
   warmup: ["2", all],
+  tunables: ["{}", none], // of the contender that it names: tests/unit/pipelines/tunables.test.ts
   // Which runs there are, not what they are.
   engines: ['["spark","daft"]', none],
   matrix: ["seed", none],
@@ -164,6 +162,18 @@ describe("the key of a run", () => {
   it.each(Object.entries(settings))("follows %s or not", async (key, [value, runs, given = {}]) => {
     const before = { matrix: "full", ...given };
     expect(await redone([before, { ...before, [key]: value }])).toEqual([...runs].sort());
+  });
+
+  it.each(Object.entries(settings))("is said to follow %s or not", (key, [, runs]) => {
+    const cell = redoneCells()
+      .get(key)!
+      .replace(/, with `nyc`$/, "");
+    if (/^(adds or removes|fixed for|those whose)/.test(cell)) return;
+    const [engines, workloads] = cell.split(": ");
+    const named = (workloads === "all" ? engines : (workloads ?? engines)).split(", ");
+    const told = cell === "all" ? all : all.filter((run) => named.some((n) => of(n).includes(run)));
+    // Some follow it by way of a mark or the device, which this table has below.
+    if (runs.length > 0 || cell.startsWith("none")) expect(told.sort()).toEqual([...runs].sort());
   });
 
   it.each<[keyof RunContext, RunContext, string[]]>([

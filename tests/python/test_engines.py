@@ -19,7 +19,7 @@ from pyarrow import fs
 
 from engine_comparison import engines, workloads
 from engine_comparison.batches import fetched_ahead
-from engine_comparison.describe import EngineFacts
+from engine_comparison.describe import EngineFacts, Tunable
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
 from engine_comparison.ray_cluster import _check_resources
@@ -85,17 +85,17 @@ def context(spec: dict[str, Any], local_store: fs.FileSystem) -> Context:
 
 
 def test_engines_are_found_by_their_place():
-    assert {"baseline", "daft", "ray", "spark"} <= set(engines.names())
+    assert {"daft", "plain", "polars", "ray", "spark"} <= set(engines.names())
 
 
-@pytest.mark.parametrize("name", ["baseline", "daft", "ray", "spark"])
-def test_every_engine_computes_every_workload(name: str, context: Context):
+@pytest.mark.parametrize("name", engines.names())
+def test_every_engine_has_a_method_for_each_of_its_workloads(name: str, context: Context):
     engine = engines.load(name)
     assert engine(context).name == name
     assert engine(context).persists()
-    assert sorted(engine.facts.workloads) == workloads.names()
     for workload in workloads.names():
-        assert callable(getattr(engine, workload.replace("-", "_")))
+        method = getattr(engine, workload.replace("-", "_"), None)
+        assert callable(method) == (workload in engine.facts.workloads)
 
 
 def test_every_engine_states_packages_that_are_installed():
@@ -107,12 +107,12 @@ def test_every_engine_states_packages_that_are_installed():
 def test_an_unknown_engine_is_refused_with_the_known_ones():
     with pytest.raises(UserError, match="no engine 'flink'") as raised:
         engines.load("flink")
-    assert "baseline, daft, ray, spark" in raised.value.do
+    assert f"Use one of: {', '.join(engines.names())}." in raised.value.do
 
 
 def test_a_workload_that_an_engine_has_no_method_for_is_refused(context: Context):
     class Half(Engine):
-        facts = EngineFacts("half", "Half")
+        facts = EngineFacts("half", "Half", "half", "other")
 
         def start(self) -> None: ...
 
@@ -128,11 +128,50 @@ def test_a_workload_that_an_engine_has_no_method_for_is_refused(context: Context
         Half(context).run(workloads.load("taxi-report"), "x/y")
 
 
+class Tuned(Engine):
+    facts = EngineFacts(
+        *("half-tuned", "Half, tuned", "half", "tuned"),
+        tunables=(
+            Tunable("blocks", 4, None, "fewer tasks", "https://half.test/blocks"),
+            Tunable("eager", False, True, "nothing to gain", "https://half.test/eager"),
+        ),
+    )
+
+    def start(self) -> None: ...
+
+    def persists(self) -> str:
+        return "nothing"
+
+    def configuration(self) -> dict[str, Any]:
+        return {}
+
+    def stop(self) -> None: ...
+
+
+def test_a_tunable_has_the_declared_value_unless_the_run_has_another(
+    spec: dict[str, Any], local_store: fs.FileSystem
+):
+    declared = Tuned(Context(spec, local_store))
+    assert (declared.tunable("blocks"), declared.tunable("eager")) == (4, False)
+    spec["inputs"]["tunables"] = '{"blocks":8,"eager":false}'
+    given = Tuned(Context(spec, local_store))
+    assert (given.tunable("blocks"), given.tunable("eager")) == (8, False)
+    assert given.tunables()[0] == {
+        "name": "blocks",
+        "value": 8,
+        "default": None,
+        "why": "fewer tasks",
+        "source": "https://half.test/blocks",
+    }
+    with pytest.raises(KeyError, match="block"):
+        given.tunable("block")
+
+
 @pytest.mark.parametrize(
     ("name", "inputs", "said"),
     [
-        ("ray", {"rayCompute": "tasks"}, "model that tasks cached"),
-        ("ray", {"rayCompute": "actors"}, "started anew for each sample"),
+        ("ray", {"device": "cpu"}, "model that tasks cached"),
+        ("ray", {"device": "cuda"}, "started anew for each sample"),
         ("daft", {"daftRunner": "native"}, "the process"),
         ("daft", {"daftRunner": "ray"}, "the cluster"),
     ],
@@ -268,24 +307,6 @@ def test_ray_is_not_asked_for_what_it_does_not_have(
     else:
         with pytest.raises(UserError, match="asks for"):
             _check_resources(has, context)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "device", "compute"),
-    [
-        ("auto", "cpu", "tasks"),
-        ("auto", "cuda", "actors"),
-        ("tasks", "cuda", "tasks"),
-        ("actors", "cpu", "actors"),
-    ],
-)
-def test_ray_takes_actors_with_a_gpu_and_tasks_without(
-    spec: dict[str, Any], local_store: fs.FileSystem, wanted: str, device: str, compute: str
-):
-    from engine_comparison.engines.ray import Ray
-
-    spec["inputs"].update(rayCompute=wanted, device=device)
-    assert Ray(Context(spec, local_store)).compute == compute
 
 
 amounts = st.one_of(st.none(), st.integers(-9_999, 999_999).map(lambda cents: cents / 100))

@@ -19,6 +19,7 @@ from bench.harness import run_benchmark
 from engine_comparison import oracle, workloads
 from engine_comparison.protocol import Channel
 from engine_comparison.store import list_files, list_parquet, open_store
+from engine_comparison.verify import SHOWN
 
 BUCKETS = {"lake": "lake", "images": "bucket", "warehouse": "warehouse", "output": "output"}
 
@@ -102,15 +103,16 @@ def run_job(
 
 @pytest.mark.usefixtures("oracles")
 @pytest.mark.parametrize(
-    ("workload", "decode"),
+    ("engine", "workload", "decoder"),
     [
-        ("taxi-report", "native"),
-        ("image-predictions", "native"),
-        ("image-embeddings", "native"),
-        ("image-embeddings", "shared"),
+        ("polars", "taxi-report", ""),
+        ("plain", "image-predictions", "pillow"),
+        ("plain", "image-embeddings", "pillow"),
+        ("daft", "taxi-report", ""),
+        ("daft", "image-predictions", "own"),
+        ("daft", "image-embeddings", "own"),
     ],
 )
-@pytest.mark.parametrize("engine", ["baseline", "daft"])
 def test_every_workload_is_verified_and_published(
     store: fs.FileSystem,
     minio: dict[str, Any],
@@ -118,9 +120,9 @@ def test_every_workload_is_verified_and_published(
     tmp_path: Path,
     engine: str,
     workload: str,
-    decode: str,
+    decoder: str,
 ):
-    spec = spec_of(minio, model_folder, workload, decode=decode)
+    spec = spec_of(minio, model_folder, workload, decoder=decoder)
     *_, result = run_job({**spec, "engine": engine, "scratch": str(tmp_path)})
     assert result["event"] == "result", result
     published = list_parquet(store, result["outputUri"].removeprefix("s3://").strip("/"))
@@ -133,7 +135,8 @@ def test_every_workload_is_verified_and_published(
             {"reason": "truncated", "count": 1},
         ]
         assert result["rows"] == result["rowsIn"] - 3
-    assert result["configuration"]["threads"] == spec["threads"]
+    workers = "modelWorkers" if engine == "plain" else "threads"
+    assert result["configuration"][workers] == spec["threads"]
     if engine == "daft" and workload == "taxi-report":
         assert result["configuration"]["threadsStarted"] in (spec["threads"], None)
     assert result["configuration"]["persistsBetweenSamples"]
@@ -141,8 +144,12 @@ def test_every_workload_is_verified_and_published(
         session = result["configuration"]["session"]
         assert session["providers"] == ["CPUExecutionProvider"]
         assert session["intraOpThreads"] == 1
-    if decode == "shared":
+    if (workload, decoder) == ("image-embeddings", "pillow"):
         assert result["deviations"]["embedding"] < 1e-5
+        assert result["disagreements"] == {}
+    if (workload, decoder) == ("image-embeddings", "own"):
+        assert 0 < len(result["disagreements"]) <= SHOWN
+    assert result["tunables"] == []
 
 
 @pytest.mark.usefixtures("oracles")
@@ -164,7 +171,13 @@ def test_what_the_benchmark_compares_with_does_the_same_work(
 ):
     monkeypatch.setenv("PYTHONPATH", str(PACKAGE.parent))
     spec = {**spec_of(minio, model_folder, workload), "scratch": str(tmp_path)}
-    given = [{"name": one, "kind": "engine", "engine": one, "spec": spec} for one in contenders]
+
+    def told(name: str) -> dict[str, Any]:
+        decoder = "own" if name == "ceiling-daft" else "pillow"
+        inputs = {**spec["inputs"], "decoder": decoder}
+        return {"name": name, "kind": "engine", "engine": name, "spec": {**spec, "inputs": inputs}}
+
+    given = list(map(told, contenders))
     with open(os.devnull, "w", encoding="utf-8") as nobody:
         found = run_benchmark(Channel(nobody), {"rounds": 1, "contenders": given})
     for one in found["contenders"]:
@@ -220,7 +233,7 @@ def test_a_workload_is_added_by_its_files_and_brings_its_oracle(
     assert (result["rowsIn"], result["rows"]) == (265, right["rows"])
     assert result["checksum"] == right["checksum"]
     assert result["outputUri"].startswith("s3://warehouse/toy-zones/engine=toy/")
-    *_, failure = run_job({**given, "engine": "baseline"}, with_toys)
+    *_, failure = run_job({**given, "engine": "polars"}, with_toys)
     assert "cannot compute 'toy-zones'" in failure["reason"]
 
 
@@ -229,7 +242,7 @@ def test_a_refused_key_is_a_failure_with_advice(
 ):
     spec = spec_of(minio, model_folder, "taxi-report")
     wrong = {**minio, "secretKey": "no"}
-    events = run_job({**spec, "engine": "baseline", "store": wrong, "scratch": str(tmp_path)})
+    events = run_job({**spec, "engine": "polars", "store": wrong, "scratch": str(tmp_path)})
     assert [event["event"] for event in events] == ["failure"]
     assert "refuses the access key" in events[0]["reason"]
     assert events[0]["advice"]

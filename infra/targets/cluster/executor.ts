@@ -34,7 +34,6 @@ export function clustersOf(settings: Settings) {
           driverHost: sparkDriverHost ?? null,
           /** First ports of the blocks that a driver may take. */
           driverPorts: ports(settings.portOffset + first).sparkDriver,
-          conf: settings.sparkConf,
         }
       : null,
     ray: rayAddress
