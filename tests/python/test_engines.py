@@ -7,10 +7,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import fs
 
@@ -20,8 +18,6 @@ from engine_comparison.describe import EngineFacts, Tunable
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
 from engine_comparison.ray_cluster import _check_resources
-from engine_comparison.workloads.taxi_inputs import TRIPS_READ, ZONES
-from engine_comparison.workloads.taxi_report_oracle import REPORT_SQL
 
 
 def closed_port() -> int:
@@ -166,10 +162,11 @@ def test_a_tunable_has_the_declared_value_unless_the_run_has_another(
 @pytest.mark.parametrize(
     ("name", "inputs", "said"),
     [
-        ("ray", {"device": "cpu"}, "model that tasks cached"),
-        ("ray", {"device": "cuda"}, "started anew for each sample"),
+        ("ray", {}, "started anew for each sample"),
+        ("ray-tuned", {}, "model that tasks cached"),
         ("daft", {"daftRunner": "native"}, "the process"),
         ("daft", {"daftRunner": "ray"}, "the cluster"),
+        ("daft-tuned", {}, "session of the model"),
     ],
 )
 def test_what_persists_is_said_of_the_way_an_engine_runs(
@@ -217,46 +214,6 @@ def test_ray_is_not_asked_for_what_it_does_not_have(
             _check_resources(has, context)
 
 
-amounts = st.one_of(st.none(), st.integers(-9_999, 999_999).map(lambda cents: cents / 100))
-trips = st.fixed_dictionaries(
-    {
-        "PULocationID": st.one_of(st.none(), st.integers(1, 6)),
-        "fare_amount": amounts,
-        "tip_amount": amounts,
-        "total_amount": amounts,
-        "trip_distance": amounts,
-    }
-)
-ZONE_TABLE = pa.table(
-    {
-        "LocationID": [1, 2, 3, 4],
-        "Borough": ["Queens", "Bronx", "N/A", "Unknown"],
-        "Zone": ["a", "b", "c", "d"],
-        "service_zone": ["N/A"] * 4,
-    },
-    schema=ZONES,
-)
-
-
-@settings(max_examples=40)
-@given(st.lists(st.lists(trips, max_size=6), min_size=1, max_size=4))
-def test_rays_sums_of_blocks_are_the_report_of_the_whole(blocks: list[list[dict[str, Any]]]):
-    import duckdb
-
-    from engine_comparison.engines.ray import report_of, sums_by_borough
-
-    tables = [pa.Table.from_pylist(block, schema=TRIPS_READ) for block in blocks]
-    ours = report_of(
-        pa.concat_tables([sums_by_borough(table, ZONE_TABLE, 30.0) for table in tables])
-    )
-    with duckdb.connect() as connection:
-        connection.register("trips", pa.concat_tables(tables))
-        connection.register("zones", ZONE_TABLE)
-        right = connection.execute(REPORT_SQL, {"fare_above": 30.0}).to_arrow_table()
-    verdict = workloads.load("taxi-report").verify(ours, right, {})
-    assert verdict.verified, verdict.message
-
-
 @given(st.lists(st.lists(st.integers(), max_size=5), max_size=12))
 def test_fetching_ahead_keeps_batches_and_order(batches: list[list[int]]):
     assert list(fetched_ahead(batches, str)) == [(b, [str(n) for n in b]) for b in batches]
@@ -284,29 +241,3 @@ def test_fetching_stays_only_some_batches_ahead():
     next(stream)
     assert len(taken) <= 4
     stream.close()
-
-
-def test_pixels_reach_rays_actors_as_they_were(local_store: fs.FileSystem, session: Any):
-    from engine_comparison.batches import ModelTask
-    from engine_comparison.engines.ray import ModelActor
-    from engine_comparison.workloads.image_inputs import read_image, read_metadata
-
-    urls = read_metadata(local_store, "bucket").column("image_url").to_pylist()[:3]
-    workload: Any = workloads.load("image-embeddings")
-    files = [read_image(local_store, url) for url in urls]
-    right = workload.infer(session, urls, files)
-
-    class Task(ModelTask):
-        def session(self) -> Any:
-            return session
-
-    from engine_comparison.images import decode_batch
-
-    pixels = decode_batch(files, session.size).pixels
-    table = pa.table({"image_url": urls, "pixels": [p.tobytes() for p in pixels]})
-    answered = ModelActor(Task({}, {}, "cpu", "image-embeddings"))(table)
-    assert answered.column("image_url").to_pylist() == urls
-    np.testing.assert_array_equal(
-        answered.column("embedding").combine_chunks().flatten(),
-        right.column("embedding").flatten(),
-    )

@@ -14,10 +14,11 @@ function rerun(changed: Record<string, string>): string[] {
   return Object.keys(before).filter((run) => before[run] !== after[run]);
 }
 
+/** The runs of an engine's contenders and a workload; `*` stands for all. */
 const every = (engine: string, workload: string) =>
   Object.keys(runKeys()).filter(
     (run) =>
-      (engine === "*" || run.startsWith(`${engine}/`)) &&
+      (engine === "*" || engineOf(run.split("/")[0]).engine === engine) &&
       (workload === "*" || run.endsWith(`/${workload}`)),
   );
 const images = () => [...every("*", "image-predictions"), ...every("*", "image-embeddings")];
