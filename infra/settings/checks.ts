@@ -1,3 +1,4 @@
+import { size } from "../contracts/check";
 import type { Conflict, Machine } from "../contracts/target";
 import type { Settings } from "./schema";
 
@@ -76,15 +77,11 @@ export function startedHereConflicts(settings: Settings, machine: Machine): Conf
   if (wanted > machine.memoryBytes) {
     conflicts.push({
       what:
-        `sparkExecutors x sparkWorkerMemory + rayObjectStoreMemory is ${gib(wanted)}, ` +
-        `but this machine has ${gib(machine.memoryBytes)}`,
+        `sparkExecutors x sparkWorkerMemory + rayObjectStoreMemory is ${size(wanted)}, ` +
+        `but this machine has ${size(machine.memoryBytes)}`,
       why: "the services would be killed by the kernel when memory runs out",
       fix: "set fewer sparkExecutors, or a smaller sparkWorkerMemory or rayObjectStoreMemory",
     });
   }
   return conflicts;
-}
-
-function gib(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }

@@ -9,14 +9,7 @@ import { isEnvironmentUsable, findJava } from "../host/runtimes";
 import { stackFiles, shortHash } from "../stack/files";
 import type { StepContext, StepVerbs } from "../stack/runStep";
 import { BuildLog, runBuild } from "./builds";
-import {
-  entryFolder,
-  isComplete,
-  registerUse,
-  releaseUse,
-  ensureEntry,
-  type Build,
-} from "./caches";
+import { registerUse, releaseUse, ensureEntry, type Build } from "./caches";
 import {
   lockFile,
   pythonEntry,
@@ -46,9 +39,7 @@ export function toolStep<Spec>(
       fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
       const log = new BuildLog(file);
       registerUse(context.stack, tool);
-      const result = await install(log, context);
-      if (!isComplete(result.entry)) throw new Error(`${entryFolder(result.entry)} is not whole`);
-      return result;
+      return install(log, context);
     },
     async delete({ stack }) {
       releaseUse(stack, tool);

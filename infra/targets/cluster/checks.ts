@@ -1,5 +1,4 @@
-import { cacheFolder, stackFolder } from "../../host/folders";
-import { machine, diskCheck, loads, memoryCheck, memoryHere } from "../../host/room";
+import { machine, memoryCheck, memoryHere } from "../../host/room";
 import {
   check,
   foldersCheck,
@@ -18,6 +17,7 @@ import { storeChecks } from "../../stores/checks";
 import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";
 import { lockedVersion } from "../../toolchain/locks";
 import { existingTools, type ToolName } from "../../toolchain/tools";
+import { diskHere } from "../checks";
 import {
   aliveWorkers,
   askDashboard,
@@ -237,20 +237,10 @@ export const checks: readonly StackCheck[] = [
   foldersCheck(true),
   javaCheck(lacks("jars")),
   pythonCheck(lacks("python")),
-  diskCheck(
-    (context) => [
-      {
-        folder: cacheFolder(),
-        variable: "ENGINE_COMPARISON_CACHE",
-        load: lacks("python")(context) ? loads.toolchain("cpu") : loads.runs,
-      },
-      {
-        folder: stackFolder(context.stack),
-        variable: "ENGINE_COMPARISON_HOME",
-        load: loads.runs,
-      },
-    ],
+  diskHere(
     lacks("python"),
+    () => false,
+    () => "cpu",
   ),
   memoryCheck(() => memoryHere(true), false),
   modelCheck,

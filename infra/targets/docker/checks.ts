@@ -19,7 +19,8 @@ import { wslCheck } from "../../host/wsl";
 import type { Settings } from "../../settings/schema";
 import { storeChecks } from "../../stores/checks";
 import { environmentCheck, modelCheck, type EnvironmentFacts } from "../../toolchain/checks";
-import { killed, rayCheck, servicesCheck, smallerSizes, sparkCheck } from "../serviceChecks";
+import { killed, servicesCheck, smallerSizes } from "../checks";
+import { rayCheck, sparkCheck } from "../serviceChecks";
 import {
   anotherDaemon,
   daemonHost,
@@ -52,7 +53,7 @@ interface DaemonFacts {
 }
 
 /** @throws UserError where no daemon answers */
-export function daemonOf({ stack }: StackContext): DaemonFacts & { readonly docker: Docker } {
+export function daemonOf({ stack }: StackContext) {
   const host = daemonHost();
   const recorded = daemonRecord.read(stack);
   return { host, docker: new Docker(host), info: daemonInfo(host), recorded };

@@ -44,16 +44,6 @@ export const cleanup = {
   },
 } satisfies StepVerbs<{ /** The stack's id. */ readonly id: string }>;
 
-interface ReadySpec {
-  readonly role: string;
-  /** The container's id. */
-  readonly container: string;
-  /** A bash script that succeeds in the container when the service does its work. */
-  readonly health: string;
-  readonly seconds: number;
-  readonly facts: Readonly<Record<string, unknown>>;
-}
-
 const pollMs = 500;
 /** A service that takes a connection and says nothing is not healthy either. */
 const probeMs = 10_000;
@@ -76,7 +66,15 @@ export const ready = {
     }
     return { id: container, ...facts };
   },
-} satisfies StepVerbs<ReadySpec>;
+} satisfies StepVerbs<{
+  readonly role: string;
+  /** The container's id. */
+  readonly container: string;
+  /** A bash script that succeeds in the container when the service does its work. */
+  readonly health: string;
+  readonly seconds: number;
+  readonly facts: Readonly<Record<string, unknown>>;
+}>;
 
 /** Why the container does not go on, or undefined while it runs or is being restarted. */
 function whyEnded(now: Inspected | undefined): string | undefined {

@@ -97,7 +97,8 @@ export async function serviceStatus(stack: string): Promise<ServiceView[]> {
   ]);
   return [...names].sort().map((name) => {
     const program = programs.find((each) => each.name === name);
-    const url = pageOf(stack, name);
+    const result = (readStepRecord(stack, name)?.result ?? {}) as Record<string, string>;
+    const url = result.console ?? result.ui ?? result.dashboard;
     return {
       name,
       state: program?.statename ?? gone,
@@ -105,11 +106,6 @@ export async function serviceStatus(stack: string): Promise<ServiceView[]> {
       ...(url ? { url } : {}),
     };
   });
-}
-
-function pageOf(stack: string, name: string): string | undefined {
-  const result = readStepRecord(stack, name)?.result as Record<string, string> | undefined;
-  return result?.console ?? result?.ui ?? result?.dashboard;
 }
 
 /**
