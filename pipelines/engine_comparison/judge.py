@@ -52,11 +52,12 @@ def judge(context: Context, workload: Workload, written: str) -> Fields:
         verdict = workload.verify(judged, oracle, context.inputs)
         found = {"rows": judged.num_rows, "rejects": [], **_right(context, verdict)}
         found["checksum"] = workload.checksum(judged, context.inputs)
-    bucket = context.bucket(workload.input_purpose)
+    facts = context.input_facts
     return {
         **found,
-        "rowsIn": workload.count_inputs(context.filesystem, bucket),
-        "bytesIn": workload.input_bytes(context.filesystem, bucket),
+        "note": "" if found["rows"] else workload.nothing_to_report(context.inputs),
+        "rowsIn": workload.count_inputs(facts),
+        "bytesIn": workload.input_bytes(facts),
         "rejected": sum(reject["count"] for reject in found["rejects"]),
         "verified": True,
     }

@@ -6,16 +6,18 @@ import os
 import socket
 import stat
 import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyarrow import fs
+from pyarrow import csv, fs
 
 from engine_comparison import engines, workloads
 from engine_comparison.batches import fetched_ahead
@@ -23,8 +25,7 @@ from engine_comparison.describe import EngineFacts
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
 from engine_comparison.ray_cluster import _check_resources
-from engine_comparison.workloads.taxi_inputs import TRIPS_READ, ZONES
-from engine_comparison.workloads.taxi_report_oracle import REPORT_SQL
+from engine_comparison.workloads.taxi_inputs import ZONES, ZONES_KEY, trip_schema
 
 
 def closed_port() -> int:
@@ -288,6 +289,10 @@ def test_ray_takes_actors_with_a_gpu_and_tasks_without(
     assert Ray(Context(spec, local_store)).compute == compute
 
 
+AMOUNT_TYPES = dict.fromkeys(
+    ("fare_amount", "tip_amount", "total_amount", "trip_distance"), "float64"
+)
+TRIPS_READ = trip_schema({"types": {"PULocationID": "int64", **AMOUNT_TYPES}})
 amounts = st.one_of(st.none(), st.integers(-9_999, 999_999).map(lambda cents: cents / 100))
 trips = st.fixed_dictionaries(
     {
@@ -312,19 +317,22 @@ ZONE_TABLE = pa.table(
 @settings(max_examples=40)
 @given(st.lists(st.lists(trips, max_size=6), min_size=1, max_size=4))
 def test_rays_sums_of_blocks_are_the_report_of_the_whole(blocks: list[list[dict[str, Any]]]):
-    import duckdb
-
     from engine_comparison.engines.ray import report_of, sums_by_borough
 
     tables = [pa.Table.from_pylist(block, schema=TRIPS_READ) for block in blocks]
     ours = report_of(
         pa.concat_tables([sums_by_borough(table, ZONE_TABLE, 30.0) for table in tables])
     )
-    with duckdb.connect() as connection:
-        connection.register("trips", pa.concat_tables(tables))
-        connection.register("zones", ZONE_TABLE)
-        right = connection.execute(REPORT_SQL, {"fare_above": 30.0}).to_arrow_table()
-    verdict = workloads.load("taxi-report").verify(ours, right, {})
+    report = workloads.load("taxi-report")
+    with tempfile.TemporaryDirectory() as folder:
+        store = fs.SubTreeFileSystem(folder, fs.LocalFileSystem())
+        store.create_dir("lake/taxi")
+        pq.write_table(pa.concat_tables(tables), "lake/taxi/trips.parquet", filesystem=store)
+        with store.open_output_stream(f"lake/{ZONES_KEY}") as file:
+            csv.write_csv(ZONE_TABLE, file)
+        spec = {"buckets": {"lake": "lake", "output": "out"}, "inputs": {"fareAbove": "30"}}
+        right = report.right_answer(spec, store)
+    verdict = report.verify(ours, right, {})
     assert verdict.verified, verdict.message
 
 
@@ -360,10 +368,11 @@ def test_fetching_stays_only_some_batches_ahead():
 def test_pixels_reach_rays_actors_as_they_were(local_store: fs.FileSystem, session: Any):
     from engine_comparison.batches import ModelTask
     from engine_comparison.engines.ray import ModelActor
-    from engine_comparison.workloads.image_inputs import read_image, read_metadata
+    from engine_comparison.workloads.image_inputs import image_urls, read_image
 
-    urls = read_metadata(local_store, "bucket").column("image_url").to_pylist()[:3]
     workload: Any = workloads.load("image-embeddings")
+    buckets = {"images": "bucket", "output": "output"}
+    urls = image_urls(local_store, workload.input_facts({"buckets": buckets}, local_store))[:3]
     files = [read_image(local_store, url) for url in urls]
     right = workload.infer(session, urls, files)
 

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
-from ..workloads.image_inputs import read_metadata
+from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
-from ..workloads.taxi_inputs import TRIPS_PREFIX, TRIPS_READ, ZONES, ZONES_KEY
+from ..workloads.taxi_inputs import trip_files, trip_schema, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
 from . import Engine
 
@@ -42,33 +42,39 @@ class Baseline(Engine):
         """The report by Polars' streaming engine: columns and filter go down to the reader."""
         import polars as pl
 
-        lake = f"s3://{self.context.bucket('lake')}"
-        options = self._storage_options()
+        facts, options = self.context.input_facts, self._storage_options()
+        schema = trip_schema(facts)
         trips = pl.scan_parquet(
-            f"{lake}/{TRIPS_PREFIX}/*.parquet",
-            schema=_polars_schema(TRIPS_READ),
+            [f"s3://{path}" for path in trip_files(facts)],
+            schema=_polars_schema(schema),
+            glob=False,
             extra_columns="ignore",
-            cast_options=pl.ScanCastOptions(integer_cast="upcast"),
+            cast_options=pl.ScanCastOptions(integer_cast="upcast", float_cast="upcast"),
             storage_options=options,
         )
         zones = pl.scan_csv(
-            f"{lake}/{ZONES_KEY}",
-            schema=_polars_schema(ZONES),
+            f"s3://{zones_path(facts)}",
+            schema=_polars_schema(zone_schema(facts)),
             storage_options=options,
         )
-        total = pl.col("total_amount")
+
+        def amount(name: str) -> pl.Expr:
+            is_double = schema.field(name).type == pa.float64()
+            return pl.col(name) if is_double else pl.col(name).cast(pl.Float64)
+
+        total = amount("total_amount")
         cents = (total * 100 + 0.5).floor().cast(pl.Int64)
         known = total.count() > 0  # Polars' sum of nulls is 0, SQL's is null
         (
-            trips.filter(pl.col("fare_amount") > float(self.context.inputs["fareAbove"]))
+            trips.filter(amount("fare_amount") > float(self.context.inputs["fareAbove"]))
             .join(zones, left_on="PULocationID", right_on="LocationID", how="left")
             .group_by(pl.col("Borough").alias("borough"))
             .agg(
                 revenue=pl.when(known).then(total.sum()),
                 revenue_cents=pl.when(known).then(cents.sum()),
                 trips=pl.len(),
-                avg_tip=pl.col("tip_amount").mean(),
-                avg_distance=pl.col("trip_distance").mean(),
+                avg_tip=amount("tip_amount").mean(),
+                avg_distance=amount("trip_distance").mean(),
             )
             .sink_parquet(f"s3://{output}/{FILE}", storage_options=options)
         )
@@ -84,8 +90,7 @@ class Baseline(Engine):
     def _images(self, workload: ImageWorkload, output: str) -> None:
         """Every thread takes its share of the batches; they have one session, which allows it."""
         store, size = self.context.filesystem, self.context.batch_size
-        listed = read_metadata(store, self.context.bucket("images"))
-        urls = listed.column("image_url").to_pylist()
+        urls = image_urls(store, self.context.input_facts)
         batches = [urls[at : at + size] for at in range(0, len(urls), size)]
         task = ModelTask.of(self.context.spec, workload)
         workers = self.context.model_workers

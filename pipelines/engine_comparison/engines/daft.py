@@ -19,9 +19,9 @@ from ..describe import EngineFacts, engine_facts
 from ..images import Decoded, decode_batch, decode_rest
 from ..ray_cluster import connect, disconnect
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
-from ..workloads.image_inputs import METADATA_KEY, REJECTED
+from ..workloads.image_inputs import REJECTED, list_path
 from ..workloads.image_workload import ImageWorkload
-from ..workloads.taxi_inputs import TRIPS_PREFIX, TRIPS_READ, ZONES, ZONES_KEY
+from ..workloads.taxi_inputs import trip_files, trip_schema, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
 from . import Context, Engine
 
@@ -63,27 +63,36 @@ class Daft(Engine):
         from daft import col, functions
 
         io = self._io()
-        lake = f"s3://{self.context.bucket('lake')}"
+        facts = self.context.input_facts
+        schema = trip_schema(facts)
         trips = daft.read_parquet(
-            f"{lake}/{TRIPS_PREFIX}/*.parquet",
+            [f"s3://{path}" for path in trip_files(facts)],
             infer_schema=False,
-            schema=_daft_schema(TRIPS_READ),
+            schema=_daft_schema(schema),
             io_config=io,
         )
         zones = daft.read_csv(
-            f"{lake}/{ZONES_KEY}", infer_schema=False, schema=_daft_schema(ZONES), io_config=io
+            f"s3://{zones_path(facts)}",
+            infer_schema=False,
+            schema=_daft_schema(zone_schema(facts)),
+            io_config=io,
         )
-        cents = functions.floor(col("total_amount") * 100 + 0.5).cast(daft.DataType.int64())
+
+        def amount(name: str) -> daft.Expression:
+            is_double = schema.field(name).type == pa.float64()
+            return col(name) if is_double else col(name).cast(daft.DataType.float64())
+
+        cents = functions.floor(amount("total_amount") * 100 + 0.5).cast(daft.DataType.int64())
         (
-            trips.where(col("fare_amount") > daft.lit(float(self.context.inputs["fareAbove"])))
+            trips.where(amount("fare_amount") > daft.lit(float(self.context.inputs["fareAbove"])))
             .join(zones, left_on="PULocationID", right_on="LocationID", how="left")
             .groupby(col("Borough").alias("borough"))
             .agg(
-                col("total_amount").sum().alias("revenue"),
+                amount("total_amount").sum().alias("revenue"),
                 cents.sum().alias("revenue_cents"),
                 col("PULocationID").count(mode="all").alias("trips"),
-                col("tip_amount").mean().alias("avg_tip"),
-                col("trip_distance").mean().alias("avg_distance"),
+                amount("tip_amount").mean().alias("avg_tip"),
+                amount("trip_distance").mean().alias("avg_distance"),
             )
             .write_parquet(f"s3://{output}", write_mode="overwrite", io_config=io)
         )
@@ -102,9 +111,7 @@ class Daft(Engine):
         from daft import col, functions
 
         io = self._io()
-        listed = daft.read_parquet(
-            f"s3://{self.context.bucket('images')}/{METADATA_KEY}", io_config=io
-        )
+        listed = daft.read_parquet(f"s3://{list_path(self.context.input_facts)}", io_config=io)
         if (nodes := self._nodes()) > 1:
             # The list is one file, and a file would be one node's: which computes on all its cores.
             listed = listed.into_partitions(nodes)

@@ -18,9 +18,9 @@ from ..batches import ModelTask, fetched_ahead, task_count
 from ..describe import EngineFacts, engine_facts
 from ..images import decode_batch
 from ..ray_cluster import connect, disconnect
-from ..workloads.image_inputs import METADATA_KEY
+from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
-from ..workloads.taxi_inputs import TRIP_COLUMNS, read_zones, trip_files
+from ..workloads.taxi_inputs import TRIP_COLUMNS, doubles, read_zones, trip_files
 from ..workloads.taxi_report import TaxiReport
 from . import Engine
 
@@ -74,8 +74,8 @@ class Ray(Engine):
         """Sums by borough where a file was read; the few rows of all files make the report."""
         import ray.data
 
-        store, lake = self.context.filesystem, self.context.bucket("lake")
-        files = trip_files(store, lake)
+        store, facts = self.context.filesystem, self.context.input_facts
+        files = trip_files(facts)
         trips = ray.data.read_parquet(
             files,
             columns=list(TRIP_COLUMNS),
@@ -85,7 +85,7 @@ class Ray(Engine):
         sums = trips.map_batches(
             partial(
                 sums_by_borough,
-                zones=read_zones(store, lake).select(["LocationID", "Borough"]),
+                zones=read_zones(store, facts).select(["LocationID", "Borough"]),
                 fare_above=float(self.context.inputs["fareAbove"]),
             ),
             batch_size=None,
@@ -107,12 +107,12 @@ class Ray(Engine):
         """The list, spread over the cluster, and the model over it."""
         import ray.data
 
-        store, bucket = self.context.filesystem, self.context.bucket("images")
+        store, facts = self.context.filesystem, self.context.input_facts
         listed = ray.data.read_parquet(
-            f"{bucket}/{METADATA_KEY}",
+            list_path(facts),
             columns=["image_url"],
             filesystem=store,
-            override_num_blocks=task_count(workload.count_inputs(store, bucket), self.cpus),
+            override_num_blocks=task_count(workload.count_inputs(facts), self.cpus),
         )
         task = ModelTask.of(self.context.spec, workload)
         run = self._in_actors if self.compute == "actors" else self._in_tasks
@@ -198,19 +198,18 @@ def sums_by_borough(trips: pa.Table, zones: pa.Table, fare_above: float) -> pa.T
     Returns:
         A row for each borough of the block, null included: sums and counts of values.
     """
-    kept = trips.filter(pc.greater(trips.column("fare_amount"), fare_above))
-    row = pc.index_in(
-        kept.column("PULocationID").cast(pa.int64()), zones.column("LocationID").combine_chunks()
-    )
-    total = kept.column("total_amount")
+    kept = trips.filter(pc.greater(doubles(trips.column("fare_amount")), fare_above))
+    ids = zones.column("LocationID").combine_chunks()
+    row = pc.index_in(kept.column("PULocationID").cast(ids.type), ids)
+    total = doubles(kept.column("total_amount"))
     cents = pc.floor(pc.add(pc.multiply(total, 100.0), 0.5)).cast(pa.int64())
     grouped = pa.table(
         {
             "borough": zones.column("Borough").combine_chunks().take(row),
             "revenue": total,
             "revenue_cents": cents,
-            "tips": kept.column("tip_amount"),
-            "distance": kept.column("trip_distance"),
+            "tips": doubles(kept.column("tip_amount")),
+            "distance": doubles(kept.column("trip_distance")),
         }
     ).group_by("borough")
     parts = {

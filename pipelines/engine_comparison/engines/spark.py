@@ -23,9 +23,9 @@ from ..errors import UserError, one_line
 from ..model.session import thread_environment
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
 from ..workloads import load as load_workload
-from ..workloads.image_inputs import METADATA_KEY
+from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
-from ..workloads.taxi_inputs import TRIPS_PREFIX, ZONES_KEY
+from ..workloads.taxi_inputs import AMOUNTS, trip_files, trip_schema, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
 from . import PACKAGE_PARENT, Engine
 
@@ -46,14 +46,6 @@ SHORT_JOB_OPTIONS = f"{ONE_COLLECTOR} -XX:TieredStopAtLevel=1"
 more CPU on compiling well than it wins by it, and takes it from the work."""
 TASKS_PER_CORE = 2
 """Least tasks to read a table by: Spark's own choice was 3 on 2 cores, of which one then waits."""
-
-# A wider type than the files have is fine for Spark's reader, a narrower one is not: TLC wrote zone
-# ids as int64 before 2024 and as int32 since.
-TRIPS_DDL = (
-    "PULocationID bigint, fare_amount double, tip_amount double, total_amount double, "
-    "trip_distance double"
-)
-ZONES_DDL = "LocationID int, Borough string, Zone string, service_zone string"
 
 _SECRET_WORDS = ("secret", "key", "password", "token", "credential")
 _PROPERTIES = "spark-defaults.conf"
@@ -164,12 +156,15 @@ class Spark(Engine):
         """The report in Spark SQL: the zones are sent to all, so only the groups are shuffled."""
         from pyspark.sql import functions as sql
 
-        lake = f"s3a://{self.context.bucket('lake')}"
+        facts = self.context.input_facts
         # Each `read` is a new reader: the options of the first would apply to the zones, too.
-        trips = self.session.read.schema(TRIPS_DDL).parquet(
-            f"{lake}/{TRIPS_PREFIX}", pathGlobFilter="*.parquet"
+        trips = self.session.read.schema(_ddl(trip_schema(facts))).parquet(
+            *(f"s3a://{path}" for path in trip_files(facts))
         )
-        zones = self.session.read.schema(ZONES_DDL).csv(f"{lake}/{ZONES_KEY}", header=True)
+        trips = trips.withColumns({name: sql.col(name).cast("double") for name in AMOUNTS})
+        zones = self.session.read.schema(_ddl(zone_schema(facts))).csv(
+            f"s3a://{zones_path(facts)}", header=True
+        )
         fare_above = float(self.context.inputs["fareAbove"])
         report = (
             trips.where(sql.col("fare_amount") > fare_above)
@@ -195,12 +190,10 @@ class Spark(Engine):
 
     def _images(self, workload: ImageWorkload, columns: str) -> DataFrame:
         """The list, spread over the cores, and the model over it."""
-        bucket = self.context.bucket("images")
-        listed = self.session.read.schema("image_url string").parquet(
-            f"s3a://{bucket}/{METADATA_KEY}"
-        )
+        facts = self.context.input_facts
+        listed = self.session.read.schema("image_url string").parquet(f"s3a://{list_path(facts)}")
         task = ModelTask.of(self.context.spec, workload)
-        tasks = task_count(workload.count_inputs(self.context.filesystem, bucket), self.cores)
+        tasks = task_count(workload.count_inputs(facts), self.cores)
         return listed.repartition(tasks).mapInArrow(
             _MapInArrow(task), f"image_url string, {columns}"
         )
@@ -331,8 +324,7 @@ class Spark(Engine):
         workload = load_workload(self.context.spec["workload"])
         if isinstance(workload, ImageWorkload):
             return SHORT_JOB_OPTIONS
-        bucket = self.context.bucket(workload.input_purpose)
-        size = workload.input_bytes(self.context.filesystem, bucket)
+        size = workload.input_bytes(self.context.input_facts)
         return SHORT_JOB_OPTIONS if size < SHORT_JOB_BYTES else ONE_COLLECTOR
 
     def _trust_options(self) -> tuple[str, str]:
@@ -391,6 +383,15 @@ class _MapInArrow:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for rows in self.task.run(batch.column(0).to_pylist() for batch in batches):
             yield _with_plain_lists(rows)
+
+
+def _ddl(schema: pa.Schema) -> str:
+    """A schema in Spark's words."""
+    words = {"int64": "bigint", "float": "float", "double": "double", "string": "string"}
+    return ", ".join(
+        f"{field.name} {words.get(str(field.type), str(field.type).replace('128', ''))}"
+        for field in schema
+    )
 
 
 def _with_plain_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
