@@ -50,7 +50,7 @@ def main() -> None:
             else:
                 engine.context = Context.open(given)
                 said = Attempt(silent, engine.context, workload, engine).carry_out()
-            last = {"event": "result", "checksum": said["checksum"], "rejects": said.get("rejects")}
+            last = {"event": "result", **{k: said.get(k) for k in ("checksum", "rejects", "note")}}
         except Exception as error:
             traceback.print_exc()
             last = {"event": "failure", "kind": type(error).__name__, "reason": str(error)}

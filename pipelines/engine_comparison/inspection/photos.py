@@ -46,10 +46,10 @@ class Unusable(ValueError):
 def inspect(look: Inspection) -> Facts:
     """See `inspection`."""
     path = f"{look.bucket}/{METADATA_KEY}"
-    table = _read_list(look, path)
-    if table is None:
+    column = _read_list(look, path)
+    if column is None:
         return {}
-    given = table.column(COLUMN).to_pylist()
+    given: list[str | None] = column.cast(pa.string()).to_pylist()
     keys = _keys(look, given)
     prefixes = prefixes_of([literal for literal, _ in keys] + [other for _, other in keys])
     sizes: dict[str, int] = {}
@@ -61,7 +61,7 @@ def inspect(look: Inspection) -> Facts:
     prefixes = prefixes_of(images)
     _first_bytes(look, images, sizes)
     urls = [f"s3://{look.bucket}/{key}" for key in images]
-    if urls != given and urls:
+    if urls != given or not _is_plain(column.type):
         # Only the addresses: nothing else of the list is read.
         content = io.BytesIO()
         pq.write_table(pa.table({COLUMN: pa.array(urls, pa.string())}), content)
@@ -76,8 +76,12 @@ def inspect(look: Inspection) -> Facts:
     }
 
 
-def _read_list(look: Inspection, path: str) -> pa.Table | None:
-    """The list's one column that is needed, as strings; None where that cannot be had."""
+def _is_plain(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _read_list(look: Inspection, path: str) -> pa.ChunkedArray | None:
+    """The list's one column that is needed; None where it cannot be cast to strings."""
 
     def wrong(what: str, do: str) -> None:
         look.refuse(f"list of images {METADATA_KEY}: {what}", do)
@@ -91,14 +95,13 @@ def _read_list(look: Inspection, path: str) -> pa.Table | None:
                 has = f" ({' and '.join(alike)} are there)" if alike else ""
                 wrong(f"column {COLUMN} is missing{has}", f"name the column {COLUMN}")
                 return None
-            table = parquet.read([COLUMN])
-        kind = table.schema.field(COLUMN).type
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        if not any(is_text(kind) for is_text in _TEXTS):
+            column = parquet.read([COLUMN]).column(0)
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if not _is_plain(kind) and not any(is_text(kind) for is_text in _TEXTS):
             wrong(f"column {COLUMN} has the type {kind}", "write the addresses as strings")
             return None
-        return table.cast(pa.schema([(COLUMN, pa.string())]))
+        column.cast(pa.string())
+        return column
     except FileNotFoundError:
         wrong("it is missing", "upload it: a Parquet file with the images' addresses")
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -106,13 +109,7 @@ def _read_list(look: Inspection, path: str) -> pa.Table | None:
     return None
 
 
-_TEXTS = (
-    pa.types.is_string,
-    pa.types.is_large_string,
-    pa.types.is_string_view,
-    pa.types.is_binary,
-    pa.types.is_large_binary,
-)
+_TEXTS = (pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary)
 
 
 def _keys(look: Inspection, given: Sequence[str | None]) -> list[tuple[str, str]]:
