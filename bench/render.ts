@@ -71,7 +71,7 @@ function cellsOf(row: Figures): string[] {
 
 type Range = Pick<Ratio, "value" | "low" | "high">;
 
-/** `2.08 [2.01, 2.13] of baseline` */
+/** `2.08 [2.01, 2.13] of polars` */
 function compared(
   { against }: Figures,
   written: (value: number) => string,

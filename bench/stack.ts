@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { loadConfiguration, settingsOf } from "../cli/config";
-import { stackPassphrase } from "../cli/passphrase";
 import { readProject } from "../cli/project";
 import { declaredRuns, describeStack, openToDeploy } from "../cli/session";
 import { Unfit } from "../cli/errors";
@@ -54,7 +53,7 @@ export interface Benchmark {
 }
 
 /** What the benchmark's stack has, whatever it measures; `--config` may say otherwise. */
-const usual = { target: "local", gpu: "off", engines: "baseline", warmup: 0, repeats: 1 };
+const usual = { target: "local", gpu: "off", engines: "polars,plain", warmup: 0, repeats: 1 };
 
 /** The benchmark's own stack, deployed and destroyed by the commands that a user would type. */
 export class BenchStack {
@@ -110,8 +109,7 @@ export class BenchStack {
 
   /** What the stack is deployed with. */
   async settings(): Promise<Settings> {
-    const secret = () => stackPassphrase(this.name).text;
-    return settingsOf(await loadConfiguration(readProject(), this.name, [], secret));
+    return settingsOf(await loadConfiguration(readProject(), this.name));
   }
 
   /** The result of a run that was deployed, by `<engine>/<workload>`. @throws Error without one */

@@ -13,11 +13,11 @@ const plain = ["polars", "duckdb"];
 /** Every way to make the report: the engines, and what one would use without any. */
 async function reporters(stack: BenchStack, kind: string): Promise<Contender[]> {
   const jobs = await stack.jobs("taxi-report");
-  const baseline = jobs.get("baseline");
-  const engines = [...jobs].filter(([engine]) => engine !== "baseline");
+  const polars = jobs.get("polars");
+  const engines = [...jobs].filter(([engine]) => engine !== "polars");
   return [
-    { name: "polars", kind, engine: "baseline", spec: baseline },
-    { name: "duckdb", kind, engine: "duckdb", spec: baseline },
+    { name: "polars", kind, engine: "polars", spec: polars },
+    { name: "duckdb", kind, engine: "duckdb", spec: polars },
     ...engines.map(([engine, spec]) => ({ name: engine, kind, engine, spec, against: plain })),
   ];
 }
@@ -77,7 +77,7 @@ async function classifiers(stack: BenchStack, workload: string): Promise<Contend
   const kind = "engine";
   return [
     ...["ceiling", "ceiling-daft", "ceiling-memory"].map((name) => {
-      return { name, kind, engine: name, spec: jobs.get("baseline") };
+      return { name, kind, engine: name, spec: jobs.get("plain") };
     }),
     ...[...jobs].map(([engine, spec]) => {
       const against = [engine === "daft" ? "ceiling-daft" : "ceiling"];

@@ -4,7 +4,7 @@ import type { Host } from "../harness";
 import type { Table } from "../render";
 import type { Bench, Benchmark, BenchStack } from "../stack";
 
-const engines = ["spark", "ray", "daft", "baseline"];
+const engines = ["spark", "ray", "daft", "plain"];
 const workloads = ["image-predictions", "image-embeddings"];
 
 export const imageMemory: Benchmark = {

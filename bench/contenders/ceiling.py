@@ -79,7 +79,7 @@ class Ceiling(Engine):
     """Bare loops with Pillow's decoder."""
 
     facts: ClassVar[EngineFacts] = EngineFacts(
-        "ceiling", "Ceiling", packages=("onnxruntime", "pyarrow", "pillow")
+        "ceiling", "Ceiling", "ceiling", "other", packages=("onnxruntime", "pyarrow", "pillow")
     )
 
     def loop(self) -> tuple[Decode, bool]:
@@ -131,7 +131,11 @@ class DaftCeiling(Ceiling):
     """Bare loops with Daft's decoder."""
 
     facts: ClassVar[EngineFacts] = EngineFacts(
-        "ceiling-daft", "Ceiling, Daft", packages=("onnxruntime", "pyarrow", "daft")
+        "ceiling-daft",
+        "Ceiling, Daft",
+        "ceiling",
+        "other",
+        packages=("onnxruntime", "pyarrow", "daft"),
     )
 
     def loop(self) -> tuple[Decode, bool]:

@@ -33,7 +33,9 @@ REPORT_SQL = """
 class DuckDb(Engine):
     """See the module."""
 
-    facts: ClassVar[EngineFacts] = EngineFacts("duckdb", "DuckDB", packages=("duckdb", "pyarrow"))
+    facts: ClassVar[EngineFacts] = EngineFacts(
+        "duckdb", "DuckDB", "duckdb", "other", packages=("duckdb", "pyarrow")
+    )
 
     def start(self) -> None:
         """Import it, with as many threads as the engines have."""

@@ -10,7 +10,7 @@ import { memory, ratio, samples, startUp } from "./figures";
 import type { Group } from "./overview";
 import { verification } from "./verification";
 
-/** All runs of one workload: how long, against the baseline, how much memory, and whether right. */
+/** All runs of one workload: how long, against the reference, how much memory, and whether right. */
 export function workloadSection({ workload, outcomes, id }: Group): Html {
   const { title, unit, what } = workloadWords(workload);
   const inputs = outcomes.find((outcome) => outcome.inputs)?.inputs ?? {};
@@ -32,14 +32,14 @@ function timesTable(outcomes: readonly Outcome[], unit: string): Html {
     caption: "Time from the inputs in the store to the output in the store",
     columns: [
       ...words("Engine"),
-      ...numeric("Median", "Min to max", "× baseline", `${unit} per second`),
+      ...numeric("Median", "Min to max", "× reference", `${unit} per second`),
       ...numeric("CPU, median", "Others' share, max"),
       ...words("Device"),
     ],
     rows: rows(outcomes, (run) => [
       html`<strong>${seconds(run.median)}</strong>${run.basis === "first" && " (first)"}`,
       `${number(Math.min(...run.measured))} to ${seconds(Math.max(...run.measured))}`,
-      ratios ? ratioText(ratios.get(run.engine)) : "no baseline",
+      ratios ? ratioText(ratios.get(run.engine)) : "no reference",
       run.rowsIn === undefined || run.median <= 0 ? "unknown" : number(run.rowsIn / run.median),
       of(run.counted, "cpuSeconds", (values) => seconds(median(values))),
       of(run.counted, "othersShare", (values) => percent(Math.max(...values))),
@@ -58,13 +58,13 @@ function of(
   return values.length === 0 ? "unknown" : all(values);
 }
 
-/** Why runs have no ratio although they and the baseline have results. */
+/** Why runs have no ratio although they and the reference have results. */
 function incomparable(outcomes: readonly Outcome[]): Html {
   const told = [...(ratiosOf(outcomes) ?? [])].map(
     ([engine, found]) =>
       "why" in found &&
       html`<p class="note">
-        ${engineName(engine)} is not comparable with the baseline: ${found.why}.
+        ${engineName(engine)} is not comparable with the reference: ${found.why}.
       </p>`,
   );
   return html`${told}`;

@@ -102,15 +102,18 @@ def run_job(
 
 @pytest.mark.usefixtures("oracles")
 @pytest.mark.parametrize(
-    ("workload", "decode"),
+    ("engine", "workload", "decode"),
     [
-        ("taxi-report", "native"),
-        ("image-predictions", "native"),
-        ("image-embeddings", "native"),
-        ("image-embeddings", "shared"),
+        ("polars", "taxi-report", "native"),
+        ("plain", "image-predictions", "native"),
+        ("plain", "image-embeddings", "native"),
+        ("plain", "image-embeddings", "shared"),
+        ("daft", "taxi-report", "native"),
+        ("daft", "image-predictions", "native"),
+        ("daft", "image-embeddings", "native"),
+        ("daft", "image-embeddings", "shared"),
     ],
 )
-@pytest.mark.parametrize("engine", ["baseline", "daft"])
 def test_every_workload_is_verified_and_published(
     store: fs.FileSystem,
     minio: dict[str, Any],
@@ -133,7 +136,8 @@ def test_every_workload_is_verified_and_published(
             {"reason": "truncated", "count": 1},
         ]
         assert result["rows"] == result["rowsIn"] - 3
-    assert result["configuration"]["threads"] == spec["threads"]
+    workers = "modelWorkers" if engine == "plain" else "threads"
+    assert result["configuration"][workers] == spec["threads"]
     if engine == "daft" and workload == "taxi-report":
         assert result["configuration"]["threadsStarted"] in (spec["threads"], None)
     assert result["configuration"]["persistsBetweenSamples"]
@@ -220,7 +224,7 @@ def test_a_workload_is_added_by_its_files_and_brings_its_oracle(
     assert (result["rowsIn"], result["rows"]) == (20000, right["rows"])
     assert result["checksum"] == right["checksum"]
     assert result["outputUri"].startswith("s3://warehouse/toy-zones/engine=toy/")
-    *_, failure = run_job({**given, "engine": "baseline"}, with_toys)
+    *_, failure = run_job({**given, "engine": "polars"}, with_toys)
     assert "cannot compute 'toy-zones'" in failure["reason"]
 
 
@@ -229,7 +233,7 @@ def test_a_refused_key_is_a_failure_with_advice(
 ):
     spec = spec_of(minio, model_folder, "taxi-report")
     wrong = {**minio, "secretKey": "no"}
-    events = run_job({**spec, "engine": "baseline", "store": wrong, "scratch": str(tmp_path)})
+    events = run_job({**spec, "engine": "polars", "store": wrong, "scratch": str(tmp_path)})
     assert [event["event"] for event in events] == ["failure"]
     assert "refuses the access key" in events[0]["reason"]
     assert events[0]["advice"]

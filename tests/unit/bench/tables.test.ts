@@ -22,7 +22,7 @@ const cells = (rows: readonly (readonly string[])[], name: string) =>
 
 it("image-memory's tables compare ten times the photographs with the fewer ones", () => {
   const found = new Map(
-    ["spark", "ray", "daft", "baseline"].flatMap((engine, at) =>
+    ["spark", "ray", "daft", "plain"].flatMap((engine, at) =>
       ["image-predictions", "image-embeddings"].flatMap((workload) => {
         const run = `${engine}/${workload}`;
         return [
@@ -41,7 +41,7 @@ it("image-memory's tables compare ten times the photographs with the fewer ones"
     expect(rows[0]).toEqual(["", "50 photos", "500 photos", "times"]);
     expect(cells(rows, "ray")).toEqual(["ray", "1.00 GiB", "2.00 GiB", "2.00"]);
     expect(rows.length).toBe(5);
-    expect(Object.keys(versions)).toEqual(["spark", "ray", "daft", "baseline"]);
+    expect(Object.keys(versions)).toEqual(["spark", "ray", "daft", "plain"]);
   }
 });
 
