@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import inspect_large
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -23,11 +24,13 @@ from given_inputs import (
     zones_csv,
 )
 from pyarrow import fs
+from stand_in_store import stand_in
 
 from engine_comparison import inspection, workloads
 from engine_comparison.errors import UserError
 from engine_comparison.images import decode
 from engine_comparison.inspection.photos import key_of, prefixes_of
+from engine_comparison.store import open_store
 from engine_comparison.workloads.image_inputs import image_urls
 from engine_comparison.workloads.taxi_inputs import doubles, read_zones, trip_files, trip_schema
 
@@ -435,3 +438,20 @@ def test_progress_is_told_of_a_long_list(photos: Store, monkeypatch: pytest.Monk
     told: list[str] = []
     inspection.inspect("photos", {"buckets": BUCKETS}, photos.filesystem, told.append)
     assert told == ["listing pictures/images/", "first bytes: 0 of 3"]
+
+
+def test_requests_are_few_and_progress_is_told_of_many_inputs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(inspection, "PROGRESS_SECONDS", 0.0)
+    told: list[str] = []
+    with stand_in(inspect_large.objects(images=2500, footers=600)) as store:
+        spec = {"buckets": inspect_large.BUCKETS, "store": store.spec}
+        opened = open_store(store.spec)
+        assert inspection.inspect("taxi", spec, opened, told.append)["rows"] == 600 * 4
+        assert store.requests["GET"] <= 600 + 5
+        assert store.requests["HEAD"] <= 600 + 5
+        store.requests.clear()
+        facts = inspection.inspect("photos", {**spec, "inputs": {"maxRejected": "0"}}, opened)
+        assert (facts["rows"], facts["repeated"]) == (2500, 0)
+        assert store.requests["GET"] <= 1000 + 5
+        assert store.requests["LIST"] <= 3 + 5
+    assert told == ["footers: 0 of 600", "footers: 256 of 600", "footers: 512 of 600"]

@@ -26,15 +26,37 @@ MAX_DOLLARS = 1e12
 """Above it, cents are not exact in float64."""
 
 
+BATCH = 2**18
+"""Trips that are in memory at a time."""
+
+
+@dataclass
+class _Sum:
+    """Values that are there: how many, and the exact sum of each batch."""
+
+    count: int = 0
+    parts: list[float] = field(default_factory=list)
+
+    def add(self, values: np.ndarray) -> None:
+        self.count += len(values)
+        self.parts.append(math.fsum(values))
+
+    def total(self) -> float | None:
+        return math.fsum(self.parts) if self.count else None
+
+    def mean(self) -> float | None:
+        return math.fsum(self.parts) / self.count if self.count else None
+
+
 @dataclass
 class _Group:
     """What is known of the trips of one borough."""
 
     trips: int = 0
     cents: int = 0
-    totals: list[np.ndarray] = field(default_factory=list)
-    tips: list[np.ndarray] = field(default_factory=list)
-    distances: list[np.ndarray] = field(default_factory=list)
+    totals: _Sum = field(default_factory=_Sum)
+    tips: _Sum = field(default_factory=_Sum)
+    distances: _Sum = field(default_factory=_Sum)
 
 
 def taxi_oracle(
@@ -59,9 +81,7 @@ def taxi_oracle(
     unusable: dict[tuple[str, str], int] = defaultdict(int)
     for path in facts["files"]:
         with filesystem.open_input_file(path) as file:
-            parquet = pq.ParquetFile(file)
-            for at in range(parquet.num_row_groups):
-                rows = parquet.read_row_group(at, columns=list(TRIP_COLUMNS))
+            for rows in pq.ParquetFile(file).iter_batches(BATCH, columns=list(TRIP_COLUMNS)):
                 columns = {name: _numbers(rows.column(name)) for name in TRIP_COLUMNS}
                 for name in AMOUNTS:
                     values, there = columns[name]
@@ -78,7 +98,7 @@ def _add(
     columns: Mapping[str, tuple[np.ndarray, np.ndarray]],
     fare_above: float,
 ) -> None:
-    """Add the trips of a row group whose fares are above the limit."""
+    """Add the trips of a batch whose fares are above the limit."""
     fares, known = columns["fare_amount"]
     kept = known & (fares > fare_above)
     zones, zoned = (part[kept] for part in columns["PULocationID"])
@@ -100,49 +120,34 @@ def _add(
         group.trips += len(rows)
         fine = totals[np.abs(totals) < MAX_DOLLARS]
         group.cents += int(np.floor(fine * 100.0 + 0.5).astype(np.int64).sum())
-        group.totals.append(totals)
-        group.tips.append(given("tip_amount", rows))
-        group.distances.append(given("trip_distance", rows))
+        group.totals.add(totals)
+        group.tips.add(given("tip_amount", rows))
+        group.distances.add(given("trip_distance", rows))
 
 
 def _report(groups: Mapping[str | None, _Group]) -> pa.Table:
     """The groups as rows; a sum or mean of nothing is null."""
-
-    def total(parts: list[np.ndarray]) -> float | None:
-        values = np.concatenate(parts)
-        return math.fsum(values) if len(values) else None
-
-    def mean(parts: list[np.ndarray]) -> float | None:
-        values = np.concatenate(parts)
-        return math.fsum(values) / len(values) if len(values) else None
-
     found = list(groups.values())
-    revenue = [total(group.totals) for group in found]
+    cents = [group.cents if group.totals.count else None for group in found]
     return pa.table(
         {
             "borough": pa.array(list(groups), pa.string()),
-            "revenue": pa.array(revenue, pa.float64()),
-            "revenue_cents": pa.array(
-                [
-                    None if one is None else group.cents
-                    for one, group in zip(revenue, found, strict=True)
-                ],
-                pa.int64(),
-            ),
+            "revenue": pa.array([group.totals.total() for group in found], pa.float64()),
+            "revenue_cents": pa.array(cents, pa.int64()),
             "trips": pa.array([group.trips for group in found], pa.int64()),
-            "avg_tip": pa.array([mean(group.tips) for group in found], pa.float64()),
-            "avg_distance": pa.array([mean(group.distances) for group in found], pa.float64()),
+            "avg_tip": pa.array([group.tips.mean() for group in found], pa.float64()),
+            "avg_distance": pa.array([group.distances.mean() for group in found], pa.float64()),
         }
     )
 
 
-def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+def _numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """A column as float64, or int64 where it has integers, and which of its values there are."""
-    there = ~column.is_null().to_numpy()
+    there = ~column.is_null().to_numpy(zero_copy_only=False)
     if pa.types.is_decimal(column.type):
         values = [0.0 if value is None else float(value) for value in column.to_pylist()]
         return np.array(values, np.float64), there
-    filled = column.fill_null(0).to_numpy()
+    filled = column.fill_null(0).to_numpy(zero_copy_only=False)
     return filled.astype(np.int64 if filled.dtype.kind in "iu" else np.float64), there
 
 
