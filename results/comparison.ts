@@ -10,7 +10,7 @@ import { mannWhitney, median, ratioOf, type Ratio } from "./statistics";
  * and resources, and these say where, how often and how strictly, but not what is done.
  */
 const mayDiffer = new Set(
-  "engineCode resources store warmup repeats maxRejected oracleImages".split(" "),
+  "engineCode resources tunables decoder store warmup repeats maxRejected oracleImages".split(" "),
 );
 
 /**

@@ -3,6 +3,7 @@ import { readStepRecord } from "../../infra/stack/records";
 import { recipeOf } from "../../pipelines/dataset";
 import { makingStep } from "../../pipelines/places";
 import { count } from "../../report/format";
+import type { Inputs } from "../../results/result";
 import type { Contender } from "../harness";
 import type { Table } from "../render";
 import type { Bench, Benchmark, BenchStack } from "../stack";
@@ -77,7 +78,10 @@ async function classifiers(stack: BenchStack, workload: string): Promise<Contend
   const kind = "engine";
   return [
     ...["ceiling", "ceiling-daft", "ceiling-memory"].map((name) => {
-      return { name, kind, engine: name, spec: jobs.get("plain") };
+      const spec = jobs.get("plain")!;
+      const decoder = name === "ceiling-daft" ? "own" : "pillow";
+      const inputs = { ...(spec.inputs as Inputs), decoder };
+      return { name, kind, engine: name, spec: { ...spec, inputs } };
     }),
     ...[...jobs].map(([engine, spec]) => {
       const against = [engine === "daft" ? "ceiling-daft" : "ceiling"];

@@ -57,10 +57,7 @@ export function startedHereConflicts(settings: Settings, machine: Machine): Conf
       fix: "set fewer sparkWorkers, with more sparkWorkerCores each",
     });
   }
-  const useless = [
-    ...ofClusters.filter((key) => settings[key] !== undefined),
-    ...(Object.keys(settings.sparkConf).length === 0 ? [] : ["sparkConf"]),
-  ];
+  const useless = ofClusters.filter((key) => settings[key] !== undefined);
   if (useless.length > 0) {
     conflicts.push({
       what: `${useless.join(", ")} is set, but target is ${target}`,

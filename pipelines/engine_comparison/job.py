@@ -180,6 +180,7 @@ class Attempt:
                 "persistsBetweenSamples": self.engine.persists(),
                 **configuration,
             },
+            "tunables": self.engine.tunables(),
             "versions": {"python": sys.version.split()[0], **versions},
         }, written
 

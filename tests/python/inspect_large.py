@@ -1,9 +1,9 @@
 """How long the inspection takes of inputs that are many, against a store in another process.
 
-    python inspect_large.py [IMAGES [FOOTERS [DELAY]]]      by default 100000 500 0.005
+    PYTHONPATH=pipelines python tests/python/inspect_large.py [IMAGES [FOOTERS [DELAY]]]
 
 Prints the progress as a job would tell it, the seconds, and the requests. DELAY is what each
-request takes besides, in seconds.
+request takes besides, in seconds. By default: 100000, 500, 0.005.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from pyarrow import csv, fs
 
 from engine_comparison import engines, workloads
 from engine_comparison.batches import fetched_ahead
-from engine_comparison.describe import EngineFacts
+from engine_comparison.describe import EngineFacts, Tunable
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
 from engine_comparison.ray_cluster import _check_resources
@@ -129,11 +129,50 @@ def test_a_workload_that_an_engine_has_no_method_for_is_refused(context: Context
         Half(context).run(workloads.load("taxi-report"), "x/y")
 
 
+class Tuned(Engine):
+    facts = EngineFacts(
+        *("half-tuned", "Half, tuned", "half", "tuned"),
+        tunables=(
+            Tunable("blocks", 4, None, "fewer tasks", "https://half.test/blocks"),
+            Tunable("eager", False, True, "nothing to gain", "https://half.test/eager"),
+        ),
+    )
+
+    def start(self) -> None: ...
+
+    def persists(self) -> str:
+        return "nothing"
+
+    def configuration(self) -> dict[str, Any]:
+        return {}
+
+    def stop(self) -> None: ...
+
+
+def test_a_tunable_has_the_declared_value_unless_the_run_has_another(
+    spec: dict[str, Any], local_store: fs.FileSystem
+):
+    declared = Tuned(Context(spec, local_store))
+    assert (declared.tunable("blocks"), declared.tunable("eager")) == (4, False)
+    spec["inputs"]["tunables"] = '{"blocks":8,"eager":false}'
+    given = Tuned(Context(spec, local_store))
+    assert (given.tunable("blocks"), given.tunable("eager")) == (8, False)
+    assert given.tunables()[0] == {
+        "name": "blocks",
+        "value": 8,
+        "default": None,
+        "why": "fewer tasks",
+        "source": "https://half.test/blocks",
+    }
+    with pytest.raises(KeyError, match="block"):
+        given.tunable("block")
+
+
 @pytest.mark.parametrize(
     ("name", "inputs", "said"),
     [
-        ("ray", {"rayCompute": "tasks"}, "model that tasks cached"),
-        ("ray", {"rayCompute": "actors"}, "started anew for each sample"),
+        ("ray", {"device": "cpu"}, "model that tasks cached"),
+        ("ray", {"device": "cuda"}, "started anew for each sample"),
         ("daft", {"daftRunner": "native"}, "the process"),
         ("daft", {"daftRunner": "ray"}, "the cluster"),
     ],
@@ -269,24 +308,6 @@ def test_ray_is_not_asked_for_what_it_does_not_have(
     else:
         with pytest.raises(UserError, match="asks for"):
             _check_resources(has, context)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "device", "compute"),
-    [
-        ("auto", "cpu", "tasks"),
-        ("auto", "cuda", "actors"),
-        ("tasks", "cuda", "tasks"),
-        ("actors", "cpu", "actors"),
-    ],
-)
-def test_ray_takes_actors_with_a_gpu_and_tasks_without(
-    spec: dict[str, Any], local_store: fs.FileSystem, wanted: str, device: str, compute: str
-):
-    from engine_comparison.engines.ray import Ray
-
-    spec["inputs"].update(rayCompute=wanted, device=device)
-    assert Ray(Context(spec, local_store)).compute == compute
 
 
 AMOUNT_TYPES = dict.fromkeys(

@@ -35,7 +35,9 @@ Answer = Callable[[int], pa.Table]
 class Scripted(Engine):
     """An engine that writes what a test tells it to, and notes what is asked of it."""
 
-    facts: ClassVar[EngineFacts] = EngineFacts("scripted", "Scripted", packages=("pyarrow",))
+    facts: ClassVar[EngineFacts] = EngineFacts(
+        "scripted", "Scripted", "scripted", "other", packages=("pyarrow",)
+    )
 
     def __init__(self, context: Context, answer: Answer, failing_in: str = "") -> None:
         super().__init__(context)
@@ -88,7 +90,14 @@ def spec_of(workload: str, attempt: str = "a1", **inputs: str) -> dict[str, Any]
         "workload": workload,
         "key": "0123456789abcdef",
         "attempt": attempt,
-        "inputs": {"fareAbove": "30", "warmup": "1", "repeats": "2", "device": "cpu", **inputs},
+        "inputs": {
+            "fareAbove": "30",
+            "warmup": "1",
+            "repeats": "2",
+            "device": "cpu",
+            "decoder": "pillow",
+            **inputs,
+        },
         "store": {"endpoint": "http://localhost", "region": "x", "accessKey": "", "secretKey": ""},
         "buckets": {
             "lake": "lake",
@@ -373,6 +382,24 @@ def test_an_engine_that_writes_nothing_is_told(store: fs.FileSystem, report: pa.
         job.carry_out()
 
 
+@pytest.mark.parametrize("writes", [True, False])
+def test_an_empty_answer_is_verified_with_the_reason_why(store: fs.FileSystem, writes: bool):
+    spec = spec_of("taxi-report", fareAbove="1000000")
+    empty = workloads.load("taxi-report").right_answer(spec, store)
+    assert len(empty) == 0
+    save_oracle(store, "taxi-report", empty)
+    job = Job(store, spec, lambda _: empty)
+    if not writes:  # some engines write no file then
+        job.engine.run = lambda workload, output: store.create_dir(output)  # type: ignore[method-assign]
+    result = job.carry_out()
+    assert (result["verified"], result["rows"]) == (True, 0)
+    assert result["note"] == (
+        "The input holds nothing to report: no trip has a fare above 1000000."
+    )
+    published = list_parquet(store, result["outputUri"].removeprefix("s3://").strip("/"))
+    assert [pq.read_table(one.path, filesystem=store).num_rows for one in published] == [0]
+
+
 def test_without_an_oracle_nothing_is_published(store: fs.FileSystem):
     table = workloads.load("taxi-report").right_answer(spec_of("taxi-report"), store)
     with pytest.raises(UserError, match="no oracle"):
@@ -412,7 +439,7 @@ def dirty(
 
 def test_rejected_images_are_counted_by_reason(store: fs.FileSystem, dirty: tuple[str, pa.Table]):
     workload, answers = dirty
-    spec = spec_of(workload, decode="shared", maxRejected="2")
+    spec = spec_of(workload, maxRejected="2")
     result = Job(store, spec, lambda _: answers).carry_out()
     assert result["rejected"] == 2
     assert result["rejects"] == [
@@ -426,7 +453,7 @@ def test_more_rejected_images_than_allowed_are_a_failure(
     store: fs.FileSystem, dirty: tuple[str, pa.Table]
 ):
     workload, answers = dirty
-    spec = spec_of(workload, decode="shared", maxRejected="1")
+    spec = spec_of(workload, maxRejected="1")
     with pytest.raises(UserError, match=r"2 images were rejected \(1 empty, 1 missing\)"):
         Job(store, spec, lambda _: answers).carry_out()
 
@@ -510,6 +537,6 @@ def test_an_image_left_out_without_a_reason_is_a_wrong_answer(
     store: fs.FileSystem, dirty: tuple[str, pa.Table]
 ):
     workload, answers = dirty
-    spec = spec_of(workload, decode="shared", maxRejected="20")
+    spec = spec_of(workload, maxRejected="20")
     with pytest.raises(UserError, match="missing"):
         Job(store, spec, lambda _: answers.slice(1)).carry_out()

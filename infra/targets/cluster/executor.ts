@@ -29,7 +29,6 @@ export interface ClustersRecord {
     readonly driverHost: string | null;
     /** First ports of the blocks that a driver may take. */
     readonly driverPorts: readonly number[];
-    readonly conf: Readonly<Record<string, string>>;
   } | null;
   readonly ray: {
     readonly dashboard: string;

@@ -107,7 +107,6 @@ function recordOf(settings: Settings): ClustersRecord {
           workerMemory: sparkSize(settings.sparkWorkerMemory),
           driverHost: sparkDriverHost ?? null,
           driverPorts: ports(settings.portOffset + first).sparkDriver,
-          conf: settings.sparkConf,
         }
       : null,
     ray: rayAddress

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
-from ..images import Decoded, decode_batch, decode_rest
+from ..images import Decoded, decode_rest
 from ..ray_cluster import connect, disconnect
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
 from ..workloads.image_inputs import REJECTED, list_path
@@ -123,15 +123,12 @@ class Daft(Engine):
         )
         session = self.context.session()
         model = _model(self.context, ModelTask.of(self.context.spec, workload))
-        if self.context.shared_decode:
-            answers = model.from_files(col("file"))
-        else:
-            pixels = functions.resize(
-                functions.decode_image(col("file"), on_error="null", mode="RGB"),
-                w=session.size,
-                h=session.size,
-            ).cast(daft.DataType.image("RGB", session.size, session.size))
-            answers = model.from_pixels(pixels, col("file"))
+        pixels = functions.resize(
+            functions.decode_image(col("file"), on_error="null", mode="RGB"),
+            w=session.size,
+            h=session.size,
+        ).cast(daft.DataType.image("RGB", session.size, session.size))
+        answers = model.from_pixels(pixels, col("file"))
         answered = files.select("image_url", answers)
         accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
         accepted.write_parquet(f"s3://{output}", write_mode="overwrite", io_config=io)
@@ -253,14 +250,6 @@ def _model(context: Context, task: ModelTask) -> Any:
         def __init__(self, task: ModelTask) -> None:
             self.session = task.session()
             self.workload = task.image_workload()
-
-        @daft.method.batch(
-            return_dtype=struct(*answers, rejected), unnest=True, batch_size=context.batch_size
-        )
-        def from_files(self, files: Series) -> pa.Array:
-            """Decode by the shared function, then ask."""
-            data = files.to_pylist()
-            return self.answer(decode_batch(data, self.session.size))
 
         @daft.method.batch(
             return_dtype=struct(*answers, rejected), unnest=True, batch_size=context.batch_size

@@ -32,7 +32,8 @@ class Polars(Engine):
         """The report as a lazy query: columns and filter go down to the reader."""
         import polars as pl
 
-        facts, options = self.context.input_facts, self._storage_options()
+        facts = self.context.input_facts
+        zones_at = zones_path(facts)
         schema = trip_schema(facts)
         trips = pl.scan_parquet(
             [f"s3://{path}" for path in trip_files(facts)],
@@ -40,12 +41,12 @@ class Polars(Engine):
             glob=False,
             extra_columns="ignore",
             cast_options=pl.ScanCastOptions(integer_cast="upcast", float_cast="upcast"),
-            storage_options=options,
+            storage_options=self._storage_options(self.context.bucket("lake")),
         )
         zones = pl.scan_csv(
-            f"s3://{zones_path(facts)}",
+            f"s3://{zones_at}",
             schema=_polars_schema(zone_schema(facts)),
-            storage_options=options,
+            storage_options=self._storage_options(zones_at.partition("/")[0]),
         )
 
         def amount(name: str) -> pl.Expr:
@@ -66,14 +67,18 @@ class Polars(Engine):
                 avg_tip=amount("tip_amount").mean(),
                 avg_distance=amount("trip_distance").mean(),
             )
-            .sink_parquet(f"s3://{output}/{FILE}", storage_options=options)
+            .sink_parquet(
+                f"s3://{output}/{FILE}",
+                storage_options=self._storage_options(output.partition("/")[0]),
+            )
         )
 
-    def _storage_options(self) -> dict[str, str]:
-        """Polars' access to the store."""
+    def _storage_options(self, bucket: str) -> dict[str, str]:
+        """Polars' access to a bucket; how often it tries again is its own default."""
         store = self.context.store
         return {
-            "aws_endpoint_url": store.endpoint,
+            # With addresses by host name, an endpoint is that of the bucket (obstore#754).
+            "aws_endpoint_url": store.endpoint if store.path_style else store.endpoint_of(bucket),
             "aws_region": store.region,
             "aws_access_key_id": store.access_key,
             "aws_secret_access_key": store.secret_key,

@@ -47,10 +47,7 @@ class Ray(Engine):
 
     @property
     def compute(self) -> str:
-        """`actors` or `tasks`, with `auto` resolved: tasks were faster without a GPU."""
-        wanted = self.context.inputs.get("rayCompute", "auto")
-        if wanted != "auto":
-            return wanted
+        """`actors` or `tasks`: tasks were faster without a GPU."""
         return "actors" if self.context.device == "cuda" else "tasks"
 
     @property

@@ -138,6 +138,10 @@ class Workload(ABC):
         message = f"Not as the oracle has it: {'; '.join(wrong)}." if wrong else ""
         return Verdict(not wrong, deviations, message=message)
 
+    def answered(self, oracle: pa.Table) -> pa.Table:
+        """The rows of an oracle's table that an output has, too."""
+        return oracle
+
     def judged_keys(self, oracle: pa.Table) -> tuple[str, pa.Array] | None:
         """Which rows of an output the oracle judges: a column and its values; None: all of them."""
         return None

@@ -39,7 +39,9 @@ describe("settings", () => {
   it.each([
     ["fareAbove", "cheap", 'engine-comparison:fareAbove is "cheap": it must be a whole number'],
     ["sparkWorkers", "0", 'engine-comparison:sparkWorkers is "0": it must be from 1 to 1000'],
-    ["decode", "fast", 'engine-comparison:decode is "fast": it must be one of native, shared'],
+    ["matrix", "fast", 'engine-comparison:matrix is "fast": it must be one of seed, full'],
+    ["tunables", '{"ray-tuned": 4}', "it must be an object of objects"],
+    ["tunables", '{"ray-tuned": {"blocks": null}}', "whose values are texts, numbers or true"],
     ["engines", "spark", "must be a list of different names"],
     ["engines", '["ray","ray"]', "must be a list of different names"],
     ["sparkWorkerMemory", "2 GB", "must be a size such as 1536m or 2g"],

@@ -192,6 +192,7 @@ describe("locked jars", () => {
     expect(parseJars(`# why\n\ng:a:1 ${sha256}\n`)).toEqual([
       { group: "g", artifact: "a", version: "1", sha256 },
     ]);
+    expect(parseJars(`g:a:1 ${sha256} comet`)[0].folder).toBe("comet");
     expect(() => parseJars("g:a:1")).toThrow("g:a:1");
     expect(lockedJars().length).toBeGreaterThan(30);
   });

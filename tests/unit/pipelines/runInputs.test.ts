@@ -26,10 +26,8 @@ describe("run keys", () => {
   it.each<[string, string, () => string[]]>([
     ["fareAbove", "31", () => every("*", "taxi-report")],
     ["batchSize", "16", images],
-    ["decode", "shared", images],
     ["maxRejected", "5", images],
     ["rayCpus", "3", () => every("ray", "*")],
-    ["rayCompute", "actors", () => every("ray", "*")],
     ["repeats", "5", () => every("*", "*")],
     ["warmup", "0", () => every("*", "*")],
     ["runMemory", "8g", () => every("*", "*")],

@@ -66,7 +66,12 @@ export function verified(run: string, varied: Varied = {}): RunOutcome {
     store: "1",
     resources: engine === "spark" ? "2 x 1 core 2g" : "2 threads",
     ...(images
-      ? { batchSize: "32", decode: "native", maxRejected: "0", model: hex("model", 16) }
+      ? {
+          batchSize: "32",
+          decoder: engine === "daft" ? "own" : "pillow",
+          maxRejected: "0",
+          model: hex("model", 16),
+        }
       : { fareAbove: "30" }),
     ...varied.inputs,
   };

@@ -65,7 +65,7 @@ describe("a comparison", () => {
   it.each<[string, ResultLine, ResultLine, string]>([
     ["another host", {}, { result: { host: { cpu: "other", cores: 64 } } }, "another host"],
     ["other inputs", {}, { inputs: { fareAbove: "40" } }, "fareAbove 30 -> 40"],
-    ["an input more", {}, { inputs: { rayCompute: "auto" } }, "rayCompute - -> auto"],
+    ["an input more", {}, { inputs: { retries: "auto" } }, "retries - -> auto"],
     ["other code", {}, { inputs: { engineCode: "ff" } }, "other code (engineCode)"],
     ["another commit", {}, { commit: "f".repeat(40) }, "another commit, same run code"],
     [
