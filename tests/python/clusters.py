@@ -180,7 +180,9 @@ def attempt(
 
     def attempts(engine: str, workload: str, places: list[str], **inputs: str) -> dict[str, Event]:
         scratch = tmp_path_factory.mktemp(engine)
+        facts = None if engine == "oracle" else engines.load(engine).facts
         asked = {
+            "decoder": (facts and facts.decoder) or "pillow",
             "fareAbove": "30",
             "batchSize": "8",
             "oracleImages": "1000",
@@ -204,7 +206,7 @@ def attempt(
             "scratch": str(scratch),
         }
         access = {}
-        cluster = "none" if engine == "oracle" else engines.load(engine).facts.cluster
+        cluster = facts.cluster if facts else "none"
         if cluster == "spark":
             spec["spark"] = request.getfixturevalue("spark_master")
         if cluster == "ray":

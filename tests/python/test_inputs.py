@@ -199,7 +199,8 @@ def put(store: fs.FileSystem, place: str, files: dict[str, bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def store(minio: dict[str, Any], creating: fs.FileSystem) -> fs.FileSystem:
-    creating.create_dir("given")
+    for name in (*CASES, "album", "worse"):
+        creating.create_dir(f"given-{name}")
     return open_store(minio)
 
 
@@ -207,16 +208,16 @@ def store(minio: dict[str, Any], creating: fs.FileSystem) -> fs.FileSystem:
 def reports(store: fs.FileSystem, attempt: Attempts) -> dict[str, Event]:
     """What the oracle says of each case."""
     for name, (files, _) in CASES.items():
-        put(store, f"given/{name}", {ZONES: zones_csv(), **files})
-    return attempt("oracle", "taxi-report", [f"given/{name}" for name in CASES])
+        put(store, f"given-{name}", {ZONES: zones_csv(), **files})
+    return attempt("oracle", "taxi-report", [f"given-{name}" for name in CASES])
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_oracle_has_the_answer_that_follows_from_the_trips(
     store: fs.FileSystem, reports: dict[str, Event], name: str
 ):
-    assert reports[f"given/{name}"]["event"] == "result", reports[f"given/{name}"]
-    report = pq.read_table(f"given/{name}/oracles/taxi-report/oracle.parquet", filesystem=store)
+    assert reports[f"given-{name}"]["event"] == "result", reports[f"given-{name}"]
+    report = pq.read_table(f"given-{name}/oracles/taxi-report/oracle.parquet", filesystem=store)
     found = {row["borough"]: (row["trips"], row["revenue_cents"]) for row in report.to_pylist()}
     assert found == CASES[name][1]
 
@@ -230,7 +231,7 @@ def test_an_engine_has_the_oracles_answer_to_every_case(
     assert wrong == {}
     for place, answer in answers.items():
         assert answer["checksum"] == reports[place]["checksum"], place
-        empty = CASES[place.removeprefix("given/")][1] == {}
+        empty = CASES[place.removeprefix("given-")][1] == {}
         assert ("holds nothing to report" in answer["note"]) == empty
 
 
@@ -263,7 +264,7 @@ def albums(store: fs.FileSystem, minio: dict[str, Any]) -> dict[str, int]:
 
     The second place also has pictures that are rejected.
     """
-    places = {"given/album": WHOLE, "given/worse": WHOLE | BAD}
+    places = {"given-album": WHOLE, "given-worse": WHOLE | BAD}
     for place, pictures in places.items():
         addresses = [
             f"s3://{place}/images/plain.jpg",
@@ -276,7 +277,7 @@ def albums(store: fs.FileSystem, minio: dict[str, Any]) -> dict[str, int]:
         if pictures is not WHOLE:
             addresses.append(f"s3n://{place}/images/not%20there.jpg")
         put(store, place, {**pictures, **UNLISTED, "image_metadata.parquet": listed(addresses)})
-    return {"given/album": len(WHOLE), "given/worse": len(WHOLE) + len(BAD) + 1}
+    return {"given-album": len(WHOLE), "given-worse": len(WHOLE) + len(BAD) + 1}
 
 
 @pytest.fixture(scope="module")
@@ -290,11 +291,11 @@ def test_an_engine_answers_each_picture_once_however_it_is_listed(
     looked_at: dict[str, Event], attempt: Attempts, engine: str
 ):
     survives = engines.load(engine).facts.corrupt_images is None
-    places = list(looked_at) if survives else ["given/album"]
+    places = list(looked_at) if survives else ["given-album"]
     for place, answer in attempt(engine, "image-embeddings", places).items():
         assert answer["event"] == "result", answer
         assert answer["checksum"] == looked_at[place]["checksum"]
-        assert answer["rejects"] == (REJECTS if place == "given/worse" else [])
+        assert answer["rejects"] == (REJECTS if place == "given-worse" else [])
 
 
 def test_bytes_and_pictures_are_counted_once(
@@ -304,6 +305,6 @@ def test_bytes_and_pictures_are_counted_once(
         spec = {"buckets": {"images": place, "output": place}, "store": minio}
         facts = inspection.inspect("photos", spec, store)
         assert (facts["rows"], facts["repeated"]) == (count, 3)
-        pictures = WHOLE if place == "given/album" else WHOLE | BAD
+        pictures = WHOLE if place == "given-album" else WHOLE | BAD
         size = store.get_file_info(facts["list"]).size
         assert facts["bytes"] == sum(map(len, pictures.values())) + size
