@@ -197,7 +197,7 @@ const linkerFlags = [
   `-X github.com/minio/minio/cmd.ShortCommitID=${commit}`,
 ].join(" ");
 
-/** Builds MinIO's server from source, with the machine's Go or one from a Python package. */
+/** Builds MinIO's server from source. */
 export const minioBinary = toolStep("minio-binary", async (log) => {
   const key = shortHash([minioVersion, linkerFlags, process.arch, process.platform]);
   const entry = `minio/${key}` as const;

@@ -26,7 +26,7 @@ from engine_comparison.workloads.image_inputs import METADATA, METADATA_KEY
 
 TIMES = int(os.environ.get("MUTATIONS", "1"))
 SEED = int(os.environ.get("MUTATIONS_SEED", "0"))
-ENGINES = ("daft", "ray", "spark")
+ENGINES = ("daft", "daft-tuned", "ray-tuned", "spark")
 DAMAGED = "yellow_tripdata_2024-02.parquet"
 
 
@@ -116,7 +116,7 @@ def looked_at(album: str, attempt: Attempts) -> Event:
     return attempt("oracle", "image-embeddings", [album])[album]
 
 
-@pytest.mark.parametrize("engine", ["plain", "ray", "spark"])
+@pytest.mark.parametrize("engine", ["plain", "ray-tuned", "spark"])
 def test_all_engines_reject_the_same_damaged_images(
     store: fs.FileSystem, album: str, looked_at: Event, attempt: Attempts, engine: str
 ):
@@ -152,7 +152,7 @@ def test_dafts_own_decoder_rejects_the_same_damaged_images(pictures: list[bytes]
 
 
 def decoded_by_daft(files: list[bytes]) -> list[np.ndarray | None]:
-    """The pixels as the engine has them: see engines/daft.py."""
+    """The pixels as the engine has them: see engines/daft_tuned.py."""
     import daft
     from daft import col, functions
 

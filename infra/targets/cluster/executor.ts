@@ -23,7 +23,6 @@ export interface ClustersRecord {
     readonly master: string;
     /** Whether it asks for a secret. */
     readonly authenticates: boolean;
-    readonly workers: number;
     readonly workerCores: number;
     readonly workerMemory: string;
     readonly driverHost: string | null;

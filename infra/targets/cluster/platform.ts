@@ -102,7 +102,6 @@ function recordOf(settings: Settings): ClustersRecord {
       ? {
           master: sparkMaster,
           authenticates: sparkSecret !== undefined,
-          workers: settings.sparkWorkers,
           workerCores: settings.sparkWorkerCores,
           workerMemory: sparkSize(settings.sparkWorkerMemory),
           driverHost: sparkDriverHost ?? null,

@@ -44,19 +44,20 @@ class DuckDb(Engine):
     """See the module."""
 
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
-    _connection: duckdb.DuckDBPyConnection | None = None
-
-    @property
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """The one connection, after `start`."""
-        assert self._connection is not None, "start() comes first"
-        return self._connection
 
     def start(self) -> None:
-        """Open a database in memory, load the extension and give it the keys of the store."""
+        """Import DuckDB, and see that a database opens."""
+        self._open().close()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        """Open a database in memory, load the extension and give it the keys of the store.
+
+        Each sample has a new one: an open one keeps the contents of the files that it has read, and
+        the next sample would read next to nothing from the store.
+        """
         import duckdb
 
-        self._connection = duckdb.connect(
+        connection = duckdb.connect(
             config={
                 "threads": self.context.threads,
                 "memory_limit": f"{self.context.limits['memoryBytes']}B",
@@ -67,10 +68,11 @@ class DuckDb(Engine):
                 "autoload_known_extensions": False,
             }
         )
-        self._connection.load_extension(_extension())
+        connection.load_extension(_extension())
         if self.context.store.ca_file is not None:
-            self._connection.execute(f"SET ca_cert_file = {_text(self.context.store.ca_file)}")
-        self._connection.execute(self._secret())
+            connection.execute(f"SET ca_cert_file = {_text(self.context.store.ca_file)}")
+        connection.execute(self._secret())
+        return connection
 
     def _secret(self) -> str:
         """The statement that gives DuckDB the store's address and keys."""
@@ -91,32 +93,31 @@ class DuckDb(Engine):
         """The report by one statement, which reads and writes the store."""
         facts = self.context.input_facts
         is_float = pa.types.is_floating(zone_schema(facts).field("LocationID").type)
-        self.connection.execute(
-            COPY_REPORT.format(
-                trips=", ".join(_text(f"s3://{path}") for path in trip_files(facts)),
-                zones=_text(f"s3://{zones_path(facts)}"),
-                zone_type="DOUBLE" if is_float else "BIGINT",
-                fare_above=float(self.context.inputs["fareAbove"]),
-                output=_text(f"s3://{output}/{FILE}"),
-            )
+        report = COPY_REPORT.format(
+            trips=", ".join(_text(f"s3://{path}") for path in trip_files(facts)),
+            zones=_text(f"s3://{zones_path(facts)}"),
+            zone_type="DOUBLE" if is_float else "BIGINT",
+            fare_above=float(self.context.inputs["fareAbove"]),
+            output=_text(f"s3://{output}/{FILE}"),
         )
+        with self._open() as connection:
+            connection.execute(report)
 
     def persists(self) -> str:
         """See `Engine.persists`."""
-        return "the process with its threads and the open database"
+        return "the process with the loaded library; each sample opens a new database"
 
     def configuration(self) -> dict[str, Any]:
-        """All settings of the open database, from itself; keys are not among them."""
-        settings = self.connection.execute(
-            "SELECT name, value FROM duckdb_settings() WHERE value IS NOT NULL ORDER BY name"
-        ).fetchall()
-        return {"settings": dict(settings)}
+        """All settings of a database as a sample has it, from itself; keys are not among them."""
+        with self._open() as connection:
+            rows = connection.execute(
+                "SELECT name, value FROM duckdb_settings() WHERE value IS NOT NULL ORDER BY name"
+            ).fetchall()
+        settings = dict(rows)
+        return {"threads": int(settings["threads"]), "settings": settings}
 
     def stop(self) -> None:
-        """Close the database; nothing outlives the process."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Nothing outlives a sample but the process."""
 
 
 def _extension() -> str:

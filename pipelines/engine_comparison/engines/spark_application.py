@@ -44,8 +44,8 @@ _PROPERTIES = "spark-defaults.conf"
 _TRUST_STORE = "object-store.p12"
 _TRUST_STORE_PASSWORD = "changeit"
 """No secret: what is in it is public, and the format wants one."""
-_DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
-_EXECUTOR_OPTIONS = "spark.executor.extraJavaOptions"
+DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
+EXECUTOR_OPTIONS = "spark.executor.extraJavaOptions"
 
 
 class SparkEngine(Engine):
@@ -65,14 +65,14 @@ class SparkEngine(Engine):
         return dict(self.context.spec["spark"])
 
     @property
-    def executors(self) -> int:
-        """Executors that the job takes: one on a machine, one a worker on a cluster."""
-        return int(self.given["executors"])
-
-    @property
     def cores(self) -> int:
         """Cores of all executors together."""
-        return self.executors * int(self.given["workerCores"])
+        return self.context.limits["cores"]
+
+    @property
+    def executors(self) -> int:
+        """Executors that the job takes, each with the cores and memory of a worker."""
+        return self.cores // int(self.given["workerCores"])
 
     def choices(self) -> dict[str, str]:
         """Spark's settings that this contender makes: the tunables with a name of Spark's."""
@@ -163,7 +163,7 @@ class SparkEngine(Engine):
             **self.choices(),
         }
         for name, trust in zip(
-            (_DRIVER_OPTIONS, _EXECUTOR_OPTIONS), self._trust_options(), strict=True
+            (DRIVER_OPTIONS, EXECUTOR_OPTIONS), self._trust_options(), strict=True
         ):
             if options := f"{settings.get(name, '')} {trust}".strip():
                 settings[name] = options

@@ -26,7 +26,7 @@ class SparkComet(SparkEngine):
         Raises:
             UserError: Comet cannot work on this machine or with this store.
         """
-        if reason := _lacks(self.context.store.ca_certificates is not None):
+        if reason := lacks(self.context.store.ca_certificates is not None):
             raise UserError(
                 f"Comet does not work here: {reason}.",
                 "Spark would compute without it, under its name.",
@@ -66,7 +66,7 @@ class SparkComet(SparkEngine):
         }
 
 
-def _lacks(own_certificates: bool, cpuinfo: Path = Path("/proc/cpuinfo")) -> str | None:
+def lacks(own_certificates: bool, cpuinfo: Path = Path("/proc/cpuinfo")) -> str | None:
     """What Comet needs and is not here, in words; None if all is."""
     if own_certificates:
         return "its reader of S3 trusts the system's certificates alone"

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ..batches import ModelTask, task_count
 from ..describe import EngineFacts, engine_facts
+from ..workloads import load
 from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_report import TaxiReport
-from .spark_application import SparkEngine
+from .spark_application import DRIVER_OPTIONS, EXECUTOR_OPTIONS, SparkEngine
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,12 +28,23 @@ class SparkTuned(SparkEngine):
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
 
     def choices(self) -> dict[str, str]:
-        """The tunables, and those that follow from the cores and from the size of a batch."""
+        """The tunables, and what follows from cores, size of the input and of a batch."""
+        choices = super().choices()
+        if self._is_short():
+            choices[EXECUTOR_OPTIONS] = choices[DRIVER_OPTIONS]
         return {
-            **super().choices(),
+            **choices,
             "spark.sql.files.minPartitionNum": str(self.tunable("tasksPerCore") * self.cores),
             "spark.sql.execution.arrow.maxRecordsPerBatch": str(self.context.batch_size),
         }
+
+    def _is_short(self) -> bool:
+        """Whether the JVMs of the executors compute for seconds. Of images they see addresses."""
+        workload = load(self.context.spec["workload"])
+        if isinstance(workload, ImageWorkload):
+            return True
+        size = workload.input_bytes(self.context.input_facts)
+        return size < 2**20 * int(self.tunable("quickCompilerBelowMiB"))
 
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
         """The report in Spark SQL."""
