@@ -16,12 +16,7 @@ import {
 import { ivyXml, proxyOptions } from "../../../infra/toolchain/steps";
 import { BuildLog, runBuild } from "../../../infra/toolchain/builds";
 import { isAlive } from "../../../infra/host/processTable";
-import {
-  lockedJars,
-  parseJars,
-  modelIdentity,
-  customModel,
-} from "../../../infra/toolchain/locks";
+import { lockedJars, parseJars, modelIdentity, customModel } from "../../../infra/toolchain/locks";
 import { existingTools } from "../../../infra/toolchain/tools";
 import { writeStepRecord } from "../../../infra/stack/records";
 import { cacheFolder, checkout } from "../../../infra/host/folders";
