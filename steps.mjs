@@ -41,6 +41,7 @@ export const kinds = {
 
   dataset: () => ({ default: require("./pipelines/steps/data.ts").dataset }),
   "existing-dataset": () => ({ default: require("./pipelines/steps/data.ts").existingDataset }),
+  inspection: () => ({ default: require("./pipelines/steps/data.ts").inspection }),
   "output-prefix": () => ({ default: require("./pipelines/steps/data.ts").outputPrefix }),
   oracle: () => ({ default: require("./pipelines/steps/run.ts").oracle }),
   run: () => ({ default: require("./pipelines/steps/run.ts").run }),
