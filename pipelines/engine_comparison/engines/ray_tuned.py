@@ -8,7 +8,7 @@ actors would be started anew for each sample. With a GPU, tasks without one fetc
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa

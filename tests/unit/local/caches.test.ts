@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -79,11 +80,13 @@ describe("an entry of the cache", () => {
       const { BuildLog, runBuild } = require("./infra/toolchain/builds.ts");
       const log = new BuildLog(${JSON.stringify(log.file)});
       const command = "echo begun $$ >&2; exec sleep 600";
-      runBuild({ log }, { argv: ["/bin/sh", "-c", command], env: {}, advice: "" });`;
+      runBuild({ log }, { argv: ["/bin/sh", "-c", command], env: {}, advice: "" });
+      console.log("guarded");`;
     const child = spawn(process.execPath, ["--require", "tsx/cjs", "-e", script], {
       cwd: checkout,
-      stdio: "ignore",
+      stdio: ["ignore", "pipe", "inherit"],
     });
+    await once(child.stdout, "data");
     const begun = () => /^begun (\d+)$/m.exec(fs.readFileSync(log.file, "utf8"))?.[1];
     await expect.poll(begun, { timeout: 20_000 }).toBeDefined();
     child.kill("SIGKILL");
