@@ -13,11 +13,15 @@ import json
 import os
 import sys
 import traceback
+from functools import partial
 from typing import Any
 
 from engine_comparison import engines, oracle, workloads
+from engine_comparison.driver import Driver
 from engine_comparison.engines import Context
+from engine_comparison.fork import Fork
 from engine_comparison.job import Attempt
+from engine_comparison.measure import Sampler
 from engine_comparison.model.session import thread_environment
 from engine_comparison.protocol import Channel
 
@@ -49,7 +53,8 @@ def main() -> None:
                 said = oracle.main(silent, given)
             else:
                 engine.context = Context.open(given)
-                said = Attempt(silent, engine.context, workload, engine).carry_out()
+                fork = partial(Fork, Driver(engine, workload), lambda pid: Sampler(pid, []))
+                said = Attempt(silent, engine.context, workload, fork).carry_out()
             last = {"event": "result", "checksum": said["checksum"], "rejects": said.get("rejects")}
         except Exception as error:
             traceback.print_exc()
