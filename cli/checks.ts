@@ -60,11 +60,10 @@ function pulumiFacts({ settings }: StackContext): PulumiFacts {
   const program = pulumiProgram();
   const text = fs.readFileSync(path.join(checkout, "package.json"), "utf8");
   const { dependencies } = JSON.parse(text) as { dependencies: Readonly<Record<string, string>> };
-  const wanted = {
-    command: dependencies["@pulumi/command"],
-    docker: dependencies["@pulumi/docker"],
-    ...storeNamed(settings.objectStore).providers,
-  };
+  const providers = ["command", "docker", ...(storeNamed(settings.objectStore).providers ?? [])];
+  const wanted = Object.fromEntries(
+    providers.map((name) => [name, dependencies[`@pulumi/${name}`]]),
+  );
   const offline = process.env.PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION === "true";
   const pulumi = toolEnvironment("pulumi");
   const cli = program && probe([program, "version"], timeout, pulumi)?.trim();

@@ -33,12 +33,11 @@ export interface Configuration {
 export async function loadConfiguration(
   project: Project,
   stack: string,
-  assignments: readonly string[],
-  passphrase: () => string,
+  assignments: readonly string[] = [],
 ): Promise<Configuration> {
   const file = path.join(project.folder, `Pulumi.${stack}.yaml`);
-  const committed = await readStackFile(file, project, passphrase);
-  const before = await readStackFile(stackFiles(stack).settings, project, passphrase);
+  const committed = await readStackFile(file, project, stack);
+  const before = await readStackFile(stackFiles(stack).settings, project, stack);
   const overlay = assignments.reduce((values, text) => assign(project, values, text), before);
   const set = { ...committed, ...overlay };
   const defaults = Object.entries(project.declared).flatMap(([key, declared]) => {
@@ -73,9 +72,8 @@ export function saveOverlay(
   project: Project,
   stack: string,
   { overlay }: Configuration,
-  passphrase: () => string,
 ): Promise<void> {
-  return writeStackFile(stackFiles(stack).settings, project, overlay, passphrase);
+  return writeStackFile(stackFiles(stack).settings, project, stack, overlay);
 }
 
 function assign(project: Project, values: ConfigValues, assignment: string): ConfigValues {

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
-import * as path from "node:path";
-import { stackFiles } from "../infra/stack/files";
+import { stackFiles, writeOnce } from "../infra/stack/files";
 import { Unfit } from "./errors";
 
 /** The passphrase that encrypts a stack's secrets, and how the Pulumi CLI is told it. */
@@ -21,7 +20,7 @@ export function stackPassphrase(stack: string): StackPassphrase {
   if (given !== undefined) return { text: given, environment: {} };
   if (file) return { text: readGiven(file), environment: {} };
   const own = stackFiles(stack).passphrase;
-  if (!fs.existsSync(own)) make(own);
+  if (!fs.existsSync(own)) writeOnce(own, `${randomBytes(24).toString("base64url")}\n`);
   return {
     text: fs.readFileSync(own, "utf8").trim(),
     environment: { PULUMI_CONFIG_PASSPHRASE_FILE: own },
@@ -37,19 +36,5 @@ function readGiven(file: string): string {
       "the stack's secrets are encrypted with that passphrase",
       "set it to the right file, or unset it to use the one in the stack folder",
     );
-  }
-}
-
-/** Whole or not at all, and never over another process's. */
-function make(file: string): void {
-  const temporary = `${file}.${process.pid}`;
-  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  fs.writeFileSync(temporary, randomBytes(24).toString("base64url") + "\n", { mode: 0o600 });
-  try {
-    fs.linkSync(temporary, file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    fs.rmSync(temporary);
   }
 }

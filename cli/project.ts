@@ -6,6 +6,7 @@ import { checkout } from "../infra/host/folders";
 import { writeWhole } from "../infra/stack/files";
 import { Passphrase } from "../embedded/secrets";
 import { Unfit } from "./errors";
+import { stackPassphrase } from "./passphrase";
 
 /** How Pulumi.yaml declares a configuration key. */
 export interface Declared {
@@ -57,18 +58,18 @@ interface StackFile {
 /**
  * Reads a `Pulumi.<stack>.yaml`.
  *
- * @param passphrase is asked for only when the file has secrets
+ * @param stack whose passphrase is needed only when the file has secrets
  * @returns no values where there is no file
  * @throws Unfit for a file that is not one, or secrets that the passphrase does not open
  */
 export async function readStackFile(
   file: string,
   project: Project,
-  passphrase: () => string,
+  stack: string,
 ): Promise<ConfigValues> {
   const { config, encryptionsalt } = load(file);
   const secrets = Object.values(config).some((value) => ciphertext(value) !== undefined);
-  const key = secrets ? await open(file, passphrase(), encryptionsalt) : undefined;
+  const key = secrets ? await open(file, stack, encryptionsalt) : undefined;
   const values = Object.entries(config).map(([name, value]): [string, ConfigValue] => {
     const sealed = ciphertext(value);
     return [
@@ -89,12 +90,13 @@ export async function readStackFile(
 export async function writeStackFile(
   file: string,
   project: Project,
+  stack: string,
   values: ConfigValues,
-  passphrase: () => string,
 ): Promise<void> {
   const salt = load(file).encryptionsalt;
   const secrets = Object.values(values).some(({ secret }) => secret);
-  const make = () => (salt ? open(file, passphrase(), salt) : Passphrase.make(passphrase()));
+  const make = () =>
+    salt ? open(file, stack, salt) : Passphrase.make(stackPassphrase(stack).text);
   const key = secrets ? await make() : undefined;
   const config = Object.fromEntries(
     Object.entries(values).map(([name, { text, secret }]) => [
@@ -147,7 +149,8 @@ function unseal(file: string, name: string, key: Passphrase, sealed: string): st
 /** Keys that were derived already, which takes a second each. */
 const opened = new Map<string, Promise<Passphrase>>();
 
-async function open(file: string, passphrase: string, salt = ""): Promise<Passphrase> {
+async function open(file: string, stack: string, salt = ""): Promise<Passphrase> {
+  const passphrase = stackPassphrase(stack).text;
   const name = `${salt} ${passphrase}`;
   try {
     if (!opened.has(name)) opened.set(name, Passphrase.open(passphrase, salt));

@@ -7,19 +7,15 @@ import type { Inputs } from "../results/result";
 import { chosenRuns } from "../pipelines/matrix";
 import { chooseRunner, whoMade, type Chosen } from "./runners/chooseRunner";
 import { loadConfiguration, saveOverlay, settingsOf, type Configuration } from "./config";
-import { stackPassphrase } from "./passphrase";
-import { readProject, type Project } from "./project";
+import { readProject } from "./project";
 import { installCli, isCliOnPath } from "./runners/pulumiCli";
 import { endLeftPlugins } from "./runners/pulumiLeft";
-import type { Runner } from "./runners/runner";
+import type { Runner, RunnerArgs } from "./runners/runner";
 import type { Options, Values } from "./verb";
 import { beforehand, Unfit } from "./errors";
 
 /** All that a verb needs to work on a stack, checked before anything is touched. */
-export interface Session {
-  readonly project: Project;
-  readonly stack: string;
-  readonly configuration: Configuration;
+export interface Session extends RunnerArgs {
   /** The names of the runs that the settings ask for, in order. */
   readonly runs: readonly string[];
   readonly runner: Runner;
@@ -61,9 +57,9 @@ export async function openToDeploy(
   keep = true,
 ): Promise<Session> {
   const { config: assignments = [], "install-cli": wantsCli = false } = asked;
-  const { project, owner, made, secret } = lookAt(stack);
+  const { project, owner, made } = lookAt(stack);
   if (assignments.length > 0 && made?.backend === "own") throw configuredByPulumi(stack);
-  const configuration = await loadConfiguration(project, stack, assignments, secret);
+  const configuration = await loadConfiguration(project, stack, assignments);
   const installing = wantsCli && made?.runner !== "embedded";
   const runs = runNames(configuration);
   const target = configuration.all[`${project.name}:target`];
@@ -71,8 +67,8 @@ export async function openToDeploy(
   const chosen = chooseRunner({ stack, target, asked: asked.runner, made, cliThere });
   if (owner) beforehand(() => checkOwner(stack, owner, here(stack, target, chosen)));
   if (installing) await installCli();
-  if (keep && assignments.length > 0) await saveOverlay(project, stack, configuration, secret);
-  const runner = await makeRunner(project, stack, configuration, chosen);
+  if (keep && assignments.length > 0) await saveOverlay(project, stack, configuration);
+  const runner = await makeRunner({ project, stack, configuration }, chosen);
   return { project, stack, configuration, runs, runner };
 }
 
@@ -88,8 +84,7 @@ export async function openAsItIs(stack: string): Promise<Session | undefined> {
   if (owner && made) beforehand(() => checkOwner(stack, owner, here(stack, owner.target, made)));
   const described = await describeStack(stack);
   if (!described || !made) return undefined;
-  const { project, configuration } = described;
-  return { ...described, runner: await makeRunner(project, stack, configuration, made) };
+  return { ...described, runner: await makeRunner(described, made) };
 }
 
 /** A step with triggers, a run or an oracle, as the program declares it now. */
@@ -129,9 +124,9 @@ export async function declaredRuns({ runner }: Session): Promise<ReadonlyMap<str
 
 /** What can be said of a stack without a runner; undefined where nothing of it exists. */
 export async function describeStack(stack: string): Promise<Omit<Session, "runner"> | undefined> {
-  const { project, made, secret } = lookAt(stack);
+  const { project, made } = lookAt(stack);
   if (!made) return undefined;
-  const configuration = await loadConfiguration(project, stack, [], secret);
+  const configuration = await loadConfiguration(project, stack);
   return { project, stack, configuration, runs: runNamesIfAny(configuration) };
 }
 
@@ -155,8 +150,7 @@ function lookAt(stack: string) {
   endLeftPlugins(); // of `pulumi up` too: the program itself ends no process
   const project = readProject();
   const owner = beforehand(() => readOwner(stack));
-  const made = whoMade(project.name, stack, owner);
-  return { project, owner, made, secret: () => stackPassphrase(stack).text };
+  return { project, owner, made: whoMade(project.name, stack, owner) };
 }
 
 function here(stack: string, target: string, { runner, backend }: Chosen): Claimant {
@@ -164,19 +158,14 @@ function here(stack: string, target: string, { runner, backend }: Chosen): Claim
   return { checkout: fs.realpathSync(checkout), target, runner, backend: where };
 }
 
-async function makeRunner(
-  project: Project,
-  stack: string,
-  configuration: Configuration,
-  { runner, backend }: Chosen,
-): Promise<Runner> {
+async function makeRunner(args: RunnerArgs, { runner, backend }: Chosen): Promise<Runner> {
   // Each is loaded only when it is used: the Automation API alone takes half a second.
   if (runner === "embedded") {
     const { embeddedRunner } = await import("./runners/embeddedRunner");
-    return embeddedRunner(project, stack, configuration, () => stackPassphrase(stack).text);
+    return embeddedRunner(args);
   }
   const { pulumiRunner } = await import("./runners/pulumiRunner");
-  return pulumiRunner({ project, stack, configuration, backend });
+  return pulumiRunner({ ...args, backend });
 }
 
 function configuredByPulumi(stack: string): Unfit {

@@ -1,15 +1,11 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import * as path from "node:path";
 import type { Readable } from "node:stream";
 import { guardGroup } from "./guard";
-import { covers, type Difference } from "./diff";
+import type { Difference } from "./diff";
 import {
   isObject,
-  isSecret,
-  mapValues,
   reveal,
-  secret,
   unknownValue,
   unsupportedKind,
   type Properties,
@@ -24,16 +20,10 @@ export const commandType = "command:local:Command";
 export const commandVersion = "1.2.1";
 
 export interface CommandOptions {
-  /** Relative paths, and Commands without `dir`, start here. */
+  /** Where Commands start. */
   readonly cwd: string;
-  /** Seconds after which the command's process group is killed; 0: never. */
-  readonly timeout: number;
   readonly killSignal: AbortSignal | undefined;
-  readonly onLine: (line: string) => void;
 }
-
-/** Node fires longer timers at once (milliseconds). */
-const maxTimer = 2 ** 31 - 1;
 
 const isText = (value: Value) => typeof value === "string";
 const inputKinds = new Map<string, { kind: string; fits: (value: Value) => boolean }>([
@@ -42,9 +32,8 @@ const inputKinds = new Map<string, { kind: string; fits: (value: Value) => boole
     "environment",
     { kind: "a map of strings", fits: (v) => isObject(v) && Object.values(v).every(isText) },
   ],
-  ["interpreter", { kind: "a list of strings", fits: (v) => Array.isArray(v) && v.every(isText) }],
   ["triggers", { kind: "a list", fits: Array.isArray }],
-  ...["create", "update", "delete", "dir", "logging", "stdin"].map(
+  ...["create", "update", "delete", "logging", "stdin"].map(
     (name) => [name, { kind: "a string", fits: isText }] as const,
   ),
 ]);
@@ -53,11 +42,8 @@ const inputKinds = new Map<string, { kind: string; fits: (value: Value) => boole
 export function checkInputs(inputs: Properties): string | undefined {
   const unsupported = "is not supported by the embedded runner";
   for (const [name, value] of Object.entries(inputs)) {
-    if (["archivePaths", "assetPaths"].includes(name)) {
-      return `the input "${name}" of ${commandType} ${unsupported}`;
-    }
     const expected = inputKinds.get(name);
-    if (!expected) return `${commandType} has no input "${name}"`;
+    if (!expected) return `the input "${name}" of ${commandType} ${unsupported}`;
     const kind = unsupportedKind(value);
     if (kind) return `${kind} in the input "${name}" ${unsupported}`;
     const plain = reveal(value);
@@ -68,9 +54,9 @@ export function checkInputs(inputs: Properties): string | undefined {
   return undefined;
 }
 
-/** Whether these differences of inputs need a new resource: `triggers` always do. */
-export function needsReplace(found: readonly Difference[], replaceOnChanges: string[] = []) {
-  return found.some(({ path }) => path[0] === "triggers" || covers(replaceOnChanges, path));
+/** Whether these differences of inputs need a new resource, as those of `triggers` do. */
+export function needsReplace(found: readonly Difference[]): boolean {
+  return found.some(({ path }) => path[0] === "triggers");
 }
 
 export function newId(name: string): string {
@@ -79,7 +65,9 @@ export function newId(name: string): string {
 
 /**
  * Runs a verb of a Command, `create` if there is no `update`. A delete takes as inputs the outputs of
- * the last create or update, which hold the inputs of that time.
+ * the last create or update, which hold the inputs of that time. What is printed is stored as it is,
+ * whatever was secret in `environment` or `stdin`: the provider lets secrecy flow between equal names
+ * only.
  *
  * @param old the outputs of the verb before; `stdout` and `stderr` stay if there is nothing to run
  */
@@ -87,24 +75,21 @@ export async function act(
   verb: "create" | "update" | "delete",
   inputs: Properties,
   old: Properties,
-  options: CommandOptions,
+  { cwd, killSignal }: CommandOptions,
 ): Promise<Properties> {
   const script = verb === "update" ? (inputs.update ?? inputs.create) : inputs[verb];
   const before = { stdout: textOf(old.stdout) ?? "", stderr: textOf(old.stderr) ?? "" };
   const commandLine = textOf(script);
   if (commandLine === undefined) return { ...inputs, ...before };
   const given = reveal(inputs) as Properties;
-  const interpreter = given.interpreter as string[] | undefined;
-  const [program, ...args] = interpreter?.length ? interpreter : ["/bin/sh", "-c"];
-  const logging = given.logging ?? "stdoutAndStderr";
   const stdin = textOf(given.stdin);
   const previous = given.addPreviousOutputInEnv !== false && {
     ...(before.stdout && { PULUMI_COMMAND_STDOUT: before.stdout }),
     ...(before.stderr && { PULUMI_COMMAND_STDERR: before.stderr }),
   };
   // In a separate session a Ctrl-C in the terminal reaches the runner only, as with a provider.
-  const child = spawn(program, [...args, commandLine], {
-    cwd: path.resolve(options.cwd, textOf(given.dir) ?? "."),
+  const child = spawn("/bin/sh", ["-c", commandLine], {
+    cwd,
     env: { ...process.env, ...(given.environment as Record<string, string>), ...previous },
     stdio: [stdin ? "pipe" : "ignore", "pipe", "pipe"],
     detached: true,
@@ -114,15 +99,8 @@ export async function act(
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(stdin);
 
-  const shown = (stream: string) =>
-    logging === "stdoutAndStderr" || logging === stream ? options.onLine : () => undefined;
-  const stdout = collect(child.stdout, shown("stdout"));
-  const stderr = collect(child.stderr, shown("stderr"));
-
-  const { killSignal, timeout } = options;
-  const limit = timeout
-    ? AbortSignal.timeout(Math.min(Math.ceil(timeout * 1000), maxTimer))
-    : undefined;
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
   const kill = () => {
     try {
       process.kill(-(child.pid as number), "SIGKILL");
@@ -132,7 +110,7 @@ export async function act(
     // A daemon that left the group may hold the streams for ever.
     setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream?.destroy()), 2000);
   };
-  [limit, killSignal].forEach((signal) => signal?.addEventListener("abort", kill));
+  killSignal?.addEventListener("abort", kill);
   try {
     // "close" comes when the shell has ended and every descendant has closed both streams.
     const failure = await new Promise<string | undefined>((resolve) => {
@@ -145,13 +123,12 @@ export async function act(
       const printed = { stdout: stdout().replace(/\n$/, ""), stderr: stderr().replace(/\n$/, "") };
       return { ...inputs, ...printed };
     }
-    const canceled = killSignal?.aborted ? " (canceled)" : "";
-    const why = limit?.aborted ? ` (over its limit of ${timeout} s)` : canceled;
+    const why = killSignal?.aborted ? " (canceled)" : "";
     const tail = stderr().trimEnd().split("\n").slice(-20).join("\n");
     throw new Error(`${failure}${why}: running ${JSON.stringify(commandLine)}:\n${tail}`.trimEnd());
   } finally {
     unguard();
-    [limit, killSignal].forEach((signal) => signal?.removeEventListener("abort", kill));
+    killSignal?.removeEventListener("abort", kill);
   }
 }
 
@@ -160,32 +137,9 @@ function textOf(value: Value | undefined): string | undefined {
   return typeof plain === "string" ? plain : undefined;
 }
 
-/** Passes on the lines of a stream, and gives its whole text when called. */
-function collect(stream: Readable | null, onLine: (line: string) => void): () => string {
+/** Reads a stream; gives its text so far when called. */
+function collect(stream: Readable | null): () => string {
   let text = "";
-  let line = "";
-  stream?.setEncoding("utf8").on("data", (chunk: string) => {
-    text += chunk;
-    const lines = (line + chunk).split("\n");
-    line = lines.pop() ?? "";
-    lines.forEach(onLine);
-  });
-  stream?.on("end", () => line && onLine(line));
+  stream?.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
   return () => text;
-}
-
-/**
- * The outputs as they go to the state and the program: an output whose input is secret is secret,
- * and so are those that the program named. What was printed stays readable, whatever was secret in
- * `environment` or `stdin`: the provider lets secrecy flow between equal names only.
- */
-export function markSecrets(
-  outputs: Properties,
-  inputs: Properties,
-  named: readonly string[],
-): Properties {
-  return mapValues(outputs, (value, name) => {
-    const hide = named.includes(name) || isSecret(inputs[name]);
-    return hide && !isSecret(value) ? secret(value) : value;
-  });
 }

@@ -38,23 +38,7 @@ export function differences(
   return inside ?? [{ path, kind: "update", old, new: now }];
 }
 
-/** `a.b[0]["c d"]` and `a[*]` as steps; `*` is any one step. */
-export function parsePath(path: string): Path {
-  const steps = path.match(/\["(?:[^"\\]|\\.)*"\]|\[\d+\]|\[\*\]|[^.[\]]+/g) ?? [];
-  return steps.map((step) => {
-    const inner = step.startsWith("[") ? step.slice(1, -1) : step;
-    if (inner.startsWith('"')) return JSON.parse(inner) as string;
-    return step.startsWith("[") && inner !== "*" ? Number(inner) : inner;
-  });
-}
-
-/** Whether a change at `path` falls under one of the `replaceOnChanges` patterns. */
-export function covers(patterns: readonly string[], path: Path): boolean {
-  return patterns.some((pattern) =>
-    parsePath(pattern).every((step, i) => step === path[i] || (step === "*" && i < path.length)),
-  );
-}
-
+/** Such as `a.b[0]["c d"]`. */
 export function formatPath(path: Path): string {
   const steps = path.map((step, i) => {
     const plain = typeof step === "string" && /^[A-Za-z_][\w-]*$/.test(step);

@@ -2,13 +2,13 @@ import { Result } from "@pulumi/pulumi/proto/resource_pb";
 import pLimit from "p-limit";
 import { commandType, commandVersion } from "./command";
 import { describeDifferences } from "./diff";
-import { Protected, Refusal, Stopped } from "./errors";
+import { Refusal, Stopped } from "./errors";
 import { deletionOrder, dependencyUrns, allDependencies } from "./graph";
 import { Planner, providerType } from "./planner";
 import { Snapshot } from "./snapshot";
 import type { State } from "./state";
 import { operation, StepRunner, subject, type Step } from "./steps";
-import type { Changes, Goal, PreviewOutcome, PropertyDiff, Resource, RunOptions } from "./types";
+import type { Changes, Goal, PropertyDiff, Resource, RunOptions } from "./types";
 import { nameOf, stackType } from "./urn";
 import { redact, unknownValue, type Properties } from "./values";
 
@@ -32,9 +32,6 @@ const defaultProvider: Goal = {
 export class Engine {
   readonly changes: Changes = {};
   readonly errors: string[] = [];
-  /** What was done, in order, without what stayed the same. */
-  readonly steps: PreviewOutcome["steps"][number][] = [];
-
   readonly planner: Planner;
   private readonly snapshot: Snapshot;
   private readonly runner: StepRunner;
@@ -46,24 +43,27 @@ export class Engine {
   /** What failed or was skipped; the state keeps it as it was. */
   private readonly undone: Step[] = [];
   private readonly inFlight = new Set<Promise<unknown>>();
-  private readonly stopper = new AbortController();
-  private readonly stopped = new Promise<never>((_, reject) => {
-    const stop = () => reject(new Stopped("the deployment was stopped"));
-    this.stopping.addEventListener("abort", stop);
-  });
+  private readonly stopped: Promise<never>;
 
-  /** @param write puts a state on disk */
+  /**
+   * @param write puts a state on disk
+   * @param stopper aborted when no new step is to start
+   */
   constructor(
     private readonly options: RunOptions,
     private readonly state: State,
     write: (state: State) => void,
+    private readonly stopper = new AbortController(),
   ) {
     const { stack, project, preview, parallel, replaceUrns = [] } = options;
-    const complain = preview ? (message: string) => void this.errors.push(message) : undefined;
-    this.planner = new Planner({ stack, project }, state.resources, replaceUrns, complain);
+    this.planner = new Planner({ stack, project }, state.resources, replaceUrns);
     this.limit = pLimit(parallel);
+    this.stopped = new Promise((_, reject) => {
+      const stop = () => reject(new Stopped("the deployment was stopped"));
+      this.stopping.addEventListener("abort", stop);
+    });
     this.stopped.catch(() => undefined); // nobody may be waiting
-    this.snapshot = new Snapshot(state, this.planner.renamedTo, preview ? () => undefined : write);
+    this.snapshot = new Snapshot(state, preview ? () => undefined : write);
     this.runner = new StepRunner(options, this.snapshot, (old) => this.planner.goesWithOther(old));
   }
 
@@ -97,39 +97,30 @@ export class Engine {
     }
     this.stopping.throwIfAborted();
     try {
-      const steps = this.planner.plan(goal, provider);
-      const resource = subject(steps.at(-1) as Step);
-      return { resource, result: await this.runSteps(steps) };
+      const step = this.planner.plan(goal, provider);
+      return { resource: step.now, result: await this.runUnlessStuck(step) };
     } catch (error) {
       if (error instanceof Refusal) this.fail(error.message, this.planner.urnOf(goal));
       throw error;
     }
   }
 
-  /** Runs the steps of one registration, one after the other. */
-  private async runSteps(steps: Step[]): Promise<Result> {
-    const left = steps.filter((step) => {
-      const missing = [...dependencyUrns(subject(step))].find((urn) => this.isUndone(urn));
-      if (missing) {
-        this.undone.push(step);
-        this.emit("skipped", step, { error: `needs ${nameOf(missing)}, which was not done` });
-      }
-      return !missing;
-    });
-    const result = await this.inTurn(left);
-    return result === Result.SUCCESS && left.length < steps.length ? Result.SKIP : result;
+  /** Runs the step of a registration, or skips it where something that it needs was not done. */
+  private async runUnlessStuck(step: Step): Promise<Result> {
+    const missing = [...dependencyUrns(subject(step))].find((urn) => this.isUndone(urn));
+    if (!missing) return (await this.inTurn(step)) ? Result.SUCCESS : Result.FAIL;
+    this.undone.push(step);
+    this.emit("skipped", step, { error: `needs ${nameOf(missing)}, which was not done` });
+    return Result.SKIP;
   }
 
-  /** Runs steps one after the other, in a slot if one of them runs a Command. */
-  private inTurn(steps: readonly Step[]): Promise<Result> {
+  /** Runs a step, in a slot if it runs a Command; false when it failed. */
+  private inTurn(step: Step): Promise<boolean> {
     const work = async () => {
-      for (const step of steps) {
-        this.stopping.throwIfAborted();
-        if (!(await this.attempt(step))) return Result.FAIL;
-      }
-      return Result.SUCCESS;
+      this.stopping.throwIfAborted();
+      return this.attempt(step);
     };
-    const runs = steps.some((step) => step.kind !== "same" && subject(step).custom);
+    const runs = step.kind !== "same" && subject(step).custom;
     const running = runs ? this.limit(work) : work();
     this.inFlight.add(running);
     const forget = () => void this.inFlight.delete(running);
@@ -155,7 +146,7 @@ export class Engine {
       this.errors.push(`${nameOf(subject(step).urn)}: ${message}`);
       this.undone.push(step);
       this.emit("failed", step, { ...took(), error: message });
-      if (!this.options.continueOnError && !(error instanceof Protected)) this.stopper.abort();
+      if (!this.options.continueOnError) this.stopper.abort();
       return false;
     }
   }
@@ -194,7 +185,7 @@ export class Engine {
       // The rest goes on after a delete that failed.
       const deletes = [...urns].map(async (urn) => {
         for (const step of free.filter(({ old }) => old?.urn === urn)) {
-          await this.inTurn([step]).catch(() => undefined);
+          await this.inTurn(step).catch(() => undefined);
         }
       });
       await Promise.all(deletes);
@@ -221,10 +212,8 @@ export class Engine {
   private count(step: Step): { diff?: PropertyDiff[] } {
     const op = operation(step);
     const diff = describeDifferences(step.diff ?? []);
-    const { urn, type } = subject(step);
-    if (type !== providerType) {
-      if (op !== "delete-replaced") this.changes[op] = (this.changes[op] ?? 0) + 1;
-      if (op !== "same") this.steps.push({ op, urn, diff });
+    if (subject(step).type !== providerType && op !== "delete-replaced") {
+      this.changes[op] = (this.changes[op] ?? 0) + 1;
     }
     return diff.length ? { diff } : {};
   }

@@ -20,8 +20,5 @@ export class EmbeddedError extends Error {
 /** The program or the state does not allow a step; this ends the deployment. */
 export class Refusal extends Error {}
 
-/** A delete that was not tried; independent steps go on. */
-export class Protected extends Error {}
-
 /** The deployment ended before this was carried out. */
 export class Stopped extends Error {}

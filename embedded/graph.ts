@@ -8,29 +8,15 @@ type Resources = readonly Resource[];
  * depends on; a URN occurs twice while a replacement's old half waits for its delete.
  * Follows pkg/resource/graph/dependency_graph.go of pulumi/pulumi.
  */
-export function dependencyUrns(resource: Resource, withParent = true): Set<string> {
+export function dependencyUrns(resource: Resource): Set<string> {
   const urns = [
-    ...(withParent ? [resource.parent] : []),
+    resource.parent,
     ...(resource.dependencies ?? []),
     ...Object.values(resource.propertyDependencies ?? {}).flat(),
     resource.deletedWith,
     resource.provider ? providerUrn(resource.provider) : undefined,
   ];
   return new Set(urns.filter((urn): urn is string => !!urn));
-}
-
-/** All that depends on `root`, also by way of others, in order; parenthood does not count. */
-export function dependents(root: Resource, state: Resources, ignore: ReadonlySet<string>) {
-  const reached = new Set([root.urn]);
-  const found: Resource[] = [];
-  for (const candidate of state.slice(state.indexOf(root) + 1)) {
-    const urns = dependencyUrns(candidate, false);
-    if (!ignore.has(candidate.urn) && [...urns].some((urn) => reached.has(urn))) {
-      found.push(candidate);
-      reached.add(candidate.urn);
-    }
-  }
-  return found;
 }
 
 /** The resources that `resource` directly depends on, its parent included. */

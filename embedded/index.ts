@@ -1,15 +1,15 @@
 /** Runs a Pulumi program without the Pulumi CLI; README.md beside this says what is supported. */
 import * as fs from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, hostname } from "node:os";
 import * as path from "node:path";
 import { Engine } from "./engine";
 import { EmbeddedError } from "./errors";
-import { lockFile } from "./fileLock";
+import { tryLock } from "./fileLock";
 import { serveMonitor } from "./monitor";
 import { runProgram } from "./programHost";
 import { Passphrase } from "./secrets";
 import { decryptState, readDeployment, statePath, writeState, type State } from "./state";
-import type { Deployment, EmbeddedOptions, Outcome, PreviewOutcome, RunOptions } from "./types";
+import type { Deployment, EmbeddedOptions, Outcome, RunOptions } from "./types";
 import { stackPrefix, stackType } from "./urn";
 import { redact, type Properties } from "./values";
 
@@ -22,7 +22,7 @@ export async function up(options: EmbeddedOptions): Promise<Outcome> {
 }
 
 /** Says what {@link up} would do; runs no Command, writes nothing and takes no lock. */
-export async function preview(options: EmbeddedOptions): Promise<PreviewOutcome> {
+export async function preview(options: EmbeddedOptions): Promise<Outcome> {
   return deploy(options, readOwn(options), "preview");
 }
 
@@ -57,13 +57,21 @@ async function deploy(
   options: EmbeddedOptions,
   stored: Deployment | undefined,
   verb: "up" | "preview" | "destroy",
-): Promise<PreviewOutcome> {
+): Promise<Outcome> {
   const preview = verb === "preview";
   const run = { ...options, parallel: options.parallel ?? 4 * availableParallelism(), preview };
-  const { state, passphrase } = await openState(options, stored);
-  const engine = new Engine(run, state, (next) =>
-    writeState(options.stackFolder, next, passphrase),
-  );
+  const stopper = new AbortController();
+  const opening = openState(options, stored).then(({ state, passphrase }) => {
+    const write = (next: State) => writeState(options.stackFolder, next, passphrase);
+    return new Engine(run, state, write, stopper);
+  });
+  // To derive the key takes as long as the program takes to load: neither waits for the other.
+  const running = verb === "destroy" ? undefined : program(opening, run, stopper.signal);
+  const engine = await opening.catch(async (error: unknown) => {
+    stopper.abort();
+    await running?.catch(() => undefined); // it fails for the same reason
+    throw error;
+  });
   const onAbort = () => engine.fail("canceled");
   options.signal?.addEventListener("abort", onAbort);
   let failed = false;
@@ -71,27 +79,31 @@ async function deploy(
     const missing = options.replaceUrns?.find((urn) => !engine.planner.olds.has(urn));
     if (missing) engine.fail(`there is no resource ${missing} to replace`);
     else if (options.signal?.aborted) onAbort();
-    else if (verb !== "destroy") failed = await program(engine, run);
+    failed = (await running) ?? false;
     if (!failed && !engine.stopping.aborted) await engine.deleteRest();
   } finally {
     options.signal?.removeEventListener("abort", onAbort);
   }
   const ok = () => !failed && engine.errors.length === 0;
   const found = redacted(await engine.finish(!ok()));
-  const { changes, errors, steps } = engine;
+  const { changes, errors } = engine;
   options.onEvent({ kind: "summary", changes });
-  return { ok: ok(), changes, outputs: found, errors, steps };
+  return { ok: ok(), changes, outputs: found, errors };
 }
 
 /** @returns whether the program failed */
-async function program(engine: Engine, options: RunOptions): Promise<boolean> {
-  const server = await serveMonitor(engine, options);
+async function program(
+  opening: Promise<Engine>,
+  options: RunOptions,
+  stopping: AbortSignal,
+): Promise<boolean> {
+  const server = await serveMonitor(opening, options);
   try {
-    const problem = await runProgram(options, server.address, engine.stopping);
-    if (engine.stopping.aborted || problem === "") return true; // the reason is reported already
+    const problem = await runProgram(options, server.address, stopping);
+    if (stopping.aborted || problem === "") return true; // the reason is reported already
     const early = "the program ended before it had registered all its resources";
     const message = problem ?? (server.programComplete() ? undefined : early);
-    if (message) engine.fail(message);
+    if (message) (await opening).fail(message);
     return message !== undefined;
   } finally {
     server.close();
@@ -105,22 +117,32 @@ async function locked<Verb extends string>(
 ): Promise<Outcome> {
   const { stackFolder } = options;
   fs.mkdirSync(stackFolder, { recursive: true, mode: 0o700 });
-  const lock = lockFile(path.join(stackFolder, "lock.json"), verb);
-  if ("holder" in lock) {
-    const { holder } = lock;
-    const by = holder
-      ? `process ${holder.pid} on ${holder.host} (${holder.verb}, since ${holder.since})`
-      : "another process";
+  const file = path.join(stackFolder, "lock.json");
+  const release = tryLock(file);
+  if (!release) {
     throw new EmbeddedError(
-      `The stack in ${stackFolder} is in use by ${by}.`,
+      `The stack in ${stackFolder} is in use by ${holderOf(file)}.`,
       "Two runs at once would overwrite each other's state.",
       "Wait until that process has ended, or end it, and try again.",
     );
   }
   try {
+    const holder = { pid: process.pid, host: hostname(), verb, since: new Date().toISOString() };
+    fs.writeFileSync(file, JSON.stringify(holder));
     return await work(options, readOwn(options), verb);
   } finally {
-    lock.release();
+    fs.rmSync(file, { force: true });
+    release();
+  }
+}
+
+function holderOf(file: string): string {
+  try {
+    const text = fs.readFileSync(file, "utf8");
+    const { pid, host, verb, since } = JSON.parse(text) as Record<string, string>;
+    return `process ${pid} on ${host} (${verb}, since ${since})`;
+  } catch {
+    return "another process"; // which has not written its name yet
   }
 }
 

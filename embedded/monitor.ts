@@ -1,6 +1,5 @@
 import { promisify } from "node:util";
 import * as grpc from "@grpc/grpc-js";
-import type { Alias as AliasMessage } from "@pulumi/pulumi/proto/alias_pb";
 import { EngineService, type IEngineServer } from "@pulumi/pulumi/proto/engine_grpc_pb";
 import * as engineProto from "@pulumi/pulumi/proto/engine_pb";
 import {
@@ -13,7 +12,7 @@ import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import { commandType, commandVersion } from "./command";
 import type { Engine } from "./engine";
 import { Stopped } from "./errors";
-import type { Alias, Goal, RunOptions } from "./types";
+import type { Goal, RunOptions } from "./types";
 import { mapValues, type Properties } from "./values";
 
 const messageBytes = 400 * 1024 * 1024; // as the SDK
@@ -27,12 +26,16 @@ type Methods<Service> = {
     : never;
 };
 
-/** Serves Pulumi's ResourceMonitor and Engine for one program. */
-export async function serveMonitor(engine: Engine, { onEvent }: RunOptions) {
+/**
+ * Serves Pulumi's ResourceMonitor and Engine for one program.
+ *
+ * @param opening what answers; whatever the program asks before waits for it
+ */
+export async function serveMonitor(opening: Promise<Engine>, { onEvent }: RunOptions) {
   let rootUrn = "";
   let complete = false;
-  const refuse = (what: string): never => {
-    engine.fail(`${what} is not supported by the embedded runner; use the Pulumi CLI`);
+  const refuse = async (what: string): Promise<never> => {
+    (await opening).fail(`${what} is not supported by the embedded runner; use the Pulumi CLI`);
     throw new Stopped("the deployment was stopped");
   };
   const server = new grpc.Server({
@@ -48,7 +51,8 @@ export async function serveMonitor(engine: Engine, { onEvent }: RunOptions) {
       supportsFeature: () => new resourceProto.SupportsFeatureResponse().setHassupport(true),
       registerResource: async (request) => {
         const unsupported = unsupportedIn(request);
-        if (unsupported) refuse(`${request.getName()}: ${unsupported}`);
+        if (unsupported) return refuse(`${request.getName()}: ${unsupported}`);
+        const engine = await opening;
         const { resource, result } = await engine.register(goalOf(request));
         // A component's outputs may name resources that are not registered yet (pulumi#5978).
         const outputs = resource.custom ? (resource.outputs ?? {}) : {};
@@ -58,8 +62,8 @@ export async function serveMonitor(engine: Engine, { onEvent }: RunOptions) {
           .setObject(Struct.fromJavaScript(outputs))
           .setResult(result);
       },
-      registerResourceOutputs: (request) => {
-        engine.registerOutputs(request.getUrn(), propertiesOf(request.getOutputs()));
+      registerResourceOutputs: async (request) => {
+        (await opening).registerOutputs(request.getUrn(), propertiesOf(request.getOutputs()));
         return new Empty();
       },
       signalAndWaitForShutdown: () => {
@@ -81,7 +85,8 @@ export async function serveMonitor(engine: Engine, { onEvent }: RunOptions) {
   server.addService(
     EngineService,
     handlers<IEngineServer>({
-      log: (request) => {
+      log: async (request) => {
+        const engine = await opening;
         const severity = (["debug", "info", "warning", "error"] as const)[request.getSeverity()];
         const [message, urn] = [request.getMessage(), request.getUrn()];
         // Once the deployment stops, the SDK only reports that it was cut off.
@@ -130,6 +135,9 @@ function propertiesOf(struct: Struct | undefined): Properties {
   return struct?.toJavaScript() ?? {};
 }
 
+/** What the SDK itself asks for with every Command. */
+const replacedOn = "triggers[*]";
+
 /** The first thing in a registration that would have to be ignored, by name. */
 export function unsupportedIn(request: resourceProto.RegisterResourceRequest): string | undefined {
   const type = request.getType();
@@ -139,30 +147,33 @@ export function unsupportedIn(request: resourceProto.RegisterResourceRequest): s
   if (request.getCustom() && ![commandVersion, ""].includes(request.getVersion())) {
     return `version ${request.getVersion()} of @pulumi/command (it has to be ${commandVersion})`;
   }
-  const hooks = Object.values(request.getHooks()?.toObject() ?? {}).flat();
-  const options: Record<string, boolean> = {
+  const options: Record<string, boolean | string | number | undefined> = {
     "remote component": request.getRemote(),
-    import: !!request.getImportid(),
-    provider: !!request.getProvider(),
-    providers: request.getProvidersMap().getLength() > 0,
-    ignoreChanges: request.getIgnorechangesList().length > 0,
-    retainOnDelete: !!request.getRetainondelete(),
-    replaceWith: request.getReplaceWithList().length > 0,
+    import: request.getImportid(),
+    provider: request.getProvider(),
+    providers: request.getProvidersMap().getLength(),
+    protect: request.getProtect(),
+    aliases: request.getAliasesList().length + request.getAliasurnsList().length,
+    ignoreChanges: request.getIgnorechangesList().length,
+    replaceOnChanges: request.getReplaceonchangesList().some((path) => path !== replacedOn),
+    deleteBeforeReplace: request.getDeletebeforereplace(),
+    retainOnDelete: request.getRetainondelete(),
+    replaceWith: request.getReplaceWithList().length,
     replacementTrigger: request.hasReplacementTrigger(),
-    hideDiffs: request.getHidediffsList().length > 0,
-    transforms: request.getTransformsList().length > 0,
-    hooks: hooks.length > 0,
-    pluginDownloadURL: !!request.getPlugindownloadurl(),
-    envVarMappings: request.getEnvvarmappingsMap().getLength() > 0,
-    package: !!request.getPackageref(),
-    "customTimeouts.read": !!request.getCustomtimeouts()?.getRead(),
+    additionalSecretOutputs: request.getAdditionalsecretoutputsList().length,
+    customTimeouts: Object.values(request.getCustomtimeouts()?.toObject() ?? {}).join(""),
+    hideDiffs: request.getHidediffsList().length,
+    transforms: request.getTransformsList().length,
+    hooks: Object.values(request.getHooks()?.toObject() ?? {}).flat().length,
+    pluginDownloadURL: request.getPlugindownloadurl(),
+    envVarMappings: request.getEnvvarmappingsMap().getLength(),
+    package: request.getPackageref(),
   };
   const found = Object.keys(options).find((name) => options[name]);
   return found && `the resource option ${found}`;
 }
 
 function goalOf(request: resourceProto.RegisterResourceRequest): Goal {
-  const timeouts = request.getCustomtimeouts();
   const propertyDependencies: Record<string, string[]> = {};
   request.getPropertydependenciesMap().forEach((urns, name) => {
     propertyDependencies[name] = [...new Set(urns.getUrnsList())];
@@ -173,45 +184,9 @@ function goalOf(request: resourceProto.RegisterResourceRequest): Goal {
     custom: request.getCustom(),
     inputs: propertiesOf(request.getObject()),
     parent: request.getParent(),
-    protect: request.hasProtect() ? request.getProtect() : undefined,
     dependencies: [...new Set(request.getDependenciesList())],
     propertyDependencies,
-    deleteBeforeReplace: request.getDeletebeforereplace(),
-    additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
-    aliases: [
-      ...request.getAliasurnsList().map((urn) => ({ urn })),
-      ...request.getAliasesList().map(aliasOf),
-    ],
-    customTimeouts: {
-      ...(timeouts?.getCreate() && { create: seconds(timeouts.getCreate()) }),
-      ...(timeouts?.getUpdate() && { update: seconds(timeouts.getUpdate()) }),
-      ...(timeouts?.getDelete() && { delete: seconds(timeouts.getDelete()) }),
-    },
     replaceOnChanges: request.getReplaceonchangesList(),
     deletedWith: request.getDeletedwith(),
   };
-}
-
-function aliasOf(message: AliasMessage): Alias {
-  const { parenturn: parent, noparent: noParent, ...spec } = message.getSpec()?.toObject() ?? {};
-  return { urn: message.getUrn(), parent, noParent, ...spec };
-}
-
-const units: Record<string, number> = {
-  ns: 1e-9,
-  us: 1e-6,
-  µs: 1e-6,
-  ms: 1e-3,
-  s: 1,
-  m: 60,
-  h: 3600,
-};
-
-/** Seconds of a Go duration such as `1h30m`. */
-export function seconds(duration: string): number {
-  const parts = [...duration.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/g)];
-  if (parts.map(([part]) => part).join("") !== duration) {
-    throw new Error(`"${duration}" is not a duration such as "30s" or "1h30m"`);
-  }
-  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * units[unit], 0);
 }

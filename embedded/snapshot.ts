@@ -1,8 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { compact, type State } from "./state";
 import type { Operation, Resource } from "./types";
-import { providerUrn } from "./urn";
-import { mapValues } from "./values";
 
 /** What a step has done to the state. */
 interface Effect {
@@ -22,13 +20,9 @@ export class Snapshot {
   private readonly pending = new Set<Operation>();
   private dirty: boolean;
 
-  /**
-   * @param renamedTo the URN that a resource has now, of those that it had in the state
-   * @param write puts a state on disk
-   */
+  /** @param write puts a state on disk */
   constructor(
     before: State,
-    private readonly renamedTo: ReadonlyMap<string, string>,
     private readonly write: (state: State) => void,
   ) {
     this.base = before.resources;
@@ -71,25 +65,7 @@ export class Snapshot {
 
   private save(): void {
     const resources = [...this.made, ...this.base].filter((resource) => !this.gone.has(resource));
-    this.write({
-      resources: this.renamedTo.size ? resources.map((each) => this.renamed(each)) : resources,
-      pending: [...this.pending],
-    });
+    this.write({ resources, pending: [...this.pending] });
     this.dirty = false;
-  }
-
-  /** References of what has not been registered yet follow a resource that was renamed. */
-  private renamed(resource: Resource): Resource {
-    const now = (urn: string) => this.renamedTo.get(urn) ?? urn;
-    const provider = providerUrn(resource.provider ?? "");
-    return {
-      ...resource,
-      urn: now(resource.urn),
-      parent: now(resource.parent ?? ""),
-      deletedWith: now(resource.deletedWith ?? ""),
-      dependencies: resource.dependencies?.map(now),
-      propertyDependencies: mapValues(resource.propertyDependencies ?? {}, (urns) => urns.map(now)),
-      provider: resource.provider && now(provider) + resource.provider.slice(provider.length),
-    };
   }
 }

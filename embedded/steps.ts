@@ -1,17 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { act, commandType, markSecrets, newId } from "./command";
+import { act, commandType, newId } from "./command";
 import type { Difference } from "./diff";
-import { Protected } from "./errors";
 import type { Snapshot } from "./snapshot";
-import type { Resource, RunOptions, StepOp, Timeouts } from "./types";
+import type { Resource, RunOptions, StepOp } from "./types";
 import { nameOf } from "./urn";
 import { unknownValue, type Properties } from "./values";
 
-/** From `old` in the state to `now`; `replaced` is the delete of the old half of a replacement. */
-export type Step = { readonly diff?: Difference[]; readonly replaced?: boolean } & (
+/** From `old` in the state to `now`. */
+export type Step = { readonly diff?: Difference[] } & (
   | { readonly kind: "create"; readonly old?: undefined; readonly now: Resource }
   | { readonly kind: "same" | "update" | "replace"; readonly old: Resource; readonly now: Resource }
-  | { readonly kind: "delete" | "forget"; readonly old: Resource; readonly now?: undefined }
+  | { readonly kind: "delete"; readonly old: Resource; readonly now?: undefined }
 );
 
 /** The resource of the step, as it will be. */
@@ -19,9 +18,8 @@ export function subject(step: Step): Resource {
   return step.now ?? step.old;
 }
 
-export function operation(step: Step): StepOp {
-  if (step.kind === "forget") return "remove-pending-replace";
-  return step.kind === "delete" && step.replaced ? "delete-replaced" : step.kind;
+export function operation({ kind, old }: Step): StepOp {
+  return kind === "delete" && old.delete ? "delete-replaced" : kind;
 }
 
 /** Carries out single steps: runs what a Command says and notes the effect in the state. */
@@ -39,10 +37,8 @@ export class StepRunner {
         step.now.id = step.old.id;
         step.now.outputs = step.old.outputs;
         return this.snapshot.note({ gone: step.old, made: step.now });
-      case "forget":
-        return this.snapshot.note({ gone: step.old });
       case "delete":
-        return this.delete(step.old, !!step.replaced);
+        return this.delete(step.old);
       default:
         return this.make(step);
     }
@@ -53,18 +49,18 @@ export class StepRunner {
     const update = kind === "update";
     if (update) now.id = old.id;
     return this.snapshot.during(update ? "updating" : "creating", now, async () => {
-      const { inputs = {}, additionalSecretOutputs = [] } = now;
-      let outputs = update ? old.outputs : now.custom ? inputs : undefined;
-      if (now.type === commandType) {
-        outputs = await this.act(update ? "update" : "create", now, inputs, old?.outputs);
-      }
-      now.outputs = markSecrets(outputs ?? {}, inputs, additionalSecretOutputs);
+      const { inputs = {} } = now;
+      const outputs = update ? old.outputs : now.custom ? inputs : undefined;
+      now.outputs =
+        now.type === commandType
+          ? await this.act(update ? "update" : "create", inputs, old?.outputs)
+          : (outputs ?? {});
       now.modified = new Date().toISOString();
       if (update) return { made: now, gone: old };
       now.created = now.modified;
       now.id = now.custom ? this.newId(now) : undefined;
-      if (old && !old.pendingReplacement) old.delete = true;
-      return { made: now, gone: old?.pendingReplacement ? old : undefined };
+      if (old) old.delete = true;
+      return { made: now };
     });
   }
 
@@ -73,38 +69,24 @@ export class StepRunner {
     return this.options.preview ? unknownValue : randomUUID();
   }
 
-  private async delete(old: Resource, replaced: boolean): Promise<void> {
-    if (old.protect && !replaced && !old.delete) {
-      throw new Protected(
-        `resource "${old.urn}" cannot be deleted because it is protected. To unprotect the ` +
-          "resource, remove the `protect` flag from the resource in your Pulumi program and run again",
-      );
-    }
-    await this.snapshot.during("deleting", old, async () => {
+  private delete(old: Resource): Promise<void> {
+    return this.snapshot.during("deleting", old, async () => {
       const { outputs = {} } = old;
       if (old.type === commandType && !this.goesWithOther(old)) {
-        await this.act("delete", old, outputs, outputs);
+        await this.act("delete", outputs, outputs);
       }
-      // The old half of a replacement stays in the state until the new one is made.
-      if (replaced && !old.delete) old.pendingReplacement = true;
-      return { gone: old.pendingReplacement ? undefined : old };
+      return { gone: old };
     });
   }
 
   /** Runs a verb of a Command. A preview runs nothing, so it cannot know what would be printed. */
   private async act(
-    verb: keyof Timeouts,
-    { urn, customTimeouts }: Resource,
+    verb: "create" | "update" | "delete",
     inputs: Properties,
     before: Properties = {},
   ): Promise<Properties> {
-    const { preview, projectDir, killSignal, onEvent } = this.options;
+    const { preview, projectDir, killSignal } = this.options;
     if (preview) return { ...inputs, stdout: unknownValue, stderr: unknownValue };
-    return act(verb, inputs, verb === "create" ? {} : before, {
-      cwd: projectDir,
-      timeout: customTimeouts?.[verb] ?? 0,
-      killSignal,
-      onLine: (message) => onEvent({ kind: "log", severity: "output", message, urn }),
-    });
+    return act(verb, inputs, verb === "create" ? {} : before, { cwd: projectDir, killSignal });
   }
 }

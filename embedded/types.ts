@@ -1,13 +1,6 @@
 import type { Value } from "./values";
 
-export type StepOp =
-  | "create"
-  | "update"
-  | "replace"
-  | "delete"
-  | "delete-replaced"
-  | "remove-pending-replace"
-  | "same";
+export type StepOp = "create" | "update" | "replace" | "delete" | "delete-replaced" | "same";
 
 /** One changed input. Secrets show as `[secret]`, what is not known yet as `[unknown]`. */
 export interface PropertyDiff {
@@ -34,8 +27,7 @@ export type StepEvent =
     }
   | {
       readonly kind: "log";
-      /** `output` is a line that a running Command printed. */
-      readonly severity: "debug" | "info" | "warning" | "error" | "output";
+      readonly severity: "debug" | "info" | "warning" | "error";
       readonly message: string;
       readonly urn?: string;
     }
@@ -86,14 +78,6 @@ export interface Outcome {
   readonly errors: string[];
 }
 
-export interface PreviewOutcome extends Outcome {
-  /** What an up would do, without what stays the same. */
-  readonly steps: { readonly op: StepOp; readonly urn: string; readonly diff: PropertyDiff[] }[];
-}
-
-/** Seconds; absent means no limit. */
-export type Timeouts = Partial<Record<"create" | "update" | "delete", number>>;
-
 /** A resource as Pulumi's deployment format (version 3) has it; property values as on the wire. */
 export interface Resource {
   urn: string;
@@ -104,14 +88,10 @@ export interface Resource {
   inputs?: Record<string, Value>;
   outputs?: Record<string, Value>;
   parent?: string;
-  protect?: boolean;
   dependencies?: string[];
   /** `<urn of the provider>::<its id>` */
   provider?: string;
   propertyDependencies?: Record<string, string[]>;
-  pendingReplacement?: boolean;
-  additionalSecretOutputs?: string[];
-  customTimeouts?: Timeouts;
   deletedWith?: string;
   created?: string;
   modified?: string;
@@ -135,19 +115,10 @@ export interface Deployment {
   };
 }
 
-/** Either the whole URN, or the parts that differ. */
-export interface Alias extends Partial<
-  Readonly<Record<"urn" | "name" | "type" | "stack" | "project" | "parent", string>>
-> {
-  readonly noParent?: boolean;
-}
-
-/** What the program wants a resource to be. `protect` and `deletedWith` are the parent's if unset. */
+/** What the program wants a resource to be. `deletedWith` is the parent's if unset. */
 export interface Goal extends Readonly<
-  Omit<Resource, "urn" | "id" | "delete" | "outputs" | "provider" | "pendingReplacement">
+  Omit<Resource, "urn" | "id" | "delete" | "outputs" | "provider">
 > {
   readonly name: string;
   readonly inputs: Record<string, Value>;
-  readonly deleteBeforeReplace?: boolean;
-  readonly aliases?: Alias[];
 }

@@ -92,7 +92,7 @@ export async function runJob(
     leader.on("close", (code, signal) => resolve(signal ?? String(code)));
   });
   let last: JobEvent | undefined;
-  let unanswered: unknown;
+  let unanswered: Error | undefined;
   for await (const line of readline.createInterface({ input: leader.stdout })) {
     const event = parseEvent(line);
     if (event === undefined) log.write(line + "\n");
@@ -102,7 +102,7 @@ export async function runJob(
         const answers = await args.onMeasure?.(event.question);
         leader.stdin.write(JSON.stringify({ answers }) + "\n");
       } catch (error) {
-        unanswered = error;
+        unanswered = error as Error;
         stop();
       }
     } else last = event;
@@ -110,7 +110,7 @@ export async function runJob(
   const exit = await ended;
   leader.stdin.end();
   await new Promise<void>((resolve) => log.end(resolve));
-  if (unanswered !== undefined) throw unanswered;
+  if (unanswered) throw unanswered;
   if (last?.event === "result" && exit === "0") return last;
   throw jobFailed(args, exit, last);
 }

@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { tryLock, type Release } from "../embedded/fileLock";
 import { UserError } from "../infra/contracts/errors";
 import { isStopped, runs, startOf } from "../infra/host/processTable";
 import { stackFiles, writeWhole } from "../infra/stack/files";
-import { tryLock, type Release } from "../infra/stack/lock";
 
 const pollMs = 200;
 /** Runs start together, so each waits this long for those of lower rank to queue up. */
@@ -41,7 +41,7 @@ export async function takeTurn(
       if (givesUp()) throw stopped();
       fs.writeFileSync(at(ticket), ""); // each time: who cleans /tmp may have removed it
       if (Date.now() - arrived >= settleMs && firstOf(folder) === ticket) {
-        const release = await tryLock(at(lockName), 0o666);
+        const release = tryLock(at(lockName), 0o666);
         if (release) {
           fs.writeFileSync(at(`-${ticket}`), "");
           return () => (remove(`-${ticket}`), release());

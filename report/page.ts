@@ -72,7 +72,7 @@ export function renderPage({ stack, runs, prices }: ReportData): string {
     </html> `.text;
 }
 
-/** Workloads in the order in which they first come up; in each, the baseline last. */
+/** Workloads in the order in which they first come up; in each, the engines in their order. */
 function grouped(outcomes: readonly Outcome[]): Group[] {
   const names = [...new Set(outcomes.map(({ workload }) => workload))];
   return names.map((workload, at) => ({

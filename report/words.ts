@@ -1,4 +1,4 @@
-import { engines, isBaseline, workloads, type Engine } from "../results/catalog";
+import { engines, workloads, type Engine } from "../results/catalog";
 import type { Verified } from "../results/outcome";
 
 /** What an engine's file says; undefined where it is gone. */
@@ -16,10 +16,9 @@ export function canDo(engine: string, workload: string): boolean {
   return known(engine)?.workloads.includes(workload) ?? true;
 }
 
-/** The order of engines in every table and chart: what they are compared with last. */
+/** The order of engines in every table and chart. */
 export function byEngineOrder(a: string, b: string): number {
-  const place = (engine: string) => (isBaseline(engine) ? Infinity : placeOf(engine));
-  const [one, other] = [place(a), place(b)];
+  const [one, other] = [placeOf(a), placeOf(b)];
   return one === other ? (a < b ? -1 : Number(a > b)) : one - other;
 }
 

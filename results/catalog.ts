@@ -26,9 +26,30 @@ const runners = inputKeys.filter((key) => key.endsWith("Runner"));
 const text = z.string().min(1, { error: () => "must not be empty" });
 const order = z.int().optional();
 
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+export type Scalar = z.output<typeof scalar>;
+
+/** A departure of a contender from what its engine does by default. */
+const tunable = z.strictObject({
+  name: text,
+  /** What the contender sets; the setting `tunables` may override it. */
+  value: scalar,
+  /** What the engine has without it; null where it has nothing. */
+  default: scalar.nullable(),
+  /** In one line. */
+  why: text,
+  /** A link, or the id of a finding. */
+  source: text,
+});
+
+/** A contender: an engine that is used in one way. */
 const engine = z.strictObject({
   /** As people write it. */
   label: text,
+  /** The engine, whose contenders are a family: `ray-tuned` is of `ray`. */
+  engine: text,
+  /** As the engine's guide has it, tuned, or in another way. */
+  use: z.enum(["documented", "tuned", "other"]),
   /** What it computes on besides its job's process, or the setting that says so. */
   cluster: z.enum([...clusters, ...runners]),
   /** The settings that are inputs of its runs alone. */
@@ -37,11 +58,20 @@ const engine = z.strictObject({
   packages: z.array(text),
   /** Those that it has a method for. */
   workloads: z.array(text).min(1, { error: () => "must name a workload" }),
-  /** The one of them that `matrix: seed` has. */
+  /** What it decodes images with. Answers of `pillow` are compared exactly. */
+  decoder: z.enum(["pillow", "own"]).optional(),
+  /** Workloads that it cannot do, and why. */
+  unsupported: z.record(z.string(), text).default({}),
+  /** Why it does not survive a corrupt image, if it does not. */
+  corruptImages: text.optional(),
+  /** The page of the engine's documentation that each workload follows. */
+  guides: z.record(z.string(), z.url()).default({}),
+  tunables: z.array(tunable).default([]),
+  /** The one of its workloads that `matrix: seed` has. */
   seed: text.optional(),
   order,
-  /** Whether it is what the others are compared with. */
-  baseline: z.boolean().default(false),
+  /** The workloads in which the others are compared with it. */
+  reference: z.array(text).default([]),
 });
 
 const workload = z.strictObject({
@@ -136,9 +166,9 @@ function named<T extends Named>(all: readonly T[], name: string): T {
   return one;
 }
 
-/** Whether an engine is what the others are compared with. */
-export function isBaseline(engine: string): boolean {
-  return engines().some(({ name, baseline }) => baseline && name === engine);
+/** The contender that the others are compared with in a workload, if there is one. */
+export function referenceOf(workload: string): Engine | undefined {
+  return engines().find(({ reference }) => reference.includes(workload));
 }
 
 /** What an engine computes on. Where a setting says so, it says `native` for no cluster. */
@@ -172,10 +202,29 @@ export function readCatalog(folder: string): Catalog {
   for (const one of workloads) check("workloads", one, "dataset", [one.dataset], datasets);
   for (const one of engines) {
     check("engines", one, "workloads", one.workloads, workloads);
-    const own = one.workloads.map((name) => ({ name }));
+    const own = workloads.filter(({ name }) => one.workloads.includes(name));
+    const others = workloads.filter((each) => !own.includes(each));
     check("engines", one, "seed", one.seed === undefined ? [] : [one.seed], own);
+    check("engines", one, "reference", one.reference, own);
+    check("engines", one, "guides", Object.keys(one.guides), own);
+    check("engines", one, "unsupported", Object.keys(one.unsupported), others);
+    checkFamily(folder, one, own);
   }
   return { engines: engines.map(withRunner), workloads, datasets };
+}
+
+/** @throws UserError for a contender whose name or decoder does not fit what it is */
+function checkFamily(folder: string, one: Engine, own: readonly Workload[]): void {
+  const { name, engine, decoder } = one;
+  const file = path.join(folder, "engines", fileOf(name) + ".json");
+  if (name !== engine && !name.startsWith(`${engine}-`)) {
+    throw refusal(file, `"${engine}" as "engine"`, `write what its name begins with`);
+  }
+  const decodes = own.some(({ question }) => question.includes("model"));
+  if (decodes === (decoder !== undefined)) return;
+  throw decodes
+    ? refusal(file, 'no "decoder"', "write pillow or own")
+    : refusal(file, `"${decoder}" as "decoder" and no image workload`, "remove the key");
 }
 
 /** The setting that says where an engine computes is an input of its runs. */

@@ -1,8 +1,8 @@
 import { canonicalJson } from "../infra/stack/files";
 import { UserError } from "../infra/contracts/errors";
-import { isBaseline } from "./catalog";
+import { referenceOf } from "./catalog";
 import type { Attempt } from "./history";
-import { isVerified, type Outcome, type Verified } from "./outcome";
+import { isVerified, type Named, type Outcome, type Verified } from "./outcome";
 import { bootstrapFrom, ratioOf, type Forks, type Interval } from "./statistics";
 
 /**
@@ -49,11 +49,19 @@ export function against(ours: Verified, theirs: Verified): Against {
   return { ratio: ratioOf(ours.measured, theirs.measured) };
 }
 
-/** The ratio of each verified run to the baseline's, by engine; undefined without a baseline. */
+/** Whether a run is of the contender that the others of its workload are compared with. */
+export function isReference({ engine, workload }: Named): boolean {
+  return referenceOf(workload)?.name === engine;
+}
+
+/**
+ * The ratio of each verified run of a workload to that of its reference, by engine; undefined
+ * without one.
+ */
 export function ratiosOf(outcomes: readonly Outcome[]): ReadonlyMap<string, Against> | undefined {
-  const baseline = outcomes.find(({ engine }) => isBaseline(engine));
-  if (!baseline || !isVerified(baseline)) return undefined;
-  return new Map(outcomes.filter(isVerified).map((run) => [run.engine, against(run, baseline)]));
+  const reference = outcomes.find(isReference);
+  if (!reference || !isVerified(reference)) return undefined;
+  return new Map(outcomes.filter(isVerified).map((run) => [run.engine, against(run, reference)]));
 }
 
 /** What `npm run compare` puts side by side: one attempt, or the last one of each run. */

@@ -12,3 +12,9 @@ export function defaultConfig(changed: Record<string, string> = {}): Record<stri
 
 /** A machine that is large enough for any sensible setting. */
 export const largeMachine = { cpus: 64, memoryBytes: 1024 * 2 ** 30 };
+
+/** The runs of a workload in `matrix: quick`, with the reference at the end. */
+export function quickRuns(workload: string): string[] {
+  const reference = workload === "taxi-report" ? "polars" : "plain";
+  return ["spark", "ray", "daft", reference].map((engine) => `${engine}/${workload}`);
+}

@@ -5,7 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { checkout } from "../infra/host/folders";
 import { findJava } from "../infra/host/runtimes";
-import { getJson } from "../infra/host/probe";
+import { get } from "../infra/host/probe";
 import { eventually } from "./e2e/stack";
 import { MinioServer } from "./minioServer";
 
@@ -301,8 +301,10 @@ export class Hosts {
   private async stands(workers: number, nodes: number): Promise<void> {
     const master = `http://${this.address(1)}:${sparkUiPort}/json/`;
     await eventually(`${workers} Spark workers (${this.folder})`, 120, async () => {
-      const page = (await getJson(master)) as { workers?: { state: string }[] } | undefined;
-      const alive = page?.workers?.filter(({ state }) => state === "ALIVE");
+      const said = (await get(master)) ?? "";
+      if (!said.startsWith("{")) return false; // a master that still starts may answer with a page
+      const page = JSON.parse(said) as { workers?: { state: string }[] };
+      const alive = page.workers?.filter(({ state }) => state === "ALIVE");
       return alive?.length === workers;
     });
     const token = fs.readFileSync(this.rayTokenFile, "utf8");

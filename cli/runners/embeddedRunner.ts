@@ -3,17 +3,11 @@ import { UserError } from "../../infra/contracts/errors";
 import { stackFiles } from "../../infra/stack/files";
 import { idOf, idVariable, runnerVariable } from "../../infra/stack/claim";
 import { readOwner } from "../../infra/stack/owner";
-import type { Configuration } from "../config";
-import type { Project } from "../project";
-import type { Runner, Watch } from "./runner";
+import { stackPassphrase } from "../passphrase";
+import type { Runner, RunnerArgs, Watch } from "./runner";
 
 /** Deploys `stack` by the embedded runner; its state is in the stack folder. */
-export function embeddedRunner(
-  project: Project,
-  stack: string,
-  configuration: Configuration,
-  passphrase: () => string,
-): Runner {
+export function embeddedRunner({ project, stack, configuration }: RunnerArgs): Runner {
   const { root } = stackFiles(stack);
   const options = (watch: Pick<Watch, "onEvent"> & Partial<Watch>): embedded.EmbeddedOptions => ({
     projectDir: project.folder,
@@ -22,7 +16,7 @@ export function embeddedRunner(
     stackFolder: root,
     config: configuration.all,
     secretKeys: configuration.secretKeys,
-    passphrase: passphrase(),
+    passphrase: stackPassphrase(stack).text,
     continueOnError: true,
     onEvent: (event) => watch.onEvent(event),
     signal: watch.stop,

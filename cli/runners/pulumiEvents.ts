@@ -11,8 +11,6 @@ const ops: Readonly<Record<string, StepOp>> = {
   delete: "delete",
   "create-replacement": "replace",
   "delete-replaced": "delete-replaced",
-  "discard-replaced": "remove-pending-replace",
-  "remove-pending-replace": "remove-pending-replace",
 };
 
 /** Follows the CLI's engine events and tells them as the embedded runner tells its own. */

@@ -5,18 +5,14 @@ import { stackFiles, writeWhole } from "../../infra/stack/files";
 import { runnerVariable, stackBackendUrl } from "../../infra/stack/claim";
 import { UserError } from "../../infra/contracts/errors";
 import { stringify } from "yaml";
-import type { Configuration } from "../config";
 import { stackPassphrase } from "../passphrase";
-import { writeStackFile, type Project } from "../project";
+import { writeStackFile } from "../project";
 import { findCli } from "./pulumiCli";
 import { PulumiEvents } from "./pulumiEvents";
 import { endLeftPlugins, hasPending, inUse, stackLocks } from "./pulumiLeft";
-import type { Outcome, Runner, StateResource, Watch } from "./runner";
+import type { Outcome, Runner, RunnerArgs, StateResource, Watch } from "./runner";
 
-interface PulumiRunnerArgs {
-  readonly project: Project;
-  readonly stack: string;
-  readonly configuration: Configuration;
+interface PulumiRunnerArgs extends RunnerArgs {
   /** `stack folder`: a file backend there; `own`: the backend that the user has logged in to. */
   readonly backend: "stack folder" | "own";
 }
@@ -115,8 +111,7 @@ async function projectFolder({ project, stack, configuration }: PulumiRunnerArgs
   const content = stringify({ ...project.file, main: project.folder });
   writeWhole(path.join(folder, "Pulumi.yaml"), content);
   const settings = path.join(folder, `Pulumi.${stack}.yaml`);
-  const secret = () => stackPassphrase(stack).text;
-  await writeStackFile(settings, project, configuration.set, secret);
+  await writeStackFile(settings, project, stack, configuration.set);
   return folder;
 }
 
@@ -126,6 +121,8 @@ function environment({ stack, backend }: PulumiRunnerArgs): Record<string, strin
     PULUMI_SKIP_UPDATE_CHECK: "true",
     // The types are checked by `npm test`; checking them again at each run takes seconds.
     PULUMI_NODEJS_TRANSPILE_ONLY: "true",
+    // Else the CLI fetches the provider of every package in node_modules, AWS's of 700 MB included.
+    PULUMI_OPTION_SKIP_PLUGIN_PRE_INSTALL: "true",
     ...(backend === "own"
       ? {}
       : { PULUMI_BACKEND_URL: stackBackendUrl(stack), ...stackPassphrase(stack).environment }),

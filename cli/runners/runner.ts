@@ -1,4 +1,6 @@
 import type { Outcome, StepEvent } from "../../embedded";
+import type { Configuration } from "../config";
+import type { Project } from "../project";
 
 export type { Changes, Outcome, PropertyDiff, StepEvent, StepOp } from "../../embedded";
 
@@ -15,6 +17,13 @@ export interface Watch {
 export interface StateResource {
   readonly urn: string;
   readonly type: string;
+}
+
+/** What a runner is made of. */
+export interface RunnerArgs {
+  readonly project: Project;
+  readonly stack: string;
+  readonly configuration: Configuration;
 }
 
 /** What deploys a stack: the Pulumi CLI or the embedded runner. */

@@ -50,7 +50,7 @@ function ending({ op, seconds: took }: Ended, record?: RunRecord): string {
 
 /** A message of the program or the runner, its first line marked with how bad it is. */
 export function logLines(severity: string, message: string): string[] {
-  if (severity === "debug" || severity === "output") return [];
+  if (severity === "debug") return [];
   const [first, ...more] = message.trimEnd().split("\n");
   return [severity === "info" ? first : `${severity}: ${first}`, ...more];
 }

@@ -125,7 +125,7 @@ async function deploy(session: Session, replace: readonly string[] = []): Promis
     for (const line of whyFailed(session, outcome, interrupted)) console.log(line);
     return 1;
   }
-  const hint = dockerHint(session);
+  const hint = touched ? dockerHint(session) : undefined;
   if (hint) console.log(`\n${hint}`);
   return 0;
 }

@@ -5,7 +5,6 @@ import { cacheFolder } from "../../infra/host/folders";
 import type { Settings } from "../../infra/settings/schema";
 import { readOwner } from "../../infra/stack/owner";
 import { loadConfiguration, settingsOf } from "../config";
-import { stackPassphrase } from "../passphrase";
 import { readProject } from "../project";
 import { describeStack } from "../session";
 import { verb } from "../verb";
@@ -42,9 +41,7 @@ export const doctor = verb({
 
 async function contextHere(stack: string): Promise<StackContext> {
   const described = await describeStack(stack);
-  const secret = () => stackPassphrase(stack).text;
-  const configuration =
-    described?.configuration ?? (await loadConfiguration(readProject(), stack, [], secret));
+  const configuration = described?.configuration ?? (await loadConfiguration(readProject(), stack));
   return contextOf({
     stack,
     settings: settingsOf(configuration),

@@ -88,8 +88,8 @@ export interface Store<Settings, Credentials = unknown> {
   readonly docs: string;
   /** Whether it is somewhere else: otherwise the target starts it beside the other services. */
   readonly external: boolean;
-  /** The Pulumi providers that it needs, in their versions. @default none */
-  readonly providers?: Readonly<Record<string, string>>;
+  /** The Pulumi providers that it needs: `aws` of `@pulumi/aws`. @default none */
+  readonly providers?: readonly string[];
   /** Which settings do not go together with it. */
   rules(settings: Settings): readonly Conflict[];
   /**

@@ -56,18 +56,6 @@ export function get(url: string, timeoutMs = 2_000): Promise<string | undefined>
   });
 }
 
-/**
- * The JSON of a GET, or undefined where nothing answers 200 with JSON in time: a service that is
- * still starting may answer with a page.
- */
-export async function getJson(url: string): Promise<unknown> {
-  try {
-    return JSON.parse((await get(url)) ?? "null") ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Whether a TCP connection to a port of this machine is accepted. */
 export async function accepts(port: number, timeoutMs = 2_000): Promise<boolean> {
   return (await silenceAt(`127.0.0.1:${port}`, timeoutMs)) === undefined;

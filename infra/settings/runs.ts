@@ -29,8 +29,8 @@ export const runSettings = {
   }),
   engines: names({
     description:
-      "The engines to compare, of the files in `pipelines/engine_comparison/engines/`: spark, ray, " +
-      "daft, and baseline, which is one plain process without any engine. Empty means all.",
+      "The contenders to compare, by the exact names of the files in " +
+      "`pipelines/engine_comparison/engines/`, such as spark or polars. Empty means all.",
   }),
   workloads: names({
     description:

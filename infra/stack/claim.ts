@@ -6,7 +6,7 @@ import { UserError } from "../contracts/errors";
 import { toolEnvironment } from "../host/environment";
 import { checkout } from "../host/folders";
 import { probe } from "../host/probe";
-import { readJson, stackFiles, writeJson } from "./files";
+import { readJson, stackFiles, writeOnce } from "./files";
 import { inStackFolder, readOwner, stackStep, writeOwner, type Owner } from "./owner";
 
 /** What is known of an owner before there is an id. */
@@ -151,26 +151,15 @@ export function claimStack(
   id = randomBytes(8).toString("hex"),
 ): string {
   const now = claimant(stack, target);
-  const owner = readOwner(stack) ?? claimFree(stack, { id, ...now });
+  let owner = readOwner(stack);
+  if (!owner) {
+    const first: Owner = { id, ...now };
+    const written = writeOnce(stackFiles(stack).owner, JSON.stringify(first));
+    owner = written ? first : (readOwner(stack) ?? first);
+  }
   checkOwner(stack, owner, now);
   if (owner.checkout !== now.checkout) writeOwner(stack, { ...owner, ...now });
   return owner.id;
-}
-
-/** Writes the first record. @returns the other's record if another process was faster */
-function claimFree(stack: string, now: Owner): Owner {
-  const { owner: file } = stackFiles(stack);
-  const temporary = `${file}.${process.pid}.first`;
-  writeJson(temporary, now);
-  try {
-    fs.linkSync(temporary, file);
-    return now;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    return readOwner(stack) ?? now;
-  } finally {
-    fs.rmSync(temporary, { force: true });
-  }
 }
 
 /** The id in the state of a stack whose folder has lost it, as a runner or the Pulumi CLI tells it. */

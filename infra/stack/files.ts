@@ -96,6 +96,25 @@ export function writeWhole(file: string, text: string): void {
   }
 }
 
+/**
+ * Writes a file for this user alone unless it exists, whole; its folder is made.
+ *
+ * @returns false where the file was there, or another process was faster
+ */
+export function writeOnce(file: string, text: string): boolean {
+  const temporary = `${file}.${process.pid}.first`;
+  writeWhole(temporary, text);
+  try {
+    fs.linkSync(temporary, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return false;
+  } finally {
+    fs.rmSync(temporary, { force: true });
+  }
+}
+
 /** Writes JSON; see {@link writeWhole}. */
 export function writeJson(file: string, value: unknown): void {
   writeWhole(file, JSON.stringify(value));

@@ -2,10 +2,8 @@ import { spawnSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { shortHash } from "../stack/files";
 import { UserError } from "../contracts/errors";
-import type { Connection } from "../contracts/platform";
-import type { BucketNames } from "../contracts/platform";
+import type { BucketNames, Connection } from "../contracts/platform";
 import { toolEnvironment } from "../host/environment";
 import { checkout } from "../host/folders";
 import { minioRegion } from "../services";
@@ -159,9 +157,4 @@ export function readCertificates(file: string): string {
     }
   }
   return blocks.map((block) => `${block}\n`).join("");
-}
-
-/** Identity of what {@link readCertificates} gave. */
-export function certificatesHash(text: string): string {
-  return shortHash(text);
 }

@@ -21,33 +21,30 @@ export class Buckets extends pulumi.ComponentResource {
   /** The bucket resources, to depend on. */
   readonly all: pulumi.Resource[];
 
-  constructor(name: string, args: BucketsArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("engine-comparison:storage:Buckets", name, {}, opts);
-    const { objectStore, prefixes } = args;
-    const names = objectStore.bucketNames ?? ownBuckets;
-    const declare = objectStore.declareBucket ?? ((bucket, opts) => own(objectStore, bucket, opts));
-    this.names = names;
+  constructor(name: string, { objectStore, prefixes }: BucketsArgs) {
+    super("engine-comparison:storage:Buckets", name);
+    const { bucketNames = ownBuckets, declareBucket = ownBucket(objectStore), ready } = objectStore;
+    this.names = bucketNames;
     this.all = bucketPurposes.map((purpose) =>
-      declare(
-        { purpose, bucket: names[purpose], prefixes: prefixes[purpose] },
-        { parent: this, dependsOn: objectStore.ready },
+      declareBucket(
+        { purpose, bucket: bucketNames[purpose], prefixes: prefixes[purpose] },
+        { parent: this, dependsOn: ready },
       ),
     );
-    this.registerOutputs({ names });
+    this.registerOutputs({ names: this.names });
   }
 }
 
-/** A bucket of the stack's own store: all that is in it goes with it. */
-function own(
-  { data, marker }: ObjectStore,
-  { bucket }: DeclaredBucket,
-  opts: pulumi.CustomResourceOptions,
-): pulumi.Resource {
-  const name = `bucket-${bucket}`;
-  const current = generation(pulumi.getStack(), name, ({ lost }) => !lost);
-  return step(
-    name,
-    { kind: "minio-bucket", spec: { bucket, store: marker, generation: current } },
-    { ...opts, deletedWith: data },
-  );
-}
+/** Declares buckets of the stack's own store: all that is in them goes with its data. */
+const ownBucket =
+  ({ data, marker }: ObjectStore) =>
+  ({ bucket }: DeclaredBucket, opts: pulumi.CustomResourceOptions) => {
+    const name = `bucket-${bucket}`;
+    const current = generation(pulumi.getStack(), name, ({ lost }) => !lost);
+    const spec = { bucket, store: marker, generation: current };
+    return step(
+      name,
+      { kind: "minio-bucket", spec, deletes: false },
+      { ...opts, deletedWith: data },
+    );
+  };

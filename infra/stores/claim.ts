@@ -1,3 +1,4 @@
+import { text } from "node:stream/consumers";
 import { finished } from "node:stream/promises";
 import type { Client } from "minio";
 import { readJson, stackFiles, writeJson } from "../stack/files";
@@ -23,10 +24,7 @@ export interface Claim {
 export async function readClaim(client: Client, bucket: string): Promise<Claim | undefined> {
   if (!(await client.bucketExists(bucket))) return undefined;
   try {
-    const chunks: Buffer[] = [];
-    for await (const chunk of await client.getObject(bucket, claimKey))
-      chunks.push(chunk as Buffer);
-    return JSON.parse(Buffer.concat(chunks).toString("utf8")) as Claim;
+    return JSON.parse(await text(await client.getObject(bucket, claimKey))) as Claim;
   } catch (error) {
     if ((error as { code?: string }).code === "NoSuchKey") return undefined;
     throw error;
@@ -57,12 +55,8 @@ export async function claimBucket(
   for (const prefix of prefixes) {
     if (!before?.prefixes.includes(prefix)) await checkEmpty(client, bucket, prefix);
   }
-  const now: Claim = {
-    id,
-    stack,
-    made,
-    prefixes: [...new Set([...(before?.prefixes ?? []), ...prefixes])].sort(),
-  };
+  const all = new Set([...(before?.prefixes ?? []), ...prefixes]);
+  const now: Claim = { id, stack, made, prefixes: [...all].sort() };
   if (before) await client.putObject(bucket, claimKey, JSON.stringify(now));
   else await putFirst(client, bucket, JSON.stringify(now));
   // A store that does not know the condition lets the last one win.

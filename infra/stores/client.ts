@@ -141,9 +141,6 @@ export async function removePrefix(
   return names.length;
 }
 
-/** S3 deletes at most so many objects in one request. */
-const maxDeletes = 1000;
-
 /**
  * Removes objects by name. A store answers a bulk delete with 200 also where it refuses some.
  *
@@ -154,20 +151,18 @@ export async function removeObjects(
   bucket: string,
   names: readonly string[],
 ): Promise<void> {
-  for (let start = 0; start < names.length; start += maxDeletes) {
-    const answers = await client.removeObjects(bucket, names.slice(start, start + maxDeletes));
-    // The library's type nests what its parser returns flat.
-    const errors = answers.map((answer) => (answer?.Error ?? answer ?? {}) as DeleteError);
-    const refused = errors.filter(({ Code }) => Code !== undefined && Code !== "NoSuchKey");
-    const [first] = refused;
-    if (!first) continue;
-    throw new UserError(
-      `the object store did not delete ${first.Key} in bucket ${bucket} (${first.Code}: ${first.Message})` +
-        (refused.length > 1 ? `, nor ${refused.length - 1} others` : ""),
-      "what stays there would be read as input, or be left behind",
-      "allow s3:DeleteObject for the key, or end the object's lock, then run the same command again",
-    );
-  }
+  const answers = await client.removeObjects(bucket, [...names]);
+  // The library's type nests what its parser returns flat.
+  const errors = answers.map((answer) => (answer?.Error ?? answer ?? {}) as DeleteError);
+  const refused = errors.filter(({ Code }) => Code !== undefined && Code !== "NoSuchKey");
+  const [first] = refused;
+  if (!first) return;
+  throw new UserError(
+    `the object store did not delete ${first.Key} in bucket ${bucket} (${first.Code}: ${first.Message})` +
+      (refused.length > 1 ? `, nor ${refused.length - 1} others` : ""),
+    "what stays there would be read as input, or be left behind",
+    "allow s3:DeleteObject for the key, or end the object's lock, then run the same command again",
+  );
 }
 
 interface DeleteError {

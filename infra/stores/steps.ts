@@ -1,12 +1,13 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { UserError } from "../contracts/errors";
 import type { BucketNames } from "../contracts/platform";
 import { datasetFolder } from "../host/folders";
-import { stackFiles, writeWhole } from "../stack/files";
+import { shortHash, stackFiles, writeWhole } from "../stack/files";
 import { stackId } from "../stack/owner";
 import type { StepVerbs } from "../stack/runStep";
-import { certificatesHash, readCertificates, storeRecord, type StoreRecord } from "./access";
+import { assumeRole, readCertificates, storeRecord, type StoreRecord } from "./access";
 import { claimBucket, releaseBucket, releaseUnclaimed } from "./claim";
 import { explained, removePrefix, storeClient } from "./client";
 import { sync, type ManifestEntry } from "./upload";
@@ -39,7 +40,7 @@ function keepCertificates(stack: string, certificates: S3StoreSpec["certificates
   const kept = stackFiles(stack).storeCertificates;
   if (certificates === null) return fs.rmSync(kept, { force: true });
   const text = readCertificates(certificates.file);
-  if (certificatesHash(text) !== certificates.hash) {
+  if (shortHash(text) !== certificates.hash) {
     throw new UserError(
       `${certificates.file} changed while it was being deployed`,
       "what is trusted would not be what was declared",
@@ -52,10 +53,10 @@ function keepCertificates(stack: string, certificates: S3StoreSpec["certificates
 /** A bucket of an external store, of which the stack has what begins with the prefixes. */
 export const s3Bucket: StepVerbs<{ bucket: string; prefixes: readonly string[] }> = {
   async create({ stack, spec: { bucket, prefixes } }) {
-    const client = storeClient(stack);
-    const { region } = storeRecord(stack)!;
+    const { region, role } = storeRecord(stack)!;
     const claim = { id: stackId(stack), stack, prefixes };
-    const { made } = await explained(() => claimBucket(client, bucket, region, claim));
+    const work = () => claimBucket(storeClient(stack), bucket, region, claim);
+    const { made } = await explained(role === undefined ? work : () => onceAllowed(work));
     return { bucket, made };
   },
 
@@ -72,7 +73,8 @@ export const awsStore: StepVerbs<{
   role: string;
   buckets: BucketNames;
 }> = {
-  async create({ spec: { endpoint, region, role, buckets } }) {
+  async create({ stack, spec: { endpoint, region, role, buckets } }) {
+    await onceAllowed(() => assumeRole(role, region, `engine-comparison-${stack}`));
     return {
       ...{ store: "aws", endpoint, region, pathStyle: false, buckets },
       ...{ certificates: null, role },
@@ -80,7 +82,26 @@ export const awsStore: StepVerbs<{
   },
 };
 
-/** A bucket of the stack's MinIO, with all that is in it. */
+/** IAM's changes arrive within seconds, seldom within a minute. */
+const propagation = { tries: 20, pauseMs: 3_000 };
+
+/** Does what IAM has just allowed, again while it is still refused: IAM is eventually consistent. */
+export async function onceAllowed<T>(
+  work: () => T | Promise<T>,
+  { tries, pauseMs } = propagation,
+): Promise<T> {
+  for (let left = tries - 1; ; left--) {
+    try {
+      return await work();
+    } catch (error) {
+      const { code = "", message } = error as { code?: string; message: string };
+      if (left === 0 || !/AccessDenied/.test(`${code} ${message}`)) throw error;
+      await setTimeout(pauseMs);
+    }
+  }
+}
+
+/** A bucket of the stack's MinIO. It goes with the store's data. */
 export const minioBucket: StepVerbs<{ bucket: string }> = {
   async create({ stack, spec: { bucket } }) {
     const client = storeClient(stack);
@@ -88,15 +109,6 @@ export const minioBucket: StepVerbs<{ bucket: string }> = {
       if (!(await client.bucketExists(bucket))) await client.makeBucket(bucket);
     });
     return { bucket };
-  },
-
-  async delete({ stack, spec: { bucket } }) {
-    const client = storeClient(stack);
-    await explained(async () => {
-      if (!(await client.bucketExists(bucket))) return;
-      await removePrefix(client, bucket, "");
-      await client.removeBucket(bucket);
-    });
   },
 };
 

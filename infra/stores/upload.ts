@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { Transform } from "node:stream";
-import { finished } from "node:stream/promises";
+import { finished, pipeline } from "node:stream/promises";
 import type { Client, S3Error } from "minio";
+import pLimit from "p-limit";
 import { UserError } from "../contracts/errors";
 import { listAll, removeObjects } from "./client";
 
@@ -15,7 +15,7 @@ export interface ManifestEntry {
 }
 
 /** The metadata by which an object tells what it was made from. */
-export const sha256Metadata = "sha256";
+const sha256Metadata = "sha256";
 
 /** Bytes: S3 takes no more in one request. */
 const largestPut = 5 * 2 ** 30;
@@ -74,23 +74,12 @@ async function put(client: Client, bucket: string, file: string, entry: Manifest
   }
 }
 
+/** The store is told no hash of the whole, so the file is compared with its manifest here, before. */
 async function putInParts(client: Client, bucket: string, file: string, entry: ManifestEntry) {
   const hash = createHash("sha256");
-  const hashed = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      done(null, chunk);
-    },
-  });
-  const content = fs.createReadStream(file);
-  content.on("error", (error) => hashed.destroy(error));
-  await client.putObject(bucket, entry.path, content.pipe(hashed), entry.bytes, {
-    [sha256Metadata]: entry.sha256,
-  });
-  if (hash.digest("hex") !== entry.sha256) {
-    await client.removeObject(bucket, entry.path);
-    throw notListed(entry);
-  }
+  await pipeline(fs.createReadStream(file), hash);
+  if (hash.digest("hex") !== entry.sha256) throw notListed(entry);
+  await client.fPutObject(bucket, entry.path, file, { [sha256Metadata]: entry.sha256 });
 }
 
 function notListed({ path }: ManifestEntry): UserError {
@@ -122,12 +111,16 @@ export async function sync(
 ) {
   const before = await listAll(client, bucket, owns);
   let uploaded = 0;
-  await inParallel(manifest, async (entry) => {
-    if (before.get(entry.path)?.size === entry.bytes && (await isEqual(client, bucket, entry)))
-      return;
+  const limit = pLimit(parallel);
+  const update = async (entry: ManifestEntry) => {
+    if (before.get(entry.path)?.size === entry.bytes) {
+      const { metaData } = await client.statObject(bucket, entry.path);
+      if (metaData[sha256Metadata] === entry.sha256) return;
+    }
     await upload(client, bucket, folder, entry);
     uploaded += 1;
-  });
+  };
+  await Promise.all(manifest.map((entry) => limit(update, entry)));
   const listed = new Set(manifest.map(({ path }) => path));
   const unlisted = [...before.keys()].filter((name) => !listed.has(name));
   await removeObjects(client, bucket, unlisted);
@@ -143,17 +136,4 @@ export async function sync(
   }
   const bytes = manifest.reduce((sum, entry) => sum + entry.bytes, 0);
   return { files: manifest.length, bytes, uploaded, removed: unlisted.length };
-}
-
-async function isEqual(client: Client, bucket: string, entry: ManifestEntry): Promise<boolean> {
-  const { metaData } = await client.statObject(bucket, entry.path);
-  return metaData[sha256Metadata] === entry.sha256;
-}
-
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  const lane = async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-  };
-  await Promise.all(Array.from({ length: parallel }, lane));
 }

@@ -4,10 +4,9 @@ import * as path from "node:path";
 import { npm } from "../contracts/check";
 import { UserError } from "../contracts/errors";
 import { datasetEnvironment, plainEnvironment } from "../host/environment";
-import { checkout, stackFolder } from "../host/folders";
+import { checkout } from "../host/folders";
 import { readStepRecord } from "../stack/records";
-import { jobEnvironment } from "../toolchain/tools";
-import { pythonOf } from "../toolchain/tools";
+import { jobEnvironment, pythonOf } from "../toolchain/tools";
 
 /**
  * What the step of a service that jobs need has recorded.
@@ -63,42 +62,30 @@ export function pythonVariables(stack: string): Record<string, string> {
   };
 }
 
+/** A word as a shell takes it for one. */
+export function shellQuoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** Starts the user's shell on this terminal, with an environment added to that of this process. */
 export function shellHere(
   stack: string,
   environment: Readonly<Record<string, string>>,
 ): ChildProcess {
   const program = process.env.SHELL || "/bin/sh";
-  const startUp = path.join(stackFolder(stack), `bashrc.${process.pid}`);
-  const child = spawn(program, shellArguments(stack, program, environment.PATH, startUp), {
+  const [bin] = environment.PATH.split(path.delimiter);
+  // The user's own start-up file may put another Python first, so ours goes first again after it.
+  const startUp = [
+    "[ -f ~/.bashrc ] && . ~/.bashrc",
+    `PATH=${shellQuoted(bin)}:$PATH`,
+    `PS1="(${stack}) $PS1"`,
+  ].join("\n");
+  const inBash = ["-c", 'exec "$0" --rcfile <(echo "$1") -i', program, startUp];
+  const interactive = path.basename(program) === "bash" ? inBash : ["-i"];
+  return spawn(program, process.stdin.isTTY ? interactive : [], {
     cwd: checkout,
     // eslint-disable-next-line no-restricted-syntax -- it is the user's own shell
     env: { ...process.env, ...environment },
     stdio: "inherit",
   });
-  return child.once("close", () => fs.rmSync(startUp, { force: true }));
-}
-
-/**
- * The user's own start-up file may put another Python first, so ours goes first again after it.
- *
- * @param startUp file to write that to
- */
-function shellArguments(
-  stack: string,
-  program: string,
-  searchPath: string,
-  startUp: string,
-): string[] {
-  if (!process.stdin.isTTY) return [];
-  if (path.basename(program) !== "bash") return ["-i"];
-  const [bin] = searchPath.split(path.delimiter);
-  const quoted = `'${bin.replaceAll("'", "'\\''")}'`;
-  const lines = [
-    "[ -f ~/.bashrc ] && . ~/.bashrc",
-    `PATH=${quoted}:$PATH`,
-    `PS1="(${stack}) $PS1"`,
-  ];
-  fs.writeFileSync(startUp, lines.map((line) => `${line}\n`).join(""), { mode: 0o600 });
-  return ["--rcfile", startUp, "-i"];
 }

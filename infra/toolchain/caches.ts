@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { tryLock, type Release } from "../../embedded/fileLock";
 import { cacheFolder, stackFolder } from "../host/folders";
 import { readJson, stackFiles, writeJson, writeWhole } from "../stack/files";
-import { lock } from "../stack/lock";
 import { stackId } from "../stack/owner";
 import { UserError } from "../contracts/errors";
 import { endAbandoned, type BuildLog } from "./builds";
@@ -72,6 +73,16 @@ export async function ensureEntry(
   } finally {
     fs.rmSync(`${folder}.lock`, { force: true });
     release();
+  }
+}
+
+/** Waits for a lock. @param onWait called once if another has it */
+async function lock(file: string, onWait: () => void): Promise<Release> {
+  for (let tries = 0; ; tries++) {
+    const release = tryLock(file);
+    if (release) return release;
+    if (tries === 0) onWait();
+    await sleep(200);
   }
 }
 

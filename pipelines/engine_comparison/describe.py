@@ -8,9 +8,9 @@ that is not there, unknown, or of another type is refused, here and there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NoReturn
@@ -19,36 +19,79 @@ from .errors import UserError
 
 PURPOSES = ("lake", "images", "warehouse", "output")
 """What buckets are for."""
+USES = ("documented", "tuned", "other")
+"""How a contender uses its engine."""
+DECODERS = ("pillow", "own")
+"""What a contender decodes images with."""
 _DATASETS = f"{__package__}.datasets"
+
+
+Scalar = str | int | float | bool
+"""The value of a tunable."""
+
+
+@dataclass(frozen=True)
+class Tunable:
+    """One departure of a contender from what its engine does by default.
+
+    Attributes:
+        name: The engine's own name of it, where it has one.
+        value: What the contender sets; `--config tunables` may override it.
+        default: What the engine has without it; None where it has nothing.
+        why: The reason, in one line.
+        source: A link, or the id of a finding that shows it.
+    """
+
+    name: str
+    value: Scalar
+    default: Scalar | None
+    why: str
+    source: str
 
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What an engine's file says.
+    """What a contender's file says: an engine that is used in one way.
 
     Attributes:
         name: That of its file.
         label: The name as people write it.
+        engine: The engine, whose contenders are a family: `ray-tuned` is of `ray`. They may import
+            from each other.
+        use: `documented` as the engine's guide has it, `tuned`, or `other`.
         cluster: What it computes on besides the job's process: `none`, `spark` or `ray`, or the
             name of a setting with one of these as its value (and `native` for `none`). Decides
             where its jobs run, which services' memory and CPU are its, and its cores.
         settings: Names of the settings that are inputs of its runs alone.
         packages: The distributions whose versions a result states.
         workloads: Those it has a method for.
+        decoder: What it decodes images with: `pillow` means that its answers are compared exactly,
+            `own` within a tolerance. None without an image workload.
+        unsupported: Workloads that the engine cannot do, and why, in one line.
+        corrupt_images: Why it does not survive a corrupt image; None if it does.
+        guides: The page of the engine's documentation that each workload's method follows.
+        tunables: What it sets that the engine does not by default.
         seed: The one of its workloads that is computed with `matrix: seed`.
         order: Where it is listed; without one, behind those that have one, by name.
-        baseline: Whether it is what the others are compared with.
+        reference: The workloads in which the others are compared with it.
     """
 
     name: str
     label: str
+    engine: str
+    use: str
     cluster: str = "none"
     settings: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     workloads: tuple[str, ...] = ()
+    decoder: str | None = None
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    corrupt_images: str | None = None
+    guides: Mapping[str, str] = field(default_factory=dict)
+    tunables: tuple[Tunable, ...] = ()
     seed: str | None = None
     order: int | None = None
-    baseline: bool = False
+    reference: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,13 +150,20 @@ def engine_facts(module: str) -> EngineFacts:
         return EngineFacts(
             name=about.name,
             label=about.text("label"),
+            engine=about.text("engine"),
+            use=about.one_of("use", USES),
             cluster=about.text("cluster"),
             settings=about.texts("settings"),
             packages=about.texts("packages"),
             workloads=about.texts("workloads"),
-            seed=about.text("seed") if "seed" in about.fields else None,
+            decoder=about.one_of("decoder", DECODERS) if "decoder" in about.fields else None,
+            unsupported=about.texts_by_name("unsupported"),
+            corrupt_images=about.optional_text("corruptImages"),
+            guides=about.texts_by_name("guides"),
+            tunables=tuple(map(about.tunable, about.take("tunables", list, "a list", []))),
+            seed=about.optional_text("seed"),
             order=about.order(),
-            baseline=about.take("baseline", bool, "true or false", False),
+            reference=about.texts("reference", []),
         )
 
 
@@ -215,9 +265,37 @@ class _Description:
             self.refuse(f'has "{value}" as "{key}", not one of {", ".join(known)}')
         return value
 
-    def texts(self, key: str) -> tuple[str, ...]:
+    def optional_text(self, key: str) -> str | None:
+        """A string that is not empty, if it is there."""
+        return self.text(key) if key in self.fields else None
+
+    def texts_by_name(self, key: str) -> dict[str, str]:
+        """An object whose values are strings; empty if it is not there."""
+        values: dict[str, str] = self.take(key, dict, "an object of strings", {})
+        if not all(isinstance(value, str) and value for value in values.values()):
+            self.refuse(f'has {json.dumps(values)} as "{key}", not an object of strings')
+        return values
+
+    def tunable(self, said: Any) -> Tunable:
+        """One of the `tunables`."""
+        names = [one.name for one in fields(Tunable)]
+        fits = isinstance(said, dict) and sorted(said) == sorted(names)
+        if fits:
+            *words, value, default = (
+                said[name] for name in ("name", "why", "source", "value", "default")
+            )
+            fits = all(isinstance(word, str) and word for word in words)
+            fits = fits and isinstance(value, Scalar)
+            fits = fits and (default is None or isinstance(default, Scalar))
+        if not fits:
+            self.refuse(
+                f'has {json.dumps(said)} in "tunables", not an object of {", ".join(names)}'
+            )
+        return Tunable(**said)
+
+    def texts(self, key: str, default: list[str] | None = None) -> tuple[str, ...]:
         """A list of strings."""
-        values = self.take(key, list, "a list of strings")
+        values = self.take(key, list, "a list of strings", default)
         if not all(isinstance(value, str) and value for value in values):
             self.refuse(f'has {json.dumps(values)} as "{key}", not a list of strings')
         return tuple(values)

@@ -9,7 +9,7 @@ const middle = { y: () => 0, fy: "engine" } as const;
 const outline = { stroke: "var(--paper)", strokeWidth: 1 };
 const beside = { textAnchor: "start", dx: 8, fontSize: 12, fill: "var(--ink)" } as const;
 
-/** How many times the baseline's time each run takes, with the interval; logarithmic, 1 marked. */
+/** How many times the reference's time each run takes, with the interval; logarithmic, 1 marked. */
 export function ratioChart(chart: Chart, ratios: ReadonlyMap<string, Against>): Html {
   const found = chart.outcomes.flatMap(({ engine }) => {
     const ratio = ratios.get(engine)?.ratio;
@@ -28,7 +28,7 @@ export function ratioChart(chart: Chart, ratios: ReadonlyMap<string, Against>): 
       y: { domain: [-1, 1], axis: null },
     },
     axis: {
-      label: "times the baseline's time",
+      label: "times the reference's time",
       ticks: roundValues(min, max),
       tickFormat: (value: number) => `${tick(value)}×`,
     },

@@ -1,5 +1,5 @@
-import { engines, isBaseline } from "../../results/catalog";
-import { ratiosOf } from "../../results/comparison";
+import { referenceOf } from "../../results/catalog";
+import { isReference, ratiosOf } from "../../results/comparison";
 import { isFailed, isVerified, type Outcome } from "../../results/outcome";
 import { bootstrapFrom, type Interval } from "../../results/statistics";
 import { memoryChart, startUpChart } from "../charts/bars";
@@ -64,23 +64,23 @@ export function samples(outcomes: readonly Outcome[], id: string): Html {
 }
 
 export function ratio(outcomes: readonly Outcome[], id: string): Html {
-  const title = "Against the baseline";
+  const title = "Against the reference";
   const ratios = ratiosOf(outcomes);
   if (!ratios) {
     return html`<figure>
       <figcaption>
         <h3>${title}</h3>
-        <p class="note">${noBaseline(outcomes)}</p>
+        <p class="note">${noReference(outcomes)}</p>
       </figcaption>
     </figure>`;
   }
   const found = [...ratios.values()].flatMap(({ ratio }) => ratio ?? []);
   return figure(
     title,
-    html`Median by the baseline's median, less is faster; ${intervals(found)}.`,
+    html`Median by the reference's median, less is faster; ${intervals(found)}.`,
     ratioChart({ outcomes, id: `${id}-ratio`, title }, ratios),
     {
-      caption: "Times the baseline's time, with the interval",
+      caption: "Times the reference's time, with the interval",
       columns: [...words("Engine"), ...numeric("Ratio", "From", "To"), ...words("Interval")],
       rows: rows(outcomes, (run) => {
         const { ratio } = ratios.get(run.engine)!;
@@ -105,19 +105,14 @@ function intervals(found: readonly Interval[]): string {
   return `${bootstrap}; below ${bootstrapFrom} samples ${range}`;
 }
 
-function noBaseline(outcomes: readonly Outcome[]): Html {
-  const baseline = outcomes.find(({ engine }) => isBaseline(engine));
-  const came = baseline && isFailed(baseline) ? "failed" : "has no outcome";
-  if (baseline) return html`The baseline ${came}, so there is no ratio to it.`;
-  const engine = engines().find(
-    ({ baseline, workloads }) => baseline && workloads.includes(outcomes[0].workload),
-  );
-  return html`There is no baseline run of this workload, so there is no ratio to
-  it.${
-    engine &&
-    html` The engine
-      <code>${engine.name}</code> is one of <code>engines</code> with <code>matrix: full</code>.`
-  }`;
+function noReference(outcomes: readonly Outcome[]): Html {
+  const run = outcomes.find(isReference);
+  const came = run && isFailed(run) ? "failed" : "has no outcome";
+  if (run)
+    return html`The reference, ${engineName(run.engine)}, ${came}, so there is no ratio to it.`;
+  const reference = referenceOf(outcomes[0].workload);
+  return html`There is no run of a reference of this workload, so there is no ratio to
+  it.${reference && html` Add <code>${reference.name}</code> to <code>engines</code>.`}`;
 }
 
 export function startUp(outcomes: readonly Outcome[], id: string): Html {

@@ -1,5 +1,4 @@
-import { isBaseline } from "../../results/catalog";
-import { ratiosOf, type Against } from "../../results/comparison";
+import { isReference, ratiosOf, type Against } from "../../results/comparison";
 import { percent, plural, seconds } from "../format";
 import { html, type Html, type Piece } from "../html";
 import {
@@ -33,7 +32,7 @@ export function overview(groups: readonly Group[]): Html {
   return html`<section id="glance" aria-labelledby="glance-heading" class="glance">
     <h2 id="glance-heading">At a glance</h2>
     ${table({
-      caption: "Steady: median seconds of a hot sample, and how many times the baseline's that is",
+      caption: "Steady: median seconds of a hot sample, and how many times the reference's that is",
       columns: words(
         "Engine",
         ...groups.map(({ workload, id }) => html`<a href="#${id}">${workload}</a>`),
@@ -55,7 +54,7 @@ function cell(
 ): Piece {
   if (!outcome) return html`<span class="quiet">${can ? "not asked for" : "does not do it"}</span>`;
   if (!isVerified(outcome)) return lack(outcome.status);
-  const ratio = against && (isBaseline(outcome.engine) ? "the baseline" : ratioText(against));
+  const ratio = against && (isReference(outcome) ? "the reference" : ratioText(against));
   return html`<strong>${seconds(outcome.median)}</strong>
     <span class="quiet"
       >${outcome.basis === "first" && "first sample; "}${

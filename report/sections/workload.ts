@@ -11,7 +11,7 @@ import { memory, ratio, samples, startUp } from "./figures";
 import type { Group } from "./overview";
 import { verification } from "./verification";
 
-/** All runs of one workload: how long, against the baseline, how much memory, and whether right. */
+/** All runs of one workload: how long, against the reference, how much memory, and whether right. */
 export function workloadSection({ workload, outcomes, id }: Group, prices?: Prices): Html {
   const { title, what } = workloadWords(workload);
   const inputs = outcomes.find((outcome) => outcome.inputs)?.inputs ?? {};
@@ -35,7 +35,7 @@ function timesTable(workload: string, outcomes: readonly Outcome[], prices?: Pri
     caption: "Time from the inputs in the store to the output in the store",
     columns: [
       ...words("Engine"),
-      ...numeric("One-shot", "Steady, median", "Interval", "× baseline", `${unit} per second`),
+      ...numeric("One-shot", "Steady, median", "Interval", "× reference", `${unit} per second`),
       ...numeric(`Core-seconds for ${amount.words}`, ...money, "Others' share, max"),
       ...words("Device"),
     ],
@@ -48,7 +48,7 @@ function timesTable(workload: string, outcomes: readonly Outcome[], prices?: Pri
             run.state === "still warming" && ` still warming, ${percent(run.slope)} a sample`
           }`,
         `${number(low)} to ${seconds(high)}`,
-        ratios ? ratioText(ratios.get(run.engine)) : "no baseline",
+        ratios ? ratioText(ratios.get(run.engine)) : "no reference",
         run.rowsIn === undefined || run.median <= 0 ? "unknown" : number(run.rowsIn / run.median),
         known(coreSeconds, number),
         ...(prices ? [known(cost, number)] : []),
@@ -64,13 +64,13 @@ function othersShare(samples: readonly Sample[]): string {
   return shares.length === 0 ? "unknown" : percent(Math.max(...shares));
 }
 
-/** Why runs have no ratio although they and the baseline have results. */
+/** Why runs have no ratio although they and the reference have results. */
 function incomparable(outcomes: readonly Outcome[]): Html {
   const told = [...(ratiosOf(outcomes) ?? [])].map(
     ([engine, found]) =>
       "why" in found &&
       html`<p class="note">
-        ${engineName(engine)} is not comparable with the baseline: ${found.why}.
+        ${engineName(engine)} is not comparable with the reference: ${found.why}.
       </p>`,
   );
   return html`${told}`;

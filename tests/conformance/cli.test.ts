@@ -94,35 +94,6 @@ function edit(nodes: GraphNode[], more: Partial<Edit> = {}): Edit {
 
 /** Programs one after the other, for what chance would seldom bring up. */
 const SEQUENCES: Record<string, Edit[]> = {
-  "renamed resources keep their state": [
-    edit([
-      { name: "old", component: true, inputs: { size: 1 } },
-      thing("old-child", "1", { parent: "old" }),
-      thing("user", "1", { dependsOn: ["old-child"], deletedWith: "old-child" }),
-    ]),
-    edit([
-      { name: "new", component: true, options: { aliases: [{ name: "old" }] } },
-      thing("new-child", "1", { parent: "new", inputs: logged("old-child", VERBS) }),
-      thing("user", "1", { dependsOn: ["new-child"], deletedWith: "new-child" }),
-    ]),
-    edit([
-      { name: "new", component: true },
-      thing("new-child", "2", { parent: "new", inputs: logged("old-child", VERBS) }),
-    ]),
-  ],
-  "a rename is known to what is not registered after it": [
-    edit([thing("old", "1"), thing("user", "1", { dependsOn: ["old"] })]),
-    edit([thing("new", "2", { options: { aliases: [{ name: "old" }] } })], { fails: true }),
-    edit([thing("new", "2"), thing("user", "1", { dependsOn: ["new"] })]),
-  ],
-  "what is protected stays": [
-    edit([thing("a", "1", { options: { protect: true } }), thing("b", "1")]),
-    edit([thing("b", "1")]),
-    edit([thing("a", "2", { options: { protect: true } })]),
-    edit([thing("a", "1", { inputs: { triggers: [1] }, options: { protect: true } })]),
-    edit([thing("a", "1", { inputs: { triggers: [1] } })]),
-    edit([thing("a", "1", { inputs: { triggers: [2] } })]),
-  ],
   "what goes with something else is not deleted": [
     edit([
       thing("store", "1"),
@@ -132,41 +103,11 @@ const SEQUENCES: Record<string, Edit[]> = {
     edit([thing("store", "1"), thing("bucket", "1", { deletedWith: "store" })]),
     edit([]),
   ],
-  "a replacement can be asked for by any input": [
-    edit([thing("a", "1", { options: { replaceOnChanges: ["environment.V", "stdin"] } })]),
-    edit([thing("a", "2", { options: { replaceOnChanges: ["environment.V"] } })]),
-    edit([thing("a", "2", { inputs: { stdin: "x" }, options: { replaceOnChanges: ["stdin"] } })]),
-  ],
-  "a delete before a replace takes along what would be replaced": [
-    ...["1", "2", "2"].map((when, i) =>
-      edit(
-        [
-          thing("a", "1", { inputs: { triggers: [when] }, options: { deleteBeforeReplace: true } }),
-          thing("b", "1", { inputs: { triggers: [{ $stdout: "a" }] } }),
-          thing("c", "1", { inputs: { stdin: { $stdout: "b" } } }),
-          thing("d", "1", { dependsOn: ["a"] }),
-        ],
-        { broken: i === 1 ? ["create a"] : [] },
-      ),
-    ),
-  ],
   "a null at the end of a list": [
     ...[[1], [1, null], [1]].map((triggers) => edit([thing("a", "1", { inputs: { triggers } })])),
     ...[[1], [1, null], [1]].map((triggers) =>
       edit([thing("a", "1", { inputs: { triggers: { $secret: triggers } } })]),
     ),
-  ],
-  "a timeout ends a command": [
-    edit([
-      {
-        name: "a",
-        inputs: { create: "echo create a >> log; sleep 60" },
-        options: { customTimeouts: { create: "2s" } },
-      },
-    ]),
-    edit([
-      { name: "a", inputs: { create: "echo x" }, options: { customTimeouts: { delete: "1h" } } },
-    ]),
   ],
   "every kind of input and of secret": [
     ...["1", "2"].map((value) =>
@@ -175,13 +116,10 @@ const SEQUENCES: Record<string, Edit[]> = {
           name: "a",
           inputs: {
             create: "cat; echo $X $PULUMI_COMMAND_STDOUT; echo e >&2",
-            interpreter: ["/bin/bash", "-c"],
-            dir: ".",
             stdin: { $secret: value },
             environment: { X: { $secret: `x${value}` }, Y: value },
             logging: "stderr",
           },
-          options: { additionalSecretOutputs: ["stdout"], customTimeouts: { update: "90s" } },
         },
         {
           name: "b",

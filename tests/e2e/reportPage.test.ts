@@ -64,9 +64,16 @@ describe.skipIf(!hasBrowser)(`the report in a browser${withoutBrowser}`, () => {
   it("shows every run, asks for nothing and complains of nothing", async () => {
     await open(mixed, {}, async (page, { requests, errors }) => {
       const rows = await page.locator("#glance tbody tr").allInnerTexts();
-      expect(rows.map((row) => row.split(/\s/)[0])).toEqual(["Spark", "Ray", "Daft", "Baseline"]);
+      expect(rows.map((row) => row.split(/\s/)[0])).toEqual([
+        "Spark",
+        "Ray",
+        "Daft",
+        "Polars",
+        "Plain",
+      ]);
       const cells = await page.locator("#glance tbody td").allInnerTexts();
-      expect(cells.length).toBe(12);
+      expect(cells.length).toBe(15);
+      expect(cells.filter((cell) => cell === "does not do it").length).toBe(3);
       expect(cells.filter((cell) => /^[\d.]+ s/.test(cell)).length).toBe(10);
       expect(cells.filter((cell) => cell === "✕ failed").length).toBe(1);
       expect(cells.filter((cell) => cell === "– no outcome").length).toBe(1);

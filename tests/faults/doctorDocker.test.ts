@@ -9,7 +9,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { bases } from "../../infra/targets/docker/base";
-import { idLabel, names, type Role } from "../../infra/targets/docker/inspect";
+import { labels, names, type Role } from "../../infra/targets/docker/inspect";
 import { eventually, freeOffset } from "../e2e/stack";
 import { doctor, type Diagnosis } from "./diagnosis";
 
@@ -65,7 +65,7 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
   });
 
   afterAll(() => {
-    const all = docker("ps", "--all", "--quiet", "--filter", `label=${idLabel}=${stack}`);
+    const all = docker("ps", "--all", "--quiet", "--filter", `label=${labels.id}=${stack}`);
     for (const id of all.split("\n").filter(Boolean)) docker("rm", "--force", id);
     fs.rmSync(home, { recursive: true, force: true });
   });
@@ -77,7 +77,7 @@ describe(`containers${reason ? ` (skipped: ${reason})` : ""}`, () => {
 
   /** Starts a container in a role of the stack. */
   function run(role: Role, options: readonly string[], script: string): void {
-    const label = ["--label", `${idLabel}=${stack}`];
+    const label = ["--label", `${labels.id}=${stack}`];
     docker(
       "run",
       "--detach",

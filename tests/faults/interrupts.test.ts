@@ -6,6 +6,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { quickRuns } from "../defaults";
 import { eventually, freeOffset, onPath, small, TestStack, type Begun } from "../e2e/stack";
 import { anyTime, comes, momentsOf, type Beginning, type Moment } from "./moments";
 import { OwnCliStack } from "./ownCli";
@@ -23,7 +24,7 @@ type Way = (typeof ways)[number] | "kill -9 of pulumi";
 const oneRun = {
   ...small,
   matrix: "full",
-  engines: "baseline",
+  engines: "polars",
   workloads: "taxi-report",
   taxiRows: 20_000,
   taxiMonths: 2,
@@ -45,8 +46,6 @@ interface Case {
   readonly moments: readonly Moment[];
 }
 
-const all = (workload: string) =>
-  ["spark", "ray", "daft", "baseline"].map((engine) => `${engine}/${workload}`);
 const withoutCli = onPath("pulumi") ? "" : " (skipped: the Pulumi CLI is not on PATH)";
 
 const cases: [string, Case][] = [
@@ -56,8 +55,8 @@ const cases: [string, Case][] = [
       runner: "embedded",
       portOffset: freeOffset(17_000),
       settings: oneRun,
-      runs: all("taxi-report").slice(3),
-      moments: momentsOf("baseline/taxi-report"),
+      runs: ["polars/taxi-report"],
+      moments: momentsOf("polars/taxi-report"),
     },
   ],
   [
@@ -66,7 +65,7 @@ const cases: [string, Case][] = [
       runner: "pulumi",
       portOffset: freeOffset(17_100),
       settings: oneRun,
-      runs: all("taxi-report").slice(3),
+      runs: ["polars/taxi-report"],
       moments: atAnyTime,
     },
   ],
@@ -76,7 +75,7 @@ const cases: [string, Case][] = [
       runner: "own pulumi",
       portOffset: freeOffset(17_300),
       settings: oneRun,
-      runs: all("taxi-report").slice(3),
+      runs: ["polars/taxi-report"],
       moments: atAnyTime,
     },
   ],
@@ -86,7 +85,7 @@ const cases: [string, Case][] = [
       runner: "embedded",
       portOffset: freeOffset(17_200),
       settings: { ...small, matrix: "full" },
-      runs: ["taxi-report", "image-predictions", "image-embeddings"].flatMap(all),
+      runs: ["taxi-report", "image-predictions", "image-embeddings"].flatMap(quickRuns),
       moments: [
         anyTime("nothing stands", 150),
         anyTime("another question is asked", 60),

@@ -59,7 +59,7 @@ describe("small life cycles", () => {
   const settings = {
     ...small,
     matrix: "full",
-    engines: "baseline",
+    engines: "polars",
     workloads: "taxi-report",
     taxiRows: 20_000,
     taxiMonths: 2,
@@ -114,7 +114,7 @@ describe("small life cycles", () => {
     "of runs alone open nothing that stays open in the services",
     async () => {
       await done(stack.start(settings));
-      const rerun = () => done(stack.run("rerun", "baseline/taxi-report"));
+      const rerun = () => done(stack.run("rerun", "polars/taxi-report"));
       await rerun();
       const before = new Map(stack.processes().map((pid) => [pid, descriptors(pid)]));
       for (let n = 0; n < 5; n++) await rerun();

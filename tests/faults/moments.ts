@@ -97,7 +97,7 @@ export async function comes(
   random: () => number,
   ended: Promise<unknown>,
 ): Promise<boolean> {
-  const records = path.join(stack.folder, "runs", "baseline");
+  const records = path.join(stack.folder, "runs", "polars");
   fs.mkdirSync(records, { recursive: true, mode: 0o700 });
   const watchers = [stack.folder, records].map((folder) => fs.watch(folder));
   const begun = new Promise<boolean>((resolve) => {

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Client } from "minio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { quickRuns } from "../defaults";
 import { claimKey, readClaim } from "../../infra/stores/claim";
 import { listObjects } from "../../infra/stores/client";
 import { freeOffset, small, TestStack } from "../e2e/stack";
@@ -29,10 +30,7 @@ afterAll(() => server.stop());
 
 describe("a stack of target local on such a store", () => {
   const stack = new TestStack("embedded", freeOffset(19_500));
-  const runs = ["spark", "ray", "daft", "baseline"].flatMap((engine) => [
-    `${engine}/taxi-report`,
-    `${engine}/image-predictions`,
-  ]);
+  const runs = ["taxi-report", "image-predictions"].flatMap(quickRuns);
 
   afterAll(async () => {
     if (fs.existsSync(stack.folder)) await stack.run("destroy");
@@ -125,7 +123,7 @@ describe("a stack of target local on such a store", () => {
         const up = await reader.start({
           ...small,
           matrix: "full",
-          engines: "daft,baseline",
+          engines: "daft,polars",
           workloads: "taxi-report",
           portOffset: reader.portOffset,
           datasetSource: "existing",
@@ -135,7 +133,7 @@ describe("a stack of target local on such a store", () => {
         });
         expect(up.code, up.stdout + up.stderr).toBe(0);
         const { runs: read } = await reader.outputs<Outputs>();
-        for (const run of ["daft/taxi-report", "baseline/taxi-report"]) {
+        for (const run of ["daft/taxi-report", "polars/taxi-report"]) {
           expect(read[run].checksum, run).toBe(outputs.runs[run].checksum);
         }
         expect(await reader.preview()).toEqual([]);

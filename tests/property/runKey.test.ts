@@ -1,8 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { redoneCells } from "../../docs/configuration";
 import { canonicalJson } from "../../infra/stack/files";
 import { settingKeys } from "../../infra/settings/schema";
 import { runKey } from "../../results/result";
+import { quickRuns } from "../defaults";
 import { freshHome } from "../unit/cli/home";
 import { commands, type RunContext } from "../unit/pipelines/commands";
 
@@ -47,9 +49,7 @@ function sorted(some: Record<string, string>): [string, string][] {
 
 freshHome();
 
-const all = ["spark", "ray", "daft", "baseline"].flatMap((engine) =>
-  ["taxi-report", "image-predictions", "image-embeddings"].map((w) => `${engine}/${w}`),
-);
+const all = ["taxi-report", "image-predictions", "image-embeddings"].flatMap(quickRuns);
 const of = (part: string) => all.filter((run) => run.split("/").includes(part));
 const images = [...of("image-predictions"), ...of("image-embeddings")];
 const none: string[] = [];
@@ -164,6 +164,18 @@ describe("the key of a run", () => {
   it.each(Object.entries(settings))("follows %s or not", async (key, [value, runs, given = {}]) => {
     const before = { matrix: "full", ...given };
     expect(await redone([before, { ...before, [key]: value }])).toEqual([...runs].sort());
+  });
+
+  it.each(Object.entries(settings))("is said to follow %s or not", (key, [, runs]) => {
+    const cell = redoneCells()
+      .get(key)!
+      .replace(/, with `nyc`$/, "");
+    if (/^(adds or removes|fixed for|those whose)/.test(cell)) return;
+    const [engines, workloads] = cell.split(": ");
+    const named = (workloads === "all" ? engines : (workloads ?? engines)).split(", ");
+    const told = cell === "all" ? all : all.filter((run) => named.some((n) => of(n).includes(run)));
+    // Some follow it by way of a mark or the device, which this table has below.
+    if (runs.length > 0 || cell.startsWith("none")) expect(told.sort()).toEqual([...runs].sort());
   });
 
   it.each<[keyof RunContext, RunContext, string[]]>([

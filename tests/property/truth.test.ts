@@ -52,8 +52,6 @@ function node(name: string, earlier: string[]): fc.Arbitrary<GraphNode> {
       stdin: rarely(some),
       dependsOn: fc.subarray(earlier, { maxLength: Math.min(2, earlier.length) }),
       deletedWith: rarely(some),
-      protect: fc.nat(5).map((n) => n === 0),
-      deleteBeforeReplace: fc.nat(3).map((n) => n === 0),
     })
     .map((drawn) => {
       const verbs = VERBS.filter(
@@ -72,7 +70,6 @@ function node(name: string, earlier: string[]): fc.Arbitrary<GraphNode> {
           ...(drawn.trigger && { triggers: [{ when: drawn.trigger }] }),
           ...(drawn.stdin && { stdin: { $stdout: drawn.stdin } }),
         },
-        options: { protect: drawn.protect, deleteBeforeReplace: drawn.deleteBeforeReplace },
       };
     });
 }
@@ -149,12 +146,9 @@ describe("the embedded runner, when commands are slow, fail or are cancelled", (
             see(lines);
             checkLog(lines, each, outcome.ok);
             checkState(stack, before, lines);
-            checkProtected(stack, before, lines, each);
           }
           // Whatever came before: unhindered, the last program is carried out and then stands.
           const last = { ...edits[edits.length - 1], ...unhindered };
-          last.nodes = last.nodes.map((one) => ({ ...one, options: {} }));
-          for (const resource of stack.state.resources) delete resource.protect;
           const done = await apply(stack, last);
           expect(done.errors).toEqual([]);
           see(said(stack));
@@ -223,22 +217,5 @@ function checkState(stack: Direct, before: ReturnType<Direct["resources"]>, line
     // The old half of a replaced resource is what stood before, or was an old half already.
     const known = [before[own], before[`${own} (old)`]].map((was) => was?.outputs?.stdout);
     if (!made.has(own)) expect(known, name).toContain(resource.outputs?.stdout);
-  }
-}
-
-/** What is protected, and stays so, is not deleted. */
-function checkProtected(
-  stack: Direct,
-  before: ReturnType<Direct["resources"]>,
-  lines: Said[],
-  { nodes, destroy }: Edit,
-): void {
-  for (const [name, { protect, pendingReplacement }] of Object.entries(before)) {
-    const wanted = destroy ? undefined : nodes.find((node) => node.name === name);
-    const halves = name.includes("(old)") || `${name} (old)` in before;
-    // What waits to be made again was deleted when it was not protected.
-    if (!protect || pendingReplacement || halves || wanted?.options?.protect === false) continue;
-    expect(stack.resources()).toHaveProperty([name]);
-    expect(lines.filter(([, verb, of]) => verb === "delete" && of === name)).toEqual([]);
   }
 }

@@ -26,7 +26,7 @@ from engine_comparison.store import list_files, list_parquet, open_store
 from engine_comparison.workloads.taxi_inputs import TRIPS, ZONES_KEY
 
 BUCKETS = {"lake": "dirtylake", "images": "dirtyimages", "warehouse": "report", "output": "oracles"}
-ENGINES = ("baseline", "daft", "ray", "spark")
+ENGINES = ("daft", "ray", "spark")
 
 Run = Callable[..., dict[str, Any]]
 
@@ -215,7 +215,7 @@ def run(
 
 
 @pytest.mark.parametrize("workload", ["image-predictions", "image-embeddings"])
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [*ENGINES, "plain"])
 def test_all_engines_reject_the_same_images_for_the_same_reasons(
     run: Run, store: fs.FileSystem, engine: str, workload: str
 ):
@@ -241,7 +241,7 @@ def test_daft_on_ray_rejects_them_too(run: Run, decode: str):
     assert result["rejects"] == REJECTS
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [*ENGINES, "polars"])
 def test_all_engines_count_bad_trips_alike(run: Run, store: fs.FileSystem, engine: str):
     result = run(engine, "taxi-report")
     assert result["event"] == "result", result

@@ -18,13 +18,15 @@ from engine_comparison.datasets import make
 from engine_comparison.engines import PACKAGE_PARENT
 from engine_comparison.errors import UserError
 from engine_comparison.workloads import image_embeddings, image_predictions
+from engine_comparison.workloads.image_workload import ImageWorkload
 
 PACKAGE = Path(engine_comparison.__file__).parent
+TUNABLE = {"name": "a", "value": 1, "default": None, "why": "because", "source": "finding"}
 Change = Callable[[dict[str, Any]], Any]
 
 
 def test_the_files_of_a_folder_are_its_names():
-    assert engines.names() == ["baseline", "daft", "ray", "spark"]
+    assert {"daft", "plain", "polars", "ray", "spark"} <= set(engines.names())
     assert workloads.names() == ["image-embeddings", "image-predictions", "taxi-report"]
     assert describe.names("engine_comparison.datasets") == ["photos", "taxi"]
 
@@ -44,8 +46,19 @@ def test_the_seed_is_one_workload_of_each_of_three_engines():
         "daft": "image-embeddings",
     }
     assert all(one.seed in one.workloads for one in facts if one.seed)
-    assert [one.name for one in facts if one.baseline] == ["baseline"]
-    assert sorted(str(one.order) for one in facts) == ["1", "2", "3", "4"]
+    assert len({one.order for one in facts}) == len(facts)
+
+
+def test_every_workload_has_one_reference():
+    facts = [engines.load(name).facts for name in engines.names()]
+    references = [workload for one in facts for workload in one.reference]
+    assert sorted(references) == workloads.names()
+
+
+def test_contenders_with_a_decoder_are_those_of_images():
+    for facts in (engines.load(name).facts for name in engines.names()):
+        asked = [isinstance(workloads.load(name), ImageWorkload) for name in facts.workloads]
+        assert any(asked) == (facts.decoder is not None), facts.name
 
 
 def test_two_workloads_do_not_write_to_one_place():
@@ -114,7 +127,17 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, C
         (having("packages", [1]), 'has [1] as "packages", not a list of strings'),
         (having("order", "1"), 'has "1" as "order", not a whole number'),
         (having("order", True), 'has true as "order", not a whole number'),
-        (having("baseline", 1), 'has 1 as "baseline", not true or false'),
+        (without("engine"), 'has no "engine"'),
+        (having("use", "best"), 'has "best" as "use", not one of documented, tuned, other'),
+        (having("decoder", "x"), 'has "x" as "decoder", not one of pillow, own'),
+        (having("reference", True), 'has true as "reference", not a list of strings'),
+        (having("unsupported", {"a": 1}), 'has {"a": 1} as "unsupported", not an object of'),
+        (having("corruptImages", True), 'has true as "corruptImages", not a string'),
+        (having("guides", []), 'has [] as "guides", not an object of strings'),
+        (having("tunables", {}), 'has {} as "tunables", not a list'),
+        (having("tunables", [{"name": "a"}]), 'has {"name": "a"} in "tunables", not an object of'),
+        (having("tunables", [{**TUNABLE, "value": None}]), 'has {"name": "a", "value": null'),
+        (having("tunables", [{**TUNABLE, "why": ""}]), 'has {"name": "a", "value": 1'),
         ("[]", "is not a JSON object"),
         ("{", "is not valid JSON: "),
     ],

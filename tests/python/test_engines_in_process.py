@@ -102,15 +102,18 @@ def run_job(
 
 @pytest.mark.usefixtures("oracles")
 @pytest.mark.parametrize(
-    ("workload", "decode"),
+    ("engine", "workload", "decode"),
     [
-        ("taxi-report", "native"),
-        ("image-predictions", "native"),
-        ("image-embeddings", "native"),
-        ("image-embeddings", "shared"),
+        ("polars", "taxi-report", "native"),
+        ("plain", "image-predictions", "native"),
+        ("plain", "image-embeddings", "native"),
+        ("plain", "image-embeddings", "shared"),
+        ("daft", "taxi-report", "native"),
+        ("daft", "image-predictions", "native"),
+        ("daft", "image-embeddings", "native"),
+        ("daft", "image-embeddings", "shared"),
     ],
 )
-@pytest.mark.parametrize("engine", ["baseline", "daft"])
 def test_every_workload_is_verified_and_published(
     store: fs.FileSystem,
     minio: dict[str, Any],
@@ -133,7 +136,8 @@ def test_every_workload_is_verified_and_published(
             {"reason": "truncated", "count": 1},
         ]
         assert result["rows"] == result["rowsIn"] - 3
-    assert result["configuration"]["threads"] == spec["threads"]
+    workers = "modelWorkers" if engine == "plain" else "threads"
+    assert result["configuration"][workers] == spec["threads"]
     if engine == "daft" and workload == "taxi-report":
         assert result["configuration"]["threadsStarted"] in (spec["threads"], None)
     assert result["configuration"]["persistsBetweenSamples"]
@@ -155,7 +159,7 @@ def test_the_benchmark_takes_and_judges_the_samples_of_engines(
 ):
     monkeypatch.setenv("PYTHONPATH", str(PACKAGE.parent))
     spec = {**spec_of(minio, model_folder, "taxi-report"), "scratch": str(tmp_path)}
-    names = ["baseline", "daft"]
+    names = ["polars", "daft"]
     given = [{"name": name, "spec": {**spec, "engine": name}} for name in names]
     with open(os.devnull, "w", encoding="utf-8") as nobody:
         plan = {"repeats": "1", "warmup": "1"}
@@ -215,7 +219,7 @@ def test_a_workload_is_added_by_its_files_and_brings_its_oracle(
     assert (result["rowsIn"], result["rows"]) == (265, right["rows"])
     assert result["checksum"] == right["checksum"]
     assert result["outputUri"].startswith("s3://warehouse/toy-zones/engine=toy/")
-    *_, failure = run_job({**given, "engine": "baseline"}, with_toys)
+    *_, failure = run_job({**given, "engine": "polars"}, with_toys)
     assert "cannot compute 'toy-zones'" in failure["reason"]
 
 
@@ -224,7 +228,7 @@ def test_a_refused_key_is_a_failure_with_advice(
 ):
     spec = spec_of(minio, model_folder, "taxi-report")
     wrong = {**minio, "secretKey": "no"}
-    events = run_job({**spec, "engine": "baseline", "store": wrong, "scratch": str(tmp_path)})
+    events = run_job({**spec, "engine": "polars", "store": wrong, "scratch": str(tmp_path)})
     assert [event["event"] for event in events] == ["failure"]
     assert "refuses the access key" in events[0]["reason"]
     assert events[0]["advice"]

@@ -30,7 +30,7 @@ from engine_comparison.workloads.image_inputs import METADATA, METADATA_KEY
 
 TIMES = int(os.environ.get("MUTATIONS", "1"))
 SEED = int(os.environ.get("MUTATIONS_SEED", "0"))
-ENGINES = ("baseline", "daft", "ray", "spark")
+ENGINES = ("daft", "ray", "spark")
 DAMAGED = "yellow_tripdata_2024-02.parquet"
 
 Event = dict[str, Any]
@@ -165,7 +165,7 @@ def test_a_damaged_parquet_file_without_a_right_answer_is_named(
         assert DAMAGED in report["reason"], report
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [*ENGINES, "polars"])
 def test_a_damaged_parquet_file_gives_the_oracles_answer_or_a_clear_failure(
     lakes: list[str], reports: dict[str, Event], attempt: Attempts, engine: str
 ):
@@ -184,7 +184,7 @@ def looked_at(album: str, attempt: Attempts) -> Event:
     return attempt("oracle", "image-embeddings", [album])[album]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [*ENGINES, "plain"])
 def test_all_engines_reject_the_same_damaged_images(
     store: fs.FileSystem, album: str, looked_at: Event, attempt: Attempts, engine: str
 ):

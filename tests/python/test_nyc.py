@@ -285,7 +285,7 @@ def test_the_module_tells_its_progress_and_one_failure(server, tmp_path):
 BUCKETS = {"lake": "lake", "images": "bucket", "warehouse": "warehouse", "output": "output"}
 
 
-@pytest.mark.parametrize("engine", ["baseline", "daft"])
+@pytest.mark.parametrize("engine", ["polars", "daft"])
 def test_engines_read_months_of_different_types(
     server: FaultyServer,
     minio: dict[str, Any],

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { BucketNames } from "../../contracts/platform";
 import { bucketPurposes, ownBuckets } from "../../settings/bucketNames";
+import { claimKey } from "../claim";
 
 /** Who deploys, and where: what the provider is configured with, by the usual AWS chain. */
 export interface Account {
@@ -9,9 +10,6 @@ export interface Account {
   readonly partition: string;
   readonly region: string;
 }
-
-/** The provider of @pulumi/aws 7.48.0, which the Pulumi CLI downloads for the stacks that ask for it. */
-export const awsVersion = "7.48.0";
 
 /** Characters in the name of a bucket. */
 const maxName = 63;
@@ -89,7 +87,7 @@ export function tlsOnly(account: Pick<Account, "partition">, bucket: string): Po
 
 /**
  * What the pipelines may do with a bucket: look into it, and read, write and remove what the stack
- * puts there. Nothing about the bucket itself, and nothing else in the account.
+ * puts there and its claim. Nothing about the bucket itself, and nothing else in the account.
  *
  * @param prefixes what the stack puts into it
  */
@@ -116,7 +114,7 @@ export function pipelineAccess(
         "s3:AbortMultipartUpload",
         "s3:ListMultipartUploadParts",
       ],
-      Resource: prefixes.map((prefix) => `${arn}/${prefix}*`),
+      Resource: [`${arn}/${claimKey}`, ...prefixes.map((prefix) => `${arn}/${prefix}*`)],
     },
   );
 }

@@ -1,113 +1,123 @@
 import * as pulumi from "@pulumi/pulumi";
-import { awsVersion, pipelineAccess, tlsOnly, type Account } from "./account";
-
-/** What a bucket is made of, each a type of @pulumi/aws. */
-type BucketPart =
-  | "BucketPublicAccessBlock"
-  | "BucketOwnershipControls"
-  | "BucketServerSideEncryptionConfiguration"
-  | "BucketVersioning"
-  | "BucketLifecycleConfiguration"
-  | "BucketPolicy";
-
-/**
- * A resource of the provider `aws`, registered with the type and version that the classes of
- * @pulumi/aws have. Those are 84 MB in `node_modules`, and with them there every `pulumi up` of any
- * stack would download the provider: docs/cluster.md.
- */
-export class AwsResource extends pulumi.CustomResource {
-  declare readonly arn: pulumi.Output<string>;
-
-  constructor(
-    type: `aws:${string}/${string}:${string}`,
-    name: string,
-    inputs: pulumi.Inputs,
-    opts: pulumi.CustomResourceOptions,
-  ) {
-    super(type, name, { ...inputs, arn: undefined }, { ...opts, version: awsVersion });
-  }
-}
+import { getCallerIdentity } from "@pulumi/aws/getCallerIdentity";
+import { getRegion } from "@pulumi/aws/getRegion";
+import type { Role } from "@pulumi/aws/iam/role";
+import { RolePolicy } from "@pulumi/aws/iam/rolePolicy";
+import { Bucket } from "@pulumi/aws/s3/bucket";
+import { BucketLifecycleConfiguration } from "@pulumi/aws/s3/bucketLifecycleConfiguration";
+import { BucketOwnershipControls } from "@pulumi/aws/s3/bucketOwnershipControls";
+import { BucketPolicy } from "@pulumi/aws/s3/bucketPolicy";
+import { BucketPublicAccessBlock } from "@pulumi/aws/s3/bucketPublicAccessBlock";
+import { BucketServerSideEncryptionConfiguration } from "@pulumi/aws/s3/bucketServerSideEncryptionConfiguration";
+import { step } from "../../stack/step";
+import { pipelineAccess, tlsOnly, type Account } from "./account";
 
 /** Asks the provider. */
 export async function askAccount(): Promise<Account> {
-  const ask = <Answer>(token: string) =>
-    pulumi.runtime.invoke(token, {}, { version: awsVersion }) as Promise<Answer>;
-  const { accountId, arn } = await ask<{ accountId: string; arn: string }>(
-    "aws:index/getCallerIdentity:getCallerIdentity",
-  );
-  const { region } = await ask<{ region: string }>("aws:index/getRegion:getRegion");
+  const { accountId, arn } = await getCallerIdentity();
+  const { region } = await getRegion();
   return { id: accountId, partition: arn.split(":")[1], region };
 }
 
-/** After so many days an upload that was not completed, and a version that was replaced, is removed. */
+/** After so many days an upload that was not completed is removed. */
 const abandonedDays = 7;
-const oldVersionDays = 30;
 
 export interface AwsBucketArgs {
+  /**
+   * The bucket's name, which nobody else in AWS may have.
+   *
+   * @example "engine-comparison-prod-lake-0123456789ab"
+   */
   readonly bucket: string;
-  /** What the pipelines put into it; keys begin with one of these. */
+  /**
+   * What the pipelines put into it; keys begin with one of these.
+   *
+   * @example ["taxi/"]
+   */
   readonly prefixes: readonly string[];
   /** The pipelines' role. */
-  readonly role: AwsResource;
+  readonly role: Role;
+  /** Identity of what is in the store: a new one means that its data is made again. */
+  readonly marker: string;
+  /** Where the bucket is. */
   readonly account: Account;
+  /**
+   * Tags of the bucket.
+   *
+   * @example { project: "engine-comparison", stack: "prod" }
+   */
   readonly tags: Readonly<Record<string, string>>;
-  /** Whether Pulumi refuses to delete it, and what is in it. */
-  readonly protect: boolean;
+  /**
+   * Whether Pulumi refuses to delete the bucket.
+   *
+   * @default false
+   */
+  readonly protect?: boolean;
 }
 
-/** A private, encrypted bucket of S3, reached by TLS alone, and the pipelines' access to it. */
+/**
+ * A private, encrypted bucket of S3, reached by TLS alone, and the pipelines' access to it.
+ *
+ * AWS refuses to delete it while anything is in it that the stack did not put there.
+ */
 export class AwsBucket extends pulumi.ComponentResource {
   constructor(name: string, args: AwsBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:aws:Bucket", name, {}, opts);
-    const { bucket, prefixes, role, account, tags, protect } = args;
-    const made = new AwsResource(
-      "aws:s3/bucket:Bucket",
-      name,
-      { bucket, tags, forceDestroy: !protect },
-      { parent: this, protect },
+    const { bucket, prefixes, role, marker, account, tags, protect = false } = args;
+    const made = new Bucket(name, { bucket, tags, forceDestroy: false }, { parent: this, protect });
+    const part = { parent: this, dependsOn: made, deletedWith: made };
+    const closed = new BucketPublicAccessBlock(
+      `${name}-private`,
+      {
+        bucket,
+        blockPublicAcls: true,
+        blockPublicPolicy: true,
+        ignorePublicAcls: true,
+        restrictPublicBuckets: true,
+      },
+      part,
     );
-    const part = (
-      type: BucketPart,
-      suffix: string,
-      inputs: pulumi.Inputs,
-      after: pulumi.Resource = made,
-    ) =>
-      new AwsResource(
-        `aws:s3/${type[0].toLowerCase()}${type.slice(1)}:${type}`,
-        `${name}-${suffix}`,
-        { bucket, ...inputs },
-        { parent: this, dependsOn: after, deletedWith: made },
-      );
-    const closed = part("BucketPublicAccessBlock", "private", {
-      blockPublicAcls: true,
-      blockPublicPolicy: true,
-      ignorePublicAcls: true,
-      restrictPublicBuckets: true,
-    });
-    part("BucketOwnershipControls", "owned", { rule: { objectOwnership: "BucketOwnerEnforced" } });
-    part("BucketServerSideEncryptionConfiguration", "encrypted", {
-      rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }],
-    });
-    const versioned = part("BucketVersioning", "versioned", {
-      versioningConfiguration: { status: "Enabled" },
-    });
-    const tidied = {
-      id: "abandoned-uploads-and-old-versions",
-      status: "Enabled",
-      filter: { prefix: "" },
-      abortIncompleteMultipartUpload: { daysAfterInitiation: abandonedDays },
-      noncurrentVersionExpiration: { noncurrentDays: oldVersionDays },
-      expiration: { expiredObjectDeleteMarker: true },
-    };
-    part("BucketLifecycleConfiguration", "tidied", { rules: [tidied] }, versioned);
-    // After the block: AWS takes one change of a bucket's access at a time.
-    const policy = JSON.stringify(tlsOnly(account, bucket));
-    part("BucketPolicy", "tls-only", { policy }, closed);
-    new AwsResource(
-      "aws:iam/rolePolicy:RolePolicy",
+    new BucketOwnershipControls(
+      `${name}-owned`,
+      { bucket, rule: { objectOwnership: "BucketOwnerEnforced" } },
+      part,
+    );
+    new BucketServerSideEncryptionConfiguration(
+      `${name}-encrypted`,
+      { bucket, rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }] },
+      part,
+    );
+    new BucketLifecycleConfiguration(
+      `${name}-tidied`,
+      {
+        bucket,
+        rules: [
+          {
+            id: "abandoned-uploads",
+            status: "Enabled",
+            filter: { prefix: "" },
+            abortIncompleteMultipartUpload: { daysAfterInitiation: abandonedDays },
+          },
+        ],
+      },
+      part,
+    );
+    new BucketPolicy(
+      `${name}-tls-only`,
+      { bucket, policy: JSON.stringify(tlsOnly(account, bucket)) },
+      // AWS takes one change of a bucket's access at a time.
+      { ...part, dependsOn: closed },
+    );
+    const access = new RolePolicy(
       `${name}-pipelines`,
       { role: role.id, policy: JSON.stringify(pipelineAccess(account, bucket, prefixes)) },
       { parent: this, dependsOn: made },
+    );
+    // Claims the bucket for this stack, and before the bucket goes, empties it of what is the stack's.
+    step(
+      `bucket-${bucket}`,
+      { kind: "s3-bucket", spec: { bucket, prefixes, store: marker } },
+      { parent: this, dependsOn: [made, closed, access] },
     );
     this.registerOutputs({ bucket });
   }

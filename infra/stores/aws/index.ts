@@ -2,14 +2,13 @@ import type { Store } from "../../contracts/target";
 import { setExternal } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
 import { sessionSeconds } from "../access";
-import { awsVersion } from "./account";
 
 /** Buckets of AWS S3 that the stack makes. */
 export const aws: Store<Settings> = {
   name: "aws",
   docs: "docs/cluster.md",
   external: true,
-  providers: { aws: awsVersion },
+  providers: ["aws"],
 
   rules(settings) {
     const useless = setExternal(settings);

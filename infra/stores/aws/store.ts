@@ -1,3 +1,4 @@
+import { Role } from "@pulumi/aws/iam/role";
 import * as pulumi from "@pulumi/pulumi";
 import { runnerVariable } from "../../stack/claim";
 import { keepPlace } from "../../stack/owner";
@@ -8,7 +9,7 @@ import { step } from "../../stack/step";
 import { UserError } from "../../contracts/errors";
 import { storeStep } from "../access";
 import { awsBucketNames, takenByAccount, type Account } from "./account";
-import { askAccount, AwsBucket, AwsResource } from "./bucket";
+import { askAccount, AwsBucket } from "./bucket";
 
 /** A stack's buckets cannot be moved to another account or region. */
 const placeOf = ({ id, region }: Account) => ({ account: id, region });
@@ -55,7 +56,7 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
   readonly marker: string;
   readonly ready: pulumi.Resource;
   readonly bucketNames: BucketNames;
-  private readonly role: AwsResource;
+  private readonly role: Role;
   private readonly tags: Readonly<Record<string, string>>;
 
   constructor(
@@ -73,9 +74,8 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
     this.consoleUrl = `https://console.aws.amazon.com/s3/buckets?region=${region}`;
     this.marker = `aws ${account.id} ${region} ${generation}`;
     this.bucketNames = buckets;
-    this.role = new AwsResource(
-      "aws:iam/role:Role",
-      "pipelines",
+    this.role = new Role(
+      `${name}-pipelines`,
       { assumeRolePolicy: JSON.stringify(takenByAccount(account)), tags: this.tags },
       { parent: this },
     );
@@ -94,12 +94,12 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
     { purpose, bucket, prefixes }: DeclaredBucket,
     opts: pulumi.ComponentResourceOptions,
   ): pulumi.Resource => {
-    const { role, tags } = this;
+    const { role, tags, marker } = this;
     const { settings, seen } = this.args;
     const protect = settings.awsProtect;
     return new AwsBucket(
       `bucket-${purpose}`,
-      { bucket, prefixes, role, account: seen.account, tags, protect },
+      { bucket, prefixes, role, marker, account: seen.account, tags, protect },
       opts,
     );
   };

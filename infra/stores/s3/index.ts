@@ -11,9 +11,9 @@ export const s3: Store<Settings, KeptCredentials> = {
   rules,
 
   async prepare(settings, stack, id) {
-    const { lookAtStore, S3Store } = await import("./store");
+    const { lookAtStore, declareStore } = await import("./store");
     const seen = await lookAtStore(settings, stack, id);
-    return (credentials) => new S3Store("store", { settings, seen, credentials });
+    return (credentials) => declareStore(settings, seen, credentials);
   },
 
   async existing(settings, purpose, prefixes) {

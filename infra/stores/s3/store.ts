@@ -1,18 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Client } from "minio";
 import { UserError } from "../../contracts/errors";
-import type {
-  BucketNames,
-  BucketPurpose,
-  DeclaredBucket,
-  ObjectStore,
-} from "../../contracts/platform";
+import type { BucketNames, BucketPurpose, ObjectStore } from "../../contracts/platform";
 import { bucketPurposes, bucketsNamed } from "../../settings/bucketNames";
 import type { Settings } from "../../settings/schema";
+import { shortHash } from "../../stack/files";
 import type { KeptCredentials } from "../../stack/step";
 import { generation } from "../../stack/records";
 import { step } from "../../stack/step";
-import { certificatesHash, readCertificates, storeRecord, storeStep } from "../access";
+import { readCertificates, storeRecord, storeStep } from "../access";
 import { checkClaim, readClaim } from "../claim";
 import { clientOf, explained, listAll, listingOf, type Listing } from "../client";
 
@@ -55,13 +51,13 @@ export async function lookAtStore(
   }
   return {
     buckets,
-    certificates: certificates === undefined ? null : certificatesHash(certificates),
+    certificates: certificates === undefined ? null : shortHash(certificates),
     generation: generation(stack, storeStep, () => claims.every(Boolean), "lost buckets"),
   };
 }
 
 /** The store that settings name, which the stack may not know yet. */
-export function storeOfSettings(settings: Settings): { client: Client; buckets: BucketNames } {
+function storeOfSettings(settings: Settings): { client: Client; buckets: BucketNames } {
   const certificates = certificatesOf(settings);
   const client = clientOf({
     endpoint: settings.s3Endpoint!,
@@ -78,61 +74,36 @@ function certificatesOf({ s3CaCertificates: file }: Settings): string | undefine
   return file === undefined ? undefined : readCertificates(file);
 }
 
-export interface S3StoreArgs {
-  readonly settings: Settings;
-  readonly seen: SeenStore;
-  readonly credentials: KeptCredentials;
-}
-
-/** An external object store: only what the stack puts into it is the stack's. */
-export class S3Store extends pulumi.ComponentResource implements ObjectStore {
-  readonly endpoint: string;
-  /** None that is known. */
-  readonly consoleUrl = "";
-  readonly marker: string;
-  readonly ready: pulumi.Resource;
-  readonly bucketNames: BucketNames;
-
-  constructor(name: string, args: S3StoreArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("engine-comparison:storage:S3Store", name, {}, opts);
-    const { settings, seen, credentials } = args;
-    const { s3Endpoint, s3Region, s3PathStyle, s3CaCertificates } = settings;
-    this.endpoint = s3Endpoint!;
-    this.marker = `s3 ${seen.generation}`;
-    this.bucketNames = seen.buckets;
-    this.ready = step(
-      storeStep,
-      {
-        kind: "s3-store",
-        spec: {
-          store: settings.objectStore,
-          endpoint: s3Endpoint,
-          region: s3Region,
-          pathStyle: s3PathStyle,
-          certificates:
-            seen.certificates === null ? null : { file: s3CaCertificates, hash: seen.certificates },
-          buckets: seen.buckets,
-          keys: credentials.generations.s3,
-          generation: seen.generation,
-        },
-      },
-      { parent: this, dependsOn: credentials.resource },
-    );
-    this.registerOutputs({ endpoint: this.endpoint });
-  }
-
-  declareBucket = (
-    { bucket, prefixes }: DeclaredBucket,
-    opts: pulumi.CustomResourceOptions,
-  ): pulumi.Resource =>
-    step(
-      `bucket-${bucket}`,
-      {
-        kind: "s3-bucket",
-        spec: { bucket, prefixes, store: this.marker },
-      },
-      opts,
-    );
+/** Declares an external object store: only what the stack puts into it is the stack's. */
+export function declareStore(
+  settings: Settings,
+  { buckets, certificates, generation }: SeenStore,
+  credentials: KeptCredentials,
+): ObjectStore {
+  const store = new pulumi.ComponentResource("engine-comparison:storage:S3Store", "store");
+  const { s3Endpoint, s3Region, s3PathStyle, s3CaCertificates } = settings;
+  const marker = `s3 ${generation}`;
+  const spec = {
+    store: settings.objectStore,
+    endpoint: s3Endpoint,
+    region: s3Region,
+    pathStyle: s3PathStyle,
+    certificates: certificates === null ? null : { file: s3CaCertificates, hash: certificates },
+    keys: credentials.generations.s3,
+    ...{ buckets, generation },
+  };
+  const opts = { parent: store, dependsOn: credentials.resource };
+  return {
+    endpoint: s3Endpoint!,
+    consoleUrl: "", // none is known
+    marker,
+    ready: step(storeStep, { kind: "s3-store", spec }, opts),
+    bucketNames: buckets,
+    declareBucket({ bucket, prefixes }, opts) {
+      const spec = { bucket, prefixes, store: marker };
+      return step(`bucket-${bucket}`, { kind: "s3-bucket", spec }, opts);
+    },
+  };
 }
 
 /**

@@ -10,9 +10,8 @@ import { stackFiles } from "../../stack/files";
 import { readStepRecord } from "../../stack/records";
 import type { StepVerbs } from "../../stack/runStep";
 import { storeAccess, storeRecord } from "../../stores/access";
-import { makeScratch, modelOf } from "../../toolchain/tools";
+import { makeScratch, modelOf, toolFolder } from "../../toolchain/tools";
 import { packedFile } from "../../toolchain/locks";
-import { toolFolder } from "../../toolchain/tools";
 import { pythonVariables, shellHere, startLeader } from "../processes";
 
 /** The name of the step that keeps which clusters there are. */

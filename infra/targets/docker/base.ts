@@ -10,22 +10,19 @@ import { generation } from "../../stack/records";
 import { step } from "../../stack/step";
 import type { Daemon, DaemonInfo } from "./daemon";
 import {
-  generationLabel,
   generationOf,
-  idLabel,
+  labels,
   names,
   orphans,
-  recordedNetwork,
-  recordedVolumes,
-  stackLabel,
+  recordedBase,
   volumeGeneration,
-  volumePurposes,
   type Existing,
   type VolumePurpose,
 } from "./inspect";
 
 interface BaseArgs {
   readonly stack: string;
+  /** The stack's id, which all that it has on the daemon carries as a label. */
   readonly id: pulumi.Output<string>;
   readonly settings: Settings;
   readonly daemon: Daemon;
@@ -41,13 +38,10 @@ interface BaseArgs {
  * carries the stack's label. So network, volumes and images need no delete.
  */
 export class Base extends pulumi.ComponentResource {
-  readonly stack: string;
-  /** The stack's id, which all that it has on the daemon carries as a label. */
-  readonly id: pulumi.Output<string>;
-  readonly existing: Existing;
   readonly provider: docker.Provider;
   readonly cleanup: pulumi.Resource;
   readonly network: docker.Network;
+  readonly networkGeneration: string;
   /** MinIO's data. */
   readonly data: docker.Volume;
   /** Secrets, in files for the containers' user alone. */
@@ -57,57 +51,36 @@ export class Base extends pulumi.ComponentResource {
   /** The user's custom model, where the settings name one. */
   readonly model: docker.Volume | undefined;
   /** Generations of the declared volumes: with another one it is another, empty volume. */
-  readonly volumeGenerations: Readonly<Partial<Record<VolumePurpose, string>>>;
-  readonly networkGeneration: string;
-  /** Whether the daemon can look at a starting container more often than at one that runs. */
-  readonly startInterval: boolean;
+  readonly volumeGenerations: Partial<Record<VolumePurpose, string>> = {};
 
-  constructor(name: string, args: BaseArgs) {
+  constructor(
+    name: string,
+    readonly args: BaseArgs,
+  ) {
     super("engine-comparison:docker:Base", name);
-    const { stack, id, settings, daemon, info, existing } = args;
-    this.stack = stack;
-    this.id = id;
-    this.existing = existing;
-    this.startInterval = Number((info.ServerVersion ?? "").split(".")[0]) >= 25;
-    const recorded = recordedVolumes(stack);
-    const purposes = volumePurposes.filter((purpose) => purpose !== "model" || settings.modelPath);
-    this.volumeGenerations = Object.fromEntries(
-      purposes.map((purpose) => {
-        const volume = existing.volumes.get(names(stack).volume(purpose));
-        return [purpose, volumeGeneration(volume, recorded[purpose])];
-      }),
-    );
-    this.networkGeneration = generationOf(recordedNetwork(stack), existing.network);
-
+    const { stack, id, settings, daemon, existing } = args;
+    const recorded = recordedBase(stack);
+    this.networkGeneration = generationOf(recorded.network, existing.network);
     this.provider = new docker.Provider("docker", { host: daemon.host }, { parent: this });
     const isClean = () => orphans(stack, existing).length === 0;
     const spec = { id, generation: generation(stack, "cleanup", isClean, "left containers") };
     this.cleanup = step("cleanup", { kind: "docker-cleanup", spec }, { parent: this });
-    this.network = new docker.Network(
-      "network",
-      {
-        name: names(stack).network,
-        driver: "bridge",
-        labels: this.labels(this.networkGeneration),
-      },
-      { ...this.childOptions(), deleteBeforeReplace: true },
-    );
-    this.data = this.volume("minio-data");
-    this.credentials = this.volume("credentials");
-    this.scratch = this.volume("scratch");
-    this.model = settings.modelPath ? this.volume("model") : undefined;
+    const opts = { ...this.childOptions(), deleteBeforeReplace: true };
+    const labels = this.labels(this.networkGeneration);
+    const network = { name: names(stack).network, driver: "bridge", labels };
+    this.network = new docker.Network("network", network, opts);
+    const volume = (purpose: VolumePurpose) => {
+      const name = names(stack).volume(purpose);
+      const generation = volumeGeneration(existing.volumes.get(name), recorded.volumes[purpose]);
+      this.volumeGenerations[purpose] = generation;
+      const args = { name, labels: this.labels(generation) };
+      return new docker.Volume(`volume-${purpose}`, args, opts);
+    };
+    this.data = volume("minio-data");
+    this.credentials = volume("credentials");
+    this.scratch = volume("scratch");
+    this.model = settings.modelPath ? volume("model") : undefined;
     this.registerOutputs({});
-  }
-
-  private volume(purpose: VolumePurpose): docker.Volume {
-    return new docker.Volume(
-      `volume-${purpose}`,
-      {
-        name: names(this.stack).volume(purpose),
-        labels: this.labels(this.volumeGenerations[purpose]!),
-      },
-      { ...this.childOptions(), deleteBeforeReplace: true },
-    );
   }
 
   /** Options of what the cleanup removes at the end. */
@@ -119,9 +92,9 @@ export class Base extends pulumi.ComponentResource {
   /** The labels of a thing: whose it is, and its generation. */
   labels(generation: string) {
     return [
-      { label: idLabel, value: this.id },
-      { label: stackLabel, value: this.stack },
-      { label: generationLabel, value: generation },
+      { label: labels.id, value: this.args.id },
+      { label: labels.stack, value: this.args.stack },
+      { label: labels.generation, value: generation },
     ];
   }
 }
@@ -150,15 +123,11 @@ export class Image extends pulumi.ComponentResource {
   readonly image: docker.RemoteImage;
 
   /** @param buildArgs they show in the image's history */
-  constructor(
-    name: string,
-    base: Base,
-    settings: Settings,
-    buildArgs: Readonly<Record<string, string>>,
-  ) {
+  constructor(name: string, base: Base, buildArgs: Readonly<Record<string, string>>) {
     super("engine-comparison:docker:Image", name);
     const dockerfile = `images/${name}/Dockerfile`;
-    const log = path.join(stackFiles(base.stack).logs, `image-${name}.log`);
+    const { stack, id, settings } = base.args;
+    const log = stackFiles(stack).log(`image-${name}`);
     const build = {
       context: ".",
       dockerfile,
@@ -172,10 +141,8 @@ export class Image extends pulumi.ComponentResource {
     const ignore = fs.readFileSync(path.join(checkout, `${dockerfile}.dockerignore`), "utf8");
     const hash = contextHash(contextFiles(ignore), build);
     // With the id: two stacks of one name on a daemon would remove each other's images.
-    this.imageName = base.id.apply((id) =>
-      names(base.stack).image(name, `${hash}-${id.slice(0, 8)}`),
-    );
-    const label = { [idLabel]: base.id, [stackLabel]: base.stack };
+    this.imageName = id.apply((id) => names(stack).image(name, `${hash}-${id.slice(0, 8)}`));
+    const label = { [labels.id]: id, [labels.stack]: stack };
     this.image = new docker.RemoteImage(
       `image-${name}`,
       { name: this.imageName, build: { ...build, label } },
@@ -183,30 +150,28 @@ export class Image extends pulumi.ComponentResource {
         ...base.childOptions(this),
         // The provider's own limit of 20 minutes is too little for MinIO's source on two slow cores.
         customTimeouts: { create: "2h" },
-        hooks: { beforeCreate: [removeLog(name, log)], onError: [nameLog(name, log)] },
+        hooks: {
+          // The provider opens the log, but makes no folder, and appends to what an earlier build
+          // left. As a hook, because an up that builds nothing keeps the last build's log.
+          beforeCreate: [
+            new pulumi.ResourceHook(`image-${name}-new-log`, () => {
+              fs.mkdirSync(path.dirname(log), { recursive: true, mode: 0o700 });
+              fs.rmSync(log, { force: true });
+            }),
+          ],
+          // The provider's error has the last command; what that command said is in the log.
+          onError: [
+            new pulumi.ErrorHook(`image-${name}-log`, () => {
+              const said = `image ${name} was not built; all that the build said is in ${log}`;
+              void pulumi.log.error(said);
+              return false;
+            }),
+          ],
+        },
       },
     );
-    this.registerOutputs({ imageName: this.imageName });
+    this.registerOutputs({});
   }
-}
-
-/**
- * The provider opens the log, but makes no folder, and appends to what an earlier build left. As a
- * hook, because an up that builds nothing keeps the last build's log.
- */
-function removeLog(name: string, log: string): pulumi.ResourceHook {
-  return new pulumi.ResourceHook(`image-${name}-new-log`, () => {
-    fs.mkdirSync(path.dirname(log), { recursive: true, mode: 0o700 });
-    fs.rmSync(log, { force: true });
-  });
-}
-
-/** The provider's error has the last command; what that command said is in the log. */
-function nameLog(name: string, log: string): pulumi.ErrorHook {
-  return new pulumi.ErrorHook(`image-${name}-log`, () => {
-    void pulumi.log.error(`image ${name} was not built; all that the build said is in ${log}`);
-    return false;
-  });
 }
 
 /**

@@ -26,18 +26,19 @@ import {
   daemonInfo,
   Docker,
   isDesktop,
-  recordedDaemon,
+  daemonRecord,
   type Daemon,
   type DaemonInfo,
 } from "./daemon";
 import {
   inspect,
-  inspectContainers,
   names,
   roles,
   takenNames,
+  withRoles,
   type Container,
   type Foreign,
+  type Inspected,
   type Role,
 } from "./inspect";
 import { takenPort } from "./place";
@@ -53,18 +54,21 @@ interface DaemonFacts {
 /** @throws UserError where no daemon answers */
 export function daemonOf({ stack }: StackContext): DaemonFacts & { readonly docker: Docker } {
   const host = daemonHost();
-  const recorded = recordedDaemon(stack);
+  const recorded = daemonRecord.read(stack);
   return { host, docker: new Docker(host), info: daemonInfo(host), recorded };
 }
 
 /** What the stack has on the daemon. */
 export const existingOf = ({ id, facts }: StackContext) => inspect(facts(daemonOf).docker, id);
 
-const containersOf = ({ stack, facts }: StackContext) =>
-  inspectContainers(facts(daemonOf).docker, stack, [...facts(existingOf).containers.keys()]);
+const containersOf = ({ stack, facts }: StackContext) => {
+  const names = [...facts(existingOf).containers.keys()];
+  const inspected = names.length > 0 ? facts(daemonOf).docker.run(["inspect", ...names]) : "[]";
+  return withRoles(JSON.parse(inspected) as Inspected[], stack);
+};
 
 const runningRole = ({ facts }: StackContext, role: Role) =>
-  facts(containersOf).find((each) => each.role === role && each.State.Running);
+  facts(containersOf).find((each) => each.role === role && each.State.Status === "running");
 
 /** What the models run on; nothing is asked where no GPU is wanted. */
 export const gpuPlanOf = ({ settings, facts }: StackContext): GpuPlan =>
@@ -188,8 +192,8 @@ export const checks: readonly StackCheck[] = [
     name: "nothing else on the daemon has a name of the stack's",
     blocks: true,
     after: ["docker"],
-    observe: ({ stack, settings, facts }) =>
-      takenNames(facts(daemonOf).docker, stack, settings.sparkWorkers, facts(existingOf)),
+    observe: ({ stack, settings, id, facts }) =>
+      takenNames(facts(daemonOf).docker, stack, settings.sparkWorkers, id),
     judge: (taken, { stack }) => takenBy(taken, stack),
   }),
   foldersCheck(false),

@@ -102,19 +102,12 @@ export function daemonInfo(host: string): DaemonInfo {
   return info;
 }
 
-/** The daemon that the stack was deployed to, if it was. */
-export function recordedDaemon(stack: string): Daemon | undefined {
-  return readJson<Daemon>(stackFiles(stack).daemon);
-}
-
-/** Records the stack's daemon, so that every later command talks to this one. */
-export function recordDaemon(stack: string, daemon: Daemon): void {
-  writeJson(stackFiles(stack).daemon, daemon);
-}
-
-export function forgetDaemon(stack: string): void {
-  fs.rmSync(stackFiles(stack).daemon, { force: true });
-}
+/** The daemon that the stack was deployed to: all later commands talk to this one. */
+export const daemonRecord = {
+  read: (stack: string) => readJson<Daemon>(stackFiles(stack).daemon),
+  write: (stack: string, daemon: Daemon) => writeJson(stackFiles(stack).daemon, daemon),
+  remove: (stack: string) => fs.rmSync(stackFiles(stack).daemon, { force: true }),
+};
 
 /** What is wrong where the daemon found now is not the one that has the stack's containers. */
 export function anotherDaemon(
@@ -131,7 +124,12 @@ export function anotherDaemon(
 }
 
 /** Runs the `docker` command to its end, or for a time. */
-function call(args: readonly string[], env: Record<string, string>, timeout?: number, input = "") {
+function call(
+  args: readonly string[],
+  env: Record<string, string>,
+  timeout?: number,
+  input: string | Buffer = "",
+) {
   return spawnSync("docker", args, { encoding: "utf8", timeout, env, input, maxBuffer: 2 ** 26 });
 }
 
@@ -147,7 +145,7 @@ export class Docker {
 
   /** For scripts: the recorded daemon, or the one that `docker` uses if the stack has none yet. */
   static of(stack: string): Docker {
-    return new Docker(recordedDaemon(stack)?.host ?? daemonHost());
+    return new Docker(daemonRecord.read(stack)?.host ?? daemonHost());
   }
 
   /**
@@ -155,7 +153,7 @@ export class Docker {
    * @returns what it printed
    * @throws Error with what it said on stderr
    */
-  run(args: readonly string[], input?: string): string {
+  run(args: readonly string[], input?: string | Buffer): string {
     const { status, stdout, stderr, error } = call(args, this.environment, undefined, input);
     if (status === 0) return stdout;
     throw new Error(
@@ -163,23 +161,22 @@ export class Docker {
     );
   }
 
-  /** Like {@link run}, but an exit code other than 0, or no answer in time, gives undefined. */
-  try(args: readonly string[], timeoutMs?: number): string | undefined {
-    const answer = call(args, this.environment, timeoutMs);
-    return answer.status === 0 ? answer.stdout : undefined;
-  }
-
-  /** Whether a command succeeds, and all that it prints, errors too. */
-  both(args: readonly string[], timeoutMs: number): { ok: boolean; text: string } {
+  /** Whether a command succeeds in time, and all that it prints, errors too. */
+  both(args: readonly string[], timeoutMs?: number): { ok: boolean; text: string } {
     const { status, stdout, stderr } = call(args, this.environment, timeoutMs);
     return { ok: status === 0, text: `${stdout}${stderr}` };
   }
 
+  /** What a command prints; undefined for an exit code other than 0, or no answer in time. */
+  try(args: readonly string[], timeoutMs?: number): string | undefined {
+    const { status, stdout } = call(args, this.environment, timeoutMs);
+    return status === 0 ? stdout : undefined;
+  }
+
   /** The last lines that a container said. */
   tail(container: string, lines: number): string[] {
-    const args = ["logs", "--tail", String(lines), container];
-    const { stdout, stderr } = call(args, this.environment);
-    return `${stdout}${stderr}`.trimEnd().split("\n").slice(-lines);
+    const { text } = this.both(["logs", "--tail", String(lines), container]);
+    return text.trimEnd().split("\n").slice(-lines);
   }
 
   /** Starts a command with pipes, such as `exec -i`. */

@@ -11,17 +11,9 @@ import { readStepRecord } from "../../stack/records";
 import { storeAccess } from "../../stores/access";
 import { resultOf } from "../processes";
 import { Docker } from "./daemon";
-import { inspect, modelStep, names, readyStep, workerRoles, type Role } from "./inspect";
+import { inspect, names, steps, workerRoles, type Role } from "./inspect";
 import { watchContainers } from "./memory";
-import {
-  credentialsFolder,
-  customModelFolder,
-  imagePaths,
-  rayHeadAddress,
-  scratchFolder,
-  sparkMasterUrl,
-  storeEndpoint,
-} from "./place";
+import { paths, rayHeadAddress, sparkMasterUrl, storeEndpoint } from "./place";
 
 /** What the step of `app` records; jobs get the rest from the run itself. */
 interface AppFacts {
@@ -37,23 +29,23 @@ interface AppFacts {
 export function dockerExecutor(stack: string): Executor {
   const docker = Docker.of(stack);
   const job = `${process.pid}-${randomBytes(4).toString("hex")}`;
-  const scratch = `${scratchFolder}/jobs/${job}`;
+  const scratch = `${paths.scratch}/jobs/${job}`;
 
   /** The container's id, which is the same thing as long as it is this container. */
   function container(role: Role): string {
-    return String(resultOf<{ id: string }>(stack, readyStep(role)).id);
+    return String(resultOf<{ id: string }>(stack, steps.ready(role)).id);
   }
 
   return {
     async connection() {
-      const facts = resultOf<AppFacts>(stack, readyStep("app"));
+      const facts = resultOf<AppFacts>(stack, steps.ready("app"));
       return {
         store: { ...storeAccess(stack), endpoint: storeEndpoint, pids: [] },
         spark: {
           master: sparkMasterUrl,
-          jars: imagePaths.jars,
-          javaHome: imagePaths.java,
-          secretFile: `${credentialsFolder}/spark-secret`,
+          jars: paths.jars,
+          javaHome: paths.java,
+          secretFile: `${paths.credentials}/spark-secret`,
           workers: facts.sparkWorkers,
           workerCores: facts.sparkWorkerCores,
           workerMemory: facts.sparkWorkerMemory,
@@ -61,7 +53,7 @@ export function dockerExecutor(stack: string): Executor {
         },
         ray: {
           address: rayHeadAddress,
-          tokenFile: `${credentialsFolder}/ray-token`,
+          tokenFile: `${paths.credentials}/ray-token`,
           cpus: facts.rayCpus,
           gpus: facts.gpus,
         },
@@ -87,11 +79,11 @@ export function dockerExecutor(stack: string): Executor {
 
     async collect(folder, make) {
       const app = container("app");
-      const made = `${scratchFolder}/made/${job}`;
+      const made = `${paths.scratch}/made/${job}`;
       const part = `${folder}.${process.pid}.part`;
       docker.run(["exec", app, "mkdir", "-p", path.posix.dirname(made)]);
       try {
-        await make(made, `${scratchFolder}/downloads`);
+        await make(made, `${paths.scratch}/downloads`);
         fs.rmSync(part, { recursive: true, force: true });
         fs.mkdirSync(path.dirname(folder), { recursive: true });
         docker.run(["cp", `${app}:${made}`, part]);
@@ -104,7 +96,7 @@ export function dockerExecutor(stack: string): Executor {
     },
 
     watch(cluster) {
-      const { sparkWorkers } = resultOf<AppFacts>(stack, readyStep("app"));
+      const { sparkWorkers } = resultOf<AppFacts>(stack, steps.ready("app"));
       const counted = belongsTo(cluster, sparkWorkers).map(container);
       return watchContainers(docker, counted, container("minio"));
     },
@@ -134,8 +126,8 @@ const leader = [
 
 /** The image's model has labels; a custom one has them if a file lay beside it. */
 function modelIn(stack: string, folder: string): { path: string; labels: string | null } {
-  const isCustom = folder === customModelFolder;
-  const hasLabels = !isCustom || readStepRecord(stack, modelStep)?.result.labels === true;
+  const isCustom = folder === paths.customModel;
+  const hasLabels = !isCustom || readStepRecord(stack, steps.model)?.result.labels === true;
   return { path: `${folder}/model.onnx`, labels: hasLabels ? `${folder}/labels.json` : null };
 }
 

@@ -17,14 +17,15 @@ export function workerRoles(sparkWorkers: number): Role[] {
   return Array.from({ length: sparkWorkers }, (_, n) => `spark-worker-${n + 1}` as const);
 }
 
-/** The label on everything that a stack has on the daemon: its id, by which all is found and removed. */
-export const idLabel = "engine-comparison.id";
-
-/** The label with the stack's name, for people: other homes and users may have a stack of this name. */
-export const stackLabel = "engine-comparison.stack";
-
-/** The label with the number of times a thing was made; see {@link generationOf}. */
-export const generationLabel = "engine-comparison.generation";
+/** The labels of what a stack has on the daemon. */
+export const labels = {
+  /** The stack's id, by which all is found and removed. */
+  id: "engine-comparison.id",
+  /** The stack's name, for people: other homes and users may have a stack of this name. */
+  stack: "engine-comparison.stack",
+  /** How often a thing was made; see {@link generationOf}. */
+  generation: "engine-comparison.generation",
+} as const;
 
 /** What a stack's volumes are for. */
 export const volumePurposes = ["minio-data", "credentials", "scratch", "model"] as const;
@@ -74,8 +75,8 @@ function rows(docker: Docker, list: readonly string[], fields: readonly string[]
  */
 export function inspect(docker: Docker, id: string | undefined): Existing {
   if (id === undefined) return { containers: new Map(), network: undefined, volumes: new Map() };
-  const own = ["--filter", `label=${idLabel}=${id}`];
-  const label = `.Label "${generationLabel}"`;
+  const own = ["--filter", `label=${labels.id}=${id}`];
+  const label = `.Label "${labels.generation}"`;
   const ps = ["ps", "--all", "--no-trunc", ...own];
   const containers = rows(docker, ps, [".Names", ".ID", ".State", label, ".Status"]);
   const [network] = rows(docker, ["network", "ls", "--no-trunc", ...own], [".ID", label]);
@@ -92,36 +93,36 @@ export function inspect(docker: Docker, id: string | undefined): Existing {
   };
 }
 
-/** The name of the step that sees a role's container become healthy, and records it. */
-export function readyStep(role: Role): string {
-  return `${role}-ready`;
-}
-
-/** The name of the step that records the network and the volumes: the first that uses them. */
-export const baseStep = "container-credentials";
-
-/** The name of the step that copies the user's custom model. */
-export const modelStep = "container-model";
+/** The names of the target's steps. */
+export const steps = {
+  /** Sees a role's container become healthy, and records it. */
+  ready: (role: Role) => `${role}-ready`,
+  /** Records the network and the volumes: the first that uses them. */
+  base: "container-credentials",
+  /** Copies the user's custom model. */
+  model: "container-model",
+};
 
 /** What a step recorded about a container or the network. */
-export interface Recorded {
+interface Recorded {
   readonly id: string;
   readonly generation: string;
 }
 
 export function recordedContainer(stack: string, role: Role): Recorded | undefined {
-  const record = readStepRecord(stack, readyStep(role));
+  const record = readStepRecord(stack, steps.ready(role));
   return record && { id: String(record.result.id), generation: record.generation };
 }
 
-export function recordedNetwork(stack: string): Recorded | undefined {
-  const record = readStepRecord(stack, baseStep);
-  return record && { id: String(record.result.network), generation: record.generation };
-}
-
-/** Generations of the volumes that existed last. */
-export function recordedVolumes(stack: string): Partial<Record<VolumePurpose, string>> {
-  return readStepRecord(stack, baseStep)?.result.volumes ?? {};
+/** The network and the generations of the volumes, as they existed last. */
+export function recordedBase(stack: string): {
+  readonly network?: Recorded;
+  readonly volumes: Partial<Record<VolumePurpose, string>>;
+} {
+  const record = readStepRecord(stack, steps.base);
+  if (!record) return { volumes: {} };
+  const { network: id, volumes = {} } = record.result as { network: string; volumes?: object };
+  return { network: { id, generation: record.generation }, volumes };
 }
 
 /**
@@ -181,23 +182,17 @@ export function takenNames(
   docker: Docker,
   stack: string,
   sparkWorkers: number,
-  { containers, network, volumes }: Existing,
+  own: string | undefined,
 ): Foreign[] {
-  const own = names(stack);
-  const foreign = (kind: ForeignKind, list: string[], field: string, wanted: string[]) =>
-    rows(docker, list, [field, `.Label "${idLabel}"`])
-      .filter(([name]) => wanted.includes(name))
-      .map(([name, id = ""]) => ({ kind, name, id }));
-  const ofContainers = roles(sparkWorkers).map(own.container);
-  const ofVolumes = volumePurposes.map(own.volume);
+  const { network, container, volume } = names(stack);
+  const list = (kind: ForeignKind, args: string[], field: string, wanted: string[]) =>
+    rows(docker, args, [field, `.Label "${labels.id}"`])
+      .map(([name, id = ""]) => ({ kind, name, id }))
+      .filter(({ name, id }) => wanted.includes(name) && id !== own);
   return [
-    ...foreign("container", ["ps", "--all"], ".Names", ofContainers).filter(
-      ({ name }) => !containers.has(name),
-    ),
-    ...(network ? [] : foreign("network", ["network", "ls"], ".Name", [own.network])),
-    ...foreign("volume", ["volume", "ls"], ".Name", ofVolumes).filter(
-      ({ name }) => !volumes.has(name),
-    ),
+    ...list("container", ["ps", "--all"], ".Names", roles(sparkWorkers).map(container)),
+    ...list("network", ["network", "ls"], ".Name", [network]),
+    ...list("volume", ["volume", "ls"], ".Name", volumePurposes.map(volume)),
   ];
 }
 
@@ -208,7 +203,8 @@ export interface Inspected {
   /** How often Docker started it again by itself. */
   readonly RestartCount: number;
   readonly State: {
-    readonly Running: boolean;
+    /** e.g. `running`, `exited` */
+    readonly Status: string;
     /** Whether the kernel ended its first process because its memory was used up. */
     readonly OOMKilled: boolean;
     readonly ExitCode: number;
@@ -227,22 +223,10 @@ export interface Container extends Inspected {
   readonly role: Role;
 }
 
-/** Asks for containers by name. */
-export function inspectContainers(
-  docker: Docker,
-  stack: string,
-  containers: readonly string[],
-): Container[] {
-  if (containers.length === 0) return [];
-  return withRoles(JSON.parse(docker.run(["inspect", ...containers])) as Inspected[], stack);
-}
-
 /** The containers that have a role in the stack. */
 export function withRoles(all: readonly Inspected[], stack: string): Container[] {
-  const roleOf = new Map(roles(maxWorkers).map((role) => [names(stack).container(role), role]));
-  return all.flatMap((one) => {
-    const name = one.Name.slice(1);
-    const role = roleOf.get(name);
-    return role ? [{ ...one, name, role }] : [];
+  return roles(maxWorkers).flatMap((role) => {
+    const name = names(stack).container(role);
+    return all.filter(({ Name }) => Name === `/${name}`).map((one) => ({ ...one, name, role }));
   });
 }

@@ -76,8 +76,8 @@ class Sampler {
   /** @throws Error when the container gives no answer */
   async ask(question: string): Promise<object> {
     this.child.stdin.write(`${question}\n`);
-    const { value, done } = await this.answers.next();
-    if (!done) return JSON.parse(value) as object;
+    const answer = await this.answers.next();
+    if (!answer.done) return JSON.parse(answer.value) as object;
     await this.ended;
     throw new Error(
       `no memory can be read in container ${this.container}: ${this.said.trim() || "its sampler ended"}`,

@@ -1,5 +1,11 @@
 import { holderOf, isFree, nextFreeOffset, type TakenPort } from "../../host/freePorts";
-import { rayAccess, sparkMasterUrl as masterOf, type Health, type Place } from "../../services";
+import {
+  rayAccess,
+  sparkMasterUrl as masterOf,
+  type Health,
+  type Place,
+  type ServiceSpec,
+} from "../../services";
 import { ports } from "../../settings/ports";
 import { oneThread } from "../../toolchain/tools";
 import type { Role } from "./inspect";
@@ -13,33 +19,28 @@ export const storeEndpoint = `http://minio:${inside.minio.api}`;
 /** Where drivers find Ray's head. */
 export const rayHeadAddress = `ray-head:${inside.ray.gcs}`;
 
-/** Where people's programs in `app` find it: Ray Client. Jobs do not use it, because it fails now and then. */
-export const rayClientUrl = `ray://ray-head:${inside.ray.client}`;
-
 /** User and group of the images' processes. */
 export const user = "10001:10001";
 
-/** Where the volume with the secrets is in every container. */
-export const credentialsFolder = "/run/credentials";
-
-/** Where the volume for large temporary files is in the containers of engines. */
-export const scratchFolder = "/scratch";
-
-/** Where the volume with the user's custom model is, if there is one. */
-export const customModelFolder = "/opt/own-model";
-
-/** Where the engine image has Spark's S3A jars, Java and the default model. */
-export const imagePaths = {
+/** Where things are in the containers. */
+export const paths = {
+  /** The volume with the secrets. */
+  credentials: "/run/credentials",
+  /** The volume for large temporary files. */
+  scratch: "/scratch",
+  /** The volume with the user's custom model, if there is one. */
+  customModel: "/opt/own-model",
   jars: "/opt/jars",
   java: "/opt/java",
+  /** The model of the image. */
   model: "/opt/model",
   spark: "/opt/spark",
-};
+} as const;
 
 /** What all containers of the engine image know. */
-export const engineEnvs = { ...oneThread, PYSPARK_PYTHON: "/opt/venv/bin/python" };
+const engineEnvs = { ...oneThread, PYSPARK_PYTHON: "/opt/venv/bin/python" };
 
-export const containerRayAccess = rayAccess(`${credentialsFolder}/ray-token`);
+const containerRayAccess = rayAccess(`${paths.credentials}/ray-token`);
 
 /** Containers on a network of their own, each under its role's name. */
 export const place: Place = {
@@ -47,11 +48,11 @@ export const place: Place = {
   host: (service) => service,
   ports: { ...inside, sparkWorker: () => inside.sparkWorker(1) },
   sharedNetwork: false,
-  configuration: credentialsFolder,
+  configuration: paths.credentials,
   minio: { program: "minio", data: "/data" },
   python: "python",
   engine: engineEnvs,
-  spark: { home: imagePaths.spark, folder: (service) => `${scratchFolder}/${service}`, env: {} },
+  spark: { home: paths.spark, folder: (service) => `${paths.scratch}/${service}`, env: {} },
   ray: {
     env: {
       ...containerRayAccess,
@@ -59,16 +60,39 @@ export const place: Place = {
       RAY_ROTATION_MAX_BYTES: "10000000",
       RAY_ROTATION_BACKUP_COUNT: "1",
     },
-    options: { "object-spilling-directory": scratchFolder },
+    options: { "object-spilling-directory": paths.scratch },
   },
 };
 
 /** Where drivers find Spark's master. */
 export const sparkMasterUrl = masterOf(place);
 
+/** A service as a container runs it: whether it is healthy may also be said by a script. */
+export type ContainerSpec = Omit<ServiceSpec, "health"> & {
+  readonly health: readonly Health[] | string;
+};
+
+/** The container where people work, and where all jobs run but those on the Ray cluster. */
+export const app: ContainerSpec = {
+  argv: ["sleep", "infinity"],
+  env: {
+    ...engineEnvs,
+    ...containerRayAccess,
+    SPARK_MASTER: sparkMasterUrl,
+    SPARK_CONF_DIR: paths.credentials,
+    // Ray Client is for people; jobs do not use it, because it fails now and then.
+    RAY_ADDRESS: `ray://ray-head:${inside.ray.client}`,
+    DAFT_RUNNER: "ray",
+  },
+  health: `test -r ${paths.credentials}/store.env && test -w ${paths.scratch}`,
+  startSeconds: 30,
+  stopSeconds: 2,
+};
+
 /** A script for bash that succeeds inside a container of a healthy service; the images have no curl. */
-export function healthScript(all: readonly Health[]): string {
-  return all
+export function healthScript(health: ContainerSpec["health"]): string {
+  if (typeof health === "string") return health;
+  return health
     .map((each) =>
       "path" in each
         ? `exec 3<>/dev/tcp/127.0.0.1/${each.port} && ` +
@@ -94,26 +118,21 @@ export interface Published {
  * the network, so Spark's 7077 and Ray's 6379 stay there.
  */
 export function published(portOffset: number): Published[] {
-  const outside = ports(portOffset);
-  const row = (role: Role, purpose: string, port: (all: typeof inside) => number) => ({
-    role,
-    purpose,
-    internal: port(inside),
-    external: port(outside),
+  const row = (role: Role, purpose: string, internal: number) => ({
+    ...{ role, purpose, internal, external: internal + portOffset },
   });
   return [
-    row("minio", "MinIO's S3 API", ({ minio }) => minio.api),
-    row("minio", "MinIO's console", ({ minio }) => minio.console),
-    row("spark-master", "Spark master's page", ({ sparkMaster }) => sparkMaster.ui),
-    row("ray-head", "Ray dashboard", ({ ray }) => ray.dashboard),
-    row("ray-head", "Ray client server", ({ ray }) => ray.client),
+    row("minio", "MinIO's S3 API", inside.minio.api),
+    row("minio", "MinIO's console", inside.minio.console),
+    row("spark-master", "Spark master's page", inside.sparkMaster.ui),
+    row("ray-head", "Ray dashboard", inside.ray.dashboard),
+    row("ray-head", "Ray client server", inside.ray.client),
   ];
 }
 
-/** `http://127.0.0.1:<external>` of a published port. */
+/** The address on this machine of a port that is published. */
 export function urlOf(portOffset: number, internal: number): string {
-  const port = published(portOffset).find((each) => each.internal === internal)!.external;
-  return `http://127.0.0.1:${port}`;
+  return `http://127.0.0.1:${internal + portOffset}`;
 }
 
 /**

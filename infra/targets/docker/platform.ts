@@ -2,23 +2,20 @@ import * as pulumi from "@pulumi/pulumi";
 import { shortHash } from "../../stack/files";
 import { contextOf, preflight } from "../../contracts/check";
 import type { Platform, Prepared } from "../../contracts/platform";
-import { sparkSize } from "../../services";
-import type { ContainerRole } from "../../settings/platforms";
+import * as services from "../../services";
 import type { Settings } from "../../settings/schema";
-import { readCredentials, type Generations } from "../../stack/credentials";
-import { KeptCredentials } from "../../stack/step";
+import { readCredentials, type SecretOwner } from "../../stack/credentials";
+import { KeptCredentials, step } from "../../stack/step";
 import { generation } from "../../stack/records";
-import { step } from "../../stack/step";
 import { modelId } from "../../toolchain/checks";
-import { environmentHash, minioVersion } from "../../toolchain/locks";
-import { modelIdentity } from "../../toolchain/locks";
+import { environmentHash, minioVersion, modelIdentity } from "../../toolchain/locks";
 import { Base, baseImage, Image } from "./base";
 import { checks, daemonOf, existingOf, gpuPlanOf } from "./checks";
-import { appService, minioService, RayCluster, SparkCluster } from "./components";
-import { hasContainerdStore, recordDaemon, type Daemon, type DaemonInfo } from "./daemon";
-import { baseStep, modelStep, type Existing } from "./inspect";
-import { customModelFolder, imagePaths, inside, urlOf } from "./place";
-import { gpuArgs, sizeOf, type GpuPlan } from "./resources";
+import { hasContainerdStore, daemonRecord, type Daemon, type DaemonInfo } from "./daemon";
+import { steps, workerRoles, type Existing, type Role } from "./inspect";
+import { app, paths, inside, place, urlOf, type ContainerSpec } from "./place";
+import { containerRole, gpuArgs, headObjectStoreMib, sizeOf, type GpuPlan } from "./resources";
+import { engineMounts, secretsMount, Service, type ServiceArgs } from "./service";
 
 /**
  * Checks that the seed's containers can run on this machine's Docker daemon.
@@ -48,7 +45,7 @@ export async function prepare(
   return {
     settings,
     declare(id) {
-      if (!pulumi.runtime.isDryRun()) recordDaemon(stack, daemon);
+      if (!pulumi.runtime.isDryRun()) daemonRecord.write(stack, daemon);
       return declare(settings, stack, { id, daemon, info, existing, plan, model });
     },
   };
@@ -71,64 +68,66 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
   const { portOffset } = settings;
   const base = new Base("base", { stack, settings, ...facts });
   const engineBase = baseImage(settings, plan.device);
-  const minioImage = new Image("minio", base, settings, {
+  const minioImage = new Image("minio", base, {
     BASE_IMAGE: baseImage(settings, "cpu"),
     MINIO_VERSION: minioVersion,
     MINIO_COMMIT: minioVersion.split("-").pop()!,
   });
-  const engineImage = new Image("engine", base, settings, {
+  const engineImage = new Image("engine", base, {
     BASE_IMAGE: engineBase,
     DEVICE: plan.device,
   });
-  const credentials = new Credentials("docker-credentials", base, settings, minioImage);
-  const { generations } = credentials;
-  const model = customModel(base, settings, minioImage);
+  const credentials = placeCredentials(base, minioImage);
+  const model = customModel(base, minioImage);
 
-  const size = (role: ContainerRole) => sizeOf(role, settings, info.NCPU ?? 1);
-  const engine = { base, portOffset, settings, image: engineImage.imageName, gpu: gpuArgs(plan) };
+  /** Declares a container, which starts when the services before it do their work. */
+  const container = (
+    role: Role,
+    spec: ContainerSpec,
+    secretOwners: readonly SecretOwner[],
+    more: Partial<ServiceArgs> & { readonly after?: readonly Service[] } = {},
+  ) => {
+    const { after = [], ...args } = more;
+    const secretVersion = credentials.generations.apply((all) =>
+      secretOwners.map((owner) => all[owner]).join("."),
+    );
+    const size = sizeOf(containerRole(role), settings, info.NCPU ?? 1);
+    const mounts = engineMounts(base);
+    return new Service(
+      role,
+      { base, portOffset, spec, secretVersion, size, mounts, image: engineImage, ...args },
+      [credentials.placed, ...(model ? [model] : []), ...after.map(({ ready }) => ready)],
+    );
+  };
+  const secrets = secretsMount(base);
+  const gpu = gpuArgs(plan);
   const gpus = plan.device === "cuda" ? plan.gpus.length : 0;
-  const opts = { dependsOn: [engineImage.image, credentials.placed, ...(model ? [model] : [])] };
+  const { rayCpus: cpus, sparkWorkerCores: cores, sparkWorkerMemory: memoryBytes } = settings;
 
-  const minio = minioService(
-    {
-      base,
-      portOffset,
-      secretVersion: pulumi.interpolate`${generations.minio}`,
-      image: minioImage.imageName,
-      size: size("minio"),
-    },
-    { dependsOn: [minioImage.image, credentials.placed] },
-  );
-  const spark = new SparkCluster(
-    "spark",
-    {
-      ...engine,
-      secretVersion: pulumi.interpolate`${generations.spark}`,
-      sizes: [size("spark-master"), size("spark-worker")],
-    },
-    opts,
-  );
-  const ray = new RayCluster(
-    "ray",
-    {
-      ...engine,
-      secretVersion: pulumi.interpolate`${generations.ray}`,
-      gpus,
-      sizes: [size("ray-head"), size("ray-worker")],
-    },
-    opts,
-  );
-  const services = [minio, spark.master, ...spark.workers, ray.head, ray.worker];
-  const app = appService(
-    {
-      ...engine,
-      // It has all of them; what a shell in it has read would be the old ones.
-      secretVersion: pulumi.interpolate`${generations.minio}.${generations.spark}.${generations.ray}`,
-      size: size("app"),
-      facts: jobFacts(settings, gpus),
-    },
-    { dependsOn: services.map(({ ready }) => ready) },
-  );
+  const minio = container("minio", services.minio(place), ["minio"], {
+    image: minioImage,
+    mounts: [{ volume: base.data, path: place.minio.data }, secrets],
+    facts: { endpoint: urlOf(portOffset, inside.minio.api) },
+  });
+  const master = container("spark-master", services.sparkMaster(place), ["spark"], {
+    mounts: [secrets],
+  });
+  const workers = workerRoles(settings.sparkWorkers).map((role, n) => {
+    const spec = services.sparkWorker(place, n + 1, { cores, memoryBytes });
+    return container(role, spec, ["spark"], { after: [master], gpu });
+  });
+  // The head runs no tasks but has the drivers; the worker declares the GPUs, which all containers see.
+  const ofHead = { cpus: 0, gpus: 0, objectStoreBytes: headObjectStoreMib * 2 ** 20 };
+  const head = container("ray-head", services.rayHead(place, ofHead), ["ray"]);
+  const ofWorker = { cpus, gpus, objectStoreBytes: settings.rayObjectStoreMemory };
+  const rayWorker = container("ray-worker", services.rayWorker(place, ofWorker), ["ray"], {
+    ...{ after: [head], gpu },
+  });
+  const after = [minio, master, ...workers, head, rayWorker];
+  // It has all secrets; what a shell in it has read would be the old ones.
+  const appContainer = container("app", app, ["minio", "spark", "ray"], {
+    ...{ after, gpu, facts: jobFacts(settings, gpus) },
+  });
 
   return {
     objectStore: {
@@ -141,8 +140,8 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
     sparkUiUrl: urlOf(portOffset, inside.sparkMaster.ui),
     rayDashboardUrl: urlOf(portOffset, inside.ray.dashboard),
     device: plan.device,
-    python: app.ready,
-    quiet: [...services, app].map(({ ready }) => ready),
+    python: appContainer.ready,
+    quiet: [...after, appContainer].map(({ ready }) => ready),
     environment: shortHash({ locks: environmentHash(plan.device), base: engineBase }),
     model: facts.model,
   };
@@ -152,40 +151,30 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
  * The stack's secrets: kept in files of this user, and copied by a container that lives for a moment
  * into a volume that only the services' user can read. So `docker inspect`, the state, previews and
  * process lists show none; whoever may use Docker or is root can read them, as anything on this machine.
+ *
+ * @param writer an image with bash, to write into the volume with
+ * @returns what rises when a secret changes, and the step after which the volume has the files
  */
-class Credentials extends pulumi.ComponentResource {
-  /** Each rises when its secret changes. */
-  readonly generations: pulumi.Output<Generations>;
-  /** Exists when the volume has the files. */
-  readonly placed: pulumi.Resource;
-
-  /** @param writer an image with bash, to write into the volume with */
-  constructor(name: string, base: Base, settings: Settings, writer: Image) {
-    super("engine-comparison:docker:Credentials", name);
-    const { stack } = base;
-    const exist = () => readCredentials(stack) !== undefined;
-    const kept = new KeptCredentials(
-      "credentials",
-      { settings, stack, generation: generation(stack, "credentials", exist) },
-      { parent: this },
-    );
-    this.generations = kept.generations;
-    const spec = {
-      generations: this.generations,
-      volume: base.credentials.name,
-      image: writer.imageName,
-      network: base.network.id,
-      volumes: base.volumeGenerations,
-      consoleUrl: urlOf(settings.portOffset, inside.minio.console),
-      generation: base.networkGeneration,
-    };
-    this.placed = step(
-      baseStep,
-      { kind: "docker-credentials", spec },
-      { parent: this, dependsOn: writer.image, deletedWith: base.cleanup },
-    );
-    this.registerOutputs({});
-  }
+function placeCredentials(base: Base, writer: Image) {
+  const { stack, settings } = base.args;
+  const exist = () => readCredentials(stack) !== undefined;
+  const kept = { settings, stack, generation: generation(stack, "credentials", exist) };
+  const { generations } = new KeptCredentials("credentials", kept, { parent: base });
+  const spec = {
+    generations,
+    volume: base.credentials.name,
+    image: writer.imageName,
+    network: base.network.id,
+    volumes: base.volumeGenerations,
+    consoleUrl: urlOf(settings.portOffset, inside.minio.console),
+    generation: base.networkGeneration,
+  };
+  const placed = step(
+    steps.base,
+    { kind: "docker-credentials", spec },
+    { parent: base, dependsOn: writer.image, deletedWith: base.cleanup },
+  );
+  return { generations, placed };
 }
 
 /**
@@ -194,8 +183,9 @@ class Credentials extends pulumi.ComponentResource {
  * @param writer an image with bash, to write into the volume with
  * @returns the step; undefined where the settings name no model, and the image's own is taken
  */
-function customModel(base: Base, settings: Settings, writer: Image): pulumi.Resource | undefined {
+function customModel(base: Base, writer: Image): pulumi.Resource | undefined {
   if (!base.model) return undefined;
+  const { settings } = base.args;
   const spec = {
     model: modelIdentity(settings),
     modelPath: settings.modelPath,
@@ -204,7 +194,7 @@ function customModel(base: Base, settings: Settings, writer: Image): pulumi.Reso
     image: writer.imageName,
   };
   return step(
-    modelStep,
+    steps.model,
     { kind: "docker-model", spec },
     { parent: base, dependsOn: writer.image, deletedWith: base.cleanup },
   );
@@ -217,8 +207,8 @@ function jobFacts(settings: Settings, gpus: number): Record<string, string | num
     gpus,
     sparkWorkers: settings.sparkWorkers,
     sparkWorkerCores: settings.sparkWorkerCores,
-    sparkWorkerMemory: sparkSize(settings.sparkWorkerMemory),
-    modelFolder: settings.modelPath === undefined ? imagePaths.model : customModelFolder,
+    sparkWorkerMemory: services.sparkSize(settings.sparkWorkerMemory),
+    modelFolder: settings.modelPath === undefined ? paths.model : paths.customModel,
   };
 }
 

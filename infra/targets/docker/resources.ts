@@ -35,7 +35,7 @@ const modelProcess = 1024;
 /**
  * The size of a role's container: what the settings give it, else what its work needs by the
  * settings of Spark and Ray. An engine gets the same cores on every target: `sparkWorkers` x
- * `sparkWorkerCores` for Spark, native Daft and the baseline, `rayCpus` for Ray. Where an
+ * `sparkWorkerCores` for Spark and what computes in the job itself, `rayCpus` for Ray. Where an
  * engine has one container, that has the memory that a run may take; several are held to it by
  * measuring.
  *

@@ -1,6 +1,5 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../contracts/errors";
 import { configurationFiles, minioRegion, properties, sparkAuthentication } from "../../services";
@@ -9,25 +8,10 @@ import { stackId } from "../../stack/owner";
 import { removeStepRecord } from "../../stack/records";
 import type { StepVerbs } from "../../stack/runStep";
 import { customModel, customModelHash } from "../../toolchain/locks";
-import { Docker, forgetDaemon } from "./daemon";
-import {
-  baseStep,
-  idLabel,
-  inspect,
-  maxWorkers,
-  modelStep,
-  orphans,
-  readyStep,
-  roles,
-} from "./inspect";
-import {
-  credentialsFolder,
-  customModelFolder,
-  imagePaths,
-  sparkMasterUrl,
-  storeEndpoint,
-  user,
-} from "./place";
+import { shellQuoted } from "../processes";
+import { Docker, daemonRecord } from "./daemon";
+import { labels, inspect, maxWorkers, orphans, steps, roles, type Inspected } from "./inspect";
+import { paths, sparkMasterUrl, storeEndpoint, user } from "./place";
 
 /** Removes what Pulumi cannot: what a killed deployment left, and at the end all of the stack's. */
 export const cleanup = {
@@ -42,24 +26,21 @@ export const cleanup = {
   /** Removes all that carries the stack's id. */
   async delete({ stack, spec: { id } }) {
     const docker = Docker.of(stack);
-    const removeAll = (list: string[], remove: string[], ...more: string[]) => {
-      const filter = ["--quiet", ...more, "--filter", `label=${idLabel}=${id}`];
-      const ids = new Set(
-        docker
-          .run([...list, ...filter])
-          .split("\n")
-          .filter(Boolean),
-      );
+    const kinds = [
+      ["ps --all --no-trunc", "rm --force --volumes"],
+      ["network ls --no-trunc", "network rm"],
+      ["volume ls", "volume rm"],
+      ["image ls --no-trunc", "image rm --force"],
+    ];
+    for (const [list, remove] of kinds.map((pair) => pair.map((each) => each.split(" ")))) {
+      const found = docker.run([...list, "--quiet", "--filter", `label=${labels.id}=${id}`]);
+      const ids = new Set(found.split("\n").filter(Boolean));
       if (ids.size > 0) docker.run([...remove, ...ids]);
-    };
-    removeAll(["ps", "--all"], ["rm", "--force", "--volumes"], "--no-trunc");
-    removeAll(["network", "ls"], ["network", "rm"], "--no-trunc");
-    removeAll(["volume", "ls"], ["volume", "rm"]);
-    removeAll(["image", "ls"], ["image", "rm", "--force"], "--no-trunc");
-    for (const name of [...roles(maxWorkers).map(readyStep), baseStep, modelStep]) {
+    }
+    for (const name of [...roles(maxWorkers).map(steps.ready), steps.base, steps.model]) {
       removeStepRecord(stack, name);
     }
-    forgetDaemon(stack);
+    daemonRecord.remove(stack);
   },
 } satisfies StepVerbs<{ /** The stack's id. */ readonly id: string }>;
 
@@ -86,35 +67,28 @@ export const ready = {
     const docker = Docker.of(stack);
     const deadline = Date.now() + seconds * 1000;
     while (docker.try(["exec", container, "bash", "-c", health], probeMs) === undefined) {
-      const ended = whyEnded(docker, container);
-      if (ended || Date.now() > deadline)
-        throw notReady(docker, role, container, ended ?? `not healthy after ${seconds} s`);
+      const text = docker.try(["inspect", container]);
+      const [now] = JSON.parse(text ?? "[]") as Inspected[];
+      const why =
+        whyEnded(now) ?? (Date.now() > deadline ? `not healthy after ${seconds} s` : undefined);
+      if (why) throw notReady(now?.Name.slice(1) ?? role, why, docker.tail(container, 8));
       await sleep(pollMs);
     }
     return { id: container, ...facts };
   },
 } satisfies StepVerbs<ReadySpec>;
 
-interface ContainerState {
-  readonly Status: string;
-  readonly ExitCode: number;
-  readonly OOMKilled: boolean;
-}
-
 /** Why the container does not go on, or undefined while it runs or is being restarted. */
-function whyEnded(docker: Docker, container: string): string | undefined {
-  const text = docker.try(["inspect", "--format", "{{json .State}}\t{{.RestartCount}}", container]);
-  if (text === undefined) return "it was removed";
-  const [state, restarts] = text.trim().split("\t");
-  const { Status, ExitCode, OOMKilled } = JSON.parse(state) as ContainerState;
-  const code = OOMKilled ? outOfMemory : `it ended with exit code ${ExitCode}`;
-  if (Number(restarts) > maxRestarts) return `${code}, ${restarts} times`;
-  return Status === "exited" || Status === "dead" ? code : undefined;
+function whyEnded(now: Inspected | undefined): string | undefined {
+  if (now === undefined) return "it was removed";
+  const { State, RestartCount } = now;
+  const code = State.OOMKilled ? outOfMemory : `it ended with exit code ${State.ExitCode}`;
+  if (RestartCount > maxRestarts) return `${code}, ${RestartCount} times`;
+  return ["exited", "dead"].includes(State.Status) ? code : undefined;
 }
 
-function notReady(docker: Docker, role: string, container: string, why: string): UserError {
-  const name = docker.try(["inspect", "--format", "{{.Name}}", container])?.trim().slice(1) ?? role;
-  const lines = docker.tail(container, 8).map((line) => `  | ${line.slice(0, 300)}`);
+function notReady(name: string, why: string, log: readonly string[]): UserError {
+  const lines = log.map((line) => `  | ${line.slice(0, 300)}`);
   return new UserError(
     [`${name} is not ready: ${why}`, ...lines].join("\n"),
     "the next steps need it",
@@ -123,10 +97,8 @@ function notReady(docker: Docker, role: string, container: string, why: string):
   );
 }
 
-interface CredentialsSpec {
+interface CredentialsSpec extends Volume {
   readonly generations: Generations;
-  readonly volume: string;
-  readonly image: string;
   readonly network: string;
   readonly volumes: Readonly<Record<string, number>>;
   readonly consoleUrl: string;
@@ -144,11 +116,8 @@ export const credentials = {
     const kept = readCredentials(stack);
     if (!kept) throw new Error(`stack ${stack} has no credentials`);
     const files = Object.entries(filesOf(kept, spec.consoleUrl));
-    const mount = { volume: spec.volume, folder: credentialsFolder };
-    Docker.of(stack).run(
-      writer(stack, spec.image, mount, write),
-      files.map(([name, text]) => `${name} ${Buffer.from(text).toString("base64")}\n`).join(""),
-    );
+    const lines = files.map(([name, text]) => `${name} ${Buffer.from(text).toString("base64")}\n`);
+    writeInto(stack, spec, paths.credentials, write, lines.join(""));
     const { generations, network, volumes } = spec;
     return { files: files.length, generations, network, volumes };
   },
@@ -164,35 +133,29 @@ function filesOf(credentials: Credentials, consoleUrl: string): Record<string, s
     "spark-defaults.conf": properties({
       ...sparkAuthentication(sparkSecret),
       "spark.master": sparkMasterUrl,
-      "spark.driver.extraClassPath": `${imagePaths.jars}/*`,
-      "spark.executor.extraClassPath": `${imagePaths.jars}/*`,
+      "spark.driver.extraClassPath": `${paths.jars}/*`,
+      "spark.executor.extraClassPath": `${paths.jars}/*`,
       "spark.hadoop.fs.s3a.endpoint": storeEndpoint,
       "spark.hadoop.fs.s3a.endpoint.region": minioRegion,
       "spark.hadoop.fs.s3a.path.style.access": "true",
       "spark.hadoop.fs.s3a.access.key": minioRootUser,
       "spark.hadoop.fs.s3a.secret.key": minioRootPassword,
     }),
-    "store.env": assignments({
+    // For a shell.
+    "store.env": Object.entries({
       AWS_ENDPOINT_URL: storeEndpoint,
       AWS_REGION: minioRegion,
       AWS_ACCESS_KEY_ID: minioRootUser,
       AWS_SECRET_ACCESS_KEY: minioRootPassword,
-    }),
+    })
+      .map(([name, value]) => `${name}=${shellQuoted(value)}\n`)
+      .join(""),
   };
 }
 
-/** For a shell. */
-function assignments(values: Readonly<Record<string, string>>): string {
-  return Object.entries(values)
-    .map(([name, value]) => `${name}='${value.replaceAll("'", `'\\''`)}'\n`)
-    .join("");
-}
-
-interface ModelSpec {
+interface ModelSpec extends Volume {
   readonly model: string;
   readonly modelPath: string;
-  readonly volume: string;
-  readonly image: string;
 }
 
 /** Copies a model, and the labels beside it if there are any, into the volume for it. */
@@ -208,40 +171,44 @@ export const model = {
     }
     const file = customModel(modelPath);
     const labels = path.join(path.dirname(file), "labels.json");
+    const copy = (from: string, to: string) => {
+      const script = `umask 022; cat >${to}.new && mv ${to}.new ${to}`;
+      writeInto(stack, spec, paths.customModel, script, fs.readFileSync(from));
+    };
+    copy(file, "model.onnx");
     const hasLabels = fs.existsSync(labels);
-    await copy(stack, spec, file, "model.onnx");
-    if (hasLabels) await copy(stack, spec, labels, "labels.json");
+    if (hasLabels) copy(labels, "labels.json");
     return { model: identity, labels: hasLabels };
   },
 } satisfies StepVerbs<ModelSpec>;
 
-async function copy(stack: string, spec: ModelSpec, from: string, to: string): Promise<void> {
-  const write = `umask 022; cat >${to}.new && mv ${to}.new ${to}`;
-  const mount = { volume: spec.volume, folder: customModelFolder };
-  const child = Docker.of(stack).start(writer(stack, spec.image, mount, write));
-  let stderr = "";
-  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  await pipeline(fs.createReadStream(from), child.stdin).catch(() => {}); // the exit code tells
-  if ((await ended) !== 0) throw new Error(`docker run: ${stderr.trim()}`);
+interface Volume {
+  readonly volume: string;
+  /** One with bash. */
+  readonly image: string;
 }
 
 /**
- * The `docker` arguments of a container that lives only to write into a volume, from its stdin: an
- * argument or a variable would show in `docker inspect` and in the process list.
+ * Writes into a volume by a container that lives only for that. What is written comes by its stdin:
+ * an argument or a variable would show in `docker inspect` and in the process list.
  *
- * @param script for bash, in the volume's folder
+ * @param folder where the container has the volume
+ * @param script for bash, in that folder
  */
-function writer(
+function writeInto(
   stack: string,
-  image: string,
-  { volume, folder }: { readonly volume: string; readonly folder: string },
+  { volume, image }: Volume,
+  folder: string,
   script: string,
-): string[] {
-  return [
-    ...["run", "--rm", "--interactive", "--network", "none"],
-    ...["--label", `${idLabel}=${stackId(stack)}`, "--user", user, "--cap-drop", "ALL"],
-    ...["--security-opt", "no-new-privileges:true", "--read-only"],
-    ...["--volume", `${volume}:${folder}`, "--workdir", folder, image, "bash", "-c", script],
-  ];
+  input: string | Buffer,
+): void {
+  Docker.of(stack).run(
+    [
+      ...["run", "--rm", "--interactive", "--network", "none"],
+      ...["--label", `${labels.id}=${stackId(stack)}`, "--user", user, "--cap-drop", "ALL"],
+      ...["--security-opt", "no-new-privileges:true", "--read-only"],
+      ...["--volume", `${volume}:${folder}`, "--workdir", folder, image, "bash", "-c", script],
+    ],
+    input,
+  );
 }

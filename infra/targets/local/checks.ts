@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { npm, wrong } from "../../contracts/check";
 import type { UserError } from "../../contracts/errors";
-import { readOr } from "../../host/folders";
+import { readOr, stackFolder } from "../../host/folders";
 import {
   check,
   foldersCheck,
@@ -14,7 +14,6 @@ import {
   type StackCheck,
   type StackContext,
 } from "../../host/checks";
-import { stackFolder } from "../../host/folders";
 import { holderOf, isFree, nextFreeOffset, portsCheck, type TakenPort } from "../../host/freePorts";
 import { deviceHere, gpuCheck, gpuMemoryCheck } from "../../host/gpu";
 import { whoListens, ownProcesses, startedWith, type Process } from "../../host/processTable";

@@ -7,8 +7,7 @@ import { findJava } from "../../host/runtimes";
 import { stackFiles } from "../../stack/files";
 import { inspected, readStepRecord, recordedNames, type Inspected } from "../../stack/records";
 import { storeAccess } from "../../stores/access";
-import { makeScratch, modelOf } from "../../toolchain/tools";
-import { existingTools, toolFolder } from "../../toolchain/tools";
+import { makeScratch, modelOf, existingTools, toolFolder } from "../../toolchain/tools";
 import { pythonVariables, resultOf, shellHere, startLeader } from "../processes";
 import { localRayAccess } from "./place";
 import { askSupervisor, programStates, supervisorAnswers } from "./services";
@@ -20,18 +19,18 @@ export function localExecutor(stack: string): Executor {
   return {
     async connection(cluster) {
       const programs = await programStates(stack);
-      const pids = (is: (name: string) => boolean) =>
-        programs
-          .filter(({ name, pid }) => is(name) && pid > 0)
-          .map(({ name, pid }) => ({ name, pid }));
+      const running = programs.filter(({ pid }) => pid > 0);
+      const services = running.filter(({ name }) => belongsTo(cluster, name));
       scratch = makeScratch(stack);
-      const store = storeAccess(stack);
       return {
-        store: { ...store, pids: pids((name) => name === "minio").map(({ pid }) => pid) },
+        store: {
+          ...storeAccess(stack),
+          pids: running.filter(({ name }) => name === "minio").map(({ pid }) => pid),
+        },
         spark: cluster === "spark" ? await sparkOf(stack, programs) : null,
         ray: rayOf(stack),
         model: modelOf(stack),
-        services: pids(belongsTo(cluster)),
+        services: services.map(({ name, pid }) => ({ name, pid })),
         scratch,
       };
     },
@@ -40,10 +39,9 @@ export function localExecutor(stack: string): Executor {
   };
 }
 
-/** Whose memory and CPU count as the engine's. */
-function belongsTo(cluster: Cluster): (service: string) => boolean {
-  const prefix = { spark: "spark-", ray: "ray-head", none: undefined }[cluster];
-  return (name) => prefix !== undefined && name.startsWith(prefix);
+/** Whether a service's memory and CPU count as those of an engine on the cluster. */
+function belongsTo(cluster: Cluster, service: string): boolean {
+  return cluster !== "none" && service.startsWith(cluster === "ray" ? "ray-head" : "spark-");
 }
 
 async function sparkOf(stack: string, programs: readonly ProgramInfo[]) {

@@ -23,6 +23,9 @@ import { jobEnvironment, pythonOf, toolFolder } from "../../toolchain/tools";
 
 const here = "127.0.0.1";
 
+/** Where a port's page or API is. */
+export const urlOf = (port: number) => `http://${here}:${port}`;
+
 /** What a service is declared with. */
 export interface LocalSpec {
   readonly portOffset: number;
@@ -93,7 +96,6 @@ export function localRayAccess(stack: string): Record<string, string> {
 export function localService(stack: string, name: string, spec: LocalSpec) {
   const place = placeOf(stack, spec.portOffset);
   const { ports } = place;
-  const url = (port: number) => `http://${here}:${port}`;
   const run = (service: ServiceSpec, result: Readonly<Record<string, unknown>>) => ({
     service: { ...service, healthy: () => healthy(service.health) },
     result,
@@ -102,24 +104,24 @@ export function localService(stack: string, name: string, spec: LocalSpec) {
     const { index, cores, memoryBytes } = spec.worker;
     const own = ports.sparkWorker(index);
     return run(sparkWorker(place, index, spec.worker), {
-      ...{ cores, memory: sparkSize(memoryBytes), ui: url(own.ui), ports: own },
+      ...{ cores, memory: sparkSize(memoryBytes), ui: urlOf(own.ui), ports: own },
     });
   }
   if (spec.ray) {
     const { cpus, gpus } = spec.ray;
     return run(rayHead(place, spec.ray), {
-      ...{ address: `${here}:${ports.ray.gcs}`, dashboard: url(ports.ray.dashboard) },
+      ...{ address: `${here}:${ports.ray.gcs}`, dashboard: urlOf(ports.ray.dashboard) },
       ...{ cpus, gpus, ports: ports.ray },
     });
   }
   if (name === "minio") {
     return run(minio(place), {
-      ...{ endpoint: url(ports.minio.api), console: url(ports.minio.console) },
+      ...{ endpoint: urlOf(ports.minio.api), console: urlOf(ports.minio.console) },
       ports: ports.minio,
     });
   }
   return run(sparkMaster(place), {
-    ...{ master: sparkMasterUrl(place), ui: url(ports.sparkMaster.ui) },
+    ...{ master: sparkMasterUrl(place), ui: urlOf(ports.sparkMaster.ui) },
     ...{ driverPorts: ports.sparkDriver, ports: ports.sparkMaster },
   });
 }
@@ -129,7 +131,7 @@ export function writeConfiguration(stack: string, portOffset: number): void {
   const credentials = readCredentials(stack);
   if (!credentials) throw new Error(`stack ${stack} has no credentials`);
   const { configuration, ports } = placeOf(stack, portOffset);
-  const files = configurationFiles(credentials, `http://${here}:${ports.minio.console}`);
+  const files = configurationFiles(credentials, urlOf(ports.minio.console));
   for (const [name, text] of Object.entries(files)) {
     writeWhole(path.join(configuration, name), text);
   }
@@ -139,7 +141,7 @@ async function healthy(all: readonly Health[]): Promise<boolean> {
   for (const each of all) {
     const answers =
       "path" in each
-        ? (await get(`http://${here}:${each.port}${each.path}`))?.includes(each.text ?? "")
+        ? (await get(`${urlOf(each.port)}${each.path}`))?.includes(each.text ?? "")
         : await accepts(each.port);
     if (!answers) return false;
   }

@@ -5,17 +5,16 @@ import { clampNote, deviceHere, gpuFacts, unusableGpu, type Device } from "../..
 import { ports } from "../../settings/ports";
 import type { Settings } from "../../settings/schema";
 import type { SecretOwner } from "../../stack/credentials";
-import { KeptCredentials } from "../../stack/step";
+import { KeptCredentials, step } from "../../stack/step";
 import type { Inspected } from "../../stack/records";
-import { step } from "../../stack/step";
 import type { DeclareStore } from "../../stores";
 import { preparedStore } from "../../stores/checks";
 import { modelId } from "../../toolchain/checks";
 import { environmentHash } from "../../toolchain/locks";
-import { Toolchain, type Tool } from "../../toolchain/toolchain";
+import { Toolchain } from "../../toolchain/toolchain";
 import { checks, existingOf } from "./checks";
 import { stoppedServices } from "./executor";
-import type { LocalSpec } from "./place";
+import { urlOf, type LocalSpec } from "./place";
 
 /** What is known of the machine and the stack before anything is declared. */
 interface Facts {
@@ -61,152 +60,88 @@ export async function prepare(
 /** Declares the platform's resources. */
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { existing, model, declareStore } = facts;
-  const { device, gpus } = facts.device;
-  const { portOffset } = settings;
-  const minio = declareStore === undefined;
-  const tools = { settings, device, model, observed: existing, minio };
+  const { device } = facts.device;
+  const tools = { settings, device, model, observed: existing, minio: declareStore === undefined };
   const toolchain = new Toolchain("toolchain", tools);
-  const { python, minioBinary } = toolchain;
   const generation = existing.generation("credentials");
   const credentials = new KeptCredentials("credentials", { settings, stack, generation });
-  const supervised = { python, credentials, existing, portOffset };
-  const supervisor = new Supervisor("supervisor", supervised);
-  const objectStore = declareStore?.(credentials) ?? new Minio("minio", supervisor, minioBinary!);
-  const spark = new SparkCluster("spark", supervisor, settings);
-  const ray = new RayCluster("ray", supervisor, settings, gpus);
-
+  const given = { settings, facts, toolchain, credentials };
+  const { objectStore, services } = new Services("services", given);
+  const { sparkMaster, ray } = ports(settings.portOffset);
   return {
     objectStore,
-    sparkUiUrl: spark.uiUrl,
-    rayDashboardUrl: ray.dashboardUrl,
+    sparkUiUrl: urlOf(sparkMaster.ui),
+    rayDashboardUrl: urlOf(ray.dashboard),
     device,
-    python: python.resource,
-    quiet: [...toolchain.all, objectStore.ready, ...spark.all, ray.head],
+    python: toolchain.python.resource,
+    quiet: [...toolchain.all, objectStore.ready, ...services],
     environment: environmentHash(device),
     model,
   };
 }
 
-/** A service to run under the supervisor. */
-interface ServiceArgs {
-  /** With what else has to change for it to start again. */
-  readonly spec: Omit<LocalSpec, "portOffset"> & Readonly<Record<string, unknown>>;
-  /** Whose secret it is protected by. */
-  readonly secret: SecretOwner;
-  readonly dependsOn?: pulumi.Resource[];
-}
-
-interface SupervisorArgs {
-  readonly python: Tool;
+interface ServicesArgs {
+  readonly settings: Settings;
+  readonly facts: Facts;
+  readonly toolchain: Toolchain;
   readonly credentials: KeptCredentials;
-  readonly existing: Inspected;
-  readonly portOffset: number;
 }
 
-/** The stack's supervisord, which starts its services again when they die. */
-class Supervisor extends pulumi.ComponentResource {
-  private readonly resource: pulumi.Resource;
-  private readonly identity: string;
+/** The stack's supervisord, which starts its services again when they die, and those services. */
+class Services extends pulumi.ComponentResource {
+  readonly objectStore: ObjectStore;
+  /** All but the store. */
+  readonly services: readonly pulumi.Resource[];
 
-  constructor(
-    name: string,
-    readonly args: SupervisorArgs,
-  ) {
-    super("engine-comparison:local:Supervisor", name);
-    const generation = args.existing.generation("supervisor");
-    const python = args.python.identity;
-    this.identity = `${generation}.${python}`;
-    this.resource = step(
+  constructor(name: string, { settings, facts, toolchain, credentials }: ServicesArgs) {
+    super("engine-comparison:local:Services", name);
+    const python = toolchain.python.identity;
+    const generation = facts.existing.generation("supervisor");
+    const supervisor = step(
       "supervisor",
       { kind: "local-supervisor", spec: { generation, python } },
-      { parent: this, dependsOn: args.python.resource },
+      { parent: this, dependsOn: toolchain.python.resource },
     );
-    this.registerOutputs();
-  }
 
-  /**
-   * Declares a service. It starts again when its spec, the supervisor or its secret change,
-   * and when it is found dead.
-   */
-  service(name: string, service: ServiceArgs, parent: pulumi.Resource): pulumi.Resource {
-    const { credentials, existing, portOffset } = this.args;
-    const { spec, secret, dependsOn = [] } = service;
-    return step(
-      name,
-      {
-        kind: "local-service",
-        spec: {
-          portOffset,
-          ...spec,
-          generation: existing.generation(name),
-          supervisor: this.identity,
-          credentials: credentials.generations[secret],
-        },
-      },
-      { parent, dependsOn: [this.resource, credentials.resource, ...dependsOn] },
-    );
-  }
-}
+    /** Starts again when its spec, the supervisor or its secret change, and when it is found dead. */
+    const service = (
+      name: string,
+      secret: SecretOwner,
+      own: Omit<LocalSpec, "portOffset"> & Readonly<Record<string, unknown>> = {},
+      ...after: pulumi.Resource[]
+    ) => {
+      const spec = {
+        ...{ ...own, portOffset: settings.portOffset, supervisor: `${generation}.${python}` },
+        generation: facts.existing.generation(name),
+        credentials: credentials.generations[secret],
+      };
+      const dependsOn = [supervisor, credentials.resource, ...after];
+      return step(name, { kind: "local-service", spec }, { parent: this, dependsOn });
+    };
 
-/** The object store: MinIO on one drive in the stack folder, at the loopback interface. */
-class Minio extends pulumi.ComponentResource implements ObjectStore {
-  readonly endpoint: string;
-  readonly consoleUrl: string;
-  readonly marker: string;
-  readonly ready: pulumi.Resource;
-  readonly data: pulumi.Resource;
+    /** MinIO on one drive in the stack folder. */
+    const ownStore = (): ObjectStore => {
+      const { api, console } = ports(settings.portOffset).minio;
+      const binary = toolchain.minioBinary!;
+      const marker = facts.existing.generation("minio-data");
+      const drive = { kind: "local-minio-data", spec: { generation: marker } };
+      const data = step("minio-data", drive, { parent: this });
+      const spec = { binary: binary.identity, data: marker };
+      const ready = service("minio", "minio", spec, data, binary.resource);
+      return { endpoint: urlOf(api), consoleUrl: urlOf(console), marker, ready, data };
+    };
 
-  constructor(name: string, supervisor: Supervisor, binary: Tool) {
-    super("engine-comparison:local:Minio", name);
-    const { existing, portOffset } = supervisor.args;
-    const { api, console } = ports(portOffset).minio;
-    this.endpoint = `http://127.0.0.1:${api}`;
-    this.consoleUrl = `http://127.0.0.1:${console}`;
-    const generation = existing.generation("minio-data");
-    this.marker = String(generation);
-    const spec = { binary: binary.identity, data: this.marker };
-    this.data = step(
-      "minio-data",
-      { kind: "local-minio-data", spec: { generation } },
-      { parent: this },
-    );
-    const dependsOn = [this.data, binary.resource];
-    this.ready = supervisor.service("minio", { secret: "minio", spec, dependsOn }, this);
-    this.registerOutputs({ endpoint: this.endpoint, consoleUrl: this.consoleUrl });
-  }
-}
-
-/** Spark standalone: a master and its workers; all that talks to them needs the stack's secret. */
-class SparkCluster extends pulumi.ComponentResource {
-  readonly uiUrl: string;
-  readonly all: pulumi.Resource[];
-
-  constructor(name: string, supervisor: Supervisor, settings: Settings) {
-    super("engine-comparison:local:SparkCluster", name);
-    const { sparkWorkers, sparkWorkerCores: cores, sparkWorkerMemory: memoryBytes } = settings;
-    this.uiUrl = `http://127.0.0.1:${ports(settings.portOffset).sparkMaster.ui}`;
-    const master = supervisor.service("spark-master", { secret: "spark", spec: {} }, this);
-    const workers = Array.from({ length: sparkWorkers }, (_, n) => {
-      const spec = { worker: { index: n + 1, cores, memoryBytes } };
-      const args = { secret: "spark", spec } as const;
-      return supervisor.service(`spark-worker-${n + 1}`, { ...args, dependsOn: [master] }, this);
+    this.objectStore = facts.declareStore?.(credentials) ?? ownStore();
+    const { sparkWorkerCores: cores, sparkWorkerMemory: memoryBytes } = settings;
+    const master = service("spark-master", "spark");
+    const workers = Array.from({ length: settings.sparkWorkers }, (_, n) => {
+      const worker = { index: n + 1, cores, memoryBytes };
+      return service(`spark-worker-${n + 1}`, "spark", { worker }, master);
     });
-    this.all = [master, ...workers];
-    this.registerOutputs({ uiUrl: this.uiUrl });
-  }
-}
-
-/** Ray: one head that also works; all that talks to it needs the stack's token. */
-class RayCluster extends pulumi.ComponentResource {
-  readonly dashboardUrl: string;
-  readonly head: pulumi.Resource;
-
-  constructor(name: string, supervisor: Supervisor, settings: Settings, gpus: number) {
-    super("engine-comparison:local:RayCluster", name);
-    const { portOffset, rayCpus: cpus, rayObjectStoreMemory: objectStoreBytes } = settings;
-    this.dashboardUrl = `http://127.0.0.1:${ports(portOffset).ray.dashboard}`;
-    const spec = { ray: { cpus, gpus, objectStoreBytes } };
-    this.head = supervisor.service("ray-head", { secret: "ray", spec }, this);
-    this.registerOutputs({ dashboardUrl: this.dashboardUrl });
+    const { gpus } = facts.device;
+    const { rayCpus: cpus, rayObjectStoreMemory: objectStoreBytes } = settings;
+    const head = service("ray-head", "ray", { ray: { cpus, gpus, objectStoreBytes } });
+    this.services = [master, ...workers, head];
+    this.registerOutputs();
   }
 }

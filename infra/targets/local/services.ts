@@ -52,53 +52,61 @@ export async function programStates(stack: string): Promise<readonly ProgramInfo
   return (await askSupervisor<ProgramInfo[]>(stack, "getAllProcessInfo")) ?? [];
 }
 
-/**
- * Starts the stack's supervisord afresh: what another one left behind is ended first, and no
- * service is started, because each has a step of its own.
- *
- * @param python the interpreter of the environment that holds supervisor
- * @throws UserError when it does not answer in time
- */
-async function startSupervisor(stack: string, python: string): Promise<void> {
-  const { supervisor, programs: confFolder, logs } = stackFiles(stack);
-  for (const folder of [supervisor, logs]) fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const id = stackId(stack);
-  await stopSupervisor(stack);
-  fs.rmSync(confFolder, { recursive: true, force: true });
-  fs.mkdirSync(confFolder, { mode: 0o700 });
-  makeShortFolder(stack);
-  const socket = supervisorSocket(stack);
-  fs.rmSync(socket, { force: true });
-  const configuration = path.join(supervisor, "supervisord.conf");
-  fs.writeFileSync(configuration, supervisordConf(supervisor, socket), { mode: 0o600 });
-
-  // A session of its own and no descriptor of ours: the provider waits for whoever holds its pipes.
-  // The umask holds for the services' logs, which supervisord itself opens.
-  const umask = process.umask(0o077);
-  const child = spawn(python, ["-m", "supervisor.supervisord", "-n", "-c", configuration], {
-    cwd: supervisor,
-    env: { ...plainEnvironment(), [marker]: `${id}/supervisor` },
-    detached: true,
-    stdio: "ignore",
-  });
-  process.umask(umask);
-  child.unref();
-  await waitForSupervisor(stack, child.pid);
+async function programState(stack: string, name: string): Promise<ProgramInfo | undefined> {
+  return (await programStates(stack)).find((program) => program.name === name);
 }
 
-async function waitForSupervisor(stack: string, pid: number | undefined): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (Date.now() < deadline) {
-    if (await supervisorAnswers(stack)) return;
-    if (pid === undefined || startOf(pid) === "") break;
-    await sleep(50);
-  }
-  throw new UserError(
-    "supervisord did not start",
-    "it keeps the stack's services alive",
-    `read ${path.join(stackFiles(stack).supervisor, "supervisord.log")}`,
-  );
-}
+/** The stack's supervisord. Started afresh, it starts nothing: each service has a step of its own. */
+export const supervisor = {
+  async create({ stack }) {
+    const { supervisor: folder, supervisorLog, programs, logs } = stackFiles(stack);
+    for (const each of [folder, logs]) fs.mkdirSync(each, { recursive: true, mode: 0o700 });
+    const id = stackId(stack);
+    await stopSupervisor(stack);
+    fs.rmSync(programs, { recursive: true, force: true });
+    fs.mkdirSync(programs, { mode: 0o700 });
+    makeShortFolder(stack);
+    const socket = supervisorSocket(stack);
+    fs.rmSync(socket, { force: true });
+    const configuration = path.join(folder, "supervisord.conf");
+    fs.writeFileSync(configuration, supervisordConf(folder, socket), { mode: 0o600 });
+
+    // A session of its own and no descriptor of ours: the provider waits for whoever holds its pipes.
+    // The umask holds for the services' logs, which supervisord itself opens.
+    const umask = process.umask(0o077);
+    const args = ["-m", "supervisor.supervisord", "-n", "-c", configuration];
+    const child = spawn(pythonOf(stack), args, {
+      cwd: folder,
+      env: { ...plainEnvironment(), [marker]: `${id}/supervisor` },
+      detached: true,
+      stdio: "ignore",
+    });
+    process.umask(umask);
+    child.unref();
+    const deadline = Date.now() + 30_000;
+    const mayStart = () =>
+      Date.now() < deadline && child.pid !== undefined && startOf(child.pid) !== "";
+    while (!(await supervisorAnswers(stack))) {
+      if (mayStart()) await sleep(50);
+      else
+        throw new UserError(
+          "supervisord did not start",
+          "it keeps the stack's services alive",
+          `read ${supervisorLog}`,
+        );
+    }
+    return { supervisor: "supervisord" };
+  },
+
+  async delete({ stack }) {
+    await stopSupervisor(stack);
+    // With what killed jobs left on disk.
+    const { scratch, spark, supervisor: folder } = stackFiles(stack);
+    for (const each of [scratch, spark, folder, shortFolder(stack)]) {
+      fs.rmSync(each, { recursive: true, force: true });
+    }
+  },
+} satisfies StepVerbs<unknown>;
 
 /**
  * Ends the stack's supervisord and every process of its services. Nothing is left to do when they
@@ -117,14 +125,6 @@ async function stopSupervisor(stack: string): Promise<void> {
     // dead or hung: what it leaves is found by its mark
   }
   if (id) await endOrphans(id);
-}
-
-/** Removes what the supervisor keeps on disk, and what killed jobs left there. */
-function removeSupervisor(stack: string): void {
-  const { scratch, spark, supervisor } = stackFiles(stack);
-  for (const folder of [scratch, spark, supervisor, shortFolder(stack)]) {
-    fs.rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 /** A service: the program, and how one sees that it does its work. */
@@ -155,8 +155,7 @@ export async function convergeService(
     env: { ...service.env, [marker]: `${id}/${name}`, ENGINE_COMPARISON_SPEC: shortHash(spec) },
   });
   const file = stackFiles(stack).program(name);
-  const running = (await programStates(stack)).find((program) => program.name === name);
-  if (readOr(file) !== text || running?.statename !== "RUNNING") {
+  if (readOr(file) !== text || (await programState(stack, name))?.statename !== "RUNNING") {
     await removeProgram(stack, name);
     await endOrphans(id, (other) => other === name);
     fs.mkdirSync(stackFiles(stack).logs, { recursive: true, mode: 0o700 });
@@ -197,13 +196,12 @@ async function untilHealthy(stack: string, service: Service): Promise<void> {
   const deadline = Date.now() + startSeconds * 1000;
   let state = "unknown";
   while (Date.now() < deadline) {
-    const program = (await programStates(stack)).find((each) => each.name === name);
+    const program = await programState(stack, name);
     state = program ? `${program.statename}${program.spawnerr && `: ${program.spawnerr}`}` : "gone";
     if (program?.statename === "FATAL") break;
     if (program?.statename === "RUNNING" && (await service.healthy())) {
       await sleep((service.settleSeconds ?? 0) * 1000);
-      const later = await programStates(stack);
-      if (later.some((each) => each.name === name && each.pid === program.pid)) return;
+      if ((await programState(stack, name))?.pid === program.pid) return;
     }
     await sleep(150);
   }
@@ -224,18 +222,6 @@ function lastLines(file: string, count: number): string {
   const last = lines.filter((line, i) => line !== lines[i - 1]).slice(-count);
   return last.map((line) => `  | ${line.slice(0, 300)}`).join("\n");
 }
-
-/** The stack's supervisord. Started afresh, it starts nothing: each service has a step of its own. */
-export const supervisor = {
-  async create({ stack }) {
-    await startSupervisor(stack, pythonOf(stack));
-    return { supervisor: "supervisord" };
-  },
-  async delete({ stack }) {
-    await stopSupervisor(stack);
-    removeSupervisor(stack);
-  },
-} satisfies StepVerbs<unknown>;
 
 /** The drive that MinIO stores on. Deleted with all that is in it. */
 export const minioData = {

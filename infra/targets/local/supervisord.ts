@@ -1,9 +1,12 @@
 import { XMLParser } from "fast-xml-parser";
-import * as fs from "node:fs";
+import { once } from "node:events";
 import * as http from "node:http";
 import * as path from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../contracts/errors";
+import { parseLimits } from "../../host/checks";
+import { readOr } from "../../host/folders";
 import { ownProcesses, runs, startedWith, startOf, withDescendants } from "../../host/processTable";
 import type { ServiceSpec } from "../../services";
 
@@ -45,36 +48,21 @@ export async function callSupervisor(
 ): Promise<RpcValue> {
   const params = args.map((arg) => `<param><value>${asXml(arg)}</value></param>`).join("");
   const call = `<methodName>supervisor.${method}</methodName><params>${params}</params>`;
-  const body = `<?xml version="1.0"?><methodCall>${call}</methodCall>`;
-  return parseResponse(await post(socketPath, body, timeoutMs));
+  const request = http.request({
+    ...{ socketPath, path: "/RPC2", method: "POST", agent: false, timeout: timeoutMs },
+    headers: { "Content-Type": "text/xml" },
+  });
+  request.on("error", () => {}); // whoever waits for the response is told
+  request.on("timeout", () => request.destroy(new Error("supervisord does not answer")));
+  request.end(`<?xml version="1.0"?><methodCall>${call}</methodCall>`);
+  const [response] = (await once(request, "response")) as [http.IncomingMessage];
+  return parseResponse(await text(response));
 }
 
 function asXml(value: string | boolean): string {
   return typeof value === "boolean"
     ? `<boolean>${value ? 1 : 0}</boolean>`
     : `<string>${value.replace(/&/g, "&amp;").replace(/</g, "&lt;")}</string>`;
-}
-
-function post(socketPath: string, body: string, timeoutMs: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const request = http.request(
-      {
-        socketPath,
-        path: "/RPC2",
-        method: "POST",
-        agent: false,
-        headers: { "Content-Type": "text/xml", "Content-Length": Buffer.byteLength(body) },
-        timeout: timeoutMs,
-      },
-      (response) => {
-        let text = "";
-        response.setEncoding("utf8").on("data", (part: string) => (text += part));
-        response.on("end", () => resolve(text)).on("error", reject);
-      },
-    );
-    request.on("timeout", () => request.destroy(new Error("supervisord does not answer")));
-    request.on("error", reject).end(body);
-  });
 }
 
 /** A parsed `<value>`: bare text, or an object with the type's tag as a key. */
@@ -132,7 +120,8 @@ export function supervisordConf(folder: string, socket: string): string {
       childlogdir: folder,
       identifier: "engine-comparison",
       umask: "077",
-      minfds: String(openFiles()),
+      // MinIO and Ray want many files; the limit is the user's.
+      minfds: String(Math.min(parseLimits(readOr("/proc/self/limits") ?? "").files, 65_536)),
       silent: "true",
     }),
     section("rpcinterface:supervisor", {
@@ -140,17 +129,6 @@ export function supervisordConf(folder: string, socket: string): string {
     }),
     section("include", { files: path.join("conf.d", "*.conf") }),
   ].join("\n");
-}
-
-/** What the services may have open: MinIO and Ray want many files, the limit is the user's. */
-function openFiles(): number {
-  try {
-    const limits = fs.readFileSync("/proc/self/limits", "utf8");
-    const hard = Number(/^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1]);
-    return Math.min(hard || 1024, 65_536);
-  } catch {
-    return 1024;
-  }
 }
 
 /** A section of supervisord's configuration; `%` is doubled, because it expands. */

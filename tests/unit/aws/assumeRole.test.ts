@@ -1,9 +1,10 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { assumeRole } from "../../../infra/stores/access";
 import { UserError } from "../../../infra/contracts/errors";
+import { onceAllowed } from "../../../infra/stores/steps";
 
 const role = "arn:aws:iam::123456789012:role/pipelines";
 const search = process.env.PATH;
@@ -53,4 +54,29 @@ it("says what is missing without the AWS CLI, and tells no output of it that is 
   aws("echo secret-text");
   expect(() => assumeRole(role, "eu-central-1", "s")).toThrow("gave no keys");
   expect(() => assumeRole(role, "eu-central-1", "s")).not.toThrow("secret-text");
+});
+
+describe("what IAM has just allowed", () => {
+  const refusal = new UserError("the role cannot be assumed: AccessDenied", "why", "fix");
+
+  it("is tried again while it is refused", async () => {
+    const work = vi
+      .fn()
+      .mockRejectedValueOnce(refusal)
+      .mockRejectedValueOnce({
+        ...{ code: "AccessDenied", message: "no" },
+      });
+    work.mockResolvedValue("done");
+    expect(await onceAllowed(work, { tries: 3, pauseMs: 1 })).toBe("done");
+    expect(work).toHaveBeenCalledTimes(3);
+  });
+
+  it("is given up after the last try, and at once for any other reason", async () => {
+    const refused = vi.fn().mockRejectedValue(refusal);
+    await expect(onceAllowed(refused, { tries: 2, pauseMs: 1 })).rejects.toBe(refusal);
+    expect(refused).toHaveBeenCalledTimes(2);
+    const broken = vi.fn().mockRejectedValue(new Error("no such bucket"));
+    await expect(onceAllowed(broken, { tries: 2, pauseMs: 1 })).rejects.toThrow("no such bucket");
+    expect(broken).toHaveBeenCalledTimes(1);
+  });
 });

@@ -55,8 +55,7 @@ describe("a store at AWS", () => {
       "aws:s3/bucketPolicy:BucketPolicy": 4,
       "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": 4,
       "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": 4,
-      "aws:s3/bucketVersioning:BucketVersioning": 4,
-      "command:local:Command": 1,
+      "command:local:Command": 5,
       "engine-comparison:aws:Bucket": 4,
       "engine-comparison:aws:Store": 1,
       "engine-comparison:storage:Buckets": 1,
@@ -66,11 +65,23 @@ describe("a store at AWS", () => {
     expect(made.sort()).toEqual(Object.values(names).sort());
   });
 
-  it("asks for the provider's version that it was written for, every time", () => {
-    const versions = all
-      .filter(({ type }) => type.startsWith("aws:"))
-      .map(({ version }) => version);
-    expect(new Set(versions)).toEqual(new Set(["7.48.0"]));
+  it("names its parts after itself", () => {
+    const names = all.filter(({ type }) => type.startsWith("aws:")).map(({ name }) => name);
+    for (const name of names) expect(name).toMatch(/^(bucket-\w+(-[\w-]+)?|store-pipelines)$/);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it("claims each bucket for the stack, once its pipelines may write to it", () => {
+    const claims = of("command:local:Command").filter(({ name }) => name !== "object-store");
+    const specs = claims.map(({ inputs }) => JSON.parse(inputs.environment.SPEC) as object);
+    expect(specs).toContainEqual({
+      bucket: names.lake,
+      prefixes: bucketPrefixes().lake,
+      store: "aws 123456789012 eu-central-1 1",
+    });
+    for (const { dependencies } of claims) {
+      expect(dependencies.some((urn) => urn.includes("rolePolicy:RolePolicy"))).toBe(true);
+    }
   });
 
   it("blocks public access in every way", () => {
@@ -103,20 +114,19 @@ describe("a store at AWS", () => {
     }
   });
 
-  it("removes uploads that were not completed and versions that were replaced", () => {
+  it("removes uploads that were not completed", () => {
     for (const each of of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")) {
       expect(inputs(each).rules).toMatchObject([
         {
           status: "Enabled",
           abortIncompleteMultipartUpload: { daysAfterInitiation: 7 },
-          noncurrentVersionExpiration: { noncurrentDays: 30 },
         },
       ]);
     }
   });
 
   it("tells pipelines the role, and no key", () => {
-    const [step] = of("command:local:Command");
+    const step = of("command:local:Command").find(({ name }) => name === "object-store")!;
     const spec = JSON.parse(step.inputs.environment.SPEC) as Record<string, unknown>;
     expect(Object.keys(spec).sort()).toEqual([
       "buckets",
@@ -125,7 +135,7 @@ describe("a store at AWS", () => {
       "region",
       "role",
     ]);
-    expect(spec.role).toBe("arn of pipelines");
+    expect(spec.role).toBe("arn of store-pipelines");
     expect(spec.endpoint).toBe("https://s3.eu-central-1.amazonaws.com");
     expect(step.inputs.stdin).toBeUndefined();
   });
@@ -157,13 +167,13 @@ describe("a store at AWS", () => {
     }
   });
 
-  it("is protected where the settings say so, and else removed with what is in it", async () => {
+  it("is protected where the settings say so, and never deleted with what others put there", async () => {
     const guarded = await declared({ awsTags: {}, awsProtect: true });
     const seen = (each: readonly Recorded[]) =>
       each
         .filter(({ type }) => type === "aws:s3/bucket:Bucket")
         .map((one) => [one.protect, inputs(one).forceDestroy]);
-    expect(seen(all)).toEqual(Array(4).fill([false, true]));
+    expect(seen(all)).toEqual(Array(4).fill([false, false]));
     expect(seen(guarded.all)).toEqual(Array(4).fill([true, false]));
   });
 

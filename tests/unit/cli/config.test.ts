@@ -12,7 +12,6 @@ import { freshHome } from "./home";
 
 const home = freshHome();
 const stack = "local";
-const passphrase = () => "correct horse";
 let project: Project;
 
 const pulumiYaml = `
@@ -31,6 +30,7 @@ beforeEach(() => {
   fs.mkdirSync(folder);
   fs.writeFileSync(path.join(folder, "Pulumi.yaml"), pulumiYaml);
   project = readProject(folder);
+  process.env.PULUMI_CONFIG_PASSPHRASE = "correct horse";
 });
 
 function commit(config: string): void {
@@ -38,12 +38,12 @@ function commit(config: string): void {
 }
 
 async function set(...assignments: string[]) {
-  const configuration = await loadConfiguration(project, stack, assignments, passphrase);
-  await saveOverlay(project, stack, configuration, passphrase);
+  const configuration = await loadConfiguration(project, stack, assignments);
+  await saveOverlay(project, stack, configuration);
   return configuration.all;
 }
 
-const load = async () => (await loadConfiguration(project, stack, [], passphrase)).all;
+const load = async () => (await loadConfiguration(project, stack)).all;
 
 describe("the configuration of a stack", () => {
   it("is what Pulumi.yaml says where nothing is set, lists as JSON", async () => {
@@ -98,12 +98,12 @@ describe("the configuration of a stack", () => {
   });
 
   it.each(["fareAbove", "=3", "fare above=3"])("%j is no assignment", async (assignment) => {
-    const loading = loadConfiguration(project, stack, [assignment], passphrase);
+    const loading = loadConfiguration(project, stack, [assignment]);
     await expect(loading).rejects.toThrow(WrongUse);
   });
 
   it("is checked as a whole, and nothing is kept by checking", async () => {
-    const loaded = await loadConfiguration(project, stack, ["fareAbove=no"], passphrase);
+    const loaded = await loadConfiguration(project, stack, ["fareAbove=no"]);
     expect(() => settingsOf(loaded)).toThrow(Unfit);
     expect(() => settingsOf(loaded)).toThrow('engine-comparison:fareAbove is "no"');
     expect(fs.existsSync(stackFiles(stack).settings)).toBe(false);
@@ -120,7 +120,7 @@ describe("a secret", () => {
       "engine-comparison:modelPath": `@${file}`,
     });
     expect(fs.readFileSync(stackFiles(stack).settings, "utf8")).not.toContain("sesame");
-    const loading = loadConfiguration(project, stack, ["minioRootPassword=@no"], passphrase);
+    const loading = loadConfiguration(project, stack, ["minioRootPassword=@no"]);
     await expect(loading).rejects.toThrow("--config minioRootPassword=@no: ENOENT");
   });
 
@@ -129,7 +129,7 @@ describe("a secret", () => {
     const file = stackFiles(stack).settings;
     expect(fs.readFileSync(file, "utf8")).not.toContain("sesame");
     expect(fs.statSync(file).mode & 0o777).toBe(0o600);
-    const loaded = await loadConfiguration(project, stack, [], passphrase);
+    const loaded = await loadConfiguration(project, stack);
     expect(loaded.all["engine-comparison:minioRootPassword"]).toBe("open sesame");
     expect(loaded.secretKeys).toEqual(["engine-comparison:minioRootPassword"]);
   });
@@ -143,8 +143,7 @@ describe("a secret", () => {
   it("in clear in the checkout's file is refused, also where --config hides it", async () => {
     commit("  engine-comparison:minioRootPassword: open sesame\n");
     const told = "engine-comparison:minioRootPassword is set without encryption";
-    const loaded = (...assignments: string[]) =>
-      loadConfiguration(project, stack, assignments, passphrase);
+    const loaded = (...assignments: string[]) => loadConfiguration(project, stack, assignments);
     const refused = await loaded();
     expect(() => settingsOf(refused)).toThrow(told);
     expect(() => settingsOf(refused)).not.toThrow("sesame");
@@ -154,22 +153,22 @@ describe("a secret", () => {
 
   it("that is empty is not set", async () => {
     commit('  engine-comparison:minioRootPassword: ""\n');
-    const loaded = await loadConfiguration(project, stack, [], passphrase);
+    const loaded = await loadConfiguration(project, stack);
     expect(() => settingsOf(loaded)).not.toThrow("without encryption");
   });
 
   it("is not read with another passphrase", async () => {
     await set("minioRootPassword=open sesame");
-    const loading = loadConfiguration(project, stack, [], () => "wrong");
+    process.env.PULUMI_CONFIG_PASSPHRASE = "wrong";
+    const loading = loadConfiguration(project, stack);
     await expect(loading).rejects.toThrow("the passphrase does not open the secrets in");
   });
 
   it("needs no passphrase where there is none", async () => {
     await set("fareAbove=50");
-    const never = () => {
-      throw new Error("asked for the passphrase");
-    };
-    await expect(loadConfiguration(project, stack, [], never)).resolves.toBeDefined();
+    delete process.env.PULUMI_CONFIG_PASSPHRASE;
+    await expect(loadConfiguration(project, stack)).resolves.toBeDefined();
+    expect(fs.existsSync(stackFiles(stack).passphrase)).toBe(false);
   });
 
   it("is encrypted with the salt that the file has, because the state may be too", async () => {
@@ -177,10 +176,10 @@ describe("a secret", () => {
     const values = { "engine-comparison:minioRootPassword": { text: "sesame", secret: true } };
     const salt = () =>
       (parse(fs.readFileSync(file, "utf8")) as { encryptionsalt?: string }).encryptionsalt;
-    await writeStackFile(file, project, values, passphrase);
+    await writeStackFile(file, project, stack, values);
     const first = salt();
-    await writeStackFile(file, project, {}, passphrase);
-    await writeStackFile(file, project, values, passphrase);
+    await writeStackFile(file, project, stack, {});
+    await writeStackFile(file, project, stack, values);
     expect(first).toMatch(/^v1:/);
     expect(salt()).toBe(first);
   });

@@ -19,12 +19,12 @@ afterEach(() => {
 it("an error of the embedded package is a user's error, with the page that helps", async () => {
   fs.mkdirSync(stackFolder("s"), { recursive: true });
   fs.writeFileSync(path.join(stackFolder("s"), "state.json"), "{");
-  const runner = embeddedRunner(
-    { name: "p", folder: home } as Parameters<typeof embeddedRunner>[0],
-    "s",
-    { all: {}, secretKeys: [] } as unknown as Parameters<typeof embeddedRunner>[2],
-    () => "",
-  );
+  const args = {
+    project: { name: "p", folder: home },
+    stack: "s",
+    configuration: { all: {}, secretKeys: [] },
+  };
+  const runner = embeddedRunner(args as unknown as Parameters<typeof embeddedRunner>[0]);
   const error = await runner.resources().catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(UserError);
   expect((error as UserError).fix).toMatch(/by hand .*docs\/troubleshooting\.md/);

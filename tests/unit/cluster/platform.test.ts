@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { declare } from "../../../infra/targets/cluster/platform";
 import type { Platform } from "../../../infra/contracts/platform";
 import { readSettings } from "../../../infra/targets/readSettings";
-import { S3Store } from "../../../infra/stores/s3/store";
+import { declareStore } from "../../../infra/stores/s3/store";
 import { bucketsNamed } from "../../../infra/settings/bucketNames";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../../defaults";
@@ -37,7 +37,7 @@ describe("target cluster", () => {
         platform = declare(settings, "far", {
           existing: { generation: () => "1", alive: () => false },
           model: "f00d",
-          declareStore: (credentials) => new S3Store("store", { settings, seen, credentials }),
+          declareStore: (credentials) => declareStore(settings, seen, credentials),
         });
       },
       (name) =>

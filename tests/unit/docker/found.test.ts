@@ -88,13 +88,12 @@ describe("two stacks of one name on a daemon", () => {
   });
 
   it.each([undefined, "mine"])("are refused what another one has (%s)", (id) => {
-    const found = inspect(daemon, id);
     const said =
       "the Docker daemon has container minio, network engine-comparison, volume engine-comparison-minio-data";
-    const [error] = takenBy(takenNames(daemon, "dev", 2, found), "dev");
+    const [error] = takenBy(takenNames(daemon, "dev", 2, id), "dev");
     expect(error.what).toContain(said);
     expect(error.why).toContain("the id theirs");
-    expect(takenNames(daemon, "dev", 2, inspect(daemon, "theirs"))).toEqual([]);
-    expect(takenNames(daemon, "other", 2, found)).toEqual([]);
+    expect(takenNames(daemon, "dev", 2, "theirs")).toEqual([]);
+    expect(takenNames(daemon, "other", 2, id)).toEqual([]);
   });
 });

@@ -83,7 +83,7 @@ describe("killed", () => {
     Id: "abc",
     Name: "/one-spark-worker-1",
     RestartCount: restarts,
-    State: { Running: true, OOMKilled: false, ExitCode: 0, ...more },
+    State: { Status: "running", OOMKilled: false, ExitCode: 0, ...more },
     HostConfig: { Memory: 2 ** 30, ShmSize: 2 ** 26, Runtime: "runc", DeviceRequests: null },
   });
 

@@ -6,7 +6,7 @@ import { commandType } from "../../../embedded/command";
 import { Engine } from "../../../embedded/engine";
 import type { State } from "../../../embedded/state";
 import { verifyResources } from "../../../embedded/verify";
-import type { Goal, PreviewOutcome, Resource, StepEvent } from "../../../embedded/types";
+import type { Goal, Outcome, Resource, StepEvent } from "../../../embedded/types";
 import { nameOf, stackType } from "../../../embedded/urn";
 import {
   isObject,
@@ -39,7 +39,7 @@ export class Direct {
   /** Of each node that was registered, how that ended. */
   results = new Map<string, Result>();
 
-  async up(nodes: GraphNode[], more: DirectOptions = {}): Promise<PreviewOutcome> {
+  async up(nodes: GraphNode[], more: DirectOptions = {}): Promise<Outcome> {
     this.events.length = 0;
     this.results = new Map();
     const engine = new Engine(
@@ -77,7 +77,6 @@ export class Direct {
       ok: ok(),
       changes: engine.changes,
       errors: engine.errors,
-      steps: engine.steps,
       outputs,
     };
   }
@@ -205,9 +204,6 @@ function goal(given: Pick<Goal, "type" | "name" | "custom"> & Partial<Goal>): Go
     parent: "",
     dependencies: [],
     propertyDependencies: {},
-    additionalSecretOutputs: [],
-    aliases: [],
-    customTimeouts: {},
     replaceOnChanges: [],
     deletedWith: "",
     ...given,

@@ -1,11 +1,14 @@
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { lockFile, type FileLock } from "../../../embedded/fileLock";
+import { tryLock } from "../../../embedded/fileLock";
+
+const required = `require(${JSON.stringify(path.resolve("embedded/fileLock.ts"))})`;
+const byTsx = ["--require", "tsx/cjs", "-e"];
 
 describe("the lock of a file", () => {
   let folder: string;
@@ -14,7 +17,7 @@ describe("the lock of a file", () => {
 
   beforeEach(() => {
     folder = fs.mkdtempSync(path.join(tmpdir(), "lock-"));
-    file = path.join(folder, "lock.json");
+    file = path.join(folder, "lock");
   });
   afterEach(() => {
     others.splice(0).forEach((other) => other.kill("SIGKILL"));
@@ -24,11 +27,10 @@ describe("the lock of a file", () => {
   /** Another process that tries to lock the file and says whether it did; it ends when killed. */
   async function other(): Promise<{ process: ChildProcess; locked: boolean }> {
     const script = `
-      const { lockFile } = require(${JSON.stringify(path.resolve("embedded/fileLock.ts"))});
-      console.log("release" in lockFile(${JSON.stringify(file)}, "up") ? "locked" : "refused");
+      console.log(${required}.tryLock(${JSON.stringify(file)}) ? "locked" : "refused");
       require("node:child_process").spawn("sleep", ["5"], { detached: true, stdio: "ignore" });
       setInterval(() => {}, 1000);`;
-    const process = spawn(globalThis.process.execPath, ["--import", "tsx", "-e", script], {
+    const process = spawn(globalThis.process.execPath, [...byTsx, script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     others.push(process);
@@ -36,65 +38,79 @@ describe("the lock of a file", () => {
     return { process, locked: line.toString() === "locked\n" };
   }
 
-  function release(lock: FileLock): void {
-    if (!("release" in lock)) throw new Error("it is locked");
-    lock.release();
-  }
-
-  it("keeps another process out and says who holds it", async () => {
-    const { process } = await other();
-    expect(lockFile(file, "destroy")).toEqual({
-      holder: expect.objectContaining({ pid: process.pid, verb: "up" }) as unknown,
-    });
+  it("is held by one at a time, in this process too", () => {
+    const release = tryLock(file);
     expect(fs.statSync(file).mode & 0o777).toBe(0o600);
-  }, 60_000);
+    expect(tryLock(file)).toBeUndefined();
+    release?.();
+    release?.();
+    tryLock(file)!();
+  });
 
   it("goes to one of several that want it at the same time", async () => {
     const all = await Promise.all(Array.from({ length: 4 }, other));
     expect(all.filter(({ locked }) => locked)).toHaveLength(1);
+    expect(fs.readdirSync(folder)).toEqual(["lock"]);
   }, 60_000);
 
-  it("is free as soon as its holder is killed, whatever the holder had started", async () => {
-    const { process } = await other();
-    process.kill("SIGKILL");
-    await once(process, "exit");
-    release(lockFile(file, "destroy"));
-  }, 60_000);
-
-  it("stays with a holder that is suspended, however old its file is", async () => {
+  it("is free when its holder was killed, and kept while its holder is suspended", async () => {
     const { process } = await other();
     process.kill("SIGSTOP");
-    const longAgo = new Date(Date.now() - 3600_000);
-    fs.utimesSync(file, longAgo, longAgo);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    expect(lockFile(file, "up")).toHaveProperty("holder.pid", process.pid);
+    fs.utimesSync(file, 0, 0);
+    expect(tryLock(file)).toBeUndefined();
     process.kill("SIGCONT");
-    expect(lockFile(file, "up")).toHaveProperty("holder.pid", process.pid);
+    expect(tryLock(file)).toBeUndefined();
+    process.kill("SIGKILL");
+    await once(process, "exit");
+    tryLock(file)!(); // whatever the holder had started
   }, 60_000);
 
-  it("is free again once it is released, and leaves no file", () => {
-    for (let i = 0; i < 3; i++) release(lockFile(file, "up"));
-    expect(fs.readdirSync(folder)).toEqual([]);
+  it("can be removed while it is held, and is then another one", () => {
+    const release = tryLock(file);
+    fs.rmSync(file);
+    const next = tryLock(file);
+    expect(next).toBeDefined();
+    release?.();
+    expect(tryLock(file)).toBeUndefined();
+    next?.();
+  });
+
+  it("that several users share has its mode from the moment that others see it", () => {
+    const script = `
+      const fs = require("node:fs");
+      const file = ${JSON.stringify(file)};
+      const { fchmodSync } = fs;
+      fs.fchmodSync = (...args) => {
+        console.log(fs.existsSync(file) ? "seen without its mode" : "not seen");
+        fchmodSync(...args);
+      };
+      process.umask(0o077);
+      ${required}.tryLock(file, 0o666);`;
+    const child = spawnSync(process.execPath, [...byTsx, script], { encoding: "utf8" });
+    expect(child.stdout).toBe("not seen\n");
+    expect(fs.statSync(file).mode & 0o777).toBe(0o666);
+    expect(fs.readdirSync(folder)).toEqual(["lock"]);
   });
 
   it("is never held twice, though the file is removed at each release", async () => {
     const script = `
       const fs = require("node:fs");
-      const { lockFile } = require(${JSON.stringify(path.resolve("embedded/fileLock.ts"))});
+      const { tryLock } = ${required};
+      const file = ${JSON.stringify(file)};
       const inside = ${JSON.stringify(path.join(folder, "inside"))};
       let held = 0;
       for (const end = Date.now() + 1500; Date.now() < end; ) {
-        const lock = lockFile(${JSON.stringify(file)}, "up");
-        if (!("release" in lock)) continue;
+        const release = tryLock(file);
+        if (!release) continue;
         fs.mkdirSync(inside); // fails if another one is inside, too
         fs.rmdirSync(inside);
-        lock.release();
+        fs.rmSync(file);
+        release();
         held++;
       }
       console.log(held);`;
     const many = Array.from({ length: 3 }, async () => {
-      const args = ["--import", "tsx", "-e", script];
-      const { stdout } = await promisify(execFile)(process.execPath, args);
+      const { stdout } = await promisify(execFile)(process.execPath, [...byTsx, script]);
       return Number(stdout);
     });
     for (const held of await Promise.all(many)) expect(held).toBeGreaterThan(0);

@@ -58,7 +58,7 @@ export class Project {
     return embedded.up(this.options(more));
   }
 
-  async preview(more: Partial<embedded.EmbeddedOptions> = {}): Promise<embedded.PreviewOutcome> {
+  async preview(more: Partial<embedded.EmbeddedOptions> = {}): Promise<embedded.Outcome> {
     this.events.length = 0;
     return embedded.preview(this.options(more));
   }

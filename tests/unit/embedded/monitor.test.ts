@@ -1,3 +1,4 @@
+import { Alias } from "@pulumi/pulumi/proto/alias_pb";
 import { Callback } from "@pulumi/pulumi/proto/callback_pb";
 import * as proto from "@pulumi/pulumi/proto/resource_pb";
 import { Struct } from "google-protobuf/google/protobuf/struct_pb";
@@ -23,13 +24,12 @@ const timeouts = (change: (t: proto.RegisterResourceRequest.CustomTimeouts) => u
 describe("a registration", () => {
   it.each([
     ["nothing special", () => undefined],
-    ["protect", (r) => r.setProtect(true)],
+    ["protect: false", (r) => r.setProtect(false)],
     ["dependsOn", (r) => r.setDependenciesList(["urn"])],
     ["deletedWith", (r) => r.setDeletedwith("urn")],
     ["retainOnDelete: false", (r) => r.setRetainondelete(false)],
-    ["replaceOnChanges", (r) => r.setReplaceonchangesList(["triggers[*]"])],
+    ["the SDK's replaceOnChanges", (r) => r.setReplaceonchangesList(["triggers[*]"])],
     ["no hooks", (r) => r.setHooks(new proto.RegisterResourceRequest.ResourceHooksBinding())],
-    ["customTimeouts", (r) => r.setCustomtimeouts(timeouts((t) => t.setCreate("5m")))],
     ["a component", (r) => r.setCustom(false).setType("x:y:Z").setVersion("")],
   ] as [string, (r: proto.RegisterResourceRequest) => unknown][])(
     "with %s is taken",
@@ -67,8 +67,17 @@ describe("a registration", () => {
     ["the resource option envVarMappings", (r) => r.getEnvvarmappingsMap().set("A", "B")],
     ["the resource option package", (r) => r.setPackageref("ref")],
     [
-      "the resource option customTimeouts.read",
-      (r) => r.setCustomtimeouts(timeouts((t) => t.setRead("5m"))),
+      "the resource option customTimeouts",
+      (r) => r.setCustomtimeouts(timeouts((t) => t.setCreate("5m"))),
+    ],
+    ["the resource option protect", (r) => r.setProtect(true)],
+    ["the resource option aliases", (r) => r.addAliases(new Alias())],
+    ["the resource option aliases", (r) => r.setAliasurnsList(["urn"])],
+    ["the resource option replaceOnChanges", (r) => r.setReplaceonchangesList(["stdin"])],
+    ["the resource option deleteBeforeReplace", (r) => r.setDeletebeforereplace(true)],
+    [
+      "the resource option additionalSecretOutputs",
+      (r) => r.setAdditionalsecretoutputsList(["stdout"]),
     ],
   ] as [string, (r: proto.RegisterResourceRequest) => unknown][])(
     "is refused for %s",

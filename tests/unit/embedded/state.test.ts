@@ -87,7 +87,7 @@ describe("the state on disk", () => {
         id: "b1",
         inputs: { word, list: [secret({ deep: word })], nothing: null },
         dependencies: ["urn:pulumi:s::p::t:t:A::a"],
-        protect: false,
+        deletedWith: "",
       },
     ],
     pending: [],

@@ -96,14 +96,14 @@ describe("a deployment that can't begin leaves nothing behind", () => {
   });
 
   it("with settings that leave nothing to run", async () => {
-    const said = await failure({ target: "local", engines: '["baseline"]', matrix: "seed" }, {});
+    const said = await failure({ target: "local", engines: '["polars"]', matrix: "seed" }, {});
     expect(said).toContain("leave nothing to run");
     expect(fs.readdirSync(home())).toEqual([]);
   });
 
   it.each(secretKeys)("with %s in clear in the stack's file", async (key) => {
     // So that the program goes no further once it takes the secret.
-    const config = { target: "local", gpu: "off", matrix: "seed", engines: '["baseline"]' };
+    const config = { target: "local", gpu: "off", matrix: "seed", engines: '["polars"]' };
     const set = { ...config, [key]: "in-clear-7f3a" };
     const said = await failure(set, {});
     expect(said).toContain(`engine-comparison:${key} is set without encryption`);

@@ -14,7 +14,7 @@ import { acme } from "./toy/stores/acme";
 import { bare } from "./toy/targets/bare";
 
 freshHome();
-const added = { target: "bare", objectStore: "acme", engines: '["daft","baseline"]' };
+const added = { target: "bare", objectStore: "acme", engines: '["daft","polars"]' };
 const encrypted = ["engine-comparison:s3AccessKey", "engine-comparison:s3SecretKey"];
 const config = defaultConfig({ ...added, s3AccessKey: "key", s3SecretKey: "hidden" });
 
@@ -38,7 +38,7 @@ it("the program deploys a target and a store that were added by a folder and a n
   });
   const commands = all.filter(({ type }) => type === "command:local:Command");
   const names = commands.map(({ name }) => name);
-  for (const name of ["python", "object-store", "bucket-lake", "baseline/taxi-report"]) {
+  for (const name of ["python", "object-store", "bucket-lake", "polars/taxi-report"]) {
     expect(names).toContain(name);
   }
   expect(names.filter((name) => /^(spark|ray)/.test(name))).toEqual([]);

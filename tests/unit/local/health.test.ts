@@ -1,12 +1,10 @@
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { get, getJson } from "../../../infra/host/probe";
+import { get } from "../../../infra/host/probe";
 
 const answers: Record<string, [number, string]> = {
-  "/page": [200, "<!DOCTYPE html><html></html>"],
   "/json": [200, '{"status": "ALIVE"}'],
-  "/null": [200, "null"],
   "/busy": [503, '{"status": "ALIVE"}'],
 };
 const server = http.createServer((request, response) => {
@@ -22,18 +20,17 @@ beforeAll(async () => {
 
 afterAll(() => server.close());
 
-it("JSON is what a service answers that is up", async () => {
-  expect(await getJson(`${url}/json`)).toEqual({ status: "ALIVE" });
+it("a service that is up answers with a text", async () => {
+  expect(await get(`${url}/json`)).toBe('{"status": "ALIVE"}');
 });
 
-it.each(["/page", "/null", "/busy", "/nowhere"])(
+it.each(["/busy", "/nowhere"])(
   "a service that still starts may answer anything (%s)",
   async (path) => {
-    expect(await getJson(url + path)).toBeUndefined();
+    expect(await get(url + path)).toBeUndefined();
   },
 );
 
 it("a service that does not listen answers nothing", async () => {
   expect(await get("http://127.0.0.1:1")).toBeUndefined();
-  expect(await getJson("http://127.0.0.1:1")).toBeUndefined();
 });

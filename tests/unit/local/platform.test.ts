@@ -56,10 +56,7 @@ describe("target local", () => {
     const types = new Set(result.all.map(({ type }) => type));
     expect([...types].sort()).toEqual([
       "command:local:Command",
-      "engine-comparison:local:Minio",
-      "engine-comparison:local:RayCluster",
-      "engine-comparison:local:SparkCluster",
-      "engine-comparison:local:Supervisor",
+      "engine-comparison:local:Services",
       "engine-comparison:local:Toolchain",
       "engine-comparison:stack:KeptCredentials",
       "pulumi:pulumi:Stack",

@@ -12,6 +12,7 @@ import {
   engines,
   packageFolder,
   readCatalog,
+  referenceOf,
   workloads,
 } from "../../../results/catalog";
 import { defaultConfig, largeMachine } from "../../defaults";
@@ -67,10 +68,12 @@ function refused(folder: string): UserError {
 
 describe("the catalog", () => {
   it("has what is described, in its order", () => {
-    expect(engines().map(({ name }) => name)).toEqual(["spark", "ray", "daft", "baseline"]);
-    expect(engines().map(({ label }) => label)).toEqual(["Spark", "Ray Data", "Daft", "Baseline"]);
-    expect(engines().map(({ baseline }) => baseline)).toEqual([false, false, false, true]);
-    for (const engine of engines()) expect(engine.workloads, engine.name).toEqual(names);
+    const families = [...new Set(engines().map(({ engine }) => engine))];
+    expect(families.slice(0, 3)).toEqual(["spark", "ray", "daft"]);
+    for (const name of ["spark", "ray", "daft"]) {
+      expect(engineOf(name)).toMatchObject({ engine: name, use: "documented", workloads: names });
+    }
+    expect(names.map((name) => referenceOf(name)?.name)).toEqual(["polars", "plain", "plain"]);
     expect(names).toEqual(["taxi-report", "image-predictions", "image-embeddings"]);
     expect(datasets().map(({ name }) => name)).toEqual(["photos", "taxi"]);
   });
@@ -78,7 +81,7 @@ describe("the catalog", () => {
   it("says what an engine computes on, or the setting that does", () => {
     const on = (engine: string, changed: Record<string, string> = {}) =>
       clusterOf(engineOf(engine), readSettings(defaultConfig(changed), largeMachine));
-    const all = ["spark", "ray", "daft", "baseline"].map((engine) => on(engine));
+    const all = ["spark", "ray", "daft", "polars"].map((engine) => on(engine));
     expect(all).toEqual(["spark", "ray", "none", "none"]);
     expect(on("daft", { target: "docker" })).toBe("ray");
     expect(on("daft", { target: "docker", daftRunner: "native" })).toBe("none");
@@ -104,6 +107,36 @@ describe("the catalog", () => {
     ["engines", "spark", 'a wrong "settings.0"', (one) => (one.settings = ["minioRootPassword"])],
     ["engines", "spark", '"taxi" as "workloads"', (one) => (one.workloads = ["taxi"])],
     ["engines", "spark", '"other" as "seed"', (one) => (one.seed = "other")],
+    ["engines", "spark", 'a wrong "use"', (one) => (one.use = "best")],
+    ["engines", "spark", '"hadoop" as "engine"', (one) => (one.engine = "hadoop")],
+    ["engines", "spark", 'no "decoder"', (one) => delete one.decoder],
+    ["engines", "polars", '"own" as "decoder" and no image', (one) => (one.decoder = "own")],
+    ["engines", "polars", '"x" as "reference"', (one) => (one.reference = ["x"])],
+    ["engines", "polars", '"x" as "guides"', (one) => (one.guides = { x: "https://a.test" })],
+    [
+      "engines",
+      "polars",
+      'a wrong "guides.taxi-report"',
+      (one) => {
+        one.guides = { "taxi-report": "see the guide" };
+      },
+    ],
+    [
+      "engines",
+      "polars",
+      '"taxi-report" as "unsupported"',
+      (one) => {
+        one.unsupported = { "taxi-report": "it has a method for it" };
+      },
+    ],
+    [
+      "engines",
+      "spark",
+      'a wrong "tunables.0.why"',
+      (one) => {
+        one.tunables = [{ name: "a", value: 1, default: null, source: "finding" }];
+      },
+    ],
     ["engines", "spark", 'a wrong "colour"', (one) => (one.colour = "red")],
     ["workloads", "taxi_report", 'a wrong "purpose"', (one) => delete one.purpose],
     ["workloads", "taxi_report", '"trips" as "dataset"', (one) => (one.dataset = "trips")],

@@ -4,14 +4,14 @@ import * as path from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { recordLoss, writeStepRecord } from "../../../infra/stack/records";
 import { isConfirmed, readInputs, writeInputs } from "../../../results/records";
+import { quickRuns } from "../../defaults";
 import { commands } from "./commands";
 
 const home = fs.mkdtempSync(path.join(os.tmpdir(), "comparison-"));
 process.env.ENGINE_COMPARISON_HOME = home;
 afterAll(() => fs.rmSync(home, { recursive: true }));
 
-const engines = ["spark", "ray", "daft", "baseline"];
-const of = (workload: string) => engines.map((engine) => `${engine}/${workload}`);
+const of = quickRuns;
 
 describe("of the full matrix, a changed setting", () => {
   it.each([

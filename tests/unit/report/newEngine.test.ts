@@ -10,11 +10,16 @@ vi.mock(import("../../../results/catalog"), async (original) => {
   const added = {
     name: "toy",
     label: "Toy Store",
+    engine: "toy",
+    use: "other",
     cluster: "none",
     settings: [],
     packages: [],
     workloads: ["taxi-report"],
-    baseline: false,
+    unsupported: {},
+    guides: {},
+    tunables: [],
+    reference: [],
   } satisfies Engine;
   return { ...real, engines: () => [...real.engines(), added] };
 });
@@ -30,10 +35,11 @@ it("an added engine has its label, its colour, and a word on the workloads that 
     "Spark",
     "Ray Data",
     "Daft",
+    "Polars",
+    "Plain Python",
     "Toy Store",
-    "Baseline",
   ]);
-  expect(rows[3].filter((cell) => cell === "does not do it")).toHaveLength(2);
+  expect(rows[5].filter((cell) => cell === "does not do it")).toHaveLength(2);
   expect(page).toContain("<strong>Toy Store</strong>: what toy keeps.");
-  expect(page).toContain("var(--engine-4)");
+  expect(page).toContain("var(--engine-5)");
 });

@@ -138,24 +138,25 @@ describe("a run that failed", () => {
     expect(text).not.toMatch(/\b(undefined|NaN|Infinity)/);
   });
 
-  it("takes the ratios along where it is the baseline", () => {
+  it("takes the ratios along where it is the reference", () => {
     const { document } = render([
       verified("spark/taxi-report"),
-      failed("baseline/taxi-report", "killed"),
+      failed("polars/taxi-report", "killed"),
     ]);
     expect(words(document.querySelector("section[id^=workload] .note"))).toBe(
-      "The baseline failed, so there is no ratio to it.",
+      "The reference, Polars, failed, so there is no ratio to it.",
     );
   });
 });
 
-describe("a comparison without a baseline", () => {
+describe("a comparison without a reference", () => {
   it("says so in place of a ratio", () => {
     const { document } = render(seed.map((name) => verified(name)));
     const notes = [...document.querySelectorAll("section[id^=workload] .note")].map(words);
     expect(notes.length).toBe(3);
-    for (const note of notes) expect(note).toContain("There is no baseline run of this workload");
-    expect(rowsOf(document, "Spark").some((row) => row.includes("no baseline"))).toBe(true);
+    for (const note of notes)
+      expect(note).toContain("There is no run of a reference of this workload");
+    expect(rowsOf(document, "Spark").some((row) => row.includes("no reference"))).toBe(true);
   });
 });
 
@@ -173,7 +174,7 @@ describe("a run that was judged by a sample", () => {
 
 describe("a run without an outcome", () => {
   it("is shown as such", () => {
-    const { document } = render([notRun("spark/taxi-report"), verified("baseline/taxi-report")]);
+    const { document } = render([notRun("spark/taxi-report"), verified("polars/taxi-report")]);
     expect(words(document.querySelector(".lead"))).toContain("1 verified, 1 without an outcome");
     expect(rowsOf(document, "Spark").length).toBeGreaterThanOrEqual(6);
     for (const row of rowsOf(document, "Spark")) expect(row).toContain("– no outcome");
@@ -184,11 +185,11 @@ describe("results of different settings side by side", () => {
   it("have no ratio, and the reason is told", () => {
     const { document } = render([
       verified("spark/taxi-report", { inputs: { fareAbove: "40" } }),
-      verified("baseline/taxi-report"),
+      verified("polars/taxi-report"),
     ]);
     expect(rowsOf(document, "Spark")[1]).toContain("not comparable");
     expect(words(document.querySelector("section[id^=workload] .note"))).toBe(
-      "Spark is not comparable with the baseline: fareAbove 40, not 30.",
+      "Spark is not comparable with the reference: fareAbove 40, not 30.",
     );
   });
 
@@ -196,7 +197,7 @@ describe("results of different settings side by side", () => {
     const host = { system: "Linux", cpu: "Another", cores: 64, memoryBytes: 2 ** 38 };
     const { document } = render([
       verified("spark/taxi-report", { result: { host } }),
-      verified("baseline/taxi-report"),
+      verified("polars/taxi-report"),
     ]);
     expect(words(document.querySelector(".facts"))).toContain("not comparable");
     expect(words(document.querySelector("section[id^=workload] .note"))).toContain("another host");
@@ -307,7 +308,7 @@ describe("fields that an older result lacks", () => {
     );
     const { document, text } = render([
       { ...verified("daft/taxi-report", { result: bare }), inputs: undefined },
-      verified("baseline/taxi-report"),
+      verified("polars/taxi-report"),
     ]);
     expect(rowsOf(document, "Daft").some((row) => row.includes("unknown"))).toBe(true);
     expect(text).not.toMatch(/\b(undefined|NaN)/);
@@ -339,7 +340,7 @@ describe("hostile text", () => {
     return [
       verified("spark/taxi-report", { result, inputs: { resources: said } }),
       failed("ray/taxi-report", said, said),
-      verified("baseline/taxi-report"),
+      verified("polars/taxi-report"),
     ];
   }
 

@@ -9,15 +9,15 @@ const shapes: Readonly<
   "spark/taxi-report": { startUp: 9.4, first: 12.6, hot: 1.92, mib: 2310 },
   "ray/taxi-report": { startUp: 5.1, first: 21.3, hot: 2.19, mib: 1890 },
   "daft/taxi-report": { startUp: 0.9, first: 0.27, hot: 0.2, mib: 410 },
-  "baseline/taxi-report": { startUp: 0.71, first: 0.19, hot: 0.121, mib: 260 },
+  "polars/taxi-report": { startUp: 0.71, first: 0.19, hot: 0.121, mib: 260 },
   "spark/image-predictions": { startUp: 9.9, first: 15.2, hot: 3.45, mib: 2640 },
   "ray/image-predictions": { startUp: 5.4, first: 11.8, hot: 2.91, mib: 2150 },
   "daft/image-predictions": { startUp: 1.1, first: 2.6, hot: 2.03, mib: 750 },
-  "baseline/image-predictions": { startUp: 0.8, first: 2.2, hot: 1.98, mib: 430 },
+  "plain/image-predictions": { startUp: 0.8, first: 2.2, hot: 1.98, mib: 430 },
   "spark/image-embeddings": { startUp: 9.7, first: 14.1, hot: 3.02, mib: 2580 },
   "ray/image-embeddings": { startUp: 5.2, first: 12.2, hot: 2.77, mib: 2190 },
   "daft/image-embeddings": { startUp: 1.0, first: 2.5, hot: 2.06, mib: 790 },
-  "baseline/image-embeddings": { startUp: 0.8, first: 2.1, hot: 1.93, mib: 450 },
+  "plain/image-embeddings": { startUp: 0.8, first: 2.1, hot: 1.93, mib: 450 },
 };
 
 /** The twelve runs of the full matrix. */
@@ -173,7 +173,7 @@ export function notRun(run: string): RunOutcome {
 
 /** The runs of four engines and fifty workloads. */
 export const twoHundred: readonly RunOutcome[] = Array.from({ length: 50 }, (_, at) =>
-  ["spark", "ray", "daft", "baseline"].map((engine) => {
+  ["spark", "ray", "daft", "polars"].map((engine) => {
     const run = `${engine}/workload-${at + 1}`;
     return at % 10 === 9 && engine === "ray" ? failed(run, "no memory") : verified(run);
   }),

@@ -58,7 +58,7 @@ const after = (line: ResultLine = {}, run = spark) =>
 describe("a comparison", () => {
   const quick = [1, 1.1, 1.2, 1.1, 1];
   const slow = [2, 2.1, 2.2, 2.1, 2];
-  const oneProcess = expect.stringContaining("nothing is known of the spread between processes");
+  const oneProcess = expect.stringContaining("nothing is known of the spread") as string;
 
   it("of two attempts says how they compare, and what is not known of one process", () => {
     const lines = compared(before({ times: slow }), after({ times: quick }));

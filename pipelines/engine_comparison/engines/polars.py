@@ -1,22 +1,13 @@
-"""One plain process, what one would run without any engine: Polars, and threads around the model.
-
-It is the measure of what the engines cost on one machine. It is no oracle: that is other code.
-"""
+"""Polars: its streaming engine in the job's process, what one would take on one machine."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
-from ..workloads.image_inputs import read_metadata
-from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_inputs import TRIPS_PREFIX, TRIPS_READ, ZONES, ZONES_KEY
 from ..workloads.taxi_report import TaxiReport
 from . import Engine
@@ -27,19 +18,18 @@ if TYPE_CHECKING:
 FILE = "part-0.parquet"
 
 
-class Baseline(Engine):
+class Polars(Engine):
     """See the module."""
 
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
 
     def start(self) -> None:
-        """Import what computes, with as many threads as the engines have."""
+        """Import Polars, with as many threads as the other engines have."""
         os.environ["POLARS_MAX_THREADS"] = str(self.context.threads)
-        import onnxruntime  # noqa: F401
         import polars  # noqa: F401
 
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
-        """The report by Polars' streaming engine: columns and filter go down to the reader."""
+        """The report as a lazy query: columns and filter go down to the reader."""
         import polars as pl
 
         lake = f"s3://{self.context.bucket('lake')}"
@@ -73,33 +63,6 @@ class Baseline(Engine):
             .sink_parquet(f"s3://{output}/{FILE}", storage_options=options)
         )
 
-    def image_predictions(self, workload: ImageWorkload, output: str) -> None:
-        """Labels of all images in the list."""
-        self._images(workload, output)
-
-    def image_embeddings(self, workload: ImageWorkload, output: str) -> None:
-        """Vectors of all images in the list."""
-        self._images(workload, output)
-
-    def _images(self, workload: ImageWorkload, output: str) -> None:
-        """Every thread takes its share of the batches; they have one session, which allows it."""
-        store, size = self.context.filesystem, self.context.batch_size
-        listed = read_metadata(store, self.context.bucket("images"))
-        urls = listed.column("image_url").to_pylist()
-        batches = [urls[at : at + size] for at in range(0, len(urls), size)]
-        task = ModelTask.of(self.context.spec, workload)
-        workers = self.context.model_workers
-
-        def answer(share: Sequence[Sequence[str]]) -> list[pa.RecordBatch]:
-            return list(task.run(share))
-
-        schema = task.schema()
-        with ThreadPoolExecutor(workers) as pool:
-            shares = pool.map(answer, [batches[at::workers] for at in range(workers)])
-            rows = [batch for share in shares for batch in share]
-        with store.open_output_stream(f"{output}/{FILE}") as stream:
-            pq.write_table(pa.Table.from_batches(rows, schema), stream)
-
     def _storage_options(self) -> dict[str, str]:
         """Polars' access to the store."""
         store = self.context.store
@@ -115,18 +78,13 @@ class Baseline(Engine):
 
     def persists(self) -> str:
         """See `Engine.persists`."""
-        return "the process with its thread pool, and the session of the model"
+        return "the process with its thread pool"
 
     def configuration(self) -> dict[str, Any]:
-        """Polars' threads, and what runs the model."""
+        """Polars' threads."""
         import polars
 
-        return {
-            "threads": polars.thread_pool_size(),
-            "modelWorkers": self.context.model_workers,
-            "batchSize": self.context.batch_size,
-            **self.context.session_configuration(),
-        }
+        return {"threads": polars.thread_pool_size()}
 
     def stop(self) -> None:
         """Nothing outlives the process."""
@@ -139,4 +97,4 @@ def _polars_schema(schema: pa.Schema) -> pl.Schema:
     return pl.DataFrame(schema.empty_table()).schema
 
 
-ENGINE = Baseline
+ENGINE = Polars

@@ -1,0 +1,76 @@
+"""A plain loop over the images in one process: threads around the model, and no engine.
+
+It is the measure of what the engines cost on one machine. It is no oracle: that is other code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..batches import ModelTask
+from ..describe import EngineFacts, engine_facts
+from ..workloads.image_inputs import read_metadata
+from ..workloads.image_workload import ImageWorkload
+from . import Engine
+
+FILE = "part-0.parquet"
+
+
+class Plain(Engine):
+    """See the module."""
+
+    facts: ClassVar[EngineFacts] = engine_facts(__name__)
+
+    def start(self) -> None:
+        """Import what computes."""
+        import onnxruntime  # noqa: F401
+
+    def image_predictions(self, workload: ImageWorkload, output: str) -> None:
+        """Labels of all images in the list."""
+        self._images(workload, output)
+
+    def image_embeddings(self, workload: ImageWorkload, output: str) -> None:
+        """Vectors of all images in the list."""
+        self._images(workload, output)
+
+    def _images(self, workload: ImageWorkload, output: str) -> None:
+        """Every thread takes its share of the batches; they have one session, which allows it."""
+        store, size = self.context.filesystem, self.context.batch_size
+        listed = read_metadata(store, self.context.bucket("images"))
+        urls = listed.column("image_url").to_pylist()
+        batches = [urls[at : at + size] for at in range(0, len(urls), size)]
+        task = ModelTask.of(self.context.spec, workload)
+        workers = self.context.model_workers
+
+        def answer(share: Sequence[Sequence[str]]) -> list[pa.RecordBatch]:
+            return list(task.run(share))
+
+        schema = task.schema()
+        with ThreadPoolExecutor(workers) as pool:
+            shares = pool.map(answer, [batches[at::workers] for at in range(workers)])
+            rows = [batch for share in shares for batch in share]
+        with store.open_output_stream(f"{output}/{FILE}") as stream:
+            pq.write_table(pa.Table.from_batches(rows, schema), stream)
+
+    def persists(self) -> str:
+        """See `Engine.persists`."""
+        return "the process with the session of the model"
+
+    def configuration(self) -> dict[str, Any]:
+        """What runs the model."""
+        return {
+            "modelWorkers": self.context.model_workers,
+            "batchSize": self.context.batch_size,
+            **self.context.session_configuration(),
+        }
+
+    def stop(self) -> None:
+        """Nothing outlives the process."""
+
+
+ENGINE = Plain
