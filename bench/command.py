@@ -34,7 +34,11 @@ def obey(order: str, spec: Spec) -> dict[str, Any]:
     """Carry an order out; there is nothing to start, and nothing to describe."""
     if order == "execute":
         return {"seconds": execute(spec)}
-    return {"seconds": 0.0} if order == "start" else {"configuration": {}, "versions": {}}
+    return (
+        {"seconds": 0.0}
+        if order == "start"
+        else {"configuration": {}, "tunables": {}, "versions": {}}
+    )
 
 
 def execute(spec: Spec) -> float:

@@ -17,6 +17,7 @@ import {
   packageFolder,
   workloadOf,
   workloads,
+  type Engine,
 } from "../results/catalog";
 import type { Inputs } from "../results/result";
 
@@ -33,15 +34,17 @@ export function runInputs(
   context: RunContext,
   data: string,
 ): Inputs {
-  const device = workloadOf(workload).question.includes("model") ? context.device : "cpu";
+  const asksModel = workloadOf(workload).question.includes("model");
+  const device = asksModel ? context.device : "cpu";
   const cluster = clusterOf(engineOf(engine), settings);
   return {
     ...oracleInputs(workload, settings, context, data),
     ...named(workloadOf(workload).manner, settings),
     ...named(engineOf(engine).settings, settings),
     ...(device === "cuda" ? named(["gpuWorkers"], settings) : {}),
+    ...tunables(engineOf(engine), settings),
+    ...(asksModel ? { decoder: engineOf(engine).decoder! } : {}),
     resources: resources(cluster, settings),
-    ...furtherConf(cluster, settings),
     cores: String(coresOf(cluster, settings)),
     runMemory: size(settings.runMemory),
     engineCode: engineCode(engine),
@@ -78,10 +81,10 @@ function named(keys: readonly InputKey[], settings: Settings): Inputs {
 
 /** What an engine is given, in words. */
 function resources(cluster: Cluster, settings: Settings): string {
-  const { sparkWorkers, sparkWorkerCores, sparkWorkerMemory, rayCpus, threads } = settings;
+  const { sparkExecutors, sparkWorkerCores, sparkWorkerMemory, rayCpus, threads } = settings;
   switch (cluster) {
     case "spark":
-      return `${sparkWorkers} x ${sparkWorkerCores} core ${size(sparkWorkerMemory)}`;
+      return `${sparkExecutors} x ${sparkWorkerCores} core ${size(sparkWorkerMemory)}`;
     case "ray":
       return `${rayCpus} cpus, object store ${size(settings.rayObjectStoreMemory)}`;
     case "none":
@@ -89,17 +92,17 @@ function resources(cluster: Cluster, settings: Settings): string {
   }
 }
 
-/** What an existing Spark is configured to do in another way. */
-function furtherConf(cluster: Cluster, { sparkConf }: Settings): Inputs {
-  return cluster === "spark" && Object.keys(sparkConf).length > 0
-    ? { sparkConf: canonicalJson(sparkConf) }
-    : {};
+/** The values of a contender's tunables, with those that the settings override. */
+function tunables({ name, tunables: declared }: Engine, { tunables: given }: Settings): Inputs {
+  if (declared.length === 0) return {};
+  const values = Object.fromEntries(declared.map((one) => [one.name, one.value]));
+  return { tunables: canonicalJson({ ...values, ...given[name] }) };
 }
 
 /** Cores that a run computes on. Runs that have other ones are not compared by their times. */
 export function coresOf(cluster: Cluster, settings: Settings): number {
-  const { sparkWorkers, sparkWorkerCores, rayCpus, threads } = settings;
-  return { spark: sparkWorkers * sparkWorkerCores, ray: rayCpus, none: threads }[cluster];
+  const { sparkExecutors, sparkWorkerCores, rayCpus, threads } = settings;
+  return { spark: sparkExecutors * sparkWorkerCores, ray: rayCpus, none: threads }[cluster];
 }
 
 function size(bytes: number): string {
@@ -132,21 +135,31 @@ function packageFiles(folder: string): string[] {
  * The files of one engine or workload: those named as it is, and those whose names begin so, such
  * as `taxi_report_oracle.py`, unless they are of another one with a longer name.
  */
-function filesOf(folder: string, name: string, all: readonly { readonly name: string }[]) {
+function filesOf(folder: string, name: string, all: readonly string[]) {
   const isOf = (one: string, file: string) =>
     new RegExp(`^${folder}/${fileOf(one)}[._]`).test(file);
-  const longer = all.map((one) => one.name).filter((one) => one.length > name.length);
+  const longer = all.filter((one) => one.length > name.length);
   return packageFiles(folder).filter(
     (file) => isOf(name, file) && !longer.some((one) => isOf(one, file)),
   );
 }
 
-const engineFiles = (name: string) => filesOf("engines", name, engines());
-const workloadFiles = (name: string) => filesOf("workloads", name, workloads());
+const engineFiles = (engine: string) =>
+  filesOf(
+    "engines",
+    engine,
+    engines().map((one) => one.engine),
+  );
+const workloadFiles = (name: string) =>
+  filesOf(
+    "workloads",
+    name,
+    workloads().map((one) => one.name),
+  );
 
-/** Of an engine's files: a comment in one of them reruns that engine alone. */
-export function engineCode(engine: string): string {
-  return hashFiles(engineFiles(engine));
+/** Of all files of a contender's engine: its contenders may import from each other. */
+export function engineCode(contender: string): string {
+  return hashFiles(engineFiles(engineOf(contender).engine));
 }
 
 /** Of a workload's files. */
@@ -172,7 +185,7 @@ export function datasetCode(source: string, dataset: string): string {
  */
 export function coreCode(): string {
   const apart = new Set([
-    ...engines().flatMap(({ name }) => engineFiles(name)),
+    ...engines().flatMap(({ engine }) => engineFiles(engine)),
     ...workloads().flatMap(({ name }) => workloadFiles(name)),
     "ray_node.py",
   ]);

@@ -57,6 +57,7 @@ export function chosenRuns(settings: Settings): ChosenRun[] {
     );
   }
   checkClusters(runs, settings);
+  checkTunables(settings);
   return runs;
 }
 
@@ -72,6 +73,43 @@ function checkClusters(runs: readonly ChosenRun[], settings: Settings): void {
       `set ${setting}, or remove ${engine} from engines`,
     );
   }
+}
+
+/** @throws UserError for a tunable that no contender has, or a value of another type */
+function checkTunables({ tunables }: Settings): void {
+  for (const [name, values] of Object.entries(tunables)) {
+    const contender = engines().find((one) => one.name === name);
+    if (!contender) {
+      const tuned = engines().filter((one) => one.tunables.length > 0);
+      throw wrongTunable(
+        `has ${quoted(name)}, which is no contender`,
+        `choose from ${tuned.map((one) => one.name).join(", ")}`,
+      );
+    }
+    for (const [key, value] of Object.entries(values)) {
+      const declared = contender.tunables.find((one) => one.name === key);
+      if (!declared) {
+        const known = contender.tunables.map((one) => one.name);
+        throw wrongTunable(
+          `has ${quoted(key)}, which ${name} does not have`,
+          known.length > 0 ? `choose from ${known.join(", ")}` : `remove ${name}: it has none`,
+        );
+      }
+      if (typeof value === typeof declared.value) continue;
+      throw wrongTunable(
+        `has ${JSON.stringify(value)} as ${key} of ${name}, which is a ${typeof declared.value}`,
+        `give a ${typeof declared.value}, such as ${JSON.stringify(declared.value)}`,
+      );
+    }
+  }
+}
+
+function wrongTunable(what: string, fix: string): UserError {
+  return new UserError(
+    `${namespace}:tunables ${what}`,
+    "each contender's file in pipelines/engine_comparison/engines/ lists what can be tuned; nothing was changed",
+    fix,
+  );
 }
 
 /** The names that a setting asks for: all there are where it is empty. */

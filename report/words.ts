@@ -43,14 +43,14 @@ interface WorkloadWords {
   readonly amount: { readonly value: number; readonly words: string };
   /** What is done with these inputs. */
   readonly what: (inputs: Readonly<Record<string, string>>) => string;
-  /** How outputs are judged. @param shared whether with `decode: shared` */
-  readonly judged: (shared: boolean) => string;
+  /** How outputs are judged. */
+  readonly judged: string;
 }
 
 export function workloadWords(workload: string): WorkloadWords {
   const found = workloads().find(({ name }) => name === workload);
   if (!found) {
-    const judged = () => "Outputs are compared with the oracle's.";
+    const judged = "Outputs are compared with the oracle's.";
     return { title: "", unit: "rows", amount: amountOf("rows", 1e6), what: () => "", judged };
   }
   const { what, judged } = found.sentences;
@@ -64,7 +64,7 @@ export function workloadWords(workload: string): WorkloadWords {
         const part = inputs[name] ? known.replace("{}", () => inputs[name]) : unknown;
         return sentence.replace(`{${name}}`, () => part);
       }, what.text),
-    judged: (shared) => (shared && judged.shared) || judged.native,
+    judged,
   };
 }
 

@@ -94,8 +94,8 @@ const workload = z.strictObject({
       text,
       parts: z.record(z.string(), z.strictObject({ known: text, unknown: z.string() })),
     }),
-    /** How outputs are judged, in general and with `decode: shared`. */
-    judged: z.strictObject({ native: text, shared: text.optional() }),
+    /** How outputs are judged. */
+    judged: text,
   }),
   order,
 });

@@ -11,7 +11,7 @@ import { bootstrapFrom, ratioOf, type Forks, type Interval } from "./statistics"
  */
 const mayDiffer = new Set(
   (
-    "engineCode resources store measureSeconds maxSamples forks warmup repeats maxRejected " +
+    "engineCode resources tunables decoder store measureSeconds maxSamples forks warmup repeats maxRejected " +
     "oracleImages"
   ).split(" "),
 );

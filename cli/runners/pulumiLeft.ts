@@ -3,8 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { UserError } from "../../infra/contracts/errors";
 import { checkout } from "../../infra/host/folders";
-import { whoListens } from "../../infra/host/processTable";
-import { ownProcesses } from "../../infra/host/processTable";
+import { isAlive, ownProcesses, whoListens } from "../../infra/host/processTable";
 import { readJson, stackFiles } from "../../infra/stack/files";
 
 /** A lock of the CLI's file backend. */
@@ -32,10 +31,16 @@ export function stackLocks(project: string, stack: string): { living?: CliLock; 
   return { living: found.find((lock) => !isDead(lock)), dead: found.filter(isDead) };
 }
 
+/** The state of a stack in the CLI's file backend in the stack folder. */
+export function cliState(project: string, stack: string): string {
+  return path.join(stackFiles(stack).backendFiles, "stacks", project, `${stack}.json`);
+}
+
 /** Whether the state in the stack folder has operations that nobody knows the end of. */
 export function hasPending(project: string, stack: string): boolean {
-  const file = path.join(stackFiles(stack).backendFiles, "stacks", project, `${stack}.json`);
-  const state = readJson<{ checkpoint?: { latest?: { pending_operations?: unknown[] } } }>(file);
+  const state = readJson<{ checkpoint?: { latest?: { pending_operations?: unknown[] } } }>(
+    cliState(project, stack),
+  );
   return Boolean(state?.checkpoint?.latest?.pending_operations?.length);
 }
 
@@ -55,16 +60,6 @@ export function inUse(stack: string, lock?: CliLock): UserError {
     "two deployments at once would overwrite each other's state",
     "wait until it has ended; if that process is gone, run `pulumi cancel` to remove its lock",
   );
-}
-
-/** Whether a process of this machine lives. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 /** As /proc has it, cut after 15 characters: `pulumi-resource-command`, `pulumi-language-nodejs`. */

@@ -120,17 +120,6 @@ export function together(errors: readonly UserError[]): UserError {
   return new UserError(list("what"), list("why"), list("fix"));
 }
 
-/** The user's error that `find` throws, if it does. */
-export function errorsOf(find: () => unknown): UserError[] {
-  try {
-    find();
-    return [];
-  } catch (error) {
-    if (error instanceof UserError) return [error];
-    throw error;
-  }
-}
-
 /** A command of this project on a stack, for messages: `npm run logs -- minio --stack two`. */
 export function npm(stack: string, verb: string, ...args: readonly string[]): string {
   const all = [...args, ...(stack === "local" ? [] : ["--stack", stack])];

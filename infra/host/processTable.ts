@@ -26,6 +26,11 @@ export function isStopped(pid: number): boolean {
   return stat(pid)?.state === "T";
 }
 
+/** Whether a process runs now; a zombie does not. Of any user. */
+export function isAlive(pid: number): boolean {
+  return runs(pid, startOf(pid));
+}
+
 /** Another user's process where /proc is mounted with `hidepid`. */
 function isHidden(pid: number): boolean {
   try {

@@ -48,7 +48,7 @@ const maxStartedWorkers = 16;
 
 /** For a target that starts Spark and Ray on this machine. */
 export function startedHereConflicts(settings: Settings, machine: Machine): Conflict[] {
-  const { target, sparkWorkers } = settings;
+  const { target, sparkWorkers, sparkExecutors } = settings;
   const conflicts: Conflict[] = [];
   if (sparkWorkers > maxStartedWorkers) {
     conflicts.push({
@@ -57,10 +57,7 @@ export function startedHereConflicts(settings: Settings, machine: Machine): Conf
       fix: "set fewer sparkWorkers, with more sparkWorkerCores each",
     });
   }
-  const useless = [
-    ...ofClusters.filter((key) => settings[key] !== undefined),
-    ...(Object.keys(settings.sparkConf).length === 0 ? [] : ["sparkConf"]),
-  ];
+  const useless = ofClusters.filter((key) => settings[key] !== undefined);
   if (useless.length > 0) {
     conflicts.push({
       what: `${useless.join(", ")} is set, but target is ${target}`,
@@ -68,14 +65,21 @@ export function startedHereConflicts(settings: Settings, machine: Machine): Conf
       fix: "set target to cluster, or unset these settings",
     });
   }
-  const wanted = sparkWorkers * settings.sparkWorkerMemory + settings.rayObjectStoreMemory;
+  if (sparkExecutors > sparkWorkers) {
+    conflicts.push({
+      what: `sparkExecutors is "${sparkExecutors}", and sparkWorkers is ${sparkWorkers}`,
+      why: "an executor takes a whole worker, so a run of Spark would wait for ever",
+      fix: "set fewer sparkExecutors, or more sparkWorkers",
+    });
+  }
+  const wanted = sparkExecutors * settings.sparkWorkerMemory + settings.rayObjectStoreMemory;
   if (wanted > machine.memoryBytes) {
     conflicts.push({
       what:
-        `sparkWorkers x sparkWorkerMemory + rayObjectStoreMemory is ${gib(wanted)}, ` +
+        `sparkExecutors x sparkWorkerMemory + rayObjectStoreMemory is ${gib(wanted)}, ` +
         `but this machine has ${gib(machine.memoryBytes)}`,
       why: "the services would be killed by the kernel when memory runs out",
-      fix: "set fewer sparkWorkers, or a smaller sparkWorkerMemory or rayObjectStoreMemory",
+      fix: "set fewer sparkExecutors, or a smaller sparkWorkerMemory or rayObjectStoreMemory",
     });
   }
   return conflicts;

@@ -1,5 +1,4 @@
 import * as z from "zod";
-import { quoted } from "../contracts/errors";
 import { ports } from "./ports";
 import { bytes, object, optional, address, choice, integer, secret } from "./values";
 
@@ -66,22 +65,13 @@ export const containerSettings = {
   ),
 };
 
-/** Whether a key of Spark's configuration may be passed on: no secret, and not set by the program. */
-function isFurtherConf(key: string): boolean {
-  return (
-    /^spark\.[\w.-]+$/.test(key) &&
-    !/^spark\.(master|authenticate|driver\.(host|port|bindAddress)|hadoop\.fs\.s3a)\b/.test(key) &&
-    !/secret|password|token|credential|(access|secret)\.?key/i.test(key)
-  );
-}
-
 /** The existing clusters of target cluster. */
 export const clusterSettings = {
   clusterSize: choice(["whole", "stated"], {
     default: "whole",
     description:
       "Target cluster: how much of Spark and Ray the runs take. `whole`: all cores that each has " +
-      "when the program starts, by the master's page and the dashboard. `stated`: `sparkWorkers` " +
+      "when the program starts, by the master's page and the dashboard. `stated`: `sparkExecutors` " +
       "executors of `sparkWorkerCores` and `sparkWorkerMemory`, and `rayCpus`.",
   }),
   sparkMaster: optional({
@@ -117,19 +107,6 @@ export const clusterSettings = {
       "Target cluster: the first of 20 ports on which Spark's driver, on this machine, waits for the " +
       "workers. `portOffset` is added.",
   }),
-  sparkConf: object(
-    {
-      description:
-        "Target cluster: further settings of Spark, such as " +
-        '`{"spark.executor.memoryOverhead": "1g"}`. Secrets are refused, and so are settings that ' +
-        "the program makes to reach the cluster and the store.",
-    },
-    z.record(z.string().refine(isFurtherConf), z.string()),
-    ({ code, path }) =>
-      code === "invalid_key"
-        ? `has ${quoted(String(path[0]))}, which is not a setting of Spark, or one that the program makes, or a secret`
-        : "must be an object with texts as its values",
-  ),
   rayAddress: address({
     must: "must be the address of a dashboard, such as http://head.example:8265",
     description:

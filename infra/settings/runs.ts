@@ -1,5 +1,16 @@
 import { maxPortOffset } from "./ports";
-import { choice, integer, memory, names, notInput, text, address, optional } from "./values";
+import * as z from "zod";
+import {
+  choice,
+  integer,
+  memory,
+  names,
+  notInput,
+  object,
+  text,
+  address,
+  optional,
+} from "./values";
 
 /** Where things run, what runs, and how it is measured. */
 export const runSettings = {
@@ -43,18 +54,28 @@ export const runSettings = {
       "`full` runs every chosen engine on every chosen workload that it can do. `seed` runs only " +
       "spark/taxi-report, ray/image-predictions and daft/image-embeddings of these.",
   }),
+  tunables: object(
+    {
+      description:
+        "Other values of what tuned contenders set, by contender and name, such as " +
+        '`{"ray-tuned": {"blocks": 4}}`. Each contender\'s file in ' +
+        "`pipelines/engine_comparison/engines/` lists its tunables with their values and reasons.",
+    },
+    z.record(z.string(), z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))),
+    () => "must be an object of objects, whose values are texts, numbers or true and false",
+  ),
   batchSize: integer({
     default: 32,
     min: 1,
     max: 4096,
     description: "Images per batch of a model.",
   }),
-  decode: choice(["native", "shared"], {
-    default: "native",
+  fetchConcurrency: integer({
+    default: 16,
+    min: 1,
+    max: 1024,
     description:
-      "`native`: each engine decodes and resizes images in its own best way; results are verified " +
-      "within a stated tolerance. `shared`: all use one Pillow function; results are verified " +
-      "exactly.",
+      "Images that a run fetches at a time where the project's code fetches them; its workers share them.",
   }),
   oracleImages: integer({
     default: 10_000,
@@ -201,10 +222,18 @@ export const engineSettings = {
     default: 2,
     min: 1,
     max: 1000,
-    description: "Workers of the Spark cluster.",
+    description: "Spark workers that targets local and docker start.",
+  }),
+  sparkExecutors: integer({
+    default: 1,
+    min: 1,
+    max: 1000,
+    description:
+      "Executors that a run of Spark takes, each with the cores and memory of a worker. On one machine one " +
+      "is best: two JVMs compile everything twice.",
   }),
   sparkWorkerCores: integer({
-    default: 1,
+    default: 2,
     min: 1,
     max: 256,
     description: "Cores that each Spark worker offers.",
@@ -222,13 +251,6 @@ export const engineSettings = {
   rayObjectStoreMemory: memory({
     default: "1g",
     description: "Size of Ray's shared-memory object store.",
-  }),
-  rayCompute: choice(["auto", "actors", "tasks"], {
-    default: "auto",
-    description:
-      "How Ray Data runs a model. `actors`: a pool of actors that load it once. `tasks`: each " +
-      "worker process caches one session. `auto`: actors with a GPU, tasks without, which measured " +
-      "faster.",
   }),
   daftRunner: choice(["auto", "native", "ray"], {
     default: "auto",

@@ -94,17 +94,20 @@ export interface Jar {
   readonly artifact: string;
   readonly version: string;
   readonly sha256: string;
+  /** Where it is put below the folder of the jars, off the usual class path. */
+  readonly folder?: string;
 }
 
-/** Reads lines of the form `group:artifact:version sha256`. */
+/** Reads lines of the form `group:artifact:version sha256`, or with a folder after that. */
 export function parseJars(lock: string): Jar[] {
   return lock
     .split("\n")
     .filter((line) => line.trim() !== "" && !line.startsWith("#"))
     .map((line) => {
-      const found = /^([^:\s]+):([^:\s]+):([^:\s]+) ([0-9a-f]{64})$/.exec(line.trim());
+      const found = /^([^:\s]+):([^:\s]+):([^:\s]+) ([0-9a-f]{64})(?: (\w+))?$/.exec(line.trim());
       if (!found) throw new Error(`jars.lock has a line of another form: ${line}`);
-      return { group: found[1], artifact: found[2], version: found[3], sha256: found[4] };
+      const [, group, artifact, version, sha256, folder] = found;
+      return { group, artifact, version, sha256, folder };
     });
 }
 

@@ -130,12 +130,17 @@ function ivyJar(venv: string): string {
   return path.join(jars, found);
 }
 
-function verify(folder: string, { artifact, version, sha256 }: Jar): void {
+/** Looks at a fetched jar, and moves it to where the lock has it. */
+function verify(folder: string, { artifact, version, sha256, folder: place }: Jar): void {
   const name = `${artifact}-${version}.jar`;
   const file = path.join(folder, name);
   const found = fs.existsSync(file)
     ? createHash("sha256").update(fs.readFileSync(file)).digest("hex")
     : "nothing";
+  if (found === sha256 && place) {
+    fs.mkdirSync(path.join(folder, place), { recursive: true });
+    fs.renameSync(file, path.join(folder, place, name));
+  }
   if (found !== sha256) {
     throw new UserError(
       `${name} has the SHA-256 ${found} instead of ${sha256}`,
@@ -193,7 +198,7 @@ const linkerFlags = [
   `-X github.com/minio/minio/cmd.ShortCommitID=${commit}`,
 ].join(" ");
 
-/** Builds MinIO's server from source, with the machine's Go or one from a Python package. */
+/** Builds MinIO's server from source. */
 export const minioBinary = toolStep("minio-binary", async (log) => {
   const key = shortHash([minioVersion, linkerFlags, process.arch, process.platform]);
   const entry = `minio/${key}` as const;

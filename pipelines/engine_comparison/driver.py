@@ -7,7 +7,7 @@ event, `{"event": "done", ...}`:
 
     {"do": "start"}                         {"seconds": ...}
     {"do": "execute", "output": "..."}      {"seconds": ...}
-    {"do": "describe"}                      {"configuration": {...}, "versions": {...}}
+    {"do": "describe"}                      {"configuration": ..., "tunables": ..., "versions": ...}
 
 The end of the input ends the driver. A failure is the last event, as of every module.
 """
@@ -63,6 +63,7 @@ class Driver:
         persists = {"persistsBetweenSamples": self._engine.persists()}
         return {
             "configuration": {**persists, **configuration},
+            "tunables": self._engine.tunables(),
             "versions": {"python": sys.version.split()[0], **self._engine.versions()},
         }
 

@@ -170,9 +170,9 @@ class Fork:
         return sample
 
     def describe(self) -> Fields:
-        """The engine's configuration and versions: `{"configuration": ..., "versions": ...}`."""
+        """The engine's `configuration`, `tunables` and `versions`, as a result has them."""
         found = self.driver.obey({"do": "describe"})
-        return {name: found[name] for name in ("configuration", "versions")}
+        return {name: found[name] for name in ("configuration", "tunables", "versions")}
 
     def _read(self) -> Reading:
         self.reading = self._meter.read()

@@ -2,8 +2,8 @@
 
 Two things must not depend on the engine. First, which files are rejected: decoders disagree about
 truncated files (Pillow raises, Daft's decoder fills the rest with grey and says nothing), so the
-decision is made on the bytes, by `reject_reason`, before any decoder sees them. Second, with the
-setting `decode: shared`, the pixels: then every engine calls `decode`.
+decision is made on the bytes, by `reject_reason`, before any decoder sees them. Second, the pixels
+of all contenders that declare Pillow as their decoder: they call `decode`.
 """
 
 from __future__ import annotations

@@ -187,8 +187,8 @@ class Attempt:
         return {
             **figures_of(self.plan, forks),
             "limits": self.context.limits,
+            **described,
             "configuration": configuration,
-            "versions": described["versions"],
         }, outputs
 
     def _samples(self, fork: Fork, taken: int, name: str) -> list[str]:

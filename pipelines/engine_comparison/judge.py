@@ -128,7 +128,11 @@ def _right(context: Context, verdict: Verdict) -> Mapping[str, Any]:
     """
     if not verdict.verified:
         raise _not_right(context, verdict)
-    return {"deviations": verdict.deviations, "agreement": verdict.agreement}
+    return {
+        "deviations": verdict.deviations,
+        "agreement": verdict.agreement,
+        "disagreements": verdict.disagreements,
+    }
 
 
 def _not_right(context: Context, verdict: Verdict) -> UserError:

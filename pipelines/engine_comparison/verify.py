@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Deviations = dict[str, float | int | None]
+SHOWN = 5
+"""How many disagreements a verdict lists."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,15 @@ class Verdict:
             (a null or NaN where a number belongs).
         agreement: How far labels or embeddings agree with the oracle's; None for tables.
         message: What is wrong, in one line; empty if verified.
+        disagreements: The first few images whose answer is not the oracle's, and how it differs;
+            within the tolerances, too.
     """
 
     verified: bool
     deviations: Deviations = field(default_factory=dict)
     agreement: dict[str, float] | None = None
     message: str = ""
+    disagreements: dict[str, str] = field(default_factory=dict)
 
 
 class SchemaMismatch(ValueError):

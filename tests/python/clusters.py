@@ -74,7 +74,7 @@ def ray_head() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def spark_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A Spark master with two workers of one core, as the section `spark` of a spec."""
+    """A Spark master with two workers of two cores, as the section `spark` of a spec."""
     jars = os.environ.get("SPARK_JARS")
     if not jars or not shutil.which("java"):
         pytest.skip("set SPARK_JARS to a folder with S3A's jars, and have Java, to test Spark")
@@ -108,16 +108,15 @@ def spark_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
     try:
         wait_for(port, started[0])
         for worker in ("1", "2"):
-            sizes = ["--cores", "1", "--memory", "1g", "--work-dir", str(folder / worker)]
+            sizes = ["--cores", "2", "--memory", "1g", "--work-dir", str(folder / worker)]
             started.append(daemon("worker.Worker", *sizes, f"spark://127.0.0.1:{port}"))
         yield {
             "master": f"spark://127.0.0.1:{port}",
             "jars": jars,
             "javaHome": None,
             "secretFile": str(folder / "secret"),
-            "workers": 2,
-            "workerCores": 1,
-            "workerMemory": "1g",
+            "workerCores": 2,
+            "workerMemory": "1024m",
             "portBase": free_port(),
         }
     finally:

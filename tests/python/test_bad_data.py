@@ -20,13 +20,14 @@ from clusters import PIPELINES, environment, ray_access
 from PIL import Image
 from pyarrow import fs
 
-from engine_comparison import oracle
+from engine_comparison import engines, oracle
 from engine_comparison.datasets.sample import zones
 from engine_comparison.store import list_files, list_parquet, open_store
 from engine_comparison.workloads.taxi_inputs import TRIPS, ZONES_KEY
 
 BUCKETS = {"lake": "dirtylake", "images": "dirtyimages", "warehouse": "report", "output": "oracles"}
-ENGINES = ("daft", "ray", "spark")
+ENGINES = ("daft-tuned", "ray-tuned", "spark")
+"""Those that survive a corrupt image."""
 
 Run = Callable[..., dict[str, Any]]
 
@@ -166,7 +167,6 @@ def run(
             "batchSize": "4",
             "maxRejected": "100",
             "oracleImages": "1000",
-            "decode": "native",
             "warmup": "0",
             "repeats": "1",
             "device": "cpu",
@@ -187,7 +187,8 @@ def run(
     def carry_out(engine: str, workload: str, **inputs: str) -> dict[str, Any]:
         scratch = tmp_path_factory.mktemp("scratch")
         given = {**spec, "engine": engine, "workload": workload, "scratch": str(scratch)}
-        given["inputs"] = {**spec["inputs"], **inputs}
+        decoder = engines.load(engine).facts.decoder or ""
+        given["inputs"] = {**spec["inputs"], "decoder": decoder, **inputs}
         if workload not in judged:
             path = oracle.oracle_path(given)
             pq.write_table(oracle.answer(given, store), path, filesystem=store)
@@ -195,7 +196,7 @@ def run(
         access = {}
         if engine == "spark":
             given["spark"] = request.getfixturevalue("spark_master")
-        if engine == "ray" or inputs.get("daftRunner") == "ray":
+        if engine.startswith("ray") or inputs.get("daftRunner") == "ray":
             given["ray"] = request.getfixturevalue("ray_head")
             access = ray_access(given["ray"]["tokenFile"])
         done = subprocess.run(
@@ -233,15 +234,14 @@ def test_all_engines_reject_the_same_images_for_the_same_reasons(
     assert sorted(answered) == [f"s3://{name}" for name in whole if "unlisted" not in name]
 
 
-@pytest.mark.parametrize("decode", ["native", "shared"])
-def test_daft_on_ray_rejects_them_too(run: Run, decode: str):
-    result = run("daft", "image-embeddings", daftRunner="ray", decode=decode)
+def test_daft_on_ray_rejects_them_too(run: Run):
+    result = run("daft-tuned", "image-embeddings", daftRunner="ray")
     assert result["event"] == "result", result
     assert result["configuration"]["runner"] == "ray"
     assert result["rejects"] == REJECTS
 
 
-@pytest.mark.parametrize("engine", [*ENGINES, "polars"])
+@pytest.mark.parametrize("engine", [*ENGINES, "daft", "polars", "ray", "ray-arrow"])
 def test_all_engines_count_bad_trips_alike(run: Run, store: fs.FileSystem, engine: str):
     result = run(engine, "taxi-report")
     assert result["event"] == "result", result

@@ -19,6 +19,7 @@ from bench.harness import run_benchmark
 from engine_comparison import oracle, workloads
 from engine_comparison.protocol import Channel
 from engine_comparison.store import list_files, list_parquet, open_store
+from engine_comparison.verify import SHOWN
 
 BUCKETS = {"lake": "lake", "images": "bucket", "warehouse": "warehouse", "output": "output"}
 
@@ -102,16 +103,17 @@ def run_job(
 
 @pytest.mark.usefixtures("oracles")
 @pytest.mark.parametrize(
-    ("engine", "workload", "decode"),
+    ("engine", "workload", "decoder"),
     [
-        ("polars", "taxi-report", "native"),
-        ("plain", "image-predictions", "native"),
-        ("plain", "image-embeddings", "native"),
-        ("plain", "image-embeddings", "shared"),
-        ("daft", "taxi-report", "native"),
-        ("daft", "image-predictions", "native"),
-        ("daft", "image-embeddings", "native"),
-        ("daft", "image-embeddings", "shared"),
+        ("polars", "taxi-report", ""),
+        ("duckdb", "taxi-report", ""),
+        ("datafusion", "taxi-report", ""),
+        ("plain", "image-predictions", "pillow"),
+        ("plain", "image-embeddings", "pillow"),
+        ("daft", "taxi-report", ""),
+        ("daft-tuned", "taxi-report", ""),
+        ("daft-tuned", "image-predictions", "own"),
+        ("daft-tuned", "image-embeddings", "own"),
     ],
 )
 def test_every_workload_is_verified_and_published(
@@ -121,9 +123,9 @@ def test_every_workload_is_verified_and_published(
     tmp_path: Path,
     engine: str,
     workload: str,
-    decode: str,
+    decoder: str,
 ):
-    spec = spec_of(minio, model_folder, workload, decode=decode)
+    spec = spec_of(minio, model_folder, workload, decoder=decoder)
     *_, result = run_job({**spec, "engine": engine, "scratch": str(tmp_path)})
     assert result["event"] == "result", result
     published = list_parquet(store, result["outputUri"].removeprefix("s3://").strip("/"))
@@ -138,15 +140,19 @@ def test_every_workload_is_verified_and_published(
         assert result["rows"] == result["rowsIn"] - 3
     workers = "modelWorkers" if engine == "plain" else "threads"
     assert result["configuration"][workers] == spec["threads"]
-    if engine == "daft" and workload == "taxi-report":
+    if engine.startswith("daft") and workload == "taxi-report":
         assert result["configuration"]["threadsStarted"] in (spec["threads"], None)
     assert result["configuration"]["persistsBetweenSamples"]
     if workload != "taxi-report":
         session = result["configuration"]["session"]
         assert session["providers"] == ["CPUExecutionProvider"]
         assert session["intraOpThreads"] == 1
-    if decode == "shared":
+    if (workload, decoder) == ("image-embeddings", "pillow"):
         assert result["deviations"]["embedding"] < 1e-5
+        assert result["disagreements"] == {}
+    if (workload, decoder) == ("image-embeddings", "own"):
+        assert 0 < len(result["disagreements"]) <= SHOWN
+    assert bool(result["tunables"]) == engine.endswith("-tuned")
 
 
 @pytest.mark.usefixtures("oracles")

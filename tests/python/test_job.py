@@ -37,7 +37,9 @@ Answer = Callable[[int], pa.Table]
 class Scripted(Engine):
     """An engine that writes what a test tells it to, and notes what is asked of it."""
 
-    facts: ClassVar[EngineFacts] = EngineFacts("scripted", "Scripted", packages=("pyarrow",))
+    facts: ClassVar[EngineFacts] = EngineFacts(
+        "scripted", "Scripted", "scripted", "other", packages=("pyarrow",)
+    )
 
     def __init__(self, context: Context, answer: Answer, failing_in: str = "") -> None:
         super().__init__(context)
@@ -90,7 +92,14 @@ def spec_of(workload: str, attempt: str = "a1", **inputs: str) -> dict[str, Any]
         "workload": workload,
         "key": "0123456789abcdef",
         "attempt": attempt,
-        "inputs": {"fareAbove": "30", "warmup": "1", "repeats": "2", "device": "cpu", **inputs},
+        "inputs": {
+            "fareAbove": "30",
+            "warmup": "1",
+            "repeats": "2",
+            "device": "cpu",
+            "decoder": "pillow",
+            **inputs,
+        },
         "store": {"endpoint": "http://localhost", "region": "x", "accessKey": "", "secretKey": ""},
         "buckets": {
             "lake": "lake",
@@ -423,7 +432,7 @@ def dirty(
 
 def test_rejected_images_are_counted_by_reason(store: fs.FileSystem, dirty: tuple[str, pa.Table]):
     workload, answers = dirty
-    spec = spec_of(workload, decode="shared", maxRejected="2")
+    spec = spec_of(workload, maxRejected="2")
     result = Job(store, spec, lambda _: answers).carry_out()
     assert result["rejected"] == 2
     assert result["rejects"] == [
@@ -437,7 +446,7 @@ def test_more_rejected_images_than_allowed_are_a_failure(
     store: fs.FileSystem, dirty: tuple[str, pa.Table]
 ):
     workload, answers = dirty
-    spec = spec_of(workload, decode="shared", maxRejected="1")
+    spec = spec_of(workload, maxRejected="1")
     with pytest.raises(UserError, match=r"2 images were rejected \(1 empty, 1 missing\)"):
         Job(store, spec, lambda _: answers).carry_out()
 
@@ -521,6 +530,6 @@ def test_an_image_left_out_without_a_reason_is_a_wrong_answer(
     store: fs.FileSystem, dirty: tuple[str, pa.Table]
 ):
     workload, answers = dirty
-    spec = spec_of(workload, decode="shared", maxRejected="20")
+    spec = spec_of(workload, maxRejected="20")
     with pytest.raises(UserError, match="missing"):
         Job(store, spec, lambda _: answers.slice(1)).carry_out()

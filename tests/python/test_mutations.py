@@ -30,7 +30,7 @@ from engine_comparison.workloads.image_inputs import METADATA, METADATA_KEY
 
 TIMES = int(os.environ.get("MUTATIONS", "1"))
 SEED = int(os.environ.get("MUTATIONS_SEED", "0"))
-ENGINES = ("daft", "ray", "spark")
+ENGINES = ("daft", "daft-tuned", "ray-tuned", "spark")
 DAMAGED = "yellow_tripdata_2024-02.parquet"
 
 Event = dict[str, Any]
@@ -124,7 +124,7 @@ def attempt(
         access = {}
         if engine == "spark":
             spec["spark"] = request.getfixturevalue("spark_master")
-        if engine == "ray":
+        if engine.startswith("ray"):
             spec["ray"] = request.getfixturevalue("ray_head")
             access = ray_access(spec["ray"]["tokenFile"])
         done = subprocess.run(
@@ -184,11 +184,11 @@ def looked_at(album: str, attempt: Attempts) -> Event:
     return attempt("oracle", "image-embeddings", [album])[album]
 
 
-@pytest.mark.parametrize("engine", [*ENGINES, "plain"])
+@pytest.mark.parametrize("engine", ["plain", "ray-tuned", "spark"])
 def test_all_engines_reject_the_same_damaged_images(
     store: fs.FileSystem, album: str, looked_at: Event, attempt: Attempts, engine: str
 ):
-    answer = attempt(engine, "image-embeddings", [album], decode="shared")[album]
+    answer = attempt(engine, "image-embeddings", [album], decoder="pillow")[album]
     assert answer["event"] == "result", answer
     assert answer["checksum"] == looked_at["checksum"]
     reasons = Counter(
@@ -220,7 +220,7 @@ def test_dafts_own_decoder_rejects_the_same_damaged_images(pictures: list[bytes]
 
 
 def decoded_by_daft(files: list[bytes]) -> list[np.ndarray | None]:
-    """The pixels as the engine has them: see engines/daft.py."""
+    """The pixels as the engine has them: see engines/daft_tuned.py."""
     import daft
     from daft import col, functions
 

@@ -19,7 +19,7 @@ def spec(model_folder: Path, monkeypatch, local_store: fs.FileSystem) -> dict:
         return {
             "workload": workload,
             "oracleKey": "0123456789abcdef",
-            "inputs": {"fareAbove": "30", "decode": "native", "oracleImages": "100"},
+            "inputs": {"fareAbove": "30", "oracleImages": "100", "decoder": "pillow"},
             "store": {"endpoint": "here"},
             "buckets": {"lake": "lake", "images": "bucket", "output": "output"},
             "model": {

@@ -55,6 +55,8 @@ RESULT = {
     "verified": True,
     "deviations": {"revenue": 1e-16, "avg_tip": None},
     "agreement": None,
+    "disagreements": {},
+    "tunables": [],
     "configuration": {"persistsBetweenSamples": "the process"},
     "versions": {"pyspark": "4.1.1"},
     "host": {"cores": 2},

@@ -23,13 +23,11 @@ export interface ClustersRecord {
     readonly master: string;
     /** Whether it asks for a secret. */
     readonly authenticates: boolean;
-    readonly workers: number;
     readonly workerCores: number;
     readonly workerMemory: string;
     readonly driverHost: string | null;
     /** First ports of the blocks that a driver may take. */
     readonly driverPorts: readonly number[];
-    readonly conf: Readonly<Record<string, string>>;
   } | null;
   readonly ray: {
     readonly dashboard: string;

@@ -102,12 +102,10 @@ function recordOf(settings: Settings): ClustersRecord {
       ? {
           master: sparkMaster,
           authenticates: sparkSecret !== undefined,
-          workers: settings.sparkWorkers,
           workerCores: settings.sparkWorkerCores,
           workerMemory: sparkSize(settings.sparkWorkerMemory),
           driverHost: sparkDriverHost ?? null,
           driverPorts: ports(settings.portOffset + first).sparkDriver,
-          conf: settings.sparkConf,
         }
       : null,
     ray: rayAddress

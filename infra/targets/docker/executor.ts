@@ -46,7 +46,6 @@ export function dockerExecutor(stack: string): Executor {
           jars: paths.jars,
           javaHome: paths.java,
           secretFile: `${paths.credentials}/spark-secret`,
-          workers: facts.sparkWorkers,
           workerCores: facts.sparkWorkerCores,
           workerMemory: facts.sparkWorkerMemory,
           portBase: ports(0).sparkDriver[0],

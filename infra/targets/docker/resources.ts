@@ -34,8 +34,8 @@ const modelProcess = 1024;
 
 /**
  * The size of a role's container: what the settings give it, else what its work needs by the
- * settings of Spark and Ray. An engine gets the same cores on every target: `sparkWorkers` x
- * `sparkWorkerCores` for Spark and what computes in the job itself, `rayCpus` for Ray. Where an
+ * settings of Spark and Ray. An engine gets the same cores on every target: `sparkExecutors`
+ * x `sparkWorkerCores` for Spark and what computes in the job itself, `rayCpus` for Ray. Where an
  * engine has one container, that has the memory that a run may take; several are held to it by
  * measuring.
  *

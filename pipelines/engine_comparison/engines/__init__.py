@@ -1,16 +1,18 @@
-"""What computes: one file an engine, found by its place. The verbs are the same for all.
+"""What computes: one file a contender, found by its place. The verbs are the same for all.
 
-The engine `duckdb` is two files in this folder: `duckdb.json` says what it is (see `describe`), and
-`duckdb.py` has a class `ENGINE`. Nothing else needs to know of it. Importing this package imports
-no engine.
+A contender is an engine that is used in one way. `ray-tuned` is two files in this folder:
+`ray_tuned.json` says what it is (see `describe`), and `ray_tuned.py` has a class `ENGINE`. It may
+import from the other files of its engine, which are named `ray` or begin with `ray_`. Nothing else
+needs to know of it. Importing this package imports no engine.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
@@ -102,11 +104,6 @@ class Context:
         return max(1, int(self.inputs.get("batchSize", "32")))
 
     @property
-    def shared_decode(self) -> bool:
-        """Whether every engine has to decode by `images.decode`."""
-        return self.inputs.get("decode", "native") == "shared"
-
-    @property
     def model(self) -> dict[str, str]:
         """Where the model and its labels are: `{"path": ..., "labels": ...}`."""
         return dict(self.spec["model"])
@@ -143,6 +140,20 @@ class Engine(ABC):
     def name(self) -> str:
         """The engine's name, that of its file."""
         return self.facts.name
+
+    def tunables(self) -> list[dict[str, Any]]:
+        """The table of its tunables, with the values in effect: those of the run's inputs."""
+        given = json.loads(self.context.inputs.get("tunables", "{}"))
+        declared = map(asdict, self.facts.tunables)
+        return [{**one, "value": given.get(one["name"], one["value"])} for one in declared]
+
+    def tunable(self, name: str) -> Any:
+        """The value in effect of one of its tunables, of the type that its file has.
+
+        Raises:
+            KeyError: Its file has no tunable of that name.
+        """
+        return {one["name"]: one["value"] for one in self.tunables()}[name]
 
     @abstractmethod
     def start(self) -> None:

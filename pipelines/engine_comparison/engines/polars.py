@@ -33,7 +33,7 @@ class Polars(Engine):
         import polars as pl
 
         lake = f"s3://{self.context.bucket('lake')}"
-        options = self._storage_options()
+        options = self._storage_options(self.context.bucket("lake"))
         trips = pl.scan_parquet(
             f"{lake}/{TRIPS_PREFIX}/*.parquet",
             schema=_polars_schema(TRIPS_READ),
@@ -60,14 +60,18 @@ class Polars(Engine):
                 avg_tip=pl.col("tip_amount").mean(),
                 avg_distance=pl.col("trip_distance").mean(),
             )
-            .sink_parquet(f"s3://{output}/{FILE}", storage_options=options)
+            .sink_parquet(
+                f"s3://{output}/{FILE}",
+                storage_options=self._storage_options(output.partition("/")[0]),
+            )
         )
 
-    def _storage_options(self) -> dict[str, str]:
-        """Polars' access to the store."""
+    def _storage_options(self, bucket: str) -> dict[str, str]:
+        """Polars' access to a bucket; how often it tries again is its own default."""
         store = self.context.store
         return {
-            "aws_endpoint_url": store.endpoint,
+            # With addresses by host name, an endpoint is that of the bucket (obstore#754).
+            "aws_endpoint_url": store.endpoint if store.path_style else store.endpoint_of(bucket),
             "aws_region": store.region,
             "aws_access_key_id": store.access_key,
             "aws_secret_access_key": store.secret_key,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -79,11 +79,8 @@ class ModelSession:
             raise self._refuse(
                 f"takes {self._input.type}", "export it with float32 or uint8 pixels"
             )
-        side = self._input.shape[1 if self._channels_last else 2]
-        self.size: int = side if isinstance(side, int) else SIZE
-        self._vector = next((n for n in _VECTOR_OUTPUTS if self._is_matrix(n)), None)
-        if self._vector is None and not self._labels:
-            self._vector = next((n for n in self._outputs if self._is_matrix(n)), None)
+        self.size = _side(self._input.shape, self._channels_last)
+        self._vector = _vector_output(self._outputs, bool(self._labels))
         self._logits = self._find_logits()
         self.dimension: int | None = self._dimension()
 
@@ -205,13 +202,10 @@ class ModelSession:
         kind = np.float16 if self._input.type == "tensor(float16)" else np.float32
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), dtype=kind)
 
-    def _is_matrix(self, output: str) -> bool:
-        return len(self._outputs.get(output, ())) == 2
-
     def _find_logits(self) -> str | None:
         if not self._labels:
             return None
-        matrices = [name for name in self._outputs if self._is_matrix(name)]
+        matrices = [name for name, shape in self._outputs.items() if len(shape) == 2]
         exact = [name for name in matrices if self._outputs[name][1] == len(self._labels)]
         open_ended = [n for n in matrices if not isinstance(self._outputs[n][1], int)]
         candidates = exact or [name for name in open_ended if name != self._vector]
@@ -231,6 +225,75 @@ class ModelSession:
             "This workload cannot use it.",
             f"Please {do}.",
         )
+
+
+def _side(shape: Sequence[Any], channels_last: bool) -> int:
+    """The side of the square that a model of this input wants."""
+    side = shape[1 if channels_last else 2]
+    return side if isinstance(side, int) else SIZE
+
+
+def _vector_output(outputs: Mapping[str, Sequence[Any]], has_labels: bool) -> str | None:
+    """The output with an image's vector: one of the names, else any matrix of an encoder's."""
+    known = [name for name in _VECTOR_OUTPUTS if len(outputs.get(name, ())) == 2]
+    others = [] if has_labels else [name for name, shape in outputs.items() if len(shape) == 2]
+    return next(iter(known + others), None)
+
+
+class Shape(NamedTuple):
+    """What a driver has to know of a model; see `ModelSession`."""
+
+    size: int
+    dimension: int | None
+
+
+def read_shape(model: Mapping[str, str | None]) -> Shape:
+    """What a model's file says of it: no session is opened, and so no GPU.
+
+    Args:
+        model: `{"path": ..., "labels": ...}`.
+
+    Raises:
+        UserError: As for `ModelSession`.
+    """
+    return _shape_of(str(model["path"]), model.get("labels"))
+
+
+@lru_cache(maxsize=2)
+def _shape_of(path: str, labels: str | None) -> Shape:
+    return _shape_in_file(path, bool(_read_labels(labels))) or _shape_of_session(path, labels)
+
+
+def _shape_in_file(path: str, has_labels: bool) -> Shape | None:
+    """The shape as the file states it; None where it does not, or is no such model."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except (OSError, DecodeError):
+        return None
+    weights = {one.name for one in graph.initializer}
+    images = [one for one in graph.input if one.name not in weights]
+    outputs = {one.name: _dimensions(one) for one in graph.output}
+    vector = _vector_output(outputs, has_labels)
+    width = outputs[vector][1] if vector else None
+    if len(images) != 1 or len(_dimensions(images[0])) != 4 or isinstance(width, str):
+        return None
+    channels_last = images[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    return Shape(_side(_dimensions(images[0]), channels_last), width)
+
+
+def _shape_of_session(path: str, labels: str | None) -> Shape:
+    """The shape as a session on the CPU has it, which runs the model where it must."""
+    session = ModelSession(path, labels)
+    return Shape(session.size, session.dimension)
+
+
+def _dimensions(value: Any) -> list[int | str]:
+    """The shape of an input or output, as ONNX Runtime has it: numbers, and words for any size."""
+    sizes = value.type.tensor_type.shape.dim
+    return [one.dim_value if one.HasField("dim_value") else one.dim_param for one in sizes]
 
 
 def _read_labels(path: str | Path | None) -> list[str]:

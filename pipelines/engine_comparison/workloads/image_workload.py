@@ -6,6 +6,7 @@ import sys
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -24,13 +25,12 @@ from .image_inputs import METADATA_KEY, REJECTED, read_metadata
 from .image_oracle import image_oracle, of_sample
 
 
-def native(inputs: Inputs) -> bool:
-    """Whether answers are judged by agreement: another decoder or another device than the oracle's.
+def is_exact(inputs: Inputs) -> bool:
+    """Whether a contender's answers have to be the oracle's: it does the same arithmetic.
 
-    The oracle decodes with Pillow and runs on the CPU. With `decode: shared` on the CPU every
-    engine does the same arithmetic.
+    The oracle decodes with Pillow and runs on the CPU. Other answers are judged by agreement.
     """
-    return inputs.get("decode", "native") != "shared" or inputs.get("device", "cpu") != "cpu"
+    return inputs["decoder"] == "pillow" and inputs.get("device", "cpu") == "cpu"
 
 
 class ImageWorkload(Workload):
@@ -191,12 +191,7 @@ class ImageWorkload(Workload):
         if len(expected) == 0:
             return Verdict(True, keys.deviations)
         verdict = self.compare(table.sort_by(self.key), expected.sort_by(self.key), inputs)
-        return Verdict(
-            verdict.verified,
-            {**keys.deviations, **verdict.deviations},
-            verdict.agreement,
-            verdict.message,
-        )
+        return replace(verdict, deviations={**keys.deviations, **verdict.deviations})
 
     def dimension_of(self, table: pa.Table) -> int | None:
         """The length of the embeddings in an oracle's table; None if the workload has none."""

@@ -16,7 +16,6 @@ const config = {
   s3SecretKey: "hunter2-store",
   sparkMaster: "spark://master.example:7077",
   sparkSecret: "hunter2-spark",
-  sparkConf: '{"spark.executor.memoryOverhead":"1g"}',
   rayAddress: "http://head.example:8265/",
   rayToken: "hunter2-ray",
 };
@@ -66,7 +65,6 @@ describe("target cluster", () => {
       spark: {
         master: "spark://master.example:7077",
         authenticates: true,
-        conf: { "spark.executor.memoryOverhead": "1g" },
       },
       ray: { dashboard: "http://head.example:8265", authenticates: true },
       secrets: [2, 3],
@@ -89,16 +87,10 @@ describe("settings of target cluster", () => {
 
   it.each([
     [{ objectStore: "minio" }, 'objectStore is "minio" and target is cluster'],
-    [
-      { target: "local" },
-      "sparkMaster, sparkSecret, rayAddress, rayToken, sparkConf is set, but target is",
-    ],
+    [{ target: "local" }, "sparkMaster, sparkSecret, rayAddress, rayToken is set, but target is"],
     [{ gpu: "required" }, 'gpu is "required" and target is cluster'],
     [{ sparkMaster: "yarn" }, "must be the address of a standalone master"],
     [{ rayAddress: "ray://head:10001" }, "must be the address of a dashboard"],
-    [{ sparkConf: '{"spark.authenticate.secret":"x"}' }, 'has "spark.authenticate.secret"'],
-    [{ sparkConf: '{"spark.hadoop.fs.s3a.access.key":"x"}' }, "or a secret"],
-    [{ sparkConf: '{"spark.master":"x"}' }, 'has "spark.master"'],
   ])("refuses %o", (changed, told) => {
     expect(() => parse(changed)).toThrow(told);
   });

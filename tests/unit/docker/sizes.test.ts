@@ -19,7 +19,7 @@ describe("the size of a container", () => {
       memoryMib: 3072 + 1024 + 2048,
       cpus: 2,
       shmMib: 64,
-      cpuSet: "0-3",
+      cpuSet: "0-1",
     });
     expect(sizeOf("ray-worker", wide, 64)).toMatchObject({ cpus: 4, shmMib: 2048 + 64 });
     expect(sizeOf("app", wide, 64).cpus).toBe(4);
@@ -56,7 +56,7 @@ describe("the size of a container", () => {
   });
 
   it("shares a run's cores with the engine's other containers", () => {
-    const some = settings({ sparkWorkers: "2", sparkWorkerCores: "1", rayCpus: "3" });
+    const some = settings({ sparkWorkerCores: "2", rayCpus: "3" });
     const set = (role: (typeof containerRoles)[number], cpus = 8) =>
       sizeOf(role, some, cpus).cpuSet;
     expect(["app", "spark-master", "spark-worker"].map((role) => set(role as "app"))).toEqual(

@@ -39,7 +39,9 @@ describe("settings", () => {
   it.each([
     ["fareAbove", "cheap", 'engine-comparison:fareAbove is "cheap": it must be a whole number'],
     ["sparkWorkers", "0", 'engine-comparison:sparkWorkers is "0": it must be from 1 to 1000'],
-    ["decode", "fast", 'engine-comparison:decode is "fast": it must be one of native, shared'],
+    ["matrix", "fast", 'engine-comparison:matrix is "fast": it must be one of seed, full'],
+    ["tunables", '{"ray-tuned": 4}', "it must be an object of objects"],
+    ["tunables", '{"ray-tuned": {"blocks": null}}', "whose values are texts, numbers or true"],
     ["engines", "spark", "must be a list of different names"],
     ["engines", '["ray","ray"]', "must be a list of different names"],
     ["sparkWorkerMemory", "2 GB", "must be a size such as 1536m or 2g"],
@@ -88,6 +90,7 @@ describe("settings", () => {
       "s3Endpoint, s3AccessKey, s3SecretKey is set, but objectStore",
     ],
     [{ sparkWorkers: "17" }, 'sparkWorkers is "17": with target local it must be at most 16'],
+    [{ sparkExecutors: "3" }, 'sparkExecutors is "3", and sparkWorkers is 2'],
     [{ bucketPrefix: "me-" }, "bucketPrefix is set, but objectStore is minio"],
     [{ ...s3, bucketNames: '{"lake":"one","output":"one"}' }, "two purposes the same bucket"],
     [{ ...s3, bucketNames: '{"lake":"No"}' }, 'has "No", and a bucket\'s name has'],
@@ -108,6 +111,6 @@ describe("settings", () => {
 
   it("refuses more memory than the machine has, with both figures", () => {
     const { what } = refusal({ sparkWorkerMemory: "8g" }, { cpus: 2, memoryBytes: 8 * 2 ** 30 });
-    expect(what).toContain("is 17.0 GiB, but this machine has 8.0 GiB");
+    expect(what).toContain("is 9.0 GiB, but this machine has 8.0 GiB");
   });
 });

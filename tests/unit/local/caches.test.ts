@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -13,8 +14,8 @@ import {
   releaseUse,
 } from "../../../infra/toolchain/caches";
 import { ivyXml, proxyOptions } from "../../../infra/toolchain/steps";
-import { BuildLog, endAbandoned, runBuild } from "../../../infra/toolchain/builds";
-import { startOf } from "../../../infra/host/processTable";
+import { BuildLog, runBuild } from "../../../infra/toolchain/builds";
+import { isAlive } from "../../../infra/host/processTable";
 import {
   lockedJars,
   parseJars,
@@ -23,7 +24,7 @@ import {
 } from "../../../infra/toolchain/locks";
 import { existingTools } from "../../../infra/toolchain/tools";
 import { writeStepRecord } from "../../../infra/stack/records";
-import { cacheFolder } from "../../../infra/host/folders";
+import { cacheFolder, checkout } from "../../../infra/host/folders";
 import { claimStack } from "../../../infra/stack/claim";
 import { forgetStack } from "../../../infra/stack/owner";
 
@@ -78,23 +79,21 @@ describe("an entry of the cache", () => {
     expect(fs.readdirSync(await make(() => false))).not.toEqual(one);
   });
 
-  it("ends a build that its killed script left behind", async () => {
-    const pidFile = path.join(folder, "pid");
-    const build = runBuild(
-      { log, pidFile },
-      {
-        argv: ["sleep", "60"],
-        env: before as never,
-        advice: "",
-      },
-    );
-    while (!fs.existsSync(pidFile)) await sleep(10);
-    endAbandoned(pidFile);
-    await expect(build).rejects.toThrow("ended by SIGKILL");
-    fs.writeFileSync(pidFile, `${process.pid} not-its-start`);
-    endAbandoned(pidFile);
-    expect(startOf(process.pid)).not.toBe("");
-  });
+  it("ends a build whose script is killed", async () => {
+    const script = `
+      const { BuildLog, runBuild } = require("./infra/toolchain/builds.ts");
+      const log = new BuildLog(${JSON.stringify(log.file)});
+      const command = "echo begun $$ >&2; exec sleep 600";
+      runBuild({ log }, { argv: ["/bin/sh", "-c", command], env: {}, advice: "" });`;
+    const child = spawn(process.execPath, ["--require", "tsx/cjs", "-e", script], {
+      cwd: checkout,
+      stdio: "ignore",
+    });
+    const begun = () => /^begun (\d+)$/m.exec(fs.readFileSync(log.file, "utf8"))?.[1];
+    await expect.poll(begun, { timeout: 20_000 }).toBeDefined();
+    child.kill("SIGKILL");
+    await expect.poll(() => isAlive(Number(begun())), { timeout: 20_000 }).toBe(false);
+  }, 60_000);
 });
 
 describe("a Python environment", () => {
@@ -129,17 +128,13 @@ describe("a Python environment", () => {
 });
 
 it("a build that fails tells its last lines, what to do and where the log is", async () => {
-  const pidFile = path.join(folder, "pid");
   const argv = ["sh", "-c", "echo one; echo two >&2; exit 3"];
-  const build = runBuild(
-    { log, pidFile },
-    { argv, env: { PATH: before.PATH! }, advice: "do this" },
-  );
+  const build = runBuild({ log }, { argv, env: { PATH: before.PATH! }, advice: "do this" });
   await expect(build).rejects.toThrow(
     /sh failed \(exit code 3\):[^]*\| one\n {2}\| two\n[^]*do this/,
   );
   await expect(
-    runBuild({ log, pidFile }, { argv: ["/no/such/program"], env: {}, advice: "" }),
+    runBuild({ log }, { argv: ["/no/such/program"], env: {}, advice: "" }),
   ).rejects.toThrow("ENOENT");
 });
 
@@ -197,6 +192,7 @@ describe("locked jars", () => {
     expect(parseJars(`# why\n\ng:a:1 ${sha256}\n`)).toEqual([
       { group: "g", artifact: "a", version: "1", sha256 },
     ]);
+    expect(parseJars(`g:a:1 ${sha256} comet`)[0].folder).toBe("comet");
     expect(() => parseJars("g:a:1")).toThrow("g:a:1");
     expect(lockedJars().length).toBeGreaterThan(30);
   });

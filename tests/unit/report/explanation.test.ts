@@ -19,22 +19,22 @@ const toDo = (deployed: boolean, others: readonly string[] = []) => ({ command, 
 describe("an explanation", () => {
   it("has the key and every input with its last recorded and its present value", () => {
     const { store: _gone, ...rest } = recorded;
-    const now = { ...rest, fareAbove: "40", rayCompute: "auto" };
+    const now = { ...rest, fareAbove: "40", retries: "auto" };
     const explanation = explainRun(run, now, attempts);
     expect(explanation.key).toBe(runKey(now));
     expect(explanation.recorded?.attempt).toBe("2");
     expect(changed(explanation)).toEqual([
       { name: "fareAbove", old: "30", now: "40" },
-      { name: "rayCompute", old: undefined, now: "auto" },
+      { name: "retries", old: undefined, now: "auto" },
       { name: "store", old: "1", now: undefined },
     ]);
     const lines = explanationLines(explanation, toDo(false, ["daft/taxi-report"]));
     expect(lines.filter((line) => / (changed|new|gone)$/.test(line))).toEqual([
       expect.stringMatching(/^fareAbove +30 +40 +changed$/),
-      expect.stringMatching(/^rayCompute +- +auto +new$/),
+      expect.stringMatching(/^retries +- +auto +new$/),
       expect.stringMatching(/^store +1 +- +gone$/),
     ]);
-    expect(lines).toContain("npm start repeats it, because of fareAbove, rayCompute, store");
+    expect(lines).toContain("npm start repeats it, because of fareAbove, retries, store");
     expect(lines).toContain(`to repeat this run alone: ${command}`);
     expect(lines.at(-1)).toContain("daft/taxi-report");
   });

@@ -68,9 +68,14 @@ export function verified(run: string, varied: Varied = {}): RunOutcome {
     maxSamples: "60",
     forks: "1",
     store: "1",
-    resources: engine === "spark" ? "2 x 1 core 2g" : "2 threads",
+    resources: engine === "spark" ? "1 x 2 core 2g" : "2 threads",
     ...(images
-      ? { batchSize: "32", decode: "native", maxRejected: "0", model: hex("model", 16) }
+      ? {
+          batchSize: "32",
+          decoder: engine === "daft" ? "own" : "pillow",
+          maxRejected: "0",
+          model: hex("model", 16),
+        }
       : { fareAbove: "30" }),
     ...varied.inputs,
   };
