@@ -3,13 +3,32 @@ import * as path from "node:path";
 import * as readline from "node:readline";
 import type { Cluster, Executor } from "../infra/contracts/platform";
 import { UserError } from "../infra/contracts/errors";
+import type { Failure } from "../results/result";
 
 /** A line on a job's stdout. */
 export type JobEvent =
   | { readonly event: "phase"; readonly phase: string }
-  | { readonly event: "measure" }
+  | { readonly event: "measure"; readonly question: string }
   | { readonly event: "result"; readonly [more: string]: unknown }
-  | { readonly event: "failure"; readonly reason: string; readonly advice?: string };
+  | {
+      readonly event: "failure";
+      readonly reason: string;
+      readonly advice?: string;
+      readonly outcome?: Failure;
+    };
+
+/** A job that came to another end than a result. */
+export class JobFailure extends UserError {
+  constructor(
+    what: string,
+    why: string,
+    fix: string,
+    /** What its run comes to. */
+    readonly outcome: Failure = "failed",
+  ) {
+    super(what, why, fix);
+  }
+}
 
 export interface JobArgs {
   /** The Python module, e.g. `engine_comparison.job`. */
@@ -26,7 +45,7 @@ export interface JobArgs {
   readonly log: string;
   readonly onPhase?: (phase: string) => void;
   /** Answers a job that asks what it was measured to use, being told that it cannot see it. */
-  readonly onMeasure?: () => object;
+  readonly onMeasure?: (question: string) => Promise<readonly object[]>;
   /** Aborted: the job is ended. */
   readonly stop?: AbortSignal;
 }
@@ -73,17 +92,25 @@ export async function runJob(
     leader.on("close", (code, signal) => resolve(signal ?? String(code)));
   });
   let last: JobEvent | undefined;
+  let unanswered: Error | undefined;
   for await (const line of readline.createInterface({ input: leader.stdout })) {
     const event = parseEvent(line);
     if (event === undefined) log.write(line + "\n");
     else if (event.event === "phase") args.onPhase?.(event.phase);
-    else if (event.event === "measure")
-      leader.stdin.write(JSON.stringify(args.onMeasure?.() ?? {}) + "\n");
-    else last = event;
+    else if (event.event === "measure") {
+      try {
+        const answers = await args.onMeasure?.(event.question);
+        leader.stdin.write(JSON.stringify({ answers }) + "\n");
+      } catch (error) {
+        unanswered = error as Error;
+        stop();
+      }
+    } else last = event;
   }
   const exit = await ended;
   leader.stdin.end();
   await new Promise<void>((resolve) => log.end(resolve));
+  if (unanswered) throw unanswered;
   if (last?.event === "result" && exit === "0") return last;
   throw jobFailed(args, exit, last);
 }
@@ -107,13 +134,15 @@ function jobFailed(args: JobArgs, exit: string | Error, last: JobEvent | undefin
   }
   const why = `all of its output is in ${args.log}`;
   if (last?.event === "failure") {
-    return new UserError(last.reason, why, last.advice ?? "read the log's last lines");
+    const advice = last.advice ?? "read the log's last lines";
+    return new JobFailure(last.reason, why, advice, last.outcome);
   }
   if (exit === "124") {
-    return new UserError(
+    return new JobFailure(
       `the job did not end within ${args.seconds} s and was ended`,
       why,
       "set runTimeoutSeconds higher, or give the engine more cores or memory",
+      "timed out",
     );
   }
   const what = `the job ended with ${exit} and no result`;

@@ -13,7 +13,6 @@ import {
   listObjects,
   removeObjects,
   storeClient,
-  type Listing,
   type StoredObject,
 } from "../infra/stores/client";
 import type { ManifestEntry } from "../infra/stores/upload";
@@ -39,7 +38,7 @@ export interface DataFacts {
  * prefixes, because where else images lie is known when they were inspected. While nothing has
  * changed since, the hash stays the first one.
  */
-export async function existingListing<Seen extends Pick<Listing, "hash">>(
+export async function existingListing<Seen extends { hash: string }>(
   stack: string,
   dataset: string,
   list: (prefixes: readonly string[]) => Promise<Seen>,

@@ -10,6 +10,8 @@ import {
   type RunOutcome,
   type Verified,
 } from "../results/outcome";
+import type { Prices } from "../results/efficiency";
+import { failures } from "../results/result";
 import { commit } from "./sections/details";
 import { method } from "./sections/method";
 import { overview, type Group } from "./sections/overview";
@@ -21,6 +23,8 @@ export interface ReportData {
   readonly stack: string;
   /** Every run that was asked for, also those that failed or never came to an end. */
   readonly runs: readonly RunOutcome[];
+  /** What machines cost, where it was said. */
+  readonly prices?: Prices;
 }
 
 /** The page loads nothing and runs nothing: its style and its pictures are in it. */
@@ -28,7 +32,7 @@ const policy =
   "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 /** The report as one HTML page that needs nothing else. */
-export function renderPage({ stack, runs }: ReportData): string {
+export function renderPage({ stack, runs, prices }: ReportData): string {
   const outcomes = runs.map(readOutcome);
   const groups = grouped(outcomes);
   const title = `Engine comparison: stack ${stack}`;
@@ -61,7 +65,8 @@ export function renderPage({ stack, runs }: ReportData): string {
           </nav>
         </header>
         <main id="main" tabindex="-1">
-          ${overview(groups)} ${groups.map(workloadSection)} ${method(outcomes)}
+          ${overview(groups)} ${groups.map((group) => workloadSection(group, prices))}
+          ${method(outcomes)}
         </main>
       </body>
     </html> `.text;
@@ -89,7 +94,9 @@ function lead(outcomes: readonly Outcome[]): Piece {
   const of = (status: Outcome["status"]) => outcomes.filter((one) => one.status === status).length;
   const counts = [
     `${of("verified")} verified`,
-    ...(of("failed") > 0 ? [html`<strong class="failed">${of("failed")} failed</strong>`] : []),
+    ...failures
+      .filter((status) => of(status) > 0)
+      .map((status) => html`<strong class="failed">${of(status)} ${status}</strong>`),
     ...(of("not run") > 0
       ? [html`<strong class="failed">${of("not run")} without an outcome</strong>`]
       : []),

@@ -77,17 +77,18 @@ export function table({ caption, columns, rows }: Table): Html {
 /** Letters of a reason in a table; all of it is at the top of the page. */
 const longest = 300;
 
-/** In the place of a figure: that there is none, and why. */
+/** In the place of a figure: the outcome, and why. */
 export function absent({ status, ...outcome }: Failed | NotRun): Html {
   const reason = "reason" in outcome && shortened(outcome.reason, longest);
-  return html`${lack[status]}${reason && html` <span class="failed">${reason}</span>`}`;
+  return html`${lack(status)}${reason && html` <span class="failed">${reason}</span>`}`;
 }
 
-/** That a run has no figure. */
-export const lack = {
-  failed: html`<strong class="failed">✕ failed</strong>`,
-  "not run": html`<span class="failed">– no outcome</span>`,
-};
+/** The outcome of a run that has no figure. */
+export function lack(status: Exclude<Outcome["status"], "verified">): Html {
+  return status === "not run"
+    ? html`<span class="failed">– no outcome</span>`
+    : html`<strong class="failed">✕ ${status}</strong>`;
+}
 
 /** Rows of a table of runs, in which a run without a result says so across all columns. */
 export function rows(outcomes: readonly Outcome[], cells: (run: Verified) => readonly Piece[]) {

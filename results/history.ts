@@ -1,7 +1,14 @@
 import * as z from "zod";
 import { named, readResult, type Failed, type Verified } from "./outcome";
-import { historyText, readRecord, writeRecord } from "./records";
-import type { RunResult, RunSummary } from "./result";
+import { historyFile, historyText, readRecord, writeRecord } from "./records";
+import {
+  failures,
+  isFailure,
+  schemaVersion,
+  type RunRecord,
+  type RunResult,
+  type RunSummary,
+} from "./result";
 
 /** One attempt that came to an end, as the history keeps it. */
 export type Attempt = Verified | (Failed & { readonly commit?: string });
@@ -11,6 +18,8 @@ interface History {
   readonly attempts: readonly Attempt[];
   /** Lines that could not be read, as a crash may leave one. */
   readonly unreadable: number;
+  /** Attempts of results of other schemas, which measured something else under the same names. */
+  readonly otherSchemas: readonly string[];
 }
 
 /** The history of `stack`; empty where there is none. */
@@ -21,8 +30,28 @@ export function readHistory(stack: string): History {
 /** @param text one JSON object a line: a result with its inputs, or a failure */
 export function parseHistory(text: string): History {
   const lines = parseLines(text);
+  const others = lines.flatMap((line) => {
+    const { attempt, schema = 1 } = anyResult.safeParse(line).data ?? {};
+    return attempt !== undefined && schema !== schemaVersion ? [attempt] : [];
+  });
   const attempts = lines.flatMap((line) => attemptOf(line) ?? []);
-  return { attempts, unreadable: lines.length - attempts.length };
+  const unreadable = lines.length - attempts.length - others.length;
+  return { attempts, unreadable, otherSchemas: others };
+}
+
+/** What is left out of a stack's history and why, a line each. */
+export function leftOut(stack: string, { unreadable, otherSchemas }: History): string[] {
+  const file = historyFile(stack);
+  const some = otherSchemas.slice(-3).join(", ") + (otherSchemas.length > 3 ? ", ..." : "");
+  return [
+    ...(unreadable > 0 ? [`${unreadable} lines of ${file} cannot be read and are left out`] : []),
+    ...(otherSchemas.length > 0
+      ? [
+          `${otherSchemas.length} results of ${file} (${some}) are of another schema than ` +
+            `${schemaVersion} and are left out: their figures mean something else`,
+        ]
+      : []),
+  ];
 }
 
 /**
@@ -33,7 +62,8 @@ export function parseHistory(text: string): History {
  * @param current the summary that the state holds
  */
 export function settleRecord(stack: string, run: string, current: RunSummary): void {
-  if ((readRecord(stack, run)?.summary.status ?? "failed") !== "failed") return;
+  const known: RunRecord["summary"] | undefined = readRecord(stack, run)?.summary;
+  if (known && !isFailure(known)) return;
   const past = parseLines(historyText(stack)) as (Partial<RunResult> | null | undefined)[];
   const result = past.findLast(
     (one) => one?.verified && one.key === current.key && `${one.engine}/${one.workload}` === run,
@@ -57,7 +87,7 @@ function parseLines(text: string): unknown[] {
 
 const inputs = z.record(z.string(), z.string()).optional().catch(undefined);
 const failure = z.object({
-  status: z.literal("failed"),
+  status: z.enum(failures),
   run: z.string(),
   at: z.string(),
   key: z.string(),
@@ -68,13 +98,20 @@ const failure = z.object({
   code: z.object({ commit: z.string().optional() }).catch({}),
   inputs,
 });
+const anyResult = z.object({
+  samples: z.array(z.unknown()),
+  attempt: z.string(),
+  schema: z.number().optional(),
+});
 const result = z.looseObject({
+  schema: z.literal(schemaVersion),
   engine: z.string(),
   workload: z.string(),
   key: z.string(),
   attempt: z.string(),
   startedAt: z.string().optional().catch(undefined),
   samples: z.array(z.looseObject({ totalSeconds: z.number() })).min(1),
+  forks: z.array(z.unknown()).min(1),
   inputs,
 });
 

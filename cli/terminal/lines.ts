@@ -1,5 +1,5 @@
 import type { RunProgress } from "../../results/records";
-import type { RunFailure, RunRecord, RunSkipped } from "../../results/result";
+import { isFailure, type RunFailure, type RunRecord, type RunSkipped } from "../../results/result";
 import type { Changes, PropertyDiff, StepEvent, StepOp } from "../runners/runner";
 
 /** What was done, by operation; what is not here is the runner's own business. */
@@ -79,17 +79,20 @@ export function seconds(value: number | undefined, digits = 1): string {
 export function runWords(summary: RunRecord["summary"] | RunSkipped | undefined): string {
   if (!summary) return "never ran";
   if (summary.status === "skipped") return "not run since its inputs changed";
-  if (summary.status === "failed") return `failed: ${summary.reason.split("\n")[0]}`;
+  if (isFailure(summary)) return `${summary.status}: ${summary.reason.split("\n")[0]}`;
   const rejected = summary.rejected > 0 ? `, ${summary.rejected} rejected` : "";
   const rows = `${summary.rows} ${summary.rows === 1 ? "row" : "rows"}`;
-  return `verified, median ${summary.medianSeconds.toFixed(2)} s, ${rows}${rejected}, on ${summary.device}`;
+  const { oneShotSeconds, medianSeconds, state, device } = summary;
+  const warming = state === "still warming" ? " (still warming)" : "";
+  const times = `one-shot ${oneShotSeconds.toFixed(2)} s, median ${medianSeconds.toFixed(2)} s${warming}`;
+  return `verified, ${times}, ${rows}${rejected}, on ${device}`;
 }
 
 /** Where to read more about a failure, and what is published in spite of it. */
 export function failureLines(summary: RunFailure | RunSkipped): string[] {
   const { published } = summary;
   return [
-    ...(summary.status === "failed" ? [`log: ${summary.log}`] : []),
+    ...(isFailure(summary) ? [`log: ${summary.log}`] : []),
     published === null ? "nothing is published" : `still published: run ${published}`,
   ];
 }

@@ -1,4 +1,4 @@
-"""The one class for errors that a user can cause and mend."""
+"""Errors that a user can cause and change, and those that another process tells of."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ class UserError(Exception):
         what: What is wrong, with the offending value.
         why: Why it matters.
         do: What to do about it.
+        outcome: What a run comes to by it: `failed`, `wrong` or `out of memory`.
     """
 
-    def __init__(self, what: str, why: str, do: str) -> None:
+    def __init__(self, what: str, why: str, do: str, outcome: str = "failed") -> None:
         super().__init__(what, why, do)
         self.what = what
         self.why = why
         self.do = do
+        self.outcome = outcome
 
     def __str__(self) -> str:
         return f"{self.what}\n{self.why}\n{self.do}"
+
+
+class ToldError(Exception):
+    """An error of another process, in the words that it was told in."""
 
 
 def is_full_disk(error: BaseException) -> bool:

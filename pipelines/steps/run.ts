@@ -14,9 +14,9 @@ import {
   writeProgress,
   writeRecord,
 } from "../../results/records";
-import { runKey, summarise, type Inputs, type RunResult } from "../../results/result";
+import { runKey, summarise, type Failure, type Inputs, type RunResult } from "../../results/result";
 import { codeVersion } from "../inputs";
-import { runJob } from "../job";
+import { JobFailure, runJob } from "../job";
 import { inspectionStep, makingStep, oracleName, outputPlace } from "../places";
 import { checkData, keepResult, settlePublished } from "../stored";
 import { isStopping, takeTurn } from "../turn";
@@ -109,7 +109,7 @@ async function runAttempt(
       seconds: spec.seconds,
       log,
       onPhase: (phase) => tell(phase, began),
-      ...(watch ? { onMeasure: () => watch.read() } : {}),
+      ...(watch ? { onMeasure: (question) => watch.ask(question) } : {}),
     });
     const { event: _event, ...measured } = await job
       .then((done) => ((published = key), done))
@@ -124,7 +124,8 @@ async function runAttempt(
     return { ...summary };
   } catch (error) {
     const reason = error instanceof UserError ? error.what : String(error);
-    const failed = { key, attempt, log, status: "failed", verified: false, reason } as const;
+    const status: Failure = error instanceof JobFailure ? error.outcome : "failed";
+    const failed = { key, attempt, log, status, verified: false, reason } as const;
     const at = new Date().toISOString();
     writeRecord(stack, name, { summary: { ...failed, published }, at });
     const more = { run: name, inputs, code: codeVersion(), published, at };

@@ -1,6 +1,6 @@
 import { bytes, known, moment, seconds } from "../format";
 import { html, type Html, type Piece } from "../html";
-import { isVerified, type Outcome, type Verified } from "../../results/outcome";
+import { isFailed, isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { absent, table, words } from "../table";
 import { engineName } from "../words";
 
@@ -51,7 +51,7 @@ function attempt(outcome: Outcome): Html {
     facts.push(["key", code(outcome.key)], ["attempt", outcome.attempt]);
     facts.push(["ended", moment(outcome.at)]);
   }
-  if (outcome.status === "failed") {
+  if (isFailed(outcome)) {
     facts.push(["log", code(outcome.log)]);
     facts.push(["still published", outcome.published ? code(outcome.published) : "nothing"]);
   }

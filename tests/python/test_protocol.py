@@ -68,6 +68,8 @@ def test_a_users_error_is_one_failure_with_its_advice():
             "reason": "No file x. It is read.",
             "advice": "Add it.",
             "phase": "start-up",
+            "kind": "user",
+            "outcome": "failed",
         }
     ]
     assert "Traceback" not in process.stderr
