@@ -27,7 +27,7 @@ async function program() {
   const known = checkStack(stack, asked.target);
   const prepared = await targetNamed(asked.target).prepare(asked, stack, known);
   const { settings } = prepared;
-  const existing = await lookAtExisting(settings, chosen);
+  const existing = await lookAtExisting(stack, settings, chosen);
   const id = pulumi.runtime.isDryRun() ? known : claimStack(stack, settings.target, known);
 
   const platform = prepared.declare(declareStack(id));

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../contracts/errors";
-import { checkout, readOr } from "./folders";
+import { attempt, checkout, readOr } from "./folders";
 import { probe } from "./probe";
 
 /** A JDK that Spark runs on. */
@@ -29,15 +29,11 @@ const advice =
 /** Candidates in the order of preference: JAVA_HOME, then what `java` on PATH leads to. */
 function javaHomes(): string[] {
   const { JAVA_HOME, PATH = "" } = process.env;
-  const homes = JAVA_HOME ? [JAVA_HOME] : [];
-  for (const folder of PATH.split(path.delimiter)) {
-    try {
-      homes.push(path.resolve(fs.realpathSync(path.join(folder, "java")), "..", ".."));
-    } catch {
-      // no java in this folder
-    }
-  }
-  return [...new Set(homes)];
+  const onPath = PATH.split(path.delimiter).flatMap((folder) => {
+    const java = attempt(() => fs.realpathSync(path.join(folder, "java")));
+    return java ? [path.resolve(java, "..", "..")] : [];
+  });
+  return [...new Set([...(JAVA_HOME ? [JAVA_HOME] : []), ...onPath])];
 }
 
 /** Reads a JDK's `release` file, which is quicker than to start it; starts it where that tells too little. */
@@ -181,12 +177,9 @@ export function environmentVersions(folder: string): { madeFor?: string; now?: s
 
 /** The version of the interpreter that a link leads to: by its name, which is quicker than to start it. */
 function versionBehind(link: string): string | undefined {
-  try {
-    const [, named] = /^python(3\.\d+)$/.exec(path.basename(fs.realpathSync(link))) ?? [];
-    return named ?? parseVersion(probe([link, "--version"]));
-  } catch {
-    return undefined; // the system's Python was removed
-  }
+  const program = attempt(() => fs.realpathSync(link)); // unless the system's Python was removed
+  const [, named] = /^python(3\.\d+)$/.exec(path.basename(program ?? "")) ?? [];
+  return named ?? (program && parseVersion(probe([link, "--version"])));
 }
 
 /** Reads `Python 3.11.7`. */

@@ -5,7 +5,7 @@ import { size, wrong } from "../contracts/check";
 import type { UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
 import { check, isWsl, kernelVersion, nearestExisting, writtenFolders } from "./checks";
-import { checkout, readOr } from "./folders";
+import { checkout, namesIn, readOr } from "./folders";
 
 /** What is particular to a machine in Windows. */
 export interface WslFacts {
@@ -77,13 +77,8 @@ function parseConfig(text: string): Map<string, string> {
 
 /** The .wslconfig of whichever user of Windows has one. */
 function windowsConfig(): string | undefined {
-  try {
-    const users = fs.readdirSync("/mnt/c/Users");
-    const texts = users.flatMap((u) => readOr(path.join("/mnt/c/Users", u, ".wslconfig")) ?? []);
-    return texts[0];
-  } catch {
-    return undefined;
-  }
+  const users = namesIn("/mnt/c/Users");
+  return users.flatMap((u) => readOr(path.join("/mnt/c/Users", u, ".wslconfig")) ?? [])[0];
 }
 
 function wslFacts(): WslFacts {

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tryLock, type Release } from "../../embedded/fileLock";
-import { cacheFolder, stackFolder } from "../host/folders";
+import { cacheFolder, namesIn, stackFolder } from "../host/folders";
 import { readJson, stackFiles, writeJson, writeWhole } from "../stack/files";
 import { stackId } from "../stack/owner";
 import { UserError } from "../contracts/errors";
@@ -121,11 +121,7 @@ export function cachesInUse(): string[] {
 }
 
 function list(folder: string): string[] {
-  try {
-    return fs.readdirSync(folder).map((name) => path.join(folder, name));
-  } catch {
-    return [];
-  }
+  return namesIn(folder).map((name) => path.join(folder, name));
 }
 
 /** What is kept in the cache folder; nothing else there is ever removed. */

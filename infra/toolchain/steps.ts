@@ -18,7 +18,6 @@ import {
   type Jar,
   minioVersion,
   customModel,
-  customModelHash,
   packedFile,
   packingCode,
 } from "./locks";
@@ -226,20 +225,11 @@ function makeBy(stack: string, module: string, build: Build, out: string): Promi
   });
 }
 
-/** A copy, so that a run's model stays what it was when the user's file changes. */
+/** A copy, so that a run's model stays what it was when the user's files change. */
 async function copyCustom({ folder }: Build, model: string, modelPath: string): Promise<void> {
-  const found = customModelHash(modelPath);
-  if (found !== model) {
-    throw new UserError(
-      `${modelPath} changed while it was being deployed (${model}, now ${found})`,
-      "results are kept by the model's identity",
-      "run the same command again",
-    );
+  for (const [name, file] of customModel(modelPath, model).files) {
+    fs.copyFileSync(file, path.join(folder, name));
   }
-  const file = customModel(modelPath);
-  fs.copyFileSync(file, path.join(folder, "model.onnx"));
-  const labels = path.join(path.dirname(file), "labels.json");
-  if (fs.existsSync(labels)) fs.copyFileSync(labels, path.join(folder, "labels.json"));
 }
 
 /** Packs what Python workers of other machines import, out of the stack's environment. */

@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from pyarrow import fs
+from pyarrow import csv, fs
 
 from engine_comparison import engines, workloads
 from engine_comparison.batches import ModelTask
 from engine_comparison.engines import Context
 from engine_comparison.images import decode_batch
-from engine_comparison.workloads.image_inputs import read_image, read_metadata
-from engine_comparison.workloads.taxi_inputs import TRIPS_READ, ZONES
-from engine_comparison.workloads.taxi_report_oracle import REPORT_SQL
+from engine_comparison.workloads.image_inputs import image_urls, read_image
+from engine_comparison.workloads.taxi_inputs import AMOUNTS, ZONES, ZONES_KEY, trip_schema
 
 FINDINGS = Path(__file__).parents[2] / "docs" / "findings"
 OURS = [name for name in engines.names() if name.split("-")[0] in ("ray", "daft")]
@@ -111,6 +112,8 @@ trips = st.fixed_dictionaries(
         "trip_distance": amounts,
     }
 )
+TYPES = {"PULocationID": "int64", **dict.fromkeys(AMOUNTS, "float64")}
+TRIPS_READ = trip_schema({"types": TYPES})
 ZONE_TABLE = pa.table(
     {
         "LocationID": [1, 2, 3, 4],
@@ -125,19 +128,22 @@ ZONE_TABLE = pa.table(
 @settings(max_examples=40)
 @given(st.lists(st.lists(trips, max_size=6), min_size=1, max_size=4))
 def test_rays_sums_of_blocks_are_the_report_of_the_whole(blocks: list[list[dict[str, Any]]]):
-    import duckdb
-
     from engine_comparison.engines.ray_arrow import report_of, sums_by_borough
 
     tables = [pa.Table.from_pylist(block, schema=TRIPS_READ) for block in blocks]
     ours = report_of(
         pa.concat_tables([sums_by_borough(table, ZONE_TABLE, 30.0) for table in tables])
     )
-    with duckdb.connect() as connection:
-        connection.register("trips", pa.concat_tables(tables))
-        connection.register("zones", ZONE_TABLE)
-        right = connection.execute(REPORT_SQL, {"fare_above": 30.0}).to_arrow_table()
-    verdict = workloads.load("taxi-report").verify(ours, right, {})
+    report = workloads.load("taxi-report")
+    with tempfile.TemporaryDirectory() as folder:
+        store = fs.SubTreeFileSystem(folder, fs.LocalFileSystem())
+        store.create_dir("lake/taxi")
+        pq.write_table(pa.concat_tables(tables), "lake/taxi/trips.parquet", filesystem=store)
+        with store.open_output_stream(f"lake/{ZONES_KEY}") as file:
+            csv.write_csv(ZONE_TABLE, file)
+        spec = {"buckets": {"lake": "lake", "output": "out"}, "inputs": {"fareAbove": "30"}}
+        right = report.right_answer(spec, store)
+    verdict = report.verify(ours, right, {})
     assert verdict.verified, verdict.message
 
 
@@ -155,9 +161,10 @@ def task_with(session: Any) -> Task:
 @pytest.fixture
 def looked_at(local_store: fs.FileSystem, session: Any) -> tuple[list[str], list[Any], pa.Array]:
     """Three images: their names, their files, and their right vectors."""
-    urls = read_metadata(local_store, "bucket").column("image_url").to_pylist()[:3]
-    files = [read_image(local_store, url) for url in urls]
     workload: Any = workloads.load("image-embeddings")
+    buckets = {"images": "bucket", "output": "output"}
+    urls = image_urls(local_store, workload.input_facts({"buckets": buckets}, local_store))[:3]
+    files = [read_image(local_store, url) for url in urls]
     return urls, files, workload.infer(session, urls, files).column("embedding").flatten()
 
 

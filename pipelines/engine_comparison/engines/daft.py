@@ -19,9 +19,9 @@ from ..describe import EngineFacts, engine_facts
 from ..model.session import ModelSession, read_shape
 from ..ray_cluster import connect, disconnect
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
-from ..workloads.image_inputs import METADATA_KEY
+from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
-from ..workloads.taxi_inputs import TRIPS_PREFIX, ZONES, ZONES_KEY
+from ..workloads.taxi_inputs import AMOUNTS, trip_files, trip_schema, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
 from . import Context, Engine
 
@@ -74,25 +74,37 @@ class Daft(Engine):
 
     def _expensive_trips(self) -> daft.DataFrame:
         """The trips above the limit."""
-        from daft import col
+        from daft import col, lit
 
-        return self._trips().where(col("fare_amount") > float(self.context.inputs["fareAbove"]))
+        limit = lit(float(self.context.inputs["fareAbove"]))
+        return self._trips().where(col("fare_amount") > limit)
 
     def _trips(self) -> daft.DataFrame:
-        """All trips."""
+        """All trips, with amounts in float64."""
         import daft
+        from daft import DataType, col
 
-        lake = f"s3://{self.context.bucket('lake')}"
-        return daft.read_parquet(f"{lake}/{TRIPS_PREFIX}/*.parquet", io_config=self._io())
+        facts = self.context.input_facts
+        schema = trip_schema(facts)
+        trips = daft.read_parquet(
+            [f"s3://{path}" for path in trip_files(facts)],
+            infer_schema=False,
+            schema=daft_schema(schema),
+            io_config=self._io(),
+        )
+        others = [name for name in AMOUNTS if schema.field(name).type != pa.float64()]
+        cast = {name: col(name).cast(DataType.float64()) for name in others}
+        return trips.with_columns(cast) if cast else trips
 
     def _zones(self) -> daft.DataFrame:
         """The zone table."""
         import daft
 
+        facts = self.context.input_facts
         return daft.read_csv(
-            f"s3://{self.context.bucket('lake')}/{ZONES_KEY}",
+            f"s3://{zones_path(facts)}",
             infer_schema=False,
-            schema=daft_schema(ZONES),
+            schema=daft_schema(zone_schema(facts)),
             io_config=self._io(),
         )
 
@@ -125,8 +137,8 @@ class Daft(Engine):
         """The list of images."""
         import daft
 
-        bucket = self.context.bucket("images")
-        return daft.read_parquet(f"s3://{bucket}/{METADATA_KEY}", io_config=self._io())
+        path = list_path(self.context.input_facts)
+        return daft.read_parquet(f"s3://{path}", io_config=self._io())
 
     def _io(self) -> IOConfig:
         """Daft's access to the store."""

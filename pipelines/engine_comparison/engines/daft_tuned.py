@@ -76,11 +76,11 @@ class DaftTuned(documented.Daft):
 
     def _expensive_trips(self) -> daft.DataFrame:
         """The trips above the limit; Daft pushes no filter on a computed column into the scan."""
-        from daft import col
+        from daft import col, lit
 
         if self.tunable("filter") != "after the scan":
             return super()._expensive_trips()
-        expensive = col("fare_amount") > float(self.context.inputs["fareAbove"])
+        expensive = col("fare_amount") > lit(float(self.context.inputs["fareAbove"]))
         return self._trips().with_column("expensive", expensive).where(col("expensive"))
 
     def _images(self, workload: ImageWorkload, output: str) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import pyarrow as pa
+
 from ..describe import EngineFacts, engine_facts
-from ..workloads.taxi_inputs import TRIPS_PREFIX, ZONES_KEY
+from ..workloads.taxi_inputs import trip_files, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
 from . import Engine
 
@@ -21,18 +23,18 @@ FILE = "part-0.parquet"
 
 COPY_REPORT = """
     COPY (
-        SELECT zones.Borough                                    AS borough,
-               sum(total_amount)                                AS revenue,
-               sum(floor(total_amount * 100 + 0.5)::BIGINT)::BIGINT AS revenue_cents,
-               count(*)                                         AS trips,
-               avg(tip_amount)                                  AS avg_tip,
-               avg(trip_distance)                               AS avg_distance
-        FROM read_parquet({trips}) AS trips
+        SELECT zones.Borough                                                  AS borough,
+               sum(total_amount::DOUBLE)                                      AS revenue,
+               sum(floor(total_amount::DOUBLE * 100 + 0.5)::BIGINT)::BIGINT   AS revenue_cents,
+               count(*)                                                       AS trips,
+               avg(tip_amount::DOUBLE)                                        AS avg_tip,
+               avg(trip_distance::DOUBLE)                                     AS avg_distance
+        FROM read_parquet([{trips}], union_by_name = true) AS trips
         LEFT JOIN read_csv({zones}, header = true, columns = {{
-            'LocationID': 'BIGINT', 'Borough': 'VARCHAR', 'Zone': 'VARCHAR',
+            'LocationID': '{zone_type}', 'Borough': 'VARCHAR', 'Zone': 'VARCHAR',
             'service_zone': 'VARCHAR'
         }}) AS zones ON trips.PULocationID = zones.LocationID
-        WHERE fare_amount > {fare_above}
+        WHERE fare_amount::DOUBLE > {fare_above}
         GROUP BY zones.Borough
     ) TO {output} (FORMAT parquet)
 """
@@ -89,10 +91,12 @@ class DuckDb(Engine):
 
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
         """The report by one statement, which reads and writes the store."""
-        lake = f"s3://{self.context.bucket('lake')}"
+        facts = self.context.input_facts
+        is_float = pa.types.is_floating(zone_schema(facts).field("LocationID").type)
         report = COPY_REPORT.format(
-            trips=_text(f"{lake}/{TRIPS_PREFIX}/*.parquet"),
-            zones=_text(f"{lake}/{ZONES_KEY}"),
+            trips=", ".join(_text(f"s3://{path}") for path in trip_files(facts)),
+            zones=_text(f"s3://{zones_path(facts)}"),
+            zone_type="DOUBLE" if is_float else "BIGINT",
             fare_above=float(self.context.inputs["fareAbove"]),
             output=_text(f"s3://{output}/{FILE}"),
         )

@@ -6,6 +6,8 @@ type of a join's keys, and sizes of pools with which a job ends on the cores the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,9 +17,17 @@ from PIL import Image
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
 from ..ray_cluster import connect, disconnect
-from ..workloads.image_inputs import read_metadata
+from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
-from ..workloads.taxi_inputs import TRIP_COLUMNS, ZONES, ZONES_KEY, trip_files
+from ..workloads.taxi_inputs import (
+    AMOUNTS,
+    TRIP_COLUMNS,
+    doubles,
+    trip_files,
+    trip_schema,
+    zone_schema,
+    zones_path,
+)
 from ..workloads.taxi_report import TaxiReport
 from . import Engine
 
@@ -91,9 +101,8 @@ class Ray(OnRay):
         from ray.data.datatype import DataType
         from ray.data.expressions import col
 
-        trips = self._expensive_trips().with_column(
-            "LocationID", col("PULocationID").cast(DataType.int64())
-        )
+        key = DataType.from_arrow(zone_schema(self.context.input_facts).field("LocationID").type)
+        trips = self._expensive_trips().with_column("LocationID", col("PULocationID").cast(key))
         joined = trips.join(
             self._zones(), join_type="left_outer", num_partitions=self.cpus, on=("LocationID",)
         )
@@ -106,26 +115,31 @@ class Ray(OnRay):
         from ray.data.datatype import DataType
         from ray.data.expressions import col
 
-        store = self.context.filesystem
-        files = trip_files(store, self.context.bucket("lake"))
-        trips = ray.data.read_parquet(files, filesystem=store, **reading)
-        cents = (col("total_amount") * 100 + 0.5).floor().cast(DataType.int64())
-        return (
-            trips.select_columns(list(TRIP_COLUMNS))
-            .filter(expr=col("fare_amount") > float(self.context.inputs["fareAbove"]))
-            .with_column("revenue_cents", cents)
-        )
+        store, facts = self.context.filesystem, self.context.input_facts
+        trips = ray.data.read_parquet(trip_files(facts), filesystem=store, **reading)
+        trips = trips.select_columns(list(TRIP_COLUMNS))
+        schema = trip_schema(facts)
+        others = [name for name in AMOUNTS if schema.field(name).type != pa.float64()]
+        if others:
+            trips = trips.map_batches(
+                partial(with_doubles, names=others), batch_size=None, batch_format="pyarrow"
+            )
+        cents = (col("total_amount") * 100 + 0.5).floor().cast(DataType.from_arrow(pa.int64()))
+        return trips.filter(
+            expr=col("fare_amount") > float(self.context.inputs["fareAbove"])
+        ).with_column("revenue_cents", cents)
 
     def _zones(self) -> Dataset:
         """The zone table, in which "N/A" is a string."""
         import ray.data
         from pyarrow import csv
 
+        facts = self.context.input_facts
         zones = ray.data.read_csv(
-            f"{self.context.bucket('lake')}/{ZONES_KEY}",
+            zones_path(facts),
             filesystem=self.context.filesystem,
             convert_options=csv.ConvertOptions(
-                column_types=ZONES, strings_can_be_null=False, null_values=[]
+                column_types=zone_schema(facts), strings_can_be_null=False, null_values=[]
             ),
         )
         return zones.select_columns(["LocationID", "Borough"]).rename_columns(
@@ -145,8 +159,8 @@ class Ray(OnRay):
         import ray.data
 
         store = self.context.filesystem
-        listed = read_metadata(store, self.context.bucket("images"))
-        paths = [url.removeprefix("s3://") for url in listed.column("image_url").to_pylist()]
+        urls = image_urls(store, self.context.input_facts)
+        paths = [url.removeprefix("s3://") for url in urls]
         images = ray.data.read_images(paths, filesystem=store, include_paths=True, mode="RGB")
         answers = images.map_batches(
             ImageModel,
@@ -176,6 +190,14 @@ def aggregates() -> list[Any]:
         Mean("tip_amount", alias_name="avg_tip"),
         Mean("trip_distance", alias_name="avg_distance"),
     ]
+
+
+def with_doubles(trips: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Trips with some of their amounts cast to float64."""
+    for name in names:
+        at = trips.schema.get_field_index(name)
+        trips = trips.set_column(at, name, doubles(trips.column(name)))
+    return trips
 
 
 def _plain(value: Any) -> bool | int | float | str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..describe import EngineFacts, engine_facts
-from ..workloads.taxi_inputs import TRIP_COLUMNS, read_zones, trip_files
+from ..workloads.taxi_inputs import TRIP_COLUMNS, doubles, read_zones, trip_files
 from ..workloads.taxi_report import TaxiReport
 from . import ray
 
@@ -37,8 +37,8 @@ class RayArrow(ray.OnRay):
         """Sums by borough where a file was read; the few rows of all files make the report."""
         import ray.data
 
-        store, lake = self.context.filesystem, self.context.bucket("lake")
-        files = trip_files(store, lake)
+        store, facts = self.context.filesystem, self.context.input_facts
+        files = trip_files(facts)
         blocks = int(self.tunable("override_num_blocks"))
         trips = ray.data.read_parquet(
             files,
@@ -49,7 +49,7 @@ class RayArrow(ray.OnRay):
         sums = trips.map_batches(
             partial(
                 sums_by_borough,
-                zones=read_zones(store, lake).select(["LocationID", "Borough"]),
+                zones=read_zones(store, facts).select(["LocationID", "Borough"]),
                 fare_above=float(self.context.inputs["fareAbove"]),
             ),
             batch_size=None,
@@ -77,19 +77,18 @@ def sums_by_borough(trips: pa.Table, zones: pa.Table, fare_above: float) -> pa.T
     Returns:
         A row for each borough of the block, null included: sums and counts of values.
     """
-    kept = trips.filter(pc.greater(trips.column("fare_amount"), fare_above))
-    row = pc.index_in(
-        kept.column("PULocationID").cast(pa.int64()), zones.column("LocationID").combine_chunks()
-    )
-    total = kept.column("total_amount")
+    kept = trips.filter(pc.greater(doubles(trips.column("fare_amount")), fare_above))
+    ids = zones.column("LocationID").combine_chunks()
+    row = pc.index_in(kept.column("PULocationID").cast(ids.type), ids)
+    total = doubles(kept.column("total_amount"))
     cents = pc.floor(pc.add(pc.multiply(total, 100.0), 0.5)).cast(pa.int64())
     grouped = pa.table(
         {
             "borough": zones.column("Borough").combine_chunks().take(row),
             "revenue": total,
             "revenue_cents": cents,
-            "tips": kept.column("tip_amount"),
-            "distance": kept.column("trip_distance"),
+            "tips": doubles(kept.column("tip_amount")),
+            "distance": doubles(kept.column("trip_distance")),
         }
     ).group_by("borough", use_threads=False)
     parts = {

@@ -8,7 +8,7 @@ actors would be started anew for each sample. With a GPU, tasks without one fetc
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from ..batches import ModelTask, fetched_ahead, task_count
 from ..describe import EngineFacts, engine_facts
 from ..images import decode_batch
 from ..model.session import read_shape
-from ..workloads.image_inputs import METADATA_KEY
+from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_inputs import read_zones, trip_files
 from ..workloads.taxi_report import TaxiReport
@@ -49,10 +49,12 @@ class RayTuned(documented.Ray):
         from ray.data.datatype import DataType
         from ray.data.expressions import col, udf
 
-        store, lake = self.context.filesystem, self.context.bucket("lake")
-        blocks = int(self.tunable("override_num_blocks")) or len(trip_files(store, lake))
+        store, facts = self.context.filesystem, self.context.input_facts
+        blocks = int(self.tunable("override_num_blocks")) or len(trip_files(facts))
         trips = self._expensive_trips(override_num_blocks=blocks)
-        look_up = udf(DataType.string())(partial(borough_of, zones=read_zones(store, lake)))
+        look_up: Any = udf(DataType.from_arrow(pa.string()))(
+            partial(borough_of, zones=read_zones(store, facts))
+        )
         located = trips.with_column("borough", look_up(col("PULocationID")))
         report = located.groupby(
             "borough", num_partitions=int(self.tunable("groupby.num_partitions"))
@@ -70,11 +72,11 @@ class RayTuned(documented.Ray):
         """Tasks fetch, decode and ask the model that their worker process keeps."""
         import ray.data
 
-        store, bucket = self.context.filesystem, self.context.bucket("images")
+        store, facts = self.context.filesystem, self.context.input_facts
         listed = ray.data.read_parquet(
-            f"{bucket}/{METADATA_KEY}",
+            list_path(facts),
             filesystem=store,
-            override_num_blocks=task_count(workload.count_inputs(store, bucket), self.cpus),
+            override_num_blocks=task_count(workload.count_inputs(facts), self.cpus),
         ).select_columns(["image_url"])
         task, size = ModelTask.of(self.context.spec, workload), self.context.batch_size
         if self.context.device == "cuda":

@@ -15,7 +15,7 @@ import numpy as np
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
 from ..images import decode
-from ..workloads.image_inputs import read_metadata
+from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_report import TaxiReport
 from .spark_application import SparkEngine
@@ -42,8 +42,8 @@ class Spark(SparkEngine):
         """Read the files that the list names, and ask the model about their contents."""
         from pyspark.sql import functions as sql
 
-        listed = read_metadata(self.context.filesystem, self.context.bucket("images"))
-        files = ["s3a" + url[2:] for url in listed.column("image_url").to_pylist()]
+        urls = image_urls(self.context.filesystem, self.context.input_facts)
+        files = ["s3a" + url[2:] for url in urls]
         images = self.session.read.format("binaryFile").load(files)
         answered = images.select(
             sql.regexp_replace("path", "^s3a:", "s3:").alias("image_url"),

@@ -18,22 +18,15 @@ from urllib.parse import urlsplit
 
 from ..errors import UserError, one_line
 from ..store import CONNECT_SECONDS
-from ..workloads.taxi_inputs import TRIPS_PREFIX, ZONES_KEY
+from ..workloads.taxi_inputs import AMOUNTS, trip_files, trip_schema, zone_schema, zones_path
 from . import PACKAGE_PARENT, Engine
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 WAIT_SECONDS = 120
 """How long the cluster may take to give the job its executors."""
-
-# A wider type than the files have is fine for Spark's reader, a narrower one is not: TLC wrote zone
-# ids as int64 before 2024 and as int32 since.
-TRIPS_DDL = (
-    "PULocationID bigint, fare_amount double, tip_amount double, total_amount double, "
-    "trip_distance double"
-)
-ZONES_DDL = "LocationID int, Borough string, Zone string, service_zone string"
 
 DEFAULTS = (
     "spark.sql.adaptive.enabled",
@@ -116,10 +109,15 @@ class SparkEngine(Engine):
 
     def trips_and_zones(self) -> tuple[DataFrame, DataFrame]:
         """The trips and the zone table, with the columns and types that the report needs."""
-        lake = f"s3a://{self.context.bucket('lake')}"
+        facts = self.context.input_facts
+        schema, zone_ddl = trip_schema(facts), _ddl(zone_schema(facts))
         # Each `read` is a new reader: the options of the first would apply to the zones, too.
-        trips = self.session.read.schema(TRIPS_DDL).parquet(f"{lake}/{TRIPS_PREFIX}/*.parquet")
-        zones = self.session.read.schema(ZONES_DDL).csv(f"{lake}/{ZONES_KEY}", header=True)
+        trips = self.session.read.schema(_ddl(schema)).parquet(
+            *(f"s3a://{path}" for path in trip_files(facts))
+        )
+        others = [name for name in AMOUNTS if str(schema.field(name).type) != "double"]
+        trips = trips.withColumns({name: trips[name].cast("double") for name in others})
+        zones = self.session.read.schema(zone_ddl).csv(f"s3a://{zones_path(facts)}", header=True)
         return trips, zones
 
     def report(self) -> DataFrame:
@@ -346,6 +344,16 @@ class SparkEngine(Engine):
             with suppress(Exception):
                 self._session.stop()
             self._session = None
+
+
+def _ddl(schema: pa.Schema) -> str:
+    """A schema in Spark's words."""
+    words = {"int64": "bigint", "decimal128": "decimal"}
+    columns = []
+    for field in schema:
+        kind, _, rest = str(field.type).partition("(")
+        columns.append(f"{field.name} {words.get(kind, kind)}{'(' + rest if rest else ''}")
+    return ", ".join(columns)
 
 
 def _own_address(master: str) -> str:

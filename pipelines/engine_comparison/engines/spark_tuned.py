@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from ..batches import ModelTask, task_count
 from ..describe import EngineFacts, engine_facts
 from ..workloads import load
-from ..workloads.image_inputs import METADATA_KEY
+from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_report import TaxiReport
 from .spark_application import DRIVER_OPTIONS, EXECUTOR_OPTIONS, SparkEngine
@@ -43,8 +43,7 @@ class SparkTuned(SparkEngine):
         workload = load(self.context.spec["workload"])
         if isinstance(workload, ImageWorkload):
             return True
-        bucket = self.context.bucket(workload.input_purpose)
-        size = workload.input_bytes(self.context.filesystem, bucket)
+        size = workload.input_bytes(self.context.input_facts)
         return size < 2**20 * int(self.tunable("quickCompilerBelowMiB"))
 
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
@@ -61,12 +60,10 @@ class SparkTuned(SparkEngine):
 
     def _images(self, workload: ImageWorkload, columns: str) -> DataFrame:
         """The list, spread over the cores, and the model over it."""
-        bucket = self.context.bucket("images")
-        listed = self.session.read.schema("image_url string").parquet(
-            f"s3a://{bucket}/{METADATA_KEY}"
-        )
+        facts = self.context.input_facts
+        listed = self.session.read.schema("image_url string").parquet(f"s3a://{list_path(facts)}")
         task = ModelTask.of(self.context.spec, workload)
-        tasks = task_count(workload.count_inputs(self.context.filesystem, bucket), self.cores)
+        tasks = task_count(workload.count_inputs(facts), self.cores)
         return listed.repartition(tasks).mapInArrow(
             _MapInArrow(task), f"image_url string, {columns}"
         )

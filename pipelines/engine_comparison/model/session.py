@@ -41,6 +41,8 @@ class ModelSession:
     Attributes:
         size: Side of the square that the model wants, in pixels.
         dimension: Length of the vectors of `embed`; None if the model gives none.
+        labels: The classes' names; empty for an encoder.
+        runtime: ONNX Runtime's session.
         providers: What ONNX Runtime runs it on, in order.
     """
 
@@ -65,30 +67,30 @@ class ModelSession:
                 "The image workloads need one.",
                 "Set modelPath to an ONNX file, or leave it empty for the default model.",
             )
-        self._labels = _read_labels(labels)
-        self._session = _open(self._path, device, threads)
-        self.providers: list[str] = self._session.get_providers()
-        inputs = self._session.get_inputs()
+        self.labels = _read_labels(labels)
+        self.runtime = _open(self._path, device, threads)
+        self.providers: list[str] = self.runtime.get_providers()
+        inputs = self.runtime.get_inputs()
         if len(inputs) != 1 or len(inputs[0].shape) != 4:
             shapes = ", ".join(f"{one.name} {one.shape}" for one in inputs)
             raise self._refuse(f"has the inputs {shapes}", "export only the part that takes images")
         self._input = inputs[0]
-        self._outputs = {one.name: one.shape for one in self._session.get_outputs()}
+        self._outputs = {one.name: one.shape for one in self.runtime.get_outputs()}
         self._channels_last = self._input.type == "tensor(uint8)"
         if not self._channels_last and self._input.type not in ("tensor(float)", "tensor(float16)"):
             raise self._refuse(
                 f"takes {self._input.type}", "export it with float32 or uint8 pixels"
             )
         self.size = _side(self._input.shape, self._channels_last)
-        self._vector = _vector_output(self._outputs, bool(self._labels))
+        self._vector = _vector_output(self._outputs, bool(self.labels))
         self._logits = self._find_logits()
         self.dimension: int | None = self._dimension()
 
     def configuration(self) -> dict[str, Any]:
         """What ONNX Runtime runs the model with, read back from it."""
-        options = self._session.get_session_options()
+        options = self.runtime.get_session_options()
         return {
-            "providers": self._session.get_providers(),
+            "providers": self.runtime.get_providers(),
             "intraOpThreads": options.intra_op_num_threads,
             "interOpThreads": options.inter_op_num_threads,
         }
@@ -105,28 +107,10 @@ class ModelSession:
         Raises:
             UserError: The model is no classifier, or has no list of labels.
         """
-        return self.choose(self.likelihoods(pixels))
-
-    def choose(self, likelihoods: np.ndarray) -> tuple[list[str], np.ndarray]:
-        """Choose labels by what `likelihoods` gave; the second half of `classify`."""
+        likelihoods = self.likelihoods(pixels)
         best = likelihoods.argmax(axis=1) if len(likelihoods) else []
         confidences = (1.0 / likelihoods.sum(axis=1)).astype(np.float32)
-        return [self._labels[at] for at in best], confidences
-
-    def near(self, likelihoods: np.ndarray, share: float) -> list[list[str]]:
-        """Find the labels that are nearly as likely as the chosen one.
-
-        Args:
-            likelihoods: As `likelihoods` gave them.
-            share: How likely they are at least, as a share of the chosen one.
-
-        Returns:
-            n lists of labels, without the chosen one.
-        """
-        return [
-            [self._labels[at] for at in np.flatnonzero(row >= share) if at != row.argmax()]
-            for row in likelihoods
-        ]
+        return [self.labels[at] for at in best], confidences
 
     def likelihoods(self, pixels: np.ndarray) -> np.ndarray:
         """How likely each label is, as a share of the most likely one.
@@ -140,16 +124,9 @@ class ModelSession:
         Raises:
             UserError: As `classify`.
         """
-        if self._logits is None:
-            raise self._refuse(
-                f"has no output of {len(self._labels)} classes"
-                if self._labels
-                else "has no labels",
-                "set modelPath to a classifier with a labels.json beside it",
-            )
-        logits = self._run(self._logits, pixels)
+        logits = self._run(self.logits_output, pixels)
         if len(logits) == 0:
-            return np.empty((0, len(self._labels)))
+            return np.empty((0, len(self.labels)))
         # The largest logit is taken off first: nothing overflows, and its share is exactly 1.
         shares: np.ndarray = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
         return shares
@@ -166,12 +143,35 @@ class ModelSession:
         Raises:
             UserError: The model gives no vectors.
         """
+        return self._run(self.vector_output, pixels)
+
+    @property
+    def logits_output(self) -> str:
+        """The name of the output with a number for each class.
+
+        Raises:
+            UserError: The model is no classifier, or has no list of labels.
+        """
+        if self._logits is None:
+            raise self._refuse(
+                f"has no output of {len(self.labels)} classes" if self.labels else "has no labels",
+                "set modelPath to a classifier with a labels.json beside it",
+            )
+        return self._logits
+
+    @property
+    def vector_output(self) -> str:
+        """The name of the output with a vector for each image.
+
+        Raises:
+            UserError: The model gives no vectors.
+        """
         if self._vector is None:
             raise self._refuse(
                 f"has only the outputs {', '.join(self._outputs)}",
                 f"export it with one of the outputs {', '.join(_VECTOR_OUTPUTS)}",
             )
-        return self._run(self._vector, pixels)
+        return self._vector
 
     def _run(self, output: str, pixels: np.ndarray) -> np.ndarray:
         expected = (self.size, self.size, 3)
@@ -187,7 +187,7 @@ class ModelSession:
             # A model exported for a fixed batch gets its last batch filled up; the rest is cut off.
             filled = np.concatenate([part, np.zeros((step - len(part), *expected), np.uint8)])
             feed = {self._input.name: self._prepare(filled if len(part) < step else part)}
-            parts.append(self._session.run([output], feed)[0][: len(part)])
+            parts.append(self.runtime.run([output], feed)[0][: len(part)])
         if not parts:
             width = self._outputs[output][1]
             return np.empty((0, width if isinstance(width, int) else 0), np.float32)
@@ -203,10 +203,10 @@ class ModelSession:
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), dtype=kind)
 
     def _find_logits(self) -> str | None:
-        if not self._labels:
+        if not self.labels:
             return None
         matrices = [name for name, shape in self._outputs.items() if len(shape) == 2]
-        exact = [name for name in matrices if self._outputs[name][1] == len(self._labels)]
+        exact = [name for name in matrices if self._outputs[name][1] == len(self.labels)]
         open_ended = [n for n in matrices if not isinstance(self._outputs[n][1], int)]
         candidates = exact or [name for name in open_ended if name != self._vector]
         return candidates[0] if candidates else None
