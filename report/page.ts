@@ -10,6 +10,7 @@ import {
   type RunOutcome,
   type Verified,
 } from "../results/outcome";
+import { failures } from "../results/result";
 import { commit } from "./sections/details";
 import { method } from "./sections/method";
 import { overview, type Group } from "./sections/overview";
@@ -89,7 +90,10 @@ function lead(outcomes: readonly Outcome[]): Piece {
   const of = (status: Outcome["status"]) => outcomes.filter((one) => one.status === status).length;
   const counts = [
     `${of("verified")} verified`,
-    ...(of("failed") > 0 ? [html`<strong class="failed">${of("failed")} failed</strong>`] : []),
+    ...failures.flatMap((status) =>
+      of(status) > 0 ? [html`<strong class="failed">${of(status)} ${status}</strong>`] : [],
+    ),
+    ...(of("not supported") > 0 ? [`${of("not supported")} not supported`] : []),
     ...(of("not run") > 0
       ? [html`<strong class="failed">${of("not run")} without an outcome</strong>`]
       : []),

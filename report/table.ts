@@ -80,12 +80,17 @@ const longest = 300;
 /** In the place of a figure: that there is none, and why. */
 export function absent({ status, ...outcome }: Failed | NotRun): Html {
   const reason = "reason" in outcome && shortened(outcome.reason, longest);
-  return html`${lack[status]}${reason && html` <span class="failed">${reason}</span>`}`;
+  const kind = status === "not supported" ? "quiet" : "failed";
+  return html`${lack[status]}${reason && html` <span class="${kind}">${reason}</span>`}`;
 }
 
 /** That a run has no figure. */
 export const lack = {
   failed: html`<strong class="failed">✕ failed</strong>`,
+  wrong: html`<strong class="failed">✕ wrong</strong>`,
+  "out of memory": html`<strong class="failed">✕ out of memory</strong>`,
+  "timed out": html`<strong class="failed">✕ timed out</strong>`,
+  "not supported": html`<span class="quiet">– not supported</span>`,
   "not run": html`<span class="failed">– no outcome</span>`,
 };
 

@@ -1,7 +1,8 @@
 import * as z from "zod";
+import { engineOf, workloadOf } from "./catalog";
 import { named, readResult, type Failed, type Verified } from "./outcome";
 import { historyText, readRecord, writeRecord } from "./records";
-import type { RunResult, RunSummary } from "./result";
+import { failures, isFailure, type RunRecord, type RunResult } from "./result";
 
 /** One attempt that came to an end, as the history keeps it. */
 export type Attempt = Verified | (Failed & { readonly commit?: string });
@@ -32,13 +33,34 @@ export function parseHistory(text: string): History {
  *
  * @param current the summary that the state holds
  */
-export function settleRecord(stack: string, run: string, current: RunSummary): void {
-  if ((readRecord(stack, run)?.summary.status ?? "failed") !== "failed") return;
+export function settleRecord(stack: string, run: string, current: RunRecord["summary"]): void {
+  if (!isFailure(readRecord(stack, run)?.summary.status ?? "failed")) return;
+  const at = new Date().toISOString();
+  if (current.status !== "verified") return writeRecord(stack, run, { summary: current, at });
   const past = parseLines(historyText(stack)) as (Partial<RunResult> | null | undefined)[];
   const result = past.findLast(
     (one) => one?.verified && one.key === current.key && `${one.engine}/${one.workload}` === run,
   ) as RunResult | undefined;
-  if (result) writeRecord(stack, run, { summary: current, result, at: new Date().toISOString() });
+  if (result) writeRecord(stack, run, { summary: current, result, at });
+}
+
+/**
+ * How long runs will take, in seconds: as long as when they were last carried out, or as that
+ * workload usually takes.
+ *
+ * @param runs `<engine>/<workload>`
+ */
+export function expectedSeconds(stack: string, runs: readonly string[]): number {
+  const past = new Map<string, number>();
+  for (const line of parseLines(historyText(stack))) {
+    const { engine, workload, tookSeconds } = (line ?? {}) as Partial<RunResult>;
+    if (typeof tookSeconds === "number") past.set(`${engine}/${workload}`, tookSeconds);
+  }
+  return runs.reduce((sum, run) => {
+    const [engine, workload] = run.split("/");
+    const needed = engineOf(engine).workloads.includes(workload);
+    return sum + (needed ? (past.get(run) ?? workloadOf(workload).usualSeconds) : 0);
+  }, 0);
 }
 
 /** Each line's value; undefined for one that was cut short. */
@@ -57,13 +79,13 @@ function parseLines(text: string): unknown[] {
 
 const inputs = z.record(z.string(), z.string()).optional().catch(undefined);
 const failure = z.object({
-  status: z.literal("failed"),
+  status: z.enum([...failures, "not supported"]),
   run: z.string(),
   at: z.string(),
   key: z.string(),
   attempt: z.string(),
   reason: z.string(),
-  log: z.string().catch(""),
+  log: z.string().nullable().catch(null),
   published: z.string().nullable().catch(null),
   code: z.object({ commit: z.string().optional() }).catch({}),
   inputs,

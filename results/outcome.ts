@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { RunFailure, RunRecord, RunResult } from "./result";
+import { isFailure, type RunFailure, type RunRecord, type RunResult } from "./result";
 import { median } from "./statistics";
 
 /** One run as the page is made from it: what is on record, and the inputs of that attempt. */
@@ -22,7 +22,7 @@ export interface Named {
 /** A run that has a verified result. */
 export type Verified = Named & Readonly<ReturnType<typeof readResult>> & { readonly at: string };
 
-/** A run whose last attempt failed, whatever it measured before. */
+/** A run whose last attempt failed, or is not supported, whatever it measured before. */
 export interface Failed extends Named, Omit<RunFailure, "verified"> {
   readonly at: string;
 }
@@ -39,7 +39,7 @@ export function isVerified(outcome: Outcome): outcome is Verified {
 }
 
 export function isFailed(outcome: Outcome): outcome is Failed {
-  return outcome.status === "failed";
+  return isFailure(outcome.status);
 }
 
 /** @param run `<engine>/<workload>` */

@@ -101,7 +101,8 @@ export function summaryOf(
 
 /** The key of the outputs that readers see after an attempt; null where there are none. */
 export function publishedKey(summary: RunRecord["summary"] | undefined): string | null {
-  return summary?.status === "failed" ? summary.published : (summary?.key ?? null);
+  if (summary === undefined) return null;
+  return summary.status === "verified" ? summary.key : summary.published;
 }
 
 /** What `run` is doing, or undefined while it does nothing. */

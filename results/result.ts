@@ -52,15 +52,23 @@ export interface RunSummary {
   readonly samples: readonly number[];
 }
 
-/** What the stack says of a run whose last attempt failed. */
+/** What an attempt may come to that fails its Command: the next deployment tries again. */
+export const failures = ["wrong", "failed", "out of memory", "timed out"] as const;
+export type Failure = (typeof failures)[number];
+
+export function isFailure(status: string): status is Failure {
+  return failures.some((failure) => failure === status);
+}
+
+/** What the stack says of a run whose last attempt has no result: it failed, or cannot be. */
 export interface RunFailure {
   readonly key: string;
-  readonly status: "failed";
+  readonly status: Failure | "not supported";
   readonly verified: false;
   readonly attempt: string;
   readonly reason: string;
-  /** Where the attempt's log is. */
-  readonly log: string;
+  /** Where the attempt's log is; null where nothing was executed. */
+  readonly log: string | null;
   /** The key of the run that is published still, if any. */
   readonly published: string | null;
 }

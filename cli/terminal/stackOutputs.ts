@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { readRecord, reportFile, reportUrl, summaryOf } from "../../results/records";
-import type { RunFailure, RunRecord } from "../../results/result";
+import { isFailure, type RunFailure, type RunRecord } from "../../results/result";
 import { failureLines, runWords } from "./lines";
 
 /**
@@ -61,6 +61,6 @@ function runLines(stack: string, run: string): string[] {
 export function failedRuns(stack: string, runs: readonly string[]): [string, RunFailure][] {
   return runs.flatMap((run): [string, RunFailure][] => {
     const summary = summaryOf(stack, run);
-    return summary?.status === "failed" ? [[run, summary]] : [];
+    return summary && isFailure(summary.status) ? [[run, summary as RunFailure]] : [];
   });
 }

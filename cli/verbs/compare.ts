@@ -57,12 +57,12 @@ export function comparisonLines(lines: readonly Compared[]): string[] {
 
 function medianOf(attempt: Attempt | undefined): string {
   if (!attempt) return "-";
-  return attempt.status === "verified" ? `${number(attempt.median)} s` : "failed";
+  return attempt.status === "verified" ? `${number(attempt.median)} s` : attempt.status;
 }
 
 function samplesOf(attempt: Attempt | undefined): string {
   if (!attempt) return "no attempt";
-  return attempt.status === "verified" ? spread(attempt) : "failed";
+  return attempt.status === "verified" ? spread(attempt) : attempt.status;
 }
 
 function asJson({ run, a, b, verdict, ratio, marks }: Compared): Record<string, unknown> {
@@ -70,7 +70,7 @@ function asJson({ run, a, b, verdict, ratio, marks }: Compared): Record<string, 
     if (!attempt) return null;
     const { at, status } = attempt;
     const common = { attempt: attempt.attempt, at, status };
-    if (attempt.status === "failed") return { ...common, reason: attempt.reason };
+    if (attempt.status !== "verified") return { ...common, reason: attempt.reason };
     return { ...common, medianSeconds: attempt.median, samples: attempt.measured };
   };
   const sides = { a: side(a), b: side(b) };

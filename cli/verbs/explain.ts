@@ -97,7 +97,9 @@ export function explanationLines(
     recorded
       ? `recorded by attempt ${recorded.attempt} of ${moment(plain(recorded.at))}`
       : "no recorded result with known inputs: all inputs are new",
-    ...(last?.status === "failed" ? [`the last attempt failed: ${plain(last.reason)}`] : []),
+    ...(last && last.status !== "verified"
+      ? [`the last attempt: ${last.status}: ${plain(last.reason)}`]
+      : []),
     "",
     ...textTable([["input", "old", "now", ""], ...[...differing, ...same].map(row)]),
     "",

@@ -53,7 +53,7 @@ export function resultLines(attempts: readonly Attempt[]): string[] {
 function row(attempt: Attempt): string[] {
   const date = moment(plain(attempt.at)).replace(" UTC", "");
   const [median, samples, device] =
-    attempt.status === "failed"
+    attempt.status !== "verified"
       ? ["-", shortened(plain(attempt.reason.split("\n")[0]), 60), "-"]
       : [`${number(attempt.median)} s`, spread(attempt), attempt.device];
   const { run, key, status } = attempt;
@@ -78,7 +78,7 @@ export function commit(attempt: Attempt): string {
 function asJson(attempt: Attempt): Record<string, unknown> {
   const { run, key, status, at } = attempt;
   const common = { attempt: attempt.attempt, at, run, key, status, commit: attempt.commit ?? null };
-  if (attempt.status === "failed") {
+  if (attempt.status !== "verified") {
     const { reason, log, published } = attempt;
     return { ...common, reason, log, published };
   }

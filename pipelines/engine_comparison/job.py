@@ -257,6 +257,7 @@ class Attempt:
                 "with more would stand beside those that kept to it.",
                 "Set runMemory higher for all engines, or let this run take less by a smaller "
                 "batchSize, sparkWorkerMemory or rayObjectStoreMemory.",
+                "out of memory",
             )
         return seen
 

@@ -7,7 +7,8 @@ JSON object on a line of standard input:
     {"event": "phase", "phase": "warm-up"}
     {"event": "measure"}
     {"event": "result", ...}                                                  exit code 0
-    {"event": "failure", "reason": "...", "advice": "...", "phase": "..."}    exit code 1
+    {"event": "failure", "reason": "...", "advice": "...", "phase": "...",
+     "outcome": "failed"}                                                     exit code 1
 
 Engines print on standard output when they please. So the module keeps the original descriptor 1
 for itself and points descriptor 1 at standard error before any engine is imported.
@@ -22,7 +23,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from .errors import UserError, is_full_disk, one_line
+from .errors import UserError, is_full_disk, is_out_of_memory, one_line
 
 Spec = dict[str, Any]
 
@@ -72,13 +73,14 @@ class Channel:
         """Send the last event of a success."""
         self._end({"event": "result", **fields})
 
-    def failure(self, reason: str, advice: str = "") -> None:
+    def failure(self, reason: str, advice: str = "", outcome: str = "failed") -> None:
         """Send the last event of a failure: why, and what to do, each folded into one line."""
         self._end(
             {
                 "event": "failure",
                 "reason": one_line(reason),
                 "advice": one_line(advice),
+                "outcome": outcome,
                 "phase": self.current,
             }
         )
@@ -112,7 +114,7 @@ def run_module(body: Callable[[Channel, Spec], dict[str, Any]]) -> int:
         channel.result(body(channel, spec))
     except UserError as error:
         print(error, file=sys.stderr)
-        channel.failure(f"{error.what} {error.why}", error.do)
+        channel.failure(f"{error.what} {error.why}", error.do, error.outcome)
         return 1
     except Exception as error:
         traceback.print_exc()
@@ -122,7 +124,9 @@ def run_module(body: Callable[[Channel, Spec], dict[str, Any]]) -> int:
                 "Make room, then deploy again; what was published before still stands.",
             )
             return 1
-        channel.failure(f"{type(error).__name__}: {error}", "The log has the whole traceback.")
+        outcome = "out of memory" if is_out_of_memory(error) else "failed"
+        what = f"{type(error).__name__}: {error}"
+        channel.failure(what, "The log has the whole traceback.", outcome)
         return 1
     return 0
 

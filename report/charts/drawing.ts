@@ -98,8 +98,8 @@ function absences(outcomes: readonly Outcome[]): Plot.Markish {
     fontWeight: 600,
     fill: "var(--failed)",
     text: (outcome: Outcome) =>
-      outcome.status === "failed"
-        ? `✕ failed: ${shortened(plain(outcome.reason.split("\n")[0]), 34)}`
+      "reason" in outcome
+        ? `✕ ${outcome.status}: ${shortened(plain(outcome.reason.split("\n")[0]), 34)}`
         : "– no outcome",
   });
 }

@@ -51,8 +51,8 @@ function attempt(outcome: Outcome): Html {
     facts.push(["key", code(outcome.key)], ["attempt", outcome.attempt]);
     facts.push(["ended", moment(outcome.at)]);
   }
-  if (outcome.status === "failed") {
-    facts.push(["log", code(outcome.log)]);
+  if ("reason" in outcome) {
+    facts.push(["log", outcome.log === null ? "none" : code(outcome.log)]);
     facts.push(["still published", outcome.published ? code(outcome.published) : "nothing"]);
   }
   if (outcome.status === "verified") {

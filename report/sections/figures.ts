@@ -108,9 +108,10 @@ function intervals(found: readonly Ratio[]): string {
 
 function noReference(outcomes: readonly Outcome[]): Html {
   const run = outcomes.find(isReference);
-  const came = run?.status === "failed" ? "failed" : "has no outcome";
-  if (run)
+  if (run) {
+    const came = run.status === "not run" ? "has no outcome" : `came to "${run.status}"`;
     return html`The reference, ${engineName(run.engine)}, ${came}, so there is no ratio to it.`;
+  }
   const reference = referenceOf(outcomes[0].workload);
   return html`There is no run of a reference of this workload, so there is no ratio to
   it.${reference && html` Add <code>${reference.name}</code> to <code>engines</code>.`}`;

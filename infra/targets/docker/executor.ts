@@ -63,6 +63,8 @@ export function dockerExecutor(stack: string): Executor {
       };
     },
 
+    limitsMemory: true,
+
     start(cluster, mayDownload) {
       return docker.start([
         "exec",

@@ -181,7 +181,7 @@ describe("in a copy of the project", () => {
       fs.cpSync(path.join(checkout, name), path.join(copy, name), { recursive: true });
     }
     fs.symlinkSync(path.join(checkout, "node_modules"), path.join(copy, "node_modules"));
-    before = runKeys();
+    before = runKeys({ matrix: "full" });
   });
 
   function evaluate(program: string): string {
@@ -190,7 +190,7 @@ describe("in a copy of the project", () => {
   }
 
   function keys(): Record<string, string> {
-    const program = `console.log(JSON.stringify(require("./tests/unit/pipelines/runKeys").runKeys()))`;
+    const program = `console.log(JSON.stringify(require("./tests/unit/pipelines/runKeys").runKeys({ matrix: "full" })))`;
     return JSON.parse(evaluate(program)) as Record<string, string>;
   }
 
@@ -203,13 +203,12 @@ describe("in a copy of the project", () => {
     fs.appendFileSync(path.join(folder, "workloads", "taxi_report_oracle.py"), "# a comment\n");
     const after = keys();
     const redone = Object.keys(before).filter((run) => before[run] !== after[run]);
-    const meant = Object.keys(before).filter((run) => /^daft\/|\/taxi-report$/.test(run));
+    const meant = Object.keys(before).filter((run) => /^daft[/-]|\/taxi-report$/.test(run));
     expect(redone).toEqual(meant);
     before = after;
   }, 60_000);
 
   it("files of one more workload and one more engine are more runs, and redo no other", () => {
-    expect(Object.keys(before)).toHaveLength(12);
     add(folder, "workloads", "toy_zones");
     add(folder, "engines", "toy");
     const { "toy/taxi-report": known, "toy/toy-zones": added, ...others } = keys();
