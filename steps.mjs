@@ -7,44 +7,41 @@ import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
 
-/** @type {Readonly<Record<string, () => { default: object }>>} */
+/** @type {Readonly<Record<string, () => object>>} */
 export const kinds = {
-  stack: () => ({ default: require("./infra/stack/owner.ts").stackVerbs }),
-  credentials: () => ({ default: require("./infra/stack/credentials.ts").credentialsVerbs }),
+  stack: () => require("./infra/stack/owner.ts").stackVerbs,
+  credentials: () => require("./infra/stack/credentials.ts").credentialsVerbs,
 
-  python: () => ({ default: require("./infra/toolchain/steps.ts").python }),
-  jars: () => ({ default: require("./infra/toolchain/steps.ts").jars }),
-  "minio-binary": () => ({ default: require("./infra/toolchain/steps.ts").minioBinary }),
-  model: () => ({ default: require("./infra/toolchain/steps.ts").model }),
-  packages: () => ({ default: require("./infra/toolchain/steps.ts").packages }),
+  python: () => require("./infra/toolchain/steps.ts").python,
+  jars: () => require("./infra/toolchain/steps.ts").jars,
+  "minio-binary": () => require("./infra/toolchain/steps.ts").minioBinary,
+  model: () => require("./infra/toolchain/steps.ts").model,
+  packages: () => require("./infra/toolchain/steps.ts").packages,
 
-  "s3-store": () => ({ default: require("./infra/stores/steps.ts").s3Store }),
-  "s3-bucket": () => ({ default: require("./infra/stores/steps.ts").s3Bucket }),
-  "aws-store": () => ({ default: require("./infra/stores/steps.ts").awsStore }),
-  "minio-bucket": () => ({ default: require("./infra/stores/steps.ts").minioBucket }),
-  upload: () => ({ default: require("./infra/stores/steps.ts").upload }),
+  "s3-store": () => require("./infra/stores/steps.ts").s3Store,
+  "s3-bucket": () => require("./infra/stores/steps.ts").s3Bucket,
+  "aws-store": () => require("./infra/stores/steps.ts").awsStore,
+  "minio-bucket": () => require("./infra/stores/steps.ts").minioBucket,
+  upload: () => require("./infra/stores/steps.ts").upload,
 
-  "local-supervisor": () => ({ default: require("./infra/targets/local/services.ts").supervisor }),
-  "local-minio-data": () => ({ default: require("./infra/targets/local/services.ts").minioData }),
-  "local-service": () => ({ default: require("./infra/targets/local/services.ts").service }),
+  "local-supervisor": () => require("./infra/targets/local/services.ts").supervisor,
+  "local-minio-data": () => require("./infra/targets/local/services.ts").minioData,
+  "local-service": () => require("./infra/targets/local/services.ts").service,
 
-  "docker-cleanup": () => ({ default: require("./infra/targets/docker/scripts.ts").cleanup }),
-  "docker-credentials": () => ({
-    default: require("./infra/targets/docker/scripts.ts").credentials,
-  }),
-  "docker-model": () => ({ default: require("./infra/targets/docker/scripts.ts").model }),
-  "docker-ready": () => ({ default: require("./infra/targets/docker/scripts.ts").ready }),
+  "docker-cleanup": () => require("./infra/targets/docker/scripts.ts").cleanup,
+  "docker-credentials": () => require("./infra/targets/docker/scripts.ts").credentials,
+  "docker-model": () => require("./infra/targets/docker/scripts.ts").model,
+  "docker-ready": () => require("./infra/targets/docker/scripts.ts").ready,
 
-  "cluster-record": () => ({
-    default: require("./infra/targets/cluster/executor.ts").clusterRecord,
-  }),
+  "cluster-record": () => require("./infra/targets/cluster/executor.ts").clusterRecord,
 
-  dataset: () => ({ default: require("./pipelines/steps/data.ts").dataset }),
-  "existing-dataset": () => ({ default: require("./pipelines/steps/data.ts").existingDataset }),
-  "output-prefix": () => ({ default: require("./pipelines/steps/data.ts").outputPrefix }),
-  oracle: () => ({ default: require("./pipelines/steps/run.ts").oracle }),
-  run: () => ({ default: require("./pipelines/steps/run.ts").run }),
-  report: () => ({ default: require("./report/renderReport.ts").reportStep }),
+  dataset: () => require("./pipelines/steps/data.ts").dataset,
+  "existing-dataset": () => require("./pipelines/steps/data.ts").existingDataset,
+  inspection: () => require("./pipelines/steps/data.ts").inspection,
+  "output-prefix": () => require("./pipelines/steps/data.ts").outputPrefix,
+  oracle: () => require("./pipelines/steps/run.ts").oracle,
+  run: () => require("./pipelines/steps/run.ts").run,
+  report: () => require("./report/renderReport.ts").reportStep,
 };
 
 const [kind, verb] = process.argv.slice(2);

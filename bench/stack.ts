@@ -129,7 +129,7 @@ export class BenchStack {
       if (!name.endsWith(`/${workload}`)) continue;
       const run = spec as RunSpec;
       const connection = await (await executorOf(this.name)).connection(run.cluster);
-      jobs.set(run.engine, { ...connection, ...jobSpec(run, inputs, oracle, "bench") });
+      jobs.set(run.engine, { ...connection, ...jobSpec(this.name, run, inputs, oracle, "bench") });
     }
     return jobs;
   }

@@ -31,18 +31,15 @@ export const verbs: Readonly<Record<string, Verb>> = {
 
 /**
  * Runs `argv`, a verb and what follows it, and ends the process with its exit code.
- *
- * @param known every verb
+ * What a verb has left running, such as a CLI that the user would not wait for, does not hold it.
  */
-export async function main(argv: readonly string[], known = verbs): Promise<void> {
-  const code = await exitCode(argv, known);
-  // What a verb has left running, such as a CLI that the user would not wait for, must not hold us.
-  process.exit(code);
+export async function main(argv: readonly string[]): Promise<void> {
+  process.exit(await exitCode(argv));
 }
 
 /** @returns 0 done; 1 failed, the reason told last; 2 wrong use or settings */
-export async function exitCode([name, ...rest]: readonly string[], known = verbs): Promise<number> {
-  const verb = Object.hasOwn(known, name ?? "") ? known[name] : undefined;
+export async function exitCode([name, ...rest]: readonly string[]): Promise<number> {
+  const verb = Object.hasOwn(verbs, name ?? "") ? verbs[name] : undefined;
   if (!verb) {
     const help = name === undefined || name === "help" || name === "--help" || name === "-h";
     (help ? console.log : console.error)(overview(help ? undefined : name));

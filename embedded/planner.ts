@@ -1,4 +1,4 @@
-import { checkInputs, commandType, needsReplace } from "./command";
+import { commandType, needsReplace, unsupportedInput } from "./command";
 import { differences } from "./diff";
 import { Refusal } from "./errors";
 import type { Step } from "./steps";
@@ -54,8 +54,8 @@ export class Planner {
     const { created, modified } = old ?? {};
     const now = { urn, ...wanted, parent, deletedWith, provider, created, modified };
     this.seen.set(urn, now);
-    const wrong = goal.type === commandType && checkInputs(goal.inputs);
-    if (wrong) throw new Refusal(`${name}: ${wrong}`);
+    const unsupported = goal.type === commandType && unsupportedInput(goal.inputs);
+    if (unsupported) throw new Refusal(`${name}: ${unsupported}`);
 
     if (!old) return { kind: "create", now };
     // The real engine keeps more inputs of a provider than are known here.

@@ -9,7 +9,6 @@ const exactly = <T extends string | number>(value: T) =>
     error: ({ input }) => `expected ${JSON.stringify(value)}, found ${JSON.stringify(input)}`,
   });
 
-const properties = z.record(z.string(), z.unknown()).nullish();
 const urn = z.string().startsWith("urn:pulumi:");
 
 /** Pulumi writes null for an empty list. */
@@ -20,13 +19,8 @@ const resource = z.looseObject({
   urn,
   type: z.string().min(1),
   custom: z.boolean(),
-  delete: z.boolean().optional(),
   id: z.string().optional(),
-  inputs: properties,
-  outputs: properties,
-  parent: z.string().optional(),
   provider: z.string().optional(),
-  deletedWith: z.string().optional(),
   dependencies: z.array(urn).nullish(),
   propertyDependencies: z.record(z.string(), urns).nullish(),
 });

@@ -203,8 +203,7 @@ export function rayHead(place: Place, resources: RayResources): ServiceSpec {
 }
 
 export function rayWorker(place: Place, resources: RayResources): ServiceSpec {
-  const address = `${place.host("ray-head")}:${place.ports.ray.gcs}`;
-  return rayNode(place, resources, { address });
+  return rayNode(place, resources, { address: `${place.host("ray-head")}:${place.ports.ray.gcs}` });
 }
 
 function rayNode(

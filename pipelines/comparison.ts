@@ -39,7 +39,7 @@ export class Comparison extends pulumi.ComponentResource {
     const oracles = makeOracles(this);
     const quiet = [
       ...platform.quiet,
-      ...[...datasets.values()].map((dataset) => dataset.uploaded),
+      ...[...datasets.values()].map((dataset) => dataset.inspected),
       ...oracles.values(),
     ];
     this.runs = Object.fromEntries(chosen.map((run) => makeRun(this, run)));
@@ -66,7 +66,7 @@ export class Comparison extends pulumi.ComponentResource {
           const oracle = step(
             name,
             { kind: "oracle", triggers: inputs, spec: { workload, buckets: buckets.names } },
-            { parent, dependsOn: [platform.python, dataOf(workload).uploaded] },
+            { parent, dependsOn: [platform.python, dataOf(workload).inspected] },
           );
           return [workload, oracle] as const;
         }),

@@ -11,9 +11,10 @@ import { storeNamed } from "../infra/stores";
 import { step } from "../infra/stack/step";
 import type { Buckets } from "../infra/stores/buckets";
 import { datasetOf, workloadOf, type Source } from "../results/catalog";
-import { datasetCode } from "./inputs";
+import { coreCode, datasetCode } from "./inputs";
 import type { ChosenRun } from "./matrix";
-import { makingStep, uploadStep } from "./places";
+import { inspectionStep, makingStep, uploadStep } from "./places";
+import { existingListing } from "./stored";
 
 /** All that a dataset follows from, known before it is made. */
 export interface Recipe {
@@ -58,6 +59,7 @@ export function recipeOf(name: string, settings: Settings, bucket: string): Reci
  * @throws UserError where there is nothing, or the stack itself has put it there
  */
 export async function lookAtExisting(
+  stack: string,
   settings: Settings,
   chosen: readonly ChosenRun[],
 ): Promise<ReadonlyMap<string, string> | undefined> {
@@ -65,8 +67,11 @@ export async function lookAtExisting(
   const store = storeNamed(settings.objectStore);
   const names = [...new Set(chosen.map(({ workload }) => workloadOf(workload).dataset))];
   const seen = names.map(async (name) => {
-    const { bucket, owns } = datasetOf(name);
-    return [name, (await store.existing!(settings, bucket, owns)).hash] as const;
+    const { bucket } = datasetOf(name);
+    const { hash } = await existingListing(stack, name, (prefixes) =>
+      store.existing!(settings, bucket, prefixes),
+    );
+    return [name, hash] as const;
   });
   return new Map(await Promise.all(seen));
 }
@@ -87,8 +92,8 @@ export interface DatasetArgs {
 export class Dataset extends pulumi.ComponentResource {
   /** Identity of the dataset: a hash of its settings and of the code that makes it. */
   readonly data: string;
-  /** Stands when the store holds exactly this dataset; named so also where it was there before. */
-  readonly uploaded: pulumi.Resource;
+  /** Done when the store holds exactly this dataset, and it was found that all can read it alike. */
+  readonly inspected: pulumi.Resource;
 
   constructor(name: string, args: DatasetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Dataset", name, {}, opts);
@@ -97,18 +102,19 @@ export class Dataset extends pulumi.ComponentResource {
     const bucket = buckets.names[purpose];
     if (existing !== undefined) {
       this.data = shortHash({ dataset: name, existing });
-      this.uploaded = step(
+      const listed = step(
         makingStep(name),
         {
           kind: "existing-dataset",
           spec: {
-            ...{ dataset: name, bucket, owns, existing, store: platform.objectStore.marker },
+            ...{ dataset: name, bucket, existing, store: platform.objectStore.marker },
             generation: generation(stack, makingStep(name), () => true), // so it has a record
           },
           deletes: false,
         },
         { parent: this, dependsOn: platform.objectStore.ready },
       );
+      this.inspected = this.inspect(name, args, [listed, ...buckets.all]);
       this.registerOutputs({ data: this.data });
       return;
     }
@@ -125,7 +131,7 @@ export class Dataset extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: platform.python },
     );
-    this.uploaded = step(
+    const uploaded = step(
       uploadStep(name),
       {
         kind: "upload",
@@ -145,7 +151,26 @@ export class Dataset extends pulumi.ComponentResource {
         deletedWith: platform.objectStore.data,
       },
     );
+    this.inspected = this.inspect(name, args, [uploaded]);
     this.registerOutputs({ data: this.data });
+  }
+
+  private inspect(name: string, args: DatasetArgs, dependsOn: pulumi.Resource[]): pulumi.Resource {
+    const { settings, platform, buckets, stack, existing } = args;
+    return step(
+      inspectionStep(name),
+      {
+        kind: "inspection",
+        spec: {
+          ...{ dataset: name, data: this.data, existing, buckets: buckets.names },
+          ...{ maxRejected: settings.maxRejected, code: coreCode() },
+          store: platform.objectStore.marker,
+          generation: generation(stack, inspectionStep(name), () => true), // so it has a record
+        },
+        deletes: false,
+      },
+      { parent: this, dependsOn: [platform.python, ...dependsOn] },
+    );
   }
 }
 

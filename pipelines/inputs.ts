@@ -81,10 +81,10 @@ function named(keys: readonly InputKey[], settings: Settings): Inputs {
 
 /** What an engine is given, in words. */
 function resources(cluster: Cluster, settings: Settings): string {
-  const { sparkWorkers, sparkWorkerCores, sparkWorkerMemory, rayCpus, threads } = settings;
+  const { sparkExecutors, sparkWorkerCores, sparkWorkerMemory, rayCpus, threads } = settings;
   switch (cluster) {
     case "spark":
-      return `${sparkWorkers} x ${sparkWorkerCores} core ${size(sparkWorkerMemory)}`;
+      return `${sparkExecutors} x ${sparkWorkerCores} core ${size(sparkWorkerMemory)}`;
     case "ray":
       return `${rayCpus} cpus, object store ${size(settings.rayObjectStoreMemory)}`;
     case "none":
@@ -101,8 +101,8 @@ function tunables({ name, tunables: declared }: Engine, { tunables: given }: Set
 
 /** Cores that a run computes on. Runs that have other ones are not compared by their times. */
 export function coresOf(cluster: Cluster, settings: Settings): number {
-  const { sparkWorkers, sparkWorkerCores, rayCpus, threads } = settings;
-  return { spark: sparkWorkers * sparkWorkerCores, ray: rayCpus, none: threads }[cluster];
+  const { sparkExecutors, sparkWorkerCores, rayCpus, threads } = settings;
+  return { spark: sparkExecutors * sparkWorkerCores, ray: rayCpus, none: threads }[cluster];
 }
 
 function size(bytes: number): string {

@@ -9,6 +9,9 @@ export const makingStep = (dataset: string): string => `make-${dataset}`;
 /** The step that uploads a dataset. */
 export const uploadStep = (dataset: string): string => `upload-${dataset}`;
 
+/** The step that looks at a dataset before any run; its record has what jobs are told of it. */
+export const inspectionStep = (dataset: string): string => `inspect-${dataset}`;
+
 /** The step that computes a workload's right answer. */
 export const oracleName = (workload: string): string => `oracle-${workload}`;
 
@@ -23,7 +26,7 @@ export function outputPlace(
 }
 
 /** What is in the bucket for outputs besides what workloads put there. */
-const ofOutput = ["oracles/", "results/", `${reportKey.split("/")[0]}/`];
+const ofOutput = ["inputs/", "oracles/", "results/", `${reportKey.split("/")[0]}/`];
 
 /**
  * All that a stack ever puts into each bucket, whatever it is asked to run.

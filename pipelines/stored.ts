@@ -18,7 +18,7 @@ import {
 import type { ManifestEntry } from "../infra/stores/upload";
 import { datasetOf } from "../results/catalog";
 import type { RunResult } from "../results/result";
-import { makingStep, uploadStep } from "./places";
+import { inspectionStep, makingStep, uploadStep } from "./places";
 
 /** A dataset that runs read, and what the store has of it. */
 export interface DataFacts {
@@ -34,6 +34,24 @@ export interface DataFacts {
 }
 
 /**
+ * Lists data that the stack did not put there. The first listing has only the dataset's own
+ * prefixes, because where else images lie is known when they were inspected. While nothing has
+ * changed since, the hash stays the first one.
+ */
+export async function existingListing<Seen extends { readonly hash: string }>(
+  stack: string,
+  dataset: string,
+  list: (prefixes: readonly string[]) => Promise<Seen>,
+): Promise<Seen> {
+  const inspected = readStepRecord(stack, inspectionStep(dataset))?.result;
+  const { prefixes = [] } = (inspected?.facts ?? {}) as { prefixes?: string[] };
+  const listing = await list([...datasetOf(dataset).owns, ...prefixes]);
+  return listing.hash === inspected?.seen
+    ? { ...listing, hash: String(inspected.version) }
+    : listing;
+}
+
+/**
  * Compares what the store has of a dataset with what was recorded. Objects that are lost are noted
  * in the record of their upload, so that the next deployment uploads them again.
  */
@@ -46,10 +64,14 @@ export async function dataFacts(stack: string, dataset: string): Promise<DataFac
   return explained(async () => {
     const bucketExists = await client.bucketExists(bucket);
     const objects = bucketExists ? await listAll(client, bucket, owns) : new Map<string, never>();
+    const existing = () =>
+      existingListing(stack, dataset, async (prefixes) =>
+        listingOf(await listAll(client, bucket, prefixes)),
+      );
     const facts: DataFacts = {
       ...{ dataset, bucket, bucketExists, objects },
-      ...(source === "existing"
-        ? { existing: listingOf(objects).hash === version ? "same" : "changed" }
+      ...(source === "existing" && bucketExists
+        ? { existing: (await existing()).hash === version ? "same" : "changed" }
         : fs.existsSync(manifest)
           ? { manifest: JSON.parse(fs.readFileSync(manifest, "utf8")) as ManifestEntry[] }
           : {}),

@@ -22,7 +22,7 @@ from engine_comparison.describe import EngineFacts
 from engine_comparison.engines import Engine
 from engine_comparison.images import Decoded, decode_batch, decode_rest
 from engine_comparison.workloads import load as load_workload
-from engine_comparison.workloads.image_inputs import REJECTED, read_metadata
+from engine_comparison.workloads.image_inputs import REJECTED, image_urls
 from engine_comparison.workloads.image_workload import ImageWorkload
 
 Files = Sequence[bytes | None]
@@ -100,7 +100,7 @@ class Ceiling(Engine):
     def image_predictions(self, workload: ImageWorkload, output: str) -> None:
         """Labels or vectors of all images in the list."""
         store, size = self.context.filesystem, self.context.batch_size
-        urls = read_metadata(store, self.context.bucket("images")).column("image_url").to_pylist()
+        urls = image_urls(store, self.context.input_facts)
         batches = [urls[at : at + size] for at in range(0, len(urls), size)]
         answers = [
             pool.submit(_answer, batches[at :: len(self._pools)])

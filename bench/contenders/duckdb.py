@@ -13,9 +13,21 @@ import pyarrow.parquet as pq
 
 from engine_comparison.describe import EngineFacts
 from engine_comparison.engines import Engine
-from engine_comparison.workloads.taxi_inputs import TRIPS_READ, read_zones, trip_files
+from engine_comparison.workloads.taxi_inputs import read_zones, trip_files, trip_schema
 from engine_comparison.workloads.taxi_report import TaxiReport
-from engine_comparison.workloads.taxi_report_oracle import REPORT_SQL
+
+REPORT_SQL = """
+    SELECT zones.Borough AS borough,
+           sum(CAST(total_amount AS DOUBLE)) AS revenue,
+           CAST(sum(CAST(floor(CAST(total_amount AS DOUBLE) * 100 + 0.5) AS BIGINT)) AS BIGINT)
+               AS revenue_cents,
+           count(*) AS trips,
+           avg(CAST(tip_amount AS DOUBLE)) AS avg_tip,
+           avg(CAST(trip_distance AS DOUBLE)) AS avg_distance
+    FROM trips LEFT JOIN zones ON trips.PULocationID = zones.LocationID
+    WHERE CAST(fare_amount AS DOUBLE) > $fare_above
+    GROUP BY zones.Borough
+"""
 
 
 class DuckDb(Engine):
@@ -37,11 +49,11 @@ class DuckDb(Engine):
         """The report by one statement."""
         import pyarrow.dataset as ds
 
-        store, lake = self.context.filesystem, self.context.bucket("lake")
-        trips = ds.dataset(trip_files(store, lake), TRIPS_READ, "parquet", filesystem=store)
+        store, facts = self.context.filesystem, self.context.input_facts
+        trips = ds.dataset(trip_files(facts), trip_schema(facts), "parquet", filesystem=store)
         with self._connection.cursor() as cursor:
             cursor.register("trips", trips)
-            cursor.register("zones", read_zones(store, lake))
+            cursor.register("zones", read_zones(store, facts))
             given = {"fare_above": float(self.context.inputs["fareAbove"])}
             report = cursor.execute(REPORT_SQL, given).to_arrow_table()
         with store.open_output_stream(f"{output}/part-0.parquet") as stream:

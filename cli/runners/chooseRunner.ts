@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 import { stackFiles } from "../../infra/stack/files";
 import { inStackFolder, type Owner, type RunnerName } from "../../infra/stack/owner";
 import { targetNamed } from "../../infra/targets";
 import { howToGetCli } from "./pulumiCli";
+import { cliState } from "./pulumiLeft";
 import { Unfit, WrongUse } from "../errors";
 
 /** Which runner a stack is deployed by, and where the CLI has its state. */
@@ -67,12 +67,9 @@ export function whoMade(project: string, stack: string, owner?: Owner): Chosen |
     const backend = owner.backend === inStackFolder ? inStackFolder : "own";
     return { runner: owner.runner, backend };
   }
-  const { state, backend } = stackFiles(stack);
-  if (holdsSomething(state, ({ deployment }) => deployment)) {
-    return { runner: "embedded", backend: "stack folder" };
-  }
-  const ofCli = path.join(backend, ".pulumi", "stacks", project, `${stack}.json`);
-  return holdsSomething(ofCli, ({ checkpoint }) => checkpoint?.latest)
+  const { state } = stackFiles(stack);
+  if (holdsSomething(state)) return { runner: "embedded", backend: "stack folder" };
+  return holdsSomething(cliState(project, stack))
     ? { runner: "pulumi", backend: "stack folder" }
     : undefined;
 }
@@ -92,9 +89,10 @@ interface State {
  * Whether a state has more than the stack itself, which exists before the program has looked at
  * anything. A broken state counts: its runner refuses it, and says how to repair it.
  */
-function holdsSomething(file: string, find: (state: State) => Deployment | undefined): boolean {
+function holdsSomething(file: string): boolean {
   try {
-    const { resources = [] } = find(JSON.parse(fs.readFileSync(file, "utf8")) as State) ?? {};
+    const { deployment, checkpoint } = JSON.parse(fs.readFileSync(file, "utf8")) as State;
+    const { resources = [] } = deployment ?? checkpoint?.latest ?? {};
     return resources.some(({ type }) => type !== "pulumi:pulumi:Stack");
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== "ENOENT";

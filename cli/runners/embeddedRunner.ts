@@ -1,5 +1,6 @@
 import * as embedded from "../../embedded";
 import { UserError } from "../../infra/contracts/errors";
+import { readOr } from "../../infra/host/folders";
 import { stackFiles } from "../../infra/stack/files";
 import { idOf, idVariable, runnerVariable } from "../../infra/stack/claim";
 import { readOwner } from "../../infra/stack/owner";
@@ -25,7 +26,7 @@ export function embeddedRunner({ project, stack, configuration }: RunnerArgs): R
   // The program, a child of this process, asks by whom it is run.
   process.env[runnerVariable] = "embedded";
   // And which stack it is, where only the state still knows.
-  const id = readOwner(stack) ? undefined : idOf(stateText(stack));
+  const id = readOwner(stack) ? undefined : idOf(readOr(stackFiles(stack).state) ?? "{}");
   if (id !== undefined) process.env[idVariable] = id;
   return {
     name: "embedded",
@@ -37,14 +38,6 @@ export function embeddedRunner({ project, stack, configuration }: RunnerArgs): R
     outputs: () => explained(() => embedded.outputs(root)),
     resources: () => explained(() => embedded.exportState(root)?.deployment.resources ?? []),
   };
-}
-
-function stateText(stack: string): string {
-  try {
-    return JSON.stringify(embedded.exportState(stackFiles(stack).root) ?? {});
-  } catch {
-    return "{}"; // a broken state is refused by the runner itself
-  }
 }
 
 /** Turns an error of the package that the user can fix into one of this project. */

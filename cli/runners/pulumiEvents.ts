@@ -20,11 +20,7 @@ export class PulumiEvents {
   private readonly begun = new Map<string, number>();
   private readonly reasons = new Map<string, string>();
 
-  /** @param now milliseconds; for tests */
-  constructor(
-    private readonly tell: (event: StepEvent) => void,
-    private readonly now: () => number = Date.now,
-  ) {}
+  constructor(private readonly tell: (event: StepEvent) => void) {}
 
   take(event: EngineEvent): void {
     const { resourcePreEvent, resOutputsEvent, resOpFailedEvent } = event;
@@ -41,7 +37,7 @@ export class PulumiEvents {
   private start(metadata: StepEventMetadata): void {
     const op = ops[metadata.op];
     if (op === undefined || op === "same") return;
-    this.begun.set(`${metadata.op} ${metadata.urn}`, this.now());
+    this.begun.set(`${metadata.op} ${metadata.urn}`, Date.now());
     this.tell({ kind: "start", op, ...named(metadata) });
   }
 
@@ -55,7 +51,7 @@ export class PulumiEvents {
       kind,
       op,
       ...named(metadata),
-      ...(begun === undefined ? {} : { seconds: (this.now() - begun) / 1000 }),
+      ...(begun === undefined ? {} : { seconds: (Date.now() - begun) / 1000 }),
       ...(kind === "failed" && error !== undefined ? { error } : {}),
       ...(kind === "failed" || op === "same" ? {} : { diff: diffOf(metadata) }),
       ...(planning && metadata.new ? { inputs: metadata.new.inputs } : {}),

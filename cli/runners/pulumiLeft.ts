@@ -2,9 +2,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { UserError } from "../../infra/contracts/errors";
-import { checkout } from "../../infra/host/folders";
-import { whoListens } from "../../infra/host/processTable";
-import { ownProcesses } from "../../infra/host/processTable";
+import { attempt, checkout, namesIn, readOr } from "../../infra/host/folders";
+import { isAlive, ownProcesses, whoListens } from "../../infra/host/processTable";
 import { readJson, stackFiles } from "../../infra/stack/files";
 
 /** A lock of the CLI's file backend. */
@@ -22,8 +21,7 @@ interface CliLock {
  */
 export function stackLocks(project: string, stack: string): { living?: CliLock; dead: CliLock[] } {
   const folder = path.join(stackFiles(stack).backendFiles, "locks", "organization", project, stack);
-  const names = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
-  const found = names.flatMap((name): CliLock[] => {
+  const found = namesIn(folder).flatMap((name): CliLock[] => {
     const file = path.join(folder, name);
     const lock = readJson<Omit<CliLock, "file">>(file);
     return lock ? [{ ...lock, file }] : []; // released meanwhile
@@ -32,10 +30,16 @@ export function stackLocks(project: string, stack: string): { living?: CliLock; 
   return { living: found.find((lock) => !isDead(lock)), dead: found.filter(isDead) };
 }
 
+/** The state of a stack in the CLI's file backend in the stack folder. */
+export function cliState(project: string, stack: string): string {
+  return path.join(stackFiles(stack).backendFiles, "stacks", project, `${stack}.json`);
+}
+
 /** Whether the state in the stack folder has operations that nobody knows the end of. */
 export function hasPending(project: string, stack: string): boolean {
-  const file = path.join(stackFiles(stack).backendFiles, "stacks", project, `${stack}.json`);
-  const state = readJson<{ checkpoint?: { latest?: { pending_operations?: unknown[] } } }>(file);
+  const state = readJson<{ checkpoint?: { latest?: { pending_operations?: unknown[] } } }>(
+    cliState(project, stack),
+  );
   return Boolean(state?.checkpoint?.latest?.pending_operations?.length);
 }
 
@@ -57,16 +61,6 @@ export function inUse(stack: string, lock?: CliLock): UserError {
   );
 }
 
-/** Whether a process of this machine lives. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
 /** As /proc has it, cut after 15 characters: `pulumi-resource-command`, `pulumi-language-nodejs`. */
 const plugin = /^pulumi-(resource|language)/;
 
@@ -83,28 +77,19 @@ const plugin = /^pulumi-(resource|language)/;
  */
 export function endLeftPlugins(folder = checkout): number {
   const here = fs.realpathSync(folder);
-  const startedIn = (pid: number) => unlessEnded(() => fs.readlinkSync(`/proc/${pid}/cwd`));
+  const startedIn = (pid: number) => attempt(() => fs.readlinkSync(`/proc/${pid}/cwd`));
   const left = ownProcesses().filter(
     ({ pid, name }) => plugin.test(name) && startedIn(pid) === here && !hasEngine(pid),
   );
   for (const { pid } of left) {
-    unlessEnded(() => process.kill(pid, "SIGKILL"));
+    attempt(() => process.kill(pid, "SIGKILL"));
   }
   return left.length;
 }
 
 /** Whether somebody listens where the plugin was told that its engine does. */
 function hasEngine(pid: number): boolean {
-  const command = unlessEnded(() => fs.readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+  const command = readOr(`/proc/${pid}/cmdline`);
   const port = /127\.0\.0\.1:(\d+)\0?$/.exec(command ?? "")?.[1];
   return port === undefined || whoListens(Number(port)) !== undefined;
-}
-
-/** What is asked of another process; undefined where that has ended by itself. */
-function unlessEnded<T>(ask: () => T): T | undefined {
-  try {
-    return ask();
-  } catch {
-    return undefined;
-  }
 }

@@ -16,8 +16,6 @@ interface DisplayArgs {
   readonly runs: readonly string[];
   readonly progressOf: (run: string) => RunProgress | undefined;
   readonly recordOf: (run: string) => RunRecord | undefined;
-  /** Milliseconds; for tests. */
-  readonly now?: () => number;
 }
 
 /** Without a terminal, silence longer than this is broken by a line that says what goes on. */
@@ -31,20 +29,16 @@ const toldWithin = 1_000;
  * has begun. On a terminal, a last line that is rewritten says what goes on.
  */
 export class Display {
-  private readonly now: () => number;
   /** Names of steps that have begun, with when. */
   private readonly begun = new Map<string, number>();
   private readonly ended = new Set<string>();
   /** Runs that are not repeated. All others are, including those that have not begun. */
   private readonly unchanged = new Set<string>();
   private readonly phases = new Map<string, string>();
-  private lastLine: number;
+  private lastLine = Date.now();
   private timer?: NodeJS.Timeout;
 
-  constructor(private readonly args: DisplayArgs) {
-    this.now = args.now ?? Date.now;
-    this.lastLine = this.now();
-  }
+  constructor(private readonly args: DisplayArgs) {}
 
   /** Looks at the runs' progress every second from now on. */
   start(): void {
@@ -62,7 +56,7 @@ export class Display {
     const { name, kind } = event;
     const isRun = this.args.runs.includes(name);
     if (isTold(event)) {
-      if (kind === "start") this.begun.set(name, this.now());
+      if (kind === "start") this.begun.set(name, Date.now());
       else this.begun.delete(name);
       if (isRun && kind !== "start") this.ended.add(name);
     }
@@ -93,7 +87,7 @@ export class Display {
       this.phases.set(run, progress.phase);
       return isWaiting(progress) ? [] : [line];
     });
-    const silent = this.now() - this.lastLine >= longestSilence;
+    const silent = Date.now() - this.lastLine >= longestSilence;
     const still = this.args.screen.isTTY || !silent ? "" : this.status();
     this.show(news.length === 0 && still ? [`in progress: ${still}`] : news);
   }
@@ -108,7 +102,7 @@ export class Display {
         const progress = this.progressOf(run);
         if (!progress) return [];
         const place = `${this.ended.size + 1} of ${of}`;
-        return [{ run, progress, line: `${run} ${place}: ${phaseWords(progress, this.now())}` }];
+        return [{ run, progress, line: `${run} ${place}: ${phaseWords(progress, Date.now())}` }];
       });
   }
 
@@ -125,7 +119,7 @@ export class Display {
 
   /** What goes on, with how long it has been. */
   private status(): string {
-    const elapsed = (since: number) => seconds((this.now() - since) / 1000, 0);
+    const elapsed = (since: number) => seconds((Date.now() - since) / 1000, 0);
     const runs = this.going().filter(({ progress }) => !isWaiting(progress));
     if (runs.length > 0) return runs.map(({ line }) => line).join("; ");
     const words = (name: string) => {
@@ -136,7 +130,7 @@ export class Display {
   }
 
   private show(lines: readonly string[], status = this.status()): void {
-    if (lines.length > 0) this.lastLine = this.now();
+    if (lines.length > 0) this.lastLine = Date.now();
     const { screen } = this.args;
     const text = lines.map((line) => `${line}\n`).join("");
     if (!screen.isTTY) {

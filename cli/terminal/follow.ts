@@ -61,15 +61,8 @@ export class Interrupts {
   readonly kill = this.killing.signal;
   private last = 0;
 
-  /**
-   * @param say is told what happens
-   * @param exit ends the process; for tests
-   */
-  constructor(
-    private readonly say: (what: "stop" | "kill") => void,
-    private readonly exit: (code: number) => void = (code) => process.exit(code),
-    private readonly now: () => number = Date.now,
-  ) {}
+  /** @param say is told what happens */
+  constructor(private readonly say: (what: "stop" | "kill") => void) {}
 
   /** Listens to the process's signals. @returns what ends that */
   listen(): () => void {
@@ -83,9 +76,9 @@ export class Interrupts {
   }
 
   interrupt(): void {
-    if (this.now() - this.last < sameWithin) return;
-    this.last = this.now();
-    if (this.kill.aborted) return this.exit(1);
+    if (Date.now() - this.last < sameWithin) return;
+    this.last = Date.now();
+    if (this.kill.aborted) return process.exit(1);
     const what = this.stop.aborted ? "kill" : "stop";
     this.say(what);
     (what === "stop" ? this.stopping : this.killing).abort();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { contextOf, examine, runCheck, type Finding } from "../../infra/contracts/check";
 import { UserError } from "../../infra/contracts/errors";
 import type { StackCheck, StackContext } from "../../infra/host/checks";
@@ -58,9 +59,8 @@ export async function look(
   check: StackCheck,
   context: StackContext,
 ): Promise<readonly UserError[]> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${maxMs / 1000} s`)), maxMs);
+  const late = sleep(maxMs).then(() => {
+    throw new Error(`no answer within ${maxMs / 1000} s`);
   });
   try {
     return await Promise.race([runCheck(check, context), late]);
@@ -73,8 +73,6 @@ export async function look(
         "fix what else was found, then run npm run doctor again",
       ),
     ];
-  } finally {
-    clearTimeout(timer);
   }
 }
 

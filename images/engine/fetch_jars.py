@@ -2,8 +2,9 @@
 
     python fetch_jars.py jars.lock FOLDER
 
-A line of the lock is `group:artifact:version sha256`. What a jar depends on is not fetched: the
-lock names every jar. Repositories are Ivy's own default.
+A line of the lock is `group:artifact:version sha256`, or with a folder after that, in which the jar
+is put. What a jar depends on is not fetched: the lock names every jar. Repositories are Ivy's own
+default.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from tempfile import TemporaryDirectory
 def main(lock: Path, folder: Path) -> int:
     """Fetch and verify; returns the exit code."""
     lines = lock.read_text().splitlines()
-    wanted = dict(line.split() for line in lines if line and not line.startswith("#"))
+    fields = [line.split() for line in lines if line and not line.startswith("#")]
+    wanted = {coordinates: sha256 for coordinates, sha256, *_ in fields}
+    places = {coordinates: place for coordinates, _, place in (f for f in fields if len(f) > 2)}
     with TemporaryDirectory() as work:
         module = Path(work, "ivy.xml")
         module.write_text(ivy_xml(wanted))
@@ -35,6 +38,9 @@ def main(lock: Path, folder: Path) -> int:
         if found != sha256:
             print(f"{jar.name}: the lock has SHA-256 {sha256}, found {found}", file=sys.stderr)
             wrong += 1
+        elif coordinates in places:
+            (folder / places[coordinates]).mkdir(exist_ok=True)
+            jar.rename(folder / places[coordinates] / jar.name)
     return 1 if wrong else 0
 
 

@@ -16,7 +16,7 @@ export function contextOf<Settings>(subject: Omit<Context<Settings>, "facts">): 
   const known = new Map<unknown, unknown>();
   const context: Context<Settings> = {
     ...subject,
-    facts: <Facts>(gather: (context: Context<Settings>) => Facts): Facts => {
+    facts<Facts>(gather: (context: Context<Settings>) => Facts) {
       if (!known.has(gather)) known.set(gather, gather(context));
       return known.get(gather) as Facts;
     },
@@ -25,19 +25,15 @@ export function contextOf<Settings>(subject: Omit<Context<Settings>, "facts">): 
 }
 
 /**
- * A cause of trouble, looked for. Each room has the checks of what it knows, and a target lists those
- * that apply to it: a deployment runs the ones that block before it declares anything, `npm run
- * doctor` runs all.
+ * A cause of trouble, looked for. A deployment runs those that block before it declares anything,
+ * `npm run doctor` runs all.
  */
 export interface Check<Settings, Facts = unknown> {
   /** The first column of the table in docs/troubleshooting.md. */
   readonly id: string;
   /** What is in order when nothing is found. */
   readonly name: string;
-  /**
-   * Whether a deployment must stop at what it finds. A function says so where that depends on what
-   * must still be made: for what exists already, a deployment does not look.
-   */
+  /** Whether a deployment must stop at what it finds: always, never, or by what must still be made. */
   readonly blocks: boolean | ((context: Context<Settings>) => boolean | Promise<boolean>);
   /** Whether there is anything to look at. @default always */
   readonly applies?: (context: Context<Settings>) => boolean;
@@ -118,17 +114,6 @@ export function together(errors: readonly UserError[]): UserError {
   const list = (part: "what" | "why" | "fix") =>
     errors.map((error) => error[part]).join("\n       ");
   return new UserError(list("what"), list("why"), list("fix"));
-}
-
-/** The user's error that `find` throws, if it does. */
-export function errorsOf(find: () => unknown): UserError[] {
-  try {
-    find();
-    return [];
-  } catch (error) {
-    if (error instanceof UserError) return [error];
-    throw error;
-  }
 }
 
 /** A command of this project on a stack, for messages: `npm run logs -- minio --stack two`. */

@@ -23,17 +23,11 @@ export interface ObjectStore {
   /** The S3 API as seen from this machine, e.g. `http://127.0.0.1:9000`. */
   readonly endpoint: string;
   readonly consoleUrl: string;
-  /**
-   * Identity of the stored data. It changes when the data was lost, so that what was in it
-   * (buckets, uploads, run outputs) is made again.
-   */
+  /** Identity of the stored data: with another one, buckets, uploads and outputs are made again. */
   readonly marker: string;
-  /** Stands when the store answers. */
+  /** Exists when the store answers. */
   readonly ready: pulumi.Resource;
-  /**
-   * The stored data: what is in it goes with it, so nothing in it needs a `delete` of its own. A
-   * store that is not the stack's has none: what the stack put there is taken away piece by piece.
-   */
+  /** The data of the stack's own store: what is in it goes with it, without a `delete`. */
   readonly data?: pulumi.Resource;
   /** The buckets' names. @default those of a store of the stack's own */
   readonly bucketNames?: BucketNames;
@@ -44,19 +38,15 @@ export interface ObjectStore {
   ) => pulumi.Resource;
 }
 
-/**
- * What a target stands up. Pipelines know only this, never a target. How a script starts a job on
- * the platform is `Executor` in executor.ts.
- */
+/** What a target starts. Pipelines know only this, never a target. */
 export interface Platform {
   readonly objectStore: ObjectStore;
   readonly sparkUiUrl: string;
   readonly rayDashboardUrl: string;
-  /** What the models run on. */
   readonly device: DeviceName;
-  /** Stands when Python modules of `engine_comparison` can be executed. */
+  /** Exists when Python modules of `engine_comparison` can be executed. */
   readonly python: pulumi.Resource;
-  /** All that must stand before a run may start, so that runs have a quiet machine. */
+  /** All that must exist before a run may start, so that runs have a quiet machine. */
   readonly quiet: pulumi.Resource[];
   /** Hash of the locked environment that jobs execute in. */
   readonly environment: string;
@@ -68,11 +58,7 @@ export interface Platform {
 export interface Prepared<Settings> {
   /** The settings that hold there: of existing clusters, with their own size. */
   readonly settings: Settings;
-  /**
-   * Declares the platform's resources.
-   *
-   * @param id the stack's id; unknown in a preview before the first up
-   */
+  /** @param id the stack's id; unknown in a preview before the first up */
   declare(id: pulumi.Output<string>): Platform;
 }
 

@@ -15,10 +15,7 @@ export interface Conflict {
   readonly fix: string;
 }
 
-/**
- * Where things run: all that is asked of a target. Its object is made at every start of the program,
- * of a step and of a verb, so members load what they need when they are called.
- */
+/** Where things run: all that is asked of a target. Members load what they need when they are called. */
 export interface Target<Settings> {
   /** The value of setting `target`. */
   readonly name: string;
@@ -71,7 +68,7 @@ export interface Services {
   status(stack: string): Promise<ServiceView[]>;
   /** Starts an interactive shell next to the services, on this terminal. */
   shell(stack: string): ChildProcess;
-  /** Files or programs that have a service's log, by the service's name. */
+  /** By the service's name. */
   logs(stack: string): ReadonlyMap<string, ServiceLog>;
 }
 

@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { errorsOf, type Check, type Context, wrong } from "../contracts/check";
+import { wrong, type Check, type Context } from "../contracts/check";
 import { UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
 import { cacheFolder, homeFolder, readOr, stackFolder } from "./folders";
-import { chooseJava, inspectJava, javaHomes, choosePython, pythonsHere } from "./runtimes";
+import { findJava, findPython } from "./runtimes";
 
 export type StackContext = Context<Settings>;
 export type StackCheck = Check<Settings>;
@@ -179,8 +179,8 @@ export const javaCheck = (blocks: Needed | false) =>
     id: "jdk",
     name: "there is a full JDK 17 or 21",
     blocks,
-    observe: () => javaHomes().flatMap((home) => inspectJava(home) ?? []),
-    judge: (found) => errorsOf(() => chooseJava(found)),
+    observe: findJava,
+    judge: () => [],
   });
 
 /** @param needed whether an environment must be made: one that exists has its interpreter */
@@ -189,6 +189,6 @@ export const pythonCheck = (needed: Needed) =>
     id: "python",
     name: "there is a Python that the lock covers",
     blocks: needed,
-    observe: async (context) => ((await needed(context)) ? pythonsHere() : undefined),
-    judge: (found) => (found ? errorsOf(() => choosePython(found)) : []),
+    observe: async (context) => (await needed(context)) && findPython(),
+    judge: () => [],
   });

@@ -48,21 +48,27 @@ export function datasetFolder(dataset: string, version: string): string {
   return path.join(cacheFolder(), "datasets", dataset, version);
 }
 
-/** The text of a file; undefined where it cannot be read. */
-export function readOr(file: string): string | undefined {
+/** What a file or a process is asked for; undefined where it is gone, or does not say. */
+export function attempt<T>(ask: () => T): T | undefined {
   try {
-    return fs.readFileSync(file, "utf8");
+    return ask();
   } catch {
     return undefined;
   }
 }
 
+/** The text of a file; undefined where it cannot be read. */
+export function readOr(file: string): string | undefined {
+  return attempt(() => fs.readFileSync(file, "utf8"));
+}
+
+/** The names of what is in a folder; none where it cannot be read. */
+export function namesIn(folder: string): string[] {
+  return attempt(() => fs.readdirSync(folder)) ?? [];
+}
+
 /** Removes a file, and with the last one its folder; no matter if it is not there. */
 export function removeLast(file: string): void {
   fs.rmSync(file, { force: true });
-  try {
-    fs.rmdirSync(path.dirname(file));
-  } catch {
-    // there are others, or the folder is gone
-  }
+  attempt(() => fs.rmdirSync(path.dirname(file))); // unless there are others
 }

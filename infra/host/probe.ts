@@ -42,10 +42,10 @@ export function isOlder(version: string, than: string): boolean {
   return false;
 }
 
-/** The body of a GET, or undefined where nothing answers 200 in time. */
-export function get(url: string, timeoutMs = 2_000): Promise<string | undefined> {
+/** The body of a GET, or undefined where nothing answers 200 in 2 s. */
+export function get(url: string): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const request = http.get(url, { agent: false, timeout: timeoutMs }, (response) => {
+    const request = http.get(url, { agent: false, timeout: 2_000 }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (part: string) => (text += part));
       response.on("end", () => resolve(response.statusCode === 200 ? text : undefined));
@@ -57,8 +57,8 @@ export function get(url: string, timeoutMs = 2_000): Promise<string | undefined>
 }
 
 /** Whether a TCP connection to a port of this machine is accepted. */
-export async function accepts(port: number, timeoutMs = 2_000): Promise<boolean> {
-  return (await silenceAt(`127.0.0.1:${port}`, timeoutMs)) === undefined;
+export async function accepts(port: number): Promise<boolean> {
+  return (await silenceAt(`127.0.0.1:${port}`, 2_000)) === undefined;
 }
 
 /**

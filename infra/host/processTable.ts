@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { readOr } from "./folders";
+import { attempt, namesIn, readOr } from "./folders";
 
 /** One process as /proc tells of it. */
 export interface Process {
@@ -24,6 +24,11 @@ export function runs(pid: number, start: string): boolean {
 /** Whether a process was stopped by a signal, as by Ctrl-Z. */
 export function isStopped(pid: number): boolean {
   return stat(pid)?.state === "T";
+}
+
+/** Whether a process runs now; a zombie does not. Of any user. */
+export function isAlive(pid: number): boolean {
+  return runs(pid, startOf(pid));
 }
 
 /** Another user's process where /proc is mounted with `hidepid`. */
@@ -54,18 +59,9 @@ function stat(pid: number | string) {
 /** All processes of this user, but for zombies. Where there is no /proc the list is empty. */
 export function ownProcesses(): Process[] {
   const uid = process.getuid?.();
-  let entries: string[];
-  try {
-    entries = fs.readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));
-  } catch {
-    return [];
-  }
+  const entries = namesIn("/proc").filter((entry) => /^\d+$/.test(entry));
   return entries.flatMap((entry) => {
-    try {
-      if (fs.statSync(`/proc/${entry}`).uid !== uid) return [];
-    } catch {
-      return [];
-    }
+    if (attempt(() => fs.statSync(`/proc/${entry}`).uid) !== uid) return [];
     const found = stat(entry);
     if (!found || found.state === "Z" || found.state === "X") return [];
     const { name, parent, session } = found;
@@ -75,12 +71,8 @@ export function ownProcesses(): Process[] {
 
 /** One variable of the environment that a process was started with. */
 export function startedWith(pid: number, variable: string): string | undefined {
-  try {
-    const all = fs.readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");
-    return all.find((entry) => entry.startsWith(`${variable}=`))?.slice(variable.length + 1);
-  } catch {
-    return undefined;
-  }
+  const all = readOr(`/proc/${pid}/environ`)?.split("\0") ?? [];
+  return all.find((entry) => entry.startsWith(`${variable}=`))?.slice(variable.length + 1);
 }
 
 /** `roots` and all that descends from them. */
@@ -122,15 +114,7 @@ export function whoListens(port: number): Process | undefined {
 
 function holds(pid: number, links: ReadonlySet<string>): boolean {
   const folder = `/proc/${pid}/fd`;
-  try {
-    return fs.readdirSync(folder).some((descriptor) => {
-      try {
-        return links.has(fs.readlinkSync(`${folder}/${descriptor}`));
-      } catch {
-        return false;
-      }
-    });
-  } catch {
-    return false;
-  }
+  const targetOf = (descriptor: string) =>
+    attempt(() => fs.readlinkSync(`${folder}/${descriptor}`)) ?? "";
+  return namesIn(folder).some((descriptor) => links.has(targetOf(descriptor)));
 }

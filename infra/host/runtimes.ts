@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../contracts/errors";
-import { checkout, readOr } from "./folders";
+import { attempt, checkout, readOr } from "./folders";
 import { probe } from "./probe";
 
 /** A JDK that Spark runs on. */
@@ -27,17 +27,13 @@ const advice =
   "or set JAVA_HOME to one";
 
 /** Candidates in the order of preference: JAVA_HOME, then what `java` on PATH leads to. */
-export function javaHomes(): string[] {
+function javaHomes(): string[] {
   const { JAVA_HOME, PATH = "" } = process.env;
-  const homes = JAVA_HOME ? [JAVA_HOME] : [];
-  for (const folder of PATH.split(path.delimiter)) {
-    try {
-      homes.push(path.resolve(fs.realpathSync(path.join(folder, "java")), "..", ".."));
-    } catch {
-      // no java in this folder
-    }
-  }
-  return [...new Set(homes)];
+  const onPath = PATH.split(path.delimiter).flatMap((folder) => {
+    const java = attempt(() => fs.realpathSync(path.join(folder, "java")));
+    return java ? [path.resolve(java, "..", "..")] : [];
+  });
+  return [...new Set([...(JAVA_HOME ? [JAVA_HOME] : []), ...onPath])];
 }
 
 /** Reads a JDK's `release` file, which is quicker than to start it; starts it where that tells too little. */
@@ -104,15 +100,13 @@ export interface PythonRange {
   readonly max: number;
 }
 
+const projectFile = path.join(checkout, "pipelines/pyproject.toml");
+
 /** Reads `requires-python = ">=3.10,<3.14"`. */
-export function parseRange(pyproject: string): PythonRange {
+export function pythonRange(pyproject = fs.readFileSync(projectFile, "utf8")): PythonRange {
   const found = /requires-python\s*=\s*">=\s*3\.(\d+)\s*,\s*<\s*3\.(\d+)"/.exec(pyproject);
   if (!found) throw new Error('pyproject.toml has no requires-python of the form ">=3.x,<3.y"');
   return { min: Number(found[1]), max: Number(found[2]) - 1 };
-}
-
-export function pythonRange(): PythonRange {
-  return parseRange(fs.readFileSync(path.join(checkout, "pipelines/pyproject.toml"), "utf8"));
 }
 
 const question = [
@@ -131,11 +125,12 @@ export function askPython(command: string): Python | undefined {
 }
 
 /**
- * Asks the interpreters on PATH, until one fits: `python3`, then the newest that the lock covers.
+ * The interpreter to use: `python3` on PATH, else the newest that the lock covers.
  *
  * @param ask how an interpreter is asked; tests put their own machine here
+ * @throws UserError that names what was found and how to install what is wanted
  */
-export function pythonsHere(range = pythonRange(), ask = askPython): Python[] {
+export function findPython(range = pythonRange(), ask = askPython): Python {
   const named = Array.from(
     { length: range.max - range.min + 1 },
     (_, n) => `python3.${range.max - n}`,
@@ -143,21 +138,9 @@ export function pythonsHere(range = pythonRange(), ask = askPython): Python[] {
   const seen: Python[] = [];
   for (const command of ["python3", ...named]) {
     const python = ask(command);
+    if (python?.makesVenvs && covers(range, python.version)) return python;
     if (python) seen.push(python);
-    if (python && fits(range, python)) break;
   }
-  return seen;
-}
-
-/**
- * The interpreter to use.
- *
- * @param seen the interpreters that there are, the wanted ones first
- * @throws UserError that names what was found and how to install what is wanted
- */
-export function choosePython(seen: readonly Python[], range = pythonRange()): Python {
-  const chosen = seen.find((python) => fits(range, python));
-  if (chosen) return chosen;
   const bare = seen.find((python) => covers(range, python.version));
   if (bare) {
     throw new UserError(
@@ -172,11 +155,6 @@ export function choosePython(seen: readonly Python[], range = pythonRange()): Py
     "the locked packages have wheels for these versions only",
     "install one: apt-get install python3 python3-venv (or: dnf install python3.12)",
   );
-}
-
-/** @throws UserError as {@link choosePython} */
-export function findPython(range = pythonRange(), ask = askPython): Python {
-  return choosePython(pythonsHere(range, ask), range);
 }
 
 /**
@@ -199,12 +177,9 @@ export function environmentVersions(folder: string): { madeFor?: string; now?: s
 
 /** The version of the interpreter that a link leads to: by its name, which is quicker than to start it. */
 function versionBehind(link: string): string | undefined {
-  try {
-    const [, named] = /^python(3\.\d+)$/.exec(path.basename(fs.realpathSync(link))) ?? [];
-    return named ?? parseVersion(probe([link, "--version"]));
-  } catch {
-    return undefined; // the system's Python was removed
-  }
+  const program = attempt(() => fs.realpathSync(link)); // unless the system's Python was removed
+  const [, named] = /^python(3\.\d+)$/.exec(path.basename(program ?? "")) ?? [];
+  return named ?? (program && parseVersion(probe([link, "--version"])));
 }
 
 /** Reads `Python 3.11.7`. */
@@ -215,10 +190,6 @@ export function parseVersion(said: string | undefined): string | undefined {
 /** `3.11` of `3.11.7`. */
 export function minorOf(version: string): string {
   return version.split(".").slice(0, 2).join(".");
-}
-
-function fits(range: PythonRange, { version, makesVenvs }: Python): boolean {
-  return makesVenvs && covers(range, version);
 }
 
 export function covers(range: PythonRange, version: string): boolean {

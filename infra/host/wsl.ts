@@ -4,23 +4,22 @@ import * as path from "node:path";
 import { size, wrong } from "../contracts/check";
 import type { UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
-import { readOr } from "./folders";
 import { check, isWsl, kernelVersion, nearestExisting, writtenFolders } from "./checks";
-import { checkout } from "./folders";
+import { checkout, namesIn, readOr } from "./folders";
 
 /** What is particular to a machine in Windows. */
 export interface WslFacts {
   /** The text of /proc/version. */
   readonly version: string;
-  /** Folders of the project, with the type of file system that each is on. */
-  readonly folders: readonly { readonly folder: string; readonly type: string }[];
+  /** Folders of the project, with the type of file system that each is on, as statfs says it. */
+  readonly folders: readonly { readonly folder: string; readonly type: number }[];
   readonly memoryBytes: number;
   /** The user's .wslconfig; undefined without one to be seen. */
   readonly config?: string;
 }
 
-/** Drives of Windows: through a protocol of Plan 9, in WSL1 directly. */
-const windowsDrives = ["9p", "drvfs", "v9fs"];
+/** Drives of Windows are reached by a protocol of Plan 9: V9FS_MAGIC of Linux. */
+export const windowsDrive = 0x01021997;
 
 export function wrongWsl(
   { version, folders, memoryBytes, config }: WslFacts,
@@ -59,7 +58,7 @@ export function wrongWsl(
 }
 
 function onWindows(folders: WslFacts["folders"]): UserError[] {
-  const there = folders.filter(({ type }) => windowsDrives.includes(type));
+  const there = folders.filter(({ type }) => type === windowsDrive);
   if (there.length === 0) return [];
   return wrong(
     `${there.map(({ folder }) => folder).join(", ")} ${there.length === 1 ? "is" : "are"} on a drive of Windows`,
@@ -76,36 +75,19 @@ function parseConfig(text: string): Map<string, string> {
   return new Map(lines.map(([, name, value]) => [name.toLowerCase(), value.trim()]));
 }
 
-/** The type of the file system that a folder is on, by the text of /proc/mounts. */
-export function fileSystemOf(folder: string, mounts: string): string {
-  const rows = mounts.split("\n").map((line) => line.split(" "));
-  const over = rows.filter(([, point = ""]) => {
-    const at = point.replaceAll("\\040", " ");
-    return at !== "" && (folder === at || folder.startsWith(at === "/" ? "/" : `${at}/`));
-  });
-  const [nearest] = over.reverse().sort((a, b) => b[1].length - a[1].length);
-  return nearest?.[2] ?? "";
-}
-
 /** The .wslconfig of whichever user of Windows has one. */
 function windowsConfig(): string | undefined {
-  try {
-    const users = fs.readdirSync("/mnt/c/Users");
-    const texts = users.flatMap((u) => readOr(path.join("/mnt/c/Users", u, ".wslconfig")) ?? []);
-    return texts[0];
-  } catch {
-    return undefined;
-  }
+  const users = namesIn("/mnt/c/Users");
+  return users.flatMap((u) => readOr(path.join("/mnt/c/Users", u, ".wslconfig")) ?? [])[0];
 }
 
 function wslFacts(): WslFacts {
   const version = kernelVersion();
   if (!isWsl(version)) return { version, folders: [], memoryBytes: 0 };
-  const mounts = readOr("/proc/mounts") ?? "";
   const folders = [checkout, ...writtenFolders().map(({ folder }) => nearestExisting(folder))];
   return {
     version,
-    folders: folders.map((folder) => ({ folder, type: fileSystemOf(folder, mounts) })),
+    folders: folders.map((folder) => ({ folder, type: fs.statfsSync(folder).type })),
     memoryBytes: os.totalmem(),
     config: windowsConfig(),
   };

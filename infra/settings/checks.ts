@@ -1,3 +1,4 @@
+import { size } from "../contracts/check";
 import type { Conflict, Machine } from "../contracts/target";
 import type { Settings } from "./schema";
 
@@ -48,7 +49,7 @@ const maxStartedWorkers = 16;
 
 /** For a target that starts Spark and Ray on this machine. */
 export function startedHereConflicts(settings: Settings, machine: Machine): Conflict[] {
-  const { target, sparkWorkers } = settings;
+  const { target, sparkWorkers, sparkExecutors } = settings;
   const conflicts: Conflict[] = [];
   if (sparkWorkers > maxStartedWorkers) {
     conflicts.push({
@@ -65,19 +66,22 @@ export function startedHereConflicts(settings: Settings, machine: Machine): Conf
       fix: "set target to cluster, or unset these settings",
     });
   }
-  const wanted = sparkWorkers * settings.sparkWorkerMemory + settings.rayObjectStoreMemory;
+  if (sparkExecutors > sparkWorkers) {
+    conflicts.push({
+      what: `sparkExecutors is "${sparkExecutors}", and sparkWorkers is ${sparkWorkers}`,
+      why: "an executor takes a whole worker, so a run of Spark would wait for ever",
+      fix: "set fewer sparkExecutors, or more sparkWorkers",
+    });
+  }
+  const wanted = sparkExecutors * settings.sparkWorkerMemory + settings.rayObjectStoreMemory;
   if (wanted > machine.memoryBytes) {
     conflicts.push({
       what:
-        `sparkWorkers x sparkWorkerMemory + rayObjectStoreMemory is ${gib(wanted)}, ` +
-        `but this machine has ${gib(machine.memoryBytes)}`,
+        `sparkExecutors x sparkWorkerMemory + rayObjectStoreMemory is ${size(wanted)}, ` +
+        `but this machine has ${size(machine.memoryBytes)}`,
       why: "the services would be killed by the kernel when memory runs out",
-      fix: "set fewer sparkWorkers, or a smaller sparkWorkerMemory or rayObjectStoreMemory",
+      fix: "set fewer sparkExecutors, or a smaller sparkWorkerMemory or rayObjectStoreMemory",
     });
   }
   return conflicts;
-}
-
-function gib(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }

@@ -71,7 +71,7 @@ export const clusterSettings = {
     default: "whole",
     description:
       "Target cluster: how much of Spark and Ray the runs take. `whole`: all cores that each has " +
-      "when the program starts, by the master's page and the dashboard. `stated`: `sparkWorkers` " +
+      "when the program starts, by the master's page and the dashboard. `stated`: `sparkExecutors` " +
       "executors of `sparkWorkerCores` and `sparkWorkerMemory`, and `rayCpus`.",
   }),
   sparkMaster: optional({

@@ -61,6 +61,13 @@ export const runSettings = {
     max: 4096,
     description: "Images per batch of a model.",
   }),
+  fetchConcurrency: integer({
+    default: 16,
+    min: 1,
+    max: 1024,
+    description:
+      "Images that a run fetches at a time where the project's code fetches them; its workers share them.",
+  }),
   oracleImages: integer({
     default: 10_000,
     min: 1,
@@ -174,10 +181,18 @@ export const engineSettings = {
     default: 2,
     min: 1,
     max: 1000,
-    description: "Workers of the Spark cluster.",
+    description: "Spark workers that targets local and docker start.",
+  }),
+  sparkExecutors: integer({
+    default: 1,
+    min: 1,
+    max: 1000,
+    description:
+      "Executors that a run of Spark takes, each with the cores and memory of a worker. On one machine one " +
+      "is best: two JVMs compile everything twice.",
   }),
   sparkWorkerCores: integer({
-    default: 1,
+    default: 2,
     min: 1,
     max: 256,
     description: "Cores that each Spark worker offers.",

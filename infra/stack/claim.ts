@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { UserError } from "../contracts/errors";
 import { toolEnvironment } from "../host/environment";
-import { checkout } from "../host/folders";
+import { attempt, checkout } from "../host/folders";
 import { probe } from "../host/probe";
 import { readJson, stackFiles, writeOnce } from "./files";
 import { inStackFolder, readOwner, stackStep, writeOwner, type Owner } from "./owner";
@@ -65,11 +65,7 @@ function normal(url: string): string {
   if (!whole.startsWith("file://")) return whole;
   const tail = whole.slice("file://".length).replace(/^~/, process.env.HOME ?? "~");
   if (!tail.startsWith("/")) return `file://${path.resolve(checkout, tail)}`;
-  try {
-    return `file://${fileURLToPath(`file://${tail}`)}`;
-  } catch {
-    return whole;
-  }
+  return attempt(() => `file://${fileURLToPath(`file://${tail}`)}`) ?? whole;
 }
 
 /**
@@ -185,12 +181,9 @@ interface Exported {
 
 /** The stack's id in an exported state. */
 export function idOf(state: string): string | undefined {
-  try {
+  return attempt(() => {
     const { deployment } = JSON.parse(state) as Exported;
     const first = deployment?.resources?.find(({ urn }) => urn.endsWith(`::${stackStep}`));
-    const spec = JSON.parse(first?.inputs?.environment?.SPEC ?? "{}") as { id?: string };
-    return spec.id;
-  } catch {
-    return undefined;
-  }
+    return (JSON.parse(first?.inputs?.environment?.SPEC ?? "{}") as { id?: string }).id;
+  });
 }

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { UserError } from "../contracts/errors";
-import { stackFolder } from "../host/folders";
+import { attempt, stackFolder } from "../host/folders";
 
 /** Where each file and folder is that a stack owns outside the checkout. No other code joins these paths. */
 export function stackFiles(stack: string) {
@@ -76,11 +76,7 @@ export function stackFiles(stack: string) {
 
 /** The JSON of a file; undefined where it is missing or broken. */
 export function readJson<T>(file: string): T | undefined {
-  try {
-    return JSON.parse(fs.readFileSync(file, "utf8")) as T;
-  } catch {
-    return undefined;
-  }
+  return attempt(() => JSON.parse(fs.readFileSync(file, "utf8")) as T);
 }
 
 /** Writes a file for this user alone, whole or not at all; its folder is made. */

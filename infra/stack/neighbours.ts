@@ -1,5 +1,4 @@
-import * as fs from "node:fs";
-import { homeFolder } from "../host/folders";
+import { homeFolder, namesIn } from "../host/folders";
 import { isFree } from "../host/freePorts";
 import { readStepRecord, recordedNames } from "./records";
 
@@ -14,7 +13,7 @@ export interface Neighbour {
  * those listen only while a worker lives, so that asking the system does not show them.
  */
 export async function portsOfNeighbours(stack: string): Promise<Map<number, Neighbour>> {
-  const all = list(homeFolder()).filter((name) => name !== stack);
+  const all = namesIn(homeFolder()).filter((name) => name !== stack);
   const running = await Promise.all(all.map(async (name) => ((await runs(name)) ? [name] : [])));
   return new Map(
     running
@@ -40,8 +39,4 @@ export function recordedPorts(stack: string, service: string): number[] {
   const { firstWorker = 0, lastWorker = -1, ...single } = ports;
   const range = Array.from({ length: lastWorker - firstWorker + 1 }, (_, n) => firstWorker + n);
   return [...Object.values(single), ...range];
-}
-
-function list(folder: string): string[] {
-  return fs.existsSync(folder) ? fs.readdirSync(folder) : [];
 }

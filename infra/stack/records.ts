@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { namesIn } from "../host/folders";
 import { readJson, stackFiles, writeJson } from "./files";
 
 /**
@@ -36,9 +37,7 @@ export function removeStepRecord(stack: string, name: string): void {
 
 /** Names of all that has a record, sorted. */
 export function recordedNames(stack: string): string[] {
-  const { records } = stackFiles(stack);
-  const files = fs.existsSync(records) ? fs.readdirSync(records) : [];
-  return files
+  return namesIn(stackFiles(stack).records)
     .filter((file) => file.endsWith(".json"))
     .map((file) => file.slice(0, -".json".length))
     .sort();

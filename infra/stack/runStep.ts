@@ -21,11 +21,6 @@ export interface StepVerbs<Spec> {
 
 const stderrLines = 20;
 
-/** A module of a kind of step. */
-interface StepModule {
-  readonly default: StepVerbs<unknown>;
-}
-
 /**
  * Carries out a step for steps.mjs: runs the verb, prints one JSON line, and keeps the record of
  * services, tools and data (steps whose spec has a `generation`).
@@ -35,7 +30,7 @@ interface StepModule {
  */
 export async function runStep(
   verb: string | undefined,
-  load: (() => StepModule) | undefined,
+  load: (() => StepVerbs<unknown>) | undefined,
 ): Promise<void> {
   try {
     if (!load) throw new Error("steps.mjs has no such kind of step");
@@ -44,7 +39,7 @@ export async function runStep(
       name: required("STEP"),
       spec: JSON.parse(required("SPEC")) as unknown,
     };
-    await runVerb(verb, load().default, context);
+    await runVerb(verb, load(), context);
   } catch (thrown) {
     const error = explainFullDisk(thrown);
     const printed =

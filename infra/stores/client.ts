@@ -105,15 +105,12 @@ export async function listAll(
   return new Map(lists.flatMap((list) => [...list]));
 }
 
-/** Objects that are in a store already, all together. */
-export interface Listing {
-  /** Hash of all names, sizes and ETags: it changes when any object does. */
-  readonly hash: string;
-  readonly files: number;
-  readonly bytes: number;
-}
-
-export function listingOf(objects: ReadonlyMap<string, StoredObject>): Listing {
+/**
+ * Objects that are in a store already, all together.
+ *
+ * @returns `hash` of all names, sizes and ETags: it changes when any object does
+ */
+export function listingOf(objects: ReadonlyMap<string, StoredObject>) {
   const sorted = [...objects]
     .map(([name, { size, etag }]) => ({ name, size, etag }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -1,5 +1,5 @@
 import { UserError } from "../contracts/errors";
-import type { Executor, Prepared } from "../contracts/platform";
+import type { Executor } from "../contracts/platform";
 import type { Target } from "../contracts/target";
 import type { Settings } from "../settings/schema";
 import { readOwner } from "../stack/owner";
@@ -25,20 +25,6 @@ export function targetNamed(name: string): Target<Settings> {
 export function targetOf(stack: string): Target<Settings> | undefined {
   const owner = readOwner(stack);
   return owner && targetNamed(owner.target);
-}
-
-/**
- * Looks whether the settings' target can be deployed here; writes nothing.
- *
- * @returns the settings that hold there, and what declares the platform's resources
- * @throws UserError with what is in the way
- */
-export function preparePlatform(
-  settings: Settings,
-  stack: string,
-  id?: string,
-): Promise<Prepared<Settings>> {
-  return targetNamed(settings.target).prepare(settings, stack, id);
 }
 
 /** How jobs of `stack` are started, by the target that it was made for. */

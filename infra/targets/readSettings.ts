@@ -24,7 +24,7 @@ export function readSettings(
     ...asked,
     objectStore: unlessAuto(asked.objectStore, target.defaults.objectStore),
     daftRunner: unlessAuto(asked.daftRunner, target.defaults.daftRunner),
-    threads: asked.sparkWorkers * asked.sparkWorkerCores,
+    threads: asked.sparkExecutors * asked.sparkWorkerCores,
   };
   const store = chosen("objectStore", stores, settings.objectStore, "auto");
   const conflicts = [

@@ -1,63 +1,11 @@
 import { npm, size, wrong } from "../contracts/check";
 import type { UserError } from "../contracts/errors";
-import { check, deployed, type Logs, type StackContext } from "../host/checks";
+import { check, type Logs, type StackContext } from "../host/checks";
 import { readOr } from "../host/folders";
 import { ports } from "../settings/ports";
 import { stackFiles } from "../stack/files";
 import { lockedVersion } from "../toolchain/locks";
-
-/** A service in the words of what keeps it, e.g. RUNNING or `Up 5 minutes (healthy)`. */
-interface ServiceState {
-  readonly name: string;
-  readonly state: string;
-}
-
-/** Checks of running services find nothing that a deployment must stop at. */
-const whenDeployed = { blocks: false, applies: deployed, after: ["docker"] } as const;
-
-const running = /^(RUNNING|Up\b(?!.*unhealthy))/;
-
-/** What to do where memory ran out. */
-export const smallerSizes =
-  "set smaller sparkWorkerMemory, rayObjectStoreMemory or batchSize, or fewer sparkWorkers; close other programs";
-
-/** @param expected names that should be among the services */
-export function notRunning(
-  services: readonly ServiceState[],
-  expected: readonly string[],
-  stack: string,
-): UserError[] {
-  const start = npm(stack, "start");
-  const why = "what depends on it fails or waits";
-  const missing = expected.filter((name) => !services.some((service) => service.name === name));
-  const stopped = services.filter(({ state }) => !running.test(state));
-  return [
-    ...missing.flatMap((name) => wrong(`${name} does not exist`, why, `${start} makes it`)),
-    ...stopped.flatMap(({ name, state }) => {
-      const fix = `see why: ${npm(stack, "logs", name)}; then ${start} starts it again`;
-      return wrong(`${name} is ${state}`, why, fix);
-    }),
-  ];
-}
-
-export const servicesCheck = (
-  expected: (context: StackContext) => readonly string[],
-  observe: (context: StackContext) => Promise<ServiceState[]> | ServiceState[],
-) =>
-  check({
-    id: "services",
-    name: "every service runs",
-    ...whenDeployed,
-    observe,
-    judge: (services, context) => notRunning(services, expected(context), context.stack),
-  });
-
-/** What all targets' checks of killed services share. */
-export const killed = {
-  id: "killed",
-  name: "no service was killed, or has died, in the last hour",
-  ...whenDeployed,
-} as const;
+import { whenDeployed } from "./checks";
 
 /** What a Spark master says at `/json/`, as far as it is read here. Memory is in MiB. */
 export interface MasterPage {
@@ -75,7 +23,6 @@ export interface MasterPage {
     readonly starttime: number;
     readonly cores: number;
     readonly memoryperexecutor?: number;
-    readonly memoryperslave?: number;
   }[];
 }
 
@@ -87,9 +34,8 @@ interface ClusterFacts {
   readonly version?: string;
 }
 
-/** What was found where a master's page should be. */
+/** What was found where a master's page should be, at a time in milliseconds of the epoch. */
 export interface MasterFacts extends ClusterFacts {
-  /** When it was asked, in milliseconds of the epoch. */
   readonly at: number;
   readonly page?: MasterPage;
 }
@@ -192,11 +138,10 @@ export function sparkTrouble(
 }
 
 function whyItWaits(
-  { name, memoryperexecutor, memoryperslave }: MasterPage["activeapps"][number],
+  { name, memoryperexecutor: memory = 0 }: MasterPage["activeapps"][number],
   { workers, activeapps }: MasterPage,
   workerLog: string,
 ): UserError[] {
-  const memory = memoryperexecutor ?? memoryperslave ?? 0;
   const max = Math.max(0, ...workers.map((worker) => worker.memory));
   const mib = (n: number) => size(n * 2 ** 20);
   if (memory > max) {
@@ -227,7 +172,7 @@ export const sparkCheck = (logs: Logs) =>
     judge: (facts, context) => sparkTrouble(facts, context, logs),
   });
 
-/** A node of a Ray cluster that takes work. */
+/** A node of a Ray cluster. */
 interface RayNode {
   readonly state?: string;
   readonly resources_total?: { readonly CPU?: number };

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
+import { guardGroup } from "../../embedded/guard";
 import { UserError } from "../contracts/errors";
-import { startOf } from "../host/processTable";
 
 /** A log file that grows while something is built. */
 export class BuildLog {
@@ -26,13 +26,13 @@ export interface BuildCommand {
 }
 
 /**
- * Runs a command with its output in the log, in a process group of its own.
+ * Runs a command with its output in the log. It is ended with all its processes when this process
+ * ends: two builds in one folder would spoil each other.
  *
- * @param build `pidFile` remembers the command while it runs; see {@link endAbandoned}
  * @throws UserError with the last lines of its output when it fails
  */
 export async function runBuild(
-  { log, pidFile }: { readonly log: BuildLog; readonly pidFile: string },
+  { log }: { readonly log: BuildLog },
   { argv, env, cwd, advice }: BuildCommand,
 ): Promise<void> {
   const [program, ...args] = argv;
@@ -44,18 +44,14 @@ export async function runBuild(
     detached: true,
     stdio: ["ignore", log.descriptor, log.descriptor],
   });
-  const ended = new Promise<string | undefined>((resolve) => {
+  const unguard = guardGroup(child.pid);
+  const failure = await new Promise<string | undefined>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) =>
       resolve(code === 0 ? undefined : signal ? `ended by ${signal}` : `exit code ${code}`),
     );
   });
-  const passOn = () => child.pid && endGroup(child.pid);
-  process.once("SIGTERM", passOn).once("SIGINT", passOn);
-  if (child.pid) fs.writeFileSync(pidFile, `${child.pid} ${startOf(child.pid)}`);
-  const failure = await ended;
-  process.off("SIGTERM", passOn).off("SIGINT", passOn);
-  fs.rmSync(pidFile, { force: true });
+  unguard();
   if (failure !== undefined) {
     const output = fs.readFileSync(log.file).subarray(begin).toString();
     const last = output.trimEnd().split("\n").slice(-8).join("\n  | ");
@@ -64,24 +60,5 @@ export async function runBuild(
       "a tool that the stack needs could not be installed",
       `${advice}; the whole log is ${log.file}`,
     );
-  }
-}
-
-/**
- * Ends what is left of a build whose script was killed: the provider cannot pass a cancel on to
- * it, and two builds in one folder would spoil each other.
- */
-export function endAbandoned(pidFile: string): void {
-  if (!fs.existsSync(pidFile)) return;
-  const [pid, start] = fs.readFileSync(pidFile, "utf8").split(" ");
-  if (pid && startOf(Number(pid)) === start) endGroup(Number(pid));
-  fs.rmSync(pidFile, { force: true });
-}
-
-function endGroup(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // it has ended by itself
   }
 }

@@ -3,11 +3,11 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tryLock, type Release } from "../../embedded/fileLock";
-import { cacheFolder, stackFolder } from "../host/folders";
+import { cacheFolder, namesIn, stackFolder } from "../host/folders";
 import { readJson, stackFiles, writeJson, writeWhole } from "../stack/files";
 import { stackId } from "../stack/owner";
 import { UserError } from "../contracts/errors";
-import { endAbandoned, type BuildLog } from "./builds";
+import type { BuildLog } from "./builds";
 
 /**
  * An entry of the cache, `<kind>/<key>`, where the key is a hash of all that the content depends
@@ -31,8 +31,6 @@ export interface Build {
   /** Empty, and the entry's final place, because a Python environment cannot be moved. */
   readonly folder: string;
   readonly log: BuildLog;
-  /** Remembers the running command; see `runBuild`. */
-  readonly pidFile: string;
 }
 
 /**
@@ -60,13 +58,11 @@ export async function ensureEntry(
   );
   try {
     if (isMade()) return folder;
-    const pidFile = `${folder}.pid`;
-    endAbandoned(pidFile);
     fs.rmSync(folder, { recursive: true, force: true });
     fs.mkdirSync(folder, { mode: 0o700 });
     log.line(`making ${entry}`);
     const begin = Date.now();
-    await build({ folder, log, pidFile });
+    await build({ folder, log });
     fs.writeFileSync(path.join(folder, complete), new Date().toISOString());
     log.line(`made ${entry} in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
     return folder;
@@ -125,11 +121,7 @@ export function cachesInUse(): string[] {
 }
 
 function list(folder: string): string[] {
-  try {
-    return fs.readdirSync(folder).map((name) => path.join(folder, name));
-  } catch {
-    return [];
-  }
+  return namesIn(folder).map((name) => path.join(folder, name));
 }
 
 /** What is kept in the cache folder; nothing else there is ever removed. */

@@ -1,4 +1,3 @@
-import * as fs from "node:fs";
 import * as path from "node:path";
 import { npm, wrong } from "../contracts/check";
 import type { UserError } from "../contracts/errors";
@@ -10,6 +9,7 @@ import {
   pythonRange,
   type PythonRange,
 } from "../host/runtimes";
+import { namesIn } from "../host/folders";
 import { readStepRecord } from "../stack/records";
 import { entryFolder } from "./caches";
 import { lockedPackages, normalised, pythonEntry, type Locked, modelIdentity } from "./locks";
@@ -104,8 +104,7 @@ export function environmentHere(stack: string): EnvironmentFacts | undefined {
   const folder = entryFolder(result.entry);
   const { now, madeFor = result.version } = environmentVersions(folder);
   const lib = path.join(folder, "lib");
-  const list = (folder: string) => (fs.existsSync(folder) ? fs.readdirSync(folder) : []);
-  const packages = list(lib).flatMap((name) => list(path.join(lib, name, "site-packages")));
+  const packages = namesIn(lib).flatMap((name) => namesIn(path.join(lib, name, "site-packages")));
   const entries = (["cpu", "cuda"] as const).map((device) => pythonEntry(device, result.version));
   return {
     folder,

@@ -9,14 +9,7 @@ import { isEnvironmentUsable, findJava } from "../host/runtimes";
 import { stackFiles, shortHash } from "../stack/files";
 import type { StepContext, StepVerbs } from "../stack/runStep";
 import { BuildLog, runBuild } from "./builds";
-import {
-  entryFolder,
-  isComplete,
-  registerUse,
-  releaseUse,
-  ensureEntry,
-  type Build,
-} from "./caches";
+import { registerUse, releaseUse, ensureEntry, type Build } from "./caches";
 import {
   lockFile,
   pythonEntry,
@@ -25,7 +18,6 @@ import {
   type Jar,
   minioVersion,
   customModel,
-  customModelHash,
   packedFile,
   packingCode,
 } from "./locks";
@@ -46,9 +38,7 @@ export function toolStep<Spec>(
       fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
       const log = new BuildLog(file);
       registerUse(context.stack, tool);
-      const result = await install(log, context);
-      if (!isComplete(result.entry)) throw new Error(`${entryFolder(result.entry)} is not whole`);
-      return result;
+      return install(log, context);
     },
     async delete({ stack }) {
       releaseUse(stack, tool);
@@ -130,12 +120,17 @@ function ivyJar(venv: string): string {
   return path.join(jars, found);
 }
 
-function verify(folder: string, { artifact, version, sha256 }: Jar): void {
+/** Looks at a fetched jar, and moves it to where the lock has it. */
+function verify(folder: string, { artifact, version, sha256, folder: place }: Jar): void {
   const name = `${artifact}-${version}.jar`;
   const file = path.join(folder, name);
   const found = fs.existsSync(file)
     ? createHash("sha256").update(fs.readFileSync(file)).digest("hex")
     : "nothing";
+  if (found === sha256 && place) {
+    fs.mkdirSync(path.join(folder, place), { recursive: true });
+    fs.renameSync(file, path.join(folder, place, name));
+  }
   if (found !== sha256) {
     throw new UserError(
       `${name} has the SHA-256 ${found} instead of ${sha256}`,
@@ -193,7 +188,7 @@ const linkerFlags = [
   `-X github.com/minio/minio/cmd.ShortCommitID=${commit}`,
 ].join(" ");
 
-/** Builds MinIO's server from source, with the machine's Go or one from a Python package. */
+/** Builds MinIO's server from source. */
 export const minioBinary = toolStep("minio-binary", async (log) => {
   const key = shortHash([minioVersion, linkerFlags, process.arch, process.platform]);
   const entry = `minio/${key}` as const;
@@ -230,20 +225,11 @@ function makeBy(stack: string, module: string, build: Build, out: string): Promi
   });
 }
 
-/** A copy, so that a run's model stays what it was when the user's file changes. */
+/** A copy, so that a run's model stays what it was when the user's files change. */
 async function copyCustom({ folder }: Build, model: string, modelPath: string): Promise<void> {
-  const found = customModelHash(modelPath);
-  if (found !== model) {
-    throw new UserError(
-      `${modelPath} changed while it was being deployed (${model}, now ${found})`,
-      "results are kept by the model's identity",
-      "run the same command again",
-    );
+  for (const [name, file] of customModel(modelPath, model).files) {
+    fs.copyFileSync(file, path.join(folder, name));
   }
-  const file = customModel(modelPath);
-  fs.copyFileSync(file, path.join(folder, "model.onnx"));
-  const labels = path.join(path.dirname(file), "labels.json");
-  if (fs.existsSync(labels)) fs.copyFileSync(labels, path.join(folder, "labels.json"));
 }
 
 /** Packs what Python workers of other machines import, out of the stack's environment. */

@@ -1,8 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { downloadEnvironment, toolEnvironment } from "../host/environment";
+import { downloadEnvironment } from "../host/environment";
 import { cacheFolder } from "../host/folders";
-import { isOlder, probe } from "../host/probe";
 import { findPython, type Python } from "../host/runtimes";
 import { shortHash } from "../stack/files";
 import { runBuild, type BuildLog } from "./builds";
@@ -92,7 +91,7 @@ export class Uv {
 }
 
 /**
- * Builds a program in the build's folder, with the machine's Go or one from a Python package.
+ * Builds a program in the build's folder, with the Go of a locked Python package.
  *
  * @param args of `go`, after `install` or `build`
  * @param goMod what is to be the go.mod where Go works
@@ -104,7 +103,7 @@ export async function runGo(
   goMod?: string,
 ): Promise<void> {
   const { folder } = build;
-  const go = goOnPath() ?? (await goFromPackage(build.log));
+  const go = await lockedGo(build.log);
   // Kept when the build is cut short, so that the next one goes on from there.
   const work = `${folder}.go`;
   const temporary = path.join(work, "tmp");
@@ -131,22 +130,11 @@ export async function runGo(
   fs.rmSync(work, { recursive: true, force: true });
 }
 
-async function goFromPackage(log: BuildLog): Promise<string> {
+async function lockedGo(log: BuildLog): Promise<string> {
   const uv = await ensureUv(log);
   const entry: Entry = `go/${shortHash([lockHash("go"), uv.python.version, process.arch, process.platform])}`;
   await ensureEntry(entry, log, async (build) => {
     await uv.environment(build, [lockFile("go")]);
   });
   return path.join(entryFolder(entry), "bin", "go");
-}
-
-/** What MinIO's go.mod asks for. */
-const minGo = "1.24";
-
-/** `go` on PATH if it is new enough by itself, without a toolchain that it would download. */
-export function goOnPath(): string | undefined {
-  const env = { ...toolEnvironment("language"), GOTOOLCHAIN: "local" };
-  const said = probe(["go", "version"], 10_000, env);
-  const [, version] = /\bgo(\d+\.\d+)/.exec(said ?? "") ?? [];
-  return version === undefined || isOlder(version, minGo) ? undefined : "go";
 }

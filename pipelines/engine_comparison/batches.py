@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .model.session import ModelSession, open_session
-from .store import open_store
+from .store import fetcher
 from .workloads import load
-from .workloads.image_inputs import REJECTED, read_image
+from .workloads.image_inputs import REJECTED
 from .workloads.image_workload import ImageWorkload
 
-FETCHERS = 4
-"""Threads that fetch, a worker. Fetches wait for the store for most of their time."""
+FETCH_CONCURRENCY = 16
+"""Images that a run fetches at a time, unless its input `fetchConcurrency` says otherwise."""
 AHEAD = 2
 """Batches that are fetched before they are needed."""
 
@@ -35,18 +35,21 @@ Fetched = TypeVar("Fetched")
 
 
 def fetched_ahead(
-    batches: Iterable[Sequence[Item]], fetch: Callable[[Item], Fetched]
+    batches: Iterable[Sequence[Item]],
+    fetch: Callable[[Item], Fetched],
+    concurrency: int = FETCH_CONCURRENCY,
 ) -> Iterator[tuple[Sequence[Item], list[Fetched]]]:
     """Fetch all items of each batch, some batches ahead of the consumer, in order.
 
     Args:
         batches: Batches of items, such as addresses.
         fetch: Gets one item; called from several threads; its errors reach the consumer.
+        concurrency: Items that are fetched at a time.
 
     Yields:
         Each batch with what was fetched for its items.
     """
-    with ThreadPoolExecutor(FETCHERS) as pool:
+    with ThreadPoolExecutor(concurrency) as pool:
         waiting: deque[tuple[Sequence[Item], list[Future[Fetched]]]] = deque()
         for batch in batches:
             waiting.append((batch, [pool.submit(fetch, item) for item in batch]))
@@ -75,18 +78,27 @@ class ModelTask:
         model: Where the model is.
         device: `cpu` or `cuda`.
         workload: The workload's name.
+        concurrency: Images that one worker fetches at a time.
     """
 
     store: Mapping[str, Any]
     model: Mapping[str, str]
     device: str
     workload: str
+    concurrency: int = FETCH_CONCURRENCY
 
     @classmethod
     def of(cls, spec: Mapping[str, Any], workload: ImageWorkload) -> ModelTask:
-        """The task for a job's spec and workload."""
-        device = spec["inputs"].get("device", "cpu")
-        return cls(spec["store"], spec["model"], device, workload.name)
+        """The task for a job's spec and workload: a worker a core shares the run's fetches."""
+        inputs = spec["inputs"]
+        in_all = int(inputs.get("fetchConcurrency", FETCH_CONCURRENCY))
+        return cls(
+            spec["store"],
+            spec["model"],
+            inputs.get("device", "cpu"),
+            workload.name,
+            max(1, math.ceil(in_all / max(1, int(spec.get("threads", 1))))),
+        )
 
     def __repr__(self) -> str:
         return f"ModelTask(workload={self.workload!r}, device={self.device!r})"
@@ -107,8 +119,13 @@ class ModelTask:
 
     def reader(self) -> Callable[[str], bytes | None]:
         """A function that fetches a file by its address; it can be called from several threads."""
-        store = open_store(self.store)
-        return lambda url: read_image(store, url)
+        return fetcher(self.store)
+
+    def fetched(
+        self, batches: Iterable[Sequence[str]]
+    ) -> Iterator[tuple[Sequence[str], list[bytes | None]]]:
+        """Fetch batches of addresses ahead; see `fetched_ahead`."""
+        return fetched_ahead(batches, self.reader(), self.concurrency)
 
     def run(self, batches: Iterable[Sequence[str]]) -> Iterator[pa.RecordBatch]:
         """Answer batches of addresses, with one session a process and fetching ahead.
@@ -117,7 +134,7 @@ class ModelTask:
             For each batch the rows of the images that are accepted, with the workload's schema.
         """
         workload, session = self.image_workload(), self.session()
-        for urls, files in fetched_ahead(batches, self.reader()):
+        for urls, files in self.fetched(batches):
             answered = workload.infer(session, urls, files)
             accepted = answered.filter(pc.is_null(answered.column(REJECTED)))
             yield accepted.drop_columns([REJECTED]).cast(self.schema())

@@ -29,8 +29,23 @@ TRUNCATED = "truncated"
 """The file starts as an image and ends before its end marker."""
 UNDECODABLE = "undecodable"
 """The file begins as an image, but its structure is broken, or the shared decoder refuses it."""
+UNSUPPORTED = "unsupported"
+"""Decoders make different pictures of the file, or some make none: see `docs/datasets.md`."""
 
-REASONS = (MISSING, EMPTY, NOT_AN_IMAGE, TRUNCATED, UNDECODABLE)
+REASONS = {
+    MISSING: "listed, and not in the store",
+    EMPTY: "no bytes",
+    NOT_AN_IMAGE: "neither JPEG nor PNG, whatever the name says",
+    TRUNCATED: "ends before its end marker",
+    UNDECODABLE: "broken",
+    UNSUPPORTED: "a PNG of 16 bits a channel, or more than 178 million pixels",
+}
+"""Each reason, and what it says of a file."""
+
+HEAD_BYTES = 33
+"""What `first_reason` needs of a file: a PNG's signature and its first chunk."""
+_MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+"""Pillow refuses larger pictures, against files that are small and fill the memory."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # JPEG markers (ITU-T T.81, table B.1) that stand alone, without a length: TEM and RST0 to RST7.
@@ -71,11 +86,25 @@ def reject_reason(data: bytes | None) -> str | None:
         return MISSING
     if len(data) == 0:
         return EMPTY
-    if data[:3] == b"\xff\xd8\xff":
-        return _jpeg_reason(data)
-    if data[:8] == _PNG_SIGNATURE:
-        return _png_reason(data)
-    return NOT_AN_IMAGE
+    reason = first_reason(data)
+    if reason is not None:
+        return reason
+    return _png_reason(data) if data[:8] == _PNG_SIGNATURE else _jpeg_reason(data)
+
+
+def first_reason(head: bytes) -> str | None:
+    """As much of `reject_reason` as the first `HEAD_BYTES` of a file that is not empty tell."""
+    if head[:3] == b"\xff\xd8\xff":
+        return None
+    if head[:8] != _PNG_SIGNATURE:
+        return NOT_AN_IMAGE
+    if len(head) >= HEAD_BYTES and (head[24] == 16 or _too_large(head[16:20], head[20:24])):
+        return UNSUPPORTED
+    return None
+
+
+def _too_large(width: bytes, height: bytes) -> bool:
+    return int.from_bytes(width, "big") * int.from_bytes(height, "big") > _MAX_PIXELS
 
 
 def _jpeg_reason(data: bytes) -> str | None:
@@ -96,6 +125,8 @@ def _jpeg_reason(data: bytes) -> str | None:
                 if framed:  # one picture has one frame; decoders disagree about a second one
                     return UNDECODABLE
                 framed = True
+                if _too_large(data[at + 5 : at + 7], data[at + 7 : at + 9]):
+                    return UNSUPPORTED
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
             if marker == _START_OF_SCAN:
                 behind = _AFTER_SCAN.search(data, at)
@@ -145,11 +176,27 @@ def decode(data: bytes | None, size: int = SIZE) -> np.ndarray:
     if reason is not None or data is None:
         raise ImageRejected(reason or MISSING)
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+        with Image.open(io.BytesIO(_pixels_only(data)), formats=("JPEG", "PNG")) as image:
             square = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageRejected(UNDECODABLE) from error
     return np.asarray(square)
+
+
+def _pixels_only(data: bytes) -> bytes:
+    """An accepted file without what a PNG has besides its pixels.
+
+    Pillow refuses a PNG for its long texts or profile, which no decoder needs.
+    """
+    if data[:8] != _PNG_SIGNATURE:
+        return data
+    parts, at = [data[:8]], 8
+    while at + 12 <= len(data):
+        kind, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if kind[:1].isupper() or kind == b"tRNS":
+            parts.append(data[at:end])
+        at = end
+    return b"".join(parts)
 
 
 @dataclass(frozen=True)

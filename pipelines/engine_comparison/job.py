@@ -137,8 +137,7 @@ class Attempt:
         Raises:
             UserError: An input file cannot be read.
         """
-        bucket = self.context.bucket(self.workload.input_purpose)
-        unreadable = self.workload.unreadable_input(self.store, bucket)
+        unreadable = self.workload.unreadable_input(self.store, self.context.input_facts)
         if unreadable:
             traceback.print_exception(error)
             raise UserError(

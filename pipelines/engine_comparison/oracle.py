@@ -36,13 +36,13 @@ def answer(spec: Mapping[str, Any], filesystem: fs.FileSystem) -> pa.Table:
         UserError: There is no such workload, or an input file cannot be read.
     """
     workload = workloads.load(spec["workload"])
-    bucket = spec["buckets"][workload.input_purpose]
+    facts = workload.input_facts(spec, filesystem)
     try:
-        return workload.right_answer(spec, filesystem)
+        return workload.right_answer({**spec, "facts": facts}, filesystem)
     except UserError:
         raise
     except Exception as error:
-        unreadable = workload.unreadable_input(filesystem, bucket)
+        unreadable = workload.unreadable_input(filesystem, facts)
         if unreadable is None:
             raise
         traceback.print_exception(error)

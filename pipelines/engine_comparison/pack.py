@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-ROOTS = ("numpy", "onnxruntime", "pandas", "pillow", "pyarrow")
+ROOTS = ("numpy", "obstore", "onnxruntime", "pandas", "pillow", "pyarrow")
 """What workers import themselves. pyspark is the cluster's own."""
 
 

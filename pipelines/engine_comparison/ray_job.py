@@ -32,7 +32,7 @@ from .errors import UserError, one_line
 from .protocol import Channel, Spec, run_module
 
 POLL_SECONDS = 0.5
-PACKAGES = ("ray", "daft", "numpy", "onnxruntime", "pandas", "pillow", "pyarrow")
+PACKAGES = ("ray", "daft", "numpy", "obstore", "onnx", "onnxruntime", "pandas", "pillow", "pyarrow")
 """What the cluster has to have in the versions that are here."""
 
 SHIPPED = "--shipped"

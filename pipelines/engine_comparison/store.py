@@ -13,16 +13,21 @@ import os
 import re
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pyarrow import fs
 
 from .errors import UserError, one_line
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
 
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 60
@@ -88,6 +93,10 @@ class StoreSpec:
         """A file on this machine with `ca_certificates`, or None for what the system trusts."""
         return None if self.ca_certificates is None else certificates_file(self.ca_certificates)
 
+    def endpoint_of(self, bucket: str) -> str:
+        """The endpoint with the bucket in its host name: `http://bucket.host:9000`."""
+        return f"{urlsplit(self.endpoint).scheme}://{bucket}.{self.host_and_port}"
+
     @property
     def encrypted(self) -> bool:
         """True for https."""
@@ -114,6 +123,56 @@ def open_store(spec: Mapping[str, Any]) -> fs.S3FileSystem:
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
         tls_ca_file_path=store.ca_file,
     )
+
+
+def fetcher(spec: Mapping[str, Any]) -> Callable[[str], bytes | None]:
+    """A function that fetches an object by its `s3://` address; several threads may call it.
+
+    It makes one request an object. pyarrow makes two: it asks for the size first. It returns None
+    where there is no such object.
+
+    Args:
+        spec: The `store` object of a job's spec.
+    """
+    import obstore
+    from obstore.store import S3Store
+
+    store = StoreSpec.parse(spec)
+    if store.ca_certificates is not None:
+        trust(store.ca_certificates)
+
+    keys: S3Config = {
+        "region": store.region,
+        "access_key_id": store.access_key,
+        "secret_access_key": store.secret_key,
+        "virtual_hosted_style_request": not store.path_style,
+    }
+    if store.session_token:
+        keys["session_token"] = store.session_token
+
+    @cache
+    def bucket(name: str) -> S3Store:
+        return S3Store(
+            name,
+            # With addresses by host name, an endpoint is that of the bucket (obstore#754).
+            endpoint=store.endpoint if store.path_style else store.endpoint_of(name),
+            config=keys,
+            client_options={
+                "allow_http": not store.encrypted,
+                "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+                "timeout": timedelta(seconds=REQUEST_SECONDS),
+            },
+            retry_config={"max_retries": ATTEMPTS - 1},
+        )
+
+    def fetch(url: str) -> bytes | None:
+        name, _, key = url.removeprefix("s3://").partition("/")
+        try:
+            return bytes(obstore.get(bucket(name), key).bytes())
+        except FileNotFoundError:
+            return None
+
+    return fetch
 
 
 def certificates_file(pem: str) -> str:

@@ -5,6 +5,7 @@ import { UserError } from "../../infra/contracts/errors";
 import { datasetFolder, downloadsFolder } from "../../infra/host/folders";
 import { stackFiles } from "../../infra/stack/files";
 import type { StepVerbs } from "../../infra/stack/runStep";
+import type { BucketNames } from "../../infra/contracts/platform";
 import {
   explained,
   listAll,
@@ -14,7 +15,9 @@ import {
 } from "../../infra/stores/client";
 import { executorOf } from "../../infra/targets";
 import { writeProgress } from "../../results/records";
+import { datasetOf } from "../../results/catalog";
 import { runJob } from "../job";
+import { existingListing } from "../stored";
 
 interface DatasetSpec {
   readonly dataset: string;
@@ -60,16 +63,17 @@ export const dataset = {
 interface ExistingSpec {
   readonly dataset: string;
   readonly bucket: string;
-  readonly owns: readonly string[];
   /** Hash of the listing that the program saw. */
   readonly existing: string;
 }
 
 /** Data that somebody else has put into the store. */
 export const existingDataset = {
-  async create({ stack, spec: { dataset, bucket, owns, existing } }) {
+  async create({ stack, spec: { dataset, bucket, existing } }) {
     const client = storeClient(stack);
-    const { hash, files, bytes } = listingOf(await explained(() => listAll(client, bucket, owns)));
+    const { hash, files, bytes } = await existingListing(stack, dataset, async (prefixes) =>
+      listingOf(await explained(() => listAll(client, bucket, prefixes))),
+    );
     if (hash !== existing) {
       throw new UserError(
         `the ${dataset} data in bucket ${bucket} has changed since the program looked at it`,
@@ -80,6 +84,37 @@ export const existingDataset = {
     return { dataset, source: "existing", version: hash, files, bytes, manifestSha256: hash };
   },
 } satisfies StepVerbs<ExistingSpec>;
+
+interface InspectionSpec {
+  readonly dataset: string;
+  readonly buckets: BucketNames;
+  readonly maxRejected: number;
+  /** Identity of the data. */
+  readonly data: string;
+  /** Hash of the listing of data that the stack did not put there. */
+  readonly existing?: string;
+}
+
+/** Looks at a dataset: refuses all that engines would read differently, before any run. */
+export const inspection = {
+  async create({ stack, name, spec: { dataset, buckets, maxRejected, existing } }) {
+    const { facts } = await runJob(await executorOf(stack), {
+      module: "engine_comparison.inspection.step",
+      cluster: "none",
+      spec: { dataset, buckets, inputs: { maxRejected: String(maxRejected) } },
+      seconds: null,
+      log: stackFiles(stack).log("inspection", dataset),
+      onPhase: (phase) => writeProgress(stack, name, { phase }),
+    }).finally(() => writeProgress(stack, name, undefined));
+    if (existing === undefined) return { facts };
+    // Images may lie anywhere in their bucket; from now on changes there are seen, too.
+    const { bucket, owns } = datasetOf(dataset);
+    const { prefixes = [] } = facts as { prefixes?: string[] };
+    const client = storeClient(stack);
+    const seen = await explained(() => listAll(client, buckets[bucket], [...owns, ...prefixes]));
+    return { facts, version: existing, seen: listingOf(seen).hash };
+  },
+} satisfies StepVerbs<InspectionSpec>;
 
 /** What one engine publishes of one workload. */
 export const outputPrefix = {

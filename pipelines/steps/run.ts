@@ -24,7 +24,7 @@ import {
 } from "../../results/result";
 import { codeVersion } from "../inputs";
 import { JobFailure, runJob } from "../job";
-import { makingStep, oracleName, outputPlace } from "../places";
+import { inspectionStep, makingStep, oracleName, outputPlace } from "../places";
 import { checkData, keepResult, settlePublished } from "../stored";
 import { isStopping, takeTurn } from "../turn";
 
@@ -44,6 +44,7 @@ export interface RunSpec {
 
 /** What a run's job is told, besides the connection. */
 export function jobSpec(
+  stack: string,
   spec: RunSpec,
   inputs: Inputs,
   oracle: Inputs,
@@ -51,7 +52,13 @@ export function jobSpec(
 ): Record<string, unknown> {
   const { parallelism, cluster: _cluster, rank: _rank, seconds: _seconds, ...question } = spec;
   const keys = { key: runKey(inputs), oracleKey: runKey(oracle) };
-  return { ...parallelism, ...question, ...keys, inputs, attempt, kind: "run" };
+  const facts = inputFacts(stack, spec.workload);
+  return { ...parallelism, ...question, ...keys, inputs, facts, attempt, kind: "run" };
+}
+
+/** What the inspection found of a workload's dataset: all jobs read the same objects alike. */
+function inputFacts(stack: string, workload: string): unknown {
+  return readStepRecord(stack, inspectionStep(workloadOf(workload).dataset))?.result.facts;
 }
 
 export const run = {
@@ -112,7 +119,7 @@ async function runAttempt(
     const job = runJob(executor, {
       module: "engine_comparison.job",
       cluster: spec.cluster,
-      spec: jobSpec(spec, inputs, oracle, attempt),
+      spec: jobSpec(stack, spec, inputs, oracle, attempt),
       seconds: spec.seconds,
       log,
       onPhase: (phase) => tell(phase, began),
@@ -192,10 +199,11 @@ export const oracle = {
     await checkData(stack, workloadOf(spec.workload).dataset);
     const inputs = declaredInputs(stack, name);
     const key = runKey(inputs);
+    const facts = inputFacts(stack, spec.workload);
     const { event: _event, ...result } = await runJob(await executorOf(stack), {
       module: "engine_comparison.oracle",
       cluster: "none",
-      spec: { ...spec, inputs, key, oracleKey: key, engine: "oracle" },
+      spec: { ...spec, inputs, facts, key, oracleKey: key, engine: "oracle" },
       seconds: null,
       log: stackFiles(stack).log("oracle", spec.workload),
     });

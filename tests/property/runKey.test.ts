@@ -99,6 +99,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   datasetSource: ["nyc", all],
   daftRunner: ["ray", of("daft")],
   fareAbove: ["31", of("taxi-report")],
+  fetchConcurrency: ["8", images],
   maxRejected: ["3", images],
   nycMirror: ["http://mirror.test", all, { datasetSource: "nyc" }],
   oracleImages: ["10", images],
@@ -109,7 +110,8 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   runMemory: ["9g", all],
   sparkWorkerCores: ["3", all.filter((run) => !run.startsWith("ray/"))],
   sparkWorkerMemory: ["3g", of("spark")],
-  sparkWorkers: ["3", all.filter((run) => !run.startsWith("ray/"))],
+  sparkExecutors: ["2", all.filter((run) => !run.startsWith("ray/"))],
+  sparkWorkers: ["3", []],
   target: ["docker", of("daft")], // which runs on Ray there
   taxiMonths: ["5", of("taxi-report")],
   taxiRows: ["54321", of("taxi-report")],

@@ -1,7 +1,11 @@
-"""Clusters of the tests' own: a Ray head and a Spark master with workers, on loopback."""
+"""Clusters of the tests' own: a Ray head and a Spark master with workers, on loopback.
+
+And attempts of an engine, with the cluster that it needs, at many datasets.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -10,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,9 +23,13 @@ import psutil
 import pytest
 
 import engine_comparison
+from engine_comparison import engines
 
 PIPELINES = Path(engine_comparison.__file__).parents[1]
 WAIT_SECONDS = 120
+
+Event = dict[str, Any]
+Attempts = Callable[..., dict[str, Event]]
 
 
 def free_port() -> int:
@@ -74,7 +82,7 @@ def ray_head() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def spark_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A Spark master with two workers of one core, as the section `spark` of a spec."""
+    """A Spark master with two workers of two cores, as the section `spark` of a spec."""
     jars = os.environ.get("SPARK_JARS")
     if not jars or not shutil.which("java"):
         pytest.skip("set SPARK_JARS to a folder with S3A's jars, and have Java, to test Spark")
@@ -108,16 +116,15 @@ def spark_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
     try:
         wait_for(port, started[0])
         for worker in ("1", "2"):
-            sizes = ["--cores", "1", "--memory", "1g", "--work-dir", str(folder / worker)]
+            sizes = ["--cores", "2", "--memory", "1g", "--work-dir", str(folder / worker)]
             started.append(daemon("worker.Worker", *sizes, f"spark://127.0.0.1:{port}"))
         yield {
             "master": f"spark://127.0.0.1:{port}",
             "jars": jars,
             "javaHome": None,
             "secretFile": str(folder / "secret"),
-            "workers": 2,
-            "workerCores": 1,
-            "workerMemory": "1g",
+            "workerCores": 2,
+            "workerMemory": "1024m",
             "portBase": free_port(),
         }
     finally:
@@ -159,3 +166,67 @@ def end(process: subprocess.Popen[bytes]) -> None:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
     process.wait()
+
+
+@pytest.fixture(scope="session")
+def attempt(
+    minio: dict[str, Any],
+    model_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Attempts:
+    """Makes an engine, or the oracle, try the datasets of some places; place to last event."""
+
+    def attempts(engine: str, workload: str, places: list[str], **inputs: str) -> dict[str, Event]:
+        scratch = tmp_path_factory.mktemp(engine)
+        facts = None if engine == "oracle" else engines.load(engine).facts
+        asked = {
+            "decoder": (facts and facts.decoder) or "pillow",
+            "fareAbove": "30",
+            "batchSize": "8",
+            "oracleImages": "1000",
+            "maxRejected": "1000000",
+            **inputs,
+        }
+        spec = {
+            "engine": engine,
+            "workload": workload,
+            "key": "0123456789abcdef",
+            "attempt": "a1",
+            "inputs": {"warmup": "0", "repeats": "1", "device": "cpu", **asked},
+            "store": minio,
+            "threads": 2,
+            "limits": {"cores": 2, "memoryBytes": 16 * 2**30},
+            "model": {
+                "path": str(model_folder / "model.onnx"),
+                "labels": str(model_folder / "labels.json"),
+            },
+            "services": [],
+            "scratch": str(scratch),
+        }
+        access = {}
+        cluster = facts.cluster if facts else "none"
+        if cluster == "spark":
+            spec["spark"] = request.getfixturevalue("spark_master")
+        if cluster == "ray":
+            spec["ray"] = request.getfixturevalue("ray_head")
+            access = ray_access(spec["ray"]["tokenFile"])
+        done = subprocess.run(
+            [sys.executable, "-m", "many_attempts"],
+            input=json.dumps({"spec": spec, "places": places}) + "\n",
+            cwd=PIPELINES,
+            env={
+                **environment(scratch),
+                **access,
+                "PYTHONPATH": f"{PIPELINES}:{Path(__file__).parent}",
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=300 + 60 * len(places),
+            check=False,
+        )
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        assert done.returncode == 0, f"{engine} crashed ({done.returncode}) after {events[-1:]}"
+        return {event["place"]: event for event in events}
+
+    return attempts

@@ -22,6 +22,7 @@ from pyarrow import fs
 from engine_comparison.datasets.sample import photos, taxi
 from engine_comparison.model.build import build
 from engine_comparison.model.session import ModelSession
+from engine_comparison.workloads.image_oracle import OracleModel
 
 pytest_plugins = ["clusters"]
 
@@ -42,6 +43,12 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def session(model_folder: Path) -> ModelSession:
     return ModelSession(model_folder / "model.onnx", model_folder / "labels.json")
+
+
+@pytest.fixture(scope="session")
+def oracle_model(model_folder: Path) -> OracleModel:
+    labels = str(model_folder / "labels.json")
+    return OracleModel({"path": str(model_folder / "model.onnx"), "labels": labels})
 
 
 @pytest.fixture(scope="session")

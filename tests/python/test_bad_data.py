@@ -26,7 +26,8 @@ from engine_comparison.store import list_files, list_parquet, open_store
 from engine_comparison.workloads.taxi_inputs import TRIPS, ZONES_KEY
 
 BUCKETS = {"lake": "dirtylake", "images": "dirtyimages", "warehouse": "report", "output": "oracles"}
-ENGINES = ("daft", "ray", "spark")
+ENGINES = ("daft-tuned", "ray-tuned", "spark")
+"""Those that survive a corrupt image."""
 
 Run = Callable[..., dict[str, Any]]
 
@@ -195,7 +196,7 @@ def run(
         access = {}
         if engine == "spark":
             given["spark"] = request.getfixturevalue("spark_master")
-        if engine == "ray" or inputs.get("daftRunner") == "ray":
+        if engine.startswith("ray") or inputs.get("daftRunner") == "ray":
             given["ray"] = request.getfixturevalue("ray_head")
             access = ray_access(given["ray"]["tokenFile"])
         done = subprocess.run(
@@ -234,13 +235,13 @@ def test_all_engines_reject_the_same_images_for_the_same_reasons(
 
 
 def test_daft_on_ray_rejects_them_too(run: Run):
-    result = run("daft", "image-embeddings", daftRunner="ray")
+    result = run("daft-tuned", "image-embeddings", daftRunner="ray")
     assert result["event"] == "result", result
     assert result["configuration"]["runner"] == "ray"
     assert result["rejects"] == REJECTS
 
 
-@pytest.mark.parametrize("engine", [*ENGINES, "polars"])
+@pytest.mark.parametrize("engine", [*ENGINES, "daft", "polars", "ray", "ray-arrow"])
 def test_all_engines_count_bad_trips_alike(run: Run, store: fs.FileSystem, engine: str):
     result = run(engine, "taxi-report")
     assert result["event"] == "result", result

@@ -22,7 +22,7 @@ from engine_comparison.errors import UserError
 from engine_comparison.images import decode, reject_reason
 from engine_comparison.model.build import class_labels
 from engine_comparison.workloads.image_inputs import METADATA
-from engine_comparison.workloads.taxi_inputs import TRIPS, read_zones
+from engine_comparison.workloads.taxi_inputs import TRIPS, parse_zones
 
 TAXI = {"rows": "3000", "months": "2", "seed": "5"}
 PHOTOS = {"photos": "6", "seed": "5", "bucket": "pictures"}
@@ -157,7 +157,7 @@ def test_wrong_settings_are_named_and_leave_nothing(kind, settings, message, tmp
 
 
 def test_the_zone_table_has_the_shape_of_tlcs(store_folder: Path, local_store: fs.FileSystem):
-    table = read_zones(local_store, "lake")
+    table = parse_zones(local_store.open_input_stream("lake/taxi/taxi_zone_lookup.csv"))
     assert table.column("LocationID").to_pylist() == list(range(1, 266))
     boroughs = dict(
         zip(*(table.column(n).to_pylist() for n in ("LocationID", "Borough")), strict=True)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import stat
-import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import fs
 
@@ -23,8 +18,6 @@ from engine_comparison.describe import EngineFacts, Tunable
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
 from engine_comparison.ray_cluster import _check_resources
-from engine_comparison.workloads.taxi_inputs import TRIPS_READ, ZONES
-from engine_comparison.workloads.taxi_report_oracle import REPORT_SQL
 
 
 def closed_port() -> int:
@@ -59,8 +52,7 @@ def spec(tmp_path: Path) -> dict[str, Any]:
             "jars": "/jars",
             "javaHome": None,
             "secretFile": str(tmp_path / "secret"),
-            "workers": 2,
-            "workerCores": 3,
+            "workerCores": 1,
             "workerMemory": "2g",
             "portBase": 30000,
         },
@@ -170,10 +162,11 @@ def test_a_tunable_has_the_declared_value_unless_the_run_has_another(
 @pytest.mark.parametrize(
     ("name", "inputs", "said"),
     [
-        ("ray", {"device": "cpu"}, "model that tasks cached"),
-        ("ray", {"device": "cuda"}, "started anew for each sample"),
+        ("ray", {}, "started anew for each sample"),
+        ("ray-tuned", {}, "model that tasks cached"),
         ("daft", {"daftRunner": "native"}, "the process"),
         ("daft", {"daftRunner": "ray"}, "the cluster"),
+        ("daft-tuned", {}, "session of the model"),
     ],
 )
 def test_what_persists_is_said_of_the_way_an_engine_runs(
@@ -200,94 +193,6 @@ def test_a_cluster_that_is_away_is_told_at_once(context: Context, name: str, who
     engine.stop()
 
 
-class FakeJvm:
-    """As much of pyspark as waiting for executors touches."""
-
-    def __init__(self, executors: int) -> None:
-        self.executors = executors
-
-    def __getattr__(self, _: str) -> Any:
-        return self
-
-    def __call__(self, *_: Any) -> Any:
-        return self
-
-    def size(self) -> int:
-        return self.executors + 1
-
-
-def test_spark_does_not_wait_for_ever_for_workers(
-    context: Context, monkeypatch: pytest.MonkeyPatch
-):
-    from engine_comparison.engines import spark
-
-    monkeypatch.setattr(spark, "WAIT_SECONDS", 0.2)
-    engine = spark.Spark(context)
-    engine._session = FakeJvm(1)  # type: ignore[assignment]
-    with pytest.raises(UserError, match="waiting for workers: 1 of 2"):
-        engine._wait_for_executors()
-    engine._session = FakeJvm(2)  # type: ignore[assignment]
-    engine._wait_for_executors()
-
-
-def test_sparks_secrets_are_in_a_private_file_and_nowhere_else(context: Context):
-    from engine_comparison.engines import spark
-
-    engine = spark.Spark(context)
-    before = dict(os.environ)
-    try:
-        conf = context.scratch / "conf"
-        settings = engine._settings("127.0.0.1")
-        spark._write_private(conf / "spark-defaults.conf", spark._as_properties(settings))
-        spark._set_environment(conf, "127.0.0.1", None, sys.executable)
-        added = {name: os.environ[name] for name in os.environ.keys() - before.keys()}
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    file = conf / "spark-defaults.conf"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "spark.authenticate.secret=the-spark-secret\n" in file.read_text()
-    secrets = ("the-spark-secret", "the-secret-key", "the-access-key")
-    assert not any(secret in value for value in added.values() for secret in secrets)
-    # What becomes arguments of the executors' JVMs or their environment has none either.
-    shown = {k: v for k, v in settings.items() if "Options" in k or "Env" in k or "Path" in k}
-    assert shown
-    assert not any(secret in value for value in shown.values() for secret in secrets)
-
-
-def test_spark_is_sized_by_its_workers(context: Context):
-    from engine_comparison.engines.spark import Spark
-
-    settings = Spark(context)._settings("127.0.0.1")
-    assert settings["spark.cores.max"] == "6"
-    assert settings["spark.executor.cores"] == "3"
-    assert settings["spark.sql.shuffle.partitions"] == "6"
-    assert settings["spark.driver.port"] == "30000"
-    assert "TieredStopAtLevel=1" in settings["spark.executor.extraJavaOptions"]
-
-
-def test_workers_on_other_machines_get_all_files_of_the_model(
-    spec: dict[str, Any], local_store: fs.FileSystem, tmp_path: Path
-):
-    from engine_comparison.engines.spark import Spark
-
-    folder = tmp_path / "model"
-    folder.mkdir()
-    names = ["labels.json", "model.onnx", "model.onnx.data"]
-    for name in names:
-        (folder / name).touch()
-    spec["spark"]["packages"] = "/packages.tgz"
-    spec["model"] = {"path": str(folder / "model.onnx"), "labels": None}
-    settings = Spark(Context(spec, local_store))._settings("127.0.0.1")
-    assert settings["spark.files"] == ",".join(str(folder / name) for name in names)
-
-
-def test_properties_keep_backslashes():
-    from engine_comparison.engines.spark import _as_properties
-
-    assert _as_properties({"a": "b\\c"}) == "a=b\\\\c\n"
-
-
 @pytest.mark.parametrize(
     ("has", "device", "fits"),
     [
@@ -307,46 +212,6 @@ def test_ray_is_not_asked_for_what_it_does_not_have(
     else:
         with pytest.raises(UserError, match="asks for"):
             _check_resources(has, context)
-
-
-amounts = st.one_of(st.none(), st.integers(-9_999, 999_999).map(lambda cents: cents / 100))
-trips = st.fixed_dictionaries(
-    {
-        "PULocationID": st.one_of(st.none(), st.integers(1, 6)),
-        "fare_amount": amounts,
-        "tip_amount": amounts,
-        "total_amount": amounts,
-        "trip_distance": amounts,
-    }
-)
-ZONE_TABLE = pa.table(
-    {
-        "LocationID": [1, 2, 3, 4],
-        "Borough": ["Queens", "Bronx", "N/A", "Unknown"],
-        "Zone": ["a", "b", "c", "d"],
-        "service_zone": ["N/A"] * 4,
-    },
-    schema=ZONES,
-)
-
-
-@settings(max_examples=40)
-@given(st.lists(st.lists(trips, max_size=6), min_size=1, max_size=4))
-def test_rays_sums_of_blocks_are_the_report_of_the_whole(blocks: list[list[dict[str, Any]]]):
-    import duckdb
-
-    from engine_comparison.engines.ray import report_of, sums_by_borough
-
-    tables = [pa.Table.from_pylist(block, schema=TRIPS_READ) for block in blocks]
-    ours = report_of(
-        pa.concat_tables([sums_by_borough(table, ZONE_TABLE, 30.0) for table in tables])
-    )
-    with duckdb.connect() as connection:
-        connection.register("trips", pa.concat_tables(tables))
-        connection.register("zones", ZONE_TABLE)
-        right = connection.execute(REPORT_SQL, {"fare_above": 30.0}).to_arrow_table()
-    verdict = workloads.load("taxi-report").verify(ours, right, {})
-    assert verdict.verified, verdict.message
 
 
 @given(st.lists(st.lists(st.integers(), max_size=5), max_size=12))
@@ -376,29 +241,3 @@ def test_fetching_stays_only_some_batches_ahead():
     next(stream)
     assert len(taken) <= 4
     stream.close()
-
-
-def test_pixels_reach_rays_actors_as_they_were(local_store: fs.FileSystem, session: Any):
-    from engine_comparison.batches import ModelTask
-    from engine_comparison.engines.ray import ModelActor
-    from engine_comparison.workloads.image_inputs import read_image, read_metadata
-
-    urls = read_metadata(local_store, "bucket").column("image_url").to_pylist()[:3]
-    workload: Any = workloads.load("image-embeddings")
-    files = [read_image(local_store, url) for url in urls]
-    right = workload.infer(session, urls, files)
-
-    class Task(ModelTask):
-        def session(self) -> Any:
-            return session
-
-    from engine_comparison.images import decode_batch
-
-    pixels = decode_batch(files, session.size).pixels
-    table = pa.table({"image_url": urls, "pixels": [p.tobytes() for p in pixels]})
-    answered = ModelActor(Task({}, {}, "cpu", "image-embeddings"))(table)
-    assert answered.column("image_url").to_pylist() == urls
-    np.testing.assert_array_equal(
-        answered.column("embedding").combine_chunks().flatten(),
-        right.column("embedding").flatten(),
-    )

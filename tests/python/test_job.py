@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,14 +21,13 @@ from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
 from engine_comparison.job import Attempt
 from engine_comparison.measure import Meter, Reading
-from engine_comparison.model.session import ModelSession
 from engine_comparison.oracle import oracle_path
 from engine_comparison.protocol import Channel
 from engine_comparison.store import list_files, list_parquet, read_json
 from engine_comparison.workloads import Workload
-from engine_comparison.workloads.image_inputs import sampled
+from engine_comparison.workloads.image_inputs import image_urls, sampled
+from engine_comparison.workloads.image_oracle import OracleModel
 from engine_comparison.workloads.image_workload import ImageWorkload
-from engine_comparison.workloads.taxi_report_oracle import taxi_oracle
 
 Answer = Callable[[int], pa.Table]
 
@@ -114,9 +114,17 @@ def spec_of(workload: str, attempt: str = "a1", **inputs: str) -> dict[str, Any]
 @pytest.fixture
 def report(store: fs.FileSystem) -> pa.Table:
     """The right report, also put where the job looks for the oracle's."""
-    table = taxi_oracle(store, "lake", 30.0)
+    table = workloads.load("taxi-report").right_answer(spec_of("taxi-report"), store)
     save_oracle(store, "taxi-report", table)
     return table
+
+
+def ask_each(
+    workload: Any, model: OracleModel, store: fs.FileSystem, most: int = sys.maxsize
+) -> pa.Table:
+    """The right answers about the images of a store."""
+    facts = workload.input_facts(spec_of(workload.name), store)
+    return workload.ask_each(model, store, image_urls(store, facts), most)
 
 
 def save_oracle(store: fs.FileSystem, workload: str, table: pa.Table) -> None:
@@ -342,21 +350,24 @@ def test_a_truncated_input_is_named_as_the_reason_of_a_failure(
     store: fs.FileSystem, workload: str, damaged: str
 ):
     path = damaged if damaged.endswith(".parquet") else list_parquet(store, damaged)[1].path
+    facts = workloads.load(workload).input_facts(spec_of(workload), store)
     with store.open_input_stream(path) as stream:
         whole = stream.read()
     with store.open_output_stream(path) as stream:
         stream.write(whole[: len(whole) // 2])
-    job = Job(store, spec_of(workload), lambda _: pa.table({}), failing_in="run")
+    job = Job(
+        store, {**spec_of(workload), "facts": facts}, lambda _: pa.table({}), failing_in="run"
+    )
     with pytest.raises(UserError, match=f"s3://{path} cannot be read"):
         job.carry_out()
 
 
 def test_an_image_that_was_damaged_after_the_oracle_is_told_as_rejected(
-    store: fs.FileSystem, session: ModelSession
+    store: fs.FileSystem, oracle_model: OracleModel
 ):
     workload = workloads.load("image-predictions")
     assert isinstance(workload, ImageWorkload)
-    oracle = workload.ask_each(session, store, "bucket")
+    oracle = ask_each(workload, oracle_model, store)
     save_oracle(store, workload.name, oracle)
     answers = workload.split(oracle)[0].select(workload.schema().names)
     with store.open_output_stream(list_files(store, "bucket/images")[0].path) as stream:
@@ -373,8 +384,26 @@ def test_an_engine_that_writes_nothing_is_told(store: fs.FileSystem, report: pa.
         job.carry_out()
 
 
+@pytest.mark.parametrize("writes", [True, False])
+def test_an_empty_answer_is_verified_with_the_reason_why(store: fs.FileSystem, writes: bool):
+    spec = spec_of("taxi-report", fareAbove="1000000")
+    empty = workloads.load("taxi-report").right_answer(spec, store)
+    assert len(empty) == 0
+    save_oracle(store, "taxi-report", empty)
+    job = Job(store, spec, lambda _: empty)
+    if not writes:  # some engines write no file then
+        job.engine.run = lambda workload, output: store.create_dir(output)  # type: ignore[method-assign]
+    result = job.carry_out()
+    assert (result["verified"], result["rows"]) == (True, 0)
+    assert result["note"] == (
+        "The input holds nothing to report: no trip has a fare above 1000000."
+    )
+    published = list_parquet(store, result["outputUri"].removeprefix("s3://").strip("/"))
+    assert [pq.read_table(one.path, filesystem=store).num_rows for one in published] == [0]
+
+
 def test_without_an_oracle_nothing_is_published(store: fs.FileSystem):
-    table = taxi_oracle(store, "lake", 30.0)
+    table = workloads.load("taxi-report").right_answer(spec_of("taxi-report"), store)
     with pytest.raises(UserError, match="no oracle"):
         Job(store, spec_of("taxi-report"), lambda _: table).carry_out()
     assert list_files(store, BASE) == []
@@ -395,7 +424,7 @@ def test_a_partial_publish_of_an_attempt_before_is_undone_first(
 
 @pytest.fixture(params=["image-predictions", "image-embeddings"])
 def dirty(
-    request: pytest.FixtureRequest, store: fs.FileSystem, session: ModelSession
+    request: pytest.FixtureRequest, store: fs.FileSystem, oracle_model: OracleModel
 ) -> tuple[str, pa.Table]:
     """A workload and its answers where two images are damaged; its oracle has the reasons."""
     images = [info.path for info in list_files(store, "bucket/images")]
@@ -404,7 +433,7 @@ def dirty(
     store.delete_file(images[4])
     workload = workloads.load(request.param)
     assert isinstance(workload, ImageWorkload)
-    oracle = workload.ask_each(session, store, "bucket")
+    oracle = ask_each(workload, oracle_model, store)
     save_oracle(store, request.param, oracle)
     accepted, _ = workload.split(oracle)
     return request.param, accepted.select(workload.schema().names)
@@ -433,15 +462,15 @@ def test_more_rejected_images_than_allowed_are_a_failure(
 
 @pytest.fixture(params=["image-predictions", "image-embeddings"])
 def sample(
-    request: pytest.FixtureRequest, store: fs.FileSystem, session: ModelSession
+    request: pytest.FixtureRequest, store: fs.FileSystem, oracle_model: OracleModel
 ) -> tuple[str, pa.Table, list[str]]:
     """A workload, its answers, one image of them damaged, and the images that the oracle has."""
     with store.open_output_stream(list_files(store, "bucket/images")[3].path) as stream:
         stream.write(b"")
     workload = workloads.load(request.param)
     assert isinstance(workload, ImageWorkload)
-    whole = workload.ask_each(session, store, "bucket")
-    some = workload.ask_each(session, store, "bucket", 6)
+    whole = ask_each(workload, oracle_model, store)
+    some = ask_each(workload, oracle_model, store, 6)
     save_oracle(store, request.param, some)
     answers, _ = workload.split(whole)
     judged = some.filter(some["sampled"])["image_url"].to_pylist()
@@ -476,11 +505,11 @@ def test_an_image_that_is_missing_is_told_in_the_sample_and_out_of_it(
 @pytest.mark.parametrize("in_sample", [True, False])
 @pytest.mark.parametrize("name", ["image-predictions", "image-embeddings"])
 def test_an_answer_to_a_rejected_image_is_told_in_the_sample_and_out_of_it(
-    store: fs.FileSystem, session: ModelSession, name: str, in_sample: bool
+    store: fs.FileSystem, oracle_model: OracleModel, name: str, in_sample: bool
 ):
     workload = workloads.load(name)
     assert isinstance(workload, ImageWorkload)
-    sound = workload.ask_each(session, store, "bucket")
+    sound = ask_each(workload, oracle_model, store)
     answers = workload.split(sound)[0].select(workload.schema().names)
     urls = answers["image_url"].to_pylist()
     damaged = next(url for url in urls if (url in sampled(urls, 6)) == in_sample)
@@ -488,7 +517,7 @@ def test_an_answer_to_a_rejected_image_is_told_in_the_sample_and_out_of_it(
         whole = stream.read()
     with store.open_output_stream(damaged.removeprefix("s3://")) as stream:
         stream.write(whole[:-2])  # which some decoders take
-    save_oracle(store, name, workload.ask_each(session, store, "bucket", 6))
+    save_oracle(store, name, ask_each(workload, oracle_model, store, 6))
     job = Job(store, spec_of(name, maxRejected="20"), lambda _: answers)
     with pytest.raises(UserError, match=f"Images differ: '{damaged}' unexpected"):
         job.carry_out()

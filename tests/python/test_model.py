@@ -14,8 +14,9 @@ from PIL import Image
 from engine_comparison.datasets.sample.photos import read_source
 from engine_comparison.errors import UserError
 from engine_comparison.model import build as build_module
+from engine_comparison.model import session as session_module
 from engine_comparison.model.build import build, class_labels, main
-from engine_comparison.model.session import ModelSession, open_session
+from engine_comparison.model.session import ModelSession, open_session, read_shape
 from engine_comparison.model.weights import read_weights
 
 
@@ -87,8 +88,6 @@ def test_confidence_is_the_softmax_of_the_chosen_label(session: ModelSession):
     likelihoods = session.likelihoods(pixels)[0]
     softmax = likelihoods / likelihoods.sum()
     assert session.classify(pixels)[1][0] == pytest.approx(softmax.max(), rel=1e-6)
-    assert session.near(likelihoods[None], 0.8) == [[]]
-    assert session.near(np.array([[0.9, 1.0, 0.1]]), 0.8) == [["tench"]]
 
 
 def test_an_empty_batch_has_empty_answers(session: ModelSession):
@@ -153,6 +152,43 @@ def test_an_encoder_like_clip_gives_its_image_vector(tmp_path: Path):
     assert black[2] == pytest.approx([-0.48145466 / 0.26862954, -1.7521, -1.4802], abs=1e-3)
     with pytest.raises(UserError, match="has no labels"):
         session.classify(np.zeros((1, 32, 32, 3), np.uint8))
+
+
+@pytest.mark.parametrize("labels", [None, ["a", "b", "c"]])
+@pytest.mark.parametrize(
+    "outputs", [{"output": 3}, {"image_embeds": 3, "last": 5}, {"last": 3, "features": 4}]
+)
+def test_a_models_file_says_what_its_session_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outputs: dict[str, int], labels: list[str]
+):
+    file = tmp_path / "model.onnx"
+    float_model(file, outputs)
+    (tmp_path / "labels.json").write_text(json.dumps(labels or []))
+    right = ModelSession(file, tmp_path / "labels.json")
+    monkeypatch.setattr(session_module, "_open", lambda *_: pytest.fail("opened a session"))
+    shape = read_shape({"path": str(file), "labels": str(tmp_path / "labels.json")})
+    assert shape == (right.size, right.dimension)
+
+
+def test_the_default_models_file_says_its_shape(model_folder: Path):
+    assert read_shape({"path": str(model_folder / "model.onnx"), "labels": None}) == (224, 1280)
+
+
+def test_a_width_that_no_file_says_is_asked_of_a_session(tmp_path: Path):
+    file = tmp_path / "model.onnx"
+    float_model(file, {"image_embeds": 3})
+    model = onnx.load(file)
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "width"
+    onnx.save(model, file)
+    assert read_shape({"path": str(file)}) == (32, 3)
+
+
+def test_what_is_no_model_has_no_shape(tmp_path: Path):
+    with pytest.raises(UserError, match="There is no model"):
+        read_shape({"path": str(tmp_path / "none.onnx")})
+    (tmp_path / "model.onnx").write_text("<html>")
+    with pytest.raises(UserError, match="cannot load"):
+        read_shape({"path": str(tmp_path / "model.onnx")})
 
 
 def test_what_is_no_model_is_a_users_error(tmp_path: Path):

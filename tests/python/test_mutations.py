@@ -6,12 +6,8 @@ seed; `npm run test:faults` sets both.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from clusters import PIPELINES, environment, ray_access
+from clusters import Attempts, Event
 from pyarrow import fs
 
 from engine_comparison.datasets.sample import taxi
@@ -30,11 +26,8 @@ from engine_comparison.workloads.image_inputs import METADATA, METADATA_KEY
 
 TIMES = int(os.environ.get("MUTATIONS", "1"))
 SEED = int(os.environ.get("MUTATIONS_SEED", "0"))
-ENGINES = ("daft", "ray", "spark")
+ENGINES = ("daft", "daft-tuned", "ray-tuned", "spark")
 DAMAGED = "yellow_tripdata_2024-02.parquet"
-
-Event = dict[str, Any]
-Attempts = Callable[..., dict[str, Event]]
 
 
 @pytest.fixture(scope="module")
@@ -88,67 +81,6 @@ def put(store: fs.FileSystem, path: str, data: bytes) -> None:
 
 
 @pytest.fixture(scope="module")
-def attempt(
-    minio: dict[str, Any],
-    model_folder: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    request: pytest.FixtureRequest,
-) -> Attempts:
-    """Makes an engine, or the oracle, try the datasets of some places; place to last event."""
-
-    def attempts(engine: str, workload: str, places: list[str], **inputs: str) -> dict[str, Event]:
-        scratch = tmp_path_factory.mktemp(engine)
-        asked = {
-            "fareAbove": "30",
-            "batchSize": "8",
-            "oracleImages": "1000",
-            "maxRejected": "1000000",
-            **inputs,
-        }
-        spec = {
-            "engine": engine,
-            "workload": workload,
-            "key": "0123456789abcdef",
-            "attempt": "a1",
-            "inputs": {"warmup": "0", "repeats": "1", "device": "cpu", **asked},
-            "store": minio,
-            "threads": 2,
-            "limits": {"cores": 2, "memoryBytes": 16 * 2**30},
-            "model": {
-                "path": str(model_folder / "model.onnx"),
-                "labels": str(model_folder / "labels.json"),
-            },
-            "services": [],
-            "scratch": str(scratch),
-        }
-        access = {}
-        if engine == "spark":
-            spec["spark"] = request.getfixturevalue("spark_master")
-        if engine == "ray":
-            spec["ray"] = request.getfixturevalue("ray_head")
-            access = ray_access(spec["ray"]["tokenFile"])
-        done = subprocess.run(
-            [sys.executable, "-m", "many_attempts"],
-            input=json.dumps({"spec": spec, "places": places}) + "\n",
-            cwd=PIPELINES,
-            env={
-                **environment(scratch),
-                **access,
-                "PYTHONPATH": f"{PIPELINES}:{Path(__file__).parent}",
-            },
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=300 + 60 * len(places),
-            check=False,
-        )
-        events = [json.loads(line) for line in done.stdout.splitlines()]
-        assert done.returncode == 0, f"{engine} crashed ({done.returncode}) after {events[-1:]}"
-        return {event["place"]: event for event in events}
-
-    return attempts
-
-
-@pytest.fixture(scope="module")
 def reports(lakes: list[str], attempt: Attempts) -> dict[str, Event]:
     """What the oracle says of each lake."""
     return attempt("oracle", "taxi-report", lakes)
@@ -184,7 +116,7 @@ def looked_at(album: str, attempt: Attempts) -> Event:
     return attempt("oracle", "image-embeddings", [album])[album]
 
 
-@pytest.mark.parametrize("engine", ["plain", "ray", "spark"])
+@pytest.mark.parametrize("engine", ["plain", "ray-tuned", "spark"])
 def test_all_engines_reject_the_same_damaged_images(
     store: fs.FileSystem, album: str, looked_at: Event, attempt: Attempts, engine: str
 ):
@@ -220,7 +152,7 @@ def test_dafts_own_decoder_rejects_the_same_damaged_images(pictures: list[bytes]
 
 
 def decoded_by_daft(files: list[bytes]) -> list[np.ndarray | None]:
-    """The pixels as the engine has them: see engines/daft.py."""
+    """The pixels as the engine has them: see engines/daft_tuned.py."""
     import daft
     from daft import col, functions
 

@@ -10,7 +10,6 @@ from pyarrow import fs
 from engine_comparison import oracle, workloads
 from engine_comparison.errors import UserError
 from engine_comparison.protocol import Channel
-from engine_comparison.workloads.taxi_report_oracle import taxi_oracle
 
 
 @pytest.fixture
@@ -52,5 +51,6 @@ def test_an_oracle_is_stored_under_its_key_and_verifies_itself(name, spec, store
 def test_without_trips_there_is_no_oracle(tmp_path: Path):
     (tmp_path / "lake/taxi").mkdir(parents=True)
     store = fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
+    spec = {"buckets": {"lake": "lake", "output": "output"}, "inputs": {"fareAbove": "30"}}
     with pytest.raises(UserError, match="no trips in s3://lake/taxi/"):
-        taxi_oracle(store, "lake", 30)
+        workloads.load("taxi-report").right_answer(spec, store)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import daft
 import duckdb
@@ -16,14 +17,14 @@ from pyarrow import fs
 
 from engine_comparison import workloads
 from engine_comparison.errors import UserError
-from engine_comparison.model.session import ModelSession
 from engine_comparison.verify import SchemaMismatch
-from engine_comparison.workloads.image_inputs import REJECTED, read_image
-from engine_comparison.workloads.taxi_report_oracle import taxi_oracle
+from engine_comparison.workloads.image_inputs import REJECTED, image_urls, read_image
+from engine_comparison.workloads.image_oracle import OracleModel
 
 REPORT = workloads.load("taxi-report")
 PREDICTIONS = workloads.load("image-predictions")
 EMBEDDINGS = workloads.load("image-embeddings")
+BUCKETS = {"lake": "lake", "images": "bucket", "output": "output"}
 OWN, PILLOW = {"decoder": "own"}, {"decoder": "pillow"}
 
 
@@ -46,7 +47,8 @@ def replaced(table: pa.Table, name: str, values: list | pa.Array) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def report(local_store: fs.FileSystem) -> pa.Table:
-    return taxi_oracle(local_store, "lake", 30.0).cast(REPORT.schema())
+    spec = {"buckets": BUCKETS, "inputs": {"fareAbove": "30"}}
+    return REPORT.right_answer(spec, local_store)
 
 
 def report_by_hand(store_folder) -> dict[str | None, dict]:
@@ -160,25 +162,29 @@ def test_the_checksum_tells_na_from_null(report: pa.Table):
 
 
 def test_trips_are_counted_by_their_footers(local_store: fs.FileSystem):
-    assert REPORT.count_inputs(local_store, "lake") == 20000
+    facts = REPORT.input_facts({"buckets": BUCKETS}, local_store)
+    assert REPORT.count_inputs(facts) == 20000
+    files = [Path(path) for path in facts["files"]]
+    assert [file.name for file in files] == [
+        f"yellow_tripdata_2024-{n:02}.parquet" for n in (1, 2, 3)
+    ]
 
 
 # ---- images
 
 
 def images_of(local_store: fs.FileSystem) -> list[str]:
-    table = pq.read_table(local_store.open_input_file("bucket/image_metadata.parquet"))
-    return table.column("image_url").to_pylist()
+    return image_urls(local_store, PREDICTIONS.input_facts({"buckets": BUCKETS}, local_store))
 
 
 @pytest.fixture(scope="module")
-def predictions(local_store: fs.FileSystem, session: ModelSession) -> pa.Table:
-    return PREDICTIONS.ask_each(session, local_store, "bucket")
+def predictions(local_store: fs.FileSystem, oracle_model: OracleModel) -> pa.Table:
+    return PREDICTIONS.ask_each(oracle_model, local_store, images_of(local_store))
 
 
 @pytest.fixture(scope="module")
-def embeddings(local_store: fs.FileSystem, session: ModelSession) -> pa.Table:
-    return EMBEDDINGS.ask_each(session, local_store, "bucket")
+def embeddings(local_store: fs.FileSystem, oracle_model: OracleModel) -> pa.Table:
+    return EMBEDDINGS.ask_each(oracle_model, local_store, images_of(local_store))
 
 
 def output(workload, table: pa.Table) -> pa.Table:
@@ -197,7 +203,8 @@ def test_batches_by_the_shared_function_are_right(
     verdict = workload.verify(table, right, inputs)
     assert verdict.verified, verdict.message
     assert workload.checksum(table, inputs) == workload.checksum(output(workload, right), inputs)
-    assert workload.count_inputs(local_store, "bucket") == len(urls)
+    facts = workload.input_facts({"buckets": BUCKETS}, local_store)
+    assert workload.count_inputs(facts) == len(urls)
 
 
 def test_the_checksum_is_the_same_whatever_the_decoder_makes_of_an_image(predictions: pa.Table):
@@ -323,8 +330,8 @@ def dirty_store(tmp_path_factory, store_folder) -> fs.FileSystem:
 
 
 @pytest.mark.parametrize("workload", [PREDICTIONS, EMBEDDINGS])
-def test_bad_files_are_counted_by_reason_and_left_out(workload, dirty_store, session):
-    right = workload.ask_each(session, dirty_store, "bucket")
+def test_bad_files_are_counted_by_reason_and_left_out(workload, dirty_store, oracle_model):
+    right = workload.ask_each(oracle_model, dirty_store, images_of(dirty_store))
     reasons = {"empty": 1, "not-an-image": 1, "truncated": 2, "missing": 1}
     accepted, counts = workload.split(right)
     assert (len(accepted), counts) == (15, reasons)
@@ -333,9 +340,11 @@ def test_bad_files_are_counted_by_reason_and_left_out(workload, dirty_store, ses
 
 
 @pytest.mark.parametrize("workload", [PREDICTIONS, EMBEDDINGS])
-def test_the_oracle_says_of_all_images_whether_they_are_rejected(workload, dirty_store, session):
-    whole = workload.ask_each(session, dirty_store, "bucket")
-    some = workload.ask_each(session, dirty_store, "bucket", 5)
+def test_the_oracle_says_of_all_images_whether_they_are_rejected(
+    workload, dirty_store, oracle_model
+):
+    whole = workload.ask_each(oracle_model, dirty_store, images_of(dirty_store))
+    some = workload.ask_each(oracle_model, dirty_store, images_of(dirty_store), 5)
     assert sum(some["sampled"].to_pylist()) == 5
     assert workload.split(some)[1] == workload.split(whole)[1]
     by_name = [table.sort_by("image_url")["rejected"].to_pylist() for table in (some, whole)]
@@ -345,9 +354,9 @@ def test_the_oracle_says_of_all_images_whether_they_are_rejected(workload, dirty
 
 @pytest.mark.parametrize("workload", [PREDICTIONS, EMBEDDINGS])
 def test_an_answer_to_a_rejected_image_is_caught(
-    workload, dirty_store, session, local_store, predictions, embeddings
+    workload, dirty_store, oracle_model, local_store, predictions, embeddings
 ):
-    right = workload.ask_each(session, dirty_store, "bucket")
+    right = workload.ask_each(oracle_model, dirty_store, images_of(dirty_store))
     sound = predictions if workload is PREDICTIONS else embeddings
     verdict = workload.verify(output(workload, sound), right, OWN)
     assert "and 2 more unexpected" in verdict.message

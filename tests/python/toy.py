@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from ..describe import EngineFacts, engine_facts
 from ..workloads import Workload
-from ..workloads.taxi_inputs import TRIPS_READ, read_zones, trip_files
+from ..workloads.taxi_inputs import AMOUNTS, doubles, read_zones, trip_files, trip_schema
 from ..workloads.taxi_report import TaxiReport
 from . import Engine
 
@@ -27,11 +27,14 @@ class Toy(Engine):
 
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
         """Read, join, group, write; in memory."""
-        store, lake = self.context.filesystem, self.context.bucket("lake")
-        files = ds.dataset(trip_files(store, lake), TRIPS_READ, "parquet", filesystem=store)
-        fare_above = float(self.context.inputs["fareAbove"])
-        trips = files.to_table(filter=pc.field("fare_amount") > fare_above)
-        zones = read_zones(store, lake).select(["LocationID", "Borough"])
+        store, facts = self.context.filesystem, self.context.input_facts
+        files = ds.dataset(trip_files(facts), trip_schema(facts), "parquet", filesystem=store)
+        trips = files.to_table()
+        for name in AMOUNTS:
+            at = trips.schema.get_field_index(name)
+            trips = trips.set_column(at, name, doubles(trips.column(name)))
+        trips = trips.filter(pc.field("fare_amount") > float(self.context.inputs["fareAbove"]))
+        zones = read_zones(store, facts).select(["LocationID", "Borough"])
         joined = trips.join(zones, "PULocationID", "LocationID", "left outer")
         total = joined.column("total_amount")
         cents = pc.floor(pc.add(pc.multiply(total, 100.0), 0.5)).cast(pa.int64())
@@ -56,8 +59,12 @@ class Toy(Engine):
 
     def toy_zones(self, workload: Workload, output: str) -> None:
         """Count the zones; this workload is there in tests only."""
-        store, lake = self.context.filesystem, self.context.bucket("lake")
-        boroughs = read_zones(store, lake).select(["Borough"]).rename_columns(["borough"])
+        store = self.context.filesystem
+        boroughs = (
+            read_zones(store, self.context.input_facts)
+            .select(["Borough"])
+            .rename_columns(["borough"])
+        )
         counted = boroughs.group_by("borough").aggregate([([], "count_all")])
         pq.write_table(
             counted.rename_columns(workload.schema().names),

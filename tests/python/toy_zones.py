@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from ..describe import WorkloadFacts, workload_facts
+from ..inspection import Facts
 from .base import Inputs, Workload
 from .taxi_inputs import ZONES_KEY
 
@@ -34,17 +35,9 @@ class ToyZones(Workload):
         """None."""
         return {}
 
-    def count_inputs(self, filesystem: fs.FileSystem, bucket: str) -> int:
-        """The zones."""
-        return sum(self._count(filesystem, bucket).values())
-
-    def unreadable_input(self, filesystem: fs.FileSystem, bucket: str) -> str | None:
+    def unreadable_input(self, filesystem: fs.FileSystem, facts: Facts) -> str | None:
         """A file of text can always be read."""
         return None
-
-    def input_bytes(self, filesystem: fs.FileSystem, bucket: str) -> int:
-        """The zone table."""
-        return int(filesystem.get_file_info(f"{bucket}/{ZONES_KEY}").size)
 
     def right_answer(self, spec: Mapping[str, Any], filesystem: fs.FileSystem) -> pa.Table:
         """By Python's own reader of CSV."""

@@ -71,7 +71,8 @@ describe("a store that is not the stack's own", () => {
       workloads: '["taxi-report"]',
       bucketNames: '{"lake":"theirs"}',
     });
-    const look = async () => (await lookAtExisting(existing, chosenRuns(existing)))?.get("taxi");
+    const look = async () =>
+      (await lookAtExisting("dev", existing, chosenRuns(existing)))?.get("taxi");
     await expect(look()).rejects.toThrow("bucket theirs has nothing at taxi/");
     await client.putObject("theirs", "taxi/a.parquet", "one");
     const first = await look();
@@ -85,7 +86,7 @@ describe("a store that is not the stack's own", () => {
     const own = { id: "me", stack: "mine", made: false, prefixes: ["taxi/"] };
     await client.putObject("theirs", claimKey, JSON.stringify(own));
     await expect(look()).rejects.toThrow("what bucket theirs has at taxi/ is a stack's own");
-    expect(await lookAtExisting(settingsFor(), chosenRuns(settingsFor()))).toBeUndefined();
+    expect(await lookAtExisting("dev", settingsFor(), chosenRuns(settingsFor()))).toBeUndefined();
   });
 
   const mine = { id: "me", stack: "mine" };

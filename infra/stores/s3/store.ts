@@ -10,7 +10,7 @@ import { generation } from "../../stack/records";
 import { step } from "../../stack/step";
 import { readCertificates, storeRecord, storeStep } from "../access";
 import { checkClaim, readClaim } from "../claim";
-import { clientOf, explained, listAll, listingOf, type Listing } from "../client";
+import { clientOf, explained, listAll, listingOf } from "../client";
 
 /** What was seen of an external store. */
 export interface SeenStore {
@@ -115,18 +115,17 @@ export async function lookAtForeign(
   settings: Settings,
   purpose: BucketPurpose,
   prefixes: readonly string[],
-): Promise<Listing> {
+) {
   const { client, buckets } = storeOfSettings(settings);
   const bucket = buckets[purpose];
   return explained(async () => {
     const claim = await readClaim(client, bucket);
     const own = claim?.prefixes.find((prefix) => prefixes.includes(prefix));
     if (own !== undefined) throw notThere(`what bucket ${bucket} has at ${own} is a stack's own`);
-    const there = await client.bucketExists(bucket);
-    const listing = there ? listingOf(await listAll(client, bucket, prefixes)) : undefined;
-    if (!listing?.files)
-      throw notThere(`bucket ${bucket} has nothing at ${prefixes.join(" and ")}`);
-    return listing;
+    const exists = await client.bucketExists(bucket);
+    const objects = exists ? await listAll(client, bucket, prefixes) : new Map<never, never>();
+    if (objects.size > 0) return listingOf(objects);
+    throw notThere(`bucket ${bucket} has nothing at ${prefixes.join(" and ")}`);
   });
 }
 

@@ -1,5 +1,4 @@
-import { cacheFolder, stackFolder } from "../../host/folders";
-import { machine, diskCheck, loads, memoryCheck, memoryHere } from "../../host/room";
+import { machine, memoryCheck, memoryHere } from "../../host/room";
 import {
   check,
   foldersCheck,
@@ -18,6 +17,7 @@ import { storeChecks } from "../../stores/checks";
 import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";
 import { lockedVersion } from "../../toolchain/locks";
 import { existingTools, type ToolName } from "../../toolchain/tools";
+import { diskHere } from "../checks";
 import {
   aliveWorkers,
   askDashboard,
@@ -96,7 +96,7 @@ export function wrongSpark(facts: SparkFacts, settings: Settings): UserError[] {
   return wrong(
     `clusterSize is "whole", and no master's page tells the Spark cluster's size (${problem})`,
     "runs take all the cores that the cluster has",
-    "set sparkMasterUi to where the master's page is, or clusterSize to stated and sparkWorkers, " +
+    "set sparkMasterUi to where the master's page is, or clusterSize to stated and sparkExecutors, " +
       "sparkWorkerCores and sparkWorkerMemory to what runs may take",
   );
 }
@@ -108,15 +108,15 @@ function noWorkers(url: string, page: MasterPage): UserError[] {
 }
 
 function tooSmall(url: string, page: MasterPage, settings: Settings): UserError[] {
-  const { sparkWorkers, sparkWorkerCores } = settings;
+  const { sparkExecutors, sparkWorkerCores } = settings;
   const mib = Math.floor(settings.sparkWorkerMemory / 2 ** 20);
   const executors = executorsOf(page, sparkWorkerCores, mib);
-  if (executors >= sparkWorkers) return [];
+  if (executors >= sparkExecutors) return [];
   return wrong(
-    `sparkWorkers is ${sparkWorkers}, and the ${aliveWorkers(page).length} workers at ${url} have ` +
+    `sparkExecutors is ${sparkExecutors}, and the ${aliveWorkers(page).length} workers at ${url} have ` +
       `room for ${executors} executors of ${sparkWorkerCores} cores and ${mib} MiB`,
     "Spark would wait for the others",
-    "set sparkWorkers, sparkWorkerCores and sparkWorkerMemory to what they have, or add workers",
+    "set sparkExecutors, sparkWorkerCores and sparkWorkerMemory to what they have, or add workers",
   );
 }
 
@@ -193,7 +193,7 @@ export async function sized(context: StackContext): Promise<Settings> {
     ...(whole && leader ? sizeOf(leader.page) : {}),
     ...(whole && ray ? { rayCpus: cpusOf(ray) } : {}),
   };
-  return { ...all, threads: Math.min(all.sparkWorkers * all.sparkWorkerCores, machine().cpus) };
+  return { ...all, threads: Math.min(all.sparkExecutors * all.sparkWorkerCores, machine().cpus) };
 }
 
 /**
@@ -205,7 +205,7 @@ export function sizeOf(page: MasterPage): Partial<Settings> {
   const cores = Math.min(...workers.map((worker) => worker.cores));
   const mib = Math.min(...workers.map((worker) => worker.memory));
   return {
-    sparkWorkers: executorsOf(page, cores, mib),
+    sparkExecutors: executorsOf(page, cores, mib),
     sparkWorkerCores: cores,
     sparkWorkerMemory: mib * 2 ** 20,
   };
@@ -237,20 +237,10 @@ export const checks: readonly StackCheck[] = [
   foldersCheck(true),
   javaCheck(lacks("jars")),
   pythonCheck(lacks("python")),
-  diskCheck(
-    (context) => [
-      {
-        folder: cacheFolder(),
-        variable: "ENGINE_COMPARISON_CACHE",
-        load: lacks("python")(context) ? loads.toolchain("cpu") : loads.runs,
-      },
-      {
-        folder: stackFolder(context.stack),
-        variable: "ENGINE_COMPARISON_HOME",
-        load: loads.runs,
-      },
-    ],
+  diskHere(
     lacks("python"),
+    () => false,
+    () => "cpu",
   ),
   memoryCheck(() => memoryHere(true), false),
   modelCheck,

@@ -5,45 +5,55 @@ import type { Services, ServiceView } from "../../contracts/target";
 import { freeBlock } from "../../host/freePorts";
 import { findJava } from "../../host/runtimes";
 import { silenceAt } from "../../host/probe";
-import { rayAccess } from "../../services";
+import { rayAccess, sparkSize } from "../../services";
+import { ports } from "../../settings/ports";
+import type { Settings } from "../../settings/schema";
 import { stackFiles } from "../../stack/files";
-import { readStepRecord } from "../../stack/records";
 import type { StepVerbs } from "../../stack/runStep";
 import { storeAccess, storeRecord } from "../../stores/access";
 import { makeScratch, modelOf, toolFolder } from "../../toolchain/tools";
 import { packedFile } from "../../toolchain/locks";
-import { pythonVariables, shellHere, startLeader } from "../processes";
+import { pythonVariables, resultOf, shellHere, startLeader } from "../processes";
 
 /** The name of the step that keeps which clusters there are. */
 export const clustersStep = "clusters";
 
 /** What that step records; nothing secret. */
-export interface ClustersRecord {
-  readonly spark: {
-    readonly master: string;
-    /** Whether it asks for a secret. */
-    readonly authenticates: boolean;
-    readonly workers: number;
-    readonly workerCores: number;
-    readonly workerMemory: string;
-    readonly driverHost: string | null;
-    /** First ports of the blocks that a driver may take. */
-    readonly driverPorts: readonly number[];
-  } | null;
-  readonly ray: {
-    readonly dashboard: string;
-    /** Whether it asks for a token. */
-    readonly authenticates: boolean;
-    readonly cpus: number;
-  } | null;
+export function clustersOf(settings: Settings) {
+  const { sparkMaster, sparkSecret, sparkDriverHost, rayAddress, rayToken } = settings;
+  const first = settings.sparkDriverPort - ports(0).sparkDriver[0];
+  return {
+    spark: sparkMaster
+      ? {
+          master: sparkMaster,
+          /** Whether it asks for a secret. */
+          authenticates: sparkSecret !== undefined,
+          workerCores: settings.sparkWorkerCores,
+          workerMemory: sparkSize(settings.sparkWorkerMemory),
+          driverHost: sparkDriverHost ?? null,
+          /** First ports of the blocks that a driver may take. */
+          driverPorts: ports(settings.portOffset + first).sparkDriver,
+        }
+      : null,
+    ray: rayAddress
+      ? {
+          dashboard: rayAddress.replace(/\/$/, ""),
+          /** Whether it asks for a token. */
+          authenticates: rayToken !== undefined,
+          cpus: settings.rayCpus,
+        }
+      : null,
+  };
 }
+
+type Clusters = ReturnType<typeof clustersOf>;
 
 /** The step that keeps which clusters there are; their secrets are kept with the stack's others. */
 export const clusterRecord = {
   async create({ spec: { spark, ray } }) {
     return { spark, ray };
   },
-} satisfies StepVerbs<ClustersRecord>;
+} satisfies StepVerbs<Clusters>;
 
 /**
  * Runs jobs on existing clusters: a job is a process here, Spark's driver among them;
@@ -82,28 +92,18 @@ export function clusterExecutor(stack: string): Executor {
   };
 }
 
-/**
- * The clusters of a stack, as they were recorded.
- *
- * @throws UserError where there are none
- */
-function clustersOf(stack: string): ClustersRecord {
-  const record = readStepRecord(stack, clustersStep);
-  if (!record) throw missing(stack, "clusters", "sparkMaster and rayAddress");
-  return record.result as unknown as ClustersRecord;
-}
-
-function missing(stack: string, what: string, setting: string): UserError {
-  return new UserError(
-    `stack ${stack} has no ${what}`,
-    "the job needs it",
+/** @throws UserError where the settings named no such cluster */
+function named<Cluster>(stack: string, cluster: Cluster | null, setting: string): Cluster {
+  if (cluster) return cluster;
+  throw new UserError(
+    `stack ${stack} was deployed without ${setting}`,
+    "the job needs that cluster",
     `set ${setting} and run npm start (or pulumi up)`,
   );
 }
 
 async function sparkOf(stack: string) {
-  const { spark } = clustersOf(stack);
-  if (!spark) throw missing(stack, "Spark cluster", "sparkMaster");
+  const spark = named(stack, resultOf<Clusters>(stack, clustersStep).spark, "sparkMaster");
   const { authenticates, driverPorts, ...rest } = spark;
   return {
     ...rest,
@@ -116,20 +116,16 @@ async function sparkOf(stack: string) {
 }
 
 function rayOf(stack: string) {
-  const { ray } = clustersOf(stack);
-  if (!ray) throw missing(stack, "Ray cluster", "rayAddress");
-  return {
-    dashboard: ray.dashboard,
-    tokenFile: ray.authenticates ? stackFiles(stack).rayToken : null,
-    cpus: ray.cpus,
-    gpus: 0,
-  };
+  const ray = named(stack, resultOf<Clusters>(stack, clustersStep).ray, "rayAddress");
+  const { dashboard, authenticates, cpus } = ray;
+  const tokenFile = authenticates ? stackFiles(stack).rayToken : null;
+  return { dashboard, tokenFile, cpus, gpus: 0 };
 }
 
 /** What target `cluster` runs on: nothing of it is the stack's. */
 export const clusterServices: Services = {
   async status(stack) {
-    const { spark, ray } = clustersOf(stack);
+    const { spark, ray } = resultOf<Clusters>(stack, clustersStep);
     const store = storeRecord(stack)?.endpoint;
     return Promise.all([
       ...(spark ? spark.master.split(",").map((url) => viewOf("spark-master", url)) : []),
@@ -159,7 +155,7 @@ export async function viewOf(name: string, url: string): Promise<ServiceView> {
  * @throws UserError where the stack is not deployed
  */
 export function shellEnvironment(stack: string): Record<string, string> {
-  const { spark, ray } = clustersOf(stack);
+  const { spark, ray } = resultOf<Clusters>(stack, clustersStep);
   return {
     ...pythonVariables(stack),
     ...(spark ? { JAVA_HOME: findJava().home, SPARK_MASTER: spark.master } : {}),

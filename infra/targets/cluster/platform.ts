@@ -1,4 +1,3 @@
-import * as pulumi from "@pulumi/pulumi";
 import { contextOf, preflight } from "../../contracts/check";
 import { KeptCredentials, step } from "../../stack/step";
 import { inspected, type Inspected } from "../../stack/records";
@@ -6,12 +5,10 @@ import { Toolchain } from "../../toolchain/toolchain";
 import { environmentHash } from "../../toolchain/locks";
 import { modelId } from "../../toolchain/checks";
 import type { Platform, Prepared } from "../../contracts/platform";
-import { ports } from "../../settings/ports";
 import type { Settings } from "../../settings/schema";
-import { sparkSize } from "../../services";
 import type { DeclareStore } from "../../stores";
 import { preparedStore } from "../../stores/checks";
-import { clustersStep, type ClustersRecord } from "./executor";
+import { clustersOf, clustersStep } from "./executor";
 import { checks, sized, toolsOf } from "./checks";
 
 /** What is known before anything is declared. */
@@ -50,71 +47,28 @@ export async function prepare(
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { existing, model, declareStore } = facts;
   const device = "cpu";
-  const tools = {
-    settings,
-    device,
-    model,
-    observed: existing,
-    minio: false,
-    packages: true,
-  } as const;
+  const kinds = { minio: false, packages: true };
+  const tools = { settings, device, model, observed: existing, ...kinds } as const;
   const toolchain = new Toolchain("toolchain", tools);
   const generation = existing.generation("credentials");
   const credentials = new KeptCredentials("credentials", { settings, stack, generation });
   const objectStore = declareStore(credentials);
-  const clusters = new Clusters("clusters", { settings, credentials });
+  const spec = {
+    ...clustersOf(settings),
+    // Of secrets only how often they changed; a record that is gone is written again.
+    secrets: credentials.generations.apply(({ spark, ray }) => [spark, ray]),
+    generation: 1,
+  };
+  const opts = { parent: credentials, dependsOn: credentials.resource };
+  const clusters = step(clustersStep, { kind: "cluster-record", spec }, opts);
   return {
     objectStore,
     sparkUiUrl: "",
     rayDashboardUrl: settings.rayAddress ?? "",
     device,
     python: toolchain.python.resource,
-    quiet: [...toolchain.all, objectStore.ready, clusters.known],
+    quiet: [...toolchain.all, objectStore.ready, clusters],
     environment: environmentHash(device),
     model,
-  };
-}
-
-/** The existing clusters; nothing of them is the stack's. */
-class Clusters extends pulumi.ComponentResource {
-  readonly known: pulumi.Resource;
-
-  constructor(name: string, args: { settings: Settings; credentials: KeptCredentials }) {
-    super("engine-comparison:cluster:Clusters", name);
-    const { settings, credentials } = args;
-    const spec = {
-      ...recordOf(settings),
-      // Of secrets only how often they changed; a record that is gone is written again.
-      secrets: pulumi.output(credentials.generations).apply(({ spark, ray }) => [spark, ray]),
-      generation: 1,
-    };
-    const opts = { parent: this, dependsOn: credentials.resource };
-    this.known = step(clustersStep, { kind: "cluster-record", spec }, opts);
-    this.registerOutputs({});
-  }
-}
-
-function recordOf(settings: Settings): ClustersRecord {
-  const { sparkMaster, sparkSecret, sparkDriverHost, rayAddress, rayToken } = settings;
-  const first = settings.sparkDriverPort - ports(0).sparkDriver[0];
-  return {
-    spark: sparkMaster
-      ? {
-          master: sparkMaster,
-          authenticates: sparkSecret !== undefined,
-          workers: settings.sparkWorkers,
-          workerCores: settings.sparkWorkerCores,
-          workerMemory: sparkSize(settings.sparkWorkerMemory),
-          driverHost: sparkDriverHost ?? null,
-          driverPorts: ports(settings.portOffset + first).sparkDriver,
-        }
-      : null,
-    ray: rayAddress
-      ? {
-          dashboard: rayAddress.replace(/\/$/, ""),
-          authenticates: rayToken !== undefined,
-          cpus: settings.rayCpus,
-        }
-      : null,
   };
 }

@@ -20,7 +20,7 @@ import {
   type VolumePurpose,
 } from "./inspect";
 
-interface BaseArgs {
+export interface BaseArgs {
   readonly stack: string;
   /** The stack's id, which all that it has on the daemon carries as a label. */
   readonly id: pulumi.Output<string>;

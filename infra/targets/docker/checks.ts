@@ -19,7 +19,8 @@ import { wslCheck } from "../../host/wsl";
 import type { Settings } from "../../settings/schema";
 import { storeChecks } from "../../stores/checks";
 import { environmentCheck, modelCheck, type EnvironmentFacts } from "../../toolchain/checks";
-import { killed, rayCheck, servicesCheck, smallerSizes, sparkCheck } from "../serviceChecks";
+import { killed, servicesCheck, smallerSizes } from "../checks";
+import { rayCheck, sparkCheck } from "../serviceChecks";
 import {
   anotherDaemon,
   daemonHost,
@@ -52,7 +53,7 @@ interface DaemonFacts {
 }
 
 /** @throws UserError where no daemon answers */
-export function daemonOf({ stack }: StackContext): DaemonFacts & { readonly docker: Docker } {
+export function daemonOf({ stack }: StackContext) {
   const host = daemonHost();
   const recorded = daemonRecord.read(stack);
   return { host, docker: new Docker(host), info: daemonInfo(host), recorded };
@@ -115,16 +116,13 @@ export function takenBy(taken: readonly Foreign[], stack: string): UserError[] {
   );
 }
 
-/** Ids of containers in which the kernel ended a process in the last hour: Docker's own mark is for the first process alone. */
+/** In the last hour; Docker's own mark is for a container's first process alone. */
 function recentOomEvents(docker: Docker): string[] {
-  const events = docker.run([
-    ...["events", "--since", "1h", "--until", "0s", "--filter", "event=oom"],
-    ...["--format", "{{.Actor.ID}}"],
-  ]);
-  return events.split("\n");
+  const filter = ["--since", "1h", "--until", "0s", "--filter", "event=oom"];
+  return docker.run(["events", ...filter, "--format", "{{.Actor.ID}}"]).split("\n");
 }
 
-/** @param oomEvents as {@link recentOomEvents} gives them */
+/** @param oomEvents ids of containers in which the kernel ended a process */
 export function killedContainers(
   containers: readonly Container[],
   oomEvents: readonly string[],
@@ -166,13 +164,6 @@ function environmentOf(context: StackContext): EnvironmentFacts | undefined {
   };
 }
 
-/** Where the daemon keeps its data, if that can be seen from here. */
-function dataRoot({ facts }: StackContext): string | undefined {
-  const { info } = facts(daemonOf);
-  const root = info.DockerRootDir;
-  return root !== undefined && !isDesktop(info) && fs.existsSync(root) ? root : undefined;
-}
-
 const logs: Logs = ({ stack }, service) =>
   npm(stack, "logs", names(stack).container(service as Role));
 
@@ -203,9 +194,12 @@ export const checks: readonly StackCheck[] = [
       Boolean(containers.get(names(stack).container(role))?.running),
     );
   }),
-  diskCheck((context) => {
-    const folder = dataRoot(context);
-    const own = folder === undefined ? [] : [{ folder, variable: "Docker's data-root" }];
+  diskCheck(({ facts }) => {
+    const { info } = facts(daemonOf);
+    const folder = info.DockerRootDir;
+    // Docker Desktop has it in its own machine.
+    const visible = folder !== undefined && !isDesktop(info) && fs.existsSync(folder);
+    const own = visible ? [{ folder, variable: "Docker's data-root" }] : [];
     return [...writtenFolders(), ...own].map((each) => ({ ...each, load: loads.runs }));
   }, false),
   memoryCheck(({ facts }) => {

@@ -5,11 +5,9 @@ import { UserError } from "../../contracts/errors";
 import { toolEnvironment } from "../../host/environment";
 import { readJson, stackFiles, writeJson } from "../../stack/files";
 
-/** Where a stack's Docker daemon listens, and which one it is. */
+/** A Docker daemon, by its address, such as `unix:///var/run/docker.sock`, and its own lasting id. */
 export interface Daemon {
-  /** e.g. `unix:///var/run/docker.sock` */
   readonly host: string;
-  /** The daemon's own id, which it keeps over restarts. */
   readonly id: string;
 }
 
@@ -81,9 +79,7 @@ function noDocker(what: string): UserError {
   return new UserError(problem, "its services are containers", advice);
 }
 
-function firstLine(text: string): string {
-  return text.trim().split("\n")[0] ?? "";
-}
+const firstLine = (text: string) => text.trim().split("\n")[0];
 
 /**
  * Asks the daemon what it is and has.

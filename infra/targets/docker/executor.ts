@@ -30,11 +30,8 @@ export function dockerExecutor(stack: string): Executor {
   const docker = Docker.of(stack);
   const job = `${process.pid}-${randomBytes(4).toString("hex")}`;
   const scratch = `${paths.scratch}/jobs/${job}`;
-
   /** The container's id, which is the same thing as long as it is this container. */
-  function container(role: Role): string {
-    return String(resultOf<{ id: string }>(stack, steps.ready(role)).id);
-  }
+  const container = (role: Role) => resultOf<{ id: string }>(stack, steps.ready(role)).id;
 
   return {
     async connection() {
@@ -46,7 +43,6 @@ export function dockerExecutor(stack: string): Executor {
           jars: paths.jars,
           javaHome: paths.java,
           secretFile: `${paths.credentials}/spark-secret`,
-          workers: facts.sparkWorkers,
           workerCores: facts.sparkWorkerCores,
           workerMemory: facts.sparkWorkerMemory,
           portBase: ports(0).sparkDriver[0],
@@ -66,17 +62,9 @@ export function dockerExecutor(stack: string): Executor {
     limitsMemory: true,
 
     start(cluster, mayDownload) {
-      return docker.start([
-        "exec",
-        "--interactive",
-        ...(mayDownload ? proxyVariables().flatMap((name) => ["--env", name]) : []),
-        container(placeOf(cluster)),
-        "bash",
-        "-c",
-        leader,
-        "job",
-        scratch,
-      ]);
+      const proxies = mayDownload ? proxyVariables().flatMap((name) => ["--env", name]) : [];
+      const bash = [container(placeOf(cluster)), "bash", "-c", leader, "job", scratch];
+      return docker.start(["exec", "--interactive", ...proxies, ...bash]);
     },
 
     async collect(folder, make) {
@@ -146,11 +134,11 @@ export const dockerServices: Services = {
   },
 
   logs(stack) {
-    const command = (name: string): ServiceLog => ({
+    const log = (name: string): ServiceLog => ({
       command: (lines, follow) =>
         docker(stack, ["logs", "--tail", String(lines), ...(follow ? ["--follow"] : []), name]),
     });
-    return new Map([...containersOf(stack).keys()].map((name) => [name, command(name)]));
+    return new Map([...containersOf(stack).keys()].map((name) => [name, log(name)]));
   },
 };
 

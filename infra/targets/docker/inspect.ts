@@ -44,11 +44,15 @@ export function names(stack: string) {
   } as const;
 }
 
-/** A container of a stack as it is on the daemon. */
-interface ExistingContainer {
+/** A container or network, by its id on the daemon and its {@link generationOf | generation}. */
+interface Recorded {
   readonly id: string;
-  readonly running: boolean;
   readonly generation: string;
+}
+
+/** A container of a stack as it is on the daemon. */
+interface ExistingContainer extends Recorded {
+  readonly running: boolean;
   /** In Docker's words, e.g. `Up 5 minutes (healthy)`. */
   readonly status: string;
 }
@@ -56,7 +60,7 @@ interface ExistingContainer {
 /** What a stack has on the daemon, by name. */
 export interface Existing {
   readonly containers: ReadonlyMap<string, ExistingContainer>;
-  readonly network: { readonly id: string; readonly generation: string } | undefined;
+  readonly network: Recorded | undefined;
   /** Generations of volumes. */
   readonly volumes: ReadonlyMap<string, string>;
 }
@@ -89,7 +93,7 @@ export function inspect(docker: Docker, id: string | undefined): Existing {
       ]),
     ),
     network: network && { id: network[0], generation: network[1] },
-    volumes: new Map(volumes.map(([name, generation]) => [name, generation])),
+    volumes: new Map(volumes as [string, string][]),
   };
 }
 
@@ -102,12 +106,6 @@ export const steps = {
   /** Copies the user's custom model. */
   model: "container-model",
 };
-
-/** What a step recorded about a container or the network. */
-interface Recorded {
-  readonly id: string;
-  readonly generation: string;
-}
 
 export function recordedContainer(stack: string, role: Role): Recorded | undefined {
   const record = readStepRecord(stack, steps.ready(role));

@@ -9,10 +9,10 @@ import { KeptCredentials, step } from "../../stack/step";
 import { generation } from "../../stack/records";
 import { modelId } from "../../toolchain/checks";
 import { environmentHash, minioVersion, modelIdentity } from "../../toolchain/locks";
-import { Base, baseImage, Image } from "./base";
+import { Base, baseImage, Image, type BaseArgs } from "./base";
 import { checks, daemonOf, existingOf, gpuPlanOf } from "./checks";
-import { hasContainerdStore, daemonRecord, type Daemon, type DaemonInfo } from "./daemon";
-import { steps, workerRoles, type Existing, type Role } from "./inspect";
+import { daemonRecord, hasContainerdStore } from "./daemon";
+import { steps, workerRoles, type Role } from "./inspect";
 import { app, paths, inside, place, urlOf, type ContainerSpec } from "./place";
 import { containerRole, gpuArgs, headObjectStoreMib, sizeOf, type GpuPlan } from "./resources";
 import { engineMounts, secretsMount, Service, type ServiceArgs } from "./service";
@@ -52,11 +52,7 @@ export async function prepare(
 }
 
 /** What is known of the daemon and the stack before anything is declared. */
-interface Facts {
-  readonly id: pulumi.Output<string>;
-  readonly daemon: Daemon;
-  readonly info: DaemonInfo;
-  readonly existing: Existing;
+interface Facts extends Omit<BaseArgs, "stack" | "settings"> {
   readonly plan: GpuPlan;
   /** Identity of the model file that jobs load. */
   readonly model: string;

@@ -2,7 +2,7 @@ import type * as docker from "@pulumi/docker";
 import { wrong } from "../../contracts/check";
 import type { UserError } from "../../contracts/errors";
 import { clampNote, gpusIn, missingGpu, type GpuFacts, type Missing } from "../../host/gpu";
-import { probe } from "../../host/probe";
+import { isOlder, probe } from "../../host/probe";
 import { containerRoles, type ContainerRole } from "../../settings/platforms";
 import type { Settings } from "../../settings/schema";
 import { isDesktop, type DaemonInfo } from "./daemon";
@@ -32,8 +32,8 @@ const modelProcess = 1024;
 
 /**
  * The size of a role's container: what the settings give it, else what its work needs by the
- * settings of Spark and Ray. An engine gets the same cores on every target: `sparkWorkers` x
- * `sparkWorkerCores` for Spark and what computes in the job itself, `rayCpus` for Ray. Where an
+ * settings of Spark and Ray. An engine gets the same cores on every target: `sparkExecutors`
+ * x `sparkWorkerCores` for Spark and what computes in the job itself, `rayCpus` for Ray. Where an
  * engine has one container, that has the memory that a run may take; several are held to it by
  * measuring.
  *
@@ -117,27 +117,20 @@ export interface GpuAnswers extends GpuFacts {
   readonly hook: boolean;
 }
 
-const timeoutMs = 10_000;
-
 /** Asks; nothing is changed, and nothing waits longer than 10 s. */
 export function askForGpus(info: DaemonInfo, facts: GpuFacts): GpuAnswers {
-  return {
-    ...facts,
-    info,
-    cdiList: probe(["nvidia-ctk", "cdi", "list"], timeoutMs),
-    hook: probe(["nvidia-container-cli", "--version"], timeoutMs) !== undefined,
-  };
+  const cdiList = probe(["nvidia-ctk", "cdi", "list"]);
+  const hook = probe(["nvidia-container-cli", "--version"]) !== undefined;
+  return { ...facts, info, cdiList, hook };
 }
-
-/** How a container is given GPUs. */
-type GpuAccess = "runtime" | "gpus" | "cdi";
 
 /** What the models run on, and why. */
 export type GpuPlan =
   | { readonly device: "cpu"; readonly missing?: Missing }
   | {
       readonly device: "cuda";
-      readonly access: GpuAccess;
+      /** How a container is given GPUs. */
+      readonly access: "runtime" | "gpus" | "cdi";
       /** Name and memory of each GPU, as the driver says them. */
       readonly gpus: readonly string[];
       readonly notes: readonly string[];
@@ -146,43 +139,37 @@ export type GpuPlan =
 /** Decides from recorded answers; nothing is asked here. */
 export function gpuPlan(gpuWorkers: number, answers: GpuAnswers): GpuPlan {
   const gpus = gpusIn(answers);
-  const missing = missingGpu(answers);
   const access = accessTo(answers);
-  if (missing) return { device: "cpu", missing };
-  if (access) {
-    const shared = answers.wsl
-      ? "WSL2 shares the GPU with Windows: close what uses it, watch `nvidia-smi`, and lower batchSize if memory runs out"
-      : undefined;
-    const notes = [clampNote(gpuWorkers, gpus.length), shared].filter((note) => note !== undefined);
-    return { device: "cuda", access, gpus, notes };
-  }
-  return {
-    device: "cpu",
-    missing: {
-      what: `Docker cannot give ${gpus[0]} to a container (no NVIDIA runtime, no CDI device, no toolkit for --gpus)`,
-      fix:
-        "install the NVIDIA Container Toolkit and register it: `nvidia-ctk runtime configure --runtime=docker`, " +
-        "then restart Docker",
-    },
-  };
+  const missing =
+    missingGpu(answers) ??
+    (access
+      ? undefined
+      : {
+          what: `Docker cannot give ${gpus[0]} to a container (no NVIDIA runtime, no CDI device, no toolkit for --gpus)`,
+          fix:
+            "install the NVIDIA Container Toolkit and register it: `nvidia-ctk runtime configure --runtime=docker`, " +
+            "then restart Docker",
+        });
+  if (missing || !access) return { device: "cpu", missing };
+  const shared = answers.wsl
+    ? "WSL2 shares the GPU with Windows: close what uses it, watch `nvidia-smi`, and lower batchSize if memory runs out"
+    : undefined;
+  const notes = [clampNote(gpuWorkers, gpus.length), shared].filter((note) => note !== undefined);
+  return { device: "cuda", access, gpus, notes };
 }
 
 /** The first way that works: a registered runtime, devices by name (CDI), or the hook of `--gpus`. */
-function accessTo({ info, cdiList, hook }: GpuAnswers): GpuAccess | undefined {
+function accessTo({ info, cdiList, hook }: GpuAnswers) {
   if (info.Runtimes && "nvidia" in info.Runtimes) return "runtime";
+  // Docker has it since 25, and there behind a switch that is on since 28.3.
+  const listed = isOlder(info.ServerVersion ?? "0", "28.3") ? "" : (cdiList ?? "");
   const devices = [
     ...(info.DiscoveredDevices ?? []).map(({ ID }) => ID ?? ""),
-    ...(supportsCdi(info) ? (cdiList ?? "") : "").split("\n").map((line) => line.trim()),
+    ...listed.split("\n").map((line) => line.trim()),
   ];
   if (devices.some((device) => device.startsWith("nvidia.com/gpu="))) return "cdi";
   // Docker Desktop has the hook in its own machine, where nobody can look for it.
   return hook || isDesktop(info) ? "gpus" : undefined;
-}
-
-/** Since Docker 25, and there behind a switch that is on since 28.3. */
-function supportsCdi({ ServerVersion }: GpuAnswers["info"]): boolean {
-  const [major = 0, minor = 0] = (ServerVersion ?? "").split(".").map(Number);
-  return major > 28 || (major === 28 && minor >= 3);
 }
 
 /** What a container's arguments need so that it sees the GPUs; nothing on a CPU. */

@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../contracts/errors";
 import { configurationFiles, minioRegion, properties, sparkAuthentication } from "../../services";
@@ -7,7 +6,7 @@ import { readCredentials, type Credentials, type Generations } from "../../stack
 import { stackId } from "../../stack/owner";
 import { removeStepRecord } from "../../stack/records";
 import type { StepVerbs } from "../../stack/runStep";
-import { customModel, customModelHash } from "../../toolchain/locks";
+import { customModel } from "../../toolchain/locks";
 import { shellQuoted } from "../processes";
 import { Docker, daemonRecord } from "./daemon";
 import { labels, inspect, maxWorkers, orphans, steps, roles, type Inspected } from "./inspect";
@@ -44,16 +43,6 @@ export const cleanup = {
   },
 } satisfies StepVerbs<{ /** The stack's id. */ readonly id: string }>;
 
-interface ReadySpec {
-  readonly role: string;
-  /** The container's id. */
-  readonly container: string;
-  /** A bash script that succeeds in the container when the service does its work. */
-  readonly health: string;
-  readonly seconds: number;
-  readonly facts: Readonly<Record<string, unknown>>;
-}
-
 const pollMs = 500;
 /** A service that takes a connection and says nothing is not healthy either. */
 const probeMs = 10_000;
@@ -76,7 +65,15 @@ export const ready = {
     }
     return { id: container, ...facts };
   },
-} satisfies StepVerbs<ReadySpec>;
+} satisfies StepVerbs<{
+  readonly role: string;
+  /** The container's id. */
+  readonly container: string;
+  /** A bash script that succeeds in the container when the service does its work. */
+  readonly health: string;
+  readonly seconds: number;
+  readonly facts: Readonly<Record<string, unknown>>;
+}>;
 
 /** Why the container does not go on, or undefined while it runs or is being restarted. */
 function whyEnded(now: Inspected | undefined): string | undefined {
@@ -158,27 +155,15 @@ interface ModelSpec extends Volume {
   readonly modelPath: string;
 }
 
-/** Copies a model, and the labels beside it if there are any, into the volume for it. */
+/** Copies a model with all its files into the volume for it. */
 export const model = {
   async create({ stack, spec }) {
-    const { model: identity, modelPath } = spec;
-    if (customModelHash(modelPath) !== identity) {
-      throw new UserError(
-        `${modelPath} changed while it was being deployed`,
-        "results are kept by the model's identity",
-        "run the same command again",
-      );
+    const { files } = customModel(spec.modelPath, spec.model);
+    for (const [name, file] of files) {
+      const script = `umask 022; cat >${name}.new && mv ${name}.new ${name}`;
+      writeInto(stack, spec, paths.customModel, script, fs.readFileSync(file));
     }
-    const file = customModel(modelPath);
-    const labels = path.join(path.dirname(file), "labels.json");
-    const copy = (from: string, to: string) => {
-      const script = `umask 022; cat >${to}.new && mv ${to}.new ${to}`;
-      writeInto(stack, spec, paths.customModel, script, fs.readFileSync(from));
-    };
-    copy(file, "model.onnx");
-    const hasLabels = fs.existsSync(labels);
-    if (hasLabels) copy(labels, "labels.json");
-    return { model: identity, labels: hasLabels };
+    return { model: spec.model, labels: files.has("labels.json") };
   },
 } satisfies StepVerbs<ModelSpec>;
 

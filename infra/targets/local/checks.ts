@@ -1,8 +1,7 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 import { npm, wrong } from "../../contracts/check";
 import type { UserError } from "../../contracts/errors";
-import { readOr, stackFolder } from "../../host/folders";
+import { readOr } from "../../host/folders";
 import {
   check,
   foldersCheck,
@@ -10,21 +9,13 @@ import {
   limitsCheck,
   platformCheck,
   pythonCheck,
-  writtenFolders,
   type StackCheck,
   type StackContext,
 } from "../../host/checks";
 import { holderOf, isFree, nextFreeOffset, portsCheck, type TakenPort } from "../../host/freePorts";
 import { deviceHere, gpuCheck, gpuMemoryCheck } from "../../host/gpu";
 import { whoListens, ownProcesses, startedWith, type Process } from "../../host/processTable";
-import {
-  diskCheck,
-  loads,
-  memoryCheck,
-  memoryHere,
-  sharedMemoryCheck,
-  sharedMemoryHere,
-} from "../../host/room";
+import { memoryCheck, memoryHere, sharedMemoryCheck, sharedMemoryHere } from "../../host/room";
 import { wslCheck } from "../../host/wsl";
 import type { Settings } from "../../settings/schema";
 import { portsOfNeighbours, recordedPorts } from "../../stack/neighbours";
@@ -35,7 +26,8 @@ import { storeNamed } from "../../stores";
 import { storeChecks } from "../../stores/checks";
 import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";
 import type { ToolName } from "../../toolchain/tools";
-import { killed, rayCheck, servicesCheck, smallerSizes, sparkCheck } from "../serviceChecks";
+import { diskHere, killed, servicesCheck, smallerSizes } from "../checks";
+import { rayCheck, sparkCheck } from "../serviceChecks";
 import { listeners, type Listener } from "./place";
 import { marker } from "./supervisord";
 import { inspect, localServices } from "./executor";
@@ -54,9 +46,11 @@ const lacks =
 
 const lacksTools = lacks("python", "minio-binary");
 
-/** Whether services must be started. */
-const starts = async ({ settings, stack, facts }: StackContext) =>
-  portsNeeded(settings, stack, await facts(existingOf)).length > 0;
+/** The ports of services that are to be started. */
+const needed = async ({ settings, stack, facts }: StackContext) =>
+  portsNeeded(settings, stack, await facts(existingOf));
+
+const starts = async (context: StackContext) => (await needed(context)).length > 0;
 
 type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers" | "objectStore">;
 
@@ -133,21 +127,21 @@ export function parseEnds(log: string): Ended[] {
   }));
 }
 
-/** What was killed, and by whom, as far as that can be known. */
-interface Killed {
-  readonly ends: readonly Ended[];
-  /** Processes that the kernel has ended since boot because memory ran out; undefined: not known. */
-  readonly kernelKills?: number;
-}
-
-/** Reads /proc/vmstat. */
+/** Reads out of /proc/vmstat how many processes the kernel has ended because memory ran out. */
 export function parseKernelKills(vmstat: string): number | undefined {
   const found = /^oom_kill (\d+)$/m.exec(vmstat);
   return found ? Number(found[1]) : undefined;
 }
 
-/** A service that died and was started again: what ran meanwhile has failed, and it will happen again. */
-export function killedServices({ ends, kernelKills }: Killed, stack: string): UserError[] {
+/**
+ * A service that died and was started again: what ran meanwhile has failed, and it will happen again.
+ *
+ * @param kernelKills as {@link parseKernelKills}; undefined where it is not known
+ */
+export function killedServices(
+  { ends, kernelKills }: { readonly ends: readonly Ended[]; readonly kernelKills?: number },
+  stack: string,
+): UserError[] {
   return [...new Set(ends.map(({ name }) => name))].flatMap((name) => {
     const all = ends.filter((end) => end.name === name);
     const { how, at } = all[all.length - 1];
@@ -168,13 +162,10 @@ export function killedServices({ ends, kernelKills }: Killed, stack: string): Us
 
 /** Ends of the last hour, of services as they are declared now: what was fixed since is past. */
 function recentEnds(stack: string): Ended[] {
-  const { supervisor, programs } = stackFiles(stack);
-  const log = readOr(path.join(supervisor, "supervisord.log")) ?? "";
-  const declared = (name: string) => {
-    const file = path.join(programs, `${name}.conf`);
-    return fs.existsSync(file) ? fs.statSync(file).mtimeMs : Infinity;
-  };
-  return parseEnds(log).filter(
+  const { supervisorLog, program } = stackFiles(stack);
+  const declared = (name: string) =>
+    fs.statSync(program(name), { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
+  return parseEnds(readOr(supervisorLog) ?? "").filter(
     ({ name, at }) => at >= Math.max(declared(name), Date.now() - 3_600_000),
   );
 }
@@ -190,28 +181,8 @@ export const checks: readonly StackCheck[] = [
   limitsCheck,
   javaCheck(async (context) => (await lacks("jars")(context)) || starts(context)),
   pythonCheck(lacks("python")),
-  portsCheck(async ({ settings, stack, facts }) =>
-    takenPort(stack, portsNeeded(settings, stack, await facts(existingOf)), settings),
-  ),
-  diskCheck(
-    async (context) => {
-      const [cache, home] = writtenFolders();
-      return [
-        {
-          ...cache,
-          load: (await lacksTools(context))
-            ? loads.toolchain(context.facts(deviceHere).device)
-            : loads.runs,
-        },
-        {
-          ...home,
-          folder: stackFolder(context.stack),
-          load: (await starts(context)) ? loads.stack : loads.runs,
-        },
-      ];
-    },
-    async (context) => (await lacksTools(context)) || starts(context),
-  ),
+  portsCheck(async (context) => takenPort(context.stack, await needed(context), context.settings)),
+  diskHere(lacksTools, starts, (context) => context.facts(deviceHere).device),
   memoryCheck(async ({ facts }) => memoryHere((await facts(existingOf)).alive("ray-head")), starts),
   sharedMemoryCheck(sharedMemoryHere),
   gpuCheck((context) => context.facts(deviceHere).missing),
@@ -223,7 +194,7 @@ export const checks: readonly StackCheck[] = [
   ),
   check({
     ...killed,
-    observe: ({ stack }): Killed => ({
+    observe: ({ stack }) => ({
       ends: recentEnds(stack),
       kernelKills: parseKernelKills(readOr("/proc/vmstat") ?? ""),
     }),

@@ -11,7 +11,6 @@ import { makeScratch, modelOf, existingTools, toolFolder } from "../../toolchain
 import { pythonVariables, resultOf, shellHere, startLeader } from "../processes";
 import { localRayAccess } from "./place";
 import { askSupervisor, programStates, supervisorAnswers } from "./services";
-import type { ProgramInfo } from "./supervisord";
 
 /** Runs jobs as processes of this user, next to the services of target `local`. */
 export function localExecutor(stack: string): Executor {
@@ -27,7 +26,7 @@ export function localExecutor(stack: string): Executor {
           ...storeAccess(stack),
           pids: running.filter(({ name }) => name === "minio").map(({ pid }) => pid),
         },
-        spark: cluster === "spark" ? await sparkOf(stack, programs) : null,
+        spark: cluster === "spark" ? await sparkOf(stack) : null,
         ray: rayOf(stack),
         model: modelOf(stack),
         services: services.map(({ name, pid }) => ({ name, pid })),
@@ -44,19 +43,17 @@ function belongsTo(cluster: Cluster, service: string): boolean {
   return cluster !== "none" && service.startsWith(cluster === "ray" ? "ray-head" : "spark-");
 }
 
-async function sparkOf(stack: string, programs: readonly ProgramInfo[]) {
+async function sparkOf(stack: string) {
   const { master, driverPorts } = resultOf<{ master: string; driverPorts: number[] }>(
     stack,
     "spark-master",
   );
-  const workers = programs.filter(({ name }) => name.startsWith("spark-worker-"));
   const worker = resultOf<{ cores: number; memory: string }>(stack, "spark-worker-1");
   return {
     master,
     jars: toolFolder(stack, "jars"),
     javaHome: findJava().home,
     secretFile: stackFiles(stack).sparkSecret,
-    workers: workers.length,
     workerCores: worker.cores,
     workerMemory: worker.memory,
     portBase: await freeBlock(driverPorts),
@@ -100,7 +97,8 @@ export async function serviceStatus(stack: string): Promise<ServiceView[]> {
   ]);
   return [...names].sort().map((name) => {
     const program = programs.find((each) => each.name === name);
-    const url = pageOf(stack, name);
+    const result = (readStepRecord(stack, name)?.result ?? {}) as Record<string, string>;
+    const url = result.console ?? result.ui ?? result.dashboard;
     return {
       name,
       state: program?.statename ?? gone,
@@ -108,11 +106,6 @@ export async function serviceStatus(stack: string): Promise<ServiceView[]> {
       ...(url ? { url } : {}),
     };
   });
-}
-
-function pageOf(stack: string, name: string): string | undefined {
-  const result = readStepRecord(stack, name)?.result as Record<string, string> | undefined;
-  return result?.console ?? result?.ui ?? result?.dashboard;
 }
 
 /**

@@ -17,20 +17,16 @@ type RpcValue =
 /** What supervisord answered instead of a result, e.g. `BAD_NAME: minio`. */
 export class RpcFault extends Error {}
 
-/** supervisord's states of a program. */
-type ProgramState =
-  "STOPPED" | "STARTING" | "RUNNING" | "BACKOFF" | "STOPPING" | "EXITED" | "FATAL" | "UNKNOWN";
-
 export interface ProgramInfo {
   readonly name: string;
-  readonly statename: ProgramState;
+  /** e.g. `RUNNING`, `STARTING`, `FATAL` */
+  readonly statename: string;
   /** 0 when it does not run. */
   readonly pid: number;
   /** Seconds since the epoch. */
   readonly start: number;
   readonly now: number;
   readonly spawnerr: string;
-  readonly exitstatus: number;
 }
 
 /**
@@ -228,18 +224,14 @@ export async function endOrphans(
     const elapsed = Date.now() - begin;
     if (alive.length === 0 || elapsed > patienceMs) return orphans.size;
     for (const pid of alive) {
-      if (elapsed > graceMs) signal(pid, "SIGKILL");
-      else if (!warned.has(pid)) signal(pid, "SIGTERM");
+      try {
+        if (elapsed > graceMs) process.kill(pid, "SIGKILL");
+        else if (!warned.has(pid)) process.kill(pid, "SIGTERM");
+      } catch {
+        // it has ended by itself
+      }
       warned.add(pid);
     }
     await sleep(50);
-  }
-}
-
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // it has ended by itself
   }
 }

@@ -22,6 +22,7 @@ from pyarrow import fs
 from ..describe import EngineFacts
 from ..describe import names as described
 from ..errors import UserError
+from ..inspection import Facts
 from ..model.session import ModelSession, open_session
 from ..store import StoreSpec, open_store, trust
 from ..workloads import Workload
@@ -68,6 +69,14 @@ class Context:
     def bucket(self, purpose: str) -> str:
         """The name of the bucket for `lake`, `images`, `warehouse` or `output`."""
         return str(self.spec["buckets"][purpose])
+
+    @property
+    def input_facts(self) -> Facts:
+        """What the inspection found of the run's dataset: which objects are read, by which types.
+
+        `workloads.taxi_inputs` and `workloads.image_inputs` say what is in it.
+        """
+        return load_workload(self.spec["workload"]).input_facts(self.spec, self.filesystem)
 
     @property
     def threads(self) -> int:

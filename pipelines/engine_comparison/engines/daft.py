@@ -1,7 +1,7 @@
-"""Daft: its own multi-threaded runner in the job's process, or its runner on the Ray cluster.
+"""Daft as its guides show it: its own multi-threaded runner in the job's process, or that on Ray.
 
-Reading, joining, fetching, decoding and writing are Daft's native code; the model is a class with a
-batch method, loaded once a worker.
+Its settings are its defaults. Filled in are the addresses and keys of the store, the zone table's
+schema, the cores, and the square that the model wants.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import pyarrow as pa
 
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
-from ..images import Decoded, decode_rest
+from ..model.session import ModelSession, read_shape
 from ..ray_cluster import connect, disconnect
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
-from ..workloads.image_inputs import METADATA_KEY, REJECTED
+from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
-from ..workloads.taxi_inputs import TRIPS_PREFIX, TRIPS_READ, ZONES, ZONES_KEY
+from ..workloads.taxi_inputs import AMOUNTS, trip_files, trip_schema, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
 from . import Context, Engine
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import daft
     from daft.io import IOConfig
 
-FETCHES = 32
-"""Images that one download operator fetches at a time."""
+ALLOCATOR = "_RJEM_MALLOC_CONF"
+"""The variable by which Daft's allocator, jemalloc, is configured before it is loaded."""
 
 
 class Daft(Engine):
@@ -44,11 +44,8 @@ class Daft(Engine):
         return self.context.inputs.get("daftRunner", "native")
 
     def start(self) -> None:
-        """Import Daft and choose its runner; on Ray, connect."""
-        os.environ.update(DAFT_ANALYTICS_ENABLED="0", DO_NOT_TRACK="true", DAFT_PROGRESS_BAR="0")
-        # Its allocator, jemalloc, keeps memory for the next sample instead of giving it back to the
-        # system and having it cleared again: a fifth of the CPU of a table's scan.
-        os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:-1")
+        """Import Daft without its telemetry and choose its runner; on Ray, connect."""
+        os.environ.update(DAFT_ANALYTICS_ENABLED="0", DO_NOT_TRACK="true")
         import daft
 
         if self.runner == "ray":
@@ -58,34 +55,57 @@ class Daft(Engine):
             daft.set_runner_native(num_threads=self.context.threads)
 
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
-        """The report as a lazy plan: columns and filter go down to the reader."""
-        import daft
-        from daft import col, functions
+        """Filter, join, group, aggregate and write, as a lazy plan."""
+        from daft import col
 
-        io = self._io()
-        lake = f"s3://{self.context.bucket('lake')}"
-        trips = daft.read_parquet(
-            f"{lake}/{TRIPS_PREFIX}/*.parquet",
-            infer_schema=False,
-            schema=_daft_schema(TRIPS_READ),
-            io_config=io,
-        )
-        zones = daft.read_csv(
-            f"{lake}/{ZONES_KEY}", infer_schema=False, schema=_daft_schema(ZONES), io_config=io
-        )
-        cents = functions.floor(col("total_amount") * 100 + 0.5).cast(daft.DataType.int64())
         (
-            trips.where(col("fare_amount") > daft.lit(float(self.context.inputs["fareAbove"])))
-            .join(zones, left_on="PULocationID", right_on="LocationID", how="left")
+            self._expensive_trips()
+            .join(self._zones(), left_on="PULocationID", right_on="LocationID", how="left")
             .groupby(col("Borough").alias("borough"))
             .agg(
                 col("total_amount").sum().alias("revenue"),
-                cents.sum().alias("revenue_cents"),
+                cents().sum().alias("revenue_cents"),
                 col("PULocationID").count(mode="all").alias("trips"),
                 col("tip_amount").mean().alias("avg_tip"),
                 col("trip_distance").mean().alias("avg_distance"),
             )
-            .write_parquet(f"s3://{output}", write_mode="overwrite", io_config=io)
+            .write_parquet(f"s3://{output}", io_config=self._io())
+        )
+
+    def _expensive_trips(self) -> daft.DataFrame:
+        """The trips above the limit."""
+        from daft import col, lit
+
+        limit = lit(float(self.context.inputs["fareAbove"]))
+        return self._trips().where(col("fare_amount") > limit)
+
+    def _trips(self) -> daft.DataFrame:
+        """All trips, with amounts in float64."""
+        import daft
+        from daft import DataType, col
+
+        facts = self.context.input_facts
+        schema = trip_schema(facts)
+        trips = daft.read_parquet(
+            [f"s3://{path}" for path in trip_files(facts)],
+            infer_schema=False,
+            schema=daft_schema(schema),
+            io_config=self._io(),
+        )
+        others = [name for name in AMOUNTS if schema.field(name).type != pa.float64()]
+        cast = {name: col(name).cast(DataType.float64()) for name in others}
+        return trips.with_columns(cast) if cast else trips
+
+    def _zones(self) -> daft.DataFrame:
+        """The zone table."""
+        import daft
+
+        facts = self.context.input_facts
+        return daft.read_csv(
+            f"s3://{zones_path(facts)}",
+            infer_schema=False,
+            schema=daft_schema(zone_schema(facts)),
+            io_config=self._io(),
         )
 
     def image_predictions(self, workload: ImageWorkload, output: str) -> None:
@@ -97,42 +117,28 @@ class Daft(Engine):
         self._images(workload, output)
 
     def _images(self, workload: ImageWorkload, output: str) -> None:
-        """Fetch, decode, let the one rule decide, ask the model."""
-        import daft
+        """Fetch, decode, resize, ask the model, write."""
         from daft import col, functions
 
-        io = self._io()
-        listed = daft.read_parquet(
-            f"s3://{self.context.bucket('images')}/{METADATA_KEY}", io_config=io
-        )
-        if (nodes := self._nodes()) > 1:
-            # The list is one file, and a file would be one node's: which computes on all its cores.
-            listed = listed.into_partitions(nodes)
-        files = listed.select(
-            "image_url",
-            functions.download(
-                col("image_url"), max_connections=FETCHES, on_error="null", io_config=io
-            ).alias("file"),
-        )
-        session = self.context.session()
-        model = _model(self.context, ModelTask.of(self.context.spec, workload))
+        size, dimension = read_shape(self.context.model)
         pixels = functions.resize(
-            functions.decode_image(col("file"), on_error="null", mode="RGB"),
-            w=session.size,
-            h=session.size,
-        ).cast(daft.DataType.image("RGB", session.size, session.size))
-        answers = model.from_pixels(pixels, col("file"))
-        answered = files.select("image_url", answers)
-        accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
-        accepted.write_parquet(f"s3://{output}", write_mode="overwrite", io_config=io)
+            functions.decode_image(functions.download(col("image_url"), io_config=self._io())),
+            w=size,
+            h=size,
+        )
+        _, *answers = workload.schema(dimension)
+        model = _model(self.context, ModelTask.of(self.context.spec, workload), answers)
+        answered = (
+            self._listed().with_column("image", pixels).select("image_url", model(col("image")))
+        )
+        answered.write_parquet(f"s3://{output}", io_config=self._io())
 
-    def _nodes(self) -> int:
-        """How many machines compute: with the runner on Ray, the cluster's that offer CPUs."""
-        if self.runner != "ray":
-            return 1
-        import ray
+    def _listed(self) -> daft.DataFrame:
+        """The list of images."""
+        import daft
 
-        return sum(node["Alive"] and node["Resources"].get("CPU", 0) > 0 for node in ray.nodes())
+        path = list_path(self.context.input_facts)
+        return daft.read_parquet(f"s3://{path}", io_config=self._io())
 
     def _io(self) -> IOConfig:
         """Daft's access to the store."""
@@ -158,22 +164,29 @@ class Daft(Engine):
     def persists(self) -> str:
         """See `Engine.persists`."""
         if self.runner == "ray":
-            return "the cluster, its worker processes and the sessions of the model in them"
-        return "the process with its thread pool, and the session of the model"
+            return "the cluster and its worker processes; the model is loaded for each sample"
+        return "the process with its thread pool; the model is loaded for each sample"
 
     def configuration(self) -> dict[str, Any]:
-        """The runner in effect with its threads or cluster, and Daft's execution settings."""
+        """The runner in effect with its threads or cluster, and Daft's settings in effect."""
         import daft
+        from daft.daft import PyDaftExecutionConfig, PyDaftPlanningConfig
 
-        settings = daft.context.get_context().daft_execution_config
+        context = daft.context.get_context()
+        execution = _settings(context.daft_execution_config)
+        planning = _settings(context.daft_planning_config)
+        defaults = _settings(PyDaftExecutionConfig()) | _settings(PyDaftPlanningConfig())
         return {
             "runner": daft.runners.get_or_create_runner().name,
             **(self._cluster() if self.runner == "ray" else self._process()),
-            "execution": {
-                name: str(getattr(settings, name))
-                for name in dir(settings)
-                if not name.startswith("_") and not callable(getattr(settings, name))
+            "execution": execution,
+            "planning": planning,
+            "changedFromDefault": {
+                name: value
+                for name, value in (execution | planning).items()
+                if value != defaults[name]
             },
+            "allocator": os.environ.get(ALLOCATOR, "default"),
         }
 
     def _process(self) -> dict[str, Any]:
@@ -196,6 +209,22 @@ class Daft(Engine):
             disconnect()
 
 
+def _settings(config: Any) -> dict[str, str]:
+    """All settings of one of Daft's configurations, but for that of the store with its keys."""
+    names = (
+        name for name in dir(config) if not name.startswith("_") and name != "default_io_config"
+    )
+    values = {name: getattr(config, name) for name in names}
+    return {name: str(value) for name, value in values.items() if not callable(value)}
+
+
+def cents() -> daft.Expression:
+    """The total in cents, rounded half up."""
+    from daft import DataType, col, functions
+
+    return functions.floor(col("total_amount") * 100 + 0.5).cast(DataType.int64())
+
+
 def _threads_started() -> int | None:
     """Daft's threads for computing: its workers, and those that were in a function of ours.
 
@@ -211,55 +240,37 @@ def _threads_started() -> int | None:
     return count
 
 
-def _daft_schema(schema: pa.Schema) -> dict[str, daft.DataType]:
+def daft_schema(schema: pa.Schema) -> dict[str, daft.DataType]:
     """A pyarrow schema as Daft's readers take it."""
     from daft import DataType
 
     return {field.name: DataType.from_arrow_type(field.type) for field in schema}
 
 
-def _model(context: Context, task: ModelTask) -> Any:
-    """The model as an instance of a Daft class, which loads it where it is used, once a worker."""
+def _model(context: Context, task: ModelTask, answers: list[pa.Field]) -> Any:
+    """The model as a Daft class, which loads it where it is used; a function of decoded images."""
     import daft
     from daft import DataType, Series
 
-    _, *answers, rejected = task.image_workload().with_rejects(context.session().dimension)
-
-    def struct(*fields: pa.Field) -> DataType:
-        return DataType.struct(_daft_schema(pa.schema(fields)))
-
-    # On the CPU Daft's own threads call the one instance at once: a session allows it and lets go
-    # of the GIL. `max_concurrency` would make it a pool of processes, whatever `use_process` says,
-    # each of which loads the model anew in every query (UdfOperator::make_state in Daft 0.7's
-    # daft-local-execution): 6 s of CPU instead of 3 for 200 images.
     gpu = context.device == "cuda"
 
-    @daft.cls(
-        max_concurrency=context.gpu_workers if gpu else None,
-        gpus=1 / context.gpu_workers if gpu else 0,
-        use_process=False,
-    )
+    @daft.cls(gpus=1 if gpu else 0, max_concurrency=context.gpu_workers if gpu else None)
     class Model:
         def __init__(self, task: ModelTask) -> None:
-            self.session = task.session()
+            self.session = ModelSession(task.model["path"], task.model.get("labels"), task.device)
             self.workload = task.image_workload()
 
         @daft.method.batch(
-            return_dtype=struct(*answers, rejected), unnest=True, batch_size=context.batch_size
+            return_dtype=DataType.struct(daft_schema(pa.schema(answers))),
+            unnest=True,
+            batch_size=context.batch_size,
         )
-        def from_pixels(self, images: Series, files: Series) -> pa.Array:
-            """Ask about images that Daft has decoded and resized, as far as its decoder could."""
+        def __call__(self, images: Series) -> pa.Array:
+            """Answer a batch of images of one size."""
             size = self.session.size
-            storage = images.to_arrow().storage
-            pixels = iter(np.asarray(storage.flatten()).reshape(-1, size, size, 3))
-            own = [next(pixels) if there else None for there in storage.is_valid().to_pylist()]
-            return self.answer(decode_rest(files.to_pylist(), own, size))
-
-        def answer(self, decoded: Decoded) -> pa.Array:
-            """Answers and reasons of a batch, without the images' names."""
-            names = [""] * len(decoded.reasons)
-            answered = self.workload.infer_decoded(self.session, names, decoded)
-            return answered.select(answered.schema.names[1:]).to_struct_array()
+            pixels = np.array(images.to_pylist(), np.uint8).reshape(-1, size, size, 3)
+            columns = self.workload.answer(self.session, pixels)
+            return pa.StructArray.from_arrays(columns, fields=answers)
 
     return Model(task)
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
-from ..workloads.image_inputs import read_metadata
+from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
 from . import Engine
 
@@ -41,8 +41,7 @@ class Plain(Engine):
     def _images(self, workload: ImageWorkload, output: str) -> None:
         """Every thread takes its share of the batches; they have one session, which allows it."""
         store, size = self.context.filesystem, self.context.batch_size
-        listed = read_metadata(store, self.context.bucket("images"))
-        urls = listed.column("image_url").to_pylist()
+        urls = image_urls(store, self.context.input_facts)
         batches = [urls[at : at + size] for at in range(0, len(urls), size)]
         task = ModelTask.of(self.context.spec, workload)
         workers = self.context.model_workers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pyarrow as pa
 
 from ..describe import EngineFacts, engine_facts
-from ..workloads.taxi_inputs import TRIPS_PREFIX, TRIPS_READ, ZONES, ZONES_KEY
+from ..workloads.taxi_inputs import trip_files, trip_schema, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
 from . import Engine
 
@@ -32,42 +32,53 @@ class Polars(Engine):
         """The report as a lazy query: columns and filter go down to the reader."""
         import polars as pl
 
-        lake = f"s3://{self.context.bucket('lake')}"
-        options = self._storage_options()
+        facts = self.context.input_facts
+        zones_at = zones_path(facts)
+        schema = trip_schema(facts)
         trips = pl.scan_parquet(
-            f"{lake}/{TRIPS_PREFIX}/*.parquet",
-            schema=_polars_schema(TRIPS_READ),
+            [f"s3://{path}" for path in trip_files(facts)],
+            schema=_polars_schema(schema),
+            glob=False,
             extra_columns="ignore",
-            cast_options=pl.ScanCastOptions(integer_cast="upcast"),
-            storage_options=options,
+            cast_options=pl.ScanCastOptions(integer_cast="upcast", float_cast="upcast"),
+            storage_options=self._storage_options(self.context.bucket("lake")),
         )
         zones = pl.scan_csv(
-            f"{lake}/{ZONES_KEY}",
-            schema=_polars_schema(ZONES),
-            storage_options=options,
+            f"s3://{zones_at}",
+            schema=_polars_schema(zone_schema(facts)),
+            storage_options=self._storage_options(zones_at.partition("/")[0]),
         )
-        total = pl.col("total_amount")
+
+        def amount(name: str) -> pl.Expr:
+            is_double = schema.field(name).type == pa.float64()
+            return pl.col(name) if is_double else pl.col(name).cast(pl.Float64)
+
+        total = amount("total_amount")
         cents = (total * 100 + 0.5).floor().cast(pl.Int64)
         known = total.count() > 0  # Polars' sum of nulls is 0, SQL's is null
         (
-            trips.filter(pl.col("fare_amount") > float(self.context.inputs["fareAbove"]))
+            trips.filter(amount("fare_amount") > float(self.context.inputs["fareAbove"]))
             .join(zones, left_on="PULocationID", right_on="LocationID", how="left")
             .group_by(pl.col("Borough").alias("borough"))
             .agg(
                 revenue=pl.when(known).then(total.sum()),
                 revenue_cents=pl.when(known).then(cents.sum()),
                 trips=pl.len(),
-                avg_tip=pl.col("tip_amount").mean(),
-                avg_distance=pl.col("trip_distance").mean(),
+                avg_tip=amount("tip_amount").mean(),
+                avg_distance=amount("trip_distance").mean(),
             )
-            .sink_parquet(f"s3://{output}/{FILE}", storage_options=options)
+            .sink_parquet(
+                f"s3://{output}/{FILE}",
+                storage_options=self._storage_options(output.partition("/")[0]),
+            )
         )
 
-    def _storage_options(self) -> dict[str, str]:
-        """Polars' access to the store."""
+    def _storage_options(self, bucket: str) -> dict[str, str]:
+        """Polars' access to a bucket; how often it tries again is its own default."""
         store = self.context.store
         return {
-            "aws_endpoint_url": store.endpoint,
+            # With addresses by host name, an endpoint is that of the bucket (obstore#754).
+            "aws_endpoint_url": store.endpoint if store.path_style else store.endpoint_of(bucket),
             "aws_region": store.region,
             "aws_access_key_id": store.access_key,
             "aws_secret_access_key": store.secret_key,

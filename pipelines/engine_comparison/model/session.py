@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class ModelSession:
     Attributes:
         size: Side of the square that the model wants, in pixels.
         dimension: Length of the vectors of `embed`; None if the model gives none.
+        labels: The classes' names; empty for an encoder.
+        runtime: ONNX Runtime's session.
         providers: What ONNX Runtime runs it on, in order.
     """
 
@@ -65,33 +67,30 @@ class ModelSession:
                 "The image workloads need one.",
                 "Set modelPath to an ONNX file, or leave it empty for the default model.",
             )
-        self._labels = _read_labels(labels)
-        self._session = _open(self._path, device, threads)
-        self.providers: list[str] = self._session.get_providers()
-        inputs = self._session.get_inputs()
+        self.labels = _read_labels(labels)
+        self.runtime = _open(self._path, device, threads)
+        self.providers: list[str] = self.runtime.get_providers()
+        inputs = self.runtime.get_inputs()
         if len(inputs) != 1 or len(inputs[0].shape) != 4:
             shapes = ", ".join(f"{one.name} {one.shape}" for one in inputs)
             raise self._refuse(f"has the inputs {shapes}", "export only the part that takes images")
         self._input = inputs[0]
-        self._outputs = {one.name: one.shape for one in self._session.get_outputs()}
+        self._outputs = {one.name: one.shape for one in self.runtime.get_outputs()}
         self._channels_last = self._input.type == "tensor(uint8)"
         if not self._channels_last and self._input.type not in ("tensor(float)", "tensor(float16)"):
             raise self._refuse(
                 f"takes {self._input.type}", "export it with float32 or uint8 pixels"
             )
-        side = self._input.shape[1 if self._channels_last else 2]
-        self.size: int = side if isinstance(side, int) else SIZE
-        self._vector = next((n for n in _VECTOR_OUTPUTS if self._is_matrix(n)), None)
-        if self._vector is None and not self._labels:
-            self._vector = next((n for n in self._outputs if self._is_matrix(n)), None)
+        self.size = _side(self._input.shape, self._channels_last)
+        self._vector = _vector_output(self._outputs, bool(self.labels))
         self._logits = self._find_logits()
         self.dimension: int | None = self._dimension()
 
     def configuration(self) -> dict[str, Any]:
         """What ONNX Runtime runs the model with, read back from it."""
-        options = self._session.get_session_options()
+        options = self.runtime.get_session_options()
         return {
-            "providers": self._session.get_providers(),
+            "providers": self.runtime.get_providers(),
             "intraOpThreads": options.intra_op_num_threads,
             "interOpThreads": options.inter_op_num_threads,
         }
@@ -108,28 +107,10 @@ class ModelSession:
         Raises:
             UserError: The model is no classifier, or has no list of labels.
         """
-        return self.choose(self.likelihoods(pixels))
-
-    def choose(self, likelihoods: np.ndarray) -> tuple[list[str], np.ndarray]:
-        """Choose labels by what `likelihoods` gave; the second half of `classify`."""
+        likelihoods = self.likelihoods(pixels)
         best = likelihoods.argmax(axis=1) if len(likelihoods) else []
         confidences = (1.0 / likelihoods.sum(axis=1)).astype(np.float32)
-        return [self._labels[at] for at in best], confidences
-
-    def near(self, likelihoods: np.ndarray, share: float) -> list[list[str]]:
-        """Find the labels that are nearly as likely as the chosen one.
-
-        Args:
-            likelihoods: As `likelihoods` gave them.
-            share: How likely they are at least, as a share of the chosen one.
-
-        Returns:
-            n lists of labels, without the chosen one.
-        """
-        return [
-            [self._labels[at] for at in np.flatnonzero(row >= share) if at != row.argmax()]
-            for row in likelihoods
-        ]
+        return [self.labels[at] for at in best], confidences
 
     def likelihoods(self, pixels: np.ndarray) -> np.ndarray:
         """How likely each label is, as a share of the most likely one.
@@ -143,16 +124,9 @@ class ModelSession:
         Raises:
             UserError: As `classify`.
         """
-        if self._logits is None:
-            raise self._refuse(
-                f"has no output of {len(self._labels)} classes"
-                if self._labels
-                else "has no labels",
-                "set modelPath to a classifier with a labels.json beside it",
-            )
-        logits = self._run(self._logits, pixels)
+        logits = self._run(self.logits_output, pixels)
         if len(logits) == 0:
-            return np.empty((0, len(self._labels)))
+            return np.empty((0, len(self.labels)))
         # The largest logit is taken off first: nothing overflows, and its share is exactly 1.
         shares: np.ndarray = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
         return shares
@@ -169,12 +143,35 @@ class ModelSession:
         Raises:
             UserError: The model gives no vectors.
         """
+        return self._run(self.vector_output, pixels)
+
+    @property
+    def logits_output(self) -> str:
+        """The name of the output with a number for each class.
+
+        Raises:
+            UserError: The model is no classifier, or has no list of labels.
+        """
+        if self._logits is None:
+            raise self._refuse(
+                f"has no output of {len(self.labels)} classes" if self.labels else "has no labels",
+                "set modelPath to a classifier with a labels.json beside it",
+            )
+        return self._logits
+
+    @property
+    def vector_output(self) -> str:
+        """The name of the output with a vector for each image.
+
+        Raises:
+            UserError: The model gives no vectors.
+        """
         if self._vector is None:
             raise self._refuse(
                 f"has only the outputs {', '.join(self._outputs)}",
                 f"export it with one of the outputs {', '.join(_VECTOR_OUTPUTS)}",
             )
-        return self._run(self._vector, pixels)
+        return self._vector
 
     def _run(self, output: str, pixels: np.ndarray) -> np.ndarray:
         expected = (self.size, self.size, 3)
@@ -190,7 +187,7 @@ class ModelSession:
             # A model exported for a fixed batch gets its last batch filled up; the rest is cut off.
             filled = np.concatenate([part, np.zeros((step - len(part), *expected), np.uint8)])
             feed = {self._input.name: self._prepare(filled if len(part) < step else part)}
-            parts.append(self._session.run([output], feed)[0][: len(part)])
+            parts.append(self.runtime.run([output], feed)[0][: len(part)])
         if not parts:
             width = self._outputs[output][1]
             return np.empty((0, width if isinstance(width, int) else 0), np.float32)
@@ -205,14 +202,11 @@ class ModelSession:
         kind = np.float16 if self._input.type == "tensor(float16)" else np.float32
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), dtype=kind)
 
-    def _is_matrix(self, output: str) -> bool:
-        return len(self._outputs.get(output, ())) == 2
-
     def _find_logits(self) -> str | None:
-        if not self._labels:
+        if not self.labels:
             return None
-        matrices = [name for name in self._outputs if self._is_matrix(name)]
-        exact = [name for name in matrices if self._outputs[name][1] == len(self._labels)]
+        matrices = [name for name, shape in self._outputs.items() if len(shape) == 2]
+        exact = [name for name in matrices if self._outputs[name][1] == len(self.labels)]
         open_ended = [n for n in matrices if not isinstance(self._outputs[n][1], int)]
         candidates = exact or [name for name in open_ended if name != self._vector]
         return candidates[0] if candidates else None
@@ -231,6 +225,75 @@ class ModelSession:
             "This workload cannot use it.",
             f"Please {do}.",
         )
+
+
+def _side(shape: Sequence[Any], channels_last: bool) -> int:
+    """The side of the square that a model of this input wants."""
+    side = shape[1 if channels_last else 2]
+    return side if isinstance(side, int) else SIZE
+
+
+def _vector_output(outputs: Mapping[str, Sequence[Any]], has_labels: bool) -> str | None:
+    """The output with an image's vector: one of the names, else any matrix of an encoder's."""
+    known = [name for name in _VECTOR_OUTPUTS if len(outputs.get(name, ())) == 2]
+    others = [] if has_labels else [name for name, shape in outputs.items() if len(shape) == 2]
+    return next(iter(known + others), None)
+
+
+class Shape(NamedTuple):
+    """What a driver has to know of a model; see `ModelSession`."""
+
+    size: int
+    dimension: int | None
+
+
+def read_shape(model: Mapping[str, str | None]) -> Shape:
+    """What a model's file says of it: no session is opened, and so no GPU.
+
+    Args:
+        model: `{"path": ..., "labels": ...}`.
+
+    Raises:
+        UserError: As for `ModelSession`.
+    """
+    return _shape_of(str(model["path"]), model.get("labels"))
+
+
+@lru_cache(maxsize=2)
+def _shape_of(path: str, labels: str | None) -> Shape:
+    return _shape_in_file(path, bool(_read_labels(labels))) or _shape_of_session(path, labels)
+
+
+def _shape_in_file(path: str, has_labels: bool) -> Shape | None:
+    """The shape as the file states it; None where it does not, or is no such model."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except (OSError, DecodeError):
+        return None
+    weights = {one.name for one in graph.initializer}
+    images = [one for one in graph.input if one.name not in weights]
+    outputs = {one.name: _dimensions(one) for one in graph.output}
+    vector = _vector_output(outputs, has_labels)
+    width = outputs[vector][1] if vector else None
+    if len(images) != 1 or len(_dimensions(images[0])) != 4 or isinstance(width, str):
+        return None
+    channels_last = images[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    return Shape(_side(_dimensions(images[0]), channels_last), width)
+
+
+def _shape_of_session(path: str, labels: str | None) -> Shape:
+    """The shape as a session on the CPU has it, which runs the model where it must."""
+    session = ModelSession(path, labels)
+    return Shape(session.size, session.dimension)
+
+
+def _dimensions(value: Any) -> list[int | str]:
+    """The shape of an input or output, as ONNX Runtime has it: numbers, and words for any size."""
+    sizes = value.type.tensor_type.shape.dim
+    return [one.dim_value if one.HasField("dim_value") else one.dim_param for one in sizes]
 
 
 def _read_labels(path: str | Path | None) -> list[str]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from ..describe import WorkloadFacts, dataset_facts
+from ..inspection import Facts, facts_of
 from ..verify import (
     SchemaMismatch,
     Verdict,
@@ -63,35 +64,33 @@ class Workload(ABC):
     def tolerances(self, inputs: Inputs) -> dict[str, float]:
         """How far the other columns may be from the oracle's: name of a measure to its limit."""
 
-    @abstractmethod
-    def count_inputs(self, filesystem: fs.FileSystem, bucket: str) -> int:
-        """Count the rows or images that a run reads, from the files' footers.
+    def input_facts(self, spec: Mapping[str, Any], filesystem: fs.FileSystem) -> Facts:
+        """What the inspection found of the dataset that this reads, see `inspection.facts_of`."""
+        return facts_of(self.facts.dataset, spec, filesystem)
 
-        Args:
-            filesystem: The store.
-            bucket: Name of the bucket for `input_purpose`.
-        """
+    def count_inputs(self, facts: Facts) -> int:
+        """The rows or images that a run reads, by the facts of the inspection."""
+        return int(facts["rows"])
+
+    def input_bytes(self, facts: Facts) -> int:
+        """The sizes of the files that a run reads, each counted once; 0 for one that is missing."""
+        return int(facts["bytes"])
 
     @abstractmethod
-    def unreadable_input(self, filesystem: fs.FileSystem, bucket: str) -> str | None:
+    def unreadable_input(self, filesystem: fs.FileSystem, facts: Facts) -> str | None:
         """Find an input file that no engine could read; looked for after a failure only.
 
         Args:
             filesystem: The store.
-            bucket: Name of the bucket for `input_purpose`.
+            facts: Those of the inspection.
 
         Returns:
             Which and why, in one line; None if all can be read.
         """
 
-    @abstractmethod
-    def input_bytes(self, filesystem: fs.FileSystem, bucket: str) -> int:
-        """Sum up the sizes of the files that a run reads; of a file that is missing, 0.
-
-        Args:
-            filesystem: The store.
-            bucket: Name of the bucket for `input_purpose`.
-        """
+    def nothing_to_report(self, inputs: Inputs) -> str:
+        """Why a right answer may have no rows, in one sentence."""
+        return f"The input holds nothing to report: no {self.facts.dataset} pass."
 
     @abstractmethod
     def right_answer(self, spec: Mapping[str, Any], filesystem: fs.FileSystem) -> pa.Table:
@@ -138,6 +137,10 @@ class Workload(ABC):
                 wrong.append(f"{name} of {examples(beyond)}")
         message = f"Not as the oracle has it: {'; '.join(wrong)}." if wrong else ""
         return Verdict(not wrong, deviations, message=message)
+
+    def answered(self, oracle: pa.Table) -> pa.Table:
+        """The rows of an oracle's table that an output has, too."""
+        return oracle
 
     def judged_keys(self, oracle: pa.Table) -> tuple[str, pa.Array] | None:
         """Which rows of an output the oracle judges: a column and its values; None: all of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ from ..describe import WorkloadFacts, workload_facts
 from ..model.session import ModelSession
 from ..verify import SHOWN, Verdict, cosines, examples, worst
 from .base import Inputs
+from .image_oracle import OracleModel
 from .image_workload import ImageWorkload, is_exact
 
 DEFAULT_DIMENSION = 1280
@@ -94,10 +95,9 @@ class ImageEmbeddings(ImageWorkload):
         at = schema.get_field_index("embedding")
         return schema.set(at, pa.field("embedding", pa.list_(pa.float32())))
 
-    def infer_oracle(self, session: ModelSession, url: str, file: bytes | None) -> pa.RecordBatch:
-        """One row of `oracle_schema`."""
-        row = super().infer_oracle(session, url, file)
-        return row.cast(self.oracle_schema(session.dimension))
+    def oracle_answer(self, model: OracleModel, file: bytes | None) -> dict[str, Any]:
+        """The vector."""
+        return {"embedding": model.vector(file)}
 
     def dimension_of(self, table: pa.Table) -> int | None:
         """The length of the embeddings in an oracle's table; None if there are none."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
 from ..images import ImageRejected, decode
-from ..verify import conform
 
 METADATA_KEY = "image_metadata.parquet"
-"""The list of images in the bucket `images`."""
+"""The list of images in the bucket `images`, as its owner wrote it. Engines read `list_path`."""
 
 METADATA = pa.schema(
     [
@@ -22,17 +22,27 @@ METADATA = pa.schema(
         pa.field("source", pa.string(), nullable=False),
     ]
 )
-"""Columns of the list: `s3://<bucket>/images/<name>.jpg`, what the picture shows as one of the
-model's labels where that is known, and where it comes from."""
+"""Columns of the lists that this project makes: `s3://<bucket>/images/<name>.jpg`, what the picture
+shows as one of the model's labels where that is known, and where it comes from. Runs read only the
+first, and a list of others' may have no more."""
 
 REJECTED = "rejected"
 """The column by which an attempt or an oracle says why an image has no answer, or null."""
 
 
-def read_metadata(filesystem: fs.FileSystem, bucket: str) -> pa.Table:
-    """Read the list of images, a table with the schema `METADATA`."""
-    with filesystem.open_input_file(f"{bucket}/{METADATA_KEY}") as file:
-        return conform(pq.read_table(file), METADATA)
+def list_path(facts: Mapping[str, Any]) -> str:
+    """The Parquet file with the images to answer, `<bucket>/<key>`, for engines.
+
+    Its column `image_url` has `s3://<bucket>/<key>`, the key literally, each image once.
+    """
+    return str(facts["list"])
+
+
+def image_urls(filesystem: fs.FileSystem, facts: Mapping[str, Any]) -> list[str]:
+    """Read that list's addresses, in its order."""
+    with filesystem.open_input_file(list_path(facts)) as file:
+        urls: list[str] = pq.read_table(file, columns=["image_url"]).column(0).to_pylist()
+        return urls
 
 
 def read_image(filesystem: fs.FileSystem, url: str) -> bytes | None:

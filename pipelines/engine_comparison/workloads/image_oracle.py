@@ -1,28 +1,125 @@
 """The right answers about images, found by the plainest way there is.
 
-One image after the other, Pillow's decoder, a batch of one, one thread of ONNX Runtime. Where there
-are more images than `oracleImages`, the model is asked about a sample of them; the rule about
-rejected images is applied to all.
+One image after the other, a batch of one, one thread of ONNX Runtime. It decodes, normalises and
+chooses labels by code of its own, and shares with the engines only the list, the rule by which
+files are rejected, and which output of a model is which. Where there are more images than
+`oracleImages`, the model is asked about a sample of them; the rule is applied to all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from PIL import Image, PngImagePlugin
 from pyarrow import fs
 
-from ..store import in_parallel
-from .image_inputs import REJECTED, read_image, read_metadata, rejection, sampled
+from ..images import UNDECODABLE, ImageRejected, reject_reason
+from ..model.session import ModelSession
+from ..store import in_parallel, read_bytes
+from .image_inputs import REJECTED, sampled
 
 SAMPLED = "sampled"
 """The column by which an oracle says whether it asked the model about an image. It says of all
 images whether they are rejected."""
 
+_LONGEST_TEXT = 2**31
+
+
+class OracleModel:
+    """A model as the oracle asks it.
+
+    Attributes:
+        dimension: Length of a vector; None if the model gives none.
+        labels: The classes' names; empty for an encoder.
+    """
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        """Load a model; `{"path": ..., "labels": ...}`.
+
+        Raises:
+            UserError: As `ModelSession`.
+        """
+        self._session = ModelSession(model["path"], model.get("labels"), device="cpu", threads=1)
+        self._size = self._session.size
+        self.dimension = self._session.dimension
+        self.labels = self._session.labels
+
+    def logits(self, file: bytes | None) -> np.ndarray:
+        """The classes' logits of one image, float64 [classes].
+
+        Raises:
+            ImageRejected: The image has no answer.
+            UserError: The model is no classifier, or has no list of labels.
+        """
+        return self._ask(self._session.logits_output, file)
+
+    def vector(self, file: bytes | None) -> np.ndarray:
+        """The vector of one image, float64 [dimension].
+
+        Raises:
+            ImageRejected: The image has no answer.
+            UserError: The model gives no vectors.
+        """
+        return self._ask(self._session.vector_output, file)
+
+    def _ask(self, output: str, file: bytes | None) -> np.ndarray:
+        runtime = self._session.runtime
+        [expected] = runtime.get_inputs()
+        one = normalised(picture(file, self._size), expected.type, runtime)
+        count = expected.shape[0] if isinstance(expected.shape[0], int) else 1
+        rows = runtime.run([output], {expected.name: np.repeat(one[None], count, axis=0)})[0]
+        return np.asarray(rows[0], np.float64)
+
+
+def picture(file: bytes | None, size: int) -> np.ndarray:
+    """Decode one file: RGB, resized to a square, uint8 [size, size, 3].
+
+    Raises:
+        ImageRejected: By the rule, or because it cannot be decoded.
+    """
+    reason = reject_reason(file)
+    if reason is not None or file is None:
+        raise ImageRejected(str(reason))
+    # Pillow refuses a PNG for the length of its texts, which say nothing of its pixels.
+    PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = _LONGEST_TEXT
+    try:
+        image = Image.open(io.BytesIO(file), formats=["JPEG", "PNG"])
+        square = image.convert("RGB").resize((size, size), resample=Image.Resampling.BILINEAR)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageRejected(UNDECODABLE) from error
+    return np.array(square)
+
+
+def normalised(pixels: np.ndarray, kind: str, runtime: Any) -> np.ndarray:
+    """One picture as a model takes it.
+
+    Args:
+        pixels: uint8 [size, size, 3].
+        kind: The type of the model's input, in ONNX Runtime's words.
+        runtime: Says which outputs the model has.
+
+    Returns:
+        The same for `tensor(uint8)`; else float [3, size, size], by the mean and deviation of
+        CLIP's training where there is an output `image_embeds`, or else of ImageNet's.
+    """
+    if kind == "tensor(uint8)":
+        return pixels
+    if any(one.name == "image_embeds" for one in runtime.get_outputs()):
+        mean, deviation = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+    else:
+        mean, deviation = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    scaled = (pixels / 255.0 - mean) / deviation
+    floats = np.float16 if kind == "tensor(float16)" else np.float32
+    return np.moveaxis(scaled, 2, 0).astype(floats)
+
 
 def image_oracle(
     filesystem: fs.FileSystem,
-    bucket: str,
+    urls: Sequence[str],
     most: int,
     schema: pa.Schema,
     infer: Callable[[str, bytes | None], pa.RecordBatch],
@@ -31,7 +128,7 @@ def image_oracle(
 
     Args:
         filesystem: The store.
-        bucket: Name of the bucket `images`.
+        urls: The images, each once.
         most: How many images to ask about; of more than that a sample.
         schema: The answer's, with `image_url` and the column `rejected`.
         infer: Asks the model about an image, by its name and its content; one row of the schema.
@@ -40,13 +137,22 @@ def image_oracle(
         A row for each image of the list: the schema, and whether it is in the sample. The others
         have no answer, but a reason if they are rejected.
     """
-    urls = read_metadata(filesystem, bucket).column("image_url").to_pylist()
+
+    def read(url: str) -> bytes | None:
+        return read_bytes(filesystem, url.removeprefix("s3://"))
+
+    def reason(url: str) -> str | None:
+        try:
+            picture(read(url), 8)
+        except ImageRejected as rejected:
+            return rejected.reason
+        return None
+
     chosen = sampled(urls, most)
-    rows = [infer(url, read_image(filesystem, url)) for url in chosen]
-    answered = pa.Table.from_batches(rows, schema)
+    answered = pa.Table.from_batches([infer(url, read(url)) for url in chosen], schema)
     rest = sorted(set(urls) - set(chosen))
-    reasons = in_parallel(lambda url: rejection(filesystem, url), rest)
-    others = pa.table({"image_url": rest, REJECTED: pa.array(reasons, pa.string())})
+    reasons = pa.array(in_parallel(reason, rest), pa.string())
+    others = pa.table({"image_url": pa.array(rest, pa.string()), REJECTED: reasons})
     parts = [
         part.append_column(SAMPLED, pa.array([asked] * len(part), pa.bool_()))
         for part, asked in ((answered, True), (others, False))

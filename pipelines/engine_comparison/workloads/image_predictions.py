@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from ..describe import WorkloadFacts, workload_facts
-from ..images import decode_batch
 from ..model.session import ModelSession
 from ..verify import SHOWN, Verdict, examples, relative_deviations, worst
 from .base import Inputs
+from .image_oracle import OracleModel
 from .image_workload import ImageWorkload, is_exact
 
 NEAR = 0.8
@@ -63,14 +63,13 @@ class ImagePredictions(ImageWorkload):
         """With the column `near`: the other labels that the oracle finds nearly as likely."""
         return super().oracle_schema(dimension).append(_NEAR_FIELD)
 
-    def infer_oracle(self, session: ModelSession, url: str, file: bytes | None) -> pa.RecordBatch:
-        """One row of `oracle_schema`."""
-        decoded = decode_batch([file], session.size)
-        likelihoods = session.likelihoods(decoded.pixels)
-        answers = _columns(*session.choose(likelihoods))
-        row = self.assemble(session.dimension, [url], decoded.reasons, answers)
-        near = session.near(likelihoods, NEAR) or [[]]
-        return row.append_column(_NEAR_FIELD, pa.array(near, _NEAR_FIELD.type))
+    def oracle_answer(self, model: OracleModel, file: bytes | None) -> dict[str, Any]:
+        """The first choice, its softmax probability, and the other labels that are as good."""
+        logits = model.logits(file)
+        shares = np.exp(logits - logits.max())
+        best = int(shares.argmax())
+        near = [model.labels[at] for at in np.flatnonzero(shares >= NEAR) if at != best]
+        return {"label": model.labels[best], "confidence": 1 / shares.sum(), "near": near}
 
     def compare(self, ours: pa.Table, right: pa.Table, inputs: Inputs) -> Verdict:
         """Labels by agreement, confidences by their distance."""

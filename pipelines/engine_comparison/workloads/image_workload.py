@@ -12,17 +12,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import fs
 
 from ..errors import one_line
-from ..images import Decoded, decode_batch
+from ..images import Decoded, ImageRejected, decode_batch
+from ..inspection import Facts
 from ..model.session import ModelSession
-from ..store import list_files
 from ..verify import SchemaMismatch, Verdict, compare_keys, conform
 from .base import Inputs, Workload
-from .image_inputs import METADATA_KEY, REJECTED, read_metadata
-from .image_oracle import image_oracle, of_sample
+from .image_inputs import REJECTED, image_urls, list_path
+from .image_oracle import OracleModel, image_oracle, of_sample
 
 
 def is_exact(inputs: Inputs) -> bool:
@@ -91,9 +90,22 @@ class ImageWorkload(Workload):
         """What the oracle says of an image: `with_rejects`, and what else judging needs."""
         return self.with_rejects(dimension)
 
-    def infer_oracle(self, session: ModelSession, url: str, file: bytes | None) -> pa.RecordBatch:
-        """Do `infer` for one image; one row of `oracle_schema(session.dimension)`."""
-        return self.infer(session, [url], [file])
+    @abstractmethod
+    def oracle_answer(self, model: OracleModel, file: bytes | None) -> dict[str, Any]:
+        """The oracle's answer about one image, as columns of `oracle_schema` after `image_url`.
+
+        Raises:
+            ImageRejected: The image has none.
+        """
+
+    def infer_oracle(self, model: OracleModel, url: str, file: bytes | None) -> pa.RecordBatch:
+        """One row of `oracle_schema(model.dimension)`."""
+        row: dict[str, Any] = {"image_url": url}
+        try:
+            row |= self.oracle_answer(model, file)
+        except ImageRejected as rejected:
+            row[REJECTED] = rejected.reason
+        return pa.RecordBatch.from_pylist([row], self.oracle_schema(model.dimension))
 
     def assemble(
         self,
@@ -133,44 +145,40 @@ class ImageWorkload(Workload):
 
     def right_answer(self, spec: Mapping[str, Any], filesystem: fs.FileSystem) -> pa.Table:
         """By the model on one thread of the CPU, an image at a time."""
-        model = spec["model"]
-        session = ModelSession(model["path"], model.get("labels"), device="cpu", threads=1)
-        bucket, most = spec["buckets"][self.input_purpose], int(spec["inputs"]["oracleImages"])
-        return self.ask_each(session, filesystem, bucket, most)
+        model, most = OracleModel(spec["model"]), int(spec["inputs"]["oracleImages"])
+        urls = image_urls(filesystem, self.input_facts(spec, filesystem))
+        return self.ask_each(model, filesystem, urls, most)
 
     def ask_each(
-        self, session: ModelSession, filesystem: fs.FileSystem, bucket: str, most: int = sys.maxsize
+        self,
+        model: OracleModel,
+        filesystem: fs.FileSystem,
+        urls: Sequence[str],
+        most: int = sys.maxsize,
     ) -> pa.Table:
         """The second half of `right_answer`, see `image_oracle`."""
-        schema = self.oracle_schema(session.dimension)
-        infer = partial(self.infer_oracle, session)
-        return image_oracle(filesystem, bucket, most, schema, infer)
+        schema = self.oracle_schema(model.dimension)
+        return image_oracle(filesystem, urls, most, schema, partial(self.infer_oracle, model))
+
+    def answered(self, oracle: pa.Table) -> pa.Table:
+        """The images that are not rejected."""
+        return self.split(oracle)[0]
 
     def judged_keys(self, oracle: pa.Table) -> tuple[str, pa.Array] | None:
         """The images that the oracle asked the model about, which may be a sample of all."""
         return self.key, of_sample(oracle).column(self.key).combine_chunks()
 
-    def count_inputs(self, filesystem: fs.FileSystem, bucket: str) -> int:
-        """Count the images by the list's footer."""
-        with filesystem.open_input_file(f"{bucket}/{METADATA_KEY}") as file:
-            return int(pq.read_metadata(file).num_rows)
-
-    def unreadable_input(self, filesystem: fs.FileSystem, bucket: str) -> str | None:
+    def unreadable_input(self, filesystem: fs.FileSystem, facts: Facts) -> str | None:
         """Read the list; an image that cannot be read is rejected, and fails nothing."""
         try:
-            read_metadata(filesystem, bucket)
-        except (pa.ArrowException, OSError, SchemaMismatch) as error:
-            return f"s3://{bucket}/{METADATA_KEY} cannot be read: {one_line(error, 160)}"
+            image_urls(filesystem, facts)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            return f"s3://{list_path(facts)} cannot be read: {one_line(error, 160)}"
         return None
 
-    def input_bytes(self, filesystem: fs.FileSystem, bucket: str) -> int:
-        """The list and the images in it."""
-        urls = read_metadata(filesystem, bucket).column("image_url").to_pylist()
-        listed = {url.removeprefix("s3://") for url in urls}
-        folders = sorted({path.rpartition("/")[0] for path in listed})
-        found = [info for folder in folders for info in list_files(filesystem, folder)]
-        images = sum(info.size for info in found if info.path in listed)
-        return int(images + filesystem.get_file_info(f"{bucket}/{METADATA_KEY}").size)
+    def nothing_to_report(self, inputs: Inputs) -> str:
+        """No image is accepted."""
+        return "The input holds nothing to report: no image is listed and accepted."
 
     def verify(self, table: pa.Table, oracle: pa.Table, inputs: Inputs) -> Verdict:
         """Compare the images that were answered, then the answers.

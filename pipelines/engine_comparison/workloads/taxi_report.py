@@ -19,6 +19,8 @@ The rules that engines are apt to read differently:
   for a null by default (see `read_zones`).
 - Nulls are ignored as in SQL: a null fare does not pass the filter; a null total adds nothing to
   the sums, and a null tip or distance is left out of the mean, while the trip is counted.
+- Amounts are compared, added and rounded in float64, whatever type the files have them in. There
+  is no NaN and no infinity among them: the oracle refuses such data (see `taxi_report_oracle`).
 - Cents are rounded half up, in 64-bit floating point, by floor(x * 100 + 0.5): a multiplication, an
   addition and a floor, each exactly rounded by IEEE 754, so that all engines get the same integer.
   (Their own `round` differ: half away from zero, half to even, decimal first.)
@@ -35,8 +37,9 @@ from pyarrow import fs
 
 from ..describe import WorkloadFacts, workload_facts
 from ..errors import one_line
+from ..inspection import Facts
 from .base import Inputs, Workload
-from .taxi_inputs import TRIP_COLUMNS, TRIPS_READ, ZONES_KEY, read_zones, trip_files
+from .taxi_inputs import TRIP_COLUMNS, read_zones, trip_files, zones_path
 from .taxi_report_oracle import taxi_oracle
 
 
@@ -74,38 +77,29 @@ class TaxiReport(Workload):
         """
         return {"revenue": 1e-9, "avg_tip": 1e-9, "avg_distance": 1e-9}
 
-    def count_inputs(self, filesystem: fs.FileSystem, bucket: str) -> int:
-        """Count the trips by the files' footers."""
-        total = 0
-        for path in trip_files(filesystem, bucket):
-            with filesystem.open_input_file(path) as file:
-                total += pq.read_metadata(file).num_rows
-        return total
-
-    def unreadable_input(self, filesystem: fs.FileSystem, bucket: str) -> str | None:
+    def unreadable_input(self, filesystem: fs.FileSystem, facts: Facts) -> str | None:
         """Read the zones and of each month what the question needs, a row group at a time."""
-        reading = bucket + "/" + ZONES_KEY
+        reading = zones_path(facts)
         try:
-            read_zones(filesystem, bucket)
-            for reading in trip_files(filesystem, bucket):
+            read_zones(filesystem, facts)
+            for reading in trip_files(facts):
                 with filesystem.open_input_file(reading) as file:
                     month = pq.ParquetFile(file)
                     for group in range(month.num_row_groups):
-                        trips = month.read_row_group(group, columns=list(TRIP_COLUMNS))
-                        trips.select(list(TRIP_COLUMNS)).cast(TRIPS_READ)
+                        month.read_row_group(group, columns=list(TRIP_COLUMNS))
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             return f"s3://{reading} cannot be read: {one_line(error, 160)}"
         return None
 
-    def input_bytes(self, filesystem: fs.FileSystem, bucket: str) -> int:
-        """The trips' files and the zone table."""
-        paths = [*trip_files(filesystem, bucket), f"{bucket}/{ZONES_KEY}"]
-        return sum(info.size or 0 for info in filesystem.get_file_info(paths))
+    def nothing_to_report(self, inputs: Inputs) -> str:
+        """No fare is above the limit."""
+        return f"The input holds nothing to report: no trip has a fare above {inputs['fareAbove']}."
 
     def right_answer(self, spec: Mapping[str, Any], filesystem: fs.FileSystem) -> pa.Table:
-        """By DuckDB."""
+        """By numpy, see `taxi_report_oracle`."""
         lake, fare_above = spec["buckets"][self.input_purpose], spec["inputs"]["fareAbove"]
-        return taxi_oracle(filesystem, lake, float(fare_above)).cast(self.schema())
+        facts = self.input_facts(spec, filesystem)
+        return taxi_oracle(filesystem, lake, facts, float(fare_above)).cast(self.schema())
 
 
 WORKLOAD = TaxiReport()

@@ -1,18 +1,29 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Display } from "../../../cli/terminal/display";
 import type { RunProgress } from "../../../results/records";
 
 const runs = ["spark/taxi-report", "ray/image-predictions"];
 
+beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: 0 }));
+afterEach(() => void vi.useRealTimers());
+
 /** A display on a screen that remembers, at a time that is set by hand. */
 function setUp(isTTY: boolean) {
-  const state = { at: 0, text: "", progress: new Map<string, RunProgress>() };
+  const state = {
+    get at() {
+      return Date.now();
+    },
+    set at(time) {
+      vi.setSystemTime(time);
+    },
+    text: "",
+    progress: new Map<string, RunProgress>(),
+  };
   const display = new Display({
     screen: { isTTY, columns: 60, write: (text: string) => (state.text += text) },
     runs,
     progressOf: (run) => state.progress.get(run),
     recordOf: () => undefined,
-    now: () => state.at,
   });
   const phase = (run: string, words: string, began = state.at) =>
     state.progress.set(run, {

@@ -1,15 +1,18 @@
-import { expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Interrupts } from "../../../cli/terminal/follow";
 
+beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"] }));
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
 function setUp() {
-  const state = { at: 1_000, said: [] as string[], exits: [] as number[] };
-  const interrupts = new Interrupts(
-    (what) => state.said.push(what),
-    (code) => state.exits.push(code),
-    () => state.at,
-  );
+  const state = { said: [] as string[], exits: [] as unknown[] };
+  vi.spyOn(process, "exit").mockImplementation((code) => state.exits.push(code) as never);
+  const interrupts = new Interrupts((what) => state.said.push(what));
   const press = (later: number) => {
-    state.at += later;
+    vi.setSystemTime(Date.now() + later);
     interrupts.interrupt();
   };
   return { state, interrupts, press };

@@ -1,21 +1,19 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation";
-import { beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { PulumiEvents } from "../../../cli/runners/pulumiEvents";
 import type { StepEvent } from "../../../cli/runners/runner";
 
 const urn = "urn:pulumi:local::p::a:b:Run$command:local:Command::spark/taxi-report";
 const type = "command:local:Command";
 let told: StepEvent[];
-let at: number;
 let events: PulumiEvents;
 
 beforeEach(() => {
-  [told, at] = [[], 0];
-  events = new PulumiEvents(
-    (event) => told.push(event),
-    () => at,
-  );
+  vi.useFakeTimers({ toFake: ["Date"], now: 0 });
+  told = [];
+  events = new PulumiEvents((event) => told.push(event));
 });
+afterEach(() => void vi.useRealTimers());
 
 function take(event: Partial<Record<keyof EngineEvent, unknown>>): void {
   events.take({ sequence: 1, timestamp: 1, ...event } as EngineEvent);
@@ -30,7 +28,7 @@ const metadata = (op: string, inputs?: [old: unknown, now: unknown]) => ({
 
 it("a replacement is one step, with its time", () => {
   take({ resourcePreEvent: { metadata: metadata("create-replacement") } });
-  at = 1_500;
+  vi.setSystemTime(1_500);
   take({ resOutputsEvent: { metadata: metadata("create-replacement") } });
   take({ resourcePreEvent: { metadata: metadata("replace") } });
   take({ resOutputsEvent: { metadata: metadata("replace") } });

@@ -84,19 +84,23 @@ async function look(changed: Record<string, string> = {}): Promise<Settings> {
 }
 
 it("takes clusters that answer, are of the right version and large enough", async () => {
-  await expect(look()).resolves.toMatchObject({ sparkWorkers: 2, sparkWorkerCores: 1, rayCpus: 2 });
+  await expect(look()).resolves.toMatchObject({
+    sparkExecutors: 1,
+    sparkWorkerCores: 2,
+    rayCpus: 2,
+  });
   await expect(look({ rayCpus: "3" })).resolves.toMatchObject({ rayCpus: 3 });
-  await expect(look({ sparkWorkers: "4" })).resolves.toMatchObject({ sparkWorkers: 4 });
+  await expect(look({ sparkExecutors: "2" })).resolves.toMatchObject({ sparkExecutors: 2 });
 });
 
 describe("the whole of them", () => {
-  const whole = { clusterSize: "whole", rayCpus: "99", sparkWorkers: "9" };
+  const whole = { clusterSize: "whole", rayCpus: "99", sparkExecutors: "9" };
 
   it("is what their pages tell, with executors as large as the smallest worker", async () => {
     const own = { sparkWorkerMemory: 4 * 2 ** 30, rayCpus: 3 };
     await expect(look(whole)).resolves.toMatchObject({
       ...own,
-      sparkWorkers: 2,
+      sparkExecutors: 2,
       sparkWorkerCores: 2,
     });
     const [small] = told!.workers;
@@ -107,7 +111,7 @@ describe("the whole of them", () => {
     // Two of 2 cores, two on the one of 5 cores, two in the one of 9 GB.
     await expect(look(whole)).resolves.toMatchObject({
       ...own,
-      sparkWorkers: 6,
+      sparkExecutors: 6,
       sparkWorkerCores: 2,
     });
   });
@@ -137,18 +141,18 @@ it("names another version of Spark, with both", async () => {
 });
 
 it.each([
-  [{ sparkWorkers: "5" }, "5", "4 executors of 1 cores"],
-  [{ sparkWorkers: "3", sparkWorkerCores: "2" }, "3", "2 executors of 2 cores"],
-  [{ sparkWorkers: "3", sparkWorkerMemory: "3g" }, "3", "2 executors of 1 cores and 3072 MiB"],
+  [{ sparkExecutors: "5", sparkWorkerCores: "1" }, "5", "4 executors of 1 cores"],
+  [{ sparkExecutors: "3", sparkWorkerCores: "2" }, "3", "2 executors of 2 cores"],
+  [{ sparkExecutors: "3", sparkWorkerMemory: "3g" }, "3", "2 executors of 2 cores and 3072 MiB"],
 ])("names Spark workers that are too few or too small: %j", async (changed, wanted, room) => {
   await expect(look(changed)).rejects.toThrow(
-    `sparkWorkers is ${wanted}, and the 2 workers at http://127.0.0.1:${ports.page} have room for ${room}`,
+    `sparkExecutors is ${wanted}, and the 2 workers at http://127.0.0.1:${ports.page} have room for ${room}`,
   );
 });
 
 it("learns nothing from another master's page, and names one that is none", async () => {
   told = { ...told!, url: "spark://127.0.0.1:1", workers: [] };
-  await expect(look()).resolves.toMatchObject({ sparkWorkers: 2 });
+  await expect(look()).resolves.toMatchObject({ sparkExecutors: 1 });
   page.close();
   page.closeAllConnections();
   await expect(look()).rejects.toThrow("no page of a Spark master answers at sparkMasterUi (http:");
@@ -192,7 +196,7 @@ it("tells all that is missing at once", async () => {
 it("follows a cluster's master to its stand-by", async () => {
   await expect(
     look({ sparkMaster: `spark://127.0.0.1:1,127.0.0.1:${ports.master}` }),
-  ).resolves.toMatchObject({ sparkWorkers: 2 });
+  ).resolves.toMatchObject({ sparkExecutors: 1 });
 });
 
 describe("of several masters", () => {
@@ -216,7 +220,7 @@ describe("of several masters", () => {
     const seen = [page("STANDBY", masters[0]), page("ALIVE", masters[1], [worker, worker])];
     const facts = { masters, pages: seen };
     expect(wrongSpark(facts, settings)).toEqual([]);
-    expect(sizeOf(leaderOf(facts).page)).toMatchObject({ sparkWorkers: 2, sparkWorkerCores: 2 });
+    expect(sizeOf(leaderOf(facts).page)).toMatchObject({ sparkExecutors: 2, sparkWorkerCores: 2 });
     const silent = { url: "http://one:8080", at: 0, silent: "ECONNREFUSED" };
     expect(wrongSpark({ masters, pages: [silent, seen[1]] }, settings)).toEqual([]);
   });

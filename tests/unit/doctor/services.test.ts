@@ -9,7 +9,7 @@ import {
   parseKernelKills,
   portsNeeded,
 } from "../../../infra/targets/local/checks";
-import { notRunning } from "../../../infra/targets/serviceChecks";
+import { notRunning } from "../../../infra/targets/checks";
 import { missingData, type DataFacts } from "../../../pipelines/stored";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";

@@ -294,12 +294,12 @@ describe("the engine", () => {
     });
   });
 
-  it("refuses two resources of one name, a wrong input and an unknown parent", async () => {
+  it("refuses two resources of one name, an input that it does not have and an unknown parent", async () => {
     expect((await stack.up([thing("a", "1"), thing("a", "1")])).errors.join()).toContain(
       "Duplicate resource URN",
     );
-    expect((await stack.up([{ name: "x", inputs: { create: 1 } }])).errors).toEqual([
-      'x: the input "create" of command:local:Command must be a string',
+    expect((await stack.up([{ name: "x", inputs: { dir: "y" } }])).errors).toEqual([
+      'x: the input "dir" of command:local:Command is not supported by the embedded runner',
     ]);
   });
 });

@@ -8,7 +8,6 @@ import {
   plainEnvironment,
   toolEnvironment,
 } from "../../../infra/host/environment";
-import { goOnPath } from "../../../infra/toolchain/uv";
 import { gpuFacts } from "../../../infra/host/gpu";
 import { inspectJava } from "../../../infra/host/runtimes";
 import { askPython } from "../../../infra/host/runtimes";
@@ -110,7 +109,6 @@ describe("a program that is started", () => {
     ["nvidia-smi", gpuFacts, []],
     ["python3", () => askPython("python3"), []],
     ["java", () => inspectJava(bin), []],
-    ["go", goOnPath, ["GOTOOLCHAIN"]],
     ["git", codeVersion, ["GIT_CONFIG_GLOBAL"]],
     ["aws", () => assumeRole("role", "region", "me"), ["AWS_PAGER", "AWS_PROFILE", "https_proxy"]],
     ["docker context", daemonHost, ["DOCKER_CONFIG", "DOCKER_CONTEXT", "https_proxy"]],

@@ -90,6 +90,7 @@ describe("settings", () => {
       "s3Endpoint, s3AccessKey, s3SecretKey is set, but objectStore",
     ],
     [{ sparkWorkers: "17" }, 'sparkWorkers is "17": with target local it must be at most 16'],
+    [{ sparkExecutors: "3" }, 'sparkExecutors is "3", and sparkWorkers is 2'],
     [{ bucketPrefix: "me-" }, "bucketPrefix is set, but objectStore is minio"],
     [{ ...s3, bucketNames: '{"lake":"one","output":"one"}' }, "two purposes the same bucket"],
     [{ ...s3, bucketNames: '{"lake":"No"}' }, 'has "No", and a bucket\'s name has'],
@@ -110,6 +111,6 @@ describe("settings", () => {
 
   it("refuses more memory than the machine has, with both figures", () => {
     const { what } = refusal({ sparkWorkerMemory: "8g" }, { cpus: 2, memoryBytes: 8 * 2 ** 30 });
-    expect(what).toContain("is 17.0 GiB, but this machine has 8.0 GiB");
+    expect(what).toContain("is 9.0 GiB, but this machine has 8.0 GiB");
   });
 });

@@ -9,7 +9,7 @@ function table(): { kinds: string[]; broken: string[] } {
   const script = `
     import("./steps.mjs").then(({ kinds }) => {
       const broken = Object.entries(kinds)
-        .filter(([, load]) => typeof load().default.create !== "function")
+        .filter(([, load]) => typeof load().create !== "function")
         .map(([kind]) => kind);
       console.log(JSON.stringify({ kinds: Object.keys(kinds), broken }));
     });`;

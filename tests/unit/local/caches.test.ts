@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -13,17 +15,12 @@ import {
   releaseUse,
 } from "../../../infra/toolchain/caches";
 import { ivyXml, proxyOptions } from "../../../infra/toolchain/steps";
-import { BuildLog, endAbandoned, runBuild } from "../../../infra/toolchain/builds";
-import { startOf } from "../../../infra/host/processTable";
-import {
-  lockedJars,
-  parseJars,
-  modelIdentity,
-  customModelHash,
-} from "../../../infra/toolchain/locks";
+import { BuildLog, runBuild } from "../../../infra/toolchain/builds";
+import { isAlive } from "../../../infra/host/processTable";
+import { lockedJars, parseJars, modelIdentity, customModel } from "../../../infra/toolchain/locks";
 import { existingTools } from "../../../infra/toolchain/tools";
 import { writeStepRecord } from "../../../infra/stack/records";
-import { cacheFolder } from "../../../infra/host/folders";
+import { cacheFolder, checkout } from "../../../infra/host/folders";
 import { claimStack } from "../../../infra/stack/claim";
 import { forgetStack } from "../../../infra/stack/owner";
 
@@ -78,23 +75,23 @@ describe("an entry of the cache", () => {
     expect(fs.readdirSync(await make(() => false))).not.toEqual(one);
   });
 
-  it("ends a build that its killed script left behind", async () => {
-    const pidFile = path.join(folder, "pid");
-    const build = runBuild(
-      { log, pidFile },
-      {
-        argv: ["sleep", "60"],
-        env: before as never,
-        advice: "",
-      },
-    );
-    while (!fs.existsSync(pidFile)) await sleep(10);
-    endAbandoned(pidFile);
-    await expect(build).rejects.toThrow("ended by SIGKILL");
-    fs.writeFileSync(pidFile, `${process.pid} not-its-start`);
-    endAbandoned(pidFile);
-    expect(startOf(process.pid)).not.toBe("");
-  });
+  it("ends a build whose script is killed", async () => {
+    const script = `
+      const { BuildLog, runBuild } = require("./infra/toolchain/builds.ts");
+      const log = new BuildLog(${JSON.stringify(log.file)});
+      const command = "echo begun $$ >&2; exec sleep 600";
+      runBuild({ log }, { argv: ["/bin/sh", "-c", command], env: {}, advice: "" });
+      console.log("guarded");`;
+    const child = spawn(process.execPath, ["--require", "tsx/cjs", "-e", script], {
+      cwd: checkout,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(child.stdout, "data");
+    const begun = () => /^begun (\d+)$/m.exec(fs.readFileSync(log.file, "utf8"))?.[1];
+    await expect.poll(begun, { timeout: 20_000 }).toBeDefined();
+    child.kill("SIGKILL");
+    await expect.poll(() => isAlive(Number(begun())), { timeout: 20_000 }).toBe(false);
+  }, 60_000);
 });
 
 describe("a Python environment", () => {
@@ -129,17 +126,13 @@ describe("a Python environment", () => {
 });
 
 it("a build that fails tells its last lines, what to do and where the log is", async () => {
-  const pidFile = path.join(folder, "pid");
   const argv = ["sh", "-c", "echo one; echo two >&2; exit 3"];
-  const build = runBuild(
-    { log, pidFile },
-    { argv, env: { PATH: before.PATH! }, advice: "do this" },
-  );
+  const build = runBuild({ log }, { argv, env: { PATH: before.PATH! }, advice: "do this" });
   await expect(build).rejects.toThrow(
     /sh failed \(exit code 3\):[^]*\| one\n {2}\| two\n[^]*do this/,
   );
   await expect(
-    runBuild({ log, pidFile }, { argv: ["/no/such/program"], env: {}, advice: "" }),
+    runBuild({ log }, { argv: ["/no/such/program"], env: {}, advice: "" }),
   ).rejects.toThrow("ENOENT");
 });
 
@@ -197,6 +190,7 @@ describe("locked jars", () => {
     expect(parseJars(`# why\n\ng:a:1 ${sha256}\n`)).toEqual([
       { group: "g", artifact: "a", version: "1", sha256 },
     ]);
+    expect(parseJars(`g:a:1 ${sha256} comet`)[0].folder).toBe("comet");
     expect(() => parseJars("g:a:1")).toThrow("g:a:1");
     expect(lockedJars().length).toBeGreaterThan(30);
   });
@@ -221,14 +215,37 @@ describe("locked jars", () => {
 });
 
 describe("the model's identity", () => {
-  it("is that of the pinned files by default, and the file's hash for one's own", () => {
+  const tensorsIn = (name: string) =>
+    Buffer.from(`a\x0a\x08location\x12${String.fromCharCode(name.length)}${name}b`, "latin1");
+
+  it("is that of the pinned files by default, and of all its files for one's own", () => {
     expect(modelIdentity({ modelPath: undefined })).toMatch(/^[0-9a-f]{16}$/);
-    const file = path.join(folder, "own.onnx");
-    fs.writeFileSync(file, "abc");
-    expect(modelIdentity({ modelPath: file })).toBe("ba7816bf8f01cfea");
+    const modelPath = path.join(folder, "own.onnx");
+    const seen = new Set<string>();
+    const change = (name: string, content: string | Buffer) => {
+      fs.writeFileSync(path.join(folder, name), content);
+      const { hash, files } = customModel(modelPath);
+      expect(seen).not.toContain(hash);
+      expect(modelIdentity({ modelPath })).toBe(hash);
+      seen.add(hash);
+      return [...files.keys()];
+    };
+    expect(change("own.onnx", "abc")).toEqual(["model.onnx"]);
+    expect(change("labels.json", '["a"]')).toEqual(["model.onnx", "labels.json"]);
+    expect(change("labels.json", '["b"]')).toHaveLength(2);
+    fs.writeFileSync(path.join(folder, "w.onnx.data"), "1");
+    const all = ["model.onnx", "w.onnx.data", "labels.json"];
+    expect(change("own.onnx", tensorsIn("w.onnx.data"))).toEqual(all);
+    expect(change("w.onnx.data", "2")).toEqual(all);
+    expect(() => customModel(modelPath, "another")).toThrow("changed while it was being deployed");
   });
 
-  it("is refused where there is no such file", () => {
-    expect(() => customModelHash("no/such.onnx")).toThrow('modelPath is "no/such.onnx"');
+  it("is refused where there is no such file, or one of its files is missing or elsewhere", () => {
+    expect(() => customModel("no/such.onnx")).toThrow('modelPath is "no/such.onnx"');
+    const modelPath = path.join(folder, "own.onnx");
+    fs.writeFileSync(modelPath, tensorsIn("gone.data"));
+    expect(() => customModel(modelPath)).toThrow(/cannot be read .*gone\.data/);
+    fs.writeFileSync(modelPath, tensorsIn("../x.data"));
+    expect(() => customModel(modelPath)).toThrow('keeps tensors in "../x.data"');
   });
 });

@@ -5,7 +5,7 @@ import {
   chooseJava,
   type JavaFacts,
   findPython,
-  parseRange,
+  pythonRange,
   type Python,
 } from "../../../infra/host/runtimes";
 import { socketsOn, whoListens } from "../../../infra/host/processTable";
@@ -21,8 +21,8 @@ describe("Python", () => {
     };
 
   it("is read from requires-python", () => {
-    expect(parseRange('requires-python = ">=3.10,<3.14" # why')).toEqual(range);
-    expect(() => parseRange("")).toThrow("requires-python");
+    expect(pythonRange('requires-python = ">=3.10,<3.14" # why')).toEqual(range);
+    expect(() => pythonRange("")).toThrow("requires-python");
   });
 
   it("is python3 where the lock covers it", () => {

@@ -198,7 +198,7 @@ describe("in a copy of the project", () => {
     expect(keys()).toEqual(before);
   }, 60_000);
 
-  it("a comment in one file of an engine or a workload redoes its runs, and no other", () => {
+  it("a comment in a file of an engine or a workload redoes its runs, and no other", () => {
     fs.appendFileSync(path.join(folder, "engines", "daft.py"), "# a comment\n");
     fs.appendFileSync(path.join(folder, "workloads", "taxi_report_oracle.py"), "# a comment\n");
     const after = keys();

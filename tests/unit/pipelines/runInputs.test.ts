@@ -14,10 +14,11 @@ function rerun(changed: Record<string, string>): string[] {
   return Object.keys(before).filter((run) => before[run] !== after[run]);
 }
 
+/** The runs of an engine's contenders and a workload; `*` stands for all. */
 const every = (engine: string, workload: string) =>
   Object.keys(runKeys()).filter(
     (run) =>
-      (engine === "*" || run.startsWith(`${engine}/`)) &&
+      (engine === "*" || engineOf(run.split("/")[0]).engine === engine) &&
       (workload === "*" || run.endsWith(`/${workload}`)),
   );
 const images = () => [...every("*", "image-predictions"), ...every("*", "image-embeddings")];
@@ -44,7 +45,7 @@ describe("run keys", () => {
   it("are of plain strings only, so that a preview can show names and values", () => {
     const settings = readSettings(defaultConfig(), largeMachine);
     const inputs = runInputs("spark", "taxi-report", settings, context, "data");
-    expect(inputs).toMatchObject({ fareAbove: "30", resources: "2 x 1 core 2g", store: "1" });
+    expect(inputs).toMatchObject({ fareAbove: "30", resources: "1 x 2 core 2g", store: "1" });
     expect(inputs).toMatchObject({ cores: "2", runMemory: "6g" });
     expect(Object.values(inputs).every((value) => typeof value === "string")).toBe(true);
   });
@@ -65,7 +66,9 @@ describe("run keys", () => {
       const settings = readSettings(defaultConfig(changed), largeMachine);
       return coresOf(clusterOf(engineOf(engine), settings), settings);
     };
-    expect(cores("spark", { sparkWorkers: "3", sparkWorkerCores: "2" })).toBe(6);
+    expect(cores("spark", { sparkWorkers: "3", sparkExecutors: "3", sparkWorkerCores: "2" })).toBe(
+      6,
+    );
     expect(cores("ray", { rayCpus: "5" })).toBe(5);
     expect(cores("daft", { rayCpus: "5", daftRunner: "native" })).toBe(2);
     expect(cores("daft", { rayCpus: "5", daftRunner: "ray" })).toBe(5);

@@ -64,7 +64,7 @@ export function verified(run: string, varied: Varied = {}): RunOutcome {
     repeats: String(hot),
     warmup: "1",
     store: "1",
-    resources: engine === "spark" ? "2 x 1 core 2g" : "2 threads",
+    resources: engine === "spark" ? "1 x 2 core 2g" : "2 threads",
     ...(images
       ? {
           batchSize: "32",

@@ -7,8 +7,8 @@ Writes taxi/yellow_tripdata_YYYY-MM.parquet and taxi/taxi_zone_lookup.csv as TLC
 files differ in more than their trips: up to January 2023 the zones and counts are 64-bit integers
 or floats, later 32-bit ones; a column is called airport_fee or Airport_fee; since 2025 there is a
 cbd_congestion_fee; timestamps have different units. The workload reads the few columns that it
-needs, with the widest of their types. Before 2011 the files have places instead of zones, so there
-is no report of those years.
+needs; the inspection says by which types. Before 2011 the files have places instead of zones, so
+there is no report of those years.
 
 See https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page.
 """
@@ -18,10 +18,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...workloads.taxi_inputs import TRIP_COLUMNS, TRIPS_PREFIX, TRIPS_READ, ZONES_KEY, parse_zones
+from ...workloads.taxi_inputs import TRIP_COLUMNS, TRIPS_PREFIX, ZONES_KEY, parse_zones
 from ..files import link_or_copy, whole_number
 from .downloads import Remote
 
@@ -83,7 +82,7 @@ def check_trips(path: Path) -> None:
         if missing:
             raise ValueError(f"it has no column {', '.join(sorted(missing))}")
         for batch in file.iter_batches(1 << 20, columns=list(TRIP_COLUMNS)):
-            pa.Table.from_batches([batch]).select(TRIP_COLUMNS).cast(TRIPS_READ)
+            batch.select(TRIP_COLUMNS)
 
 
 def check_zones(path: Path) -> None:

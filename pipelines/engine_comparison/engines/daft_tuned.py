@@ -1,0 +1,166 @@
+"""Daft as an expert of it would run these jobs.
+
+Trips are filtered after they were read (see docs/findings/daft-selectivity.md), and added up by
+zone before the zones are joined. Images are fetched, decoded and resized by Daft's native code; the
+process keeps the model.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from ..batches import ModelTask
+from ..describe import EngineFacts, engine_facts
+from ..images import Decoded, decode_rest
+from ..model.session import read_shape
+from ..workloads.image_inputs import REJECTED
+from ..workloads.image_workload import ImageWorkload
+from ..workloads.taxi_report import TaxiReport
+from . import Context
+from . import daft as documented
+
+if TYPE_CHECKING:
+    import daft
+
+
+class DaftTuned(documented.Daft):
+    """See the module."""
+
+    facts: ClassVar[EngineFacts] = engine_facts(__name__)
+
+    def start(self) -> None:
+        """Configure the allocator before Daft brings it, and start."""
+        os.environ.setdefault(documented.ALLOCATOR, str(self.tunable("jemalloc")))
+        super().start()
+
+    def taxi_report(self, workload: TaxiReport, output: str) -> None:
+        """The report, by the order of join and aggregation that is set."""
+        if self.tunable("aggregation") == "before the join":
+            self._join_sums(output)
+        else:
+            super().taxi_report(workload, output)
+
+    def _join_sums(self, output: str) -> None:
+        """Sums and counts by zone, which then get their borough, and its sums and means."""
+        from daft import col
+
+        by_zone = (
+            self._expensive_trips()
+            .groupby("PULocationID")
+            .agg(
+                col("total_amount").sum().alias("revenue"),
+                documented.cents().sum().alias("revenue_cents"),
+                col("PULocationID").count(mode="all").alias("trips"),
+                col("tip_amount").sum().alias("tips"),
+                col("tip_amount").count().alias("tipped"),
+                col("trip_distance").sum().alias("distance"),
+                col("trip_distance").count().alias("measured"),
+            )
+        )
+        sums = ("revenue", "revenue_cents", "trips", "tips", "tipped", "distance", "measured")
+        (
+            by_zone.join(self._zones(), left_on="PULocationID", right_on="LocationID", how="left")
+            .groupby(col("Borough").alias("borough"))
+            .agg(*(col(name).sum() for name in sums))
+            .select(
+                *("borough", "revenue", "revenue_cents", "trips"),
+                (col("tips") / col("tipped")).alias("avg_tip"),
+                (col("distance") / col("measured")).alias("avg_distance"),
+            )
+            .write_parquet(f"s3://{output}", io_config=self._io())
+        )
+
+    def _expensive_trips(self) -> daft.DataFrame:
+        """The trips above the limit; Daft pushes no filter on a computed column into the scan."""
+        from daft import col, lit
+
+        if self.tunable("filter") != "after the scan":
+            return super()._expensive_trips()
+        expensive = col("fare_amount") > lit(float(self.context.inputs["fareAbove"]))
+        return self._trips().with_column("expensive", expensive).where(col("expensive"))
+
+    def _images(self, workload: ImageWorkload, output: str) -> None:
+        """Fetch, decode, let the one rule decide, ask the model."""
+        import daft
+        from daft import col, functions
+
+        io, size = self._io(), read_shape(self.context.model).size
+        listed = self._listed()
+        if (nodes := self._nodes()) > 1:
+            # The list is one file, and a file would be one node's: which computes on all its cores.
+            listed = listed.into_partitions(nodes)
+        files = listed.select(
+            "image_url",
+            functions.download(col("image_url"), on_error="null", io_config=io).alias("file"),
+        )
+        pixels = functions.resize(
+            functions.decode_image(col("file"), on_error="null", mode="RGB"), w=size, h=size
+        ).cast(daft.DataType.image("RGB", size, size))
+        task = ModelTask.of(self.context.spec, workload)
+        model = _model(self.context, task, bool(self.tunable("use_process")))
+        answered = files.select("image_url", model.answer(pixels, col("file")))
+        accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
+        accepted.write_parquet(f"s3://{output}", io_config=io)
+
+    def _nodes(self) -> int:
+        """How many machines compute: with the runner on Ray, the cluster's that offer CPUs."""
+        if self.runner != "ray":
+            return 1
+        import ray
+
+        return sum(node["Alive"] and node["Resources"].get("CPU", 0) > 0 for node in ray.nodes())
+
+    def persists(self) -> str:
+        """See `Engine.persists`."""
+        if self.runner == "ray":
+            return "the cluster, its worker processes and the sessions of the model in them"
+        return "the process with its thread pool, and the session of the model"
+
+
+def _model(context: Context, task: ModelTask, use_process: bool) -> Any:
+    """The model as an instance of a Daft class, which takes the one that its process keeps."""
+    import daft
+    from daft import DataType, Series
+
+    _, *answers, rejected = task.image_workload().with_rejects(read_shape(context.model).dimension)
+
+    # On the CPU Daft's own threads call the one instance at once: a session allows it and lets go
+    # of the GIL. `max_concurrency` would make it a pool of processes, whatever `use_process` says,
+    # each of which loads the model anew in every query (UdfOperator::make_state in Daft 0.7's
+    # daft-local-execution): 6 s of CPU instead of 3 for 200 images.
+    gpu = context.device == "cuda"
+
+    @daft.cls(
+        max_concurrency=context.gpu_workers if gpu else None,
+        gpus=1 if gpu else 0,
+        use_process=use_process,
+    )
+    class Model:
+        def __init__(self, task: ModelTask) -> None:
+            self.session = task.session()
+            self.workload = task.image_workload()
+
+        @daft.method.batch(
+            return_dtype=DataType.struct(documented.daft_schema(pa.schema([*answers, rejected]))),
+            unnest=True,
+            batch_size=context.batch_size,
+        )
+        def answer(self, images: Series, files: Series) -> pa.Array:
+            """Ask about images that Daft has decoded and resized, as far as its decoder could."""
+            size = self.session.size
+            storage = images.to_arrow().storage
+            pixels = iter(np.asarray(storage.flatten()).reshape(-1, size, size, 3))
+            own = [next(pixels) if there else None for there in storage.is_valid().to_pylist()]
+            decoded: Decoded = decode_rest(files.to_pylist(), own, size)
+            names = [""] * len(decoded.reasons)
+            answered = self.workload.infer_decoded(self.session, names, decoded)
+            return answered.select(answered.schema.names[1:]).to_struct_array()
+
+    return Model(task)
+
+
+ENGINE = DaftTuned

@@ -1,0 +1,131 @@
+"""Ray schedules and moves the data, and pyarrow adds it up inside Ray's map calls.
+
+A table is aggregated in each block where it was read, and the blocks' few rows are brought together
+in one block. So it shows what Ray itself costs, without the operators of Ray Data.
+
+pyarrow groups without threads. A task has one CPU, and with threads pyarrow 25 failed once on a
+busy machine: "ArrowIndexError: thread index 10 is out of range [0, 10)".
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..describe import EngineFacts, engine_facts
+from ..workloads.taxi_inputs import TRIP_COLUMNS, doubles, read_zones, trip_files
+from ..workloads.taxi_report import TaxiReport
+from . import ray
+
+
+class RayArrow(ray.OnRay):
+    """See the module."""
+
+    facts: ClassVar[EngineFacts] = engine_facts(__name__)
+
+    def start(self) -> None:
+        """Connect, and choose the reader."""
+        super().start()
+        from ray.data import DataContext
+
+        DataContext.get_current().use_datasource_v2 = bool(self.tunable("use_datasource_v2"))
+
+    def taxi_report(self, workload: TaxiReport, output: str) -> None:
+        """Sums by borough where a file was read; the few rows of all files make the report."""
+        import ray.data
+
+        store, facts = self.context.filesystem, self.context.input_facts
+        files = trip_files(facts)
+        blocks = int(self.tunable("override_num_blocks"))
+        trips = ray.data.read_parquet(
+            files,
+            columns=list(TRIP_COLUMNS),
+            filesystem=store,
+            override_num_blocks=blocks or len(files),
+        )
+        sums = trips.map_batches(
+            partial(
+                sums_by_borough,
+                zones=read_zones(store, facts).select(["LocationID", "Borough"]),
+                fare_above=float(self.context.inputs["fareAbove"]),
+            ),
+            batch_size=None,
+            batch_format="pyarrow",
+        )
+        report = sums.repartition(1).map_batches(report_of, batch_size=None, batch_format="pyarrow")
+        report.write_parquet(output, filesystem=store)
+
+    def persists(self) -> str:
+        """See `Engine.persists`."""
+        return "the cluster and its worker processes"
+
+
+_SUMS = ("revenue", "revenue_cents", "trips", "tips", "tipped", "distance", "measured")
+
+
+def sums_by_borough(trips: pa.Table, zones: pa.Table, fare_above: float) -> pa.Table:
+    """Filter one block, look its zones up, and add up.
+
+    Args:
+        trips: Has `TRIP_COLUMNS`.
+        zones: LocationID and Borough of every zone.
+        fare_above: Fares above it count, in dollars.
+
+    Returns:
+        A row for each borough of the block, null included: sums and counts of values.
+    """
+    kept = trips.filter(pc.greater(doubles(trips.column("fare_amount")), fare_above))
+    ids = zones.column("LocationID").combine_chunks()
+    row = pc.index_in(kept.column("PULocationID").cast(ids.type), ids)
+    total = doubles(kept.column("total_amount"))
+    cents = pc.floor(pc.add(pc.multiply(total, 100.0), 0.5)).cast(pa.int64())
+    grouped = pa.table(
+        {
+            "borough": zones.column("Borough").combine_chunks().take(row),
+            "revenue": total,
+            "revenue_cents": cents,
+            "tips": doubles(kept.column("tip_amount")),
+            "distance": doubles(kept.column("trip_distance")),
+        }
+    ).group_by("borough", use_threads=False)
+    parts = {
+        "revenue": ("revenue", "sum", None),
+        "revenue_cents": ("revenue_cents", "sum", None),
+        "trips": ([], "count_all", None),
+        "tips": ("tips", "sum", None),
+        "tipped": ("tips", "count", None),
+        "distance": ("distance", "sum", None),
+        "measured": ("distance", "count", None),
+    }
+    summed = grouped.aggregate(list(parts.values()))
+    return summed.rename_columns(["borough", *parts])
+
+
+def report_of(parts: pa.Table) -> pa.Table:
+    """The rows of all blocks, as `sums_by_borough` has them, to the report."""
+    summed = parts.group_by("borough", use_threads=False).aggregate(
+        [(name, "sum") for name in _SUMS]
+    )
+    sums = summed.rename_columns(["borough", *_SUMS])
+
+    def mean(total: str, count: str) -> pa.ChunkedArray:
+        counts = sums.column(count)
+        some = pc.if_else(pc.equal(counts, 0), pa.scalar(None, pa.int64()), counts)
+        return pc.divide(sums.column(total), some.cast(pa.float64()))
+
+    return pa.table(
+        {
+            "borough": sums.column("borough"),
+            "revenue": sums.column("revenue"),
+            "revenue_cents": sums.column("revenue_cents"),
+            "trips": sums.column("trips"),
+            "avg_tip": mean("tips", "tipped"),
+            "avg_distance": mean("distance", "measured"),
+        }
+    )
+
+
+ENGINE = RayArrow

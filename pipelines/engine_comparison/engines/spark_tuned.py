@@ -1,0 +1,96 @@
+"""Apache Spark as somebody would run it here who knows it: see the table of its tunables.
+
+The table is Spark SQL throughout, in the JVM. Images go through `mapInArrow`: Python workers that
+live as long as their executor fetch, decode and ask the model, batch by batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from ..batches import ModelTask, task_count
+from ..describe import EngineFacts, engine_facts
+from ..workloads import load
+from ..workloads.image_inputs import list_path
+from ..workloads.image_workload import ImageWorkload
+from ..workloads.taxi_report import TaxiReport
+from .spark_application import DRIVER_OPTIONS, EXECUTOR_OPTIONS, SparkEngine
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+
+class SparkTuned(SparkEngine):
+    """See the module."""
+
+    facts: ClassVar[EngineFacts] = engine_facts(__name__)
+
+    def choices(self) -> dict[str, str]:
+        """The tunables, and what follows from cores, size of the input and of a batch."""
+        choices = super().choices()
+        if self._is_short():
+            choices[EXECUTOR_OPTIONS] = choices[DRIVER_OPTIONS]
+        return {
+            **choices,
+            "spark.sql.files.minPartitionNum": str(self.tunable("tasksPerCore") * self.cores),
+            "spark.sql.execution.arrow.maxRecordsPerBatch": str(self.context.batch_size),
+        }
+
+    def _is_short(self) -> bool:
+        """Whether the JVMs of the executors compute for seconds. Of images they see addresses."""
+        workload = load(self.context.spec["workload"])
+        if isinstance(workload, ImageWorkload):
+            return True
+        size = workload.input_bytes(self.context.input_facts)
+        return size < 2**20 * int(self.tunable("quickCompilerBelowMiB"))
+
+    def taxi_report(self, workload: TaxiReport, output: str) -> None:
+        """The report in Spark SQL."""
+        self.report().write.parquet(f"s3a://{output}")
+
+    def image_predictions(self, workload: ImageWorkload, output: str) -> None:
+        """Labels of all images in the list."""
+        self._images(workload, "label string, confidence float").write.parquet(f"s3a://{output}")
+
+    def image_embeddings(self, workload: ImageWorkload, output: str) -> None:
+        """Vectors of all images in the list."""
+        self._images(workload, "embedding array<float>").write.parquet(f"s3a://{output}")
+
+    def _images(self, workload: ImageWorkload, columns: str) -> DataFrame:
+        """The list, spread over the cores, and the model over it."""
+        facts = self.context.input_facts
+        listed = self.session.read.schema("image_url string").parquet(f"s3a://{list_path(facts)}")
+        task = ModelTask.of(self.context.spec, workload)
+        tasks = task_count(workload.count_inputs(facts), self.cores)
+        return listed.repartition(tasks).mapInArrow(
+            _MapInArrow(task), f"image_url string, {columns}"
+        )
+
+
+class _MapInArrow:
+    """The function for `mapInArrow`; an instance is sent to the Python workers."""
+
+    def __init__(self, task: ModelTask) -> None:
+        self.task = task
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for rows in self.task.run(batch.column(0).to_pylist() for batch in batches):
+            yield _with_plain_lists(rows)
+
+
+def _with_plain_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Lists in the place of fixed-size lists, which Spark does not have."""
+    import pyarrow as pa
+
+    columns = [
+        column.cast(pa.list_(column.type.value_type))
+        if pa.types.is_fixed_size_list(column.type)
+        else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+ENGINE = SparkTuned

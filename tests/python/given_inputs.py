@@ -1,0 +1,97 @@
+"""Small inputs as people have them: tables of trips and zones, lists of images, pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image, PngImagePlugin
+
+MONTH = "taxi/yellow_tripdata_2024-01.parquet"
+AMOUNTS = ("fare_amount", "tip_amount", "total_amount", "trip_distance")
+ZONE_ROWS = [
+    (1, "EWR", "Newark Airport", "EWR"),
+    (4, "Manhattan", "Alphabet City", "Yellow Zone"),
+    (132, "Queens", "JFK Airport", "Airports"),
+    (264, "Unknown", "N/A", "N/A"),
+    (265, "N/A", "Outside of NYC", "N/A"),
+]
+
+
+def trips(**columns: pa.Array) -> pa.Table:
+    """Four trips above 30 dollars, from EWR, Queens, Manhattan and a zone that nobody knows."""
+    made = {
+        "PULocationID": pa.array([1, 132, 4, 999], pa.int32()),
+        "fare_amount": pa.array([45.0, 50.0, 31.0, 60.0]),
+        "tip_amount": pa.array([1.0, 2.0, 3.0, None]),
+        "total_amount": pa.array([50.0, 55.5, 40.0, 70.0]),
+        "trip_distance": pa.array([1.0, 2.0, 3.0, 4.0]),
+    }
+    return pa.table(made | columns)
+
+
+def amounts_as(kind: pa.DataType, table: pa.Table | None = None) -> pa.Table:
+    """Trips whose amounts have another type."""
+    table = trips() if table is None else table
+    for name in AMOUNTS:
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, name, table.column(name).cast(kind))
+    return table
+
+
+def parquet(table: pa.Table, **options: Any) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(table, out, **options)
+    return out.getvalue()
+
+
+def zones_csv(rows: Sequence[tuple[Any, ...]] = tuple(ZONE_ROWS)) -> bytes:
+    """A zone table as TLC writes it."""
+    out = io.StringIO()
+    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writerow(["LocationID", "Borough", "Zone", "service_zone"])
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def listed(addresses: Iterable[str | None], kind: pa.DataType | None = None) -> bytes:
+    """A list of images with nothing but their addresses."""
+    column = pa.array(list(addresses), pa.string())
+    if kind is not None:
+        column = column.dictionary_encode() if pa.types.is_dictionary(kind) else column.cast(kind)
+    return parquet(pa.table({"image_url": column}))
+
+
+def picture(seed: int, kind: str = "JPEG", **options: Any) -> bytes:
+    """A smooth picture, about which decoders agree."""
+    return encoded(photograph(seed), kind, **options)
+
+
+def photograph(seed: int) -> Image.Image:
+    y, x = np.mgrid[0:240, 0:320]
+    waves = [np.sin((x * (seed + 1 + c) + y * (c + 1)) / 90.0) for c in range(3)]
+    return Image.fromarray(np.uint8(127 + 120 * np.stack(waves, axis=-1)))
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def sixteen_bit() -> bytes:
+    """A PNG of 16 bits a pixel."""
+    gray = np.asarray(photograph(3).convert("L")).astype(np.uint16) * 257
+    return encoded(Image.fromarray(gray), "PNG")
+
+
+def with_long_text(seed: int) -> bytes:
+    """A PNG with megabytes of text, as editors leave it."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text("XML:com.adobe.xmp", "x" * 3_000_000, zip=True)
+    return picture(seed, "PNG", pnginfo=text)

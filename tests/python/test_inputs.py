@@ -1,0 +1,310 @@
+"""Every contender reads the same thing: of each input that is accepted, all give the one answer.
+
+What is accepted, and how the rest is refused, is in test_inspection.py. Here each engine answers
+all cases in one process, and is judged by the oracle, whose answers are compared with those that
+follow from the few trips of each case.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from clusters import Attempts, Event
+from given_inputs import (
+    ZONE_ROWS,
+    amounts_as,
+    listed,
+    parquet,
+    picture,
+    sixteen_bit,
+    trips,
+    with_long_text,
+    zones_csv,
+)
+from pyarrow import fs
+
+from engine_comparison import engines, inspection
+from engine_comparison.store import open_store
+
+
+def doing(workload: str) -> list[str]:
+    """The contenders that have a method for a workload."""
+    return [name for name in engines.names() if workload in engines.load(name).facts.workloads]
+
+
+ZONES = "taxi/taxi_zone_lookup.csv"
+NAN = float("nan")
+
+Answer = dict[str | None, tuple[int, int | None]]
+"""Borough to trips and cents."""
+BASE: Answer = {"EWR": (1, 5000), "Queens": (1, 5550), "Manhattan": (1, 4000), None: (1, 7000)}
+
+
+def months(*tables: pa.Table, **options: Any) -> dict[str, bytes]:
+    return {
+        f"taxi/yellow_tripdata_2024-{n:02}.parquet": parquet(table, **options)
+        for n, table in enumerate(tables, 1)
+    }
+
+
+def times(factor: int, answer: Answer = BASE) -> Answer:
+    return {
+        name: (factor * count, None if cents is None else factor * cents)
+        for name, (count, cents) in answer.items()
+    }
+
+
+def half_cents() -> pa.Table:
+    """Decimals of which every one is half a cent."""
+    given = [Decimal(n) + Decimal("0.005") for n in (50, 31, 33, 1001)]
+    column = pa.array([value.quantize(Decimal("0.0001")) for value in given], pa.decimal128(18, 4))
+    table = amounts_as(pa.decimal128(18, 4))
+    return table.set_column(table.schema.get_field_index("total_amount"), "total_amount", column)
+
+
+CASES: dict[str, tuple[dict[str, bytes], Answer]] = {
+    "plain": (months(trips()), BASE),
+    "float32": (months(amounts_as(pa.float32())), BASE),
+    "float32-and-64": (months(amounts_as(pa.float32()), trips()), times(2)),
+    "decimals": (months(amounts_as(pa.decimal128(10, 2))), BASE),
+    "half-cents": (
+        months(half_cents()),
+        {"EWR": (1, 5001), "Queens": (1, 3101), "Manhattan": (1, 3301), None: (1, 100101)},
+    ),
+    "integer-fare": (months(trips(fare_amount=pa.array([45, 50, 31, 60], pa.int64()))), BASE),
+    "integers-of-both-widths": (
+        months(
+            trips(fare_amount=pa.array([45, 50, 31, 60], pa.int32())),
+            trips(fare_amount=pa.array([45, 50, 31, 60], pa.int64())),
+        ),
+        times(2),
+    ),
+    "wide-and-narrow-zones": (
+        months(
+            trips(),
+            *(
+                trips(PULocationID=pa.array([1, 132, 4, 999], kind))
+                for kind in (pa.int64(), pa.int16(), pa.uint32())
+            ),
+        ),
+        times(4),
+    ),
+    "zones-as-floats": (
+        months(trips(PULocationID=pa.array([1.0, 132.0, None, 999.0]))),
+        {"EWR": (1, 5000), "Queens": (1, 5550), None: (2, 11000)},
+    ),
+    "zones-as-odd-floats": (
+        months(trips(PULocationID=pa.array([1.5, NAN, 4.0, float("inf")]))),
+        {"Manhattan": (1, 4000), None: (3, 17550)},
+    ),
+    "other-columns": (
+        months(
+            trips(comment=pa.array(["a", None, "b", "c"])).select(
+                ["comment", *reversed(trips().column_names)]
+            ),
+            trips(airport=pa.array([[1], [], None, [2]])),
+        ),
+        times(2),
+    ),
+    "empty-month": (months(trips().slice(0, 0), trips()), BASE),
+    "small-row-groups": (months(trips(), row_group_size=1, data_page_version="2.0"), BASE),
+    "gzip": (months(trips(), compression="gzip"), BASE),
+    "lz4": (months(trips(), compression="lz4"), BASE),
+    "deltas": (
+        months(
+            trips(),
+            use_dictionary=False,
+            column_encoding={"PULocationID": "DELTA_BINARY_PACKED"},
+        ),
+        BASE,
+    ),
+    "green-fhv-and-hidden-beside": (
+        {
+            **months(trips()),
+            "taxi/green_tripdata_2024-01.parquet": parquet(trips()),
+            "taxi/fhv_tripdata_2024-01.parquet": parquet(pa.table({"PUlocationID": [1.0]})),
+            "taxi/_backup.parquet": parquet(trips()),
+            "taxi/_SUCCESS": b"",
+        },
+        BASE,
+    ),
+    "odd-names": (
+        {
+            f"taxi/a {mark} b.parquet": parquet(trips())
+            for mark in ("é日", "%20", "+&=", "#'(1)", ":")
+        },
+        times(5),
+    ),
+    "zones-with-an-index": (
+        {
+            **months(trips()),
+            ZONES: b'"",' + b"\n7,".join(zones_csv().splitlines()) + b"\n",
+        },
+        BASE,
+    ),
+    "zones-in-another-order": (
+        {
+            **months(trips()),
+            ZONES: "".join(
+                f"{borough},{zone},{service},{number}\r\n"
+                for number, borough, zone, service in [
+                    ("LocationID", "Borough", "Zone", "service_zone"),
+                    *ZONE_ROWS,
+                ]
+            ).encode("utf-8-sig"),
+        },
+        BASE,
+    ),
+    "zone-twice": (
+        {**months(trips()), ZONES: zones_csv([*ZONE_ROWS, (132, "Queens", "JFK", "Airports")])},
+        BASE,
+    ),
+    "zones-that-look-like-nothing": (
+        {
+            **months(trips()),
+            ZONES: zones_csv(
+                [
+                    (1, "NaN", "", ""),
+                    (132, "null", "NULL", "x"),
+                    (4, "N/A", "", " "),
+                    (999, "0", "", ""),
+                ]
+            ),
+        },
+        {"NaN": (1, 5000), "null": (1, 5550), "N/A": (1, 4000), "0": (1, 7000)},
+    ),
+    "nulls": (
+        months(
+            trips(
+                fare_amount=pa.array([45.0, None, 31.0, 60.0]),
+                total_amount=pa.array([50.0, 1.0, None, 70.0]),
+            )
+        ),
+        {"EWR": (1, 5000), "Manhattan": (1, None), None: (1, 7000)},
+    ),
+    "nothing-above-the-limit": (months(trips(fare_amount=pa.array([1.0, 2.0, 3.0, 30.0]))), {}),
+    "no-trips-at-all": (months(trips().slice(0, 0)), {}),
+}
+
+
+def put(store: fs.FileSystem, place: str, files: dict[str, bytes]) -> None:
+    for key, content in files.items():
+        with store.open_output_stream(f"{place}/{key}") as stream:
+            stream.write(content)
+
+
+@pytest.fixture(scope="module")
+def store(minio: dict[str, Any], creating: fs.FileSystem) -> fs.FileSystem:
+    for name in (*CASES, "album", "worse"):
+        creating.create_dir(f"given-{name}")
+    return open_store(minio)
+
+
+@pytest.fixture(scope="module")
+def reports(store: fs.FileSystem, attempt: Attempts) -> dict[str, Event]:
+    """What the oracle says of each case."""
+    for name, (files, _) in CASES.items():
+        put(store, f"given-{name}", {ZONES: zones_csv(), **files})
+    return attempt("oracle", "taxi-report", [f"given-{name}" for name in CASES])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_oracle_has_the_answer_that_follows_from_the_trips(
+    store: fs.FileSystem, reports: dict[str, Event], name: str
+):
+    assert reports[f"given-{name}"]["event"] == "result", reports[f"given-{name}"]
+    report = pq.read_table(f"given-{name}/oracles/taxi-report/oracle.parquet", filesystem=store)
+    found = {row["borough"]: (row["trips"], row["revenue_cents"]) for row in report.to_pylist()}
+    assert found == CASES[name][1]
+
+
+@pytest.mark.parametrize("engine", doing("taxi-report"))
+def test_an_engine_has_the_oracles_answer_to_every_case(
+    reports: dict[str, Event], attempt: Attempts, engine: str
+):
+    answers = attempt(engine, "taxi-report", list(reports))
+    wrong = {place: one for place, one in answers.items() if one["event"] != "result"}
+    assert wrong == {}
+    for place, answer in answers.items():
+        assert answer["checksum"] == reports[place]["checksum"], place
+        empty = CASES[place.removeprefix("given-")][1] == {}
+        assert ("holds nothing to report" in answer["note"]) == empty
+
+
+WHOLE = {
+    "images/plain.jpg": picture(0),
+    "images/a b+c=d,e;f&g'h(i)!~@$é日.jpg": picture(1),
+    "images/per%20cent#1.jpg": picture(2),
+    "more/deep/er.png": picture(3, "PNG"),
+    "root.jpg": picture(4),
+    "images/text.png": with_long_text(5),
+    "images/profile.png": picture(6, "PNG", icc_profile=b"x" * 3_000_000),
+}
+BAD = {
+    "images/sixteen.png": sixteen_bit(),
+    "images/webp.jpg": picture(7, "WEBP"),
+    "images/empty.jpg": b"",
+}
+UNLISTED = {"images/unlisted.jpg": picture(8)}
+REJECTS = [
+    {"reason": "empty", "count": 1},
+    {"reason": "missing", "count": 1},
+    {"reason": "not-an-image", "count": 1},
+    {"reason": "unsupported", "count": 1},
+]
+
+
+@pytest.fixture(scope="module")
+def albums(store: fs.FileSystem, minio: dict[str, Any]) -> dict[str, int]:
+    """Pictures listed by addresses of all forms, some of them twice: place to how many they are.
+
+    The second place also has pictures that are rejected.
+    """
+    places = {"given-album": WHOLE, "given-worse": WHOLE | BAD}
+    for place, pictures in places.items():
+        addresses = [
+            f"s3://{place}/images/plain.jpg",
+            f"s3a://{place}/images/plain.jpg",
+            "images/plain.jpg",
+            *(key for key in pictures if key.startswith("images/")),
+            f"{minio['endpoint']}/{place}/more/deep/er.png",
+            f"S3://{place}/root.jpg",
+        ]
+        if pictures is not WHOLE:
+            addresses.append(f"s3n://{place}/images/not%20there.jpg")
+        put(store, place, {**pictures, **UNLISTED, "image_metadata.parquet": listed(addresses)})
+    return {"given-album": len(WHOLE), "given-worse": len(WHOLE) + len(BAD) + 1}
+
+
+@pytest.fixture(scope="module")
+def looked_at(albums: dict[str, int], attempt: Attempts) -> dict[str, Event]:
+    """What the oracle says of the albums."""
+    return attempt("oracle", "image-embeddings", list(albums))
+
+
+@pytest.mark.parametrize("engine", doing("image-embeddings"))
+def test_an_engine_answers_each_picture_once_however_it_is_listed(
+    looked_at: dict[str, Event], attempt: Attempts, engine: str
+):
+    survives = engines.load(engine).facts.corrupt_images is None
+    places = list(looked_at) if survives else ["given-album"]
+    for place, answer in attempt(engine, "image-embeddings", places).items():
+        assert answer["event"] == "result", answer
+        assert answer["checksum"] == looked_at[place]["checksum"]
+        assert answer["rejects"] == (REJECTS if place == "given-worse" else [])
+
+
+def test_bytes_and_pictures_are_counted_once(
+    store: fs.FileSystem, minio: dict[str, Any], albums: dict[str, int]
+):
+    for place, count in albums.items():
+        spec = {"buckets": {"images": place, "output": place}, "store": minio}
+        facts = inspection.inspect("photos", spec, store)
+        assert (facts["rows"], facts["repeated"]) == (count, 3)
+        pictures = WHOLE if place == "given-album" else WHOLE | BAD
+        size = store.get_file_info(facts["list"]).size
+        assert facts["bytes"] == sum(map(len, pictures.values())) + size

@@ -1,0 +1,457 @@
+"""What the input contract accepts, and how it refuses the rest: see docs/datasets.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import inspect_large
+import numpy as np
+import pyarrow as pa
+import pytest
+from given_inputs import (
+    MONTH,
+    ZONE_ROWS,
+    amounts_as,
+    listed,
+    parquet,
+    picture,
+    sixteen_bit,
+    trips,
+    with_long_text,
+    zones_csv,
+)
+from pyarrow import fs
+from stand_in_store import stand_in
+
+from engine_comparison import inspection, workloads
+from engine_comparison.errors import UserError
+from engine_comparison.images import decode
+from engine_comparison.inspection.photos import key_of, prefixes_of
+from engine_comparison.store import open_store
+from engine_comparison.workloads.image_inputs import image_urls
+from engine_comparison.workloads.taxi_inputs import doubles, read_zones, trip_files, trip_schema
+
+BUCKETS = {"lake": "lake", "images": "pictures", "warehouse": "warehouse", "output": "output"}
+ZONES = "taxi/taxi_zone_lookup.csv"
+LIST = "image_metadata.parquet"
+NAN = float("nan")
+
+
+class Store:
+    """Buckets as folders, filled with what a test gives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.filesystem = fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem())
+        for bucket in BUCKETS.values():
+            (folder / bucket).mkdir()
+
+    def put(self, bucket: str, files: Mapping[str, bytes | None]) -> None:
+        for key, content in files.items():
+            path = self.folder / bucket / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if content is None:
+                path.unlink()
+            else:
+                path.write_bytes(content)
+
+    def inspect(self, dataset: str, endpoint: str = "", **inputs: str) -> Any:
+        spec = {"buckets": BUCKETS, "inputs": inputs, "store": {"endpoint": endpoint}}
+        return inspection.inspect(dataset, spec, self.filesystem)
+
+    def refusal(self, dataset: str, **inputs: str) -> str:
+        with pytest.raises(UserError) as refused:
+            self.inspect(dataset, **inputs)
+        return refused.value.what
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+@pytest.fixture
+def taxi(store: Store) -> Store:
+    """Four trips and five zones, as they should be."""
+    store.put("lake", {MONTH: parquet(trips()), ZONES: zones_csv()})
+    return store
+
+
+@pytest.fixture
+def photos(store: Store) -> Store:
+    """Three pictures, as they should be."""
+    keys = [f"images/{n}.jpg" for n in range(3)]
+    pictures = {key: picture(n) for n, key in enumerate(keys)}
+    store.put("pictures", {**pictures, LIST: listed(f"s3://pictures/{key}" for key in keys)})
+    return store
+
+
+# ---- tables
+
+
+def test_what_is_as_it_should_be_is_read_where_it_lies(taxi: Store):
+    facts = taxi.inspect("taxi")
+    assert trip_files(facts) == [f"lake/{MONTH}"]
+    assert trip_schema(facts).types == [pa.int64(), *[pa.float64()] * 4]
+    assert (facts["zones"], facts["rows"]) == (f"lake/{ZONES}", 4)
+    whole = [taxi.folder / "lake" / key for key in (MONTH, ZONES)]
+    assert facts["bytes"] == sum(file.stat().st_size for file in whole)
+    assert not list((taxi.folder / "output").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("months", "expected"),
+    [
+        ([trips(PULocationID=pa.array([1, 2, 3, 4], kind))], {"PULocationID": pa.int64()})
+        for kind in (pa.int8(), pa.int16(), pa.int32(), pa.uint8(), pa.uint16(), pa.uint32())
+    ]
+    + [
+        ([trips(PULocationID=pa.array([1.0, None, NAN, 1.5]))], {"PULocationID": pa.float64()}),
+        ([amounts_as(pa.float32())], {"fare_amount": pa.float32()}),
+        ([amounts_as(pa.float32()), trips()], {"fare_amount": pa.float64()}),
+        ([trips(fare_amount=pa.array([1, 2, 3, 4], pa.int32()))], {"fare_amount": pa.int64()}),
+        ([amounts_as(pa.decimal128(10, 2))], {"tip_amount": pa.decimal128(10, 2)}),
+        ([amounts_as(pa.decimal128(18, 4))] * 2, {"tip_amount": pa.decimal128(18, 4)}),
+        ([trips().slice(0, 0), trips()], {}),
+        ([trips(comment=pa.array(["a"] * 4))], {}),
+        ([trips().select(list(reversed(trips().column_names)))], {}),
+    ],
+)
+def test_a_column_has_one_type_for_all(store: Store, months: list[pa.Table], expected: dict):
+    files = {f"taxi/{n}.parquet": parquet(month) for n, month in enumerate(months)}
+    store.put("lake", {**files, ZONES: zones_csv()})
+    schema = trip_schema(store.inspect("taxi"))
+    for name, kind in expected.items():
+        assert schema.field(name).type == kind
+
+
+OTHERS = {
+    "taxi/green_tripdata_2024-01.parquet": parquet(trips()),
+    "taxi/fhvhv_tripdata_2024-01.parquet": parquet(pa.table({"PUlocationID": [1.0]})),
+    "taxi/_backup.parquet": parquet(trips()),
+    "taxi/.hidden.parquet": b"",
+    "taxi/_delta_log/00.checkpoint.parquet": b"?",
+}
+
+
+def test_other_services_and_hidden_files_are_named_and_not_read(taxi: Store):
+    more = {"taxi/_SUCCESS": b"", "taxi/readme.md": b"#", "elsewhere/x.parquet": b""}
+    taxi.put("lake", {**OTHERS, **more})
+    facts = taxi.inspect("taxi")
+    assert trip_files(facts) == [f"lake/{MONTH}"]
+    assert sorted(facts["leftOut"]) == sorted(OTHERS)
+
+
+def file(table: pa.Table, name: str = MONTH, **options: Any) -> dict[str, bytes | None]:
+    return {name: parquet(table, **options)}
+
+
+OTHER = "taxi/yellow_tripdata_2024-02.parquet"
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (
+            file(trips().drop_columns(["PULocationID"]).rename_columns(list("abcd"))),
+            ["column PULocationID is missing", MONTH, "before 2011"],
+        ),
+        (
+            file(trips().rename_columns([name.lower() for name in trips().column_names])),
+            ["column PULocationID is missing (there is pulocationid)", "rename it"],
+        ),
+        (file(trips(Fare_Amount=pa.array([1.0] * 4))), ["fare_amount, Fare_Amount", "keep one"]),
+        (file(trips(PULocationID=pa.array([1] * 4, pa.uint64()))), ["type uint64"]),
+        (file(trips(PULocationID=pa.array(list("1234")))), ["PULocationID has the type string"]),
+        (file(amounts_as(pa.float16())), ["type halffloat", "float32"]),
+        (file(amounts_as(pa.decimal128(38, 18))), ["decimal128(38, 18)", "at most 18 digits"]),
+        (file(trips(fare_amount=pa.array([[1.0]] * 4))), ["fare_amount has the type list"]),
+        (file(trips(), OTHER, compression="brotli"), ["compression BROTLI", OTHER]),
+        (
+            file(trips(PULocationID=pa.array([1.0] * 4)), OTHER),
+            [f"PULocationID is int32 in {MONTH} and double in {OTHER}", "one kind of number"],
+        ),
+        (
+            file(amounts_as(pa.decimal128(10, 2)), OTHER),
+            [f"tip_amount is double in {MONTH} and decimal128(10, 2) in {OTHER}"],
+        ),
+        ({OTHER: b""}, ["cannot be read as Parquet", OTHER]),
+        ({OTHER: b"PAR1 no PAR1"}, ["cannot be read as Parquet", OTHER]),
+        ({"taxi/a.PARQUET": b""}, ["does not end in .parquet", "taxi/a.PARQUET"]),
+        ({"taxi/a.parquet.gz": b""}, ["does not end in .parquet", "taxi/a.parquet.gz"]),
+        ({"taxi/year=2024/a.parquet": b""}, ["in folders below taxi/", "taxi/year=2024/a"]),
+        ({"taxi/a[1].parquet": b""}, ["pattern"]),
+        ({MONTH: None}, ["There are no trips in s3://lake/taxi/"]),
+        ({MONTH: None, **OTHERS}, ["There are no trips", "not read: taxi/"]),
+        ({ZONES: None}, ["the zone table is missing", ZONES]),
+        ({ZONES: b""}, ["not CSV", "it is empty"]),
+        ({ZONES: zones_csv().decode().encode("utf-16")}, ["not CSV in UTF-8"]),
+        ({ZONES: zones_csv().replace(b",", b";")}, ["not CSV in UTF-8"]),
+        ({ZONES: zones_csv([(1, "", "x", "y")])}, ["an empty Borough", "line 2"]),
+        ({ZONES: zones_csv([("x", "A", "x", "y")])}, ["not a whole number", "line 2"]),
+        ({ZONES: zones_csv([(1, 'Q"s', "x", "y")])}, ["a quotation mark", "line 2"]),
+        ({ZONES: zones_csv() + b'7,"A"\n'}, ["another number of fields", "line 7"]),
+        ({ZONES: zones_csv([])}, ["it has no zones"]),
+        (
+            {ZONES: zones_csv([*ZONE_ROWS, (132, "Bronx", "x", "y")])},
+            ["LocationID 132 is in Queens (line 4) and in Bronx", "line 7"],
+        ),
+    ],
+)
+def test_what_would_be_read_differently_is_refused(taxi: Store, files: dict, said: list[str]):
+    taxi.put("lake", files)
+    refusal = taxi.refusal("taxi")
+    for words in said:
+        assert words in refusal
+
+
+def test_all_problems_are_said_at_once_and_each_once(taxi: Store):
+    bad = parquet(trips().drop_columns(["tip_amount"]))
+    taxi.put("lake", {f"taxi/{n}.parquet": bad for n in range(9)})
+    taxi.put("lake", {"taxi/broken.parquet": b"", ZONES: None})
+    refusal = taxi.refusal("taxi")
+    assert "has 3 problems. (1)" in refusal
+    assert refusal.count("column tip_amount is missing") == 1
+    assert "and 6 more" in refusal
+    assert "broken.parquet" in refusal
+    assert "the zone table is missing" in refusal
+
+
+TABLES = [
+    b"\xef\xbb\xbf" + zones_csv().replace(b"\n", b"\r\n"),
+    zones_csv() + b"\n\n",
+    zones_csv([*ZONE_ROWS, (132, "Queens", "JFK", "Airports")]),
+    b"Borough,x,LocationID\n"
+    + b"".join(f"{row[1]},{n},{row[0]}\n".encode() for n, row in enumerate(ZONE_ROWS)),
+    b'"",' + b"\n7,".join(zones_csv().splitlines()) + b"\n",
+]
+
+
+@pytest.mark.parametrize("content", TABLES)
+def test_engines_read_one_form_of_the_zone_table(taxi: Store, content: bytes):
+    taxi.put("lake", {ZONES: content})
+    facts = taxi.inspect("taxi")
+    assert facts["zones"].startswith("output/inputs/")
+    zones = read_zones(taxi.filesystem, facts)
+    boroughs = zip(*(zones.column(at).to_pylist() for at in (0, 1)), strict=True)
+    assert list(boroughs) == [row[:2] for row in ZONE_ROWS]
+    assert (taxi.folder / "lake" / ZONES).read_bytes() == content
+    assert taxi.inspect("taxi") == facts
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("fare_amount", [45.0, NAN, 10.0, 60.0]),
+        ("total_amount", [50.0, NAN, 40.0, 70.0]),
+        ("total_amount", [1e12, 1.0, 1.0, 1.0]),
+        ("tip_amount", [float("inf"), None, 1.0, 1.0]),
+        ("trip_distance", [float("-inf"), 1.0, 1.0, 1.0]),
+    ],
+)
+def test_the_oracle_refuses_amounts_that_engines_order_and_round_differently(
+    taxi: Store, name: str, values: list[float]
+):
+    taxi.put("lake", file(trips(**{name: pa.array(values, pa.float64())})))
+    spec = {"buckets": BUCKETS, "inputs": {"fareAbove": "30"}}
+    with pytest.raises(UserError) as refused:
+        workloads.load("taxi-report").right_answer(spec, taxi.filesystem)
+    assert f"1 in {name} of s3://lake/{MONTH}" in refused.value.what
+    assert "Write null" in refused.value.do
+
+
+def test_decimals_become_the_nearest_doubles_in_arrow_too():
+    values = [Decimal(cents).scaleb(-2) for cents in range(-5000, 5000)]
+    column = pa.chunked_array([pa.array([*values, None], pa.decimal128(10, 2))])
+    assert doubles(column).to_pylist() == [*map(float, values), None]
+
+
+# ---- images
+
+
+def test_a_list_as_it_should_be_is_read_where_it_lies(photos: Store):
+    facts = photos.inspect("photos", maxRejected="0")
+    assert (facts["list"], facts["rows"], facts["repeated"]) == (f"pictures/{LIST}", 3, 0)
+    whole = (photos.folder / "pictures").rglob("*.*")
+    assert facts["bytes"] == sum(path.stat().st_size for path in whole)
+    assert facts["prefixes"] == ["images/"]
+
+
+AT = "https://store.example:9000"
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("s3://pictures/images/0.jpg", "images/0.jpg"),
+        ("S3://pictures/images/0.jpg", "images/0.jpg"),
+        ("s3a://pictures/images/0.jpg", "images/0.jpg"),
+        ("s3n://pictures/0.jpg", "0.jpg"),
+        ("images/0.jpg", "images/0.jpg"),
+        ("images/a b+c=d,e;f&g'h(i)!~@$:é日.jpg", "images/a b+c=d,e;f&g'h(i)!~@$:é日.jpg"),
+        ("s3://pictures/a%20b#c.jpg", "a%20b#c.jpg"),
+        (f"{AT}/pictures/images/0.jpg", "images/0.jpg"),
+        ("HTTPS://STORE.example:9000/pictures/a%20b%C3%A9.jpg", "a bé.jpg"),
+        ("https://pictures.store.example:9000/a.jpg", "a.jpg"),
+    ],
+)
+def test_an_address_in_any_form_names_one_key(address: str, key: str):
+    assert key_of(address, "pictures", AT)[0] == key
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://s3.eu-west-1.amazonaws.com/pictures/a.jpg",
+        "https://pictures.s3.amazonaws.com/a.jpg",
+        "https://pictures.s3.eu-west-1.amazonaws.com/a.jpg",
+    ],
+)
+def test_the_addresses_of_amazons_store_are_known(address: str):
+    endpoint = "https://s3.eu-west-1.amazonaws.com"
+    assert key_of(address, "pictures", endpoint)[0] == "a.jpg"
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        (None, "null or empty"),
+        ("", "null or empty"),
+        ("s3://other/images/0.jpg", "is in bucket other, not pictures"),
+        ("https://elsewhere.example/pictures/0.jpg", "is at elsewhere.example, not at the store"),
+        ("gs://pictures/0.jpg", "has the scheme gs:"),
+        ("file:///pictures/0.jpg", "has the scheme file:"),
+        ("s3://pictures/", "an empty part"),
+        ("/images/0.jpg", "an empty part"),
+        ("s3://pictures/a//b.jpg", "an empty part"),
+        ("../images/0.jpg", "one of dots"),
+        ("s3://pictures/*.jpg", "pattern"),
+        ("images\\0.jpg", "pattern"),
+        ("images/0.jpg\n", "control character"),
+        (" images/0.jpg", "a blank at an end"),
+    ],
+)
+def test_an_address_of_no_image_is_refused_with_its_row(
+    photos: Store, address: str | None, said: str
+):
+    photos.put("pictures", {LIST: listed(["images/0.jpg", address])})
+    spec = {"buckets": BUCKETS, "store": {"endpoint": AT}}
+    with pytest.raises(UserError) as refused:
+        inspection.inspect("photos", spec, photos.filesystem)
+    assert said in refused.value.what
+    assert "row 2" in refused.value.what
+
+
+def urls_of(store: Store, *addresses: str, **columns: Any) -> list[str]:
+    store.put("pictures", {LIST: listed(addresses, **columns)})
+    return image_urls(store.filesystem, store.inspect("photos"))
+
+
+def test_engines_read_one_form_of_the_list(photos: Store):
+    first, second = (f"s3://pictures/images/{n}.jpg" for n in range(2))
+    assert urls_of(photos, "s3a://pictures/images/0.jpg", "images/1.jpg") == [first, second]
+    assert urls_of(photos, first, second, first, "images/1.jpg") == [first, second]
+    assert urls_of(photos, first, kind=pa.large_string()) == [first]
+    assert urls_of(photos, first, kind=pa.binary()) == [first]
+    assert urls_of(photos, first, kind=pa.dictionary(pa.int32(), pa.string())) == [first]
+    assert urls_of(photos) == []
+    facts = photos.inspect("photos")
+    assert (facts["rows"], facts["list"]) == (0, f"pictures/{LIST}")
+
+
+def test_a_percent_sign_is_taken_as_the_store_has_it(photos: Store):
+    names = ["a b.jpg", "c%20d.jpg", "e f.jpg", "e%20f.jpg"]
+    photos.put("pictures", {f"images/{name}": picture(1) for name in names})
+    urls = urls_of(photos, "images/a%20b.jpg", "images/c%20d.jpg", "images/e%20f.jpg")
+    assert urls == [
+        f"s3://pictures/images/{name}" for name in ("a b.jpg", "c%20d.jpg", "e%20f.jpg")
+    ]
+
+
+def test_images_anywhere_in_the_bucket_are_counted_once(photos: Store):
+    keys = ["images/0.jpg", "images/more/x.jpg", "other/deep/y.jpg", "z.jpg"]
+    photos.put("pictures", {key: picture(n) for n, key in enumerate(keys)})
+    photos.put("pictures", {LIST: listed(keys)})
+    facts = photos.inspect("photos", maxRejected="0")
+    sizes = [(photos.folder / "pictures" / key).stat().st_size for key in keys]
+    assert facts["bytes"] == sum(sizes) + (photos.folder / facts["list"]).stat().st_size
+    assert facts["prefixes"] == [""]
+    assert prefixes_of(keys[:3]) == ["images/", "other/deep/"]
+    many = [f"top/{n}/x.jpg" for n in range(100)]
+    assert prefixes_of([*many, "images/0.jpg"]) == ["images/", "top/"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "it is missing"),
+        (b"no table", "cannot be read as Parquet"),
+        (parquet(pa.table({"url": ["a"]})), "column image_url is missing"),
+        (parquet(pa.table({"Image_URL": ["a"]})), "is missing (Image_URL are there)"),
+        (parquet(pa.table({"image_url": [1]})), "has the type int64"),
+        (parquet(pa.table({"image_url": pa.array([b"\xff"])})), "cannot be read"),
+    ],
+)
+def test_a_list_that_cannot_be_read_is_refused(photos: Store, content: bytes | None, said: str):
+    photos.put("pictures", {LIST: content})
+    assert said in photos.refusal("photos")
+
+
+def test_pictures_that_no_engine_answers_are_named_before_any_run(photos: Store):
+    bad = {
+        "a.jpg": picture(5, "WEBP"),
+        "b.png": sixteen_bit(),
+        "c.jpg": b"",
+        "e.jpg": b"\xff\xd8\xff",
+    }
+    photos.put("pictures", {f"images/{name}": data for name, data in bad.items()})
+    keys = ["images/0.jpg", *(f"images/{name}" for name in bad), "images/d.jpg"]
+    photos.put("pictures", {LIST: listed(keys)})
+    refusal = photos.refusal("photos", maxRejected="3")
+    for words in (
+        "1 of 6 images are not-an-image (neither JPEG nor PNG, whatever the name says)",
+        "(images/a.jpg)",
+        "unsupported (a PNG of 16 bits a channel",
+        "(images/b.png)",
+        "empty (no bytes)",
+        "missing (listed, and not in the store)",
+        "(images/d.jpg)",
+    ):
+        assert words in refusal
+    # What is truncated, only the run can see.
+    assert photos.inspect("photos", maxRejected="4")["rows"] == 6
+
+
+def test_texts_and_profiles_of_a_png_do_not_matter():
+    pixels = decode(picture(4, "PNG"))
+    assert (decode(with_long_text(4)) == pixels).all()
+    profiled = picture(4, "PNG", icc_profile=b"x" * 3_000_000)
+    assert (decode(profiled) == pixels).all()
+    assert np.ptp(pixels) > 100
+
+
+def test_progress_is_told_of_a_long_list(photos: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(inspection, "PROGRESS_SECONDS", -1.0)
+    told: list[str] = []
+    inspection.inspect("photos", {"buckets": BUCKETS}, photos.filesystem, told.append)
+    assert told == ["listing pictures/images/", "first bytes: 0 of 3"]
+
+
+def test_requests_are_few_and_progress_is_told_of_many_inputs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(inspection, "PROGRESS_SECONDS", 0.0)
+    told: list[str] = []
+    with stand_in(inspect_large.objects(images=2500, footers=600)) as store:
+        spec = {"buckets": inspect_large.BUCKETS, "store": store.spec}
+        opened = open_store(store.spec)
+        assert inspection.inspect("taxi", spec, opened, told.append)["rows"] == 600 * 4
+        assert store.requests["GET"] <= 600 + 5
+        assert store.requests["HEAD"] <= 600 + 5
+        store.requests.clear()
+        facts = inspection.inspect("photos", {**spec, "inputs": {"maxRejected": "0"}}, opened)
+        assert (facts["rows"], facts["repeated"]) == (2500, 0)
+        assert store.requests["GET"] <= 1000 + 5
+        assert store.requests["LIST"] <= 3 + 5
+    assert told == ["footers: 0 of 600", "footers: 256 of 600", "footers: 512 of 600"]

@@ -1,0 +1,201 @@
+"""Contenders of Ray Data and Daft without services: defaults untouched, and the same answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pyarrow import csv, fs
+
+from engine_comparison import engines, workloads
+from engine_comparison.batches import ModelTask
+from engine_comparison.engines import Context
+from engine_comparison.images import decode_batch
+from engine_comparison.workloads.image_inputs import image_urls, read_image
+from engine_comparison.workloads.taxi_inputs import AMOUNTS, ZONES, ZONES_KEY, trip_schema
+
+FINDINGS = Path(__file__).parents[2] / "docs" / "findings"
+OURS = [name for name in engines.names() if name.split("-")[0] in ("ray", "daft")]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_tunable_departs_from_the_default_and_has_a_source(name: str):
+    facts = engines.load(name).facts
+    assert bool(facts.tunables) == (facts.use != "documented")
+    for one in facts.tunables:
+        assert one.value != one.default
+        assert one.source.startswith("https://") or (FINDINGS / f"{one.source}.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("ray", {}),
+        ("ray-tuned", {"use_datasource_v2": False}),
+        ("ray-arrow", {"use_datasource_v2": False}),
+    ],
+)
+def test_ray_data_has_its_defaults_unless_a_tunable_says_otherwise(
+    local_store: fs.FileSystem,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    changed: dict[str, Any],
+):
+    import ray
+    from ray.data import context
+
+    from engine_comparison.engines import ray as contender
+
+    monkeypatch.setattr(context, "_default_context", None)
+    monkeypatch.setattr(contender, "connect", lambda _: None)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    spec = {"ray": {"cpus": 2, "gpus": 0}, "inputs": {}}
+    engine = engines.load(name)(Context(spec, local_store))
+    engine.start()
+    read_back = engine.configuration()
+    assert read_back["changedFromDefault"] == changed
+    assert read_back["dataContext"]["shuffle_strategy"] == "shuffle_v2"
+    assert read_back["dataContext"]["use_datasource_v2"] == changed.get("use_datasource_v2", True)
+    assert [row["name"] for row in engine.tunables() if row["name"] in changed] == list(changed)
+
+
+READ_BACK = """
+import json, sys
+from engine_comparison import engines
+engine = engines.load(sys.argv[1])(engines.Context(
+    {"workload": "taxi-report", "inputs": {}, "threads": 2}, None))
+engine.start()
+print(json.dumps(engine.configuration()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "allocator"), [("daft", "default"), ("daft-tuned", "dirty_decay_ms:-1")]
+)
+def test_daft_has_its_defaults_unless_a_tunable_says_otherwise(name: str, allocator: str):
+    import json
+
+    read = subprocess.run(  # Daft's settings and its allocator's are those of a process
+        [sys.executable, "-c", READ_BACK, name],
+        cwd=engines.PACKAGE_PARENT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    read_back = json.loads(read.stdout)
+    assert read_back["changedFromDefault"] == {}
+    assert read_back["allocator"] == allocator
+    assert (read_back["runner"], read_back["threads"]) == ("native", 2)
+    assert read_back["execution"]["scantask_max_parallel"] == "8"
+    assert not any("key" in name for name in read_back["planning"])
+
+
+amounts = st.one_of(st.none(), st.integers(-9_999, 999_999).map(lambda cents: cents / 100))
+trips = st.fixed_dictionaries(
+    {
+        "PULocationID": st.one_of(st.none(), st.integers(1, 6)),
+        "fare_amount": amounts,
+        "tip_amount": amounts,
+        "total_amount": amounts,
+        "trip_distance": amounts,
+    }
+)
+TYPES = {"PULocationID": "int64", **dict.fromkeys(AMOUNTS, "float64")}
+TRIPS_READ = trip_schema({"types": TYPES})
+ZONE_TABLE = pa.table(
+    {
+        "LocationID": [1, 2, 3, 4],
+        "Borough": ["Queens", "Bronx", "N/A", "Unknown"],
+        "Zone": ["a", "b", "c", "d"],
+        "service_zone": ["N/A"] * 4,
+    },
+    schema=ZONES,
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.lists(trips, max_size=6), min_size=1, max_size=4))
+def test_rays_sums_of_blocks_are_the_report_of_the_whole(blocks: list[list[dict[str, Any]]]):
+    from engine_comparison.engines.ray_arrow import report_of, sums_by_borough
+
+    tables = [pa.Table.from_pylist(block, schema=TRIPS_READ) for block in blocks]
+    ours = report_of(
+        pa.concat_tables([sums_by_borough(table, ZONE_TABLE, 30.0) for table in tables])
+    )
+    report = workloads.load("taxi-report")
+    with tempfile.TemporaryDirectory() as folder:
+        store = fs.SubTreeFileSystem(folder, fs.LocalFileSystem())
+        store.create_dir("lake/taxi")
+        pq.write_table(pa.concat_tables(tables), "lake/taxi/trips.parquet", filesystem=store)
+        with store.open_output_stream(f"lake/{ZONES_KEY}") as file:
+            csv.write_csv(ZONE_TABLE, file)
+        spec = {"buckets": {"lake": "lake", "output": "out"}, "inputs": {"fareAbove": "30"}}
+        right = report.right_answer(spec, store)
+    verdict = report.verify(ours, right, {})
+    assert verdict.verified, verdict.message
+
+
+class Task(ModelTask):
+    """A task whose model is the test's."""
+
+    def session(self) -> Any:
+        return self.model["session"]
+
+
+def task_with(session: Any) -> Task:
+    return Task({}, {"session": session}, "cpu", "image-embeddings")
+
+
+@pytest.fixture
+def looked_at(local_store: fs.FileSystem, session: Any) -> tuple[list[str], list[Any], pa.Array]:
+    """Three images: their names, their files, and their right vectors."""
+    workload: Any = workloads.load("image-embeddings")
+    buckets = {"images": "bucket", "output": "output"}
+    urls = image_urls(local_store, workload.input_facts({"buckets": buckets}, local_store))[:3]
+    files = [read_image(local_store, url) for url in urls]
+    return urls, files, workload.infer(session, urls, files).column("embedding").flatten()
+
+
+def test_images_that_ray_data_decoded_get_the_right_vectors(looked_at: Any, session: Any):
+    import io
+
+    from engine_comparison.engines.ray import ImageModel
+
+    urls, files, right = looked_at
+    images = [np.asarray(Image.open(io.BytesIO(file)).convert("RGB")) for file in files]
+    batch = np.empty(len(images), object)  # as Ray Data has images of several sizes
+    batch[:] = images
+    paths = np.array([url.removeprefix("s3://") for url in urls])
+    answered = ImageModel(task_with(session))({"image": batch, "path": paths})
+    assert answered.column("image_url").to_pylist() == urls
+    np.testing.assert_array_equal(answered.column("embedding").combine_chunks().flatten(), right)
+
+
+def test_pixels_reach_rays_tasks_with_a_gpu_as_they_were(looked_at: Any, session: Any):
+    from engine_comparison.engines.ray_tuned import answer_decoded
+
+    urls, files, right = looked_at
+    pixels = decode_batch(files, session.size).pixels
+    table = pa.table({"image_url": urls, "pixels": [one.tobytes() for one in pixels]})
+    answered = answer_decoded(table, task_with(session))
+    assert answered.column("image_url").to_pylist() == urls
+    np.testing.assert_array_equal(answered.column("embedding").combine_chunks().flatten(), right)
+
+
+def test_a_zone_that_is_not_in_the_table_has_no_borough():
+    from engine_comparison.engines.ray_tuned import borough_of
+
+    zones = pa.array([4, None, 1, 99, 3], pa.int32())
+    assert borough_of(zones, ZONE_TABLE).to_pylist() == ["Unknown", None, "Queens", None, "N/A"]
