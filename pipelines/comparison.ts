@@ -9,7 +9,7 @@ import type { Buckets } from "../infra/stores/buckets";
 import { clusterOf, engineOf, workloadOf } from "../results/catalog";
 import { readPrices } from "../results/efficiency";
 import { confirmInputs, isConfirmed, reportFile, reportUrl, writeInputs } from "../results/records";
-import { runKey, type Inputs, type RunSummary } from "../results/result";
+import { runKey, type Inputs, type RunRecord } from "../results/result";
 import { Dataset } from "./dataset";
 import { coresOf, oracleInputs, runInputs, type RunContext } from "./inputs";
 import type { ChosenRun } from "./matrix";
@@ -28,7 +28,7 @@ export interface ComparisonArgs {
 /** The chosen runs, with the datasets and the right answers that they need. */
 export class Comparison extends pulumi.ComponentResource {
   /** Summaries by `<engine>/<workload>`. */
-  readonly runs: Readonly<Record<string, pulumi.Output<RunSummary>>>;
+  readonly runs: Readonly<Record<string, pulumi.Output<RunRecord["summary"]>>>;
 
   constructor(name: string, args: ComparisonArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Comparison", name, {}, opts);
@@ -110,7 +110,7 @@ interface RunArgs extends Pick<ComparisonArgs, "settings" | "buckets" | "stack">
 /** One engine executing one workload: a Command that is replaced when its inputs change. */
 class Run extends pulumi.ComponentResource {
   /** What the stack outputs about this run. */
-  readonly summary: pulumi.Output<RunSummary>;
+  readonly summary: pulumi.Output<RunRecord["summary"]>;
 
   constructor(name: string, args: RunArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Run", name, {}, opts);
@@ -138,7 +138,7 @@ class Run extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: opts?.dependsOn },
     );
-    this.summary = printed<RunSummary>(done).apply((summary) => {
+    this.summary = printed<RunRecord["summary"]>(done).apply((summary) => {
       if (!pulumi.runtime.isDryRun()) confirmInputs(stack, name);
       return summary;
     });

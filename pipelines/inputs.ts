@@ -36,14 +36,15 @@ export function runInputs(
 ): Inputs {
   const asksModel = workloadOf(workload).question.includes("model");
   const device = asksModel ? context.device : "cpu";
+  const { decoder, settings: own } = engineOf(engine);
   const cluster = clusterOf(engineOf(engine), settings);
   return {
     ...oracleInputs(workload, settings, context, data),
     ...named(workloadOf(workload).manner, settings),
-    ...named(engineOf(engine).settings, settings),
+    ...named(own, settings),
     ...(device === "cuda" ? named(["gpuWorkers"], settings) : {}),
     ...tunables(engineOf(engine), settings),
-    ...(asksModel ? { decoder: engineOf(engine).decoder! } : {}),
+    ...(asksModel && decoder ? { decoder } : {}),
     resources: resources(cluster, settings),
     cores: String(coresOf(cluster, settings)),
     runMemory: size(settings.runMemory),

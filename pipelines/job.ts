@@ -3,7 +3,7 @@ import * as path from "node:path";
 import * as readline from "node:readline";
 import type { Cluster, Executor } from "../infra/contracts/platform";
 import { UserError } from "../infra/contracts/errors";
-import type { Failure } from "../results/result";
+import { isFailure, type Failure } from "../results/result";
 
 /** A line on a job's stdout. */
 export type JobEvent =
@@ -14,17 +14,17 @@ export type JobEvent =
       readonly event: "failure";
       readonly reason: string;
       readonly advice?: string;
-      readonly outcome?: Failure;
+      readonly outcome?: string;
     };
 
-/** A job that came to another end than a result. */
+/** A job that came to no result. */
 export class JobFailure extends UserError {
+  /** @param outcome as the job said, or as its end shows */
   constructor(
+    readonly outcome: Failure,
     what: string,
     why: string,
     fix: string,
-    /** What its run comes to. */
-    readonly outcome: Failure = "failed",
   ) {
     super(what, why, fix);
   }
@@ -57,7 +57,7 @@ export interface JobArgs {
  * ends the job. Addresses and credentials go in by stdin too, never by argv or environment.
  *
  * @returns the module's result event
- * @throws UserError with the job's reason and the place of its log
+ * @throws JobFailure with the job's reason and the place of its log
  */
 export async function runJob(
   executor: Executor,
@@ -112,7 +112,7 @@ export async function runJob(
   await new Promise<void>((resolve) => log.end(resolve));
   if (unanswered) throw unanswered;
   if (last?.event === "result" && exit === "0") return last;
-  throw jobFailed(args, exit, last);
+  throw jobFailed(args, exit, last, executor.limitsMemory ?? false);
 }
 
 function parseEvent(line: string): JobEvent | undefined {
@@ -124,9 +124,15 @@ function parseEvent(line: string): JobEvent | undefined {
   }
 }
 
-function jobFailed(args: JobArgs, exit: string | Error, last: JobEvent | undefined): UserError {
+function jobFailed(
+  args: JobArgs,
+  exit: string | Error,
+  last: JobEvent | undefined,
+  limitsMemory: boolean,
+): JobFailure {
   if (exit instanceof Error) {
-    return new UserError(
+    return new JobFailure(
+      "failed",
       `the job could not be started: ${exit.message}`,
       "what starts it is missing or is not executable",
       "run npm run doctor: it says what to repair",
@@ -134,17 +140,25 @@ function jobFailed(args: JobArgs, exit: string | Error, last: JobEvent | undefin
   }
   const why = `all of its output is in ${args.log}`;
   if (last?.event === "failure") {
-    const advice = last.advice ?? "read the log's last lines";
-    return new JobFailure(last.reason, why, advice, last.outcome);
+    const outcome = last.outcome && isFailure(last.outcome) ? last.outcome : "failed";
+    return new JobFailure(outcome, last.reason, why, last.advice ?? "read the log's last lines");
   }
   if (exit === "124") {
     return new JobFailure(
+      "timed out",
       `the job did not end within ${args.seconds} s and was ended`,
       why,
       "set runTimeoutSeconds higher, or give the engine more cores or memory",
-      "timed out",
+    );
+  }
+  if (exit === "137" && limitsMemory) {
+    return new JobFailure(
+      "out of memory",
+      "the job was killed: its container had no memory left",
+      why,
+      "set runMemory or containerMemory higher, or let the run take less by a smaller batchSize",
     );
   }
   const what = `the job ended with ${exit} and no result`;
-  return new UserError(what, why, "read the log's last lines");
+  return new JobFailure("failed", what, why, "read the log's last lines");
 }

@@ -1,7 +1,7 @@
 import { namespace, type Settings } from "../infra/settings/schema";
 import { quoted, UserError } from "../infra/contracts/errors";
 import { targetNamed } from "../infra/targets";
-import { clusterOf, engineOf, engines, workloads } from "../results/catalog";
+import { clusterOf, engineOf, engines, referenceOf, workloads } from "../results/catalog";
 
 /** A run and its place in the machine's order of runs, which no setting changes. */
 export interface ChosenRun {
@@ -12,16 +12,27 @@ export interface ChosenRun {
   readonly seed: boolean;
 }
 
-/** Every run there is, in the order in which runs are carried out: those of `matrix: seed` first. */
+/**
+ * Every run there is, in the order in which runs are carried out: those of `matrix: seed` first. A
+ * run that its contender does not support is one, too: its outcome says why.
+ */
 function allRuns(): ChosenRun[] {
   const runs = engines().flatMap((engine) =>
     workloads()
-      .filter(({ name }) => engine.workloads.includes(name))
+      .filter(({ name }) => engine.workloads.includes(name) || name in engine.unsupported)
       .map(({ name }) => ({ engine: engine.name, workload: name, seed: engine.seed === name })),
   );
   return runs
     .sort((a, b) => Number(b.seed) - Number(a.seed))
     .map((run, rank) => ({ ...run, rank }));
+}
+
+/** Whether a matrix has a run. `engines` names contenders in place of those of `quick`. */
+function isIn({ matrix, engines: asked }: Settings, { engine, workload, seed }: ChosenRun) {
+  if (matrix === "seed") return seed;
+  if (matrix === "full" || asked.length > 0) return true;
+  const documented = engineOf(engine).seed !== undefined;
+  return documented || referenceOf(workload)?.name === engine;
 }
 
 /**
@@ -30,26 +41,23 @@ function allRuns(): ChosenRun[] {
  * @throws UserError when the settings name what does not exist, or leave nothing to run
  */
 export function chosenRuns(settings: Settings): ChosenRun[] {
-  const [ofEngines, ofWorkloads] = [engines(), workloads()].map((all) =>
-    all.map(({ name }) => name),
-  );
   const asked = {
-    engines: chosen("engines", settings.engines, ofEngines),
-    workloads: chosen("workloads", settings.workloads, ofWorkloads),
+    engines: chosen("engines", settings.engines, engines()),
+    workloads: chosen("workloads", settings.workloads, workloads()),
   };
   const all = allRuns();
   const runs = all.filter(
-    ({ engine, workload, seed }) =>
-      asked.engines.includes(engine) &&
-      asked.workloads.includes(workload) &&
-      (settings.matrix === "full" || seed),
+    (run) =>
+      asked.engines.includes(run.engine) &&
+      asked.workloads.includes(run.workload) &&
+      isIn(settings, run),
   );
   if (runs.length === 0) {
     throw new UserError(
-      `engines [${asked.engines}], workloads [${asked.workloads}] and matrix ` +
+      `engines [${settings.engines}], workloads [${settings.workloads}] and matrix ` +
         `${settings.matrix} leave nothing to run`,
       "a comparison without a run has no result",
-      "set matrix to full, or add one of " +
+      "set matrix to quick, or add one of " +
         all
           .filter(({ seed }) => seed)
           .map((run) => `${run.engine}/${run.workload}`)
@@ -116,8 +124,9 @@ function wrongTunable(what: string, fix: string): UserError {
 function chosen(
   key: "engines" | "workloads",
   names: readonly string[],
-  all: readonly string[],
+  known: readonly { readonly name: string }[],
 ): readonly string[] {
+  const all = known.map(({ name }) => name);
   const unknown = names.filter((name) => !all.includes(name));
   if (unknown.length === 0) return names.length > 0 ? names : all;
   throw new UserError(

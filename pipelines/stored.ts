@@ -38,7 +38,7 @@ export interface DataFacts {
  * prefixes, because where else images lie is known when they were inspected. While nothing has
  * changed since, the hash stays the first one.
  */
-export async function existingListing<Seen extends { hash: string }>(
+export async function existingListing<Seen extends { readonly hash: string }>(
   stack: string,
   dataset: string,
   list: (prefixes: readonly string[]) => Promise<Seen>,

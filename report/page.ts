@@ -94,9 +94,10 @@ function lead(outcomes: readonly Outcome[]): Piece {
   const of = (status: Outcome["status"]) => outcomes.filter((one) => one.status === status).length;
   const counts = [
     `${of("verified")} verified`,
-    ...failures
-      .filter((status) => of(status) > 0)
-      .map((status) => html`<strong class="failed">${of(status)} ${status}</strong>`),
+    ...failures.flatMap((status) =>
+      of(status) > 0 ? [html`<strong class="failed">${of(status)} ${status}</strong>`] : [],
+    ),
+    ...(of("not supported") > 0 ? [`${of("not supported")} not supported`] : []),
     ...(of("not run") > 0
       ? [html`<strong class="failed">${of("not run")} without an outcome</strong>`]
       : []),

@@ -80,13 +80,15 @@ const longest = 300;
 /** In the place of a figure: the outcome, and why. */
 export function absent({ status, ...outcome }: Failed | NotRun): Html {
   const reason = "reason" in outcome && shortened(outcome.reason, longest);
-  return html`${lack(status)}${reason && html` <span class="failed">${reason}</span>`}`;
+  const kind = status === "not supported" ? "quiet" : "failed";
+  return html`${lack(status)}${reason && html` <span class="${kind}">${reason}</span>`}`;
 }
 
 /** The outcome of a run that has no figure. */
 export function lack(status: Exclude<Outcome["status"], "verified">): Html {
-  return status === "not run"
-    ? html`<span class="failed">– no outcome</span>`
+  if (status === "not run") return html`<span class="failed">– no outcome</span>`;
+  return status === "not supported"
+    ? html`<span class="quiet">– not supported</span>`
     : html`<strong class="failed">✕ ${status}</strong>`;
 }
 

@@ -87,6 +87,8 @@ const workload = z.strictObject({
   question: z.array(z.enum(["model", ...inputKeys])),
   /** The settings that only decide how a run gets there. */
   manner: z.array(z.enum(inputKeys)),
+  /** What a run takes on two cores, where none was carried out before. */
+  usualSeconds: z.int().positive(),
   /** For the report. */
   sentences: z.strictObject({
     /** What is done; `{name}` is replaced by a part that tells the value of that input. */

@@ -1,14 +1,8 @@
 import * as z from "zod";
+import { engineOf, workloadOf } from "./catalog";
 import { named, readResult, type Failed, type Verified } from "./outcome";
 import { historyFile, historyText, readRecord, writeRecord } from "./records";
-import {
-  failures,
-  isFailure,
-  schemaVersion,
-  type RunRecord,
-  type RunResult,
-  type RunSummary,
-} from "./result";
+import { failures, isFailure, schemaVersion, type RunRecord, type RunResult } from "./result";
 
 /** One attempt that came to an end, as the history keeps it. */
 export type Attempt = Verified | (Failed & { readonly commit?: string });
@@ -61,14 +55,34 @@ export function leftOut(stack: string, { unreadable, otherSchemas }: History): s
  *
  * @param current the summary that the state holds
  */
-export function settleRecord(stack: string, run: string, current: RunSummary): void {
-  const known: RunRecord["summary"] | undefined = readRecord(stack, run)?.summary;
-  if (known && !isFailure(known)) return;
+export function settleRecord(stack: string, run: string, current: RunRecord["summary"]): void {
+  if (!isFailure(readRecord(stack, run)?.summary.status ?? "failed")) return;
+  const at = new Date().toISOString();
+  if (current.status !== "verified") return writeRecord(stack, run, { summary: current, at });
   const past = parseLines(historyText(stack)) as (Partial<RunResult> | null | undefined)[];
   const result = past.findLast(
     (one) => one?.verified && one.key === current.key && `${one.engine}/${one.workload}` === run,
   ) as RunResult | undefined;
-  if (result) writeRecord(stack, run, { summary: current, result, at: new Date().toISOString() });
+  if (result) writeRecord(stack, run, { summary: current, result, at });
+}
+
+/**
+ * How long runs will take, in seconds: as long as when they were last carried out, or as that
+ * workload usually takes.
+ *
+ * @param runs `<engine>/<workload>`
+ */
+export function expectedSeconds(stack: string, runs: readonly string[]): number {
+  const past = new Map<string, number>();
+  for (const line of parseLines(historyText(stack))) {
+    const { engine, workload, tookSeconds } = (line ?? {}) as Partial<RunResult>;
+    if (typeof tookSeconds === "number") past.set(`${engine}/${workload}`, tookSeconds);
+  }
+  return runs.reduce((sum, run) => {
+    const [engine, workload] = run.split("/");
+    const needed = engineOf(engine).workloads.includes(workload);
+    return sum + (needed ? (past.get(run) ?? workloadOf(workload).usualSeconds) : 0);
+  }, 0);
 }
 
 /** Each line's value; undefined for one that was cut short. */
@@ -87,13 +101,13 @@ function parseLines(text: string): unknown[] {
 
 const inputs = z.record(z.string(), z.string()).optional().catch(undefined);
 const failure = z.object({
-  status: z.enum(failures),
+  status: z.enum([...failures, "not supported"]),
   run: z.string(),
   at: z.string(),
   key: z.string(),
   attempt: z.string(),
   reason: z.string(),
-  log: z.string().catch(""),
+  log: z.string().nullable().catch(null),
   published: z.string().nullable().catch(null),
   code: z.object({ commit: z.string().optional() }).catch({}),
   inputs,

@@ -29,7 +29,7 @@ export interface Named {
 /** A run that has a verified result. */
 export type Verified = Named & Readonly<ReturnType<typeof readResult>> & { readonly at: string };
 
-/** A run whose last attempt failed, whatever it measured before. */
+/** A run whose last attempt failed, or is not supported, whatever it measured before. */
 export interface Failed extends Named, Omit<RunFailure, "verified"> {
   readonly at: string;
 }
@@ -46,7 +46,7 @@ export function isVerified(outcome: Outcome): outcome is Verified {
 }
 
 export function isFailed(outcome: Outcome): outcome is Failed {
-  return isFailure(outcome);
+  return isFailure(outcome.status);
 }
 
 /** @param run `<engine>/<workload>` */

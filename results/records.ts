@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { pathToFileURL } from "node:url";
 import { UserError } from "../infra/contracts/errors";
 import { readJson, stackFiles, writeJson } from "../infra/stack/files";
-import { isFailure, runKey, type Inputs, type RunRecord, type RunSkipped } from "./result";
+import { runKey, type Inputs, type RunRecord, type RunSkipped } from "./result";
 
 /** What a run that is going on says about itself. */
 export interface RunProgress {
@@ -101,7 +101,8 @@ export function summaryOf(
 
 /** The key of the outputs that readers see after an attempt; null where there are none. */
 export function publishedKey(summary: RunRecord["summary"] | undefined): string | null {
-  return summary && isFailure(summary) ? summary.published : (summary?.key ?? null);
+  if (summary === undefined) return null;
+  return summary.status === "verified" ? summary.key : summary.published;
 }
 
 /** What `run` is doing, or undefined while it does nothing. */

@@ -78,19 +78,23 @@ export interface RunSummary {
   readonly samples: readonly number[];
 }
 
-/** How an attempt may fail. */
-export const failures = ["failed", "wrong", "out of memory", "timed out"] as const;
+/** What an attempt may come to that fails its Command: the next deployment tries again. */
+export const failures = ["wrong", "failed", "out of memory", "timed out"] as const;
 export type Failure = (typeof failures)[number];
 
-/** What the stack says of a run whose last attempt failed. */
+export function isFailure(status: string): status is Failure {
+  return failures.some((failure) => failure === status);
+}
+
+/** What the stack says of a run whose last attempt has no result: it failed, or cannot be. */
 export interface RunFailure {
   readonly key: string;
-  readonly status: Failure;
+  readonly status: Failure | "not supported";
   readonly verified: false;
   readonly attempt: string;
   readonly reason: string;
-  /** Where the attempt's log is. */
-  readonly log: string;
+  /** Where the attempt's log is; null where nothing was executed. */
+  readonly log: string | null;
   /** The key of the run that is published still, if any. */
   readonly published: string | null;
 }
@@ -109,10 +113,6 @@ export interface RunSkipped {
 export type RunRecord =
   | { readonly summary: RunSummary; readonly result: RunResult; readonly at: string }
   | { readonly summary: RunFailure; readonly at: string };
-
-export function isFailure(summary: { readonly status: string }): summary is RunFailure {
-  return failures.some((status) => status === summary.status);
-}
 
 /** Shortens a result to what the stack outputs. */
 export function summarise(result: RunResult): RunSummary {

@@ -1,3 +1,5 @@
+import { plural } from "../../report/format";
+import { expectedSeconds } from "../../results/history";
 import type { RunProgress } from "../../results/records";
 import { isFailure, type RunFailure, type RunRecord, type RunSkipped } from "../../results/result";
 import type { Changes, PropertyDiff, StepEvent, StepOp } from "../runners/runner";
@@ -44,8 +46,8 @@ function line(what: string, name: string, more = ""): string {
 
 /** A run waits for its turn, so its step's time says nothing: its own measure is told instead. */
 function ending({ op, seconds: took }: Ended, record?: RunRecord): string {
-  const ran = op !== "delete" && record?.summary.status === "verified";
-  return ran ? runWords(record.summary) : seconds(took);
+  const ended = op !== "delete" && record && !isFailure(record.summary.status);
+  return ended ? runWords(record.summary) : seconds(took);
 }
 
 /** A message of the program or the runner, its first line marked with how bad it is. */
@@ -79,7 +81,7 @@ export function seconds(value: number | undefined, digits = 1): string {
 export function runWords(summary: RunRecord["summary"] | RunSkipped | undefined): string {
   if (!summary) return "never ran";
   if (summary.status === "skipped") return "not run since its inputs changed";
-  if (isFailure(summary)) return `${summary.status}: ${summary.reason.split("\n")[0]}`;
+  if (summary.status !== "verified") return `${summary.status}: ${summary.reason.split("\n")[0]}`;
   const rejected = summary.rejected > 0 ? `, ${summary.rejected} rejected` : "";
   const rows = `${summary.rows} ${summary.rows === 1 ? "row" : "rows"}`;
   const { oneShotSeconds, medianSeconds, state, device } = summary;
@@ -92,7 +94,7 @@ export function runWords(summary: RunRecord["summary"] | RunSkipped | undefined)
 export function failureLines(summary: RunFailure | RunSkipped): string[] {
   const { published } = summary;
   return [
-    ...(isFailure(summary) ? [`log: ${summary.log}`] : []),
+    ...("log" in summary && summary.log !== null ? [`log: ${summary.log}`] : []),
     published === null ? "nothing is published" : `still published: run ${published}`,
   ];
 }
@@ -101,6 +103,12 @@ export function failureLines(summary: RunFailure | RunSkipped): string[] {
 export function phaseWords({ phase, began }: RunProgress, now: number): string {
   if (began === undefined) return phase;
   return `${phase}, ${seconds(Math.max(0, now - Date.parse(began)) / 1000, 0)}`;
+}
+
+/** How many runs there are, and how long they will take: `12 runs, about 9 minutes if all are done`. */
+export function expectation(stack: string, runs: readonly string[]): string {
+  const minutes = Math.max(1, Math.round(expectedSeconds(stack, runs) / 60));
+  return `${plural(runs.length, "run")}, about ${plural(minutes, "minute")} if all are done`;
 }
 
 /** What a deployment did: `3 created, 1 replaced, 40 unchanged`. */

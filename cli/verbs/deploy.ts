@@ -8,7 +8,7 @@ import { targetNamed } from "../../infra/targets";
 import { readPrices } from "../../results/efficiency";
 import { settleRecord } from "../../results/history";
 import { summaryOf } from "../../results/records";
-import type { RunSummary } from "../../results/result";
+import type { RunRecord } from "../../results/result";
 import { settingsOf } from "../config";
 import { noStack, WrongUse } from "../errors";
 import { howToGetCli, isCliOnPath } from "../runners/pulumiCli";
@@ -17,6 +17,7 @@ import { deployOptions, describeStack, openAsItIs, openToDeploy, type Session } 
 import { follow } from "../terminal/follow";
 import {
   changesLine,
+  expectation,
   failureLines,
   isTold,
   reasonLines,
@@ -98,6 +99,7 @@ export const destroy = verb({
 async function deploy(session: Session, replace: readonly string[] = []): Promise<number> {
   const { stack, runs, runner } = session;
   for (const line of heading(session)) console.log(line);
+  if (replace.length === 0) console.log(expectation(stack, runs));
   const begun = Date.now();
   let [interrupted, touched] = [false, false];
   const told = new Set<string>();
@@ -132,7 +134,7 @@ async function deploy(session: Session, replace: readonly string[] = []): Promis
 
 /** The state's runs are what is deployed now. */
 function settle({ stack, runs }: Session, { outputs }: Outcome): void {
-  const deployed = (outputs.runs ?? {}) as Readonly<Record<string, RunSummary>>;
+  const deployed = (outputs.runs ?? {}) as Readonly<Record<string, RunRecord["summary"]>>;
   for (const run of runs) if (run in deployed) settleRecord(stack, run, deployed[run]);
 }
 

@@ -1,6 +1,6 @@
 import { npm } from "../../infra/contracts/check";
 import { readHistory, type Attempt } from "../../results/history";
-import { isFailed, isVerified } from "../../results/outcome";
+import { isVerified } from "../../results/outcome";
 import { runKey, type Inputs } from "../../results/result";
 import { moment } from "../../report/format";
 import { plain } from "../../report/html";
@@ -97,7 +97,9 @@ export function explanationLines(
     recorded
       ? `recorded by attempt ${recorded.attempt} of ${moment(plain(recorded.at))}`
       : "no recorded result with known inputs: all inputs are new",
-    ...(last && isFailed(last) ? [`the last attempt failed: ${plain(last.reason)}`] : []),
+    ...(last && last.status !== "verified"
+      ? [`the last attempt: ${last.status}: ${plain(last.reason)}`]
+      : []),
     "",
     ...textTable([["input", "old", "now", ""], ...[...differing, ...same].map(row)]),
     "",

@@ -1,6 +1,6 @@
 import { UserError } from "../../infra/contracts/errors";
 import { plural } from "../../report/format";
-import { diffLine, isTold, logLines, planLine, reasonLines } from "../terminal/lines";
+import { diffLine, expectation, isTold, logLines, planLine, reasonLines } from "../terminal/lines";
 import type { PropertyDiff, StepOp } from "../runners/runner";
 import { deployOptions, openToDeploy } from "../session";
 import { verb } from "../verb";
@@ -25,8 +25,9 @@ export const preview = verb({
     ...deployOptions,
   },
   async run({ stack, options }) {
-    const { runner } = await openToDeploy(stack, options);
+    const { runner, runs } = await openToDeploy(stack, options);
     const say = options.json ? console.error : console.log;
+    say(expectation(stack, runs));
     const steps: ToldStep[] = [];
     const outcome = await runner.preview((event) => {
       if (event.kind === "log")

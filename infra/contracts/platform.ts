@@ -86,6 +86,8 @@ export type Cluster = "none" | "spark" | "ray";
  * the contract of stdin and the leader is the same on all.
  */
 export interface Executor {
+  /** Whether jobs run in containers whose memory is limited: what is killed there had no more. */
+  readonly limitsMemory?: boolean;
   /** Everything in a job's spec that is an address, a path, an id or a secret. */
   connection(cluster: Cluster): Promise<Connection>;
   /**

@@ -41,18 +41,19 @@ export const runSettings = {
   engines: names({
     description:
       "The contenders to compare, by the exact names of the files in " +
-      "`pipelines/engine_comparison/engines/`, such as spark or polars. Empty means all.",
+      "`pipelines/engine_comparison/engines/`, such as spark or polars. Empty means those of `matrix`.",
   }),
   workloads: names({
     description:
       "The workloads to run, of the files in `pipelines/engine_comparison/workloads/`: " +
-      "taxi-report, image-predictions and image-embeddings. Empty means all.",
+      "taxi-report, image-predictions and image-embeddings. Empty means those of `matrix`.",
   }),
-  matrix: choice(["seed", "full"], {
-    default: "full",
+  matrix: choice(["seed", "quick", "full"], {
+    default: "quick",
     description:
-      "`full` runs every chosen engine on every chosen workload that it can do. `seed` runs only " +
-      "spark/taxi-report, ray/image-predictions and daft/image-embeddings of these.",
+      "`quick` runs spark, ray and daft on every workload, and each workload's reference, unless " +
+      "`engines` names other contenders. `full` runs all contenders. `seed` runs only " +
+      "spark/taxi-report, ray/image-predictions and daft/image-embeddings.",
   }),
   tunables: object(
     {

@@ -96,7 +96,7 @@ class EngineFacts:
 
 @dataclass(frozen=True)
 class WorkloadFacts:
-    """What a workload's file says. Its `unit` and its `sentences` are for the report alone.
+    """What a workload's file says. Its `unit`, `sentences` and `usualSeconds` are not for jobs.
 
     Attributes:
         name: As in `image-predictions`.
@@ -176,6 +176,7 @@ def workload_facts(module: str) -> WorkloadFacts:
     with _described(module) as about:
         for key in ("unit", "sentences"):
             about.take(key, dict, "an object")
+        about.take("usualSeconds", int, "a whole number")
         return WorkloadFacts(
             name=about.name,
             title=about.text("title"),

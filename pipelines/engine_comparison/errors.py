@@ -12,7 +12,7 @@ class UserError(Exception):
         what: What is wrong, with the offending value.
         why: Why it matters.
         do: What to do about it.
-        outcome: What a run comes to by it: `failed`, `wrong` or `out of memory`.
+        outcome: What a run comes to by it: `failed`, `wrong`, `out of memory` or `timed out`.
     """
 
     def __init__(self, what: str, why: str, do: str, outcome: str = "failed") -> None:
@@ -35,6 +35,14 @@ def is_full_disk(error: BaseException) -> bool:
     said = ("No space left on device", "XMinioStorageFull", "minimum free drive threshold")
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     return full or any(words in str(error) for words in said)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or an engine's words in it, says that there was no memory left."""
+    said = ("OutOfMemory", "MemoryError", "std::bad_alloc", "Out of Memory", "Resources exhausted")
+    return isinstance(error, MemoryError) or any(
+        words in f"{type(error).__name__}: {error}" for words in said
+    )
 
 
 def one_line(text: object, limit: int = 500) -> str:

@@ -7,7 +7,8 @@ JSON object on a line of standard input:
     {"event": "phase", "phase": "warm-up"}
     {"event": "measure", "question": "..."}
     {"event": "result", ...}                                                  exit code 0
-    {"event": "failure", "reason": "...", "advice": "...", ...}               exit code 1
+    {"event": "failure", "reason": "...", "advice": "...", "phase": "...",
+     "kind": "user", "outcome": "failed"}                                     exit code 1
 
 Engines print on standard output when they please. So the module keeps the original descriptor 1
 for itself and points descriptor 1 at standard error before any engine is imported.
@@ -22,7 +23,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from .errors import ToldError, UserError, is_full_disk, one_line
+from .errors import ToldError, UserError, is_full_disk, is_out_of_memory, one_line
 
 Spec = dict[str, Any]
 
@@ -134,7 +135,8 @@ def run_module(body: Callable[[Channel, Spec], dict[str, Any]]) -> int:
             )
             return 1
         reason = str(error) if isinstance(error, ToldError) else f"{type(error).__name__}: {error}"
-        channel.failure(reason, "The log has the whole traceback.", kind="bug")
+        outcome = "out of memory" if is_out_of_memory(error) else "failed"
+        channel.failure(reason, "The log has the whole traceback.", kind="bug", outcome=outcome)
         return 1
     return 0
 

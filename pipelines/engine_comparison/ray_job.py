@@ -131,7 +131,7 @@ def _follow(channel: Channel, client: Any, name: str) -> dict[str, Any]:
             if kind == "result":
                 return event
             if kind == "failure":
-                raise UserError(event["reason"], "", event["advice"])
+                raise UserError(event["reason"], "", event["advice"], event["outcome"])
             if kind == "phase":
                 channel.phase(event["phase"])
         read = whole

@@ -5,7 +5,7 @@ import { stackFiles } from "../../infra/stack/files";
 import { readStepRecord } from "../../infra/stack/records";
 import { type StepContext, type StepResult, type StepVerbs } from "../../infra/stack/runStep";
 import { executorOf } from "../../infra/targets";
-import { workloadOf } from "../../results/catalog";
+import { engineOf, workloadOf } from "../../results/catalog";
 import {
   appendHistory,
   declaredInputs,
@@ -14,7 +14,14 @@ import {
   writeProgress,
   writeRecord,
 } from "../../results/records";
-import { runKey, summarise, type Failure, type Inputs, type RunResult } from "../../results/result";
+import {
+  isFailure,
+  runKey,
+  summarise,
+  type Inputs,
+  type RunFailure,
+  type RunResult,
+} from "../../results/result";
 import { codeVersion } from "../inputs";
 import { JobFailure, runJob } from "../job";
 import { inspectionStep, makingStep, oracleName, outputPlace } from "../places";
@@ -64,8 +71,10 @@ export const run = {
     const summary = readRecord(stack, name)?.summary;
     const { bucket, prefix } = outputPlace(spec.engine, spec.workload, spec.buckets);
     const published = await settlePublished(stack, bucket, prefix);
-    const holds = summary?.status === "verified" && summary.key === key;
-    if (!holds || published !== key) return execute(context);
+    const holds = summary?.status === "not supported" || published === key;
+    if (!summary || isFailure(summary.status) || summary.key !== key || !holds) {
+      return execute(context);
+    }
     writeProgress(stack, name, undefined); // of an attempt that was killed
     return { ...summary };
   },
@@ -73,6 +82,9 @@ export const run = {
 
 async function execute(context: StepContext<RunSpec>): Promise<StepResult> {
   const { stack, name, spec } = context;
+  const reason = whyNot(stack, spec);
+  if (reason !== undefined)
+    return { ...leave(context, attemptId(), "not supported", reason, null) };
   const tell = (phase: string, began?: string) => writeProgress(stack, name, { phase, began });
   tell("waiting for its turn");
   try {
@@ -88,9 +100,10 @@ async function execute(context: StepContext<RunSpec>): Promise<StepResult> {
 }
 
 async function runAttempt(
-  { stack, name, spec }: StepContext<RunSpec>,
+  context: StepContext<RunSpec>,
   tell: (phase: string, began: string) => void,
 ): Promise<StepResult> {
+  const { stack, name, spec } = context;
   const began = new Date().toISOString();
   const inputs = declaredInputs(stack, name);
   const oracle = declaredInputs(stack, oracleName(spec.workload));
@@ -98,6 +111,7 @@ async function runAttempt(
   const attempt = attemptId();
   const log = stackFiles(stack).log(name, attempt);
   const executor = await executorOf(stack);
+  const tookFrom = Date.now();
   let published = publishedKey(readRecord(stack, name)?.summary);
   try {
     await checkData(stack, workloadOf(spec.workload).dataset);
@@ -120,18 +134,52 @@ async function runAttempt(
     // The history comes last, so that an attempt which fails before is in it only as failed.
     await keepResult(stack, spec.buckets.output, result);
     writeRecord(stack, name, { summary, result, at: new Date().toISOString() });
-    appendHistory(stack, { stack, inputs, ...result });
+    const tookSeconds = Math.round((Date.now() - tookFrom) / 1000);
+    appendHistory(stack, { stack, inputs, ...result, tookSeconds });
     return { ...summary };
   } catch (error) {
     const reason = error instanceof UserError ? error.what : String(error);
-    const status: Failure = error instanceof JobFailure ? error.outcome : "failed";
-    const failed = { key, attempt, log, status, verified: false, reason } as const;
-    const at = new Date().toISOString();
-    writeRecord(stack, name, { summary: { ...failed, published }, at });
-    const more = { run: name, inputs, code: codeVersion(), published, at };
-    appendHistory(stack, { stack, ...failed, ...more });
+    const status = error instanceof JobFailure ? error.outcome : "failed";
+    leave(context, attempt, status, reason, log, published);
     throw error;
   }
+}
+
+/**
+ * Why a contender cannot do a run, as far as that is known before it: by what its file says, and by
+ * what the oracle has found in the dataset.
+ */
+function whyNot(stack: string, { engine, workload }: RunSpec): string | undefined {
+  const { unsupported, corruptImages } = engineOf(engine);
+  if (unsupported[workload] !== undefined) return unsupported[workload];
+  const rejected = Number(readStepRecord(stack, oracleName(workload))?.result.rejected ?? 0);
+  if (corruptImages === undefined || rejected === 0) return undefined;
+  return `${corruptImages} (corrupt or missing images in the dataset: ${rejected})`;
+}
+
+/** Records an attempt without a result, which leaves what is published. @returns the summary */
+function leave(
+  { stack, name }: StepContext<RunSpec>,
+  attempt: string,
+  status: RunFailure["status"],
+  reason: string,
+  log: string | null,
+  published = publishedKey(readRecord(stack, name)?.summary),
+): RunFailure {
+  const inputs = declaredInputs(stack, name);
+  const summary = {
+    key: runKey(inputs),
+    attempt,
+    log,
+    status,
+    verified: false,
+    reason,
+    published,
+  } as const;
+  const at = new Date().toISOString();
+  writeRecord(stack, name, { summary, at });
+  appendHistory(stack, { stack, ...summary, run: name, inputs, code: codeVersion(), at });
+  return summary;
 }
 
 /** What was made of the inputs, where they were: the key has only what was asked for. */

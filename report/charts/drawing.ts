@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { shortened } from "../format";
 import { plain, trusted, type Html } from "../html";
-import { isFailed, isVerified, type Outcome, type Verified } from "../../results/outcome";
+import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { engineColor, engineName } from "../words";
 
 /** What all charts are given. */
@@ -98,7 +98,7 @@ function absences(outcomes: readonly Outcome[]): Plot.Markish {
     fontWeight: 600,
     fill: "var(--failed)",
     text: (outcome: Outcome) =>
-      isFailed(outcome)
+      "reason" in outcome
         ? `✕ ${outcome.status}: ${shortened(plain(outcome.reason.split("\n")[0]), 34)}`
         : "– no outcome",
   });

@@ -1,6 +1,6 @@
 import { bytes, known, moment, seconds } from "../format";
 import { html, type Html, type Piece } from "../html";
-import { isFailed, isVerified, type Outcome, type Verified } from "../../results/outcome";
+import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { absent, table, words } from "../table";
 import { engineName } from "../words";
 
@@ -51,8 +51,8 @@ function attempt(outcome: Outcome): Html {
     facts.push(["key", code(outcome.key)], ["attempt", outcome.attempt]);
     facts.push(["ended", moment(outcome.at)]);
   }
-  if (isFailed(outcome)) {
-    facts.push(["log", code(outcome.log)]);
+  if ("reason" in outcome) {
+    facts.push(["log", outcome.log === null ? "none" : code(outcome.log)]);
     facts.push(["still published", outcome.published ? code(outcome.published) : "nothing"]);
   }
   if (outcome.status === "verified") {

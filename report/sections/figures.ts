@@ -1,6 +1,6 @@
 import { referenceOf } from "../../results/catalog";
 import { isReference, ratiosOf } from "../../results/comparison";
-import { isFailed, isVerified, type Outcome } from "../../results/outcome";
+import { isVerified, type Outcome } from "../../results/outcome";
 import { bootstrapFrom, type Interval } from "../../results/statistics";
 import { memoryChart, startUpChart } from "../charts/bars";
 import { ratioChart } from "../charts/ratio";
@@ -107,9 +107,10 @@ function intervals(found: readonly Interval[]): string {
 
 function noReference(outcomes: readonly Outcome[]): Html {
   const run = outcomes.find(isReference);
-  const came = run && isFailed(run) ? "failed" : "has no outcome";
-  if (run)
+  if (run) {
+    const came = run.status === "not run" ? "has no outcome" : `came to "${run.status}"`;
     return html`The reference, ${engineName(run.engine)}, ${came}, so there is no ratio to it.`;
+  }
   const reference = referenceOf(outcomes[0].workload);
   return html`There is no run of a reference of this workload, so there is no ratio to
   it.${reference && html` Add <code>${reference.name}</code> to <code>engines</code>.`}`;

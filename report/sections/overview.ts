@@ -99,7 +99,7 @@ function failures(all: readonly Outcome[]): Piece {
             html` <li>
               <strong>${run}</strong>: ${status === "failed" ? "" : `${status}: `}${reason}<br />
               <span class="quiet"
-                >log: <code>${log}</code>;
+                >log: <code>${log ?? "none"}</code>;
                 ${
                   published === null
                     ? "nothing is published"

@@ -338,8 +338,10 @@ def test_more_memory_than_allowed_is_a_failure_and_nothing_is_published(
     spec = {**spec_of("taxi-report"), "limits": {"cores": 2, "memoryBytes": 2**30}}
     peaks = [2**30] * when + [2**30 + 2**29]
     job = Job(store, spec, lambda _: report).measured_by([0.0], peaks)
-    with pytest.raises(UserError, match=r"1\.50 GiB of memory \(pss\).*runMemory allows 1\.00 GiB"):
+    told = r"1\.50 GiB of memory \(pss\).*runMemory allows 1\.00 GiB"
+    with pytest.raises(UserError, match=told) as raised:
         job.carry_out()
+    assert raised.value.outcome == "out of memory"
     assert job.engine.asked[-1] == "stop"
     assert list_files(store, BASE) == []
 
@@ -551,8 +553,9 @@ def test_a_wrong_answer_in_the_sample_is_told(
     mixed = answers.select([0])
     for name in answers.column_names[1:]:
         mixed = mixed.append_column(answers.schema.field(name), others.column(name))
-    with pytest.raises(UserError, match="The output is not right"):
+    with pytest.raises(UserError, match="The output is not right") as raised:
         Job(store, spec_of(workload, maxRejected="1"), lambda _: mixed).carry_out()
+    assert raised.value.outcome == "wrong"
 
 
 def test_an_image_left_out_without_a_reason_is_a_wrong_answer(

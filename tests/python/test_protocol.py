@@ -80,8 +80,27 @@ def test_any_other_error_is_one_failure_and_a_traceback_in_the_log():
     assert process.returncode == 1
     (failure,) = events(process)
     assert failure["reason"] == "ZeroDivisionError: division by zero"
-    assert failure["phase"] == "start"
+    assert (failure["phase"], failure["outcome"]) == ("start", "failed")
     assert "Traceback" in process.stderr
+
+
+def test_a_users_error_says_what_the_run_comes_to():
+    (failure,) = events(run("raise UserError('No.', 'It is wrong.', 'Look.', 'wrong')"))
+    assert failure["outcome"] == "wrong"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "MemoryError()",
+        "RuntimeError('java.lang.OutOfMemoryError: Java heap space')",
+        "RuntimeError('ray.exceptions.OutOfMemoryError: Task was killed')",
+        "RuntimeError('std::bad_alloc')",
+    ],
+)
+def test_an_error_of_missing_memory_is_out_of_memory(error: str):
+    (failure,) = events(run(f"raise {error}"))
+    assert failure["outcome"] == "out of memory"
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,8 @@ export function dockerExecutor(stack: string): Executor {
       };
     },
 
+    limitsMemory: true,
+
     start(cluster, mayDownload) {
       const proxies = mayDownload ? proxyVariables().flatMap((name) => ["--env", name]) : [];
       const bash = [container(placeOf(cluster)), "bash", "-c", leader, "job", scratch];

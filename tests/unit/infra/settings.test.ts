@@ -19,7 +19,7 @@ describe("settings", () => {
     expect(settings.fareAbove).toBe(30);
     expect(settings.sparkWorkerMemory).toBe(2 * 2 ** 30);
     expect(settings.engines).toEqual([]);
-    expect(settings.matrix).toBe("full");
+    expect(settings.matrix).toBe("quick");
     expect(settings.daftRunner).toBe("native");
     expect(settings.minioRootUser).toBeUndefined();
   });
@@ -39,7 +39,7 @@ describe("settings", () => {
   it.each([
     ["fareAbove", "cheap", 'engine-comparison:fareAbove is "cheap": it must be a whole number'],
     ["sparkWorkers", "0", 'engine-comparison:sparkWorkers is "0": it must be from 1 to 1000'],
-    ["matrix", "fast", 'engine-comparison:matrix is "fast": it must be one of seed, full'],
+    ["matrix", "fast", 'engine-comparison:matrix is "fast": it must be one of seed, quick, full'],
     ["tunables", '{"ray-tuned": 4}', "it must be an object of objects"],
     ["tunables", '{"ray-tuned": {"blocks": null}}', "whose values are texts, numbers or true"],
     ["engines", "spark", "must be a list of different names"],

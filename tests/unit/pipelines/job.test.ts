@@ -21,8 +21,9 @@ const store = {
 };
 
 /** An executor whose leader is a shell script. */
-function executor(script: string): Executor {
+function executor(script: string, limitsMemory = false): Executor {
   return {
+    limitsMemory,
     connection: async () => ({ store }),
     start: () => spawn("bash", ["-c", script], { stdio: "pipe" }),
   };
@@ -49,6 +50,23 @@ function job(
 }
 
 describe("a job", () => {
+  it.each<[string, string, boolean, string]>([
+    ["says nothing", "exit 1", false, "failed"],
+    ["says why", "exit 1", false, "wrong"],
+    ["does not end", "exit 124", false, "timed out"],
+    ["is killed", "exit 137", false, "failed"],
+    ["is killed where memory is limited", "exit 137", true, "out of memory"],
+  ])(
+    "that %s and ends with `%s` (memory limited: %s) is %s",
+    async (what, end, limited, outcome) => {
+      const failure = '{"event":"failure","reason":"x","outcome":"wrong"}';
+      const script = `${what === "says why" ? `echo '${failure}'; ` : ""}${end}`;
+      const log = path.join(folder, "outcome.log");
+      const args = { module: "m", cluster: "none", spec: {}, seconds: 5, log } as const;
+      await expect(runJob(executor(script, limited), args)).rejects.toMatchObject({ outcome });
+    },
+  );
+
   it("is told its module, spec and connection in one line on stdin", async () => {
     const { done } = job(`read -r line; echo "{\\"event\\":\\"result\\",\\"told\\":$line}"`);
     expect(await done).toEqual({

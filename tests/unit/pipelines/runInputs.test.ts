@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { readSettings } from "../../../infra/targets/readSettings";
-import { clusterOf, engineOf } from "../../../results/catalog";
+import { clusterOf, engineOf, engines } from "../../../results/catalog";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { runKey } from "../../../results/result";
 import { coresOf, oracleInputs, runInputs } from "../../../pipelines/inputs";
-import { defaultConfig, largeMachine } from "../../defaults";
+import { defaultConfig, largeMachine, quickRuns } from "../../defaults";
 import { context, runKeys } from "./runKeys";
 
 /** The runs whose keys differ after `changed`. */
@@ -106,6 +106,24 @@ describe("chosen runs", () => {
     const full = names({});
     expect(full).toHaveLength(12);
     expect(full.slice(0, 3)).toEqual(names({ matrix: "seed" }));
+  });
+
+  it("are those of any contender that is named, in every matrix but the seed's", () => {
+    const named = { engines: '["polars","daft"]' };
+    expect(names(named)).toEqual(names({ ...named, matrix: "full" }));
+    expect(names(named)).toContain("polars/taxi-report");
+    expect(names({ ...named, matrix: "seed" })).toEqual(["daft/image-embeddings"]);
+  });
+
+  it("are in the quick matrix the documented ones and the references, in the full one all", () => {
+    const workloads = ["taxi-report", "image-predictions", "image-embeddings"];
+    expect(names({}).sort()).toEqual(workloads.flatMap(quickRuns).sort());
+    const full = names({ matrix: "full" });
+    for (const { name, workloads, unsupported } of engines()) {
+      for (const workload of [...workloads, ...Object.keys(unsupported)]) {
+        expect(full).toContain(`${name}/${workload}`);
+      }
+    }
   });
 
   it("keep their rank whatever else is chosen", () => {

@@ -9,7 +9,8 @@ import { datasetFolder } from "../../../infra/host/folders";
 import { generation, readStepRecord, writeStepRecord } from "../../../infra/stack/records";
 import { listingOf } from "../../../infra/stores/client";
 import { oracle as oracleStep, run, type RunSpec } from "../../../pipelines/steps/run";
-import { readHistory } from "../../../results/history";
+import type { Engine } from "../../../results/catalog";
+import { expectedSeconds, readHistory } from "../../../results/history";
 import { readProgress, readRecord, writeInputs } from "../../../results/records";
 import { runKey } from "../../../results/result";
 
@@ -18,7 +19,13 @@ const mocked = vi.hoisted(() => ({
   putObject: vi.fn(),
   objects: new Map<string, number>(),
   bucketExists: true,
+  /** What the contender's file says besides. */
+  says: {} as Partial<Engine>,
 }));
+vi.mock(import("../../../results/catalog"), async (original) => {
+  const real = await original();
+  return { ...real, engineOf: (name: string) => ({ ...real.engineOf(name), ...mocked.says }) };
+});
 vi.mock(import("../../../infra/targets"), async (original) => ({
   ...(await original()),
   executorOf: async () => mocked.executor,
@@ -79,6 +86,7 @@ beforeEach(() => {
     ["taxi/two.parquet", 20],
   ]);
   mocked.bucketExists = true;
+  mocked.says = {};
   writeInputs(stack, name, inputs);
   writeInputs(stack, "oracle-taxi-report", oracle);
   mocked.putObject.mockReset();
@@ -144,6 +152,55 @@ function watchFails() {
     stop: () => Promise.reject(new Error("the watch failed")),
   }));
 }
+
+describe("a run that its contender does not support", () => {
+  const rejected = (n: number) =>
+    writeStepRecord(stack, "oracle-taxi-report", { generation: "1", result: { rejected: n } });
+
+  it.each<[string, Partial<Engine>, string]>([
+    ["by its file", { unsupported: { "taxi-report": "it reads no tables" } }, "it reads no tables"],
+    [
+      "with the corrupt images that the oracle has found",
+      { corruptImages: "its reader stops there" },
+      "its reader stops there (corrupt or missing images in the dataset: 3)",
+    ],
+  ])("%s has that outcome, and no job is started", async (_, says, reason) => {
+    rejected(3);
+    mocked.says = says;
+    const summary = await run.create({ stack, name, spec });
+    expect(summary).toMatchObject({ status: "not supported", verified: false, reason, key });
+    expect(fs.existsSync(told)).toBe(false);
+    expect(attempts()).toEqual(["not supported"]);
+    expect(readRecord(stack, name)?.summary).toEqual(summary);
+    expect(await run.update({ stack, name, spec })).toEqual(summary);
+    expect(attempts()).toEqual(["not supported"]);
+  });
+
+  it("is carried out where the dataset has no corrupt images", async () => {
+    rejected(0);
+    mocked.says = { corruptImages: "its reader stops there" };
+    expect(await run.create({ stack, name, spec })).toMatchObject({ status: "verified" });
+  });
+});
+
+it.each(["wrong", "out of memory", "timed out"] as const)(
+  "an attempt that comes to %s fails its Command, and says so",
+  async (outcome) => {
+    const failure = { event: "failure", reason: "why", advice: "", outcome };
+    leader(`echo '${JSON.stringify(failure)}'; exit 1`);
+    await expect(run.create({ stack, name, spec })).rejects.toThrow("why");
+    expect(readRecord(stack, name)?.summary).toMatchObject({ status: outcome, reason: "why" });
+    expect(attempts()).toEqual([outcome]);
+    leader(`echo '${JSON.stringify(result)}'`);
+    expect(await run.update({ stack, name, spec })).toMatchObject({ status: "verified" });
+  },
+);
+
+it("the time that an attempt took is what the next one is expected to take", async () => {
+  expect(expectedSeconds(stack, [name, "ray/taxi-report"])).toBe(80);
+  await run.create({ stack, name, spec });
+  expect(expectedSeconds(stack, [name, "ray/taxi-report"])).toBeLessThan(80);
+});
 
 describe("data that a run is about to read", () => {
   const again = () =>

@@ -55,7 +55,7 @@ describe("an explanation", () => {
     const explanation = explainRun(run, recorded, [...attempts, ...since]);
     expect(explanation.recorded?.attempt).toBe("2");
     expect(explanationLines(explanation, toDo(false))).toContain(
-      "the last attempt failed: no memory",
+      "the last attempt: failed: no memory",
     );
   });
 

@@ -144,8 +144,27 @@ describe("a run that failed", () => {
       failed("polars/taxi-report", "killed"),
     ]);
     expect(words(document.querySelector("section[id^=workload] .note"))).toBe(
-      "The reference, Polars, failed, so there is no ratio to it.",
+      'The reference, Polars, came to "failed", so there is no ratio to it.',
     );
+  });
+});
+
+describe("an outcome without a figure", () => {
+  it.each([
+    ["wrong", "✕ wrong", "1 wrong"],
+    ["out of memory", "✕ out of memory", "1 out of memory"],
+    ["timed out", "✕ timed out", "1 timed out"],
+    ["not supported", "– not supported", "1 not supported"],
+  ] as const)("is told as what it is: %s", (status, mark, counted) => {
+    const { document } = render([
+      failed("spark/taxi-report", "this is why", null, status),
+      verified("polars/taxi-report"),
+    ]);
+    expect(words(document.querySelector(".lead"))).toContain(counted);
+    const [glance, ...rows] = rowsOf(document, "Spark");
+    expect(glance).toContain(mark);
+    for (const row of rows.slice(0, 5)) expect(row).toContain(`${mark} this is why`);
+    expect(document.querySelectorAll(".alert li").length).toBe(status === "not supported" ? 0 : 1);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { RunOutcome } from "../../../results/outcome";
 import { median, random } from "../../../results/statistics";
-import { schemaVersion, type RunRecord } from "../../../results/result";
+import { schemaVersion, type RunFailure, type RunRecord } from "../../../results/result";
 
 /** About what two cores do, from which the synthetic results vary: seconds and MiB. */
 const shapes: Readonly<
@@ -153,13 +153,18 @@ export function verified(run: string, varied: Varied = {}): RunOutcome {
 }
 
 /** A run whose last attempt failed. */
-export function failed(run: string, reason: string, published: string | null = null): RunOutcome {
+export function failed(
+  run: string,
+  reason: string,
+  published: string | null = null,
+  status: RunFailure["status"] = "failed",
+): RunOutcome {
   return {
     run,
     record: {
       summary: {
         key: hex(run, 16),
-        status: "failed",
+        status,
         verified: false,
         attempt: `20261122T215500Z-${hex(run, 6)}`,
         reason,
