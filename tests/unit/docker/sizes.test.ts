@@ -12,6 +12,7 @@ describe("the size of a container", () => {
     const wide = settings({
       sparkWorkerMemory: "3g",
       sparkWorkerCores: "2",
+      sparkExecutors: "2",
       rayCpus: "4",
       rayObjectStoreMemory: "2g",
     });
@@ -19,7 +20,7 @@ describe("the size of a container", () => {
       memoryMib: 3072 + 1024 + 2048,
       cpus: 2,
       shmMib: 64,
-      cpuSet: "0-1",
+      cpuSet: "0-3",
     });
     expect(sizeOf("ray-worker", wide, 64)).toMatchObject({ cpus: 4, shmMib: 2048 + 64 });
     expect(sizeOf("app", wide, 64).cpus).toBe(4);
@@ -85,7 +86,7 @@ describe("a daemon that is too small", () => {
     const daemon = { cpus: 2, memoryBytes: 4 * 2 ** 30 };
     const small = tooLarge(settings({ sparkWorkerMemory: "3g" }), daemon);
     expect(small.map(({ what }) => what)).toContain(
-      "container spark-worker is to have 5120 MiB of memory, but the Docker daemon has 4096 MiB",
+      "container spark-worker is to have 6144 MiB of memory, but the Docker daemon has 4096 MiB",
     );
     expect(tooLarge(settings(), { cpus: 2, memoryBytes: 16 * 2 ** 30 })).toEqual([]);
   });
