@@ -38,10 +38,7 @@ export async function main(argv: readonly string[], known = verbs): Promise<void
 }
 
 /** @returns 0 done; 1 failed, the reason printed last; 2 wrong use or settings */
-export async function exitCode(
-  [name, ...rest]: readonly string[],
-  known = verbs,
-): Promise<number> {
+export async function exitCode([name, ...rest]: readonly string[], known = verbs): Promise<number> {
   const verb = Object.hasOwn(known, name ?? "") ? known[name] : undefined;
   if (!verb) {
     const help = name === undefined || name === "help" || name === "--help" || name === "-h";
