@@ -33,7 +33,7 @@ export class Comparison extends pulumi.ComponentResource {
   constructor(name: string, args: ComparisonArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Comparison", name, {}, opts);
     const { chosen, settings, platform, buckets, stack, existing } = args;
-    const context: RunContext = { ...platform, store: platform.objectStore.marker };
+    const context: RunContext = { ...platform, store: platform.objectStore.dataId };
     const chosenWorkloads = [...new Set(chosen.map(({ workload }) => workload))];
 
     const datasets = makeDatasets(this);
@@ -186,7 +186,7 @@ export class Report extends pulumi.ComponentResource {
           generation: generation(stack, "report-page", () => fs.existsSync(reportFile(stack))),
           runs: all,
           ...(prices && { prices }),
-          store: platform.objectStore.marker,
+          store: platform.objectStore.dataId,
         })),
       },
       { parent: this, dependsOn: buckets.all },

@@ -24,7 +24,7 @@ export interface ObjectStore {
   readonly endpoint: string;
   readonly consoleUrl: string;
   /** Identity of the stored data: with another one, buckets, uploads and outputs are made again. */
-  readonly marker: string;
+  readonly dataId: string;
   /** Exists when the store answers. */
   readonly ready: pulumi.Resource;
   /** The data of the stack's own store: what is in it goes with it, without a `delete`. */

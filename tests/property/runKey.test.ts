@@ -126,7 +126,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   awsProtect: ["true", none, aws],
   awsTags: ['{"team":"data"}', none, aws],
   baseImage: ["other:latest", none],
-  bucketNames: ['{"lake":"other"}', none, s3], // other buckets are another store's marker
+  bucketNames: ['{"lake":"other"}', none, s3], // other buckets are another store's data id
   bucketPrefix: ["me-", none, s3],
   clusterSize: ["stated", none, cluster], // what it leads to are workers, cores and CPUs
   containerCpus: ['{"app":"1"}', none],

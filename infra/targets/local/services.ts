@@ -23,7 +23,7 @@ import { localService, writeConfiguration, type LocalSpec } from "./place";
 import {
   callSupervisor,
   endOrphans,
-  marker,
+  serviceVariable,
   programConf,
   RpcFault,
   supervisordConf,
@@ -77,7 +77,7 @@ export const supervisor = {
     const args = ["-m", "supervisor.supervisord", "-n", "-c", configuration];
     const child = spawn(pythonOf(stack), args, {
       cwd: folder,
-      env: { ...plainEnvironment(), [marker]: `${id}/supervisor` },
+      env: { ...plainEnvironment(), [serviceVariable]: `${id}/supervisor` },
       detached: true,
       stdio: "ignore",
     });
@@ -152,7 +152,11 @@ export async function convergeService(
   const text = programConf({
     ...service,
     log: stackFiles(stack).log(name),
-    env: { ...service.env, [marker]: `${id}/${name}`, ENGINE_COMPARISON_SPEC: shortHash(spec) },
+    env: {
+      ...service.env,
+      [serviceVariable]: `${id}/${name}`,
+      ENGINE_COMPARISON_SPEC: shortHash(spec),
+    },
   });
   const file = stackFiles(stack).program(name);
   if (readOr(file) !== text || (await programState(stack, name))?.statename !== "RUNNING") {

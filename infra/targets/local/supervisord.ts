@@ -182,7 +182,7 @@ export function programConf(program: Program): string {
  * The variable that marks every process of a stack's services: `<stack id>/<service>`. Children
  * inherit it, so that what a killed supervisor left behind is found without any record.
  */
-export const marker = "ENGINE_COMPARISON_SERVICE";
+export const serviceVariable = "ENGINE_COMPARISON_SERVICE";
 
 /**
  * Processes of the stack with this id, by service name (`supervisor` among them).
@@ -191,7 +191,7 @@ export const marker = "ENGINE_COMPARISON_SERVICE";
  */
 export function markedProcesses(id: string): { pid: number; service: string }[] {
   return ownProcesses().flatMap(({ pid }) => {
-    const value = startedWith(pid, marker);
+    const value = startedWith(pid, serviceVariable);
     return value?.startsWith(`${id}/`) ? [{ pid, service: value.slice(id.length + 1) }] : [];
   });
 }
