@@ -148,7 +148,7 @@ class Run extends pulumi.ComponentResource {
 
 /**
  * Hands the inputs to the script of a run or an oracle by a file. In the Command they are triggers
- * alone, so that a preview tells a changed one once.
+ * alone, so that a preview shows a changed one once.
  */
 function declareInputs(stack: string, name: string, inputs: Inputs): void {
   if (!pulumi.runtime.isDryRun()) writeInputs(stack, name, inputs);

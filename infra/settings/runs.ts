@@ -150,7 +150,7 @@ export const runSettings = {
   prices: notInput(
     optional({
       description:
-        "A JSON file that says what a machine costs (docs/prices.example.json): the report then tells " +
+        "A JSON file that says what a machine costs (docs/prices.example.json): the report then shows " +
         "the money for a million rows or a thousand images. Relative to the checkout, or absolute.",
     }),
   ),

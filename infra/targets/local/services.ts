@@ -56,7 +56,7 @@ async function programState(stack: string, name: string): Promise<ProgramInfo | 
   return (await programStates(stack)).find((program) => program.name === name);
 }
 
-/** The stack's supervisord. Started afresh, it starts nothing: each service has a step of its own. */
+/** The stack's supervisord. Started afresh, it starts nothing: each service has its own step. */
 export const supervisor = {
   async create({ stack }) {
     const { supervisor: folder, supervisorLog, programs, logs } = stackFiles(stack);
@@ -71,7 +71,7 @@ export const supervisor = {
     const configuration = path.join(folder, "supervisord.conf");
     fs.writeFileSync(configuration, supervisordConf(folder, socket), { mode: 0o600 });
 
-    // A session of its own and no descriptor of ours: the provider waits for whoever holds its pipes.
+    // Its own session and no descriptor of ours: the provider waits for whoever holds its pipes.
     // The umask holds for the services' logs, which supervisord itself opens.
     const umask = process.umask(0o077);
     const args = ["-m", "supervisor.supervisord", "-n", "-c", configuration];

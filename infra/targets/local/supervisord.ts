@@ -10,7 +10,7 @@ import { readOr } from "../../host/folders";
 import { ownProcesses, runs, startedWith, startOf, withDescendants } from "../../host/processTable";
 import type { ServiceSpec } from "../../services";
 
-/** A value of XML-RPC, as far as supervisord speaks it. */
+/** A value of XML-RPC that supervisord uses. */
 type RpcValue =
   string | number | boolean | readonly RpcValue[] | { readonly [name: string]: RpcValue };
 
@@ -48,7 +48,7 @@ export async function callSupervisor(
     ...{ socketPath, path: "/RPC2", method: "POST", agent: false, timeout: timeoutMs },
     headers: { "Content-Type": "text/xml" },
   });
-  request.on("error", () => {}); // whoever waits for the response is told
+  request.on("error", () => {}); // whoever waits for the response gets the error
   request.on("timeout", () => request.destroy(new Error("supervisord does not answer")));
   request.end(`<?xml version="1.0"?><methodCall>${call}</methodCall>`);
   const [response] = (await once(request, "response")) as [http.IncomingMessage];
