@@ -20,7 +20,7 @@ const mocked = vi.hoisted(() => ({
   objects: new Map<string, number>(),
   bucketExists: true,
   /** What the contender's file says besides. */
-  says: {} as Partial<Engine>,
+  says: {},
 }));
 vi.mock(import("../../../results/catalog"), async (original) => {
   const real = await original();
