@@ -37,7 +37,9 @@ async function program() {
   const comparison = new Comparison("comparison", {
     ...{ chosen, settings, platform, buckets, stack, existing },
   });
-  const report = new Report("report", { runs: comparison.runs, platform, buckets, stack });
+  const report = new Report("report", {
+    ...{ runs: comparison.runs, platform, buckets, stack, prices: settings.prices },
+  });
 
   return {
     minioConsoleUrl: objectStore.consoleUrl,

@@ -13,9 +13,7 @@ const syntax = {
   only: {
     type: "string",
     value: "name[,name]",
-    help: ["some of these, by default all but the last three:", ...benchmarks.map(named)].join(
-      "\n",
-    ),
+    help: ["some of these, by default all but the last:", ...benchmarks.map(named)].join("\n"),
   },
   rows: {
     type: "string",
@@ -27,7 +25,12 @@ const syntax = {
   samples: {
     type: "string",
     value: "n",
-    help: "hot samples of each contender; default 5 to 9, as the benchmark needs",
+    help: "fixes the hot samples of each driver process; default as the benchmark needs",
+  },
+  forks: {
+    type: "string",
+    value: "n",
+    help: "driver processes of each contender; default 3 for engines, else 1",
   },
   json: { type: "boolean", help: "prints one JSON object with every sample" },
   config: {
@@ -105,11 +108,14 @@ export function chosenBenchmarks(only: string | undefined): readonly Benchmark[]
 
 /** @throws WrongUse for a value that is no whole number above zero */
 export function optionsOf(asked: Omit<Asked, "only" | "json">): Options {
-  const { rows, photos, samples, config } = asked;
+  const { rows, photos, samples, forks, config } = asked;
   return {
     rows: sizes("rows", rows),
     photos: sizes("photos", photos),
-    samples: samples === undefined ? undefined : wholeNumber("samples", samples),
+    plan: {
+      ...(samples && { repeats: String(wholeNumber("samples", samples)) }),
+      ...(forks && { forks: String(wholeNumber("forks", forks)) }),
+    },
     config,
   };
 }
@@ -127,7 +133,7 @@ function wholeNumber(option: string, text: string): number {
 function deployer(stack: BenchStack, chosen: readonly Benchmark[], options: Options) {
   const names = chosen.map(({ name }) => name);
   const images = names.filter((name) => name.startsWith("image-"));
-  const tables = names.some((name) => ["taxi-report", "datasets"].includes(name));
+  const tables = names.some((name) => name === "taxi-report");
   let deployed: Record<string, string | number> | undefined;
   return async (wanted: Record<string, string | number> = {}) => {
     const before = deployed ?? {

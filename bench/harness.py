@@ -2,110 +2,126 @@
 
     python -m bench.harness        (under the leader, with a spec on standard input)
 
-The spec is `{"rounds": n, "contenders": [...]}`; what a contender is told is in `bench.worker`. The
-result has, for each contender, its start-up, every sample, its peak memory and what it verified.
+The spec is `{"plan": {...}, "contenders": [...]}`. The plan has inputs of a run, as `samples.Plan`
+reads them. A contender is `{"name": ..., "spec": {...}}` with the spec of a run's job, or with
+`"argv": [...]` a program (see `bench.command`).
+
+Each of the plan's forks starts all contenders. They take turns in blocks: one execution that is not
+timed, so that nobody's idle workers were ended or cooled down meanwhile, then `GROUP` samples. Who
+is done by the plan's rule leaves the round. Samples are taken, measured and checked by the code of
+a run's job.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
+import itertools
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-from bench.rounds import take_rounds
-from engine_comparison.errors import UserError
-from engine_comparison.measure import Sampler, cores, describe_host
+from engine_comparison import workloads
+from engine_comparison.engines import Context
+from engine_comparison.errors import ToldError, UserError
+from engine_comparison.fork import Fork, process_fork
+from engine_comparison.job import figures_of, judge_all
+from engine_comparison.measure import describe_host
 from engine_comparison.protocol import Channel, Spec, run_module
-from engine_comparison.samples import Try
-
-CHECKOUT = Path(__file__).parents[1]
-_STOP_SECONDS = 60
+from engine_comparison.samples import GROUP, Plan
+from engine_comparison.store import delete_prefix
 
 
-class Live:
-    """A contender in a process of its own, started once.
+class Contender:
+    """One that takes part: its driver processes, and where they wrote.
 
     Attributes:
         name: What it is called in the table.
-        peak_memory: The largest sum of its memory and its services' during a sample, bytes.
     """
 
-    def __init__(self, spec: dict[str, Any]) -> None:
-        """Start the process; the contender in it starts by `start`."""
+    def __init__(self, channel: Channel, plan: Plan, spec: dict[str, Any]) -> None:
+        """Keep what it is; nothing is started."""
         self.name: str = spec["name"]
-        self.peak_memory = 0
-        self._spec = spec
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=CHECKOUT,
+        self._channel, self._plan, self._spec = channel, plan, spec
+        self._job: dict[str, Any] | None = None if "argv" in spec else spec["spec"]
+        self._forks: list[Fork] = []
+        self._described: dict[str, Any] = {}
+        self._outputs: list[str] = []
+        self._numbers = itertools.count()
+
+    def start(self, ends: ExitStack) -> None:
+        """Start a driver process, which `ends` ends, and take its first sample."""
+        self._say("start-up")
+        made = (
+            process_fork(self._job)
+            if self._job
+            else process_fork(self._spec, module="bench.command")
         )
+        fork = ends.enter_context(made)
+        self._forks.append(fork)
+        self._guarded(fork.start)
+        self._sample("first sample", keep=True)
 
-    def __enter__(self) -> Live:
-        return self
+    def block(self) -> None:
+        """Take a block of samples, the first of them untimed."""
+        self._sample("not timed", keep=False)
+        for _ in range(GROUP):
+            if not self.is_done():
+                self._sample(f"hot sample {len(self._forks[-1].samples)}", keep=True)
 
-    def __exit__(self, *_: object) -> None:
-        """Let it stop by itself, or end it."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.close()
-            self._process.wait(_STOP_SECONDS)
-        except (OSError, subprocess.TimeoutExpired):
-            self._process.kill()
-        self._process.wait()
+    def is_done(self) -> bool:
+        """Whether the present driver process has taken all of its samples."""
+        samples = self._forks[-1].samples
+        return self._plan.is_done(samples, sum(one.total_seconds for one in samples[1:]))
 
-    def start(self) -> dict[str, Any]:
-        """Hand over the spec and wait until it is ready: `{"seconds": ..., "versions": ...}`."""
-        return self._ask(self._spec)
+    def describe(self) -> None:
+        """Ask the present driver process what it is."""
+        self._described = self._guarded(self._forks[-1].describe)
 
-    def verify(self) -> dict[str, Any]:
-        """Hold the last output against what is known to be right.
+    def result(self) -> dict[str, Any]:
+        """The figures of all driver processes, after all outputs were judged.
 
         Raises:
-            UserError: It is not right.
+            UserError: One of them is not right.
         """
-        return self._ask({"do": "verify"})
+        self._say("verify")
+        return {
+            "name": self.name,
+            **figures_of(self._plan, self._forks),
+            **self._described,
+            "verified": self._guarded(self._judge),
+        }
 
-    def sample(self) -> Try:
-        """Take one sample, with CPU and memory of the contender, its services and all others."""
-        self._ask({"do": "prepare"})
-        given = self._spec.get("spec", {})
-        services = [int(service["pid"]) for service in given.get("services", [])]
-        store = given.get("store", {}).get("pids", [])
-        with Sampler(self._process.pid, services, store) as sampler:
-            before = sampler.read()
-            seconds = float(self._ask({"do": "execute"})["seconds"])
-            after = sampler.read()
-        self.peak_memory = max(self.peak_memory, after.peak_memory)
-        return Try(
-            total_seconds=seconds,
-            cpu_seconds=max(0.0, after.cpu_seconds - before.cpu_seconds),
-            others_cpu_seconds=max(0.0, after.others_cpu_seconds - before.others_cpu_seconds),
-        )
+    def clean_up(self) -> None:
+        """Remove the outputs."""
+        if self._job:
+            delete_prefix(Context.open(self._job).filesystem, self._place(self._job))
 
-    def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+    def _judge(self) -> dict[str, Any]:
+        if not self._job:
+            return {}  # a program's driver has looked after each execution
+        workload = workloads.load(self._job["workload"])
+        found = judge_all(Context.open(self._job), workload, self._outputs)
+        return {name: found[name] for name in ("rowsIn", "bytesIn", "rows", "deviations")}
+
+    def _sample(self, what: str, keep: bool) -> None:
+        self._say(what)
+        output = f"{self._place(self._job)}/{next(self._numbers)}" if self._job else ""
+        self._outputs.append(output)
+        self._guarded(lambda: self._forks[-1].sample(output, keep))
+
+    def _place(self, job: dict[str, Any]) -> str:
+        return f"{job['buckets']['output']}/bench/{self.name}"
+
+    def _say(self, what: str) -> None:
+        self._channel.phase(f"{self.name}: {what}")
+
+    def _guarded(self, work: Any) -> Any:
+        """Carry work out; a failure says whose it is."""
         try:
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        answer = json.loads(line) if line else {"event": "failure", "reason": "its process ended"}
-        if answer["event"] == "failure":
-            raise UserError(
-                f"{self.name}: {answer['reason']}",
-                "A comparison in which one fails is none.",
-                answer.get("advice") or "The log has the whole story.",
-            )
-        fields: dict[str, Any] = answer
-        return fields
+            return work()
+        except UserError as error:
+            raise UserError(f"{self.name}: {error.what}", error.why, error.do) from error
+        except ToldError as error:
+            raise ToldError(f"{self.name}: {error}") from error
 
 
 def run_benchmark(channel: Channel, spec: Spec) -> dict[str, Any]:
@@ -113,32 +129,24 @@ def run_benchmark(channel: Channel, spec: Spec) -> dict[str, Any]:
 
     Raises:
         UserError: A contender failed, or its output is not right.
+        ToldError: A contender failed.
     """
-    with ExitStack() as ends:
-        live = {each["name"]: ends.enter_context(Live(each)) for each in spec["contenders"]}
-        started = {}
-        for name, contender in live.items():
-            channel.phase(f"{name}: start-up")
-            started[name] = contender.start()
-
-        def take(name: str, sample: str) -> Try:
-            channel.phase(f"{name}: {sample}")
-            return live[name].sample()
-
-        samples = take_rounds(list(live), int(spec["rounds"]), take, cores())
-        results = []
-        for name, contender in live.items():
-            channel.phase(f"{name}: verify")
-            results.append(
-                {
-                    "name": name,
-                    "startUpSeconds": started[name]["seconds"],
-                    "versions": started[name]["versions"],
-                    "samples": samples[name],
-                    "peakMemoryBytes": contender.peak_memory,
-                    "verified": contender.verify()["found"],
-                }
-            )
+    plan = Plan.of(spec["plan"])
+    contenders = [Contender(channel, plan, each) for each in spec["contenders"]]
+    try:
+        for _ in range(plan.forks):
+            with ExitStack() as ends:
+                for each in contenders:
+                    each.start(ends)
+                while waiting := [each for each in contenders if not each.is_done()]:
+                    for each in waiting:
+                        each.block()
+                for each in contenders:
+                    each.describe()
+        results = [each.result() for each in contenders]
+    finally:
+        for each in contenders:
+            each.clean_up()
     return {"contenders": results, "host": describe_host()}
 
 

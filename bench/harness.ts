@@ -1,48 +1,37 @@
 import { stackFiles } from "../infra/stack/files";
 import { executorOf } from "../infra/targets";
 import { runJob } from "../pipelines/job";
+import { readResult } from "../results/outcome";
+import type { RunResult } from "../results/result";
+import { center, intervalOf, median, ratioOf } from "../results/statistics";
 
-/** One that takes part; what else `bench/contenders` asks for is in it, too. */
+/** One that takes part: a run's job, or a program (bench/harness.py). */
 export interface Contender {
   readonly name: string;
-  /** Of `bench/contenders/__init__.py`. */
-  readonly kind: string;
-  /** Those of which the faster one is what this one is compared with. */
-  readonly against?: readonly string[];
+  /** The one that this one is compared with. */
+  readonly against?: string;
   readonly [more: string]: unknown;
 }
 
-/** A sample as `engine_comparison.samples` has it. */
-export interface Sample extends Try {
-  readonly kind: "first" | "hot";
-  readonly disturbed: boolean;
-  /** All tries of one that was disturbed. */
-  readonly tries?: readonly Try[];
-}
-
-/** One execution: seconds, and CPU seconds of the contender with its services and of all others. */
-export interface Try {
-  readonly totalSeconds: number;
-  readonly cpuSeconds: number;
-  readonly othersCpuSeconds: number;
-}
-
-export interface Measured {
+/** What bench/harness.py tells of a contender: the measured figures, as a run's result has them. */
+export type Measured = Pick<RunResult, "samples" | "forks" | "oneShotSeconds" | "medianSeconds"> & {
   readonly name: string;
   readonly startUpSeconds: number;
   readonly versions: Readonly<Record<string, string>>;
-  readonly samples: readonly Sample[];
   readonly peakMemoryBytes: number;
-  /** What the last output was found to be by the oracle, or by counting what arrived. */
+  /** What its outputs were found to be by the oracle. */
   readonly verified: Readonly<Record<string, unknown>>;
-}
+};
+
+/** How many samples each contender takes: inputs of a run, as engine_comparison/samples.py has them. */
+export type Plan = Readonly<Record<string, string>>;
 
 /** One table: contenders that did the same work, in turn. */
 export interface Comparison {
   readonly title: string;
   /** What a contender does in a sample, for rates: `{ amount: 1000, unit: "images" }`. */
   readonly work?: { readonly amount: number; readonly unit: string };
-  readonly rounds: number;
+  readonly plan: Plan;
   readonly contenders: readonly Contender[];
 }
 
@@ -63,7 +52,7 @@ export type Outcome = Omit<Comparison, "contenders"> & {
  *
  * @param tell gets what is done now
  * @param stop aborted: the contenders are ended
- * @throws UserError when one fails, or its output is not right
+ * @throws UserError when one fails, or an output of it is not right
  */
 export async function measure(
   stack: string,
@@ -71,11 +60,11 @@ export async function measure(
   tell: (phase: string) => void,
   stop: AbortSignal,
 ): Promise<Outcome> {
-  const { rounds, title } = comparison;
+  const { plan, title } = comparison;
   const result = await runJob(await executorOf(stack), {
     module: "bench.harness",
     cluster: "none",
-    spec: { rounds, contenders },
+    spec: { plan, contenders },
     seconds: null,
     log: stackFiles(stack).log("bench"),
     onPhase: (phase) => tell(`${title}: ${phase}`),
@@ -88,4 +77,34 @@ export async function measure(
     contenders: found.contenders.map((one) => ({ ...one, against: against.get(one.name) })),
     host: found.host,
   };
+}
+
+/** A contender's row of a table: all that is told of its samples. */
+export type Figures = ReturnType<typeof figuresOf>[number];
+
+/** The figures of an outcome, in the order of its contenders, by the code that reads a run's result. */
+export function figuresOf({ contenders, work, host }: Omit<Outcome, "plan">) {
+  const read = new Map(
+    contenders.map((one) => [one.name, readResult({ ...one, host } as unknown as RunResult)]),
+  );
+  return contenders.map(({ name, against, startUpSeconds, peakMemoryBytes, forks, samples }) => {
+    const { measured, counted, state, oneShot } = read.get(name)!;
+    const other = against === undefined || against === name ? undefined : read.get(against);
+    const cpu = counted.map(({ cpuSeconds }) => cpuSeconds ?? 0);
+    return {
+      name,
+      startUpSeconds,
+      oneShotSeconds: oneShot ?? startUpSeconds + samples[0].totalSeconds,
+      median: intervalOf(measured),
+      state,
+      /** What it is compared with, and how many times as long it takes. */
+      ...(other && { against: { name: against!, ratio: ratioOf(measured, other.measured) } }),
+      ...(work && { perSecond: work.amount / center(measured) }),
+      cpuSeconds: median(cpu),
+      peakMemoryBytes,
+      forks: forks.length,
+      hot: counted.length,
+      disturbed: samples.filter(({ disturbed }) => disturbed).length,
+    };
+  });
 }

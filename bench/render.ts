@@ -1,9 +1,8 @@
 import * as path from "node:path";
 import { checkout } from "../infra/host/folders";
 import { bytes, moment, number, percent } from "../report/format";
-import type { Ratio } from "../results/statistics";
-import { figuresOf, type Figures } from "./figures";
-import type { Host, Outcome } from "./harness";
+import type { Interval } from "../results/statistics";
+import { figuresOf, type Figures, type Host, type Outcome } from "./harness";
 
 /** A table as it is shown and put into the document. */
 export interface Table {
@@ -18,35 +17,26 @@ export interface Table {
   readonly data: unknown;
 }
 
-/** A table's last column. */
-export interface Column {
-  readonly head: string;
-  readonly cell: (figures: Figures) => string;
-  /** How it is meant, in a sentence. */
-  readonly legend: string;
-}
-
-const disturbed: Column = {
-  head: "disturbed",
-  cell: (row) => `${row.disturbed} of ${row.hot}`,
-  legend: "disturbed: others took more than a tenth of the cores in all tries.",
-};
-
-export function tableOf(outcome: Outcome, last: Column = disturbed): Table {
+export function tableOf(outcome: Outcome): Table {
   const { title, host, contenders, work } = outcome;
   const figures = figuresOf(outcome);
-  const compared = work ? [`${work.unit}/s`, "share of"] : ["times"];
-  const heads = ["", "start-up", "first", "median", "interval", ...compared, "CPU", "peak memory"];
-  const [{ hot, median }] = figures;
+  const heads = [
+    ...["", "start-up", "one-shot", "steady", "interval"],
+    ...(work ? [`${work.unit}/s`, "share of"] : ["times"]),
+    ...["CPU", "peak memory", "samples"],
+  ];
+  const forks = Math.max(...figures.map((row) => row.forks));
+  const compared = work
+    ? "share of: the other's median by this one"
+    : "times: median by the other's";
   return {
     title,
-    rows: [[...heads, last.head], ...figures.map((row) => [...cellsOf(row), last.cell(row)])],
+    rows: [heads, ...figures.map(cellsOf)],
     legend:
-      `Seconds; ${hot} hot samples each, the interval covers the median with ` +
-      `${percent(median.confidence)}; ` +
-      `${work ? "share of: the other's median by this one" : "times: median by the other's"}, ` +
-      "bootstrapped with 95 % (the extremes where there are fewer than 5); CPU: the median's seconds; " +
-      last.legend,
+      "Seconds; one-shot: start-up and first sample; steady: the median of the hot samples of " +
+      `${forks === 1 ? "one driver process, so that nothing is known of the spread between processes" : `${forks} driver processes`}; ` +
+      `${compared}; intervals: 95 %, resampled over processes first, samples second; ` +
+      "CPU: the median's seconds; samples: how many hot ones count, and what is to know about them.",
     host,
     versions: Object.fromEntries(contenders.flatMap((one) => Object.entries(one.versions))),
     data: { ...outcome, figures },
@@ -54,11 +44,16 @@ export function tableOf(outcome: Outcome, last: Column = disturbed): Table {
 }
 
 function cellsOf(row: Figures): string[] {
-  const { startUpSeconds, median, perSecond } = row;
+  const { startUpSeconds, median, perSecond, disturbed, state } = row;
+  const notes = [
+    String(row.hot),
+    ...(state === "still warming" ? [state] : []),
+    ...(disturbed > 0 ? [`${disturbed} disturbed`] : []),
+  ];
   return [
     row.name,
     startUpSeconds < 0.001 ? "" : number(startUpSeconds),
-    number(row.firstSeconds),
+    number(row.oneShotSeconds),
     number(median.value),
     between(median),
     ...(perSecond === undefined
@@ -66,16 +61,17 @@ function cellsOf(row: Figures): string[] {
       : [number(perSecond), compared(row, percent, share)]),
     number(row.cpuSeconds),
     bytes(row.peakMemoryBytes),
+    notes.join(", "),
   ];
 }
 
-type Range = Pick<Ratio, "value" | "low" | "high">;
+type Range = Pick<Interval, "value" | "low" | "high">;
 
 /** `2.08 [2.01, 2.13] of polars` */
 function compared(
   { against }: Figures,
   written: (value: number) => string,
-  of: (ratio: Ratio) => Range,
+  of: (ratio: Interval) => Range,
 ): string {
   if (!against) return "";
   const range = of(against.ratio);
@@ -83,7 +79,7 @@ function compared(
 }
 
 /** How much of the other's speed it has: one by the ratio of the times. */
-function share({ value, low, high }: Ratio): Range {
+function share({ value, low, high }: Interval): Range {
   return { value: 1 / value, low: 1 / high, high: 1 / low };
 }
 

@@ -1,7 +1,5 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
-import { loadConfiguration, settingsOf } from "../cli/config";
-import { readProject } from "../cli/project";
 import { declaredRuns, describeStack, openToDeploy } from "../cli/session";
 import { Unfit } from "../cli/errors";
 import { executorOf } from "../infra/targets";
@@ -9,23 +7,20 @@ import { checkout, stackFolder } from "../infra/host/folders";
 import { nextFreeOffset } from "../infra/host/freePorts";
 import { listeners } from "../infra/targets/local/place";
 import { portsOfNeighbours } from "../infra/stack/neighbours";
-import type { Settings } from "../infra/settings/schema";
 import { UserError } from "../infra/contracts/errors";
-import { readRecord } from "../results/records";
-import type { RunResult } from "../results/result";
 import { jobSpec, type RunSpec } from "../pipelines/steps/run";
 import { oracleName } from "../pipelines/places";
-import type { Comparison } from "./harness";
+import type { Comparison, Plan } from "./harness";
 import type { Table } from "./render";
 
 /** What the command line asks for. */
 export interface Options {
-  /** Trips: a table each, of `datasets` for the first. */
+  /** Trips: a table each. */
   readonly rows: readonly number[];
   /** Photographs: a table each. */
   readonly photos: readonly number[];
-  /** Hot samples of each contender, where it is not the benchmark's own number. */
-  readonly samples?: number;
+  /** How many samples are taken, where it is not the benchmark's usual number. */
+  readonly plan: Plan;
   /** `key=value` for the stacks. */
   readonly config: readonly string[];
 }
@@ -107,21 +102,10 @@ export class BenchStack {
     }
   }
 
-  /** What the stack is deployed with. */
-  async settings(): Promise<Settings> {
-    return settingsOf(await loadConfiguration(readProject(), this.name));
-  }
-
-  /** The result of a run that was deployed, by `<engine>/<workload>`. @throws Error without one */
-  result(run: string): RunResult {
-    const record = readRecord(this.name, run);
-    if (!record || !("result" in record)) throw new Error(`${run} has no result`);
-    return record.result;
-  }
-
   /** What the jobs of a workload would be told by `npm start`, by engine: secrets included. */
   async jobs(workload: string): Promise<Map<string, Record<string, unknown>>> {
-    const everyEngine = { config: ["engines="], runner: this.runner };
+    const config = ["engines=", "matrix=full", ...this.config];
+    const everyEngine = { config, runner: this.runner };
     const declared = await declaredRuns(await openToDeploy(this.name, everyEngine, false));
     const jobs = new Map<string, Record<string, unknown>>();
     const oracle = declared.get(oracleName(workload))!.inputs;

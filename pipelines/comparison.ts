@@ -7,6 +7,7 @@ import { generation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
 import type { Buckets } from "../infra/stores/buckets";
 import { clusterOf, engineOf, workloadOf } from "../results/catalog";
+import { readPrices } from "../results/efficiency";
 import { confirmInputs, isConfirmed, reportFile, reportUrl, writeInputs } from "../results/records";
 import { runKey, type Inputs, type RunRecord } from "../results/result";
 import { Dataset } from "./dataset";
@@ -154,6 +155,8 @@ function declareInputs(stack: string, name: string, inputs: Inputs): void {
 }
 
 export interface ReportArgs extends Pick<ComparisonArgs, "platform" | "buckets" | "stack"> {
+  /** The file that says what a machine costs. */
+  readonly prices?: string;
   /** Summaries by `<engine>/<workload>`, in the order of the page. */
   readonly runs: Comparison["runs"];
 }
@@ -169,6 +172,7 @@ export class Report extends pulumi.ComponentResource {
   constructor(name: string, args: ReportArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Report", name, {}, opts);
     const { platform, buckets, stack } = args;
+    const prices = readPrices(args.prices);
     // The samples of many repeats are long: what they are is in the records, that they changed here.
     const runs = Object.entries(args.runs).map(([run, summary]) =>
       summary.apply((known) => ({ run, key: known.key, outcome: shortHash(known) })),
@@ -181,6 +185,7 @@ export class Report extends pulumi.ComponentResource {
           bucket: buckets.names.output,
           generation: generation(stack, "report-page", () => fs.existsSync(reportFile(stack))),
           runs: all,
+          ...(prices && { prices }),
           store: platform.objectStore.marker,
         })),
       },

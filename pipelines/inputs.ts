@@ -50,8 +50,9 @@ export function runInputs(
     runMemory: size(settings.runMemory),
     engineCode: engineCode(engine),
     device,
-    warmup: String(settings.warmup),
-    repeats: String(settings.repeats),
+    ...named(["measureSeconds", "maxSamples", "forks"], settings),
+    ...(settings.warmup === undefined ? {} : named(["warmup"], settings)),
+    ...(settings.repeats === undefined ? {} : named(["repeats"], settings)),
   };
 }
 

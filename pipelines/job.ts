@@ -8,7 +8,7 @@ import { isFailure, type Failure } from "../results/result";
 /** A line on a job's stdout. */
 export type JobEvent =
   | { readonly event: "phase"; readonly phase: string }
-  | { readonly event: "measure" }
+  | { readonly event: "measure"; readonly question: string }
   | { readonly event: "result"; readonly [more: string]: unknown }
   | {
       readonly event: "failure";
@@ -45,7 +45,7 @@ export interface JobArgs {
   readonly log: string;
   readonly onPhase?: (phase: string) => void;
   /** Answers a job that asks what it was measured to use, being told that it cannot see it. */
-  readonly onMeasure?: () => object;
+  readonly onMeasure?: (question: string) => Promise<readonly object[]>;
   /** Aborted: the job is ended. */
   readonly stop?: AbortSignal;
 }
@@ -92,17 +92,25 @@ export async function runJob(
     leader.on("close", (code, signal) => resolve(signal ?? String(code)));
   });
   let last: JobEvent | undefined;
+  let unanswered: Error | undefined;
   for await (const line of readline.createInterface({ input: leader.stdout })) {
     const event = parseEvent(line);
     if (event === undefined) log.write(line + "\n");
     else if (event.event === "phase") args.onPhase?.(event.phase);
-    else if (event.event === "measure")
-      leader.stdin.write(JSON.stringify(args.onMeasure?.() ?? {}) + "\n");
-    else last = event;
+    else if (event.event === "measure") {
+      try {
+        const answers = await args.onMeasure?.(event.question);
+        leader.stdin.write(JSON.stringify({ answers }) + "\n");
+      } catch (error) {
+        unanswered = error as Error;
+        stop();
+      }
+    } else last = event;
   }
   const exit = await ended;
   leader.stdin.end();
   await new Promise<void>((resolve) => log.end(resolve));
+  if (unanswered) throw unanswered;
   if (last?.event === "result" && exit === "0") return last;
   throw jobFailed(args, exit, last, executor.limitsMemory ?? false);
 }

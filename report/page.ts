@@ -10,6 +10,7 @@ import {
   type RunOutcome,
   type Verified,
 } from "../results/outcome";
+import type { Prices } from "../results/efficiency";
 import { failures } from "../results/result";
 import { commit } from "./sections/details";
 import { method } from "./sections/method";
@@ -22,6 +23,8 @@ export interface ReportData {
   readonly stack: string;
   /** Every run that was asked for, also those that failed or never came to an end. */
   readonly runs: readonly RunOutcome[];
+  /** What machines cost, where it was said. */
+  readonly prices?: Prices;
 }
 
 /** The page loads nothing and runs nothing: its style and its pictures are in it. */
@@ -29,7 +32,7 @@ const policy =
   "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 /** The report as one HTML page that needs nothing else. */
-export function renderPage({ stack, runs }: ReportData): string {
+export function renderPage({ stack, runs, prices }: ReportData): string {
   const outcomes = runs.map(readOutcome);
   const groups = grouped(outcomes);
   const title = `Engine comparison: stack ${stack}`;
@@ -62,7 +65,8 @@ export function renderPage({ stack, runs }: ReportData): string {
           </nav>
         </header>
         <main id="main" tabindex="-1">
-          ${overview(groups)} ${groups.map(workloadSection)} ${method(outcomes)}
+          ${overview(groups)} ${groups.map((group) => workloadSection(group, prices))}
+          ${method(outcomes)}
         </main>
       </body>
     </html> `.text;

@@ -5,6 +5,7 @@ import type { StepVerbs } from "../infra/stack/runStep";
 import { bucketNamesOf } from "../infra/stores/access";
 import { explained, storeClient } from "../infra/stores/client";
 import { writeWhole } from "../infra/stack/files";
+import type { Prices } from "../results/efficiency";
 import { readHistory } from "../results/history";
 import { readRecord, reportFile, reportKey, reportUrl, summaryOf } from "../results/records";
 import { renderPage, type ReportData } from "./page";
@@ -18,20 +19,25 @@ const storeMs = 10_000;
  * no reason to have no report: its copy is made by the next deployment that works.
  *
  * @param runs the names of the runs that the settings ask for, in order
+ * @param prices what a machine costs, where it is known
  * @returns the `file:` URL of the stack folder's copy
  */
-export async function renderReport(stack: string, runs: readonly string[]): Promise<string> {
+export async function renderReport(
+  stack: string,
+  runs: readonly string[],
+  prices?: Prices,
+): Promise<string> {
   const bucket = bucketNamesOf(stack).output;
-  const kept = keepInStore(stack, bucket, renderHere(stack, runs)).catch(() => undefined);
+  const kept = keepInStore(stack, bucket, renderHere(stack, runs, prices)).catch(() => undefined);
   await Promise.race([kept, sleep(storeMs, undefined, { ref: false })]);
   return reportUrl(stack);
 }
 
 /** The step of a deployment. */
 export const reportStep = {
-  async create({ stack, spec: { bucket, runs } }) {
+  async create({ stack, spec: { bucket, runs, prices } }) {
     const names = runs.map(({ run }) => run);
-    const page = renderHere(stack, names);
+    const page = renderHere(stack, names, prices);
     await explained(() => keepInStore(stack, bucket, page));
     return { uri: `s3://${bucket}/${reportKey}`, runs: names.length };
   },
@@ -40,11 +46,15 @@ export const reportStep = {
   async delete({ stack }) {
     fs.rmSync(path.dirname(reportFile(stack)), { recursive: true, force: true });
   },
-} satisfies StepVerbs<{ bucket: string; runs: readonly { readonly run: string }[] }>;
+} satisfies StepVerbs<{
+  bucket: string;
+  runs: readonly { readonly run: string }[];
+  prices?: Prices;
+}>;
 
 /** Renders the report into the stack folder. @returns the page */
-function renderHere(stack: string, runs: readonly string[]): string {
-  const page = renderPage(loadReport(stack, runs));
+function renderHere(stack: string, runs: readonly string[], prices?: Prices): string {
+  const page = renderPage({ ...loadReport(stack, runs), prices });
   writeWhole(reportFile(stack), page);
   return page;
 }

@@ -77,22 +77,20 @@ export function table({ caption, columns, rows }: Table): Html {
 /** Letters of a reason in a table; all of it is at the top of the page. */
 const longest = 300;
 
-/** In the place of a figure: that there is none, and why. */
+/** In the place of a figure: the outcome, and why. */
 export function absent({ status, ...outcome }: Failed | NotRun): Html {
   const reason = "reason" in outcome && shortened(outcome.reason, longest);
   const kind = status === "not supported" ? "quiet" : "failed";
-  return html`${lack[status]}${reason && html` <span class="${kind}">${reason}</span>`}`;
+  return html`${lack(status)}${reason && html` <span class="${kind}">${reason}</span>`}`;
 }
 
-/** That a run has no figure. */
-export const lack = {
-  failed: html`<strong class="failed">✕ failed</strong>`,
-  wrong: html`<strong class="failed">✕ wrong</strong>`,
-  "out of memory": html`<strong class="failed">✕ out of memory</strong>`,
-  "timed out": html`<strong class="failed">✕ timed out</strong>`,
-  "not supported": html`<span class="quiet">– not supported</span>`,
-  "not run": html`<span class="failed">– no outcome</span>`,
-};
+/** The outcome of a run that has no figure. */
+export function lack(status: Exclude<Outcome["status"], "verified">): Html {
+  if (status === "not run") return html`<span class="failed">– no outcome</span>`;
+  return status === "not supported"
+    ? html`<span class="quiet">– not supported</span>`
+    : html`<strong class="failed">✕ ${status}</strong>`;
+}
 
 /** Rows of a table of runs, in which a run without a result says so across all columns. */
 export function rows(outcomes: readonly Outcome[], cells: (run: Verified) => readonly Piece[]) {

@@ -39,6 +39,8 @@ interface WorkloadWords {
   readonly title: string;
   /** What goes in, in the plural. */
   readonly unit: string;
+  /** For how many of them efficiency is told: `a thousand images`. */
+  readonly amount: { readonly value: number; readonly words: string };
   /** What is done with these inputs. */
   readonly what: (inputs: Readonly<Record<string, string>>) => string;
   /** How outputs are judged. */
@@ -49,12 +51,14 @@ export function workloadWords(workload: string): WorkloadWords {
   const found = workloads().find(({ name }) => name === workload);
   if (!found) {
     const judged = "Outputs are compared with the oracle's.";
-    return { title: "", unit: "rows", what: () => "", judged };
+    return { title: "", unit: "rows", amount: amountOf("rows", 1e6), what: () => "", judged };
   }
   const { what, judged } = found.sentences;
+  const value = found.question.includes("model") ? 1000 : 1e6;
   return {
     title: found.title,
     unit: found.unit.many,
+    amount: amountOf(found.unit.many, value),
     what: (inputs) =>
       Object.entries(what.parts).reduce((sentence, [name, { known, unknown }]) => {
         const part = inputs[name] ? known.replace("{}", () => inputs[name]) : unknown;
@@ -62,6 +66,10 @@ export function workloadWords(workload: string): WorkloadWords {
       }, what.text),
     judged,
   };
+}
+
+function amountOf(unit: string, value: number) {
+  return { value, words: `${value === 1000 ? "a thousand" : "a million"} ${unit}` };
 }
 
 /** What of an engine outlives a sample and so makes the next one hot, as the engine itself says. */

@@ -3,14 +3,17 @@ import { UserError } from "../infra/contracts/errors";
 import { referenceOf } from "./catalog";
 import type { Attempt } from "./history";
 import { isVerified, type Named, type Outcome, type Verified } from "./outcome";
-import { mannWhitney, median, ratioOf, type Ratio } from "./statistics";
+import { bootstrapFrom, ratioOf, type Forks, type Interval } from "./statistics";
 
 /**
  * Inputs that may differ between two runs whose times are compared: each engine has its own code
  * and resources, and these say where, how often and how strictly, but not what is done.
  */
 const mayDiffer = new Set(
-  "engineCode resources tunables decoder store warmup repeats maxRejected oracleImages".split(" "),
+  (
+    "engineCode resources tunables decoder store measureSeconds maxSamples forks warmup repeats maxRejected " +
+    "oracleImages"
+  ).split(" "),
 );
 
 /**
@@ -35,12 +38,14 @@ function isHash(value: string): boolean {
 
 /** The ratio of the times of two runs, or why there is none. */
 export type Against =
-  { readonly ratio: Ratio } | { readonly ratio?: undefined; readonly why: string };
+  { readonly ratio: Interval } | { readonly ratio?: undefined; readonly why: string };
 
 export function against(ours: Verified, theirs: Verified): Against {
   const why = hindrances(ours, theirs);
   if (why.length > 0) return { why: why.join("; ") };
-  if (Math.min(...ours.measured, ...theirs.measured) <= 0) return { why: "a time of 0 s" };
+  if (Math.min(...ours.measured.flat(), ...theirs.measured.flat()) <= 0) {
+    return { why: "a time of 0 s" };
+  }
   return { ratio: ratioOf(ours.measured, theirs.measured) };
 }
 
@@ -146,55 +151,49 @@ function utc(at: string): string {
   return Number.isNaN(time.getTime()) ? at : time.toISOString();
 }
 
-export type Verdict = "faster" | "slower" | "within noise" | "too few samples";
+export type Verdict = "faster" | "slower" | "within noise";
 
 /** Medians that are nearer than this are within noise whatever the samples say. */
 const minDifference = 0.05;
-const significance = 0.05;
 
 /** The rule of {@link judge} in words. */
 export const rule = [
-  "faster or slower: the medians differ by at least 5 %, and the samples are apart: by an exact",
-  "Mann-Whitney test (p < 0.05) where there are enough of them (4 and 4, 3 and 5), else because their",
-  "ranges do not overlap. Samples of one attempt vary less than attempts do: repeat before you",
-  "conclude.",
+  "faster or slower: the medians differ by at least 5 %, and the interval of their ratio (95 %,",
+  "resampled over driver processes first, samples second) does not hold 1.",
 ];
 
 /**
  * Whether `b` is faster than `a`.
  *
- * @param a seconds, at least one
- * @param b seconds, at least one
+ * @param a seconds above zero
+ * @param b seconds above zero
  */
-export function judge(a: readonly number[], b: readonly number[]): Verdict {
-  const [before, after] = [median(a), median(b)];
-  if (Math.abs(after - before) < minDifference * Math.min(before, after)) return "within noise";
-  if (Math.min(a.length, b.length) < 2) return "too few samples";
-  const apart = canBeSignificant(a.length, b.length)
-    ? mannWhitney(a, b) < significance
-    : Math.max(...a) < Math.min(...b) || Math.max(...b) < Math.min(...a);
-  if (!apart) return "within noise";
-  return after < before ? "faster" : "slower";
+export function judge(a: Forks, b: Forks): { verdict: Verdict; ratio: Interval } {
+  const ratio = ratioOf(b, a);
+  const { value, low, high } = ratio;
+  const isNear = Math.abs(value - 1) < minDifference * Math.min(value, 1);
+  const isApart = low > 1 || high < 1;
+  const verdict = isNear || !isApart ? "within noise" : value < 1 ? "faster" : "slower";
+  return { verdict, ratio };
 }
 
-/** Whether samples that are wholly apart would be significant: 2 / C(n + m, n) < 0.05. */
-function canBeSignificant(n: number, m: number): boolean {
-  let ways = 1;
-  for (let at = 1; at <= n; at++) ways = (ways * (m + at)) / at;
-  return 2 / ways < significance;
+/** Why two attempts cannot be compared, and the command that supplies what is missing. */
+export interface Missing {
+  readonly what: string;
+  readonly command: string;
 }
 
-/** One line of a comparison. */
+/** One line of a comparison: a verdict, or what is missing for one. */
 export interface Compared {
   /** The run's name; `a -> b` where attempts of two engines are compared. */
   readonly run: string;
   readonly a: Attempt | undefined;
   readonly b: Attempt | undefined;
-  /** Undefined where one of them has no samples. */
   readonly verdict?: Verdict;
   /** Median of b by median of a. */
-  readonly ratio?: number;
-  /** What makes the two hard to compare: another host, other code, other inputs. */
+  readonly ratio?: Interval;
+  readonly missing?: Missing;
+  /** What to know about a verdict: other code, one driver process, disturbed samples. */
   readonly marks: readonly string[];
 }
 
@@ -210,31 +209,94 @@ export function compare(a: Selection, b: Selection): Compared[] {
 }
 
 function line(run: string, a: Attempt | undefined, b: Attempt | undefined): Compared {
-  if (!a || !b || !isVerified(a) || !isVerified(b)) return { run, a, b, marks: [] };
-  const verdict = judge(a.measured, b.measured);
-  return { run, a, b, verdict, ratio: b.median / a.median, marks: differences(a, b) };
+  const missing = missingFor(a, b);
+  if (missing || !a || !b || !isVerified(a) || !isVerified(b)) {
+    return { run, a, b, missing, marks: [] };
+  }
+  return { run, a, b, ...judge(a.measured, b.measured), marks: marksOf(a, b) };
 }
 
 /** Hashes of code say in the inputs what a commit says too, and say it for one engine alone. */
 const codeInputs = ["engineCode", "workloadCode", "coreCode"];
 
-function differences(a: Verified, b: Verified): string[] {
-  const marks: string[] = [];
-  if (a.workload !== b.workload) marks.push("another workload");
-  if (canonicalJson(a.host) !== canonicalJson(b.host)) marks.push("another host");
-  if (a.device !== b.device) marks.push(`device ${a.device} -> ${b.device}`);
-  const [before, after] = [a.inputs ?? {}, b.inputs ?? {}];
-  const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])]
-    .filter((name) => before[name] !== after[name] && name !== "device")
-    .sort();
-  if (a.inputs && b.inputs) {
-    const other = changed.filter((name) => !codeInputs.includes(name));
-    marks.push(...other.map((name) => `${name} ${before[name] ?? "-"} -> ${after[name] ?? "-"}`));
+/** The first condition for a comparison that does not hold; undefined where all do. */
+function missingFor(a: Attempt | undefined, b: Attempt | undefined): Missing | undefined {
+  const absent = !a ? b?.run : !b ? a.run : undefined;
+  if (absent !== undefined || !a || !b) {
+    return { what: "one side has no attempt", command: `npm run rerun -- ${absent}` };
   }
-  const code = changed.filter((name) => codeInputs.includes(name));
+  const failed = [a, b].find((one) => !isVerified(one));
+  if (failed) {
+    const why = `attempt ${failed.attempt} is not verified (${failed.status})`;
+    return { what: why, command: `npm run rerun -- ${failed.run}` };
+  }
+  return missingInResults(a as Verified, b as Verified);
+}
+
+function missingInResults(a: Verified, b: Verified): Missing | undefined {
+  const again = (settings = "") => `npm run rerun -- ${b.run}${settings}`;
+  if (a.workload !== b.workload) {
+    return { what: `${a.workload} is another workload than ${b.workload}`, command: results(a) };
+  }
+  if (canonicalJson(a.host) !== canonicalJson(b.host)) {
+    return { what: "they are of two hosts", command: `${again()} on the host of A` };
+  }
+  if (a.device !== b.device) {
+    const gpu = a.device === "cuda" ? "required" : "off";
+    return { what: `device ${a.device} -> ${b.device}`, command: start(`gpu=${gpu}`) };
+  }
+  const [name] = changedInputs(a, b).filter((each) => !mayDiffer.has(each));
+  if (name !== undefined) {
+    const [before = "-", after = "-"] = [a.inputs?.[name], b.inputs?.[name]];
+    const set = isHash(before) || before === "-" ? "" : start(`${name}=${before}`);
+    return { what: `${name} ${before} -> ${after}`, command: set || again() };
+  }
+  if (a.basis !== b.basis) {
+    return { what: "first samples against hot ones", command: start("repeats=") };
+  }
+  const few = [a, b].find(({ counted }) => counted.length < minSamples);
+  if (few) {
+    const what = `attempt ${few.attempt} has fewer than ${minSamples} hot samples`;
+    return { what, command: start("repeats= --config warmup=") };
+  }
+  const warming = [a, b].find(({ state }) => state === "still warming");
+  if (warming) {
+    const what = `attempt ${warming.attempt} was still warming`;
+    return { what, command: start("measureSeconds=60") };
+  }
+  return undefined;
+}
+
+/** Hot samples of each side without which there is no verdict. */
+const minSamples = 3;
+
+const start = (setting: string) => `npm start -- --config ${setting}`;
+const results = ({ workload }: Verified) => `npm run results -- ${workload}`;
+
+/** The names of inputs that differ, but for code. */
+function changedInputs(a: Verified, b: Verified): string[] {
+  if (!a.inputs || !b.inputs) return [];
+  const [before, after] = [a.inputs, b.inputs];
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])]
+    .filter((name) => before[name] !== after[name] && !codeInputs.includes(name))
+    .sort();
+}
+
+function marksOf(a: Verified, b: Verified): string[] {
+  const marks: string[] = [];
+  const [before, after] = [a.inputs ?? {}, b.inputs ?? {}];
+  marks.push(
+    ...changedInputs(a, b).map((name) => `${name} ${before[name] ?? "-"} -> ${after[name] ?? "-"}`),
+  );
+  const code = codeInputs.filter((name) => before[name] !== after[name]);
   if (code.length > 0) marks.push(`other code (${code.join(", ")})`);
   else if (a.commit !== b.commit || a.dirty || b.dirty) marks.push("another commit, same run code");
-  if (a.basis !== b.basis) marks.push("first samples against hot ones");
+  if (Math.min(a.forks, b.forks) < 2) {
+    marks.push("one driver process: nothing is known of the spread between processes (forks=3)");
+  }
+  if (Math.min(a.counted.length, b.counted.length) < bootstrapFrom) {
+    marks.push(`fewer than ${bootstrapFrom} samples: the interval spans all of them`);
+  }
   const disturbed = [...a.counted, ...b.counted].some((sample) => sample.disturbed);
   if (disturbed) marks.push("disturbed by others");
   return marks;

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { engineOf, workloadOf } from "./catalog";
 import { named, readResult, type Failed, type Verified } from "./outcome";
-import { historyText, readRecord, writeRecord } from "./records";
-import { failures, isFailure, type RunRecord, type RunResult } from "./result";
+import { historyFile, historyText, readRecord, writeRecord } from "./records";
+import { failures, isFailure, schemaVersion, type RunRecord, type RunResult } from "./result";
 
 /** One attempt that came to an end, as the history keeps it. */
 export type Attempt = Verified | (Failed & { readonly commit?: string });
@@ -12,6 +12,8 @@ interface History {
   readonly attempts: readonly Attempt[];
   /** Lines that could not be read, as a crash may leave one. */
   readonly unreadable: number;
+  /** Attempts of results of other schemas, which measured something else under the same names. */
+  readonly otherSchemas: readonly string[];
 }
 
 /** The history of `stack`; empty where there is none. */
@@ -22,8 +24,28 @@ export function readHistory(stack: string): History {
 /** @param text one JSON object a line: a result with its inputs, or a failure */
 export function parseHistory(text: string): History {
   const lines = parseLines(text);
+  const others = lines.flatMap((line) => {
+    const { attempt, schema = 1 } = anyResult.safeParse(line).data ?? {};
+    return attempt !== undefined && schema !== schemaVersion ? [attempt] : [];
+  });
   const attempts = lines.flatMap((line) => attemptOf(line) ?? []);
-  return { attempts, unreadable: lines.length - attempts.length };
+  const unreadable = lines.length - attempts.length - others.length;
+  return { attempts, unreadable, otherSchemas: others };
+}
+
+/** What is left out of a stack's history and why, a line each. */
+export function leftOut(stack: string, { unreadable, otherSchemas }: History): string[] {
+  const file = historyFile(stack);
+  const some = otherSchemas.slice(-3).join(", ") + (otherSchemas.length > 3 ? ", ..." : "");
+  return [
+    ...(unreadable > 0 ? [`${unreadable} lines of ${file} cannot be read and are left out`] : []),
+    ...(otherSchemas.length > 0
+      ? [
+          `${otherSchemas.length} results of ${file} (${some}) are of another schema than ` +
+            `${schemaVersion} and are left out: their figures mean something else`,
+        ]
+      : []),
+  ];
 }
 
 /**
@@ -90,13 +112,20 @@ const failure = z.object({
   code: z.object({ commit: z.string().optional() }).catch({}),
   inputs,
 });
+const anyResult = z.object({
+  samples: z.array(z.unknown()),
+  attempt: z.string(),
+  schema: z.number().optional(),
+});
 const result = z.looseObject({
+  schema: z.literal(schemaVersion),
   engine: z.string(),
   workload: z.string(),
   key: z.string(),
   attempt: z.string(),
   startedAt: z.string().optional().catch(undefined),
   samples: z.array(z.looseObject({ totalSeconds: z.number() })).min(1),
+  forks: z.array(z.unknown()).min(1),
   inputs,
 });
 

@@ -1,6 +1,13 @@
 import * as z from "zod";
-import { isFailure, type RunFailure, type RunRecord, type RunResult } from "./result";
-import { median } from "./statistics";
+import {
+  isFailure,
+  schemaVersion,
+  stateOf,
+  type RunFailure,
+  type RunRecord,
+  type RunResult,
+} from "./result";
+import { center } from "./statistics";
 
 /** One run as the page is made from it: what is on record, and the inputs of that attempt. */
 export interface RunOutcome {
@@ -48,31 +55,34 @@ export function named(run: string, inputs: Named["inputs"]): Named {
   return { run, engine, workload, inputs };
 }
 
-/** Reads what is on record. */
+/** Reads what is on record. A result of another schema says nothing that could be compared. */
 export function readOutcome({ run, record, inputs }: RunOutcome): Outcome {
   const name = named(run, inputs);
-  if (!record) return { ...name, status: "not run" };
+  if (!record || ("result" in record && record.result.schema !== schemaVersion)) {
+    return { ...name, status: "not run" };
+  }
   if ("result" in record) return { ...name, ...readResult(record.result), at: record.at };
   const { verified: _verified, ...failure } = record.summary;
   return { ...name, ...failure, at: record.at };
 }
 
-/** Fields of the wrong type count as missing: records outlive the code. */
+/** Fields of the wrong type count as missing: a file may have been edited. */
 const figure = z.number().optional().catch(undefined);
 const text = z.string().min(1).optional().catch(undefined);
 const facts = z.record(z.string(), z.unknown()).catch({});
 
-const seconds = {
+const sample = z.object({
   totalSeconds: z.number().catch(NaN),
   cpuSeconds: figure,
   othersCpuSeconds: figure,
-};
-const sample = z.object({
-  ...seconds,
-  kind: z.enum(["first", "hot"]).catch("hot"),
-  disturbed: z.boolean().optional().catch(undefined),
-  /** All tries in the order taken, where there were several. */
-  tries: z.array(z.object(seconds)).optional().catch(undefined),
+  kind: z.enum(["first", "warm", "hot"]).catch("hot"),
+  fork: z.number().catch(1),
+  disturbed: z.boolean().catch(false),
+});
+const fork = z.object({
+  startUpSeconds: z.number().catch(NaN),
+  state: z.enum(["steady", "still warming", "fixed"]).catch("fixed"),
+  slope: z.number().catch(0),
 });
 const reject = z.object({
   reason: z.string().min(1).catch("no reason given"),
@@ -80,6 +90,8 @@ const reject = z.object({
 });
 const stored = z.object({
   samples: z.array(sample),
+  forks: z.array(fork).min(1),
+  oneShotSeconds: figure,
   startUpSeconds: figure,
   rowsIn: figure,
   rejects: z.array(reject).catch([]),
@@ -102,50 +114,54 @@ const stored = z.object({
 });
 
 /** One execution of a workload. */
-export interface Try {
+export interface Sample {
+  readonly kind: "first" | "warm" | "hot";
+  /** Which driver process of the run, from 1. */
+  readonly fork: number;
   readonly seconds: number;
   /** CPU seconds of the job and its engine's services. */
   readonly cpuSeconds?: number;
   /** Share of the machine's cores that others used meanwhile, 0 to 1. */
   readonly othersShare?: number;
-}
-
-export interface Sample extends Try {
-  readonly kind: "first" | "hot";
   /** Whether others used so much that the figure says little. */
   readonly disturbed: boolean;
-  /** All tries in the order taken, this one among them. */
-  readonly tries: readonly Try[];
 }
 
-/** A result as the page and the commands have it. What an older result may lack is optional. */
+/** A result as the page and the commands have it. What a result may lack is optional. */
 export function readResult(result: RunResult) {
   const { key, attempt, device, rows, rejected, checksum, outputUri } = result;
   const found = stored.parse(result);
   const { samples: taken, startUpSeconds, peakMemoryBytes, idleMemoryBytes, ...rest } = found;
-  const { limits, code, ...others } = rest;
+  const { limits, code, forks, oneShotSeconds, ...others } = rest;
   const cores = figure.parse(others.host.cores) ?? 1;
   const samples = taken.map((one) => readSample(one, cores));
-  const hot = samples.filter(({ kind }) => kind === "hot");
-  const counted: readonly Sample[] = hot.length > 0 ? hot : samples;
-  const measured: readonly number[] = counted.map((one) => one.seconds);
+  const byFork = [...new Set(samples.map((one) => one.fork))].map((fork) =>
+    countedOf(samples.filter((one) => one.fork === fork)),
+  );
+  const counted: readonly Sample[] = byFork.flat();
+  const seconds = byFork.map((some) => some.map((one) => one.seconds));
   return {
     ...{ status: "verified" as const, key, attempt, device, rows, rejected, checksum, outputUri },
     ...others,
     /** In the order taken. */
     samples,
-    /** The samples that count: hot ones, or where there are none the first. */
+    /** The samples that count: hot ones that were not disturbed, or where there are none the first. */
     counted,
-    basis: hot.length > 0 ? ("hot" as const) : ("first" as const),
-    /** Total seconds of `counted`. */
-    measured,
-    median: median(measured),
+    basis: counted.some(({ kind }) => kind === "hot") ? ("hot" as const) : ("first" as const),
+    /** Total seconds of `counted`, by driver process. */
+    measured: seconds,
+    median: center(seconds),
+    forks: forks.length,
+    state: stateOf(forks),
+    /** Of the driver process whose samples change most. */
+    slope: forks.reduce((most, { slope }) => (Math.abs(slope) > Math.abs(most) ? slope : most), 0),
+    oneShot: oneShotSeconds,
     startUp: startUpSeconds,
     first: samples.find(({ kind }) => kind === "first")?.seconds,
     peakMemory: peakMemoryBytes,
     idleMemory: idleMemoryBytes,
     memoryLimit: limits.memoryBytes,
-    /** `pss`, `rss`, `cgroup`: how memory was measured. */
+    /** `pss`, `pss-sampled`, `rss`: how memory was measured. */
     memoryMeasure: text.parse(others.configuration.memoryMeasure),
     commit: code.commit,
     /** Whether the checkout had changes that are in no commit. */
@@ -153,22 +169,23 @@ export function readResult(result: RunResult) {
   };
 }
 
-/**
- * Above this share of the machine's cores, what others did is part of the figure: the same as in
- * engine_comparison/samples.py, which decides; older results are judged here.
- */
+/** Above this share of the machine's cores, what others did is part of the figure (samples.py). */
 export const disturbedAbove = 0.1;
 
-function readSample(one: z.output<typeof sample>, cores: number): Sample {
-  const kept = readTry(one, cores);
-  const { kind, disturbed = (kept.othersShare ?? 0) > disturbedAbove } = one;
-  const tries = one.tries?.map((each) => readTry(each, cores)) ?? [kept];
-  return { kind, ...kept, disturbed, tries };
+/** Undisturbed samples of a driver process that make the others not count (samples.py). */
+const leastCalm = 3;
+
+/** The samples of one driver process that count. */
+function countedOf(samples: readonly Sample[]): readonly Sample[] {
+  const hot = samples.filter(({ kind }) => kind === "hot");
+  const calm = hot.filter(({ disturbed }) => !disturbed);
+  if (calm.length >= leastCalm) return calm;
+  return hot.length > 0 ? hot : samples;
 }
 
-function readTry(one: Omit<z.output<typeof sample>, "kind">, cores: number): Try {
-  const { totalSeconds, cpuSeconds, othersCpuSeconds: others } = one;
+function readSample(one: z.output<typeof sample>, cores: number): Sample {
+  const { totalSeconds, cpuSeconds, othersCpuSeconds: others, kind, fork, disturbed } = one;
   const known = others !== undefined && totalSeconds > 0;
   const othersShare = known ? others / (totalSeconds * cores) : undefined;
-  return { seconds: totalSeconds, cpuSeconds, othersShare };
+  return { kind, fork, disturbed, seconds: totalSeconds, cpuSeconds, othersShare };
 }

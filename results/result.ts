@@ -1,5 +1,4 @@
 import { shortHash } from "../infra/stack/files";
-import { median } from "./statistics";
 
 /**
  * All that a run or an oracle depends on, as plain strings known when the program runs, so that a
@@ -12,20 +11,44 @@ export function runKey(inputs: Inputs): string {
   return shortHash(inputs);
 }
 
+/** Of result.schema.json: figures of another version mean something else. */
+export const schemaVersion = 2;
+
 /** One execution of the workload inside a run. */
 export interface Sample {
-  readonly kind: "first" | "hot";
+  /** Cold, before the run was steady, or one of those that count. */
+  readonly kind: "first" | "warm" | "hot";
+  /** Which driver process of the run, from 1. */
+  readonly fork: number;
   readonly totalSeconds: number;
   readonly [more: string]: unknown;
 }
 
+/** Whether the samples had come to rest; `fixed` where `warmup` and `repeats` gave their number. */
+export type State = "steady" | "still warming" | "fixed";
+
+/** One driver process of a run. */
+export interface Fork {
+  readonly startUpSeconds: number;
+  readonly state: State;
+  /** Change of time from one sample to the next, as a share of their median. */
+  readonly slope: number;
+  readonly peakMemoryBytes: number;
+}
+
 /** What a job's result event says; pipelines/engine_comparison/result.schema.json is the contract. */
 export interface RunResult {
+  readonly schema: number;
   readonly engine: string;
   readonly workload: string;
   readonly key: string;
   readonly attempt: string;
   readonly device: "cpu" | "cuda";
+  /** Start-up and first sample together: what a job pays that runs once. */
+  readonly oneShotSeconds: number;
+  /** Of the hot samples that count. */
+  readonly medianSeconds: number;
+  readonly forks: readonly Fork[];
   readonly samples: readonly Sample[];
   readonly rows: number;
   readonly rejected: number;
@@ -46,9 +69,12 @@ export interface RunSummary {
   /** Images left out as corrupt or missing. */
   readonly rejected: number;
   readonly checksum: string;
-  /** Median of the hot samples' total seconds; of all samples where there is no hot one. */
+  /** Start-up and first sample together. */
+  readonly oneShotSeconds: number;
+  /** Median of the hot samples that count; of the first ones where there is no hot one. */
   readonly medianSeconds: number;
-  /** Total seconds of each sample, the first one first. */
+  readonly state: State;
+  /** Total seconds of each sample, in the order taken. */
   readonly samples: readonly number[];
 }
 
@@ -90,12 +116,17 @@ export type RunRecord =
 
 /** Shortens a result to what the stack outputs. */
 export function summarise(result: RunResult): RunSummary {
-  const hot = result.samples.filter(({ kind }) => kind === "hot");
-  const measured = (hot.length > 0 ? hot : result.samples).map((sample) => sample.totalSeconds);
   const { key, device, outputUri, rows, rejected, checksum } = result;
+  const { oneShotSeconds, medianSeconds } = result;
   return {
     ...{ key, status: "verified", verified: true, device, outputUri, rows, rejected, checksum },
-    medianSeconds: median(measured),
+    ...{ oneShotSeconds, medianSeconds, state: stateOf(result.forks) },
     samples: result.samples.map((sample) => sample.totalSeconds),
   };
+}
+
+/** A run is as steady as the least steady of its driver processes. */
+export function stateOf(forks: readonly Pick<Fork, "state">[]): State {
+  const [first] = forks;
+  return forks.find(({ state }) => state === "still warming")?.state ?? first.state;
 }

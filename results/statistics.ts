@@ -6,11 +6,19 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** Seconds of the samples of each driver process: at least one process, and one sample of each. */
+export type Forks = readonly (readonly number[])[];
+
+/** The median of the processes' medians. */
+export function center(forks: Forks): number {
+  return median(forks.map(median));
+}
+
 /** Samples that each side needs before resampling says more than the range does. */
 export const bootstrapFrom = 5;
 
-const resamples = 4000;
-const confidence = 0.95;
+const resamples = 2000;
+export const confidence = 0.95;
 const seed = 20260101;
 
 /** Numbers in [0, 1) that are the same for the same seed: Mulberry32. */
@@ -24,102 +32,62 @@ export function random(seed: number): () => number {
   };
 }
 
-/** How many times as long one set of samples takes as another, and how sure that is. */
-export interface Ratio {
-  /** Median by median. */
+/** A figure, and how sure it is. */
+export interface Interval {
   readonly value: number;
   readonly low: number;
   readonly high: number;
   /**
-   * `bootstrap`: 95 % percentile interval of the resampled ratio of medians. `range`: from min by
-   * max to max by min, where there are fewer than {@link bootstrapFrom} samples on a side.
+   * `bootstrap`: 95 % percentile interval of what was resampled, driver processes first, then the
+   * samples of each. `range`: the extremes, where there are fewer than {@link bootstrapFrom} samples.
    */
   readonly interval: "bootstrap" | "range";
+  /** Driver processes of the side that has fewer. With one, the spread between them is not in it. */
+  readonly forks: number;
 }
 
 /**
- * The ratio of the medians of two sets of seconds, with its interval. Seeded: equal samples give
- * equal intervals.
+ * The median of a run's samples with its interval: over driver processes first, samples second.
+ * Seeded: equal samples give equal intervals.
  *
- * @param ours at least one, all above zero
- * @param theirs at least one, all above zero
+ * A. C. Davison, D. V. Hinkley (1997), Bootstrap Methods and their Application, section 3.8.
  */
-export function ratioOf(ours: readonly number[], theirs: readonly number[]): Ratio {
-  const value = median(ours) / median(theirs);
-  if (Math.min(ours.length, theirs.length) < bootstrapFrom) {
-    const low = Math.min(...ours) / Math.max(...theirs);
-    const high = Math.max(...ours) / Math.min(...theirs);
-    return { value, low, high, interval: "range" };
+export function intervalOf(forks: Forks): Interval {
+  return resampled([forks], ([one]) => one);
+}
+
+/**
+ * How many times as long one run takes as another: the ratio of the medians, as {@link intervalOf}.
+ *
+ * @param ours seconds above zero
+ * @param theirs seconds above zero
+ */
+export function ratioOf(ours: Forks, theirs: Forks): Interval {
+  return resampled([ours, theirs], ([one, other]) => one / other);
+}
+
+/** @param figure of the sides' medians; rises with the first and falls with the second */
+function resampled(sides: readonly Forks[], figure: (medians: number[]) => number): Interval {
+  const value = figure(sides.map(center));
+  const forks = Math.min(...sides.map(({ length }) => length));
+  if (Math.min(...sides.map((side) => side.flat().length)) < bootstrapFrom) {
+    const [least, most] = [Math.min, Math.max].map((pick) => (side: Forks) => pick(...side.flat()));
+    const low = figure(sides.map((side, at) => (at === 0 ? least : most)(side)));
+    const high = figure(sides.map((side, at) => (at === 0 ? most : least)(side)));
+    return { value, low, high, interval: "range", forks };
   }
   const next = random(seed);
-  const resampled = (values: readonly number[]) =>
-    median(values.map(() => values[Math.floor(next() * values.length)]));
-  const ratios = Array.from({ length: resamples }, () => resampled(ours) / resampled(theirs));
-  ratios.sort((a, b) => a - b);
+  const pick = <T>(values: readonly T[]) => values[Math.floor(next() * values.length)];
+  const again = (side: Forks) =>
+    center(
+      side.map(() => {
+        const fork = pick(side);
+        return fork.map(() => pick(fork));
+      }),
+    );
+  const figures = Array.from({ length: resamples }, () => figure(sides.map(again)));
+  figures.sort((a, b) => a - b);
   const tail = Math.floor(((1 - confidence) / 2) * resamples);
-  return { value, low: ratios[tail], high: ratios[resamples - 1 - tail], interval: "bootstrap" };
-}
-
-/** Above this many samples in all the normal approximation is used: it is as good, and quick. */
-const exactUpTo = 60;
-
-/**
- * The two-sided p-value of the Mann-Whitney U test: how likely ranks as far apart as these are
- * where both sets come from one distribution. Exact, by counting all permutations of the mid-ranks
- * (ties included); by the tie-corrected normal approximation for more than 60 samples.
- *
- * H. B. Mann, D. R. Whitney (1947), Annals of Mathematical Statistics 18(1).
- *
- * @param a at least one
- * @param b at least one
- */
-export function mannWhitney(a: readonly number[], b: readonly number[]): number {
-  const ranks = doubledRanks([...a, ...b]);
-  const observed = sum(ranks.slice(0, a.length));
-  const expected = (sum(ranks) * a.length) / ranks.length;
-  const distance = Math.abs(observed - expected);
-  return ranks.length <= exactUpTo
-    ? exactTail(ranks, a.length, expected, distance)
-    : normalTail(ranks, a.length, distance);
-}
-
-/** Twice the mid-rank of each value, so that ties stay whole numbers. */
-function doubledRanks(values: readonly number[]): number[] {
-  const sorted = [...values].sort((x, y) => x - y);
-  return values.map((value) => sorted.indexOf(value) + sorted.lastIndexOf(value) + 2);
-}
-
-/** The share of subsets of `size` ranks whose sum is at least `distance` from `expected`. */
-function exactTail(ranks: readonly number[], size: number, expected: number, distance: number) {
-  const total = sum(ranks);
-  // ways[k][s]: subsets of k ranks with the sum s. Counts stay below 2^60: close enough as doubles.
-  const ways = Array.from({ length: size + 1 }, () => new Float64Array(total + 1));
-  ways[0][0] = 1;
-  for (const rank of ranks) {
-    for (let k = size; k >= 1; k--) {
-      for (let s = total; s >= rank; s--) ways[k][s] += ways[k - 1][s - rank];
-    }
-  }
-  const far = ways[size].filter((_count, s) => Math.abs(s - expected) >= distance - 1e-9);
-  return Math.min(1, sum(far) / sum(ways[size]));
-}
-
-function normalTail(ranks: readonly number[], size: number, distance: number): number {
-  const mean = sum(ranks) / ranks.length;
-  const spread = sum(ranks.map((rank) => (rank - mean) ** 2)) / (ranks.length - 1);
-  const variance = (size * (ranks.length - size) * spread) / ranks.length;
-  // One doubled rank of continuity correction.
-  if (variance === 0) return 1;
-  return complementaryError(Math.max(0, distance - 1) / Math.sqrt(2 * variance));
-}
-
-/** erfc(x) for x >= 0: Abramowitz and Stegun 7.1.26, within 1.5e-7. */
-function complementaryError(x: number): number {
-  const t = 1 / (1 + 0.3275911 * x);
-  const series = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592];
-  return series.reduce((value, factor) => value * t + factor, 0) * t * Math.exp(-x * x);
-}
-
-function sum(values: Iterable<number>): number {
-  return Array.from(values).reduce((total, value) => total + value, 0);
+  const [low, high] = [figures[tail], figures[resamples - 1 - tail]];
+  return { value, low, high, interval: "bootstrap", forks };
 }

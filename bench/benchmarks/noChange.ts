@@ -21,11 +21,11 @@ export const noChange: Benchmark = {
   async run(bench) {
     await bench.deployed();
     const commands = commandsOf(bench.stack.name);
-    const rounds = bench.samples ?? 9;
+    const plan = { repeats: "9", ...bench.plan };
     const title = `no-change, ${commands} Commands`;
     const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "engine-comparison-bare-"));
     const measured = async (by: string, contenders: Contender[]) =>
-      withNode(await bench.measured({ title: `${title}, ${by}`, rounds, contenders }));
+      withNode(await bench.measured({ title: `${title}, ${by}`, plan, contenders }));
     try {
       const contenders = byEmbedded(bench.stack.name, scratch, commands);
       const embedded = await measured("embedded runner", contenders);
@@ -53,8 +53,8 @@ type Command = Pick<Contender, "argv" | "environment">;
 
 function besideBare(name: string, ours: Command, bare: Command): Contender[] {
   return [
-    { name, kind: "command", ...ours, against: ["bare program"] },
-    { name: "bare program", kind: "command", ...bare },
+    { name, ...ours, against: "bare program" },
+    { name: "bare program", ...bare },
   ];
 }
 

@@ -44,7 +44,8 @@ export const uploads: Benchmark = {
         writeFiles(folder, files, size);
         const load = { files, bytes: files * size };
         const contenders = await uploaders(bench, folder, load, s5cmd);
-        const table = await bench.measured({ title, rounds: bench.samples ?? 5, contenders });
+        const plan = { repeats: "5", ...bench.plan };
+        const table = await bench.measured({ title, plan, contenders });
         tables.push(withNode(table));
       } finally {
         fs.rmSync(folder, { recursive: true, force: true });
@@ -67,7 +68,6 @@ async function uploaders(
   const version = path.basename(folder);
   const ours: Contender = {
     name: "upload step",
-    kind: "command",
     argv: [process.execPath, "--require", "tsx/cjs", "steps.mjs", "upload", "create"],
     environment: {
       ...folders(),
@@ -76,7 +76,7 @@ async function uploaders(
       SPEC: JSON.stringify({ dataset: "bench", version, bucket, owns: [`${prefix}/`] }),
     },
     ...to,
-    ...(s5cmd && { against: ["s5cmd"] }),
+    ...(s5cmd && { against: "s5cmd" }),
   };
   if (!s5cmd) return [ours];
   const source = `${path.join(folder, prefix)}/`;
@@ -87,7 +87,7 @@ async function uploaders(
     AWS_REGION: region,
   };
   const into = `s3://${bucket}/${prefix}/`;
-  return [ours, { name: "s5cmd", kind: "command", argv: [...argv, into], environment, ...to }];
+  return [ours, { name: "s5cmd", argv: [...argv, into], environment, ...to }];
 }
 
 /** Where a program that is started as a contender finds what this one has. */

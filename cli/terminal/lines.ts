@@ -84,7 +84,10 @@ export function runWords(summary: RunRecord["summary"] | RunSkipped | undefined)
   if (summary.status !== "verified") return `${summary.status}: ${summary.reason.split("\n")[0]}`;
   const rejected = summary.rejected > 0 ? `, ${summary.rejected} rejected` : "";
   const rows = `${summary.rows} ${summary.rows === 1 ? "row" : "rows"}`;
-  return `verified, median ${summary.medianSeconds.toFixed(2)} s, ${rows}${rejected}, on ${summary.device}`;
+  const { oneShotSeconds, medianSeconds, state, device } = summary;
+  const warming = state === "still warming" ? " (still warming)" : "";
+  const times = `one-shot ${oneShotSeconds.toFixed(2)} s, median ${medianSeconds.toFixed(2)} s${warming}`;
+  return `verified, ${times}, ${rows}${rejected}, on ${device}`;
 }
 
 /** Where to read more about a failure, and what is published in spite of it. */

@@ -1,13 +1,14 @@
-import { UserError } from "../../infra/contracts/errors";
 import { number } from "../../report/format";
-import { readHistory, type Attempt } from "../../results/history";
+import { leftOut, readHistory, type Attempt } from "../../results/history";
 import { compare as compared, rule, select, type Compared } from "../../results/comparison";
 import { textTable } from "../terminal/lines";
 import { verb } from "../verb";
 import { spread } from "./results";
 
 export const compare = verb({
-  summary: "compare two attempts, dates or commits: is B faster than A, slower, or within noise",
+  summary:
+    "compare two attempts, dates or commits: is B faster than A, slower, or within noise\n" +
+    "(exit code 0; 1 where B is slower, 3 where something is missing for a verdict)",
   positionals: [
     {
       name: "A",
@@ -19,40 +20,47 @@ export const compare = verb({
   ],
   options: { json: { type: "boolean", help: "prints one JSON array" } },
   async run({ stack, positionals, options }) {
-    const { attempts } = readHistory(stack);
+    const history = readHistory(stack);
+    for (const line of leftOut(stack, history)) console.error(line);
+    const { attempts } = history;
     const [a, b] = positionals.map((text) => select(attempts, text));
     const lines = compared(a, b);
-    if (lines.length === 1 && lines[0].marks.includes("another workload")) {
-      throw new UserError(
-        `${lines[0].run} are attempts of two workloads`,
-        "their times cannot be compared",
-        "give two attempts of one workload; npm run results lists them",
-      );
-    }
     if (options.json) console.log(JSON.stringify(lines.map(asJson), undefined, 2));
     else for (const line of comparisonLines(lines)) console.log(line);
-    return 0;
+    return exitCode(lines);
   },
 });
 
-/** The comparison for people: one line a run, what makes it doubtful below it, and the rule. */
+/** What a script is told: whether all can be compared, and none is slower. */
+export function exitCode(lines: readonly Compared[]): number {
+  if (lines.some(({ missing }) => missing)) return 3;
+  return lines.some(({ verdict }) => verdict === "slower") ? 1 : 0;
+}
+
+/** The comparison for people: one line a run, what is missing or to know below it, and the rule. */
 export function comparisonLines(lines: readonly Compared[]): string[] {
   const rows = lines.map(({ run, a, b, verdict, ratio }) => [
     run,
     medianOf(a),
     medianOf(b),
-    ratio === undefined ? "-" : `${number(ratio)}x`,
-    verdict ?? "cannot be compared",
+    ratio === undefined
+      ? "-"
+      : `${number(ratio.value)}x [${number(ratio.low)}, ${number(ratio.high)}]`,
+    verdict ?? "not comparable",
     `${samplesOf(a)} | ${samplesOf(b)}`,
   ]);
   const head = ["run", "A", "B", "B/A", "B is", "samples of A | B"];
   const [names, ...table] = textTable([head, ...rows], ["A", "B", "B/A"]);
   return [
     names,
-    ...table.flatMap((line, at) => [line, ...lines[at].marks.map((mark) => `    ! ${mark}`)]),
+    ...table.flatMap((line, at) => [line, ...notesOf(lines[at]).map((note) => `    ! ${note}`)]),
     "",
     ...rule,
   ];
+}
+
+function notesOf({ missing, marks }: Compared): readonly string[] {
+  return missing ? [`${missing.what}; to compare: ${missing.command}`] : marks;
 }
 
 function medianOf(attempt: Attempt | undefined): string {
@@ -65,7 +73,7 @@ function samplesOf(attempt: Attempt | undefined): string {
   return attempt.status === "verified" ? spread(attempt) : attempt.status;
 }
 
-function asJson({ run, a, b, verdict, ratio, marks }: Compared): Record<string, unknown> {
+function asJson({ run, a, b, verdict, ratio, missing, marks }: Compared): Record<string, unknown> {
   const side = (attempt: Attempt | undefined) => {
     if (!attempt) return null;
     const { at, status } = attempt;
@@ -74,5 +82,6 @@ function asJson({ run, a, b, verdict, ratio, marks }: Compared): Record<string, 
     return { ...common, medianSeconds: attempt.median, samples: attempt.measured };
   };
   const sides = { a: side(a), b: side(b) };
-  return { run, ...sides, verdict: verdict ?? null, ratio: ratio ?? null, marks };
+  const found = { verdict: verdict ?? null, ratio: ratio ?? null, missing: missing ?? null };
+  return { run, ...sides, ...found, marks };
 }

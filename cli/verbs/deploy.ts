@@ -5,9 +5,11 @@ import { probe } from "../../infra/host/probe";
 import { stackFiles } from "../../infra/stack/files";
 import { forgetStack } from "../../infra/stack/owner";
 import { targetNamed } from "../../infra/targets";
+import { readPrices } from "../../results/efficiency";
 import { settleRecord } from "../../results/history";
 import { summaryOf } from "../../results/records";
 import type { RunRecord } from "../../results/result";
+import { settingsOf } from "../config";
 import { noStack, WrongUse } from "../errors";
 import { howToGetCli, isCliOnPath } from "../runners/pulumiCli";
 import type { Outcome, StepEvent } from "../runners/runner";
@@ -137,10 +139,11 @@ function settle({ stack, runs }: Session, { outputs }: Outcome): void {
 }
 
 /** After a failure the program leaves the report out, so it is rendered here from what is known. */
-async function reportOf({ stack, runs }: Session): Promise<{ reportUrl?: string }> {
+async function reportOf({ stack, runs, configuration }: Session): Promise<{ reportUrl?: string }> {
   if (!runs.some((run) => summaryOf(stack, run))) return {};
   const { renderReport } = await import("../../report/renderReport");
-  return { reportUrl: await renderReport(stack, runs) };
+  const prices = readPrices(settingsOf(configuration).prices);
+  return { reportUrl: await renderReport(stack, runs, prices) };
 }
 
 function heading({ project, stack, configuration, runner }: Session): string[] {

@@ -1,7 +1,6 @@
-import { moment, number, shortened } from "../../report/format";
+import { known, moment, number, seconds, shortened } from "../../report/format";
 import { plain } from "../../report/html";
-import { readHistory, type Attempt } from "../../results/history";
-import { historyFile } from "../../results/records";
+import { leftOut, readHistory, type Attempt } from "../../results/history";
 import { textTable } from "../terminal/lines";
 import { verb } from "../verb";
 
@@ -19,11 +18,10 @@ export const results = verb({
     json: { type: "boolean", help: "prints one JSON array, the oldest attempt first" },
   },
   async run({ stack, positionals, options }) {
-    const { attempts, unreadable } = readHistory(stack);
+    const history = readHistory(stack);
+    const { attempts } = history;
     const found = attempts.filter((attempt) => isMeant(attempt, positionals));
-    if (unreadable > 0) {
-      console.error(`${unreadable} lines of ${historyFile(stack)} cannot be read and are left out`);
-    }
+    for (const line of leftOut(stack, history)) console.error(line);
     if (options.json) {
       console.log(JSON.stringify(found.map(asJson), undefined, 2));
     } else if (attempts.length === 0) {
@@ -45,28 +43,35 @@ function isMeant({ run, engine, workload }: Attempt, names: readonly string[]): 
 
 /** The list for people: one line an attempt. */
 export function resultLines(attempts: readonly Attempt[]): string[] {
-  const head = ["date (UTC)", "run", "key", "status", "median"];
+  const head = ["date (UTC)", "run", "key", "status", "one-shot", "median"];
   const more = ["samples", "device", "commit", "attempt"];
-  return textTable([[...head, ...more], ...attempts.map(row)], ["median"]);
+  return textTable([[...head, ...more], ...attempts.map(row)], ["one-shot", "median"]);
 }
 
 function row(attempt: Attempt): string[] {
   const date = moment(plain(attempt.at)).replace(" UTC", "");
-  const [median, samples, device] =
-    attempt.status !== "verified"
-      ? ["-", shortened(plain(attempt.reason.split("\n")[0]), 60), "-"]
-      : [`${number(attempt.median)} s`, spread(attempt), attempt.device];
+  const figures =
+    attempt.status === "verified"
+      ? [
+          ...[known(attempt.oneShot, seconds, "-"), seconds(attempt.median)],
+          ...[spread(attempt), attempt.device],
+        ]
+      : ["-", "-", shortened(plain(attempt.reason.split("\n")[0]), 60), "-"];
   const { run, key, status } = attempt;
-  return [date, run, key, status, median, samples, device, commit(attempt), attempt.attempt];
+  return [date, run, key, status, ...figures, commit(attempt), attempt.attempt];
 }
 
-/** How far the counted samples are apart: `3 hot, 1.92 to 2.01 s, 1 disturbed`. */
+/** How far the counted samples are apart: `3 hot, 1.92 to 2.01 s, still warming, 1 disturbed`. */
 export function spread(attempt: Extract<Attempt, { status: "verified" }>): string {
-  const { counted, measured, basis } = attempt;
-  const [min, max] = [Math.min(...measured), Math.max(...measured)];
+  const { counted, measured, basis, forks, state } = attempt;
+  const all = measured.flat();
   const disturbed = counted.filter((sample) => sample.disturbed).length;
-  const marked = disturbed > 0 ? `, ${disturbed} disturbed` : "";
-  return `${measured.length} ${basis}, ${number(min)} to ${number(max)} s${marked}`;
+  return [
+    `${all.length} ${basis}${forks > 1 ? ` of ${forks} processes` : ""}`,
+    `${number(Math.min(...all))} to ${number(Math.max(...all))} s`,
+    ...(state === "still warming" ? [state] : []),
+    ...(disturbed > 0 ? [`${disturbed} disturbed`] : []),
+  ].join(", ");
 }
 
 /** The commit of an attempt's code, marked where the checkout had uncommitted changes. */
@@ -82,21 +87,21 @@ function asJson(attempt: Attempt): Record<string, unknown> {
     const { reason, log, published } = attempt;
     return { ...common, reason, log, published };
   }
-  const { device, median, measured, samples, rowsIn, rows, rejected, checksum, dirty, inputs } =
-    attempt;
+  const { device, median, oneShot, state, samples, rowsIn, rows, rejected, checksum } = attempt;
+  const { dirty, inputs } = attempt;
+  const all = attempt.measured.flat();
   return {
     ...common,
     dirty,
     device,
+    oneShotSeconds: oneShot ?? null,
     medianSeconds: median,
-    minSeconds: Math.min(...measured),
-    maxSeconds: Math.max(...measured),
-    samples: samples.map(({ kind, seconds, disturbed, tries }) => ({
-      kind,
-      seconds,
-      disturbed,
-      tries: tries.map((one) => one.seconds),
-    })),
+    minSeconds: Math.min(...all),
+    maxSeconds: Math.max(...all),
+    state,
+    samples: samples.map(({ kind, fork, seconds, disturbed }) => {
+      return { kind, fork, seconds, disturbed };
+    }),
     perSecond: rowsIn === undefined ? null : rowsIn / median,
     rows,
     rejected,

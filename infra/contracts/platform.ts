@@ -108,25 +108,15 @@ export interface Executor {
   watch?(cluster: Cluster): Promise<HostWatch>;
 }
 
-/** Memory and CPU of an engine with its job, measured from outside since the watch began. */
-export interface HostReading {
-  /** What kind of memory: that of the containers' cgroups. */
-  readonly memoryMeasure: "cgroup";
-  readonly peakMemoryBytes: number;
-  /** Before the job. */
-  readonly idleMemoryBytes: number;
-  /** Of the engine with its job. */
-  readonly cpuSeconds: number;
-  /** Of all else on the machine, without the object store. */
-  readonly othersCpuSeconds: number;
-  /** How many times memory was read. */
-  readonly readings: number;
-}
-
-/** A measurement that goes on. */
+/** Samplers of memory and CPU where a job cannot see its engine's services. */
 export interface HostWatch {
-  /** What was seen up to now. */
-  read(): HostReading;
+  /**
+   * Puts a question to all samplers (engine_comparison/measure.py).
+   *
+   * @returns their answers, always in one order
+   * @throws Error when one of them does not answer
+   */
+  ask(question: string): Promise<readonly object[]>;
   /** Ends the measurement; also after the first time. */
   stop(): Promise<void>;
 }

@@ -1,6 +1,16 @@
 import { maxPortOffset } from "./ports";
 import * as z from "zod";
-import { choice, integer, memory, names, object, text, address, optional } from "./values";
+import {
+  choice,
+  integer,
+  memory,
+  names,
+  notInput,
+  object,
+  text,
+  address,
+  optional,
+} from "./values";
 
 /** Where things run, what runs, and how it is measured. */
 export const runSettings = {
@@ -85,18 +95,43 @@ export const runSettings = {
       "Images that may be corrupt or missing before an image run fails. Rejected images are counted " +
       "with their reason and left out.",
   }),
-  warmup: integer({
-    default: 1,
+  measureSeconds: integer({
+    default: 10,
     min: 0,
-    max: 100,
+    max: 86_400,
     description:
-      "Executions before the repeats, in the same driver. The first is kept as the `first` sample.",
+      "Budget of each driver process for hot samples; it begins when the first sample has ended. " +
+      "At least three are taken, and then more until the run is steady: the medians of the last two " +
+      "groups of three differ by at most 5 %, or by no more than their noise. A run whose budget is " +
+      "used up before is marked `still warming`.",
   }),
-  repeats: integer({
-    default: 3,
+  maxSamples: integer({
+    default: 60,
     min: 1,
     max: 1000,
-    description: "Hot executions that are measured.",
+    description: "Hot samples that a driver process takes at most.",
+  }),
+  forks: integer({
+    default: 1,
+    min: 1,
+    max: 20,
+    description:
+      "Driver processes of a run, one after the other, each with a start-up and a first sample. With " +
+      "one, nothing is known of how far processes differ.",
+  }),
+  warmup: optional({
+    pattern: /^(\d|[1-9]\d|100)$/,
+    must: "must be a whole number from 0 to 100, or empty",
+    description:
+      "With `repeats`, fixes how many samples are taken: executions before those that are measured, " +
+      "the first sample among them. Empty: 1 with `repeats`, else as many as it takes.",
+  }),
+  repeats: optional({
+    pattern: /^([1-9]\d{0,2}|1000)$/,
+    must: "must be a whole number from 1 to 1000, or empty",
+    description:
+      "Fixes how many hot samples are measured, 1 to 1000. Empty: until they are steady, or 3 with " +
+      "`warmup`.",
   }),
   runTimeoutSeconds: integer({
     default: 900,
@@ -112,6 +147,13 @@ export const runSettings = {
       "together, as measured. A run with a higher peak fails. The default has room for the default " +
       "memory of Spark's workers and for Spark's driver.",
   }),
+  prices: notInput(
+    optional({
+      description:
+        "A JSON file that says what a machine costs (docs/prices.example.json): the report then tells " +
+        "the money for a million rows or a thousand images. Relative to the checkout, or absolute.",
+    }),
+  ),
   portOffset: integer({
     default: 0,
     min: 0,

@@ -1,4 +1,4 @@
-"""The one class for errors that a user can cause and mend."""
+"""Errors that a user can cause and change, and those that another process tells of."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}\n{self.why}\n{self.do}"
+
+
+class ToldError(Exception):
+    """An error of another process, in the words that it was told in."""
 
 
 def is_full_disk(error: BaseException) -> bool:

@@ -1,42 +1,47 @@
-"""One attempt of one run: start the engine, measure samples, verify the last one, publish it.
+"""One attempt of one run: take samples in driver processes, check all, publish the last.
 
     python -m engine_comparison.job        (under the leader, with a spec on standard input)
     python -m engine_comparison.job --shipped       (on a Ray cluster, see `ray_job`)
 
 The order is the same for all engines, and so is what the clock covers: a sample begins with the
-inputs in the store and ends with its output in the store. All of an attempt is one driver process
-of the engine, so only the first sample is cold.
+inputs in the store and ends with its output in the store. Each of the run's `forks` is one driver
+process of the engine (see `fork`), so only its first sample is cold. This process conducts: it
+measures, and looks at the outputs when all samples are taken, so that none of that is in a figure.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import sys
 import time
 import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from . import engines, ray_job, workloads
-from .engines import Context, Engine
+from . import ray_job, workloads
+from .engines import Context
 from .errors import UserError
-from .judge import judge
-from .measure import Meter, OutsideMeter, Reading, Sampler, cores, describe_host
-from .model.session import thread_environment
+from .fork import Fork, process_fork
+from .judge import judge, read_table
+from .measure import Reading, describe_host
 from .protocol import Channel, Spec, run_module
 from .publish import Place, publish, recover
-from .samples import Try, median_seconds, sample_of, take_hot
-from .store import check_store, delete_prefix, list_parquet, told
+from .samples import Plan, Sample, median_seconds, slope
+from .store import check_store, list_parquet, told
+from .verify import SchemaMismatch
 from .workloads import Workload
 
 Fields = dict[str, Any]
 """Fields of the result event."""
 
 SCHEMA = Path(__file__).with_name("result.schema.json")
+SCHEMA_VERSION = 2
+"""Changes when figures of a result mean something else than before."""
 
 
 def run_job(channel: Channel, spec: Spec) -> Fields:
@@ -47,12 +52,19 @@ def run_job(channel: Channel, spec: Spec) -> Fields:
     """
     if ray_job.is_elsewhere(spec):
         return ray_job.submit(channel, spec, f"{__package__}.job")
-    os.environ.update(thread_environment())
-    workload, engine = workloads.load(spec["workload"]), engines.load(spec["engine"])
-    context = Context.open(spec)
+    workload, context = workloads.load(spec["workload"]), Context.open(spec)
+
+    def outside(question: str) -> list[Fields]:
+        answers: list[Fields] = channel.ask("measure", question=question)["answers"]
+        return answers
+
+    def fork() -> Fork:
+        asked = outside if spec.get("measuredOutside") else None
+        return process_fork(spec, asked, check=lambda seen: check_memory(context, seen))
+
     with told(spec["store"]["endpoint"]):
         check_store(spec["store"], context.filesystem, sorted(set(spec["buckets"].values())))
-        return Attempt(channel, context, workload, engine(context)).carry_out()
+        return Attempt(channel, context, workload, fork).carry_out()
 
 
 @dataclass
@@ -63,18 +75,20 @@ class Attempt:
         channel: Where its phases are announced.
         context: What the job was given.
         workload: What is computed.
-        engine: What computes it, not started yet.
+        fork: Makes a driver process of the engine, not started yet.
     """
 
     channel: Channel
     context: Context
     workload: Workload
-    engine: Engine
+    fork: Callable[[], Fork]
 
     def __post_init__(self) -> None:
         bucket = self.context.bucket(self.workload.facts.purpose)
+        self.engine = str(self.context.spec["engine"])
+        self.plan = Plan.of(self.context.inputs)
         self.place = Place(
-            base=f"{bucket}/{self.workload.facts.prefix}/engine={self.engine.name}",
+            base=f"{bucket}/{self.workload.facts.prefix}/engine={self.engine}",
             key=self.context.spec["key"],
             attempt=self.context.spec["attempt"],
         )
@@ -85,10 +99,10 @@ class Attempt:
         started = datetime.now(timezone.utc).isoformat(timespec="seconds")
         recover(self.store, self.place.base)
         try:
-            measured, written = self._measure()
+            measured, outputs = self._measure()
             self.channel.phase("verify")
-            judged = judge(self.context, self.workload, written)
-            files = list_parquet(self.store, written)
+            judged = judge_all(self.context, self.workload, outputs)
+            files = list_parquet(self.store, outputs[-1])
             result = self._result(started, measured, judged, sum(file.size for file in files))
             self.channel.phase("publish")
             publish(self.store, self.place, files, judged["checksum"])
@@ -103,9 +117,9 @@ class Attempt:
 
     def _result(self, started: str, measured: Fields, judged: Fields, bytes_out: int) -> Fields:
         """All fields of the result, made before the run is published: no error comes after that."""
-        rate = judged["rowsIn"] / max(median_seconds(measured["samples"]), 1e-9)
         result = {
-            "engine": self.engine.name,
+            "schema": SCHEMA_VERSION,
+            "engine": self.engine,
             "workload": self.workload.name,
             "key": self.place.key,
             "attempt": self.place.attempt,
@@ -113,7 +127,7 @@ class Attempt:
             "startedAt": started,
             **measured,
             **judged,
-            "rowsPerSecond": round(rate, 3),
+            "rowsPerSecond": round(judged["rowsIn"] / max(measured["medianSeconds"], 1e-9), 3),
             "bytesOut": bytes_out,
             "host": describe_host(),
             "outputUri": self.place.uri,
@@ -142,123 +156,135 @@ class Attempt:
             traceback.print_exception(error)
             raise UserError(
                 unreadable,
-                f"{self.engine.name} stopped there, and no engine may leave out input.",
+                f"{self.engine} stopped there, and no engine may leave out input.",
                 "If the store answers (`npm run status`), its objects are not what was uploaded: "
                 "`npm run destroy` and `npm start` upload them again.",
             ) from error
 
-    def _measure(self) -> tuple[Fields, str]:
-        """Start the engine, take the samples, and stop it.
+    def _measure(self) -> tuple[Fields, list[str]]:
+        """Take the samples of all driver processes.
 
         Returns:
-            The measured fields of the result, and the prefix that the last sample was written to.
+            The measured fields of the result, and the prefixes that the samples were written to.
 
         Raises:
             UserError: The run took more memory than it may.
         """
-        with self._meter() as meter:
-            try:
-                self.channel.phase("start-up")
-                began = time.perf_counter()
-                self.engine.start()
-                start_up = time.perf_counter() - began
-                samples, written = self._samples(meter)
-                configuration, versions = self.engine.configuration(), self.engine.versions()
-            finally:
-                self.engine.stop()
-            seen = self._within_memory(meter.read())
-        return {
-            "startUpSeconds": round(start_up, 3),
-            "samples": samples,
-            "limits": self.context.limits,
-            "peakMemoryBytes": seen.peak_memory,
-            "idleMemoryBytes": seen.idle_memory,
-            "cpuSeconds": seen.cpu_seconds,
-            "othersCpuSeconds": seen.others_cpu_seconds,
-            "configuration": {
-                "memoryMeasure": seen.memory,
-                "persistsBetweenSamples": self.engine.persists(),
-                **configuration,
-            },
-            "tunables": self.engine.tunables(),
-            "versions": {"python": sys.version.split()[0], **versions},
-        }, written
-
-    def _meter(self) -> Meter:
-        """What tells memory and CPU: this machine, or who sees it where a container does not."""
-        spec = self.context.spec
-        if spec.get("measuredOutside"):
-            return OutsideMeter(lambda: self.channel.ask("measure"))
-        services = [int(service["pid"]) for service in spec.get("services", [])]
-        return Sampler(os.getpid(), services, spec["store"].get("pids", []))
-
-    def _samples(self, meter: Meter) -> tuple[list[Fields], str]:
-        """Take the warm-ups and the repeats; only the output of the last execution is kept.
-
-        The first sample of all is cold and counts as `first`; further warm-ups are not reported. It
-        is taken once, whatever others did meanwhile: a second one would not be cold.
-        """
-        warmup = max(0, int(self.context.inputs.get("warmup", "1")))
-        repeats = max(1, int(self.context.inputs.get("repeats", "3")))
-        written = (f"{self.place.attempt_prefix}/{at}" for at in itertools.count())
+        forks: list[Fork] = []
         outputs: list[str] = []
+        described: Fields = {}
+        for number in range(1, self.plan.forks + 1):
+            name = f", process {number} of {self.plan.forks}" if self.plan.forks > 1 else ""
+            with self.fork() as fork:
+                self.channel.phase(f"start-up{name}")
+                fork.start()
+                outputs += self._samples(fork, len(outputs), name)
+                described = fork.describe()
+            forks.append(fork)
+        last = forks[-1].reading
+        configuration = {"memoryMeasure": last.memory, **described["configuration"]}
+        return {
+            **figures_of(self.plan, forks),
+            "limits": self.context.limits,
+            **described,
+            "configuration": configuration,
+        }, outputs
 
-        def execute(phase: str) -> Try:
-            self.channel.phase(phase)
-            if outputs:
-                delete_prefix(self.store, outputs[-1])
-            outputs.append(next(written))
-            return self._execute(meter, outputs[-1])
-
-        def hot(name: str) -> list[Try]:
-            return take_hot(lambda n: execute(name if n == 1 else f"{name}, try {n}"), cores())
-
-        samples: list[Fields] = []
-        for at in range(warmup + repeats):
-            name = "warm-up" if at < warmup else f"sample {at - warmup + 1}/{repeats}"
+    def _samples(self, fork: Fork, taken: int, name: str) -> list[str]:
+        """Take the samples of a driver process; returns where they were written to."""
+        outputs: list[str] = []
+        first_ended = time.monotonic()
+        while not outputs or not self.plan.is_done(fork.samples, time.monotonic() - first_ended):
+            at = len(outputs)
+            self.channel.phase(f"hot sample {at}{name}" if at else f"first sample{name}")
+            outputs.append(f"{self.place.attempt_prefix}/{taken + at}")
+            fork.sample(outputs[-1])
             if at == 0:
-                samples.append(sample_of("first", [execute(name)], cores()))
-            elif at < warmup:
-                execute(name)
-            else:
-                samples.append(sample_of("hot", hot(name), cores()))
-        return samples, outputs[-1]
+                first_ended = time.monotonic()
+        return outputs
 
-    def _execute(self, meter: Meter, output: str) -> Try:
-        """Execute the workload once.
 
-        Raises:
-            UserError: The run took more memory than it may.
-        """
-        before = meter.read()
-        began = time.perf_counter()
-        self.engine.run(self.workload, output)
-        seconds = time.perf_counter() - began
-        after = self._within_memory(meter.read())
-        return Try(
-            total_seconds=seconds,
-            cpu_seconds=max(0.0, after.cpu_seconds - before.cpu_seconds),
-            others_cpu_seconds=max(0.0, after.others_cpu_seconds - before.others_cpu_seconds),
-        )
+def figures_of(plan: Plan, forks: Sequence[Fork]) -> Fields:
+    """The measured figures of a run's driver processes, as a result has them."""
+    judged = [plan.judged(fork.samples) for fork in forks]
+    one_shots = [fork.start_up_seconds + fork.samples[0].total_seconds for fork in forks]
+    samples: list[list[Sample]] = [samples for samples, _ in judged]
+    readings = [fork.reading for fork in forks]
+    return {
+        "oneShotSeconds": round(median(one_shots), 4),
+        "medianSeconds": round(median_seconds(samples), 6),
+        "startUpSeconds": round(median(fork.start_up_seconds for fork in forks), 3),
+        "forks": [
+            {
+                "startUpSeconds": round(fork.start_up_seconds, 3),
+                "state": state,
+                "slope": round(slope(fork.samples[1:]), 5),
+                "peakMemoryBytes": fork.reading.peak_memory,
+            }
+            for fork, (_, state) in zip(forks, judged, strict=True)
+        ],
+        "samples": [one.fields(n) for n, some in enumerate(samples, 1) for one in some],
+        "peakMemoryBytes": max(seen.peak_memory for seen in readings),
+        "idleMemoryBytes": readings[0].idle_memory,
+        "cpuSeconds": round(sum(seen.cpu_seconds for seen in readings), 3),
+        "othersCpuSeconds": round(sum(seen.others_cpu_seconds for seen in readings), 3),
+    }
 
-    def _within_memory(self, seen: Reading) -> Reading:
-        """Pass a reading on whose peak is within the run's limit.
 
-        Raises:
-            UserError: It is above.
-        """
-        limit = self.context.limits["memoryBytes"]
-        if seen.peak_memory > limit:
-            raise UserError(
-                f"The run took {gib(seen.peak_memory)} of memory ({seen.memory}) at its peak, and "
-                f"runMemory allows {gib(limit)}.",
-                "Every engine gets the same memory, the services of its own included: a result "
-                "with more would stand beside those that kept to it.",
-                "Set runMemory higher for all engines, or let this run take less by a smaller "
-                "batchSize, sparkWorkerMemory or rayObjectStoreMemory.",
-                "out of memory",
+def judge_all(context: Context, workload: Workload, outputs: Sequence[str]) -> Fields:
+    """Judge the outputs of all samples: the last one whole, the exact columns of the others.
+
+    Args:
+        context: What the job was given.
+        workload: What was computed.
+        outputs: Prefixes, in the order taken.
+
+    Returns:
+        See `judge`.
+
+    Raises:
+        UserError: One of them is not right.
+    """
+    judged = judge(context, workload, outputs[-1])
+    columns = workload.exact_columns(context.inputs)
+    for at, output in enumerate(outputs[:-1], 1):
+        try:
+            table = read_table(context, output, columns=columns)
+            rows, checksum = table.num_rows, workload.checksum(table, context.inputs)
+        except SchemaMismatch as error:
+            rows, checksum = -1, str(error)
+        if checksum != judged["checksum"]:
+            differs = (
+                f"it has {rows} rows, and the last one {judged['rows']}"
+                if rows not in (-1, judged["rows"])
+                else f"{', '.join(columns)} differ from the last one's"
             )
-        return seen
+            raise UserError(
+                f"Sample {at} of {len(outputs)} is not right: {differs}.",
+                "A sample that does less, or something else, is no faster.",
+                f"See the log of attempt {context.spec['attempt']} for what the engine did.",
+                outcome="wrong",
+            )
+    return judged
+
+
+def check_memory(context: Context, seen: Reading) -> None:
+    """Hold a reading against the run's limit.
+
+    Raises:
+        UserError: The peak is above it.
+    """
+    limit = context.limits["memoryBytes"]
+    if seen.peak_memory > limit:
+        raise UserError(
+            f"The run took {gib(seen.peak_memory)} of memory ({seen.memory}) at its peak, and "
+            f"runMemory allows {gib(limit)}.",
+            "Every engine gets the same memory, its services included: a result with more would "
+            "be compared with those that kept to it.",
+            "Set runMemory higher for all engines, or let this run take less by a smaller "
+            "batchSize, sparkWorkerMemory or rayObjectStoreMemory.",
+            outcome="out of memory",
+        )
 
 
 def gib(size: int) -> str:
@@ -271,9 +297,11 @@ def validate(result: Fields) -> None:
 
     Raises:
         jsonschema.ValidationError: A field is missing or of another type: a bug, no user's error.
+        ValueError: A number is not finite, which JSON does not have.
     """
     import jsonschema
 
+    json.dumps(result, allow_nan=False)
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     jsonschema.validate({"event": "result", **result}, schema)
 
@@ -282,6 +310,4 @@ if __name__ == "__main__":
     shipped = ray_job.SHIPPED in sys.argv
     exit_code = ray_job.run_shipped(run_job) if shipped else run_module(run_job)
     sys.stderr.flush()
-    # Without the interpreter's own end: all is said and stopped, and threads of native libraries
-    # that are still there have been seen to crash it (Daft, about one run in ten of a prototype).
-    os._exit(exit_code)
+    os._exit(exit_code)  # see `driver`

@@ -146,7 +146,7 @@ def _not_right(context: Context, verdict: Verdict) -> UserError:
         f"It was not published ({deviations or 'nothing could be compared'}); the result published "
         "before, if any, still stands.",
         f"See the log of attempt {context.spec['attempt']} for what the engine did.",
-        "wrong",
+        outcome="wrong",
     )
 
 
@@ -173,7 +173,7 @@ def read_table(
             f"The engine left no Parquet file in s3://{prefix}/.",
             "There is nothing to verify, and the result published before still stands.",
             "See the attempt's log for what the engine did.",
-            "wrong",
+            outcome="wrong",
         )
 
     def kept(group: pa.Table) -> pa.Table:

@@ -1,19 +1,30 @@
 """Memory and CPU of a job and of its engine's services, seen from outside.
 
 A busy job would starve a thread that samples (a big numpy or JVM call holds Python up for seconds),
-so the sampler is a small process of its own::
+so the sampler is a small process beside it::
 
     python -m engine_comparison.measure
 
-It gets one JSON line, `{"job": pid, "services": [pid, ...], "store": [pid, ...]}`, and then one
-line for every question, which it answers with one JSON line each (`Reading`).
+It gets one JSON line, `{"job": pid, "services": [pid, ...], "store": [pid, ...]}`, or
+`{"all": true}` in a container, whose processes all count. Then each line is a question, which it
+answers with one JSON line (`_Watch.answer`): `begin` opens a window, `read` says what it has seen.
 
-Memory is the proportional set size (PSS): a page that n processes share counts 1/n for each, so
-that a sum over processes counts it once. Where there is no PSS (not Linux, or another user's
-process) the resident set size stands in, and `memory` says `rss`.
+Peak memory has one definition on every target:
 
-Everything is sampled: a peak shorter than the interval, and the CPU of a process that lived shorter
-than it, are not seen.
+    the largest sampled sum of PSS, plus, for each process, what its VmHWM exceeds the largest RSS
+    that was sampled of it
+
+PSS, the proportional set size, counts a page that n processes share 1/n for each, so that a sum
+over processes counts it once. VmHWM is the kernel's own mark of the largest RSS of a process; it
+sees a peak of any length. It is reset when a window opens, by writing 5 to /proc/PID/clear_refs
+(proc(5)), and a window covers one start-up or one sample. A bare sum of VmHWM would count shared
+memory, such as Ray's object store, once a process.
+
+`memory` says how it was measured: `pss` as above; `pss-sampled` where VmHWM could not be reset, so
+that a peak between two readings is not seen; `rss` where PSS could not be read either (not Linux,
+or another user's process).
+
+CPU is sampled: that of a process which lived for less than the interval is not seen.
 """
 
 from __future__ import annotations
@@ -27,7 +38,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -40,19 +51,26 @@ OVERHEAD = 0.05
 the interval is stretched."""
 
 _ANSWER_SECONDS = 30
+_MEASURES = ("pss", "pss-sampled", "rss")
+"""From the best to the worst; several processes are measured as well as the worst of them."""
+
+_CONDUCTORS = ("engine_comparison.leader", "engine_comparison.job", "engine_comparison.measure")
+"""Modules whose processes conduct and measure: they belong to no engine."""
+
+Answer = dict[str, Any]
+"""What a sampler says: see `_Watch.answer`."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the sampler has seen up to now.
+    """What was seen up to now.
 
     Attributes:
-        peak_memory: Largest sum of memory over job and services at one moment, bytes.
+        peak_memory: Largest memory of job and services in a window, bytes; see the module.
         idle_memory: Memory of the services before the job began its work, bytes.
-        cpu_seconds: CPU of job and services since the sampler started.
+        cpu_seconds: CPU of job and services since the meter started.
         others_cpu_seconds: CPU of all else on the machine since then, without the object store.
-        memory: `pss`, or `rss` where at least one process had no PSS to read; `cgroup` where it was
-            measured from outside a container.
+        memory: How memory was measured; see the module.
         samples: How many times memory was read.
     """
 
@@ -68,8 +86,12 @@ class Meter(ABC):
     """What measures a job. Use as a context manager around all that is measured."""
 
     @abstractmethod
+    def begin(self) -> Reading:
+        """Open a window: only memory in windows counts for the peak."""
+
+    @abstractmethod
     def read(self) -> Reading:
-        """What was seen up to now."""
+        """Read at the end of what the window covers."""
 
     def __enter__(self) -> Meter:
         return self
@@ -78,34 +100,70 @@ class Meter(ABC):
         """End the measurement, where that takes something."""
 
 
-class OutsideMeter(Meter):
-    """The meter of a job in a container, which sees neither its engine's services nor the others.
+class AskingMeter(Meter):
+    """Adds up what one or several samplers say, each of which sees some of the processes."""
 
-    Whoever started the job measures, and began before it.
-    """
+    def __init__(self, ask: Callable[[str], Sequence[Answer]]) -> None:
+        """Ask the samplers for the first time.
 
-    def __init__(self, ask: Callable[[], dict[str, Any]]) -> None:
-        """Keep how to ask: `ask` returns the fields of a reading, named as in a result."""
+        Args:
+            ask: Puts a question to all samplers and returns their answers, always in one order.
+        """
         self._ask = ask
+        self._peak = 0
+        self._first = ask("begin")
+
+    def begin(self) -> Reading:
+        """See `Meter.begin`."""
+        return self._reading(self._ask("begin"))
 
     def read(self) -> Reading:
-        """What was seen up to now."""
-        seen = self._ask()
+        """See `Meter.read`."""
+        return self._reading(self._ask("read"))
+
+    def _reading(self, answers: Sequence[Answer]) -> Reading:
+        self._peak = max(self._peak, _peak_of(answers))
+
+        def total(name: str) -> float:
+            pairs = zip(answers, self._first, strict=True)
+            return sum(now.get(name, 0.0) - before.get(name, 0.0) for now, before in pairs)
+
+        machine = max(
+            now.get("machineCpu", 0.0) - before.get("machineCpu", 0.0)
+            for now, before in zip(answers, self._first, strict=True)
+        )
+        others = machine - total("cpu") - total("storeCpu") - total("ownCpu")
+        measures = [_MEASURES.index(each["memory"]) for each in answers if "memory" in each]
         return Reading(
-            peak_memory=int(seen["peakMemoryBytes"]),
-            idle_memory=int(seen["idleMemoryBytes"]),
-            cpu_seconds=float(seen["cpuSeconds"]),
-            others_cpu_seconds=float(seen["othersCpuSeconds"]),
-            memory=str(seen["memoryMeasure"]),
-            samples=int(seen["readings"]),
+            peak_memory=self._peak,
+            idle_memory=sum(each.get("idle", 0) for each in self._first),
+            cpu_seconds=round(total("cpu"), 3),
+            others_cpu_seconds=round(max(0.0, others), 3),
+            memory=_MEASURES[max(measures, default=0)],
+            samples=max(each.get("samples", 0) for each in answers),
         )
 
 
-class Sampler(Meter):
+def _peak_of(answers: Sequence[Answer]) -> int:
+    """The largest memory of a window over all samplers, which read at different moments, bytes."""
+    seen = sorted(
+        (at, sampler, memory)
+        for sampler, each in enumerate(answers)
+        for at, memory in each.get("seen", [])
+    )
+    latest: dict[int, int] = {}
+    largest = 0
+    for _, sampler, memory in seen:
+        latest[sampler] = memory
+        largest = max(largest, sum(latest.values()))
+    return largest + sum(int(each.get("unseen", 0)) for each in answers)
+
+
+class Sampler(AskingMeter):
     """The sampler process of one job, on the machine where the engine's services are too."""
 
     def __init__(self, job: int, services: Iterable[int], store: Iterable[int] = ()) -> None:
-        """Start sampling.
+        """Start sampling; the idle value is taken before this returns.
 
         Args:
             job: Pid of the job; all its descendants count.
@@ -121,16 +179,22 @@ class Sampler(Meter):
         )
         watched = {"job": job, "services": list(services), "store": list(store)}
         self._send(json.dumps(watched))
-        self.read()  # the idle value is taken before the caller goes on
+        super().__init__(self._question)
 
-    def read(self) -> Reading:
-        """What was seen up to now.
+    def _question(self, question: str) -> list[Answer]:
+        """Ask and wait.
 
         Raises:
             RuntimeError: The sampler has died or does not answer.
         """
-        self._send("read")
-        return self._receive()
+        self._send(question)
+        stdout = self._process.stdout
+        assert stdout is not None
+        ready, _, _ = select.select([stdout], [], [], _ANSWER_SECONDS)
+        line = stdout.readline() if ready else ""
+        if not line:
+            raise RuntimeError("the memory and CPU sampler does not answer")
+        return [json.loads(line)]
 
     def __exit__(self, *_: object) -> None:
         """End the sampler process."""
@@ -150,22 +214,17 @@ class Sampler(Meter):
         except OSError as error:
             raise RuntimeError("the memory and CPU sampler has died") from error
 
-    def _receive(self) -> Reading:
-        stdout = self._process.stdout
-        assert stdout is not None
-        ready, _, _ = select.select([stdout], [], [], _ANSWER_SECONDS)
-        line = stdout.readline() if ready else ""
-        if not line:
-            raise RuntimeError("the memory and CPU sampler does not answer")
-        return Reading(**json.loads(line))
+
+Identity = tuple[int, float]
+"""Pid and start time: pids are used again."""
 
 
 @dataclass
 class _CpuClock:
     """CPU of a changing set of processes: the last value of each is kept when it is gone."""
 
-    before: dict[tuple[int, float], float] = field(default_factory=dict)
-    latest: dict[tuple[int, float], float] = field(default_factory=dict)
+    before: dict[Identity, float] = field(default_factory=dict)
+    latest: dict[Identity, float] = field(default_factory=dict)
 
     def see(self, processes: Iterable[psutil.Process], baseline: bool) -> None:
         """Take the processes' CPU times; as their starting points if `baseline`."""
@@ -182,49 +241,99 @@ class _CpuClock:
         return sum(value - self.before.get(one, 0.0) for one, value in self.latest.items())
 
 
+@dataclass
+class _Window:
+    """Memory since a window was opened.
+
+    Attributes:
+        unmarked: Processes whose VmHWM is older than the window.
+        seen: Moment (seconds of the monotonic clock) and sum of memory at each reading, bytes.
+        largest: Largest RSS that was read of each process, bytes.
+        marks: VmHWM of each process as it was read last, bytes.
+    """
+
+    unmarked: set[Identity] = field(default_factory=set)
+    seen: list[tuple[float, int]] = field(default_factory=list)
+    largest: dict[Identity, int] = field(default_factory=dict)
+    marks: dict[Identity, int] = field(default_factory=dict)
+
+    def unseen(self) -> int:
+        """What the processes held between two readings more than was read, bytes."""
+        return sum(
+            max(0, mark - self.largest[one])
+            for one, mark in self.marks.items()
+            if one not in self.unmarked
+        )
+
+
 class _Watch:
     """The sampler's state."""
 
     def __init__(self, watched: dict[str, Any]) -> None:
-        self.job: int = watched["job"]
-        self.services: list[int] = watched["services"]
-        self.store: list[int] = watched["store"]
+        self.all = bool(watched.get("all"))
+        self.job: list[int] = [watched["job"]] if "job" in watched else []
+        self.services: list[int] = watched.get("services", [])
+        self.store: list[int] = watched.get("store", [])
         self.engine_cpu, self.store_cpu, self.own_cpu = _CpuClock(), _CpuClock(), _CpuClock()
-        self.machine_before = _machine_cpu()
         self.memory = "pss"
-        self.peak = 0
         self.samples = 0
         groups = self._groups()
         self._see_cpu(groups, baseline=True)
         self.idle = sum(self._memory_of(process) for process in groups["services"])
+        self.window = _Window()
+        self.begin()
+
+    def begin(self) -> None:
+        """Open a window."""
+        self.window = _Window()
+        groups = self._groups()
+        for process in [*groups["job"], *groups["services"]]:
+            try:
+                Path(f"/proc/{process.pid}/clear_refs").write_text("5", encoding="ascii")
+            except (FileNotFoundError, ProcessLookupError):
+                if not Path("/proc/self/clear_refs").exists():
+                    self._worse("pss-sampled")
+            except OSError:
+                self._worse("pss-sampled")
+                with contextlib.suppress(psutil.Error):
+                    self.window.unmarked.add((process.pid, process.create_time()))
+        self.sample()
 
     def sample(self) -> None:
         """Read memory and CPU once."""
         groups = self._groups()
         self._see_cpu(groups, baseline=False)
-        now = sum(self._memory_of(p) for p in [*groups["job"], *groups["services"]])
-        self.peak = max(self.peak, now)
+        counted = [*groups["job"], *groups["services"]]
+        self.window.seen.append((time.monotonic(), sum(self._memory_of(p) for p in counted)))
+        for process in counted:
+            with contextlib.suppress(psutil.Error, OSError, KeyError):
+                identity = (process.pid, process.create_time())
+                rss, mark = _rss_and_mark(process.pid)
+                self.window.largest[identity] = max(rss, self.window.largest.get(identity, 0))
+                self.window.marks[identity] = mark
         self.samples += 1
 
-    def reading(self) -> Reading:
-        """Read CPU once more and tell what was seen."""
-        self._see_cpu(self._groups(), baseline=False)
-        engine = self.engine_cpu.seconds()
-        busy = _machine_cpu() - self.machine_before
-        others = busy - engine - self.store_cpu.seconds() - self.own_cpu.seconds()
-        return Reading(
-            peak_memory=self.peak,
-            idle_memory=self.idle,
-            cpu_seconds=round(engine, 3),
-            others_cpu_seconds=round(max(0.0, others), 3),
-            memory=self.memory,
-            samples=self.samples,
-        )
+    def answer(self) -> Answer:
+        """What was seen: memory of the window (bytes), CPU since the start (seconds)."""
+        return {
+            "seen": self.window.seen,
+            "unseen": self.window.unseen(),
+            "idle": self.idle,
+            "memory": self.memory,
+            "samples": self.samples,
+            "cpu": self.engine_cpu.seconds(),
+            "storeCpu": self.store_cpu.seconds(),
+            "ownCpu": self.own_cpu.seconds(),
+            "machineCpu": _machine_cpu(),
+        }
+
+    def _worse(self, measure: str) -> None:
+        self.memory = max(self.memory, measure, key=_MEASURES.index)
 
     def _see_cpu(self, groups: dict[str, list[psutil.Process]], baseline: bool) -> None:
         self.engine_cpu.see([*groups["job"], *groups["services"]], baseline)
         self.store_cpu.see(groups["store"], baseline)
-        self.own_cpu.see([psutil.Process()], baseline)
+        self.own_cpu.see(groups["own"], baseline)
 
     def _groups(self) -> dict[str, list[psutil.Process]]:
         """Job, services and store with their descendants; a process is in one group only."""
@@ -234,7 +343,13 @@ class _Watch:
             with contextlib.suppress(psutil.Error):
                 children.setdefault(process.ppid(), []).append(process)
                 alive[process.pid] = process
-        seen = {os.getpid()}
+        if self.all:
+            own = [process for process in alive.values() if _conducts(process)]
+            services = [process for process in alive.values() if process not in own]
+            return {"own": own, "services": services, "store": [], "job": []}
+        # The conductor started this process.
+        own = [alive[pid] for pid in (os.getpid(), os.getppid()) if pid in alive]
+        seen = {process.pid for process in own} - set(self.job)
 
         def family(roots: Iterable[int]) -> list[psutil.Process]:
             found: list[psutil.Process] = []
@@ -250,7 +365,8 @@ class _Watch:
         return {
             "services": family(self.services),
             "store": family(self.store),
-            "job": family([self.job]),
+            "job": family(self.job),
+            "own": [process for process in own if process.pid not in self.job],
         }
 
     def _memory_of(self, process: psutil.Process) -> int:
@@ -260,10 +376,25 @@ class _Watch:
         except psutil.NoSuchProcess:
             return 0
         except (psutil.AccessDenied, AttributeError):
-            self.memory = "rss"
+            self._worse("rss")
         with contextlib.suppress(psutil.Error):
             return int(process.memory_info().rss)
         return 0
+
+
+def _conducts(process: psutil.Process) -> bool:
+    """Whether a process of a container belongs to no engine."""
+    with contextlib.suppress(psutil.Error):
+        return any(module in process.cmdline() for module in _CONDUCTORS)
+    return False
+
+
+def _rss_and_mark(pid: int) -> tuple[int, int]:
+    """RSS of a process and the largest that it was, from one read of /proc, bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+    fields = dict(line.split(":", 1) for line in lines if line.startswith(("VmRSS:", "VmHWM:")))
+    rss, mark = (1024 * int(fields[name].split()[0]) for name in ("VmRSS", "VmHWM"))
+    return rss, mark
 
 
 def _machine_cpu() -> float:
@@ -306,7 +437,7 @@ def _serve(questions: IO[bytes], answers: IO[str]) -> None:
         answers: One JSON line for each question.
     """
     watch = _Watch(json.loads(questions.readline()))
-    due = time.monotonic()
+    due = time.monotonic() + INTERVAL_SECONDS
     while True:
         ready, _, _ = select.select([questions], [], [], max(0.0, due - time.monotonic()))
         if time.monotonic() >= due:
@@ -316,9 +447,14 @@ def _serve(questions: IO[bytes], answers: IO[str]) -> None:
             cost = time.process_time() - began
             due = time.monotonic() + max(INTERVAL_SECONDS, cost / OVERHEAD)
         if ready:
-            if not questions.readline():
+            question = questions.readline().strip()
+            if not question:
                 return
-            answers.write(json.dumps(watch.reading().__dict__) + "\n")
+            if question == b"begin":
+                watch.begin()
+            else:
+                watch.sample()
+            answers.write(json.dumps(watch.answer()) + "\n")
             answers.flush()
 
 

@@ -5,10 +5,10 @@ number of phase events and questions and exactly one last event. Each question i
 JSON object on a line of standard input:
 
     {"event": "phase", "phase": "warm-up"}
-    {"event": "measure"}
+    {"event": "measure", "question": "..."}
     {"event": "result", ...}                                                  exit code 0
     {"event": "failure", "reason": "...", "advice": "...", "phase": "...",
-     "outcome": "failed"}                                                     exit code 1
+     "kind": "user", "outcome": "failed"}                                     exit code 1
 
 Engines print on standard output when they please. So the module keeps the original descriptor 1
 for itself and points descriptor 1 at standard error before any engine is imported.
@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from .errors import UserError, is_full_disk, is_out_of_memory, one_line
+from .errors import ToldError, UserError, is_full_disk, is_out_of_memory, one_line
 
 Spec = dict[str, Any]
 
@@ -56,13 +56,13 @@ class Channel:
         self.current = name
         self.tell({"event": "phase", "phase": name})
 
-    def ask(self, event: str) -> dict[str, Any]:
+    def ask(self, event: str, **more: str) -> dict[str, Any]:
         """Ask whoever started this process, and wait for the answer.
 
         Raises:
             RuntimeError: There is none.
         """
-        self.tell({"event": event})
+        self.tell({"event": event, **more})
         line = self._answers.readline()
         if not line:
             raise RuntimeError(f"nobody is left to answer {event!r}")
@@ -73,15 +73,25 @@ class Channel:
         """Send the last event of a success."""
         self._end({"event": "result", **fields})
 
-    def failure(self, reason: str, advice: str = "", outcome: str = "failed") -> None:
-        """Send the last event of a failure: why, and what to do, each folded into one line."""
+    def failure(
+        self, reason: str, advice: str = "", kind: str = "user", outcome: str = "failed"
+    ) -> None:
+        """Send the last event of a failure.
+
+        Args:
+            reason: Why; folded into one line, as `advice` is.
+            advice: What to do.
+            kind: `user` for what the user can change, `bug` for all else.
+            outcome: See `UserError`.
+        """
         self._end(
             {
                 "event": "failure",
                 "reason": one_line(reason),
                 "advice": one_line(advice),
-                "outcome": outcome,
                 "phase": self.current,
+                "kind": kind,
+                "outcome": outcome,
             }
         )
 
@@ -114,7 +124,7 @@ def run_module(body: Callable[[Channel, Spec], dict[str, Any]]) -> int:
         channel.result(body(channel, spec))
     except UserError as error:
         print(error, file=sys.stderr)
-        channel.failure(f"{error.what} {error.why}", error.do, error.outcome)
+        channel.failure(f"{error.what} {error.why}", error.do, outcome=error.outcome)
         return 1
     except Exception as error:
         traceback.print_exc()
@@ -124,9 +134,9 @@ def run_module(body: Callable[[Channel, Spec], dict[str, Any]]) -> int:
                 "Make room, then deploy again; what was published before still stands.",
             )
             return 1
+        reason = str(error) if isinstance(error, ToldError) else f"{type(error).__name__}: {error}"
         outcome = "out of memory" if is_out_of_memory(error) else "failed"
-        what = f"{type(error).__name__}: {error}"
-        channel.failure(what, "The log has the whole traceback.", outcome)
+        channel.failure(reason, "The log has the whole traceback.", kind="bug", outcome=outcome)
         return 1
     return 0
 

@@ -14,12 +14,13 @@ The manifest has:
     copies      the paths of their copies below `run=<key>/`
     previous    the paths of the files that were published before
 
-Whoever follows the manifest sees one whole run at all times. The files published before stay until
-the next publish, so that who has just read the manifest can still read them. Whoever reads the
-prefix sees one whole run after `recover`, which removes all that the manifest does not name: it
-undoes a publish that stopped before the switch and finishes one that stopped after it. It runs when
-an attempt begins and when it ends. Attempts of one engine and workload must not overlap; the
-caller's lock sees to that.
+Whoever follows `files` of the manifest sees one whole run at all times. The files published before
+stay until the next publish, and `GRACE_SECONDS` at least, so that who has just read the manifest
+can still read them. Whoever reads the prefix sees one whole run after `recover`, which removes all
+that the manifest does not name: it undoes a publish that stopped before the switch and finishes one
+that stopped after it. It runs when an attempt begins and when it ends; while a publish goes on, the
+prefix may have files of two runs, and the old copies go at once. Attempts of one engine and
+workload must not overlap; the caller's lock sees to that.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from .store import copy_files, delete_files, delete_prefix, read_json, write_jso
 
 MANIFEST = "_manifest.json"
 ATTEMPTS = "_attempts"
+GRACE_SECONDS = 600
+"""How long a reader may take with the files that a manifest named when it was read."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ def publish(
 ) -> None:
     """Publish files of an attempt as the run of `place`. The switch is the last thing it does.
 
-    If it raises, the run that was published before is still the published one. Either way `recover`
+    If it raises, the run that was published before is still the published one; where the store
+    fails in the switch itself, the manifest that it has afterwards decides. Either way `recover`
     has to follow, which removes what is left over.
 
     Args:
@@ -120,22 +124,30 @@ def publish(
     copies = [f"run={place.key}/part-{n:05d}-{place.attempt}.parquet" for n in range(len(written))]
     targets = [f"{place.base}/{copy}" for copy in copies]
     copy_files(store, list(zip(written, targets, strict=True)))
-    write_json(
-        store,
-        place.manifest,
-        {
-            "run": place.key,
-            "attempt": place.attempt,
-            "files": [
-                {"path": file.path.removeprefix(f"{place.base}/"), "bytes": file.size}
-                for file in written
-            ],
-            "copies": copies,
-            "previous": [] if before is None else _files(before),
-            "checksum": checksum,
-            "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        },
-    )
+    now = datetime.now(timezone.utc)
+    manifest = {
+        "run": place.key,
+        "attempt": place.attempt,
+        "files": [
+            {"path": file.path.removeprefix(f"{place.base}/"), "bytes": file.size}
+            for file in written
+        ],
+        "copies": copies,
+        "previous": [] if before is None else _to_keep(before, now),
+        "checksum": checksum,
+        "at": now.isoformat(timespec="seconds"),
+    }
+    try:
+        write_json(store, place.manifest, manifest)
+    except OSError:
+        if read_json(store, place.manifest) != manifest:
+            raise  # else it was written, and only the answer was lost
+
+
+def _to_keep(before: Mapping[str, Any], now: datetime) -> list[str]:
+    """The files of the manifest before, and those before it while somebody may read them."""
+    age = (now - datetime.fromisoformat(before["at"])).total_seconds()
+    return [*_files(before), *(before["previous"] if age < GRACE_SECONDS else [])]
 
 
 def _files(manifest: Mapping[str, Any]) -> list[str]:

@@ -123,7 +123,7 @@ async function runAttempt(
       seconds: spec.seconds,
       log,
       onPhase: (phase) => tell(phase, began),
-      ...(watch ? { onMeasure: () => watch.read() } : {}),
+      ...(watch ? { onMeasure: (question) => watch.ask(question) } : {}),
     });
     const { event: _event, ...measured } = await job
       .then((done) => ((published = key), done))

@@ -27,25 +27,30 @@ export function samplesChart(chart: Chart): Html {
   const radius = dots.length > 40 * verified.length ? 2 : 3.6;
   const common = { x: "seconds", y: "order", fy: "engine", r: radius } as const;
   const hollow = { ...common, fill: "var(--paper)", stroke: color, strokeWidth: 1.6 } as const;
-  const hot = (disturbed: boolean) =>
-    dots.filter((dot) => dot.kind === "hot" && dot.disturbed === disturbed);
-  const solid = { fill: color, fillOpacity: 0.75, stroke: "var(--paper)", strokeWidth: 0.7 };
+  const later = (kind: Sample["kind"]) => dots.filter((dot) => dot.kind === kind && !dot.disturbed);
+  const solid = { fill: color, stroke: "var(--paper)", strokeWidth: 0.7 };
   const line = { stroke: color, strokeWidth: 2.5, inset: 3 };
   return draw(chart, {
     scales: { x, y: { domain: [-0.5, 1.5], axis: null, reverse: true } },
     axis: { label: "seconds", ...axis },
     marks: [
       Plot.tickX(verified, { x: "median", fy: "engine", ...line }),
-      Plot.dot(hot(false), { ...common, ...solid }),
-      Plot.dot(hot(true), hollow),
+      Plot.dot(later("warm"), { ...common, ...solid, fillOpacity: 0.3 }),
+      Plot.dot(later("hot"), { ...common, ...solid, fillOpacity: 0.75 }),
+      Plot.dot(
+        dots.filter(({ kind, disturbed }) => kind !== "first" && disturbed),
+        hollow,
+      ),
       Plot.dot(
         dots.filter(({ kind }) => kind === "first"),
         { ...hollow, symbol: "diamond", r: radius * 1.15 },
       ),
     ],
-    inWords({ median, measured, basis, samples }) {
-      const range = `${seconds(Math.min(...measured))} to ${seconds(Math.max(...measured))}`;
-      return `${plural(samples.length, "sample")}, median of the ${basis} ones ${seconds(median)}, ${range}`;
+    inWords({ median, measured, basis, samples, state }) {
+      const all = measured.flat();
+      const range = `${seconds(Math.min(...all))} to ${seconds(Math.max(...all))}`;
+      const told = `${plural(samples.length, "sample")}, median of the ${basis} ones ${seconds(median)}, ${range}`;
+      return state === "still warming" ? `${told}, still warming` : told;
     },
   });
 }

@@ -1,7 +1,7 @@
 import { referenceOf } from "../../results/catalog";
 import { isReference, ratiosOf } from "../../results/comparison";
-import { isVerified, type Outcome, type Try } from "../../results/outcome";
-import { bootstrapFrom, type Ratio } from "../../results/statistics";
+import { isVerified, type Outcome } from "../../results/outcome";
+import { bootstrapFrom, type Interval } from "../../results/statistics";
 import { memoryChart, startUpChart } from "../charts/bars";
 import { ratioChart } from "../charts/ratio";
 import { isLogarithmic, samplesChart } from "../charts/samples";
@@ -29,42 +29,38 @@ export function samples(outcomes: readonly Outcome[], id: string): Html {
   const verified = outcomes.filter(isVerified);
   const scale = verified.length > 0 && isLogarithmic(verified) ? ", on a logarithmic axis" : "";
   const disturbed = verified.some((run) => run.samples.some((sample) => sample.disturbed));
-  const repeated = verified.some((run) => run.samples.some(({ tries }) => tries.length > 1));
+  const warm = verified.some((run) => run.samples.some(({ kind }) => kind === "warm"));
+  const forks = verified.some((run) => run.forks > 1);
   return figure(
     title,
-    html`● hot, ◇ first (cold)${disturbed && ", ○ hot while others used the machine"}; from top to
-    bottom in the order taken${scale}. The line is the median of the hot ones.`,
+    html`◇ first (cold)${warm && ", faint ● before the run was steady"}, ●
+    hot${disturbed && ", ○ while others used the machine"}; from top to bottom in the order
+    taken${forks && ", driver process after driver process"}${scale}. The line is the median of the
+    hot ones.`,
     samplesChart({ outcomes, id: `${id}-samples`, title }),
     {
       caption: `${title}, in the order taken`,
       columns: [
         ...words("Engine", "Sample"),
-        ...numeric("Time", "Others' share of CPU"),
-        ...words(...(repeated ? ["All tries"] : [])),
+        ...numeric(...(forks ? ["Process"] : []), "Time", "Others' share of CPU"),
       ],
       rows: outcomes.flatMap((outcome): Row[] => {
         const name = engineName(outcome.engine);
         if (!isVerified(outcome)) return [{ name, across: absent(outcome) }];
         return outcome.samples.map(
-          ({ kind, seconds: took, othersShare, disturbed, tries }, at) => ({
+          ({ kind, fork, seconds: took, othersShare, disturbed: marked }, at) => ({
             name,
             cells: [
               `${at + 1}, ${kind}`,
+              ...(forks ? [fork] : []),
               seconds(took),
-              `${known(othersShare, percent)}${disturbed ? " !" : ""}`,
-              ...(repeated ? [triesText(tries)] : []),
+              `${known(othersShare, percent)}${marked ? " !" : ""}`,
             ],
           }),
         );
       }),
     },
   );
-}
-
-/** Why a sample was taken again: each try with the others' share of the machine meanwhile. */
-function triesText(tries: readonly Try[]): string {
-  const told = tries.map((one) => `${seconds(one.seconds)} (${known(one.othersShare, percent)})`);
-  return tries.length > 1 ? told.join(", ") : "one";
 }
 
 export function ratio(outcomes: readonly Outcome[], id: string): Html {
@@ -97,8 +93,11 @@ export function ratio(outcomes: readonly Outcome[], id: string): Html {
   );
 }
 
-function intervals(found: readonly Ratio[]): string {
-  const bootstrap = "the interval is a seeded bootstrap's, 95 %";
+function intervals(found: readonly Interval[]): string {
+  const spread = found.every(({ forks }) => forks > 1)
+    ? "over driver processes first, samples second"
+    : "over samples: of one driver process nothing is known of how far processes differ";
+  const bootstrap = `the interval is a seeded bootstrap's, 95 %, ${spread}`;
   const range = "the interval spans all samples of both sides";
   const kinds = new Set(found.map(({ interval }) => interval));
   if (found.every(({ low, high }) => low === high)) return "one sample a side has no interval";
@@ -118,22 +117,22 @@ function noReference(outcomes: readonly Outcome[]): Html {
 }
 
 export function startUp(outcomes: readonly Outcome[], id: string): Html {
-  const title = "Start-up against work";
+  const title = "One-shot and steady";
   return figure(
     title,
-    html`Upper bar: start-up (faint), then the first sample. Lower bar: a hot sample. A Spark or Ray
-    cluster is started before that.`,
+    html`Upper bar: one-shot, which is start-up (faint), then the first sample: what a job pays that
+    runs once. Lower bar: steady, a hot sample. A Spark or Ray cluster is started before that.`,
     startUpChart({ outcomes, id: `${id}-startup`, title }),
     {
       caption: "From nothing to the first answer, and to each later one",
       columns: [
         ...words("Engine"),
-        ...numeric("Start-up", "First sample", "Together", "Hot, median"),
+        ...numeric("Start-up", "First sample", "One-shot", "Steady, median"),
       ],
-      rows: rows(outcomes, ({ startUp, first, basis, median }) => [
+      rows: rows(outcomes, ({ startUp, first, oneShot, basis, median }) => [
         known(startUp, seconds),
         known(first, seconds, "not taken"),
-        startUp === undefined || first === undefined ? "unknown" : seconds(startUp + first),
+        known(oneShot, seconds),
         basis === "hot" ? seconds(median) : "not taken",
       ]),
     },

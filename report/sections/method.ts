@@ -20,24 +20,26 @@ export function method(outcomes: readonly Outcome[]): Html {
         connecting, and waiting for its workers.
       </li>
       <li>
-        ${repeats(verified)} All samples of a run are taken in one driver process, so only the first
-        is cold.
+        ${repeats(verified)} Of each driver process only the first sample is cold. One-shot is
+        start-up and first sample together. Steady is the median of the hot samples, those after the
+        medians of the last two groups of three differ by at most 5 % or by no more than their
+        noise; where the budget (<code>measureSeconds</code>) is used up before, the run is marked
+        as still warming.
       </li>
       <li>
-        Memory is that of the job and its engine's services together, read about four times a
-        second: ${measures(verified)}. Figures that were measured in different ways are not
-        comparable.
+        Peak memory is that of the job and its engine's services together: the largest sampled sum
+        of ${measures(verified)}. Figures that were measured in different ways are not comparable.
       </li>
       <li>
         One run executes at a time on the machine. The output of the last sample is compared with an
-        oracle, which is other code than any engine's. A wrong output is a failure and is not
-        published.
+        oracle, which is other code than any engine's, and the exact columns of all other samples
+        with those of the last one. A wrong output is a failure and is not published.
       </li>
       <li>
         Every engine gets the same inputs, the same model file and the same cores, and may use the
-        same memory; its inputs and its effective configuration show this. <code>cores</code> is
-        enforced by the engine's own settings, <code>runMemory</code> by measuring: a run whose peak
-        is above it fails.
+        same memory; its inputs and its effective configuration show this. Job and services are held
+        to <code>cores</code> by CPU affinity or cpusets, to <code>runMemory</code> by measuring: a
+        run whose peak is above it fails.
       </li>
     </ul>
     <h3>What persists between the samples of a run</h3>
@@ -54,8 +56,8 @@ export function method(outcomes: readonly Outcome[]): Html {
         More than one machine, several runs at a time, cost, and what an engine does under failures.
       </li>
       <li>
-        A memory peak that is shorter than the pause between two readings, and the CPU of a process
-        that lives for less than that.
+        The CPU of a process that lives for less than the pause between two readings, a quarter of a
+        second.
       </li>
       <li>
         Other inputs. Sizes decide: an engine made for large clusters pays for that on small data.
@@ -69,14 +71,14 @@ export function method(outcomes: readonly Outcome[]): Html {
         others.
       </li>
       <li>
-        A hot sample during which other processes used more than ${percent(disturbedAbove)} of the
-        machine's cores is taken again, at most twice. The least disturbed try counts; if it is
-        disturbed too, it is marked (○ in the charts, ! in the tables). All tries are under Numbers.
-        ${disturbance(verified)}
+        No sample is taken again. One during which other processes used more than
+        ${percent(disturbedAbove)} of the machine's cores is marked (○ in the charts, ! in the
+        tables), and left out of the median where three others remain. ${disturbance(verified)}
       </li>
       <li>
-        The interval of a ratio is of the samples of one attempt: with ${bootstrapFrom} or more hot
-        samples on both sides a bootstrap of the ratio of medians, else from min to max. Another
+        An interval is of the samples of one attempt: with ${bootstrapFrom} or more hot samples a
+        bootstrap, over driver processes (<code>forks</code>) first and samples second, else from
+        min to max. With one driver process nothing is known of how far processes differ. Another
         attempt on another day differs by more; <code>npm run compare</code> shows by how much.
       </li>
     </ul>
@@ -86,17 +88,22 @@ export function method(outcomes: readonly Outcome[]): Html {
 function repeats(verified: readonly Verified[]): string {
   const told = new Set(
     verified.map(({ samples }) => {
-      const hot = samples.filter(({ kind }) => kind === "hot").length;
-      return `${samples.length - hot} cold and ${hot} hot`;
+      const of = (wanted: string) => samples.filter(({ kind }) => kind === wanted).length;
+      return [`${of("first")} cold`, `${of("warm")} warm`, `${of("hot")} hot`]
+        .filter((part) => !part.startsWith("0 "))
+        .join(", ");
     }),
   );
   return told.size === 0 ? "No sample was taken." : `Samples a run: ${[...told].join("; ")}.`;
 }
 
 const measureWords: Readonly<Record<string, string>> = {
-  pss: "the proportional set size (PSS), in which a page that n processes share counts 1/n for each",
-  rss: "the resident set size (RSS), in which shared pages count for each process",
-  cgroup: "the usage of the containers' cgroups, which has their page cache in it",
+  pss:
+    "PSS, in which a page that n processes share counts 1/n for each, plus for each process what the kernel's " +
+    "high-water mark exceeds its largest sampled RSS, so that a peak of any length is seen",
+  "pss-sampled":
+    "PSS, in which a page that n processes share counts 1/n for each; a peak between two readings is not seen",
+  rss: "RSS, in which shared pages count for each process; a peak between two readings is not seen",
 };
 
 function measures(verified: readonly Verified[]): string {
@@ -114,10 +121,6 @@ function persisting(verified: readonly Verified[]): Piece[] {
 
 function disturbance(verified: readonly Verified[]): string {
   const samples = verified.flatMap((run) => run.samples);
-  const again = samples.filter(({ tries }) => tries.length > 1).length;
   const disturbed = samples.filter((sample) => sample.disturbed).length;
-  const of = `of the ${plural(samples.length, "sample")}`;
-  return disturbed === 0
-    ? `${again} ${of} were taken again, and none is marked.`
-    : `${again} ${of} were taken again, and ${disturbed} are marked: read them with care.`;
+  return `${disturbed} of the ${plural(samples.length, "sample")} are marked.`;
 }

@@ -32,7 +32,7 @@ export function overview(groups: readonly Group[]): Html {
   return html`<section id="glance" aria-labelledby="glance-heading" class="glance">
     <h2 id="glance-heading">At a glance</h2>
     ${table({
-      caption: "Median seconds of a hot sample, and how many times the reference's that is",
+      caption: "Steady: median seconds of a hot sample, and how many times the reference's that is",
       columns: words(
         "Engine",
         ...groups.map(({ workload, id }) => html`<a href="#${id}">${workload}</a>`),
@@ -53,10 +53,14 @@ function cell(
   longest: number,
 ): Piece {
   if (!outcome) return html`<span class="quiet">${can ? "not asked for" : "does not do it"}</span>`;
-  if (!isVerified(outcome)) return lack[outcome.status];
+  if (!isVerified(outcome)) return lack(outcome.status);
   const ratio = against && (isReference(outcome) ? "the reference" : ratioText(against));
   return html`<strong>${seconds(outcome.median)}</strong>
-    <span class="quiet">${outcome.basis === "first" && "first sample; "}${ratio}</span>
+    <span class="quiet"
+      >${outcome.basis === "first" && "first sample; "}${
+        outcome.state === "still warming" && "still warming; "
+      }${ratio}</span
+    >
     ${bar(outcome, longest)}`;
 }
 
@@ -91,9 +95,9 @@ function failures(all: readonly Outcome[]): Piece {
       <h3>What failed</h3>
       <ul>
         ${failed.map(
-          ({ run, reason, log, published }) =>
+          ({ run, status, reason, log, published }) =>
             html` <li>
-              <strong>${run}</strong>: ${reason}<br />
+              <strong>${run}</strong>: ${status === "failed" ? "" : `${status}: `}${reason}<br />
               <span class="quiet"
                 >log: <code>${log ?? "none"}</code>;
                 ${

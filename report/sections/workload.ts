@@ -1,7 +1,8 @@
 import { ratiosOf } from "../../results/comparison";
+import { efficiencyOf, type Prices } from "../../results/efficiency";
 import type { Outcome, Sample } from "../../results/outcome";
-import { median } from "../../results/statistics";
-import { number, percent, seconds } from "../format";
+import { intervalOf } from "../../results/statistics";
+import { known, number, percent, seconds } from "../format";
 import { html, type Html } from "../html";
 import { numeric, ratioText, rows, table, words } from "../table";
 import { engineName, workloadWords } from "../words";
@@ -11,13 +12,13 @@ import type { Group } from "./overview";
 import { verification } from "./verification";
 
 /** All runs of one workload: how long, against the reference, how much memory, and whether right. */
-export function workloadSection({ workload, outcomes, id }: Group): Html {
-  const { title, unit, what } = workloadWords(workload);
+export function workloadSection({ workload, outcomes, id }: Group, prices?: Prices): Html {
+  const { title, what } = workloadWords(workload);
   const inputs = outcomes.find((outcome) => outcome.inputs)?.inputs ?? {};
   return html`<section id="${id}" aria-labelledby="${id}-heading">
     <h2 id="${id}-heading">${workload}${title && html` <span class="kind">${title}</span>`}</h2>
     <p>${what(inputs)}</p>
-    ${timesTable(outcomes, unit)} ${incomparable(outcomes)}
+    ${timesTable(workload, outcomes, prices)} ${incomparable(outcomes)}
     <div class="figures">
       ${samples(outcomes, id)} ${ratio(outcomes, id)} ${startUp(outcomes, id)}
       ${memory(outcomes, id)}
@@ -26,36 +27,41 @@ export function workloadSection({ workload, outcomes, id }: Group): Html {
   </section>`;
 }
 
-function timesTable(outcomes: readonly Outcome[], unit: string): Html {
+function timesTable(workload: string, outcomes: readonly Outcome[], prices?: Prices): Html {
+  const { unit, amount } = workloadWords(workload);
   const ratios = ratiosOf(outcomes);
+  const money = prices ? [`${prices.currency} for ${amount.words} on ${prices.machine}`] : [];
   return table({
     caption: "Time from the inputs in the store to the output in the store",
     columns: [
       ...words("Engine"),
-      ...numeric("Median", "Min to max", "× reference", `${unit} per second`),
-      ...numeric("CPU, median", "Others' share, max"),
+      ...numeric("One-shot", "Steady, median", "Interval", "× reference", `${unit} per second`),
+      ...numeric(`Core-seconds for ${amount.words}`, ...money, "Others' share, max"),
       ...words("Device"),
     ],
-    rows: rows(outcomes, (run) => [
-      html`<strong>${seconds(run.median)}</strong>${run.basis === "first" && " (first)"}`,
-      `${number(Math.min(...run.measured))} to ${seconds(Math.max(...run.measured))}`,
-      ratios ? ratioText(ratios.get(run.engine)) : "no reference",
-      run.rowsIn === undefined || run.median <= 0 ? "unknown" : number(run.rowsIn / run.median),
-      of(run.counted, "cpuSeconds", (values) => seconds(median(values))),
-      of(run.counted, "othersShare", (values) => percent(Math.max(...values))),
-      run.device,
-    ]),
+    rows: rows(outcomes, (run) => {
+      const { low, high } = intervalOf(run.measured);
+      const { coreSeconds, money: cost } = efficiencyOf(run, amount.value, prices);
+      return [
+        known(run.oneShot, seconds),
+        html`<strong>${seconds(run.median)}</strong>${run.basis === "first" && " (first)"}${
+            run.state === "still warming" && ` still warming, ${percent(run.slope)} a sample`
+          }`,
+        `${number(low)} to ${seconds(high)}`,
+        ratios ? ratioText(ratios.get(run.engine)) : "no reference",
+        run.rowsIn === undefined || run.median <= 0 ? "unknown" : number(run.rowsIn / run.median),
+        known(coreSeconds, number),
+        ...(prices ? [known(cost, number)] : []),
+        othersShare(run.counted),
+        run.device,
+      ];
+    }),
   });
 }
 
-/** A figure over the samples that have one. */
-function of(
-  samples: readonly Sample[],
-  name: "cpuSeconds" | "othersShare",
-  all: (values: readonly number[]) => string,
-): string {
-  const values = samples.flatMap((sample) => sample[name] ?? []);
-  return values.length === 0 ? "unknown" : all(values);
+function othersShare(samples: readonly Sample[]): string {
+  const shares = samples.flatMap((sample) => sample.othersShare ?? []);
+  return shares.length === 0 ? "unknown" : percent(Math.max(...shares));
 }
 
 /** Why runs have no ratio although they and the reference have results. */

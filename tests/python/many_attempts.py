@@ -13,11 +13,15 @@ import json
 import os
 import sys
 import traceback
+from functools import partial
 from typing import Any
 
 from engine_comparison import engines, oracle, workloads
+from engine_comparison.driver import Driver
 from engine_comparison.engines import Context
+from engine_comparison.fork import Fork
 from engine_comparison.job import Attempt
+from engine_comparison.measure import Sampler
 from engine_comparison.model.session import thread_environment
 from engine_comparison.protocol import Channel
 
@@ -50,7 +54,8 @@ def main() -> None:
                 said = oracle.main(silent, given)
             else:
                 engine.context = Context.open(given)
-                said = Attempt(silent, engine.context, workload, engine).carry_out()
+                fork = partial(Fork, Driver(engine, workload), lambda pid: Sampler(pid, []))
+                said = Attempt(silent, engine.context, workload, fork).carry_out()
             last = {"event": "result", **{k: said.get(k) for k in ("checksum", "rejects", "note")}}
         except Exception as error:
             traceback.print_exc()

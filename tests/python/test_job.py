@@ -17,9 +17,11 @@ from pyarrow import fs
 
 from engine_comparison import publish, workloads
 from engine_comparison.describe import EngineFacts
+from engine_comparison.driver import Driver
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
-from engine_comparison.job import Attempt
+from engine_comparison.fork import Fork
+from engine_comparison.job import Attempt, check_memory
 from engine_comparison.measure import Meter, Reading
 from engine_comparison.oracle import oracle_path
 from engine_comparison.protocol import Channel
@@ -139,6 +141,9 @@ class Readings(Meter):
     def __init__(self, others: list[float], peaks: list[int]) -> None:
         self.others, self.peaks, self.asked = others, peaks, 0
 
+    def begin(self) -> Reading:
+        return self.read()
+
     def read(self) -> Reading:
         at, self.asked = self.asked, self.asked + 1
         spent = self.others[min(at, len(self.others) - 1)]
@@ -155,11 +160,19 @@ class Job:
         self.said = io.StringIO()
         self.engine = Scripted(context, answer, failing_in)
         workload = workloads.load(spec["workload"])
-        self.attempt = Attempt(Channel(self.said), context, workload, self.engine)
-        self.measured_by([0.0], [100])  # what else the machine does is not the matter here
+        self.others, self.peaks = [0.0], [100]
+
+        def fork() -> Fork:
+            return Fork(
+                Driver(self.engine, workload),
+                lambda _: Readings(self.others, self.peaks),
+                lambda seen: check_memory(context, seen),
+            )
+
+        self.attempt = Attempt(Channel(self.said), context, workload, fork)
 
     def measured_by(self, others: list[float], peaks: list[int]) -> Job:
-        self.attempt._meter = lambda: Readings(others, peaks)  # type: ignore[method-assign]
+        self.others, self.peaks = others, peaks
         return self
 
     def carry_out(self) -> dict[str, Any]:
@@ -181,7 +194,8 @@ BASE = "warehouse/report/engine=scripted"
 def test_a_right_answer_is_measured_verified_and_published(store: fs.FileSystem, report: pa.Table):
     job = Job(store, spec_of("taxi-report"), lambda _: report)
     result = job.carry_out()
-    assert job.phases == ["start-up", "warm-up", "sample 1/2", "sample 2/2", "verify", "publish"]
+    taken = ["first sample", "hot sample 1", "hot sample 2"]
+    assert job.phases == ["start-up", *taken, "verify", "publish"]
     assert job.engine.asked == ["start", "run", "run", "run", "stop"]
     assert [sample["kind"] for sample in result["samples"]] == ["first", "hot", "hot"]
     assert result["verified"]
@@ -229,10 +243,10 @@ def test_an_error_while_cleaning_up_does_not_fail_a_published_run(
         ("0", "1", ["first"]),
         ("0", "2", ["first", "hot"]),
         ("1", "1", ["first", "hot"]),
-        ("3", "1", ["first", "hot"]),
+        ("3", "1", ["first", "warm", "warm", "hot"]),
     ],
 )
-def test_only_the_first_sample_is_cold_and_further_warm_ups_are_not_reported(
+def test_a_fixed_number_has_a_cold_sample_warm_ones_and_hot_ones(
     store: fs.FileSystem, report: pa.Table, warmup: str, repeats: str, kinds: list[str]
 ):
     job = Job(store, spec_of("taxi-report", warmup=warmup, repeats=repeats), lambda _: report)
@@ -259,36 +273,65 @@ def test_the_last_sample_is_the_one_that_is_judged(store: fs.FileSystem, report:
         job.carry_out()
 
 
-def test_a_disturbed_sample_is_taken_again_and_all_tries_are_in_the_result(
+def test_a_sample_that_wrote_less_fails_the_run_though_the_last_one_is_right(
     store: fs.FileSystem, report: pa.Table
 ):
-    # Read before and after each execution: the first is disturbed, which is not repeated, as are
-    # the first two tries of the first hot sample and all three of the second.
-    before_and_after = [(0, 900), (900, 1900), (1900, 2800), (2800, 2800), *[(2800, 4000)] * 3]
-    others = [float(at) for pair in before_and_after for at in pair]
+    for less in (report.slice(1), wrong(report), report.drop_columns(["trips"])):
+        job = Job(store, spec_of("taxi-report"), lambda n, less=less: less if n == 2 else report)
+        with pytest.raises(UserError, match="Sample 2 of 3 is not right") as raised:
+            job.carry_out()
+        assert raised.value.outcome == "wrong"
+        assert list_files(store, BASE) == []
+
+
+def test_a_disturbed_sample_is_kept_and_marked_and_none_is_taken_again(
+    store: fs.FileSystem, report: pa.Table
+):
+    # Read before and after the start-up and each of three executions.
+    others = [0.0, 0.0, 0.0, 900.0, 900.0, 900.0, 900.0, 1900.0]
     job = Job(store, spec_of("taxi-report"), lambda _: report).measured_by(others, [100])
     result = job.carry_out()
-    hot = ["sample 1/2", "sample 1/2, try 2", "sample 1/2, try 3"]
-    hot += ["sample 2/2", "sample 2/2, try 2", "sample 2/2, try 3"]
-    assert job.phases == ["start-up", "warm-up", *hot, "verify", "publish"]
-    first, one, two = result["samples"]
-    assert (first["disturbed"], one["disturbed"], two["disturbed"]) == (True, False, True)
-    assert "tries" not in first
-    assert [each["othersCpuSeconds"] for each in one["tries"]] == [1000.0, 900.0, 0.0]
-    assert one["othersCpuSeconds"] == 0.0
-    assert [each["othersCpuSeconds"] for each in two["tries"]] == [1200.0] * 3
+    assert [one["disturbed"] for one in result["samples"]] == [True, False, True]
+    assert job.engine.asked.count("run") == 3
+
+
+def test_every_fork_starts_the_engine_anew_and_its_samples_say_which_it_was(
+    store: fs.FileSystem, report: pa.Table
+):
+    spec = spec_of("taxi-report", warmup="1", repeats="1", forks="2")
+    job = Job(store, spec, lambda _: report)
+    result = job.carry_out()
+    assert job.engine.asked == ["start", "run", "run", "stop"] * 2
+    assert [(one["fork"], one["kind"]) for one in result["samples"]] == [
+        (1, "first"),
+        (1, "hot"),
+        (2, "first"),
+        (2, "hot"),
+    ]
+    assert job.phases[0] == "start-up, process 1 of 2"
+    assert [each["state"] for each in result["forks"]] == ["fixed", "fixed"]
+
+
+def test_without_a_fixed_number_samples_are_taken_until_they_have_come_to_rest(
+    store: fs.FileSystem, report: pa.Table
+):
+    spec = spec_of("taxi-report", maxSamples="4")
+    del spec["inputs"]["warmup"], spec["inputs"]["repeats"]
+    result = Job(store, spec, lambda _: report).carry_out()
+    assert result["samples"][0]["kind"] == "first"
+    assert len(result["samples"]) == 5
+    assert result["forks"][0]["state"] in ("steady", "still warming")
 
 
 def test_rows_a_second_and_bytes_are_in_the_result(store: fs.FileSystem, report: pa.Table):
     result = Job(store, spec_of("taxi-report"), lambda _: report).carry_out()
-    hot = sorted(each["totalSeconds"] for each in result["samples"] if each["kind"] == "hot")
-    assert result["rowsPerSecond"] == pytest.approx(20000 / (sum(hot) / 2), rel=1e-3)
+    assert result["rowsPerSecond"] == pytest.approx(20000 / result["medianSeconds"], rel=1e-2)
     files = list_files(store, "lake/taxi")
     assert len(files) == 4
     assert result["bytesIn"] == sum(info.size for info in files)
 
 
-@pytest.mark.parametrize("when", [0, 2, 6])
+@pytest.mark.parametrize("when", [0, 2, 6, 7])
 def test_more_memory_than_allowed_is_a_failure_and_nothing_is_published(
     store: fs.FileSystem, report: pa.Table, when: int
 ):
@@ -308,27 +351,6 @@ def test_a_peak_within_the_limit_is_stated_beside_it(store: fs.FileSystem, repor
     result = Job(store, spec, lambda _: report).measured_by([0.0], [2**30]).carry_out()
     assert result["limits"] == {"cores": 2, "memoryBytes": 2**30}
     assert (result["peakMemoryBytes"], result["idleMemoryBytes"]) == (2**30, 7)
-
-
-def test_a_job_that_cannot_see_its_services_asks_whoever_started_it(
-    store: fs.FileSystem, report: pa.Table
-):
-    answer = {
-        "peakMemoryBytes": 11,
-        "idleMemoryBytes": 5,
-        "cpuSeconds": 2.5,
-        "othersCpuSeconds": 0.5,
-        "memoryMeasure": "cgroup",
-        "readings": 3,
-    }
-    job = Job(store, {**spec_of("taxi-report"), "measuredOutside": True}, lambda _: report)
-    del job.attempt._meter  # its own
-    job.attempt.channel = Channel(job.said, io.StringIO((json.dumps(answer) + "\n") * 7))
-    result = job.carry_out()
-    asked = [json.loads(line)["event"] for line in job.said.getvalue().splitlines()]
-    assert asked.count("measure") == 7  # before and after three executions, and at the end
-    assert result["peakMemoryBytes"] == 11
-    assert result["configuration"]["memoryMeasure"] == "cgroup"
 
 
 @pytest.mark.parametrize("verb", ["start", "run"])

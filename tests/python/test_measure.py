@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from engine_comparison.measure import Reading, Sampler, describe_host
+from engine_comparison.measure import AskingMeter, Reading, Sampler, describe_host
 
 MEGABYTE = 2**20
 
@@ -36,6 +36,21 @@ sys.stdin.readline()
 while time.process_time() < 0.5:
     pass
 print("burnt", flush=True)
+sys.stdin.read()
+"""
+
+# Holds 500 MB for 30 ms and frees it, when told to; then says so.
+SPIKE = """
+import mmap, sys, time
+print("ready", flush=True)
+sys.stdin.readline()
+size = 500 * 2**20
+block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+for at in range(0, size, 4096):
+    block[at] = 1
+time.sleep(0.03)
+block.close()
+print("freed", flush=True)
 sys.stdin.read()
 """
 
@@ -88,6 +103,61 @@ def test_the_peak_stays_when_the_memory_is_gone(launch: Launch):
         job.communicate()
         after = until(sampler, lambda seen: seen.samples >= before.samples + 2)
     assert after.peak_memory >= before.peak_memory > 100 * MEGABYTE
+
+
+def told(process: subprocess.Popen[str], answer: str) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == answer + "\n"
+
+
+def test_a_peak_shorter_than_the_interval_is_seen_within_5_percent(launch: Launch):
+    job = launch(SPIKE)
+    with Sampler(job.pid, []) as sampler:
+        before = sampler.begin()
+        told(job, "freed")
+        reading = sampler.read()
+        later = sampler.begin()
+    spike = reading.peak_memory - before.peak_memory
+    assert reading.memory == "pss"
+    assert 475 * MEGABYTE < spike < 525 * MEGABYTE
+    assert later.peak_memory == reading.peak_memory
+
+
+def test_a_peak_of_before_the_window_is_not_in_it(launch: Launch):
+    job = launch(SPIKE)
+    with Sampler(job.pid, []) as sampler:
+        told(job, "freed")
+        sampler.begin()
+        reading = sampler.read()
+    assert reading.peak_memory < 100 * MEGABYTE
+
+
+def test_samplers_that_see_a_part_each_are_added_up_as_if_one_saw_all():
+    begun = [
+        {"seen": [[0.0, 10]], "unseen": 0, "idle": 7, "memory": "pss", "cpu": 1.0, "machineCpu": 9},
+        {"seen": [[0.0, 5]], "unseen": 0, "idle": 3, "memory": "pss", "cpu": 0.0, "machineCpu": 9},
+        {"storeCpu": 100.0},
+    ]
+    ended = [
+        {
+            **begun[0],
+            "seen": [[0.1, 50], [0.3, 10]],
+            "unseen": 4,
+            "cpu": 2.0,
+            "ownCpu": 0.5,
+            "machineCpu": 14,
+        },
+        {**begun[1], "seen": [[0.2, 20], [0.4, 60]], "memory": "pss-sampled", "machineCpu": 14},
+        {"storeCpu": 102.0},
+    ]
+    answers = iter([begun, ended])
+    reading = AskingMeter(lambda _: next(answers)).read()
+    assert reading.peak_memory == 70 + 4  # 50 and 20 at one time, then 10 and 60
+    assert (reading.idle_memory, reading.memory) == (10, "pss-sampled")
+    assert (reading.cpu_seconds, reading.others_cpu_seconds) == (1.0, 1.5)
 
 
 def test_services_are_idle_before_and_part_of_the_peak(launch: Launch):

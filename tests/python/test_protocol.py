@@ -68,6 +68,7 @@ def test_a_users_error_is_one_failure_with_its_advice():
             "reason": "No file x. It is read.",
             "advice": "Add it.",
             "phase": "start-up",
+            "kind": "user",
             "outcome": "failed",
         }
     ]

@@ -13,27 +13,32 @@ from engine_comparison import images
 SCHEMA = json.loads((Path(engine_comparison.__file__).parent / "result.schema.json").read_text())
 
 
-def tried(seconds):
-    return {"totalSeconds": seconds, "cpuSeconds": 2.0, "othersCpuSeconds": 0.1}
-
-
 def sample(kind, seconds):
-    return {"kind": kind, **tried(seconds), "disturbed": False}
+    return {
+        "kind": kind,
+        "fork": 1,
+        "totalSeconds": seconds,
+        "cpuSeconds": 2.0,
+        "othersCpuSeconds": 0.1,
+        "disturbed": False,
+    }
 
 
+FORK = {"startUpSeconds": 4.5, "state": "steady", "slope": -0.01, "peakMemoryBytes": 10**9}
 RESULT = {
     "event": "result",
+    "schema": 2,
     "engine": "spark",
     "workload": "taxi-report",
     "key": "0123456789abcdef",
     "attempt": "a1",
     "device": "cpu",
     "startedAt": "2026-01-01T00:00:00+00:00",
+    "oneShotSeconds": 7.7,
+    "medianSeconds": 1.1,
     "startUpSeconds": 4.5,
-    "samples": [
-        sample("first", 3.2),
-        {**sample("hot", 1.1), "disturbed": True, "tries": [tried(1.2), tried(1.1), tried(1.3)]},
-    ],
+    "forks": [FORK],
+    "samples": [sample("first", 3.2), sample("warm", 1.4), sample("hot", 1.1)],
     "limits": {"cores": 2, "memoryBytes": 6 * 2**30},
     "rowsIn": 1200000,
     "bytesIn": 25000000,
@@ -81,8 +86,11 @@ def test_every_field_is_required(name):
         ("key", "xyz"),
         ("device", "gpu"),
         ("samples", []),
-        ("samples", [{"kind": "hot", **tried(1.0)}]),
-        ("samples", [{**sample("hot", 1.0), "tries": [tried(1.0)]}]),
+        ("schema", 1),
+        ("forks", []),
+        ("forks", [{**FORK, "state": "warm"}]),
+        ("samples", [{**sample("hot", 1.0), "fork": 0}]),
+        ("samples", [{**sample("hot", 1.0), "tries": []}]),
         ("limits", {"cores": 2}),
         ("rows", 1.5),
         ("rejects", [{"reason": "ugly", "count": 1}]),

@@ -15,6 +15,8 @@ export interface Size {
   readonly cpus: number | undefined;
   /** Size of /dev/shm. */
   readonly shmMib: number;
+  /** The CPUs that all containers of an engine share, such as `0-1`; undefined: all. */
+  readonly cpuSet?: string;
 }
 
 /** A role without its number, as the settings name it. */
@@ -48,7 +50,14 @@ export function sizeOf(role: ContainerRole, settings: Settings, cpus: number): S
     memoryMib: memory === undefined ? usual.memoryMib : mib(memory),
     shmMib: shm === undefined ? usual.shmMib : mib(shm),
     cpus: wantedCpus === undefined ? undefined : Math.min(wantedCpus, cpus),
+    ...cpuSetOf(role, settings, cpus),
   };
+}
+
+/** A driver and its workers get the run's cores together, whatever each container may use. */
+function cpuSetOf(role: ContainerRole, settings: Settings, cpus: number): Pick<Size, "cpuSet"> {
+  const cores = role.startsWith("ray") ? settings.rayCpus : settings.threads;
+  return role === "minio" || cores >= cpus ? {} : { cpuSet: `0-${cores - 1}` };
 }
 
 function usualSize(

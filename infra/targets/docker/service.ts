@@ -119,6 +119,7 @@ function containerArgs(
     memorySwap: size.memoryMib,
     // The provider has `cpus` too, but reads "2" back as "2.0", and sees a difference for ever.
     ...(size.cpus === undefined ? {} : { cpuPeriod, cpuQuota: Math.round(size.cpus * cpuPeriod) }),
+    ...(size.cpuSet === undefined ? {} : { cpuSet: size.cpuSet }),
     shmSize: size.shmMib,
     destroyGraceSeconds: spec.stopSeconds,
     stopTimeout: spec.stopSeconds,

@@ -6,16 +6,25 @@ const parse = (...argv: string[]) => optionsOf(parseArguments(bench, argv)!.opti
 
 describe("the command line of npm run bench", () => {
   it("has the sizes of the goals, and a stack of its own", () => {
-    expect(parse()).toEqual({ rows: [12_000_000], photos: [1000], config: [] });
+    expect(parse()).toEqual({ rows: [12_000_000], photos: [1000], plan: {}, config: [] });
     expect(parseArguments(bench, [])?.stack).toBe("bench");
   });
 
   it("takes several sizes", () => {
-    const given = parse("--rows", "1200000,40000000", "--photos", "10,20", "--samples", "3");
+    const given = parse(
+      "--rows",
+      "1200000,40000000",
+      "--photos",
+      "10,20",
+      "--samples",
+      "3",
+      "--forks",
+      "2",
+    );
     expect(given).toEqual({
       rows: [1_200_000, 40_000_000],
       photos: [10, 20],
-      samples: 3,
+      plan: { repeats: "3", forks: "2" },
       config: [],
     });
   });

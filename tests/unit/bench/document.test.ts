@@ -8,7 +8,7 @@ import { contender, outcome } from "./outcome";
 const origin = { command: "npm run bench", commit: "0123456789abcdef", dirty: false };
 const tables = [
   tableOf(
-    outcome([{ ...contender("a", [9, 4, 5, 6]), against: ["b"] }, contender("b", [3, 2, 2, 2])]),
+    outcome([{ ...contender("a", [9, 4, 5, 6]), against: "b" }, contender("b", [3, 2, 2, 2])]),
   ),
 ];
 const section = { name: "work", tables, notes: ["c is left out."], at: "2026-01-02T03:04:05Z" };
@@ -22,12 +22,12 @@ it("puts a benchmark's table between its marks, and leaves the rest", () => {
     "",
     "**some work**",
     "",
-    "|  | start-up | first | median | interval | times | CPU | peak memory | disturbed |",
+    "|  | start-up | one-shot | steady | interval | times | CPU | peak memory | samples |",
     "| --- | --: | --: | --: | --: | --: | --: | --: | --: |",
-    "| a | 0.500 | 9.00 | 5.00 | [4.00, 6.00] | 2.50 [2.00, 3.00] of b | 2.00 | 1.00 GiB | 0 of 3 |",
-    "| b | 0.500 | 3.00 | 2.00 | [2.00, 2.00] |  | 2.00 | 1.00 GiB | 0 of 3 |",
+    "| a | 0.500 | 9.50 | 5.00 | [4.00, 6.00] | 2.50 [2.00, 3.00] of b | 2.00 | 1.00 GiB | 3 |",
+    "| b | 0.500 | 3.50 | 2.00 | [2.00, 2.00] |  | 2.00 | 1.00 GiB | 3 |",
     "",
-    expect.stringMatching(/^Seconds; 3 hot samples each, the interval covers the median with 75 %/),
+    expect.stringMatching(/^Seconds; one-shot: .* of one driver process, so that nothing is known/),
     "",
     "c is left out.",
     "",
@@ -55,6 +55,16 @@ it("tells shares where there is an amount of work", () => {
   expect(engine[5]).toBe("2.50 [2.00, 3.00] of b");
   expect(shares.rows[0][5]).toBe("images/s");
   expect(shares.rows[1].slice(5, 7)).toEqual(["2.00", "40 % [33.3 %, 50 %] of b"]);
+});
+
+it("says what is to know about samples: still warming, disturbed, several processes", () => {
+  const one = contender("a", [9, 4, 5, 6, 5]);
+  const [first, ...hot] = one.samples;
+  const forks = [...one.forks, { ...one.forks[0], state: "still warming" as const }];
+  const last = { ...hot[3], fork: 2, totalSeconds: 50, disturbed: true };
+  const { rows, legend } = tableOf(outcome([{ ...one, forks, samples: [first, ...hot, last] }]));
+  expect(rows[1].at(-1)).toBe("5, still warming, 1 disturbed");
+  expect(legend).toContain("of 2 driver processes");
 });
 
 it("the page has a place for every benchmark", () => {

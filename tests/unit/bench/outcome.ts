@@ -1,13 +1,16 @@
 import type { Measured, Outcome } from "../../../bench/harness";
 
-/** A contender that took so many seconds, the first time cold. */
+/** A contender of one driver process that took so many seconds, the first time cold. */
 export function contender(name: string, [first, ...hot]: number[]): Measured {
   const sample = (kind: "first" | "hot") => (totalSeconds: number) => {
-    return { kind, totalSeconds, cpuSeconds: 2, othersCpuSeconds: 0, disturbed: false };
+    return { kind, fork: 1, totalSeconds, cpuSeconds: 2, othersCpuSeconds: 0, disturbed: false };
   };
   return {
     name,
     startUpSeconds: 0.5,
+    oneShotSeconds: 0.5 + first,
+    medianSeconds: 1,
+    forks: [{ startUpSeconds: 0.5, state: "steady", slope: 0, peakMemoryBytes: 2 ** 30 }],
     versions: { [name]: "1.2" },
     samples: [sample("first")(first), ...hot.map(sample("hot"))],
     peakMemoryBytes: 2 ** 30,
@@ -18,7 +21,7 @@ export function contender(name: string, [first, ...hot]: number[]): Measured {
 export function outcome(contenders: Outcome["contenders"]): Outcome {
   return {
     title: "some work",
-    rounds: 3,
+    plan: {},
     contenders,
     host: { system: "Linux 6", cpu: "a processor", cores: 2, memoryBytes: 2 ** 33 },
   };

@@ -23,7 +23,9 @@ const verified: RunSummary = {
   rows: 1,
   rejected: 2,
   checksum: "c",
+  oneShotSeconds: 9.1,
   medianSeconds: 3.214,
+  state: "still warming",
   samples: [4, 3.214],
 };
 const failed: RunFailure = {
@@ -61,7 +63,7 @@ describe("the lines of a step", () => {
   it("say of a run what it measured, and not how long it waited for its turn", () => {
     const event = { kind: "done", op: "replace", ...command, seconds: 300 } as const;
     expect(stepLines(event, record)).toEqual([
-      "replaced minio  verified, median 3.21 s, 1 row, 2 rejected, on cpu",
+      "replaced minio  verified, one-shot 9.10 s, median 3.21 s (still warming), 1 row, 2 rejected, on cpu",
     ]);
     expect(stepLines({ ...event, op: "delete" }, record)).toEqual(["deleted  minio  5 m 0 s"]);
   });

@@ -13,7 +13,9 @@ const verified = {
   device: "cpu",
   rows: 6,
   rejected: 0,
+  oneShotSeconds: 2.5,
   medianSeconds: 1.5,
+  state: "steady",
   outputUri: "s3://warehouse/report/engine=spark/run=k1/",
 } as RunSummary;
 const failed = {
@@ -65,7 +67,7 @@ it("people get a line an output and what each run came to", () => {
   expect(outputLines("local", runs, outputs)).toEqual([
     "sparkUiUrl  http://u",
     "buckets     lake: lake",
-    "spark/taxi-report           verified, median 1.50 s, 6 rows, on cpu",
+    "spark/taxi-report           verified, one-shot 2.50 s, median 1.50 s, 6 rows, on cpu",
     "    s3://warehouse/report/engine=spark/run=k1/",
     "ray/image-predictions       failed: no actor",
     "    log: /l",

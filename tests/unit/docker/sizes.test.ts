@@ -12,6 +12,7 @@ describe("the size of a container", () => {
     const wide = settings({
       sparkWorkerMemory: "3g",
       sparkWorkerCores: "2",
+      sparkExecutors: "2",
       rayCpus: "4",
       rayObjectStoreMemory: "2g",
     });
@@ -19,6 +20,7 @@ describe("the size of a container", () => {
       memoryMib: 3072 + 1024 + 2048,
       cpus: 2,
       shmMib: 64,
+      cpuSet: "0-3",
     });
     expect(sizeOf("ray-worker", wide, 64)).toMatchObject({ cpus: 4, shmMib: 2048 + 64 });
     expect(sizeOf("app", wide, 64).cpus).toBe(4);
@@ -44,7 +46,7 @@ describe("the size of a container", () => {
       containerCpus: '{"app":"1.5","minio":2}',
       containerShm: '{"app":"256m"}',
     });
-    expect(sizeOf("app", own, 64)).toEqual({ memoryMib: 6144, cpus: 1.5, shmMib: 256 });
+    expect(sizeOf("app", own, 64)).toMatchObject({ memoryMib: 6144, cpus: 1.5, shmMib: 256 });
     expect(sizeOf("minio", own, 64).cpus).toBe(2);
     expect(sizeOf("spark-master", own, 64).cpus).toBeUndefined();
   });
@@ -52,6 +54,17 @@ describe("the size of a container", () => {
   it("is what a run may take where an engine has one container", () => {
     expect(sizeOf("app", settings(), 64).memoryMib).toBe(6144);
     expect(sizeOf("app", settings({ runMemory: "3g" }), 64).memoryMib).toBe(3072);
+  });
+
+  it("shares a run's cores with the engine's other containers", () => {
+    const some = settings({ sparkWorkerCores: "2", rayCpus: "3" });
+    const set = (role: (typeof containerRoles)[number], cpus = 8) =>
+      sizeOf(role, some, cpus).cpuSet;
+    expect(["app", "spark-master", "spark-worker"].map((role) => set(role as "app"))).toEqual(
+      Array.from({ length: 3 }, () => "0-1"),
+    );
+    expect([set("ray-head"), set("ray-worker"), set("minio")]).toEqual(["0-2", "0-2", undefined]);
+    expect(set("app", 2)).toBeUndefined();
   });
 
   it("has no more CPUs than the daemon, which would refuse it", () => {
@@ -73,7 +86,7 @@ describe("a daemon that is too small", () => {
     const daemon = { cpus: 2, memoryBytes: 4 * 2 ** 30 };
     const small = tooLarge(settings({ sparkWorkerMemory: "3g" }), daemon);
     expect(small.map(({ what }) => what)).toContain(
-      "container spark-worker is to have 5120 MiB of memory, but the Docker daemon has 4096 MiB",
+      "container spark-worker is to have 6144 MiB of memory, but the Docker daemon has 4096 MiB",
     );
     expect(tooLarge(settings(), { cpus: 2, memoryBytes: 16 * 2 ** 30 })).toEqual([]);
   });

@@ -32,7 +32,7 @@ function executor(script: string, limitsMemory = false): Executor {
 function job(
   script: string,
   onPhase?: (phase: string) => void,
-  onMeasure?: () => object,
+  onMeasure?: (question: string) => Promise<readonly object[]>,
   stop?: AbortSignal,
 ) {
   const log = path.join(folder, `${Math.random()}.log`);
@@ -88,23 +88,43 @@ describe("a job", () => {
   });
 
   it("that cannot see what it uses is told so, and is answered when it asks", async () => {
-    const readings = [{ cpuSeconds: 1 }, { cpuSeconds: 4 }];
     const { done } = job(
       `read -r line
        case $line in *'"measuredOutside":true'*) ;; *) exit 9 ;; esac
-       echo '{"event":"measure"}'; read -r one; echo '{"event":"measure"}'; read -r two
+       echo '{"event":"measure","question":"begin"}'; read -r one
+       echo '{"event":"measure","question":"read"}'; read -r two
        echo "{\\"event\\":\\"result\\",\\"seen\\":[$one,$two]}"`,
       undefined,
-      () => readings.shift()!,
+      async (question) => [{ question }],
     );
-    expect(await done).toMatchObject({ seen: [{ cpuSeconds: 1 }, { cpuSeconds: 4 }] });
+    expect(await done).toMatchObject({
+      seen: [{ answers: [{ question: "begin" }] }, { answers: [{ question: "read" }] }],
+    });
+  });
+
+  it("is ended where what it asks cannot be answered", async () => {
+    const { done } = job(
+      `read -r line; echo '{"event":"measure","question":"read"}'; read -r one || exit 130`,
+      undefined,
+      () => Promise.reject(new Error("container app is gone")),
+    );
+    await expect(done).rejects.toThrow("container app is gone");
   });
 
   it("fails with the reason and advice it gave", async () => {
     const { done } = job(
       `echo '{"event":"failure","reason":"3 trips too many","advice":"count again"}'; exit 1`,
     );
-    await expect(done).rejects.toMatchObject({ what: "3 trips too many", fix: "count again" });
+    await expect(done).rejects.toMatchObject({
+      ...{ what: "3 trips too many", fix: "count again", outcome: "failed" },
+    });
+  });
+
+  it.each([
+    [`echo '{"event":"failure","reason":"r","outcome":"wrong"}'; exit 1`, "wrong"],
+    ["exit 124", "timed out"],
+  ])("that does `%s` says what its run came to: %s", async (script, outcome) => {
+    await expect(job(script).done).rejects.toMatchObject({ outcome });
   });
 
   it.each([

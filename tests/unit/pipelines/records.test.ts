@@ -4,20 +4,28 @@ import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { settleRecord } from "../../../results/history";
 import { appendHistory, historyFile, readRecord, writeRecord } from "../../../results/records";
-import { summarise, type RunFailure, type RunResult } from "../../../results/result";
+import { schemaVersion, summarise, type RunFailure, type RunResult } from "../../../results/result";
 
 const stack = "s";
 const run = "spark/taxi-report";
 const result = {
+  schema: schemaVersion,
   engine: "spark",
   workload: "taxi-report",
   key: "thirty",
   attempt: "1",
   device: "cpu",
+  oneShotSeconds: 14,
+  medianSeconds: 3,
+  forks: [
+    { startUpSeconds: 5, state: "steady", slope: 0, peakMemoryBytes: 1 },
+    { startUpSeconds: 5, state: "still warming", slope: -0.1, peakMemoryBytes: 1 },
+  ],
   samples: [
-    { kind: "first", totalSeconds: 9 },
-    { kind: "hot", totalSeconds: 2 },
-    { kind: "hot", totalSeconds: 4 },
+    { kind: "first", fork: 1, totalSeconds: 9 },
+    { kind: "warm", fork: 1, totalSeconds: 5 },
+    { kind: "hot", fork: 1, totalSeconds: 2 },
+    { kind: "hot", fork: 2, totalSeconds: 4 },
   ],
   rows: 9,
   rejected: 0,
@@ -46,8 +54,10 @@ afterEach(() => {
   else process.env.ENGINE_COMPARISON_HOME = before;
 });
 
-it("a result's median is that of its hot samples", () => {
-  expect(summarise(result)).toMatchObject({ medianSeconds: 3, samples: [9, 2, 4] });
+it("a result's summary has one-shot, steady, the curve, and whether a process was still warming", () => {
+  expect(summarise(result)).toMatchObject({
+    ...{ oneShotSeconds: 14, medianSeconds: 3, state: "still warming", samples: [9, 5, 2, 4] },
+  });
 });
 
 it("a result is kept although the line before it was cut short", () => {

@@ -61,12 +61,16 @@ const spec: RunSpec = {
 };
 const result = {
   event: "result",
+  schema: 2,
   engine: "spark",
   workload: "taxi-report",
   key,
   attempt: "a",
   device: "cpu",
-  samples: [{ kind: "first", totalSeconds: 1 }],
+  oneShotSeconds: 2,
+  medianSeconds: 1,
+  forks: [{ startUpSeconds: 1, state: "fixed", slope: 0, peakMemoryBytes: 1 }],
+  samples: [{ kind: "first", fork: 1, totalSeconds: 1 }],
 };
 
 let home: string;
@@ -144,7 +148,7 @@ function gone() {
 
 function watchFails() {
   leader(`echo '${JSON.stringify(result)}'`, async () => ({
-    read: () => ({}) as never,
+    ask: async () => [],
     stop: () => Promise.reject(new Error("the watch failed")),
   }));
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { parseHistory } from "../../../results/history";
+import { leftOut, parseHistory } from "../../../results/history";
+import { schemaVersion } from "../../../results/result";
 import { failedLine, resultLine } from "./lines";
 
 describe("the history", () => {
@@ -29,6 +30,19 @@ describe("the history", () => {
   );
 
   it("may be empty", () => {
-    expect(parseHistory("")).toEqual({ attempts: [], unreadable: 0 });
+    expect(parseHistory("")).toEqual({ attempts: [], unreadable: 0, otherSchemas: [] });
+  });
+
+  it("names the results of other schemas and leaves them out", () => {
+    const line = (attempt: string, schema?: number) =>
+      JSON.stringify({ ...JSON.parse(resultLine("spark/taxi-report", { attempt })), schema });
+    const history = parseHistory(
+      [line("old"), line("now", schemaVersion), line("new", 99)].join("\n"),
+    );
+    expect(history.attempts.map(({ attempt }) => attempt)).toEqual(["now"]);
+    expect(history).toMatchObject({ unreadable: 0, otherSchemas: ["old", "new"] });
+    expect(leftOut("s", history)).toEqual([
+      expect.stringMatching(/^2 results of .* \(old, new\) are of another schema than 2/),
+    ]);
   });
 });

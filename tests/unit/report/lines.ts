@@ -16,8 +16,10 @@ export function resultLine(run: string, line: ResultLine): string {
   const { result } = record as { result: RunResult };
   const hot = times?.map((totalSeconds) => ({
     kind: "hot",
+    fork: 1,
     totalSeconds,
     othersCpuSeconds: 0,
+    disturbed: false,
   }));
   return canonicalJson({
     stack: "local",

@@ -224,42 +224,68 @@ describe("results of different settings side by side", () => {
 });
 
 describe("samples", () => {
-  it("are all there, first and hot, and marked where others used the machine", () => {
+  const sample = (kind: string, totalSeconds: number, othersCpuSeconds: number, fork = 1) => {
+    const disturbed = othersCpuSeconds > 0.2 * totalSeconds;
+    return { kind, fork, totalSeconds, cpuSeconds: 1, othersCpuSeconds, disturbed };
+  };
+
+  it("are all there, in the order taken, and marked where others used the machine", () => {
     const samples = [
-      { kind: "first", totalSeconds: 2, othersCpuSeconds: 0.1 },
-      { kind: "hot", totalSeconds: 1.111, othersCpuSeconds: 0 },
-      { kind: "hot", totalSeconds: 1.5, othersCpuSeconds: 2.4 },
+      sample("first", 2, 0.1),
+      sample("warm", 1.8, 0),
+      sample("hot", 1.111, 0),
+      sample("hot", 1.5, 2.4),
     ];
     const { document } = render([verified("daft/taxi-report", { result: { samples } })]);
     const rows = rowsIn(document.querySelector("figure")!);
     expect(rows).toEqual([
       "Daft 1, first 2.00 s 2.50 %",
-      "Daft 2, hot 1.11 s 0 %",
-      "Daft 3, hot 1.50 s 80 % !",
+      "Daft 2, warm 1.80 s 0 %",
+      "Daft 3, hot 1.11 s 0 %",
+      "Daft 4, hot 1.50 s 80 % !",
     ]);
     const dots = document.querySelectorAll("#workload-1 figure:first-of-type [aria-label=dot] > *");
-    expect(dots.length).toBe(3);
-    expect(words(document.querySelector("#method"))).toContain("1 are marked");
+    expect(dots.length).toBe(4);
+    expect(words(document.querySelector("#method"))).toContain("1 of the 4 samples are marked");
     expect(words(document.querySelector("#glance .note"))).toContain("During 1 of the 2 samples");
   });
 
-  it("that were taken again have all their tries beside them", () => {
-    const tries = [
-      { totalSeconds: 3, cpuSeconds: 1, othersCpuSeconds: 3 },
-      { totalSeconds: 2, cpuSeconds: 1, othersCpuSeconds: 0.1 },
-    ];
-    const samples = [
-      { kind: "first", totalSeconds: 4, othersCpuSeconds: 0, disturbed: false },
-      { kind: "hot", ...tries[1], disturbed: false, tries },
-    ];
+  it("that others disturbed do not count where three are left", () => {
+    const hot = [1, 1.1, 1.2].map((seconds) => sample("hot", seconds, 0));
+    const samples = [sample("first", 2, 0), ...hot, sample("hot", 9, 9)];
     const { document } = render([verified("daft/taxi-report", { result: { samples } })]);
-    expect(rowsIn(document.querySelector("figure")!)).toEqual([
-      "Daft 1, first 4.00 s 0 % one",
-      "Daft 2, hot 2.00 s 2.50 % 3.00 s (50 %), 2.00 s (2.50 %)",
+    expect(words(document.querySelector("#workload-1 table td strong"))).toBe("1.10 s");
+    expect(document.querySelector("#glance .note")).toBeNull();
+  });
+
+  it("tell their driver process where there are several, and whether they had come to rest", () => {
+    const samples = [1, 2].flatMap((fork) => [
+      sample("first", 2, 0, fork),
+      ...[1, 1.1, 1.2].map((seconds) => sample("hot", seconds * fork, 0, fork)),
     ]);
-    expect(words(document.querySelector("#method"))).toContain(
-      "1 of the 2 samples were taken again, and none is marked",
+    const state = { startUpSeconds: 1, state: "still warming", slope: -0.04 };
+    const forks = [{ ...state, state: "steady", slope: 0 }, state];
+    const { document } = render([verified("daft/taxi-report", { result: { samples, forks } })]);
+    expect(rowsIn(document.querySelector("figure")!)[4]).toBe("Daft 5, first 2 2.00 s 0 %");
+    expect(words(document.querySelector("#workload-1 table"))).toContain(
+      "1.65 s still warming, -4 % a sample",
     );
+  });
+
+  it("say what an amount of work takes of a machine, in money where its price is known", () => {
+    const prices = { machine: "two cores", cores: 2, memoryGiB: 8, pricePerHour: 3.6 };
+    const run = verified("daft/taxi-report", {
+      result: { samples: [sample("hot", 2, 0)], rowsIn: 500_000 },
+    });
+    const table = (more: object) => {
+      const page = renderPage({ stack: "s", runs: [run], ...more });
+      return words(parseHTML(page).document.querySelector("#workload-1 table"));
+    };
+    expect(table({ prices: { ...prices, currency: "EUR" } })).toContain(
+      "EUR for a million trips on two cores",
+    );
+    expect(table({ prices: { ...prices, currency: "EUR" } })).toContain("2.000.00400");
+    expect(table({})).not.toContain("EUR");
   });
 
   it("are marked as the job says, which knows what its counters are worth", () => {

@@ -37,7 +37,9 @@ const summary: RunSummary = {
   rows: 9,
   rejected: 0,
   checksum: "c",
+  oneShotSeconds: 2.5,
   medianSeconds: 1.5,
+  state: "steady",
   samples: [2, 1.5],
 };
 

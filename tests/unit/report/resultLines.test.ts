@@ -17,15 +17,16 @@ describe("the list of results", () => {
       "run",
       "key",
       "status",
+      "one-shot",
       "median",
       "samples",
       "device",
       "commit",
       "attempt",
     ]);
-    expect(first).toMatch(/^2026-11-22 21:53 {2}spark\/taxi-report .*verified +1\.60 s/);
+    expect(first).toMatch(/^2026-11-22 21:53 {2}spark\/taxi-report .*verified +22\.0 s +1\.60 s/);
     expect(first).toMatch(/3 hot, 1\.50 to 1\.75 s +cpu +abc +1$/);
-    expect(second).toMatch(/failed +- {2}no memory +- +- +20261122T120000Z-cccccc$/);
+    expect(second).toMatch(/failed +- +- {2}no memory +- +- +20261122T120000Z-cccccc$/);
   });
 
   it("tells how many samples others disturbed", () => {

@@ -1,6 +1,6 @@
 import type { RunOutcome } from "../../../results/outcome";
-import { random } from "../../../results/statistics";
-import type { RunFailure, RunRecord } from "../../../results/result";
+import { median, random } from "../../../results/statistics";
+import { schemaVersion, type RunFailure, type RunRecord } from "../../../results/result";
 
 /** About what two cores do, from which the synthetic results vary: seconds and MiB. */
 const shapes: Readonly<
@@ -51,18 +51,22 @@ export function verified(run: string, varied: Varied = {}): RunOutcome {
   ].map((total) => Number((total * factor).toFixed(4)));
   const samples = totals.map((totalSeconds, at) => ({
     kind: at === 0 ? ("first" as const) : ("hot" as const),
+    fork: 1,
     totalSeconds,
     cpuSeconds: 1.6 * totalSeconds,
     othersCpuSeconds: Number((totalSeconds * 0.06 * next()).toFixed(3)),
+    disturbed: false,
   }));
+  const state = "steady" as const;
   const inputs = {
     data: hex(workload, 16),
     engineCode: hex(`${engine}code`, 16),
     coreCode: hex("core", 16),
     environment: hex("environment", 16),
     device: "cpu",
-    repeats: String(hot),
-    warmup: "1",
+    measureSeconds: "10",
+    maxSamples: "60",
+    forks: "1",
     store: "1",
     resources: engine === "spark" ? "1 x 2 core 2g" : "2 threads",
     ...(images
@@ -77,13 +81,22 @@ export function verified(run: string, varied: Varied = {}): RunOutcome {
   };
   const key = hex(`${run}${JSON.stringify(inputs).length}`, 16);
   const result = {
+    schema: schemaVersion,
     engine,
     workload,
     key,
     attempt: `20261122T2153${String(10 + (run.length % 50))}Z-${hex(run, 6)}`,
     device: "cpu" as const,
     startedAt: "2026-11-22T21:53:10+00:00",
+    oneShotSeconds: shape.startUp + totals[0],
+    medianSeconds: median(hot > 0 ? totals.slice(1) : totals),
     startUpSeconds: shape.startUp,
+    forks: [
+      {
+        ...{ startUpSeconds: shape.startUp, state, slope: -0.001 },
+        peakMemoryBytes: shape.mib * 2 ** 20,
+      },
+    ],
     samples,
     rowsIn: images ? 200 : 1_200_000,
     rows: images ? 198 : 9,
@@ -128,7 +141,9 @@ export function verified(run: string, varied: Varied = {}): RunOutcome {
       rows: result.rows,
       rejected: result.rejected,
       checksum: result.checksum,
+      oneShotSeconds: 2,
       medianSeconds: 1,
+      state,
       samples: totals,
     },
     result,

@@ -44,7 +44,7 @@ describe("npm run explain", () => {
     expect(explained.inputs.fareAbove).toEqual({ old: "25", now: "30" });
     expect(explained.inputs.engineCode.now).toMatch(/^[0-9a-f]{16}$/);
     expect(explained.changed).toContain("fareAbove");
-    expect(explained.changed).not.toContain("warmup");
+    expect(explained.changed).not.toContain("maxSamples");
     expect(explained.key.now).toMatch(/^[0-9a-f]{16}$/);
     expect(explained.key.now).not.toBe(explained.key.old);
     expect(explained.command).toBe("npm run rerun -- spark/taxi-report");
