@@ -175,7 +175,7 @@ export const dataSettings = {
       "at the same places, and never changes it (docs/cluster.md).",
   }),
   taxiRows: integer({
-    default: 1_200_000,
+    default: 12_000_000,
     min: 1000,
     max: 1_000_000_000,
     description:

@@ -100,7 +100,10 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   daftRunner: ["ray", of("daft")],
   fareAbove: ["31", of("taxi-report")],
   fetchConcurrency: ["8", images],
+  forks: ["2", all],
   maxRejected: ["3", images],
+  maxSamples: ["9", all],
+  measureSeconds: ["3", all],
   nycMirror: ["http://mirror.test", all, { datasetSource: "nyc" }],
   oracleImages: ["10", images],
   photos: ["77", images],
@@ -140,6 +143,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   modelPath: ["model.onnx", none], // what is in it is the model
   objectStore: ["aws", none, { runTimeoutSeconds: "3000" }], // kept for a stack's life
   portOffset: ["1000", none],
+  prices: ["prices.json", none],
   rayAddress: ["http://other.test:8265", none, cluster],
   rayToken: ["something", none, cluster],
   runTimeoutSeconds: ["77", none],
