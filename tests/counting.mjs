@@ -1,4 +1,4 @@
-// What `npm test` and `npm run test:faults` share: running programs, and counting what they say.
+// What `npm test` and `npm run test:long` share: running programs, and counting what they say.
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";

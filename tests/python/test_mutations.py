@@ -1,7 +1,7 @@
 """Damaged files, by seeds: no engine crashes, and none gives another answer than the others.
 
 `MUTATIONS` is how many times as many files there are as by default, `MUTATIONS_SEED` the first
-seed; `npm run test:faults` sets both.
+seed; `npm run test:long` sets both.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import { defaultConfig, largeMachine } from "../../defaults";
 import { freshHome } from "../cli/home";
 import { problems } from "./problems";
 
-// Trouble that is made for real, as far as it can be had in a moment; tests/faults has the rest.
+// Trouble that is made for real, as far as it can be had in a moment; tests/long has the rest.
 
 const home = freshHome();
 const before = { ...process.env };

@@ -1,5 +1,5 @@
-/** Seed of all that these tests leave to chance; `npm run test:faults` prints it. */
-export const seed = Number(process.env.FAULTS_SEED ?? 1);
+/** Seed of all that these tests leave to chance; `npm run test:long` prints it. */
+export const seed = Number(process.env.LONG_SEED ?? 1);
 
 /**
  * Numbers from 0 to below 1 that look random and follow from the seed and a name alone, so that one

@@ -49,7 +49,7 @@ describe.skipIf(!hasBrowser)(`the report over 200 results${withoutBrowser}`, () 
 });
 
 /** How many life cycles there are; fewer while one works on them. */
-const cycles = Number(process.env.FAULTS_CYCLES ?? 20);
+const cycles = Number(process.env.LONG_CYCLES ?? 20);
 
 describe("small life cycles", () => {
   const portOffset = freeOffset(20_000);

@@ -16,7 +16,7 @@ import { expectNothing, expectTruth, plugins, pulumiOf, strays } from "./truth";
 const minutes = (n: number) => n * 60_000;
 
 /** How many moments each stack gets at most; fewer while one works on them. */
-const most = Number(process.env.FAULTS_INTERRUPTS ?? 30);
+const most = Number(process.env.LONG_INTERRUPTS ?? 30);
 
 const ways = ["kill -9", "kill -9 of the group", "Ctrl-C", "Ctrl-C twice"] as const;
 type Way = (typeof ways)[number] | "kill -9 of pulumi";

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, it } from "vitest";
-import { judge, type Explained } from "../../faults/advisories";
+import { judge, type Explained } from "../../long/advisories";
 
 const today = "2026-11-23";
 const known: Explained = { id: "A-1", package: "p", reason: "unused", until: "2026-12-31" };
@@ -42,7 +42,7 @@ describe("advisories about what is locked", () => {
   });
 
   it("are explained with a reason and a day that is not over", () => {
-    const file = path.join(__dirname, "..", "..", "faults", "advisories.json");
+    const file = path.join(__dirname, "..", "..", "long", "advisories.json");
     const lists = JSON.parse(fs.readFileSync(file, "utf8")) as Record<string, Explained[]>;
     const now = new Date().toISOString().slice(0, 10);
     expect(Object.values(lists).flatMap((list) => judge(list, undefined, now))).toEqual([]);

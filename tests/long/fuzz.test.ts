@@ -4,8 +4,8 @@ import * as path from "node:path";
 import { expect, it } from "vitest";
 import { cacheFolder, checkout } from "../../infra/host/folders";
 
-/** Seeds what is tried; `npm run test:faults` draws one and says it. */
-const seed = process.env.FAULTS_SEED ?? "1";
+/** Seeds what is tried; `npm run test:long` draws one and says it. */
+const seed = process.env.LONG_SEED ?? "1";
 const minutes = (n: number) => n * 60_000;
 
 function succeeds(program: string, args: readonly string[], env: Record<string, string>): boolean {
