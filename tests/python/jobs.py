@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -148,6 +149,7 @@ def run_job(
     package: Path = PACKAGE,
     module: str = "engine_comparison.job",
     inside: Sequence[str] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Run a job as a process of its own and return its events.
 
@@ -156,13 +158,14 @@ def run_job(
         package: The folder of the Python package.
         module: What runs.
         inside: A program with arguments that is told the command to run.
+        environment: What it takes to reach a cluster.
     """
     done = subprocess.run(
         [*inside, sys.executable, "-m", module],
         input=json.dumps(spec) + "\n",
         cwd=package.parent,
         # An engine must not depend on what the caller's shell happens to have.
-        env={"PATH": os.environ["PATH"], "HOME": spec["scratch"]},
+        env={"PATH": os.environ["PATH"], "HOME": spec["scratch"], **environment},
         stdout=subprocess.PIPE,
         text=True,
         timeout=120,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clusters import ray_access
 from jobs import (
     IN_PROCESS,
     PACKAGE,
@@ -305,6 +306,24 @@ def test_a_run_is_verified_with_the_roles_temporary_keys(
     session = account.session(ROLE)
     spec = spec_of(session, model_folder, workload, account.buckets, decoder=decoder)
     *_, result = run_job({**spec, "engine": engine, "scratch": str(tmp_path)})
+    assert result["event"] == "result", result
+    assert result["verified"]
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("engine", ["spark", "ray"])
+def test_a_clusters_run_is_verified_with_them(
+    account: Account,
+    model_folder: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    engine: str,
+):
+    cluster = request.getfixturevalue({"spark": "spark_master", "ray": "ray_head"}[engine])
+    spec = spec_of(account.session(ROLE), model_folder, "taxi-report", account.buckets)
+    given = {"engine": engine, engine: cluster, "scratch": str(tmp_path)}
+    access = ray_access(cluster["tokenFile"]) if engine == "ray" else {"OMP_NUM_THREADS": "1"}
+    *_, result = run_job({**spec, **given}, environment=access)
     assert result["event"] == "result", result
     assert result["verified"]
 
