@@ -53,7 +53,7 @@ async function program() {
 }
 
 /**
- * A user's error is told in its own words, a bug with its stack trace. The SDK formats a trace even
+ * A user's error is printed in its own words, a bug with its stack trace. The SDK formats a trace even
  * where it shows none, and Node 20.20 needs a minute and gigabytes for one that ends in
  * `/node_modules/@pulumi/resource.ts`, as every trace from here does.
  */

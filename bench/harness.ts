@@ -79,7 +79,7 @@ export async function measure(
   };
 }
 
-/** A contender's row of a table: all that is told of its samples. */
+/** A contender's row of a table: all that is shown of its samples. */
 export type Figures = ReturnType<typeof figuresOf>[number];
 
 /** The figures of an outcome, in the order of its contenders, by the code that reads a run's result. */

@@ -102,7 +102,7 @@ export class BenchStack {
     }
   }
 
-  /** What the jobs of a workload would be told by `npm start`, by engine: secrets included. */
+  /** What the jobs of a workload would get from `npm start`, by engine: secrets included. */
   async jobs(workload: string): Promise<Map<string, Record<string, unknown>>> {
     const config = ["engines=", "matrix=full", ...this.config];
     const everyEngine = { config, runner: this.runner };

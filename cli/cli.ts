@@ -30,16 +30,16 @@ export const verbs: Readonly<Record<string, Verb>> = {
 };
 
 /**
- * Runs `argv`, a verb and what follows it, and ends the process with its exit code.
+ * Runs `argv`, a verb of `known` and what follows it, and ends the process with its exit code.
  * What a verb has left running, such as a CLI that the user would not wait for, does not hold it.
  */
-export async function main(argv: readonly string[]): Promise<void> {
-  process.exit(await exitCode(argv));
+export async function main(argv: readonly string[], known = verbs): Promise<void> {
+  process.exit(await exitCode(argv, known));
 }
 
-/** @returns 0 done; 1 failed, the reason told last; 2 wrong use or settings */
-export async function exitCode([name, ...rest]: readonly string[]): Promise<number> {
-  const verb = Object.hasOwn(verbs, name ?? "") ? verbs[name] : undefined;
+/** @returns 0 done; 1 failed, the reason printed last; 2 wrong use or settings */
+export async function exitCode([name, ...rest]: readonly string[], known = verbs): Promise<number> {
+  const verb = Object.hasOwn(known, name ?? "") ? known[name] : undefined;
   if (!verb) {
     const help = name === undefined || name === "help" || name === "--help" || name === "-h";
     (help ? console.log : console.error)(overview(help ? undefined : name));
@@ -64,7 +64,7 @@ export async function exitCode([name, ...rest]: readonly string[]): Promise<numb
 
 function overview(unknown: string | undefined): string {
   const lines = Object.entries(verbs).map(([name, { summary }]) => {
-    return `  ${scriptOf(name).padEnd(16)}  ${summary}`;
+    return `  ${scriptOf(name).padEnd(16)}  ${summary.split("\n")[0]}`;
   });
   return [
     ...(unknown === undefined ? [] : [`unknown verb ${JSON.stringify(unknown)}`]),

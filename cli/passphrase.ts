@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { stackFiles, writeOnce } from "../infra/stack/files";
 import { Unfit } from "./errors";
 
-/** The passphrase that encrypts a stack's secrets, and how the Pulumi CLI is told it. */
+/** The passphrase that encrypts a stack's secrets, and how the Pulumi CLI gets it. */
 interface StackPassphrase {
   readonly text: string;
   readonly environment: Readonly<Record<string, string>>;

@@ -22,7 +22,7 @@ export function dependencyUrns(resource: Resource): Set<string> {
 /** The resources that `resource` directly depends on, its parent included. */
 function dependencies(resource: Resource, state: Resources): Resource[] {
   const urns = dependencyUrns(resource);
-  // To depend on a component is to depend on its children, as far as they come before.
+  // To depend on a component is to depend on those of its children that come before.
   const components = new Set<string>();
   return state.slice(0, state.indexOf(resource)).filter(({ urn, custom, parent = "" }) => {
     const inside = components.has(parent);

@@ -33,7 +33,7 @@ export class Comparison extends pulumi.ComponentResource {
   constructor(name: string, args: ComparisonArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Comparison", name, {}, opts);
     const { chosen, settings, platform, buckets, stack, existing } = args;
-    const context: RunContext = { ...platform, store: platform.objectStore.marker };
+    const context: RunContext = { ...platform, store: platform.objectStore.dataId };
     const chosenWorkloads = [...new Set(chosen.map(({ workload }) => workload))];
 
     const datasets = makeDatasets(this);
@@ -148,7 +148,7 @@ class Run extends pulumi.ComponentResource {
 
 /**
  * Hands the inputs to the script of a run or an oracle by a file. In the Command they are triggers
- * alone, so that a preview tells a changed one once.
+ * alone, so that a preview shows a changed one once.
  */
 function declareInputs(stack: string, name: string, inputs: Inputs): void {
   if (!pulumi.runtime.isDryRun()) writeInputs(stack, name, inputs);
@@ -186,7 +186,7 @@ export class Report extends pulumi.ComponentResource {
           generation: generation(stack, "report-page", () => fs.existsSync(reportFile(stack))),
           runs: all,
           ...(prices && { prices }),
-          store: platform.objectStore.marker,
+          store: platform.objectStore.dataId,
         })),
       },
       { parent: this, dependsOn: buckets.all },

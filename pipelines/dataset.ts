@@ -107,7 +107,7 @@ export class Dataset extends pulumi.ComponentResource {
         {
           kind: "existing-dataset",
           spec: {
-            ...{ dataset: name, bucket, existing, store: platform.objectStore.marker },
+            ...{ dataset: name, bucket, existing, store: platform.objectStore.dataId },
             generation: generation(stack, makingStep(name), () => true), // so it has a record
           },
           deletes: false,
@@ -141,7 +141,7 @@ export class Dataset extends pulumi.ComponentResource {
           bucket,
           owns,
           settings: recipe.settings,
-          store: platform.objectStore.marker,
+          store: platform.objectStore.dataId,
           generation: generation(stack, uploadStep(name), ({ lost }) => !lost, "lost objects"),
         },
       },
@@ -164,7 +164,7 @@ export class Dataset extends pulumi.ComponentResource {
         spec: {
           ...{ dataset: name, data: this.data, existing, buckets: buckets.names },
           ...{ maxRejected: settings.maxRejected, code: coreCode() },
-          store: platform.objectStore.marker,
+          store: platform.objectStore.dataId,
           generation: generation(stack, inspectionStep(name), () => true), // so it has a record
         },
         deletes: false,

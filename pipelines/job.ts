@@ -37,14 +37,14 @@ export interface JobArgs {
   readonly cluster: Cluster;
   /** For a job that needs neither the store nor a cluster, but may download. */
   readonly unconnected?: boolean;
-  /** What the module is told, besides the connection. */
+  /** What the module gets, besides the connection. */
   readonly spec: Readonly<Record<string, unknown>>;
   /** The time limit, or null for none. */
   readonly seconds: number | null;
   /** Gets all that the job says besides its events. */
   readonly log: string;
   readonly onPhase?: (phase: string) => void;
-  /** Answers a job that asks what it was measured to use, being told that it cannot see it. */
+  /** Answers a job that asks what it was measured to use, which was given the hint that it cannot see it. */
   readonly onMeasure?: (question: string) => Promise<readonly object[]>;
   /** Aborted: the job is ended. */
   readonly stop?: AbortSignal;

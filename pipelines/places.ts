@@ -9,7 +9,7 @@ export const makingStep = (dataset: string): string => `make-${dataset}`;
 /** The step that uploads a dataset. */
 export const uploadStep = (dataset: string): string => `upload-${dataset}`;
 
-/** The step that looks at a dataset before any run; its record has what jobs are told of it. */
+/** The step that looks at a dataset before any run; its record has what jobs get to know of it. */
 export const inspectionStep = (dataset: string): string => `inspect-${dataset}`;
 
 /** The step that computes a workload's right answer. */

@@ -23,7 +23,7 @@ export interface Column {
   readonly numeric?: boolean;
 }
 
-/** A row's name and its cells, or one piece across all columns where there is nothing to tell. */
+/** A row's name and its cells, or one piece across all columns where there is nothing to show. */
 export type Row =
   | { readonly name: Piece; readonly cells: readonly Piece[] }
   | { readonly name: Piece; readonly across: Piece };
@@ -37,7 +37,7 @@ export const words = (...names: readonly Piece[]): Column[] => names.map((name) 
 
 /**
  * A table that scrolls in its own frame where it is wider than the page. What is seen of the caption
- * stands outside of that frame, so that it is not cut off.
+ * is outside of that frame, so that it is not cut off.
  */
 export function table({ caption, columns, rows }: Table): Html {
   const [, ...others] = columns;

@@ -34,12 +34,12 @@ function placeOf(engine: string): number {
   return place < 0 ? engines().length : place;
 }
 
-/** What people are told about a workload; of one whose file is gone, no more than its name. */
+/** What people read about a workload; of one whose file is gone, no more than its name. */
 interface WorkloadWords {
   readonly title: string;
   /** What goes in, in the plural. */
   readonly unit: string;
-  /** For how many of them efficiency is told: `a thousand images`. */
+  /** For how many of them efficiency is stated: `a thousand images`. */
   readonly amount: { readonly value: number; readonly words: string };
   /** What is done with these inputs. */
   readonly what: (inputs: Readonly<Record<string, string>>) => string;

@@ -91,7 +91,7 @@ const workload = z.strictObject({
   usualSeconds: z.int().positive(),
   /** For the report. */
   sentences: z.strictObject({
-    /** What is done; `{name}` is replaced by a part that tells the value of that input. */
+    /** What is done; `{name}` is replaced by a part that states the value of that input. */
     what: z.strictObject({
       text,
       parts: z.record(z.string(), z.strictObject({ known: text, unknown: z.string() })),

@@ -90,7 +90,7 @@ export function select(attempts: readonly Attempt[], text: string): Selection {
     throw new UserError(
       `${JSON.stringify(text)} is the beginning of ${found.map(({ kind }) => `a ${kind}`).join(" and of ")}`,
       "only one of them can be compared",
-      `give more of it: ${found.flatMap(({ byRun }) => [...byRun.values()].map(told)).join("; ")}`,
+      `give more of it: ${found.flatMap(({ byRun }) => [...byRun.values()].map(described)).join("; ")}`,
     );
   }
   throw new UserError(
@@ -98,7 +98,7 @@ export function select(attempts: readonly Attempt[], text: string): Selection {
     "there is nothing to compare",
     attempts.length === 0
       ? "run npm start first: the history is empty"
-      : `npm run results lists all; the last are ${attempts.slice(-shown).map(told).join("; ")}`,
+      : `npm run results lists all; the last are ${attempts.slice(-shown).map(described).join("; ")}`,
   );
 }
 
@@ -106,7 +106,7 @@ function byId(attempts: readonly Attempt[], text: string): Selection[] {
   // A bare day is the beginning of many ids, and meant as a date.
   if (!/^\d{8}T\d/.test(text)) return [];
   const found = attempts.filter(({ attempt }) => attempt.startsWith(text));
-  if (found.length > 1) throw several(text, "attempts", found.map(told));
+  if (found.length > 1) throw several(text, "attempts", found.map(described));
   return last("attempt", found);
 }
 
@@ -142,7 +142,7 @@ function several(text: string, what: string, candidates: readonly string[]): Use
   );
 }
 
-function told({ attempt, run, commit }: Attempt): string {
+function described({ attempt, run, commit }: Attempt): string {
   return `${attempt} (${run}${commit ? `, commit ${commit.slice(0, 12)}` : ""})`;
 }
 

@@ -49,6 +49,42 @@ export function vitest(name, files, options) {
   };
 }
 
+/** Pytest over the tests that have the marks, counted from its JUnit report. */
+export function pytest(marks) {
+  const report = path.join(scratch, "pytest.xml");
+  const args = ["-m", "pytest", "-q", "tests/python", "-m", marks, `--junitxml=${report}`, "-rs"];
+  const env = { MINIO_BIN: cached("minio", "minio"), SPARK_JARS: cached("jars", "") };
+  const passed = ok(python(), args, { env });
+  if (!fs.existsSync(report)) return one(false);
+  const head = /<testsuite [^>]*>/.exec(fs.readFileSync(report, "utf8"))?.[0] ?? "";
+  const count = (what) => Number(new RegExp(` ${what}="(\\d+)"`).exec(head)?.[1] ?? 0);
+  const failed = count("failures") + count("errors") || (passed ? 0 : 1);
+  const skipped = count("skipped");
+  return { passed: count("tests") - failed - skipped, failed, skipped };
+}
+
+/** The Python of the locked environment with the tools that check it, built on first use. */
+let pythonPath;
+export function python() {
+  pythonPath ??= spawnSync(process.execPath, ["--import", "tsx", "tests/pythonEnvironment.ts"], {
+    cwd: checkout,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  }).stdout.trim();
+  if (!pythonPath) throw new Error("the Python environment could not be built");
+  return pythonPath;
+}
+
+/** What a stack has left in the cache, or nothing: tests that need it are then skipped. */
+function cached(kind, file) {
+  const cache =
+    process.env.ENGINE_COMPARISON_CACHE ||
+    path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"), "engine-comparison");
+  const folder = path.join(cache, kind);
+  const built = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  return built.map((key) => path.join(folder, key, file)).find(fs.existsSync) ?? "";
+}
+
 /** Runs parts one after the other, goes on after failures, and sets the exit code at the end. */
 export class Tally {
   #total = { passed: 0, failed: 0, skipped: 0 };

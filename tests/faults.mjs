@@ -8,14 +8,15 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { install } from "../cli/install.mjs";
-import { checkout, one, Tally, vitest } from "./counting.mjs";
+import { checkout, one, pytest, Tally, vitest } from "./counting.mjs";
 
 const { values } = parseArgs({ options: { only: { type: "string" }, seed: { type: "string" } } });
 
 const names = fs
   .readdirSync(path.join(checkout, "tests", "faults"))
   .filter((file) => file.endsWith(".test.ts"))
-  .map((file) => file.slice(0, -".test.ts".length));
+  .map((file) => file.slice(0, -".test.ts".length))
+  .concat("python");
 const only = values.only?.split(",") ?? names;
 const unknown = only.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
@@ -33,6 +34,10 @@ console.log(`seed ${seed}`);
 const tally = new Tally();
 await tally.run("install", async () => one(await install(checkout)));
 for (const name of only) {
+  if (name === "python") {
+    await tally.run(name, () => pytest("long"));
+    continue;
+  }
   const file = path.join("tests", "faults", `${name}.test.ts`);
   await tally.run(name, () => vitest(name, [file], { env, minutes: 120 }));
 }

@@ -44,7 +44,7 @@ export function pulumiProgram(): string | undefined {
 /**
  * The CLI: the one on PATH, else the one that `--install-cli` has installed.
  *
- * @throws Unfit where there is none, or one that is too old for the SDK
+ * @throws Unfit without a CLI, or with one that is too old for the SDK
  */
 export async function findCli(): Promise<PulumiCommand> {
   const { PulumiCommand } = await import("@pulumi/pulumi/automation");

@@ -3,7 +3,7 @@ import { describeDifferences, differences } from "../../embedded/diff";
 import type { Value } from "../../embedded/values";
 import type { Changes, PropertyDiff, StepEvent, StepOp } from "./runner";
 
-/** The CLI's steps by the names that both runners share; what is not here is not told. */
+/** The CLI's steps by the names that both runners share; what is not here is not reported. */
 const ops: Readonly<Record<string, StepOp>> = {
   same: "same",
   create: "create",
@@ -13,7 +13,7 @@ const ops: Readonly<Record<string, StepOp>> = {
   "delete-replaced": "delete-replaced",
 };
 
-/** Follows the CLI's engine events and tells them as the embedded runner tells its own. */
+/** Follows the CLI's engine events and reports them as the embedded runner reports its own. */
 export class PulumiEvents {
   changes: Changes = {};
   readonly errors: string[] = [];

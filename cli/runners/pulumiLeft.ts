@@ -43,7 +43,7 @@ export function hasPending(project: string, stack: string): boolean {
   return Boolean(state?.checkpoint?.latest?.pending_operations?.length);
 }
 
-/** Whether a deployment of the stack goes on, by either runner, as far as this machine can tell. */
+/** Whether this machine shows a deployment of the stack, by either runner, that goes on. */
 export function isDeploying(project: string, stack: string): boolean {
   const lock = readJson<{ pid: number }>(stackFiles(stack).stateLock);
   return stackLocks(project, stack).living !== undefined || (!!lock && isAlive(lock.pid));
@@ -87,7 +87,7 @@ export function endLeftPlugins(folder = checkout): number {
   return left.length;
 }
 
-/** Whether somebody listens where the plugin was told that its engine does. */
+/** Whether somebody listens at the address of its engine that the plugin was given. */
 function hasEngine(pid: number): boolean {
   const command = readOr(`/proc/${pid}/cmdline`);
   const port = /127\.0\.0\.1:(\d+)\0?$/.exec(command ?? "")?.[1];

@@ -17,7 +17,7 @@ interface PulumiRunnerArgs extends RunnerArgs {
   readonly backend: "stack folder" | "own";
 }
 
-/** How long a CLI that is told to end at once may take (milliseconds). */
+/** How long a CLI may take that was asked to end at once (milliseconds). */
 const grace = 10_000;
 
 const never = new AbortController().signal;
@@ -55,11 +55,11 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
   ): Promise<Outcome> {
     const stack = await selected();
     const events = new PulumiEvents(onEvent);
-    let told = "";
+    let printed = "";
     const result = await ended(args, { stop, kill }, () =>
       call(stack, {
         onEvent: (event) => events.take(event),
-        onError: (text) => void (told += text),
+        onError: (text) => void (printed += text),
         color: "never",
         // In a terminal, Ctrl-C reaches the CLI without us; twice would mean to end at once.
         ...(process.stdin.isTTY ? {} : { signal: stop }),
@@ -67,7 +67,7 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
     );
     const ok = result !== undefined;
     if (!ok) endLeftPlugins(); // it may have been killed
-    if (!ok && events.errors.length === 0) events.errors.push(lastWords(told));
+    if (!ok && events.errors.length === 0) events.errors.push(lastWords(printed));
     const { changes, errors } = events;
     const { outputs = {} }: { outputs?: OutputMap } = result ?? {};
     return { ok, changes, errors, outputs: shown(outputs) };
@@ -199,7 +199,7 @@ async function explained<T>(call: () => Promise<T>): Promise<T> {
 }
 
 /** Of what the CLI said on stderr, the lines that tell why it failed. */
-function lastWords(told: string): string {
-  const lines = told.split("\n").filter((line) => line.trim() !== "");
+function lastWords(printed: string): string {
+  const lines = printed.split("\n").filter((line) => line.trim() !== "");
   return lines.slice(-8).join("\n") || "the Pulumi CLI failed and did not say why";
 }

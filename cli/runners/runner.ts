@@ -13,7 +13,7 @@ export interface Watch {
   readonly kill: AbortSignal;
 }
 
-/** A resource of a stack as far as the verbs need it. */
+/** What the verbs need of a resource of a stack. */
 export interface StateResource {
   readonly urn: string;
   readonly type: string;

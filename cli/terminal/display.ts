@@ -21,7 +21,7 @@ interface DisplayArgs {
 /** Without a terminal, silence longer than this is broken by a line that says what goes on. */
 const longestSilence = 30_000;
 const pollEvery = 1_000;
-/** A runner may tell this late that a step has begun. */
+/** A runner may report this late that a step has begun. */
 const toldWithin = 1_000;
 
 /**

@@ -20,7 +20,7 @@ export function isTold(event: Ended): boolean {
 }
 
 /**
- * The lines that tell how a step ended; none for one that is not told.
+ * The lines that tell how a step ended; none for one that is not printed.
  *
  * @param record of the run, where the step is one
  */
@@ -44,7 +44,7 @@ function line(what: string, name: string, more = ""): string {
   return `${what.padEnd(8)} ${name}${more && `  ${more}`}`;
 }
 
-/** A run waits for its turn, so its step's time says nothing: its own measure is told instead. */
+/** A run waits for its turn, so its step's time says nothing: its own measure is printed instead. */
 function ending({ op, seconds: took }: Ended, record?: RunRecord): string {
   const ended = op !== "delete" && record && !isFailure(record.summary.status);
   return ended ? runWords(record.summary) : seconds(took);
@@ -60,9 +60,9 @@ export function logLines(severity: string, message: string): string[] {
 /** Of a failed command's message, what its script said; the command line only where it said nothing. */
 export function reasonLines(error = ""): string[] {
   const [first, ...said] = error.split("\n").filter((text) => text.trim() !== "");
-  const told =
+  const printed =
     /^(exit status|signal: )/.test(first ?? "") && said.length > 0 ? said : [first, ...said];
-  return told.filter((text) => text !== undefined).map((text) => `         ${text}`);
+  return printed.filter((text) => text !== undefined).map((text) => `         ${text}`);
 }
 
 /** A step's error, `<name>: <why>`, without the command line where its script said more. */

@@ -31,7 +31,7 @@ export const compare = verb({
   },
 });
 
-/** What a script is told: whether all can be compared, and none is slower. */
+/** What a script gets: whether all can be compared, and none is slower. */
 export function exitCode(lines: readonly Compared[]): number {
   if (lines.some(({ missing }) => missing)) return 3;
   return lines.some(({ verdict }) => verdict === "slower") ? 1 : 0;

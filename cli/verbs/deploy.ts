@@ -102,18 +102,18 @@ async function deploy(session: Session, replace: readonly string[] = []): Promis
   if (replace.length === 0) console.log(expectation(stack, runs));
   const begun = Date.now();
   let [interrupted, touched] = [false, false];
-  const told = new Set<string>();
+  const printed = new Set<string>();
   const outcome = await follow(session, (watch) => {
     watch.stop.addEventListener("abort", () => (interrupted = true));
     const onEvent = (event: StepEvent) => {
       touched ||= "op" in event && isTold(event);
-      if (event.kind === "log" && event.severity === "error") told.add(event.message);
+      if (event.kind === "log" && event.severity === "error") printed.add(event.message);
       watch.onEvent(event);
     };
     return runner.up({ ...watch, onEvent }, replace);
   });
   if (!outcome.ok && !interrupted && !touched) {
-    for (const error of outcome.errors.filter((each) => !told.has(each))) console.log(error);
+    for (const error of outcome.errors.filter((each) => !printed.has(each))) console.log(error);
     console.log("\nfailed; nothing was changed");
     return 1;
   }

@@ -51,7 +51,7 @@ async function contextHere(stack: string): Promise<StackContext> {
   });
 }
 
-/** Everything that is asked has a time limit of its own; this one is for what has been forgotten. */
+/** Each question has its own time limit; this one is for those where it was forgotten. */
 const maxMs = 60_000;
 
 /** Runs a check in any case: where one fails itself, the others may still find its cause. */

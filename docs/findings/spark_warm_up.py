@@ -92,7 +92,7 @@ def measure(folder: Path, options: str, samples: int, cores: int) -> None:
 
 
 def main() -> None:
-    """Make the files, and measure each way to start the JVM in a process of its own."""
+    """Make the files, and measure each way to start the JVM in its own process."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=12_000_000)
     parser.add_argument("--samples", type=int, default=15)

@@ -87,7 +87,7 @@ export async function runCheck<Settings>(
 /**
  * Runs the checks that block, before a deployment declares anything. Writes nothing.
  *
- * @throws UserError with all that stands in the way, at once rather than one by one
+ * @throws UserError with all that is in the way, at once rather than one by one
  */
 export async function preflight<Settings>(
   context: Context<Settings>,

@@ -25,7 +25,7 @@ export function explainFullDisk(error: unknown): unknown {
   return new UserError(
     `no space is left on the disk${path ? ` of ${path}` : ""} (${message})`,
     "nothing more can be written; what was there before is as it was",
-    "make room (`npm run caches` tells what the caches hold), then run the same command again",
+    "make room (`npm run caches` shows what the caches hold), then run the same command again",
   );
 }
 

@@ -24,7 +24,7 @@ export interface ObjectStore {
   readonly endpoint: string;
   readonly consoleUrl: string;
   /** Identity of the stored data: with another one, buckets, uploads and outputs are made again. */
-  readonly marker: string;
+  readonly dataId: string;
   /** Exists when the store answers. */
   readonly ready: pulumi.Resource;
   /** The data of the stack's own store: what is in it goes with it, without a `delete`. */
@@ -82,7 +82,7 @@ export interface Connection {
 export type Cluster = "none" | "spark" | "ray";
 
 /**
- * How a script starts Python on the platform and what it tells it. One implementation a target;
+ * How a script starts Python on the platform and what it passes to it. One implementation a target;
  * the contract of stdin and the leader is the same on all.
  */
 export interface Executor {
@@ -92,7 +92,7 @@ export interface Executor {
   connection(cluster: Cluster): Promise<Connection>;
   /**
    * Starts `python -m engine_comparison.leader` where jobs on `cluster` run, with piped stdio.
-   * @param mayDownload whether the job is told of the caller's proxies and certificates
+   * @param mayDownload whether the job gets the caller's proxies and certificates
    */
   start(cluster: Cluster, mayDownload?: boolean): ChildProcessWithoutNullStreams;
   /**

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import type { Check } from "./check";
 import type { Cluster, Executor, Prepared, BucketPurpose, ObjectStore } from "./platform";
 
-/** What this machine has, as far as settings depend on it. */
+/** What settings depend on of this machine. */
 export interface Machine {
   readonly cpus: number;
   readonly memoryBytes: number;

@@ -30,7 +30,7 @@ export interface Missing {
   readonly fix: string;
 }
 
-/** What the models run on, and how many GPUs Ray is told of. */
+/** What the models run on, and how many GPUs Ray gets. */
 export interface Device {
   readonly device: DeviceName;
   readonly gpus: number;
@@ -196,7 +196,7 @@ function firstLine(text: string): string {
   return text.trim().split("\n")[0] || "it says nothing";
 }
 
-/** What to tell where more workers are wanted than there are GPUs, each of which takes one. */
+/** What to print where more workers are wanted than there are GPUs, each of which takes one. */
 export function clampNote(gpuWorkers: number, gpus: number): string | undefined {
   if (gpus === 0 || gpuWorkers <= gpus) return undefined;
   const there = gpus === 1 ? "is 1 GPU: 1 is" : `are ${gpus} GPUs: ${gpus} are`;

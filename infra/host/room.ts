@@ -83,7 +83,7 @@ const servicesMemory = 2.5 * gib;
 /** What a run takes at least when the services run: Spark's driver alone is given that. */
 const runMemory = gib;
 
-/** Memory, as far as processes that are started here can have it. */
+/** Memory that processes which are started here can have. */
 export interface Memory {
   /** Without swapping; undefined where the system does not say. */
   readonly free?: number;

@@ -36,7 +36,7 @@ function javaHomes(): string[] {
   return [...new Set([...(JAVA_HOME ? [JAVA_HOME] : []), ...onPath])];
 }
 
-/** Reads a JDK's `release` file, which is quicker than to start it; starts it where that tells too little. */
+/** Reads a JDK's `release` file, which is quicker than to start it; starts it where that says too little. */
 export function inspectJava(home: string): JavaFacts | undefined {
   const java = path.join(home, "bin", "java");
   if (!fs.existsSync(java)) return undefined;
@@ -116,7 +116,7 @@ const question = [
   "print(all(u.find_spec(m) for m in ('venv', 'ensurepip')))",
 ].join("; ");
 
-/** Asks an interpreter what it is; undefined where it is none, or a shim that leads nowhere. */
+/** Asks an interpreter what it is; undefined for what is no interpreter, or a shim that leads nowhere. */
 export function askPython(command: string): Python | undefined {
   const [executable, version, makesVenvs] =
     probe([command, "-c", question])?.trim().split("\n") ?? [];

@@ -150,7 +150,7 @@ export const runSettings = {
   prices: notInput(
     optional({
       description:
-        "A JSON file that says what a machine costs (docs/prices.example.json): the report then tells " +
+        "A JSON file that says what a machine costs (docs/prices.example.json): the report then shows " +
         "the money for a million rows or a thousand images. Relative to the checkout, or absolute.",
     }),
   ),
@@ -175,7 +175,7 @@ export const dataSettings = {
       "at the same places, and never changes it (docs/cluster.md).",
   }),
   taxiRows: integer({
-    default: 1_200_000,
+    default: 12_000_000,
     min: 1000,
     max: 1_000_000_000,
     description:

@@ -27,7 +27,7 @@ export interface StepArgs {
  * Declares impure work as a `command.local.Command`: `node steps.mjs <kind> create|update|delete`.
  *
  * With `triggers` the step is a run: replaced, so created anew, when they change. Without, it is a
- * thing that stands. Any other changed input runs `update`, which converges in place.
+ * thing that exists. Any other changed input runs `update`, which converges in place.
  *
  * The command starts with `exec`, because on cancel the provider kills only the shell. Of tsx it
  * takes the part for CommonJS: the rest runs a thread for ES modules, a quarter of a CPU second.

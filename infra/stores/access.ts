@@ -124,7 +124,7 @@ export function assumeRole(roleArn: string, region: string, session: string) {
       sessionToken: keys.SessionToken,
     };
   } catch {
-    throw refused("the AWS CLI gave no keys"); // whose output is never told
+    throw refused("the AWS CLI gave no keys"); // whose output is never printed
   }
 }
 
@@ -132,7 +132,7 @@ export function assumeRole(roleArn: string, region: string, session: string) {
  * Reads a PEM file of certificates, relative to the checkout or absolute.
  *
  * @returns the certificates alone, so that a key that lies in the same file goes nowhere
- * @throws UserError where there is none, or one that cannot be read
+ * @throws UserError without one, or with one that cannot be read
  */
 export function readCertificates(file: string): string {
   const wrong = (problem: string) =>

@@ -37,11 +37,11 @@ export class Buckets extends pulumi.ComponentResource {
 
 /** Declares buckets of the stack's own store: all that is in them goes with its data. */
 const ownBucket =
-  ({ data, marker }: ObjectStore) =>
+  ({ data, dataId }: ObjectStore) =>
   ({ bucket }: DeclaredBucket, opts: pulumi.CustomResourceOptions) => {
     const name = `bucket-${bucket}`;
     const current = generation(pulumi.getStack(), name, ({ lost }) => !lost);
-    const spec = { bucket, store: marker, generation: current };
+    const spec = { bucket, store: dataId, generation: current };
     return step(
       name,
       { kind: "minio-bucket", spec, deletes: false },

@@ -14,7 +14,7 @@ export interface ManifestEntry {
   readonly sha256: string;
 }
 
-/** The metadata by which an object tells what it was made from. */
+/** The metadata that says what an object was made from. */
 const sha256Metadata = "sha256";
 
 /** Bytes: S3 takes no more in one request. */
@@ -74,7 +74,7 @@ async function put(client: Client, bucket: string, file: string, entry: Manifest
   }
 }
 
-/** The store is told no hash of the whole, so the file is compared with its manifest here, before. */
+/** The store gets no hash of the whole, so the file is compared with its manifest here, before. */
 async function putInParts(client: Client, bucket: string, file: string, entry: ManifestEntry) {
   const hash = createHash("sha256");
   await pipeline(fs.createReadStream(file), hash);
@@ -86,7 +86,7 @@ function notListed({ path }: ManifestEntry): UserError {
   return new UserError(
     `${path} is not the file that its manifest lists (size or SHA-256 differs)`,
     "every engine must read the same, known input",
-    "run `npm run caches -- --clear` with no stack standing, then `npm start`",
+    "run `npm run caches -- --clear` after all stacks are destroyed, then `npm start`",
   );
 }
 

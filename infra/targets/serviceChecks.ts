@@ -7,7 +7,7 @@ import { stackFiles } from "../stack/files";
 import { lockedVersion } from "../toolchain/locks";
 import { whenDeployed } from "./checks";
 
-/** What a Spark master says at `/json/`, as far as it is read here. Memory is in MiB. */
+/** What is read here of a Spark master at `/json/`. Memory is in MiB. */
 export interface MasterPage {
   readonly url: string;
   readonly status: string;

@@ -10,7 +10,7 @@ import { stackFiles } from "../stack/files";
 import { readStepRecord } from "../stack/records";
 import { entryFolder, isComplete, type Entry } from "./caches";
 
-/** The tools that a stack stands on, by the names of their steps. */
+/** The tools that a stack needs, by the names of their steps. */
 export const toolNames = ["python", "jars", "minio-binary", "model", "packages"] as const;
 export type ToolName = (typeof toolNames)[number];
 
@@ -20,7 +20,7 @@ export interface ToolResult {
   readonly [more: string]: unknown;
 }
 
-/** The folder of a tool that stands, as its step recorded it. */
+/** The folder of a tool that exists, as its step recorded it. */
 export function toolFolder(stack: string, tool: ToolName): string {
   const result = readStepRecord(stack, tool)?.result as ToolResult | undefined;
   if (!result || !isComplete(result.entry)) {

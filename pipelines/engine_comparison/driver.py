@@ -1,4 +1,4 @@
-"""The driver process of an engine: it starts, executes and ends when it is told to.
+"""The driver process of an engine: it starts, executes and ends on command.
 
     python -m engine_comparison.driver
 
@@ -25,7 +25,7 @@ from . import engines, workloads
 from .engines import Context, Engine
 from .model.session import thread_environment
 from .protocol import Channel, Spec, run_module
-from .store import told
+from .store import refusals_explained
 from .workloads import Workload
 
 
@@ -33,7 +33,7 @@ def serve(channel: Channel, spec: Spec) -> dict[str, Any]:
     """Do what is ordered until there is nobody left to order."""
     os.environ.update(thread_environment())
     workload, engine = workloads.load(spec["workload"]), engines.load(spec["engine"])
-    with told(spec["store"]["endpoint"]):
+    with refusals_explained(spec["store"]["endpoint"]):
         driver = Driver(engine(Context.open(spec)), workload)
         try:
             for line in sys.stdin:

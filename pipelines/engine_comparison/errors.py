@@ -1,4 +1,4 @@
-"""Errors that a user can cause and change, and those that another process tells of."""
+"""Errors that a user can cause and change, and those that another process reports."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class UserError(Exception):
 
 
 class ToldError(Exception):
-    """An error of another process, in the words that it was told in."""
+    """An error of another process, in the words of that process."""
 
 
 def is_full_disk(error: BaseException) -> bool:

@@ -45,7 +45,7 @@ class DriverProcess:
         """Start the process, which waits for its first order.
 
         Args:
-            spec: What it is told.
+            spec: What it gets.
             cores: How many cores it and its descendants may use; None: all.
             module: What it executes.
         """
@@ -186,7 +186,7 @@ def process_fork(
     check: Callable[[Reading], None] = lambda _: None,
     module: str = f"{__package__}.driver",
 ) -> Fork:
-    """A fork in a process of its own, held with its engine's services to the run's cores.
+    """A fork in its own process, held with its engine's services to the run's cores.
 
     Args:
         spec: That of the job.

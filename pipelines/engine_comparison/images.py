@@ -73,7 +73,7 @@ def reject_reason(data: bytes | None) -> str | None:
     """Decide by structure whether an image file is left out. Every engine uses this rule.
 
     No pixel is decoded: a JPEG's segments and scans are walked to the end marker (an embedded
-    thumbnail has an end marker of its own, so the last bytes of the file or any marker would not
+    thumbnail has its own end marker, so the last bytes of the file or any marker would not
     do); a PNG's chunks are walked to IEND. It takes microseconds.
 
     Args:

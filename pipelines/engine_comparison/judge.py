@@ -39,7 +39,7 @@ def judge(context: Context, workload: Workload, written: str) -> Fields:
         written: Prefix of the output's files, `<bucket>/<path>`.
 
     Returns:
-        The fields of the result that tell about input and output.
+        The fields of the result that describe input and output.
 
     Raises:
         UserError: It is not right, too many images were left out, or there is no oracle.
@@ -102,7 +102,7 @@ def _judge_images(
         raise UserError(
             f"{rejected} images were rejected ({reasons}), and maxRejected is {allowed}.",
             "Answers for a part of the images would pass for answers for all of them.",
-            "Mend those files in the dataset, or set maxRejected to what you can do without.",
+            "Repair those files in the dataset, or set maxRejected to what you can do without.",
         )
     sample = len(of_sample(oracle))
     return {
@@ -144,7 +144,7 @@ def _not_right(context: Context, verdict: Verdict) -> UserError:
     return UserError(
         f"The output is not right. {verdict.message}",
         f"It was not published ({deviations or 'nothing could be compared'}); the result published "
-        "before, if any, still stands.",
+        "before, if any, is unchanged.",
         f"See the log of attempt {context.spec['attempt']} for what the engine did.",
         outcome="wrong",
     )
@@ -171,7 +171,7 @@ def read_table(
     if not files:
         raise UserError(
             f"The engine left no Parquet file in s3://{prefix}/.",
-            "There is nothing to verify, and the result published before still stands.",
+            "There is nothing to verify, and the result published before is unchanged.",
             "See the attempt's log for what the engine did.",
             outcome="wrong",
         )

@@ -6,7 +6,7 @@ The first line of standard input is one JSON object::
 
     {"module": "engine_comparison.job", "spec": {...}, "seconds": 600}
 
-The leader starts the module in a process session of its own, hands it the spec as one JSON line
+The leader starts the module in its own process session, hands it the spec as one JSON line
 on its standard input, and passes further lines, its output and its exit code through. The caller
 holds the leader's standard input open: the end of it, however the caller came to its end, means
 that nobody waits for the job any more. The kernel closes that pipe even after `kill -9`, which no
@@ -19,7 +19,7 @@ The leader never waits for the job to read: what it has not read yet is kept, so
 caller and the time limit are seen whatever the job does.
 
 Exit codes: the job's own; 128 + n when signal n ended the job; 130 when the caller went away or
-the leader was told to stop; 124 when the job ran longer than `seconds`; 127 when it could not be
+the leader was asked to stop; 124 when the job ran longer than `seconds`; 127 when it could not be
 started; 2 for a request that is not as above.
 """
 
@@ -147,10 +147,10 @@ def _wait(
         waiting = [feed.descriptor] if feed.unread else []
         readable, writable, _ = select.select([0], waiting, [], _TICK_SECONDS)
         if readable:
-            told = _read()
-            if not told:
+            received = _read()
+            if not received:
                 return None
-            feed.unread += told
+            feed.unread += received
         if writable:
             feed.write()
         if stop_asked or time.monotonic() > deadline:
@@ -197,7 +197,7 @@ def _reap() -> None:
 def _descendants(job: int) -> Iterator[int]:
     """The living processes below the leader and those of the job's session.
 
-    Below the leader finds a grandchild that opened a session of its own, too. Without a `/proc`
+    Below the leader finds a grandchild that opened its own session, too. Without a `/proc`
     (not Linux) the job's process group is all that can be named.
     """
     if not os.path.isdir("/proc/self"):

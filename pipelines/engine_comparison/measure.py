@@ -226,14 +226,14 @@ class _CpuClock:
     before: dict[Identity, float] = field(default_factory=dict)
     latest: dict[Identity, float] = field(default_factory=dict)
 
-    def see(self, processes: Iterable[psutil.Process], baseline: bool) -> None:
-        """Take the processes' CPU times; as their starting points if `baseline`."""
+    def see(self, processes: Iterable[psutil.Process], starting: bool) -> None:
+        """Take the processes' CPU times; as their starting points where `starting`."""
         for process in processes:
             with contextlib.suppress(psutil.Error):
                 times = process.cpu_times()
                 identity = (process.pid, process.create_time())
                 self.latest[identity] = times.user + times.system
-                if baseline:
+                if starting:
                     self.before[identity] = self.latest[identity]
 
     def seconds(self) -> float:
@@ -278,7 +278,7 @@ class _Watch:
         self.memory = "pss"
         self.samples = 0
         groups = self._groups()
-        self._see_cpu(groups, baseline=True)
+        self._see_cpu(groups, starting=True)
         self.idle = sum(self._memory_of(process) for process in groups["services"])
         self.window = _Window()
         self.begin()
@@ -302,7 +302,7 @@ class _Watch:
     def sample(self) -> None:
         """Read memory and CPU once."""
         groups = self._groups()
-        self._see_cpu(groups, baseline=False)
+        self._see_cpu(groups, starting=False)
         counted = [*groups["job"], *groups["services"]]
         self.window.seen.append((time.monotonic(), sum(self._memory_of(p) for p in counted)))
         for process in counted:
@@ -330,10 +330,10 @@ class _Watch:
     def _worse(self, measure: str) -> None:
         self.memory = max(self.memory, measure, key=_MEASURES.index)
 
-    def _see_cpu(self, groups: dict[str, list[psutil.Process]], baseline: bool) -> None:
-        self.engine_cpu.see([*groups["job"], *groups["services"]], baseline)
-        self.store_cpu.see(groups["store"], baseline)
-        self.own_cpu.see(groups["own"], baseline)
+    def _see_cpu(self, groups: dict[str, list[psutil.Process]], starting: bool) -> None:
+        self.engine_cpu.see([*groups["job"], *groups["services"]], starting)
+        self.store_cpu.see(groups["store"], starting)
+        self.own_cpu.see(groups["own"], starting)
 
     def _groups(self) -> dict[str, list[psutil.Process]]:
         """Job, services and store with their descendants; a process is in one group only."""

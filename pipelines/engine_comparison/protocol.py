@@ -131,7 +131,7 @@ def run_module(body: Callable[[Channel, Spec], dict[str, Any]]) -> int:
         if is_full_disk(error):
             channel.failure(
                 f"No space is left on the disk of the store or of the stack folder: {error}",
-                "Make room, then deploy again; what was published before still stands.",
+                "Make room, then deploy again; what was published before is unchanged.",
             )
             return 1
         reason = str(error) if isinstance(error, ToldError) else f"{type(error).__name__}: {error}"

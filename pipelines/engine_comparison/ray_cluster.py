@@ -1,4 +1,4 @@
-"""The driver's side of a standing Ray cluster, for Ray Data and for Daft's runner on Ray."""
+"""The driver's side of a running Ray cluster, for Ray Data and for Daft's runner on Ray."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ the job's module sends itself to the cluster by Ray's own job submission and pas
 
 - the package, once for each content (Ray names what is uploaded by its hash);
 - the model's folder, likewise, as the folder in which driver and workers run;
-- the spec, in a package of its own: it has the store's keys, so it is in no argument, no
+- the spec, in its own package: it has the store's keys, so it is in no argument, no
   environment and no log. Who has the cluster's token, or an account on its nodes, can read it.
 
 On the cluster the module is started with the argument `SHIPPED`, and takes the spec from there.
@@ -36,7 +36,7 @@ PACKAGES = ("ray", "daft", "numpy", "obstore", "onnx", "onnxruntime", "pandas", 
 """What the cluster has to have in the versions that are here."""
 
 SHIPPED = "--shipped"
-"""The argument of a job's module that tells it to take its spec from what came along with it."""
+"""The argument of a job's module that makes it take its spec from what came along with it."""
 
 _SPEC_PACKAGE = "engine_comparison_spec"
 
@@ -100,15 +100,15 @@ def _shipped(spec: Spec) -> dict[str, Any]:
     here = Path(__file__).parent
     code = scratch / "code" / here.name
     shutil.copytree(here, code, ignore=shutil.ignore_patterns("__pycache__"))
-    told = scratch / "spec" / _SPEC_PACKAGE
-    told.mkdir(parents=True, mode=0o700)
+    package = scratch / "spec" / _SPEC_PACKAGE
+    package.mkdir(parents=True, mode=0o700)
     expects = {"python": _python(), **{name: metadata.version(name) for name in PACKAGES}}
     there = {**spec, "ray": {**spec["ray"], "address": "auto"}, "expects": expects}
     del there["ray"]["dashboard"], there["ray"]["tokenFile"]
-    (told / "spec.json").write_text(json.dumps(there), encoding="utf-8")
+    (package / "spec.json").write_text(json.dumps(there), encoding="utf-8")
     return {
         "working_dir": str(Path(spec["model"]["path"]).resolve().parent),
-        "py_modules": [str(code), str(told)],
+        "py_modules": [str(code), str(package)],
     }
 
 

@@ -239,7 +239,7 @@ def check_store(spec: Mapping[str, Any], store: fs.FileSystem, buckets: Sequence
             "See whether its service runs (npm run status) and what its log says (npm run logs).",
         ) from error
     for bucket in buckets:
-        with told(endpoint):
+        with refusals_explained(endpoint):
             kind = store.get_file_info(bucket).type
         if kind == fs.FileType.NotFound:
             raise UserError(
@@ -250,7 +250,7 @@ def check_store(spec: Mapping[str, Any], store: fs.FileSystem, buckets: Sequence
 
 
 @contextlib.contextmanager
-def told(endpoint: str) -> Iterator[None]:
+def refusals_explained(endpoint: str) -> Iterator[None]:
     """Turn the SDK's words for a refused key or certificate into a `UserError`, no others."""
     try:
         yield

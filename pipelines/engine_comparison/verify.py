@@ -29,7 +29,7 @@ class Verdict:
 
     Attributes:
         verified: Whether the result is right within the stated tolerances.
-        deviations: Name of a measure to its value, all JSON numbers; None stands for "not finite"
+        deviations: Name of a measure to its value, all JSON numbers; None means "not finite"
             (a null or NaN where a number belongs).
         agreement: How far labels or embeddings agree with the oracle's; None for tables.
         message: What is wrong, in one line; empty if verified.

@@ -28,7 +28,7 @@ import { inspectionStep, makingStep, oracleName, outputPlace } from "../places";
 import { checkData, keepResult, settlePublished } from "../stored";
 import { isStopping, takeTurn } from "../turn";
 
-/** What the script of a run is told by its Command, whose triggers are the inputs. */
+/** What the script of a run gets from its Command, whose triggers are the inputs. */
 export interface RunSpec {
   readonly engine: string;
   readonly cluster: Cluster;
@@ -42,7 +42,7 @@ export interface RunSpec {
   readonly parallelism: Readonly<Record<string, unknown>>;
 }
 
-/** What a run's job is told, besides the connection. */
+/** What a run's job gets, besides the connection. */
 export function jobSpec(
   stack: string,
   spec: RunSpec,
@@ -146,7 +146,7 @@ async function runAttempt(
 }
 
 /**
- * Why a contender cannot do a run, as far as that is known before it: by what its file says, and by
+ * Why a contender cannot do a run, where that is known before: by what its file says, and by
  * what the oracle has found in the dataset.
  */
 function whyNot(stack: string, { engine, workload }: RunSpec): string | undefined {

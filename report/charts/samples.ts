@@ -49,8 +49,8 @@ export function samplesChart(chart: Chart): Html {
     inWords({ median, measured, basis, samples, state }) {
       const all = measured.flat();
       const range = `${seconds(Math.min(...all))} to ${seconds(Math.max(...all))}`;
-      const told = `${plural(samples.length, "sample")}, median of the ${basis} ones ${seconds(median)}, ${range}`;
-      return state === "still warming" ? `${told}, still warming` : told;
+      const text = `${plural(samples.length, "sample")}, median of the ${basis} ones ${seconds(median)}, ${range}`;
+      return state === "still warming" ? `${text}, still warming` : text;
     },
   });
 }

@@ -86,7 +86,7 @@ export function method(outcomes: readonly Outcome[]): Html {
 }
 
 function repeats(verified: readonly Verified[]): string {
-  const told = new Set(
+  const counts = new Set(
     verified.map(({ samples }) => {
       const of = (wanted: string) => samples.filter(({ kind }) => kind === wanted).length;
       return [`${of("first")} cold`, `${of("warm")} warm`, `${of("hot")} hot`]
@@ -94,7 +94,7 @@ function repeats(verified: readonly Verified[]): string {
         .join(", ");
     }),
   );
-  return told.size === 0 ? "No sample was taken." : `Samples a run: ${[...told].join("; ")}.`;
+  return counts.size === 0 ? "No sample was taken." : `Samples a run: ${[...counts].join("; ")}.`;
 }
 
 const measureWords: Readonly<Record<string, string>> = {
@@ -108,8 +108,8 @@ const measureWords: Readonly<Record<string, string>> = {
 
 function measures(verified: readonly Verified[]): string {
   const found = new Set(verified.map(({ memoryMeasure }) => memoryMeasure ?? "unknown"));
-  const told = (name: string) => (Object.hasOwn(measureWords, name) ? measureWords[name] : name);
-  return [...found].map(told).join("; ") || "nothing was measured";
+  const inWords = (name: string) => (Object.hasOwn(measureWords, name) ? measureWords[name] : name);
+  return [...found].map(inWords).join("; ") || "nothing was measured";
 }
 
 function persisting(verified: readonly Verified[]): Piece[] {

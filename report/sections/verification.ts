@@ -48,8 +48,8 @@ function rejects({ rejected, rejects }: Verified): Piece {
 function agreement({ agreement }: Verified): Piece {
   const written = (name: string) => (value: number) =>
     /cosine/i.test(name) ? value.toFixed(5) : percent(value);
-  const told = Object.entries(agreement).map(([name, value]) => part(name, value, written(name)));
-  return told.length === 0 ? "–" : parts(told);
+  const shown = Object.entries(agreement).map(([name, value]) => part(name, value, written(name)));
+  return shown.length === 0 ? "–" : parts(shown);
 }
 
 /** What is off: each count, and the largest of the other measures; the rest is in the details. */
@@ -60,10 +60,10 @@ function deviations({ deviations }: Verified): Piece {
     .filter(([, value]) => !Number.isInteger(value))
     .sort(([, a], [, b]) => size(b) - size(a));
   const written = (value: number) => (Number.isInteger(value) ? count : number)(value);
-  const told = [...counts, ...measures.slice(0, 1)].map(([name, value]) =>
+  const shown = [...counts, ...measures.slice(0, 1)].map(([name, value]) =>
     part(name, value, written),
   );
-  return told.length === 0 ? "none" : parts(told);
+  return shown.length === 0 ? "none" : parts(shown);
 }
 
 function part(name: string, value: unknown, written: (value: number) => string): string {
@@ -74,8 +74,8 @@ function size(value: unknown): number {
   return typeof value === "number" ? Math.abs(value) : Infinity;
 }
 
-function parts(told: readonly string[]): Html[] {
-  return told.map((part, at) => html`${at > 0 && ", "}<span class="unbroken">${part}</span>`);
+function parts(shown: readonly string[]): Html[] {
+  return shown.map((part, at) => html`${at > 0 && ", "}<span class="unbroken">${part}</span>`);
 }
 
 /** Whether the engines' exact columns are the same as each other's. */
@@ -88,6 +88,6 @@ function checksums(verified: readonly Verified[]): string {
   if (groups.size === 1) {
     return `The exact columns have the same checksum in all ${verified.length} runs.`;
   }
-  const told = [...groups.values()].map((names) => names.join(", ")).join(" | ");
-  return `Checksums of the exact columns differ between: ${told}.`;
+  const shown = [...groups.values()].map((names) => names.join(", ")).join(" | ");
+  return `Checksums of the exact columns differ between: ${shown}.`;
 }

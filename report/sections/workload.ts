@@ -66,12 +66,12 @@ function othersShare(samples: readonly Sample[]): string {
 
 /** Why runs have no ratio although they and the reference have results. */
 function incomparable(outcomes: readonly Outcome[]): Html {
-  const told = [...(ratiosOf(outcomes) ?? [])].map(
+  const shown = [...(ratiosOf(outcomes) ?? [])].map(
     ([engine, found]) =>
       "why" in found &&
       html`<p class="note">
         ${engineName(engine)} is not comparable with the reference: ${found.why}.
       </p>`,
   );
-  return html`${told}`;
+  return html`${shown}`;
 }

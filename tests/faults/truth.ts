@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect } from "vitest";
-import { marker } from "../../infra/targets/local/supervisord";
+import { serviceVariable } from "../../infra/targets/local/supervisord";
 import { ownProcesses, withDescendants } from "../../infra/host/processTable";
 import { readBack } from "../e2e/readBack";
 import { eventually, listens, type TestStack } from "../e2e/stack";
@@ -36,7 +36,9 @@ export function pulumiOf(stack: TestStack): number[] {
  * there are none. A process of Ray may have written its name over the environment that tells.
  */
 export function strays(stack: TestStack): string[] {
-  const marked = ownProcesses().filter(({ pid }) => read(pid, "environ").includes(` ${marker}=`));
+  const marked = ownProcesses().filter(({ pid }) =>
+    read(pid, "environ").includes(` ${serviceVariable}=`),
+  );
   const services = withDescendants(
     marked.map(({ pid }) => pid),
     ownProcesses(),

@@ -100,7 +100,10 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   daftRunner: ["ray", of("daft")],
   fareAbove: ["31", of("taxi-report")],
   fetchConcurrency: ["8", images],
+  forks: ["2", all],
   maxRejected: ["3", images],
+  maxSamples: ["9", all],
+  measureSeconds: ["3", all],
   nycMirror: ["http://mirror.test", all, { datasetSource: "nyc" }],
   oracleImages: ["10", images],
   photos: ["77", images],
@@ -126,7 +129,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   awsProtect: ["true", none, aws],
   awsTags: ['{"team":"data"}', none, aws],
   baseImage: ["other:latest", none],
-  bucketNames: ['{"lake":"other"}', none, s3], // other buckets are another store's marker
+  bucketNames: ['{"lake":"other"}', none, s3], // other buckets are another store's data id
   bucketPrefix: ["me-", none, s3],
   clusterSize: ["stated", none, cluster], // what it leads to are workers, cores and CPUs
   containerCpus: ['{"app":"1"}', none],
@@ -140,6 +143,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   modelPath: ["model.onnx", none], // what is in it is the model
   objectStore: ["aws", none, { runTimeoutSeconds: "3000" }], // kept for a stack's life
   portOffset: ["1000", none],
+  prices: ["prices.json", none],
   rayAddress: ["http://other.test:8265", none, cluster],
   rayToken: ["something", none, cluster],
   runTimeoutSeconds: ["77", none],

@@ -110,10 +110,14 @@ def test_the_benchmark_takes_and_judges_the_samples_of_engines(
 
 @pytest.fixture
 def with_toys(tmp_path: Path) -> Path:
-    """The package with an engine and a workload more, put among the others as files."""
+    """The package with two contenders and a workload more, put among the others as files."""
     package = tmp_path / "engine_comparison"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    for folder, name in (("engines", "toy"), ("workloads", "toy_zones")):
+    for folder, name in (
+        ("engines", "toy"),
+        ("engines", "polars_threads"),
+        ("workloads", "toy_zones"),
+    ):
         for suffix in (".py", ".json"):
             shutil.copy(TOYS / f"{name}{suffix}", package / folder)
     return package
@@ -140,6 +144,25 @@ def test_an_engine_is_added_by_its_files(
     other = spec_of(minio, model_folder, "image-predictions")
     *_, failure = run_job({**other, **given}, with_toys)
     assert "cannot compute 'image-predictions'" in failure["reason"]
+
+
+@pytest.mark.usefixtures("oracles")
+@pytest.mark.parametrize(("given", "threads"), [({}, 4), ({"tunables": '{"threadsPerCore":3}'}, 6)])
+def test_a_contender_of_an_engine_is_added_by_its_files_with_what_it_tunes(
+    minio: dict[str, Any],
+    model_folder: Path,
+    tmp_path: Path,
+    with_toys: Path,
+    given: dict[str, str],
+    threads: int,
+):
+    spec = spec_of(minio, model_folder, "taxi-report", **given)
+    named = {"engine": "polars-threads", "scratch": str(tmp_path)}
+    *_, result = run_job({**spec, **named}, with_toys)
+    assert result["event"] == "result", result
+    assert result["configuration"]["threads"] == threads
+    (tunable,) = result["tunables"]
+    assert (tunable["name"], tunable["value"]) == ("threadsPerCore", threads // 2)
 
 
 @pytest.mark.usefixtures("store")

@@ -36,6 +36,17 @@ def doing(workload: str) -> list[str]:
     return [name for name in engines.names() if workload in engines.load(name).facts.workloads]
 
 
+def by_time(names: list[str]) -> list[Any]:
+    """The contenders, those that need minutes for all cases marked as long."""
+    clusters = ("spark", "ray")
+    return [
+        pytest.param(name, marks=pytest.mark.long)
+        if engines.load(name).facts.cluster in clusters
+        else name
+        for name in names
+    ]
+
+
 ZONES = "taxi/taxi_zone_lookup.csv"
 NAN = float("nan")
 
@@ -222,7 +233,7 @@ def test_the_oracle_has_the_answer_that_follows_from_the_trips(
     assert found == CASES[name][1]
 
 
-@pytest.mark.parametrize("engine", doing("taxi-report"))
+@pytest.mark.parametrize("engine", by_time(doing("taxi-report")))
 def test_an_engine_has_the_oracles_answer_to_every_case(
     reports: dict[str, Event], attempt: Attempts, engine: str
 ):

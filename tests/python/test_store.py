@@ -27,8 +27,8 @@ from engine_comparison.store import (
     open_store,
     read_bytes,
     read_json,
+    refusals_explained,
     same_content,
-    told,
     write_json,
 )
 
@@ -98,7 +98,7 @@ def test_a_refused_key_is_told_without_showing_it(minio: dict[str, Any], field: 
 
 
 def test_other_errors_of_the_store_pass_unchanged():
-    with pytest.raises(OSError, match="disk full"), told("http://x"):
+    with pytest.raises(OSError, match="disk full"), refusals_explained("http://x"):
         raise OSError("disk full")
 
 

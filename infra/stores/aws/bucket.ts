@@ -38,7 +38,7 @@ export interface AwsBucketArgs {
   /** The pipelines' role. */
   readonly role: Role;
   /** Identity of what is in the store: a new one means that its data is made again. */
-  readonly marker: string;
+  readonly dataId: string;
   /** Where the bucket is. */
   readonly account: Account;
   /**
@@ -63,7 +63,7 @@ export interface AwsBucketArgs {
 export class AwsBucket extends pulumi.ComponentResource {
   constructor(name: string, args: AwsBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:aws:Bucket", name, {}, opts);
-    const { bucket, prefixes, role, marker, account, tags, protect = false } = args;
+    const { bucket, prefixes, role, dataId, account, tags, protect = false } = args;
     const made = new Bucket(name, { bucket, tags, forceDestroy: false }, { parent: this, protect });
     const part = { parent: this, dependsOn: made, deletedWith: made };
     const closed = new BucketPublicAccessBlock(
@@ -116,7 +116,7 @@ export class AwsBucket extends pulumi.ComponentResource {
     // Claims the bucket for this stack, and before the bucket goes, empties it of what is the stack's.
     step(
       `bucket-${bucket}`,
-      { kind: "s3-bucket", spec: { bucket, prefixes, store: marker } },
+      { kind: "s3-bucket", spec: { bucket, prefixes, store: dataId } },
       { parent: this, dependsOn: [made, closed, access] },
     );
     this.registerOutputs({ bucket });

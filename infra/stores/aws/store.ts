@@ -53,7 +53,7 @@ export interface AwsStoreArgs {
 export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
   readonly endpoint: string;
   readonly consoleUrl: string;
-  readonly marker: string;
+  readonly dataId: string;
   readonly ready: pulumi.Resource;
   readonly bucketNames: BucketNames;
   private readonly role: Role;
@@ -72,7 +72,7 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
     this.tags = { project: "engine-comparison", stack, ...settings.awsTags };
     this.endpoint = `https://s3.${region}.amazonaws.com${partition === "aws-cn" ? ".cn" : ""}`;
     this.consoleUrl = `https://console.aws.amazon.com/s3/buckets?region=${region}`;
-    this.marker = `aws ${account.id} ${region} ${generation}`;
+    this.dataId = `aws ${account.id} ${region} ${generation}`;
     this.bucketNames = buckets;
     this.role = new Role(
       `${name}-pipelines`,
@@ -94,12 +94,12 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
     { purpose, bucket, prefixes }: DeclaredBucket,
     opts: pulumi.ComponentResourceOptions,
   ): pulumi.Resource => {
-    const { role, tags, marker } = this;
+    const { role, tags, dataId } = this;
     const { settings, seen } = this.args;
     const protect = settings.awsProtect;
     return new AwsBucket(
       `bucket-${purpose}`,
-      { bucket, prefixes, role, marker, account: seen.account, tags, protect },
+      { bucket, prefixes, role, dataId, account: seen.account, tags, protect },
       opts,
     );
   };

@@ -82,7 +82,7 @@ export function declareStore(
 ): ObjectStore {
   const store = new pulumi.ComponentResource("engine-comparison:storage:S3Store", "store");
   const { s3Endpoint, s3Region, s3PathStyle, s3CaCertificates } = settings;
-  const marker = `s3 ${generation}`;
+  const dataId = `s3 ${generation}`;
   const spec = {
     store: settings.objectStore,
     endpoint: s3Endpoint,
@@ -96,11 +96,11 @@ export function declareStore(
   return {
     endpoint: s3Endpoint!,
     consoleUrl: "", // none is known
-    marker,
+    dataId,
     ready: step(storeStep, { kind: "s3-store", spec }, opts),
     bucketNames: buckets,
     declareBucket({ bucket, prefixes }, opts) {
-      const spec = { bucket, prefixes, store: marker };
+      const spec = { bucket, prefixes, store: dataId };
       return step(`bucket-${bucket}`, { kind: "s3-bucket", spec }, opts);
     },
   };

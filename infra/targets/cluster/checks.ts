@@ -94,7 +94,7 @@ export function wrongSpark(facts: SparkFacts, settings: Settings): UserError[] {
   }
   if (!whole) return [];
   return wrong(
-    `clusterSize is "whole", and no master's page tells the Spark cluster's size (${problem})`,
+    `clusterSize is "whole", and no master's page states the Spark cluster's size (${problem})`,
     "runs take all the cores that the cluster has",
     "set sparkMasterUi to where the master's page is, or clusterSize to stated and sparkExecutors, " +
       "sparkWorkerCores and sparkWorkerMemory to what runs may take",

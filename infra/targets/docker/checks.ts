@@ -204,7 +204,7 @@ export const checks: readonly StackCheck[] = [
   }, false),
   memoryCheck(({ facts }) => {
     const served = [...facts(existingOf).containers.values()].some(({ running }) => running);
-    // Containers are no children of this process, and Docker Desktop has a machine of its own.
+    // Containers are no children of this process, and Docker Desktop has its own machine.
     return isDesktop(facts(daemonOf).info) ? { served } : { free: freeMemory(), served };
   }, false),
   sharedMemoryCheck(({ facts }) => {

@@ -11,7 +11,7 @@ export interface Daemon {
   readonly id: string;
 }
 
-/** What `docker info` says, as far as it is read here. Fields that a daemon is too old for are missing. */
+/** What is read here of `docker info`. Fields that a daemon is too old for are missing. */
 export interface DaemonInfo {
   readonly ID?: string;
   readonly ServerVersion?: string;
@@ -35,7 +35,7 @@ export function hasContainerdStore({ DriverStatus }: DaemonInfo): boolean {
   return (DriverStatus ?? []).some(([, value]) => value.startsWith("io.containerd.snapshotter"));
 }
 
-/** Docker Desktop has its daemon in a machine of its own. */
+/** Docker Desktop has its daemon in its own machine. */
 export function isDesktop({ OperatingSystem }: DaemonInfo): boolean {
   return OperatingSystem === "Docker Desktop";
 }

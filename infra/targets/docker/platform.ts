@@ -129,7 +129,7 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
     objectStore: {
       endpoint: urlOf(portOffset, inside.minio.api),
       consoleUrl: urlOf(portOffset, inside.minio.console),
-      marker: `volume ${base.volumeGenerations["minio-data"]}`,
+      dataId: `volume ${base.volumeGenerations["minio-data"]}`,
       ready: minio.ready,
       data: base.data,
     },

@@ -29,7 +29,7 @@ import type { ToolName } from "../../toolchain/tools";
 import { diskHere, killed, servicesCheck, smallerSizes } from "../checks";
 import { rayCheck, sparkCheck } from "../serviceChecks";
 import { listeners, type Listener } from "./place";
-import { marker } from "./supervisord";
+import { serviceVariable } from "./supervisord";
 import { inspect, localServices } from "./executor";
 
 /** What of the stack exists. */
@@ -103,7 +103,7 @@ function isOurs(stack: string, holder: Process | undefined): boolean {
   if (id === undefined) return false;
   const table = new Map(ownProcesses().map((process) => [process.pid, process]));
   for (let each = holder; each; each = table.get(each.parent)) {
-    if (startedWith(each.pid, marker)?.startsWith(`${id}/`)) return true;
+    if (startedWith(each.pid, serviceVariable)?.startsWith(`${id}/`)) return true;
   }
   return false;
 }

@@ -152,7 +152,7 @@ async function healthy(all: readonly Health[]): Promise<boolean> {
 export interface Listener {
   /** The service's resource name. */
   readonly service: string;
-  /** What the port is for, as told to people. */
+  /** What the port is for, as printed for people. */
   readonly purpose: string;
   readonly port: number;
   /** Whether it is one of a range, of which the service takes those that are free. */

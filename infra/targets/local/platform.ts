@@ -123,12 +123,12 @@ class Services extends pulumi.ComponentResource {
     const ownStore = (): ObjectStore => {
       const { api, console } = ports(settings.portOffset).minio;
       const binary = toolchain.minioBinary!;
-      const marker = facts.existing.generation("minio-data");
-      const drive = { kind: "local-minio-data", spec: { generation: marker } };
+      const dataId = facts.existing.generation("minio-data");
+      const drive = { kind: "local-minio-data", spec: { generation: dataId } };
       const data = step("minio-data", drive, { parent: this });
-      const spec = { binary: binary.identity, data: marker };
+      const spec = { binary: binary.identity, data: dataId };
       const ready = service("minio", "minio", spec, data, binary.resource);
-      return { endpoint: urlOf(api), consoleUrl: urlOf(console), marker, ready, data };
+      return { endpoint: urlOf(api), consoleUrl: urlOf(console), dataId, ready, data };
     };
 
     this.objectStore = facts.declareStore?.(credentials) ?? ownStore();

@@ -23,7 +23,7 @@ import { localService, writeConfiguration, type LocalSpec } from "./place";
 import {
   callSupervisor,
   endOrphans,
-  marker,
+  serviceVariable,
   programConf,
   RpcFault,
   supervisordConf,
@@ -56,7 +56,7 @@ async function programState(stack: string, name: string): Promise<ProgramInfo | 
   return (await programStates(stack)).find((program) => program.name === name);
 }
 
-/** The stack's supervisord. Started afresh, it starts nothing: each service has a step of its own. */
+/** The stack's supervisord. Started afresh, it starts nothing: each service has its own step. */
 export const supervisor = {
   async create({ stack }) {
     const { supervisor: folder, supervisorLog, programs, logs } = stackFiles(stack);
@@ -71,13 +71,13 @@ export const supervisor = {
     const configuration = path.join(folder, "supervisord.conf");
     fs.writeFileSync(configuration, supervisordConf(folder, socket), { mode: 0o600 });
 
-    // A session of its own and no descriptor of ours: the provider waits for whoever holds its pipes.
+    // Its own session and no descriptor of ours: the provider waits for whoever holds its pipes.
     // The umask holds for the services' logs, which supervisord itself opens.
     const umask = process.umask(0o077);
     const args = ["-m", "supervisor.supervisord", "-n", "-c", configuration];
     const child = spawn(pythonOf(stack), args, {
       cwd: folder,
-      env: { ...plainEnvironment(), [marker]: `${id}/supervisor` },
+      env: { ...plainEnvironment(), [serviceVariable]: `${id}/supervisor` },
       detached: true,
       stdio: "ignore",
     });
@@ -152,7 +152,11 @@ export async function convergeService(
   const text = programConf({
     ...service,
     log: stackFiles(stack).log(name),
-    env: { ...service.env, [marker]: `${id}/${name}`, ENGINE_COMPARISON_SPEC: shortHash(spec) },
+    env: {
+      ...service.env,
+      [serviceVariable]: `${id}/${name}`,
+      ENGINE_COMPARISON_SPEC: shortHash(spec),
+    },
   });
   const file = stackFiles(stack).program(name);
   if (readOr(file) !== text || (await programState(stack, name))?.statename !== "RUNNING") {

@@ -10,7 +10,7 @@ import { readOr } from "../../host/folders";
 import { ownProcesses, runs, startedWith, startOf, withDescendants } from "../../host/processTable";
 import type { ServiceSpec } from "../../services";
 
-/** A value of XML-RPC, as far as supervisord speaks it. */
+/** A value of XML-RPC that supervisord uses. */
 type RpcValue =
   string | number | boolean | readonly RpcValue[] | { readonly [name: string]: RpcValue };
 
@@ -48,7 +48,7 @@ export async function callSupervisor(
     ...{ socketPath, path: "/RPC2", method: "POST", agent: false, timeout: timeoutMs },
     headers: { "Content-Type": "text/xml" },
   });
-  request.on("error", () => {}); // whoever waits for the response is told
+  request.on("error", () => {}); // whoever waits for the response gets the error
   request.on("timeout", () => request.destroy(new Error("supervisord does not answer")));
   request.end(`<?xml version="1.0"?><methodCall>${call}</methodCall>`);
   const [response] = (await once(request, "response")) as [http.IncomingMessage];
@@ -182,7 +182,7 @@ export function programConf(program: Program): string {
  * The variable that marks every process of a stack's services: `<stack id>/<service>`. Children
  * inherit it, so that what a killed supervisor left behind is found without any record.
  */
-export const marker = "ENGINE_COMPARISON_SERVICE";
+export const serviceVariable = "ENGINE_COMPARISON_SERVICE";
 
 /**
  * Processes of the stack with this id, by service name (`supervisor` among them).
@@ -191,7 +191,7 @@ export const marker = "ENGINE_COMPARISON_SERVICE";
  */
 export function markedProcesses(id: string): { pid: number; service: string }[] {
   return ownProcesses().flatMap(({ pid }) => {
-    const value = startedWith(pid, marker);
+    const value = startedWith(pid, serviceVariable);
     return value?.startsWith(`${id}/`) ? [{ pid, service: value.slice(id.length + 1) }] : [];
   });
 }

@@ -51,8 +51,8 @@ def whole_folder(out: Path) -> Iterator[Path]:
     existed = out.exists()
     out.parent.mkdir(parents=True, exist_ok=True)
     with alone_in(out.parent):
-        for leftover in (part, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        for folder in (part, old):
+            shutil.rmtree(folder, ignore_errors=True)
         part.mkdir()
         try:
             yield part

@@ -37,7 +37,7 @@ class Context:
     """What an engine is given for a job. Holds the store's secret: never print it.
 
     Attributes:
-        spec: The job's spec, whole; an engine reads the section of its own name.
+        spec: The job's spec, whole; an engine reads the section with its name.
         filesystem: The object store, open.
     """
 

@@ -19,6 +19,7 @@ from ..describe import EngineFacts, engine_facts
 from ..model.session import ModelSession, read_shape
 from ..ray_cluster import connect, disconnect
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
+from ..workloads import load as load_workload
 from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_inputs import AMOUNTS, trip_files, trip_schema, zone_schema, zones_path
@@ -53,6 +54,8 @@ class Daft(Engine):
             daft.set_runner_ray(noop_if_initialized=True)
         else:
             daft.set_runner_native(num_threads=self.context.threads)
+        if "model" in load_workload(self.context.spec["workload"]).facts.question:
+            import onnxruntime  # noqa: F401  imported first by several of Daft's threads, it crashes
 
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
         """Filter, join, group, aggregate and write, as a lazy plan."""

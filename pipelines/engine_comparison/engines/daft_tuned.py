@@ -150,7 +150,7 @@ def _model(context: Context, task: ModelTask, use_process: bool) -> Any:
             batch_size=context.batch_size,
         )
         def answer(self, images: Series, files: Series) -> pa.Array:
-            """Ask about images that Daft has decoded and resized, as far as its decoder could."""
+            """Ask about images that Daft has decoded and resized, where its decoder could."""
             size = self.session.size
             storage = images.to_arrow().storage
             pixels = iter(np.asarray(storage.flatten()).reshape(-1, size, size, 3))

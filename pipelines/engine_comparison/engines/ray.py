@@ -1,4 +1,4 @@
-"""Ray Data as its guides show it, on a standing Ray cluster, with this process as its driver.
+"""Ray Data as its guides show it, on a running Ray cluster, with this process as its driver.
 
 Nothing in its `DataContext` is changed. Filled in are the addresses, the zone table's schema, the
 type of a join's keys, and sizes of pools with which a job ends on the cores there are.

@@ -1,4 +1,4 @@
-"""A Spark application on a standing standalone cluster, as a client of its master.
+"""A Spark application on a running standalone cluster, as a client of its master.
 
 What all of Spark's contenders have alike: addresses, keys, cores, memory, and the ports that a
 driver may open. Whatever changes how Spark computes is in the contender's own `choices`.

@@ -106,11 +106,11 @@ class Inspection:
             What the action returned, in the order of the items.
         """
         results: list[Found] = []
-        told = 0.0
+        printed = 0.0
         step = 16 * PARALLEL
         for at in range(0, len(items), step):
-            if time.monotonic() - told > PROGRESS_SECONDS:
-                told = time.monotonic()
+            if time.monotonic() - printed > PROGRESS_SECONDS:
+                printed = time.monotonic()
                 self.tell(f"{what}: {at} of {len(items)}")
             results += in_parallel(action, items[at : at + step])
         return results

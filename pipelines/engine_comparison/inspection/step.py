@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from ..protocol import Channel, Spec, run_module
-from ..store import open_store, told
+from ..store import open_store, refusals_explained
 from . import inspect
 
 
@@ -21,7 +21,7 @@ def main(channel: Channel, spec: Spec) -> dict[str, Any]:
     """
     dataset = spec["dataset"]
     channel.phase(f"inspect {dataset}")
-    with told(spec["store"]["endpoint"]):
+    with refusals_explained(spec["store"]["endpoint"]):
         facts = inspect(
             dataset,
             spec,

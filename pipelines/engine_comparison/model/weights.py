@@ -99,7 +99,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
         Name to float32 or int64 array, in the file's order.
 
     Raises:
-        pickle.UnpicklingError: The file is none, or names something outside the allow-list.
+        pickle.UnpicklingError: The file is not a pickle, or names something outside the allow-list.
     """
     with path.open("rb") as file:
         if _unpickle(file).load() != _MAGIC or _unpickle(file).load() != _PROTOCOL:

@@ -1,7 +1,7 @@
 """The right answers about images, found by the plainest way there is.
 
 One image after the other, a batch of one, one thread of ONNX Runtime. It decodes, normalises and
-chooses labels by code of its own, and shares with the engines only the list, the rule by which
+chooses labels by its own code, and shares with the engines only the list, the rule by which
 files are rejected, and which output of a model is which. Where there are more images than
 `oracleImages`, the model is asked about a sample of them; the rule is applied to all.
 """

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { bench, chosenBenchmarks, optionsOf } from "../../../bench/bench";
 import { parseArguments } from "../../../cli/verb";
@@ -5,6 +6,12 @@ import { parseArguments } from "../../../cli/verb";
 const parse = (...argv: string[]) => optionsOf(parseArguments(bench, argv)!.options);
 
 describe("the command line of npm run bench", () => {
+  it("is the one that its entry runs", () => {
+    const help = spawnSync(process.execPath, ["bench/main.mjs", "--help"], { encoding: "utf8" });
+    expect(help.stdout).toMatch(/^usage: npm run bench -- /);
+    expect(help.status).toBe(0);
+  });
+
   it("has the sizes of the goals, and a stack of its own", () => {
     expect(parse()).toEqual({ rows: [12_000_000], photos: [1000], plan: {}, config: [] });
     expect(parseArguments(bench, [])?.stack).toBe("bench");

@@ -16,7 +16,7 @@ let answers: Record<string, unknown>;
 let dashboard: http.Server;
 let master: net.Server;
 let page: http.Server;
-/** What the master's page tells, or undefined where it tells nothing. */
+/** What the master's page says, or undefined where it says nothing. */
 let told: { version: string; url: string; workers: object[] } | undefined;
 let ports: { dashboard: number; master: number; page: number };
 
@@ -128,7 +128,7 @@ describe("the whole of them", () => {
     await expect(look(whole)).rejects.toThrow("has no CPUs on 0 nodes");
     delete answers["/api/v0/nodes"];
     told!.url = "spark://127.0.0.1:1";
-    await expect(look(whole)).rejects.toThrow("no master's page tells the Spark cluster's size");
+    await expect(look(whole)).rejects.toThrow("no master's page states the Spark cluster's size");
     await expect(look(whole)).rejects.toThrow("does not list its nodes");
   });
 });

@@ -472,7 +472,7 @@ describe("drift", () => {
   it("takes a volume that is there for what it is, so that data stays", async () => {
     const existing = { ...nothing, volumes: new Map([["engine-comparison-minio-data", "6"]]) };
     const graph = await declared({ existing });
-    expect(graph.platform.objectStore.marker).toBe("volume 6");
+    expect(graph.platform.objectStore.dataId).toBe("volume 6");
   });
 
   it.each([

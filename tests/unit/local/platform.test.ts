@@ -115,7 +115,7 @@ describe("target local", () => {
     for (const name of ["python", "jars", "model", "minio-binary", "supervisor", "minio-data"]) {
       expect(spec(moved.command(name)), name).toEqual(spec(result.command(name)));
     }
-    expect(moved.platform.objectStore.marker).toBe(result.platform.objectStore.marker);
+    expect(moved.platform.objectStore.dataId).toBe(result.platform.objectStore.dataId);
   });
 
   it("changes only the service that was found dead", async () => {
@@ -147,9 +147,9 @@ describe("target local", () => {
     expect(platform.environment).not.toBe(result.platform.environment);
   });
 
-  it("gives lost data a new marker", async () => {
+  it("gives lost data a new data id", async () => {
     const { platform, command } = await declared({ existing: { "minio-data": "2" } });
-    expect(platform.objectStore.marker).toBe("2");
+    expect(platform.objectStore.dataId).toBe("2");
     expect(spec(command("minio")).data).toBe("2");
   });
 

@@ -7,7 +7,7 @@ import { nextFreeOffset, portTaken } from "../../../infra/host/freePorts";
 import { listeners, type Listener } from "../../../infra/targets/local/place";
 import { ports } from "../../../infra/settings/ports";
 import { portsNeeded, takenPort } from "../../../infra/targets/local/checks";
-import { marker } from "../../../infra/targets/local/supervisord";
+import { serviceVariable } from "../../../infra/targets/local/supervisord";
 import { claimStack } from "../../../infra/stack/claim";
 import { writeStepRecord } from "../../../infra/stack/records";
 
@@ -99,7 +99,7 @@ it("forgets the ports of a stack that does not run any more", async () => {
 
 it.runIf(process.platform === "linux")("lets leftovers of the stack itself have it", async () => {
   claimStack("one", "local", "mine");
-  await holdMinioPort({ [marker]: "mine/minio" });
+  await holdMinioPort({ [serviceVariable]: "mine/minio" });
   expect(await said(minioListeners().slice(0, 1))).toBe("");
 });
 

@@ -1,7 +1,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
-import { endOrphans, marker, markedProcesses } from "../../../infra/targets/local/supervisord";
+import {
+  endOrphans,
+  serviceVariable,
+  markedProcesses,
+} from "../../../infra/targets/local/supervisord";
 import { withDescendants } from "../../../infra/host/processTable";
 import { programConf } from "../../../infra/targets/local/supervisord";
 import { parseResponse, RpcFault } from "../../../infra/targets/local/supervisord";
@@ -75,7 +79,7 @@ describe.runIf(fs.existsSync("/proc/self/environ"))("leftovers of a supervisor",
   async function start(mark: string): Promise<ChildProcess> {
     const script = "trap '' TERM; env -i sleep 60 & echo ready; wait";
     const child = spawn("bash", ["-c", script], {
-      env: { PATH: process.env.PATH, [marker]: mark },
+      env: { PATH: process.env.PATH, [serviceVariable]: mark },
       stdio: ["ignore", "pipe", "ignore"],
     });
     children.push(child);

@@ -216,6 +216,16 @@ describe("in a copy of the project", () => {
     expect(Object.entries(others)).toEqual(Object.entries(before));
   }, 60_000);
 
+  it("a contender more of an engine that is there redoes no run but those of its family", () => {
+    const before = keys();
+    add(folder, "engines", "polars_threads");
+    const after = keys();
+    const added = Object.keys(after).filter((run) => !(run in before));
+    expect(added.sort()).toEqual(names.map((name) => `polars-threads/${name}`).sort());
+    const redone = Object.keys(before).filter((run) => before[run] !== after[run]);
+    expect(redone).toEqual(["polars/taxi-report"]);
+  }, 60_000);
+
   it("the report has a section about an added workload, in its words", () => {
     const page = evaluate(`
       const { verified } = require("./tests/unit/report/synthetic");

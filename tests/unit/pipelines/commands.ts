@@ -21,7 +21,7 @@ export interface RunContext {
   readonly device?: "cpu" | "cuda";
   readonly environment?: string;
   readonly model?: string;
-  /** The store's marker. */
+  /** The store's data id. */
   readonly store?: string;
 }
 
@@ -54,7 +54,7 @@ export async function commands(
   await pulumi.runtime.runInPulumiStack(async () => {
     const stands = new pulumi.ComponentResource("test:Platform", "platform");
     const platform: Platform = {
-      objectStore: { endpoint: "", consoleUrl: "", marker: store, ready: stands, data: stands },
+      objectStore: { endpoint: "", consoleUrl: "", dataId: store, ready: stands, data: stands },
       sparkUiUrl: "",
       rayDashboardUrl: "",
       device: "cpu",

@@ -47,7 +47,7 @@ const summary: RunSummary = {
 async function specFor(runs: Readonly<Record<string, RunSummary>>): Promise<unknown> {
   const report = new Report("report", {
     runs: Object.fromEntries(Object.entries(runs).map(([run, one]) => [run, pulumi.output(one)])),
-    platform: { objectStore: { marker: "1" } },
+    platform: { objectStore: { dataId: "1" } },
     buckets: { all: [], names: { output: "output" } },
     stack: "test",
   } as unknown as ReportArgs);

@@ -79,7 +79,7 @@ class Downloads:
 
         Args:
             folder: Where the files are.
-            say: Is told what goes on, at most once a second.
+            say: Is called with what goes on, at most once a second.
             patience: How long to wait for what.
         """
         self.folder = folder
@@ -124,11 +124,11 @@ class Downloads:
             return False
         self._say(f"{words}: checking")
         try:
-            told = json.loads(record.read_text(encoding="utf-8"))
+            noted = json.loads(record.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             self._adopt(remote)
             return True
-        if told.get("bytes") == place.stat().st_size and told.get("sha256") == _sha256(place):
+        if noted.get("bytes") == place.stat().st_size and noted.get("sha256") == _sha256(place):
             return True
         _log(f"{place} is not what was downloaded any more: downloading it again")
         place.unlink()
@@ -175,8 +175,8 @@ class Downloads:
             try:
                 retries = retries.increment("GET", remote.url)
             except MaxRetryError as error:
-                told = f"{reason}, {patience.attempts} times in a row"
-                raise self._failed(remote, told) from error
+                failure = f"{reason}, {patience.attempts} times in a row"
+                raise self._failed(remote, failure) from error
             pause = max(pause, retries.get_backoff_time())
             if pause > patience.longest:
                 raise self._failed(remote, f"{reason}, and asks to wait {pause:.0f} s")
@@ -238,13 +238,13 @@ class _Progress:
         self._said = now
         began, before = self._first
         rate = (have - before) / (now - began) if now > began else 0.0
-        told = [f"{have / 1e6:.0f}{f' of {total / 1e6:.0f}' if total else ''} MB"]
+        parts = [f"{have / 1e6:.0f}{f' of {total / 1e6:.0f}' if total else ''} MB"]
         if rate > 0:
-            told.append(f"{rate / 1e6:.1f} MB/s")
+            parts.append(f"{rate / 1e6:.1f} MB/s")
             if total:
                 minutes, seconds = divmod(round((total - have) / rate), 60)
-                told.append(f"{minutes}:{seconds:02d} left")
-        self._say(f"{self._words}: {', '.join(told)}")
+                parts.append(f"{minutes}:{seconds:02d} left")
+        self._say(f"{self._words}: {', '.join(parts)}")
 
 
 def _check(part: Path, version: Version, remote: Remote) -> None:
@@ -307,8 +307,8 @@ def _words(error: BaseException) -> str:
     for cause in causes:
         if isinstance(cause, IncompleteRead):
             return f"the connection ended {cause.expected} bytes too early"
-    told = next((c.strerror for c in reversed(causes) if isinstance(c, OSError) and c.strerror), "")
-    words = told or str(causes[-1])
+    said = next((c.strerror for c in reversed(causes) if isinstance(c, OSError) and c.strerror), "")
+    words = said or str(causes[-1])
     return f"the proxy: {words}" if isinstance(error, requests.exceptions.ProxyError) else words
 
 

@@ -170,8 +170,8 @@ def class_names(file: Path) -> list[str]:
         ValueError: They are not there.
     """
     try:
-        told = json.loads((pq.read_schema(file).metadata or {})[b"huggingface"])
-        names = list(told["info"]["features"]["label"]["names"])
+        described = json.loads((pq.read_schema(file).metadata or {})[b"huggingface"])
+        names = list(described["info"]["features"]["label"]["names"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("it does not name its classes") from error
     if len(names) != CLASSES:

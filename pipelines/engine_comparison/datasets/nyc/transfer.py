@@ -73,7 +73,7 @@ class Patience:
 
 @dataclass(frozen=True)
 class Version:
-    """What the server says about a file, by which its versions are told apart.
+    """What the server says about a file, that distinguishes its versions.
 
     Attributes:
         url: Where it was asked for.
@@ -122,7 +122,7 @@ def transfer(
         url: The file.
         part: Where to; what is there of the same version is kept and not asked for again.
         patience: How long to wait.
-        progress: Is told after each chunk.
+        progress: Is called after each chunk.
 
     Returns:
         What the server said about the file, which now is as long as it said. It is not checked.
@@ -145,8 +145,8 @@ def transfer(
     with session.get(url, headers=headers, stream=True, timeout=timeout) as response:
         status, version = response.status_code, Version.of(url, response)
         if status in _TRANSIENT:
-            told = f"the server answers {_named(response)}"
-            raise InterruptedTransferError(told, _pause(response))
+            reason = f"the server answers {_named(response)}"
+            raise InterruptedTransferError(reason, _pause(response))
         if known and have and status == 416:  # asked for what comes after the last byte
             if _content_range(response)[1] == have:
                 return known
@@ -231,8 +231,8 @@ def _check_room(part: Path, wanted: int) -> None:
 
 def _content_range(response: requests.Response) -> tuple[int | None, int | None]:
     """First byte and size of the whole file, of `bytes 5-9/10`, `bytes 5-9/*` or `bytes */10`."""
-    told = response.headers.get("Content-Range", "")
-    found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", told)
+    content_range = response.headers.get("Content-Range", "")
+    found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", content_range)
     if not found:
         return None, None
     start, total = found.groups()

@@ -13,7 +13,7 @@ export interface AcmeStoreArgs {
 export class AcmeStore extends pulumi.ComponentResource implements ObjectStore {
   readonly endpoint = "https://s3.acme.example";
   readonly consoleUrl = "https://console.acme.example";
-  readonly marker = "acme 1";
+  readonly dataId = "acme 1";
   readonly ready: pulumi.Resource;
   readonly bucketNames;
 
@@ -35,7 +35,7 @@ export class AcmeStore extends pulumi.ComponentResource implements ObjectStore {
   declareBucket = ({ bucket, prefixes }: DeclaredBucket, opts: pulumi.CustomResourceOptions) =>
     step(
       `bucket-${bucket}`,
-      { kind: "s3-bucket", spec: { bucket, prefixes, store: this.marker } },
+      { kind: "s3-bucket", spec: { bucket, prefixes, store: this.dataId } },
       opts,
     );
 }
