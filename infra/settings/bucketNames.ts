@@ -1,4 +1,5 @@
 import type { BucketNames, BucketPurpose } from "../contracts/platform";
+import type { Conflict } from "../contracts/target";
 
 /** What each bucket is for, as the pipelines name them. */
 export const bucketPurposes = [
@@ -41,4 +42,15 @@ export function bucketsNamed(prefix: string | undefined, named: Partial<BucketNa
     prefix === undefined ? name : `${prefix}${name}`,
   ]);
   return { ...(Object.fromEntries(prefixed) as BucketNames), ...named };
+}
+
+/** The conflict of two purposes that have one bucket, or false. */
+export function sharedBuckets(names: readonly string[]): Conflict | false {
+  return (
+    new Set(names).size < names.length && {
+      what: `bucketNames gives two purposes the same bucket: ${names.join(", ")}`,
+      why: "what is for one would be mixed with what is for the other",
+      fix: "give each purpose a different bucket",
+    }
+  );
 }

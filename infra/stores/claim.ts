@@ -81,7 +81,7 @@ async function putFirst(client: Client, bucket: string, content: string): Promis
   }
 }
 
-/** Buckets that the stack was about to make: without a claim yet, only this says whose they are. */
+/** Buckets that the stack was about to make or to remove: without a claim, only this says whose they are. */
 function beingMade(stack: string): readonly string[] {
   return readJson<string[]>(stackFiles(stack).buckets) ?? [];
 }
@@ -127,6 +127,8 @@ export async function releaseBucket(
   const making = beingMade(stack).includes(bucket);
   if (claim === undefined ? !making : claim.id !== id) return;
   for (const prefix of claim?.prefixes ?? []) await removePrefix(client, bucket, prefix);
+  // Without its claim, only this says that the bucket is the stack's, should its removal fail.
+  if (claim?.made) rememberMaking(stack, bucket, true);
   if (claim) await client.removeObject(bucket, claimKey);
   if ((claim?.made ?? making) && (await client.bucketExists(bucket))) {
     if ((await listObjects(client, bucket, "")).size === 0) await client.removeBucket(bucket);

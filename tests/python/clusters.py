@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 import pytest
+from jobs import free_port
 
 import engine_comparison
 from engine_comparison import engines
@@ -30,12 +31,6 @@ WAIT_SECONDS = 120
 
 Event = dict[str, Any]
 Attempts = Callable[..., dict[str, Event]]
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @contextmanager

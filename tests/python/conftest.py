@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
-import socket
-import subprocess
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import HealthCheck, settings
+from jobs import creating_store, minio_server
 from pyarrow import fs
 
 from engine_comparison.datasets.sample import photos, taxi
@@ -71,44 +67,11 @@ def local_store(store_folder: Path) -> fs.FileSystem:
 @pytest.fixture(scope="session")
 def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A real store, as the `store` object of a job's spec, if $MINIO_BIN names the program."""
-    binary = os.environ.get("MINIO_BIN")
-    if not binary:
-        pytest.skip("set MINIO_BIN to a MinIO to test against a real store")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    access_key, secret_key = secrets.token_hex(8), secrets.token_hex(16)
-    server = subprocess.Popen(
-        [binary, "server", str(tmp_path_factory.mktemp("minio")), "--address", address, "--quiet"],
-        env={"MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key, "HOME": "/tmp"},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"http://{address}/minio/health/live").close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield {
-            "endpoint": f"http://{address}",
-            "region": "us-east-1",
-            "accessKey": access_key,
-            "secretKey": secret_key,
-            "pathStyle": True,
-        }
-    finally:
-        server.kill()
-        server.wait()
+    with minio_server(tmp_path_factory.mktemp("minio")) as store:
+        yield store
 
 
 @pytest.fixture(scope="session")
 def creating(minio: dict[str, Any]) -> fs.FileSystem:
     """The real store, opened so that buckets can be made in it, which the package never does."""
-    return fs.S3FileSystem(
-        access_key=minio["accessKey"],
-        secret_key=minio["secretKey"],
-        endpoint_override=minio["endpoint"].removeprefix("http://"),
-        scheme="http",
-        allow_bucket_creation=True,
-    )
+    return creating_store(minio)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from jobs import BUCKETS, IN_PROCESS, PACKAGE, put_folder, run_job, spec_of, write_oracles
 from pyarrow import fs
 
-import engine_comparison
 from bench.harness import run_benchmark
-from engine_comparison import oracle, workloads
 from engine_comparison.protocol import Channel
 from engine_comparison.store import list_files, list_parquet, open_store
 from engine_comparison.verify import SHOWN
-
-BUCKETS = {"lake": "lake", "images": "bucket", "warehouse": "warehouse", "output": "output"}
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +25,7 @@ def store(minio: dict[str, Any], creating: fs.FileSystem, store_folder: Path) ->
         creating.create_dir(bucket)
     store = open_store(minio)
     for bucket in ("lake", "bucket"):
-        for file in (store_folder / bucket).rglob("*"):
-            if file.is_file():
-                with store.open_output_stream(str(file.relative_to(store_folder))) as stream:
-                    stream.write(file.read_bytes())
+        put_folder(store, store_folder / bucket, bucket)
     images = [info.path for info in list_files(store, "bucket/images")]
     with store.open_output_stream(images[1]) as stream:
         stream.write(b"no image")
@@ -45,77 +36,16 @@ def store(minio: dict[str, Any], creating: fs.FileSystem, store_folder: Path) ->
     return store
 
 
-def spec_of(minio: dict[str, Any], model: Path, workload: str, **inputs: str) -> dict[str, Any]:
-    return {
-        "engine": "x",
-        "workload": workload,
-        "key": "0123456789abcdef",
-        "attempt": "a1",
-        "inputs": {
-            "fareAbove": "30",
-            "batchSize": "8",
-            "maxRejected": "3",
-            "oracleImages": "1000",
-            "warmup": "0",
-            "repeats": "2",
-            "device": "cpu",
-            **inputs,
-        },
-        "store": minio,
-        "buckets": BUCKETS,
-        "threads": 2,
-        "model": {"path": str(model / "model.onnx"), "labels": str(model / "labels.json")},
-        "services": [],
-        "limits": {"cores": 2, "memoryBytes": 8 * 2**30},
-        "oracleKey": "fedcba9876543210",
-    }
-
-
 @pytest.fixture(scope="module")
 def oracles(store: fs.FileSystem, minio: dict[str, Any], model_folder: Path) -> None:
-    for workload in workloads.names():
-        spec = spec_of(minio, model_folder, workload)
-        table = oracle.answer(spec, store)
-        pq.write_table(table, oracle.oracle_path(spec), filesystem=store)
+    write_oracles(minio, model_folder)
 
 
-PACKAGE = Path(engine_comparison.__file__).parent
 TOYS = Path(__file__).parent
 
 
-def run_job(
-    spec: dict[str, Any], package: Path = PACKAGE, module: str = "engine_comparison.job"
-) -> list[dict[str, Any]]:
-    """Run a job as a process of its own and return its events."""
-    done = subprocess.run(
-        [sys.executable, "-m", module],
-        input=json.dumps(spec) + "\n",
-        cwd=package.parent,
-        # An engine must not depend on what the caller's shell happens to have.
-        env={"PATH": os.environ["PATH"], "HOME": spec["scratch"]},
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 @pytest.mark.usefixtures("oracles")
-@pytest.mark.parametrize(
-    ("engine", "workload", "decoder"),
-    [
-        ("polars", "taxi-report", ""),
-        ("duckdb", "taxi-report", ""),
-        ("datafusion", "taxi-report", ""),
-        ("plain", "image-predictions", "pillow"),
-        ("plain", "image-embeddings", "pillow"),
-        ("daft", "taxi-report", ""),
-        ("daft-tuned", "taxi-report", ""),
-        ("daft-tuned", "image-predictions", "own"),
-        ("daft-tuned", "image-embeddings", "own"),
-    ],
-)
+@pytest.mark.parametrize(("engine", "workload", "decoder"), IN_PROCESS)
 def test_every_workload_is_verified_and_published(
     store: fs.FileSystem,
     minio: dict[str, Any],

@@ -116,7 +116,19 @@ export function pipelineAccess(
       ],
       Resource: [`${arn}/${claimKey}`, ...prefixes.map((prefix) => `${arn}/${prefix}*`)],
     },
+    {
+      // Before pyarrow writes into a folder, as for Ray, it asks whether its name is an object.
+      Sid: "FolderNames",
+      Effect: "Allow",
+      Action: "s3:GetObject",
+      Resource: prefixes.map((prefix) => `${arn}/${folderName(prefix)}`),
+    },
   );
+}
+
+/** `taxi` for `taxi/`. */
+export function folderName(prefix: string): string {
+  return prefix.replace(/\/$/, "");
 }
 
 /** Lets the account's own users and roles take the role, as far as they are allowed to take roles. */

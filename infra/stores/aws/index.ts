@@ -1,7 +1,11 @@
 import type { Store } from "../../contracts/target";
+import { sharedBuckets } from "../../settings/bucketNames";
 import { setExternal } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
 import { sessionSeconds } from "../access";
+
+/** A run's keys are older than the run: they are asked for before its job starts. */
+const maxRunSeconds = sessionSeconds - 60;
 
 /** Buckets of AWS S3 that the stack makes. */
 export const aws: Store<Settings> = {
@@ -12,18 +16,19 @@ export const aws: Store<Settings> = {
 
   rules(settings) {
     const useless = setExternal(settings);
-    const { runTimeoutSeconds } = settings;
+    const { runTimeoutSeconds, bucketNames } = settings;
     return [
       useless.length > 0 && {
         what: `${useless.join(", ")} is set, but objectStore is "aws"`,
         why: "AWS is reached at its own address, with credentials by its usual chain",
         fix: "set objectStore to s3, or unset these settings",
       },
-      runTimeoutSeconds > sessionSeconds && {
+      runTimeoutSeconds > maxRunSeconds && {
         what: `runTimeoutSeconds is "${runTimeoutSeconds}", and objectStore is "aws"`,
-        why: `a run is given keys of AWS that hold for ${sessionSeconds} s`,
-        fix: `set runTimeoutSeconds to ${sessionSeconds} or less`,
+        why: `a run is given keys of AWS that hold for ${sessionSeconds} s from shortly before its start`,
+        fix: `set runTimeoutSeconds to ${maxRunSeconds} or less`,
       },
+      sharedBuckets(Object.values(bucketNames)),
     ].filter((conflict) => conflict !== false);
   },
 

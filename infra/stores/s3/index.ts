@@ -1,5 +1,5 @@
 import type { Conflict, Store } from "../../contracts/target";
-import { bucketsNamed } from "../../settings/bucketNames";
+import { bucketsNamed, sharedBuckets } from "../../settings/bucketNames";
 import type { Settings } from "../../settings/schema";
 import type { KeptCredentials } from "../../stack/step";
 
@@ -40,10 +40,6 @@ function rules(settings: Settings): Conflict[] {
         why: "there is no certificate to check without https, and the keys' signatures go in clear",
         fix: "set s3Endpoint to the https address, or unset s3CaCertificates",
       },
-    new Set(names).size < names.length && {
-      what: `bucketNames gives two purposes the same bucket: ${names.join(", ")}`,
-      why: "what is for one would be mixed with what is for the other",
-      fix: "give each purpose a different bucket",
-    },
+    sharedBuckets(names),
   ].filter((conflict) => conflict !== false);
 }

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from ..describe import EngineFacts, engine_facts
-from ..errors import UserError
 from ..workloads.taxi_inputs import trip_files, trip_schema, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
 from . import Engine
@@ -35,18 +34,11 @@ class DataFusion(Engine):
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
 
     def start(self) -> None:
-        """Import DataFusion, with a thread a core, and see that a session opens.
-
-        Raises:
-            UserError: The store wants the bucket in its host name.
-        """
-        if not self.context.store.path_style:
-            raise UserError(
-                "DataFusion does not address buckets by host name.",
-                "Its Python package has no option for it, and s3PathStyle is false.",
-                "Take the contender datafusion out of `engines` for this store.",
-            )
+        """Import DataFusion, with a thread a core, and see that a session opens."""
         os.environ["TOKIO_WORKER_THREADS"] = str(self.context.threads)
+        # No parameter of AmazonS3, which starts from the environment.
+        virtual = str(not self.context.store.path_style).lower()
+        os.environ["AWS_VIRTUAL_HOSTED_STYLE_REQUEST"] = virtual
         self._open()
 
     def _open(self) -> SessionContext:
@@ -68,7 +60,8 @@ class DataFusion(Engine):
                 access_key_id=store.access_key,
                 secret_access_key=store.secret_key,
                 session_token=store.session_token,
-                endpoint=store.endpoint,
+                # With addresses by host name, an endpoint is that of the bucket (obstore#754).
+                endpoint=store.endpoint if store.path_style else store.endpoint_of(bucket),
                 allow_http=not store.encrypted,
             )
             session.register_object_store("s3://", access, host=bucket)

@@ -2,14 +2,19 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { assumeRole } from "../../../infra/stores/access";
+import { assumeRole, storeAccess } from "../../../infra/stores/access";
 import { UserError } from "../../../infra/contracts/errors";
 import { onceAllowed } from "../../../infra/stores/steps";
+import { readSettings } from "../../../infra/targets/readSettings";
+import { writeStepRecord } from "../../../infra/stack/records";
+import { defaultConfig, largeMachine } from "../../defaults";
+import { freshHome } from "../cli/home";
 
 const role = "arn:aws:iam::123456789012:role/pipelines";
 const search = process.env.PATH;
 let bin: string;
 
+freshHome();
 beforeEach(() => {
   bin = fs.mkdtempSync(path.join(os.tmpdir(), "ec-aws-"));
 });
@@ -78,5 +83,40 @@ describe("what IAM has just allowed", () => {
     const broken = vi.fn().mockRejectedValue(new Error("no such bucket"));
     await expect(onceAllowed(broken, { tries: 2, pauseMs: 1 })).rejects.toThrow("no such bucket");
     expect(broken).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe("a run's keys", () => {
+  const longest = 3540;
+  const settingsWith = (runTimeoutSeconds: number) =>
+    readSettings(
+      defaultConfig({ objectStore: "aws", runTimeoutSeconds: String(runTimeoutSeconds) }),
+      largeMachine,
+    );
+
+  it("are new for each run, and hold until the last moment that it may take", () => {
+    const place = { endpoint: "https://s3.eu-central-1.amazonaws.com", region: "eu-central-1" };
+    const buckets = { lake: "l", images: "i", warehouse: "w", output: "o" };
+    const result = { ...place, store: "aws", pathStyle: false, certificates: null, role, buckets };
+    writeStepRecord("prod", "object-store", { generation: "1", result });
+    // The token is the moment, by the clock in a file, from which on AWS refuses it.
+    aws(`
+      while [ "$1" != --duration-seconds ]; do shift; done
+      token=$(($(cat ${bin}/clock) + $2))
+      echo '{"Credentials":{"AccessKeyId":"id","SecretAccessKey":"key","SessionToken":"'$token'"}}'
+    `);
+    const { runTimeoutSeconds } = settingsWith(longest);
+    const secondsToStart = 30;
+    for (const clock of [0, 1, longest, 3 * longest]) {
+      fs.writeFileSync(path.join(bin, "clock"), String(clock));
+      const until = Number(storeAccess("prod").sessionToken);
+      expect(until).toBeGreaterThan(clock + secondsToStart + runTimeoutSeconds);
+      expect(until).toBe(clock + 3600);
+    }
+  });
+
+  it("are refused to a run that may outlive them", () => {
+    expect(() => settingsWith(longest + 1)).toThrow('runTimeoutSeconds is "3541"');
+    expect(() => settingsWith(longest + 1)).toThrow("set runTimeoutSeconds to 3540 or less");
   });
 });

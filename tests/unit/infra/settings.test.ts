@@ -93,6 +93,10 @@ describe("settings", () => {
     [{ sparkExecutors: "3" }, 'sparkExecutors is "3", and sparkWorkers is 2'],
     [{ bucketPrefix: "me-" }, "bucketPrefix is set, but objectStore is minio"],
     [{ ...s3, bucketNames: '{"lake":"one","output":"one"}' }, "two purposes the same bucket"],
+    [
+      { objectStore: "aws", bucketNames: '{"lake":"one","output":"one"}' },
+      "two purposes the same bucket",
+    ],
     [{ ...s3, bucketNames: '{"lake":"No"}' }, 'has "No", and a bucket\'s name has'],
     [{ ...s3, bucketNames: '{"pond":"one"}' }, "some of the keys lake, images, warehouse, output"],
     [{ ...s3, s3Endpoint: "https://s3.example/lake" }, "must be an http or https address without"],
