@@ -279,7 +279,7 @@ class _Watch:
         self.samples = 0
         groups = self._groups()
         self._see_cpu(groups, starting=True)
-        self.idle = sum(self._memory_of(process) for process in groups["services"])
+        self.idle = sum(self._memory_of(process)[0] for process in groups["services"])
         self.window = _Window()
         self.begin()
 
@@ -303,14 +303,16 @@ class _Watch:
         """Read memory and CPU once."""
         groups = self._groups()
         self._see_cpu(groups, starting=False)
-        counted = [*groups["job"], *groups["services"]]
-        self.window.seen.append((time.monotonic(), sum(self._memory_of(p) for p in counted)))
-        for process in counted:
+        at, total = time.monotonic(), 0
+        for process in [*groups["job"], *groups["services"]]:
+            pss, rss = self._memory_of(process)
+            total += pss
             with contextlib.suppress(psutil.Error, OSError, KeyError):
                 identity = (process.pid, process.create_time())
-                rss, mark = _rss_and_mark(process.pid)
+                mark = _sizes(process.pid, "status", "VmHWM")["VmHWM"]
                 self.window.largest[identity] = max(rss, self.window.largest.get(identity, 0))
                 self.window.marks[identity] = mark
+        self.window.seen.append((at, total))
         self.samples += 1
 
     def answer(self) -> Answer:
@@ -369,17 +371,27 @@ class _Watch:
             "own": [process for process in own if process.pid not in self.job],
         }
 
-    def _memory_of(self, process: psutil.Process) -> int:
-        """PSS of a process, or its RSS where PSS cannot be read; 0 if it is gone."""
+    def _memory_of(self, process: psutil.Process) -> tuple[int, int]:
+        """PSS and RSS of a process, bytes; zeros if it is gone.
+
+        Both are of one read: what a process that grows held in between would be in neither the PSS
+        nor in what its VmHWM exceeds its RSS. Where PSS cannot be read, RSS is used for both.
+        """
         try:
-            return int(process.memory_full_info().pss)
-        except psutil.NoSuchProcess:
-            return 0
-        except (psutil.AccessDenied, AttributeError):
-            self._worse("rss")
+            sizes = _sizes(process.pid, "smaps_rollup", "Pss", "Rss")
+            return sizes["Pss"], sizes["Rss"]
+        except (ProcessLookupError, KeyError):
+            return 0, 0
+        except FileNotFoundError:
+            if Path("/proc/self/smaps_rollup").exists():
+                return 0, 0
+        except OSError:
+            pass
+        self._worse("rss")
         with contextlib.suppress(psutil.Error):
-            return int(process.memory_info().rss)
-        return 0
+            rss = int(process.memory_info().rss)
+            return rss, rss
+        return 0, 0
 
 
 def _conducts(process: psutil.Process) -> bool:
@@ -389,12 +401,11 @@ def _conducts(process: psutil.Process) -> bool:
     return False
 
 
-def _rss_and_mark(pid: int) -> tuple[int, int]:
-    """RSS of a process and the largest that it was, from one read of /proc, bytes."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
-    fields = dict(line.split(":", 1) for line in lines if line.startswith(("VmRSS:", "VmHWM:")))
-    rss, mark = (1024 * int(fields[name].split()[0]) for name in ("VmRSS", "VmHWM"))
-    return rss, mark
+def _sizes(pid: int, file: str, *names: str) -> dict[str, int]:
+    """Sizes that a file of a process in /proc has by these names, from one read, bytes."""
+    text = Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8", errors="replace")
+    found = (line.partition(":") for line in text.splitlines())
+    return {name: 1024 * int(value.split()[0]) for name, _, value in found if name in names}
 
 
 def _machine_cpu() -> float:

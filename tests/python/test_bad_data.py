@@ -26,7 +26,7 @@ from engine_comparison.store import list_files, list_parquet, open_store
 from engine_comparison.workloads.taxi_inputs import TRIPS, ZONES_KEY
 
 BUCKETS = {"lake": "dirtylake", "images": "dirtyimages", "warehouse": "report", "output": "oracles"}
-ENGINES = ("daft-tuned", "ray-tuned", "spark")
+ENGINES = ("daft-tuned", "ray-tuned", "spark-tuned")
 """Those that survive a corrupt image."""
 
 Run = Callable[..., dict[str, Any]]
@@ -194,7 +194,7 @@ def run(
             pq.write_table(oracle.answer(given, store), path, filesystem=store)
             judged.add(workload)
         access = {}
-        if engine == "spark":
+        if engine.startswith("spark"):
             given["spark"] = request.getfixturevalue("spark_master")
         if engine.startswith("ray") or inputs.get("daftRunner") == "ray":
             given["ray"] = request.getfixturevalue("ray_head")
@@ -241,7 +241,7 @@ def test_daft_on_ray_rejects_them_too(run: Run):
     assert result["rejects"] == REJECTS
 
 
-@pytest.mark.parametrize("engine", [*ENGINES, "daft", "polars", "ray", "ray-arrow"])
+@pytest.mark.parametrize("engine", [*ENGINES, "spark", "daft", "polars", "ray", "ray-arrow"])
 def test_all_engines_count_bad_trips_alike(run: Run, store: fs.FileSystem, engine: str):
     result = run(engine, "taxi-report")
     assert result["event"] == "result", result

@@ -297,13 +297,21 @@ def looked_at(albums: dict[str, int], attempt: Attempts) -> dict[str, Event]:
     return attempt("oracle", "image-embeddings", list(albums))
 
 
-@pytest.mark.parametrize("engine", doing("image-embeddings"))
+# A guide's code ends at a picture that its decoder refuses, and a long text of a PNG is one, too.
+@pytest.mark.parametrize(
+    "engine",
+    by_time(
+        [
+            name
+            for name in doing("image-embeddings")
+            if engines.load(name).facts.corrupt_images is None
+        ]
+    ),
+)
 def test_an_engine_answers_each_picture_once_however_it_is_listed(
     looked_at: dict[str, Event], attempt: Attempts, engine: str
 ):
-    survives = engines.load(engine).facts.corrupt_images is None
-    places = list(looked_at) if survives else ["given-album"]
-    for place, answer in attempt(engine, "image-embeddings", places).items():
+    for place, answer in attempt(engine, "image-embeddings", list(looked_at)).items():
         assert answer["event"] == "result", answer
         assert answer["checksum"] == looked_at[place]["checksum"]
         assert answer["rejects"] == (REJECTS if place == "given-worse" else [])

@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+import psutil
 import pytest
 
+from engine_comparison import measure
 from engine_comparison.measure import AskingMeter, Reading, Sampler, describe_host
 
 MEGABYTE = 2**20
@@ -124,6 +126,30 @@ def test_a_peak_shorter_than_the_interval_is_seen_within_5_percent(launch: Launc
     assert reading.memory == "pss"
     assert 475 * MEGABYTE < spike < 525 * MEGABYTE
     assert later.peak_memory == reading.peak_memory
+
+
+def test_a_process_that_grows_while_it_is_read_is_counted_once_and_whole(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    held = iter([10, 10, 10, 240, 440, 500, 10])  # between any two reads it may hold more
+
+    peak = 0
+
+    def sizes(_pid: int, _file: str, *names: str) -> dict[str, int]:
+        nonlocal peak
+        now = next(held, 10) * MEGABYTE
+        peak = max(peak, now)
+        return {name: peak if name == "VmHWM" else now for name in names}
+
+    groups = {"job": [psutil.Process()], "services": [], "store": [], "own": []}
+    monkeypatch.setattr(measure, "_sizes", sizes)
+    monkeypatch.setattr(measure._Watch, "_groups", lambda _: groups)
+    watch = measure._Watch({})
+    watch.sample()
+    watch.sample()
+    answer = watch.answer()
+    largest = max(memory for _, memory in answer["seen"])
+    assert largest + answer["unseen"] == 500 * MEGABYTE
 
 
 def test_a_peak_of_before_the_window_is_not_in_it(launch: Launch):

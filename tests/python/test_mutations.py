@@ -116,7 +116,7 @@ def looked_at(album: str, attempt: Attempts) -> Event:
     return attempt("oracle", "image-embeddings", [album])[album]
 
 
-@pytest.mark.parametrize("engine", ["plain", "ray-tuned", "spark"])
+@pytest.mark.parametrize("engine", ["plain", "ray-tuned", "spark-tuned"])
 def test_all_engines_reject_the_same_damaged_images(
     store: fs.FileSystem, album: str, looked_at: Event, attempt: Attempts, engine: str
 ):

@@ -270,7 +270,7 @@ def test_what_the_application_has_is_read_back_from_it(
         **spec,
         "engine": name,
         "store": minio,
-        "buckets": {"lake": "spark-lake", "warehouse": "spark-out"},
+        "buckets": {"lake": "spark-lake", "warehouse": "spark-out", "output": "spark-out"},
         "spark": spark_master,
         "limits": {"cores": 2, "memoryBytes": 8 * 2**30},
         "output": output,

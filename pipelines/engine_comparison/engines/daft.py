@@ -253,12 +253,16 @@ def daft_schema(schema: pa.Schema) -> dict[str, daft.DataType]:
 def _model(context: Context, task: ModelTask, answers: list[pa.Field]) -> Any:
     """The model as a Daft class, which loads it where it is used; a function of decoded images."""
     import daft
+    import onnxruntime
     from daft import DataType, Series
 
     gpu = context.device == "cuda"
 
     @daft.cls(gpus=1 if gpu else 0, max_concurrency=context.gpu_workers if gpu else None)
     class Model:
+        # Named here, it is imported where this class arrives, before several threads do at once.
+        runtime = onnxruntime
+
         def __init__(self, task: ModelTask) -> None:
             self.session = ModelSession(task.model["path"], task.model.get("labels"), task.device)
             self.workload = task.image_workload()

@@ -124,6 +124,7 @@ class DaftTuned(documented.Daft):
 def _model(context: Context, task: ModelTask, use_process: bool) -> Any:
     """The model as an instance of a Daft class, which takes the one that its process keeps."""
     import daft
+    import onnxruntime
     from daft import DataType, Series
 
     _, *answers, rejected = task.image_workload().with_rejects(read_shape(context.model).dimension)
@@ -140,6 +141,8 @@ def _model(context: Context, task: ModelTask, use_process: bool) -> Any:
         use_process=use_process,
     )
     class Model:
+        runtime = onnxruntime  # as in `daft`
+
         def __init__(self, task: ModelTask) -> None:
             self.session = task.session()
             self.workload = task.image_workload()

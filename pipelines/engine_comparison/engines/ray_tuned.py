@@ -20,7 +20,7 @@ from ..images import decode_batch
 from ..model.session import read_shape
 from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
-from ..workloads.taxi_inputs import read_zones, trip_files
+from ..workloads.taxi_inputs import TRIP_COLUMNS, read_zones, trip_files
 from ..workloads.taxi_report import TaxiReport
 from . import ray as documented
 
@@ -51,7 +51,7 @@ class RayTuned(documented.Ray):
 
         store, facts = self.context.filesystem, self.context.input_facts
         blocks = int(self.tunable("override_num_blocks")) or len(trip_files(facts))
-        trips = self._expensive_trips(override_num_blocks=blocks)
+        trips = self._expensive_trips(override_num_blocks=blocks, columns=list(TRIP_COLUMNS))
         look_up: Any = udf(DataType.from_arrow(pa.string()))(
             partial(borough_of, zones=read_zones(store, facts))
         )
