@@ -187,6 +187,8 @@ def run(
     def carry_out(engine: str, workload: str, **inputs: str) -> dict[str, Any]:
         scratch = tmp_path_factory.mktemp("scratch")
         given = {**spec, "engine": engine, "workload": workload, "scratch": str(scratch)}
+        # What an earlier attempt has published is kept for a while under its name.
+        given["attempt"] = scratch.name
         decoder = engines.load(engine).facts.decoder or ""
         given["inputs"] = {**spec["inputs"], "decoder": decoder, **inputs}
         if workload not in judged:
