@@ -86,7 +86,7 @@ def test_a_file_is_downloaded_once_and_then_taken_from_the_folder(server, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "long",
+    "faults",
     [
         [drops_after(0.5)],
         [drops_after(0.0)],
