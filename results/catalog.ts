@@ -38,7 +38,7 @@ const tunable = z.strictObject({
   default: scalar.nullable(),
   /** In one line. */
   why: text,
-  /** A link, or the id of a finding. */
+  /** A link, or the page of a finding. */
   source: text,
 });
 

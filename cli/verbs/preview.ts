@@ -14,7 +14,7 @@ const signs: Partial<Record<StepOp, string>> = {
 };
 
 export const preview = verb({
-  summary: "show what a start would do; nothing is changed",
+  summary: "show what a start would do; of the stack, --config alone is kept",
   options: {
     diff: { type: "boolean", help: "shows why, with old and new value of each changed input" },
     "expect-no-changes": { type: "boolean", help: "exits with 1 if something would change" },

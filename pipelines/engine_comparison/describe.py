@@ -39,7 +39,7 @@ class Tunable:
         value: What the contender sets; `--config tunables` may override it.
         default: What the engine has without it; None where it has nothing.
         why: The reason, in one line.
-        source: A link, or the id of a finding that shows it.
+        source: A link, or the page of a finding that shows it.
     """
 
     name: str
