@@ -29,10 +29,11 @@ from .errors import UserError
 from .fork import Fork, process_fork
 from .judge import judge, read_table
 from .measure import Reading, describe_host
+from .network import over_network
 from .protocol import Channel, Spec, run_module
 from .publish import Place, publish, recover
 from .samples import Plan, Sample, median_seconds, slope
-from .store import check_store, list_parquet, refusals_explained
+from .store import check_store, list_parquet, open_store, refusals_explained
 from .verify import SchemaMismatch
 from .workloads import Workload
 
@@ -58,12 +59,15 @@ def run_job(channel: Channel, spec: Spec) -> Fields:
         answers: list[Fields] = channel.ask("measure", question=question)["answers"]
         return answers
 
+    measured = over_network(spec)
+
     def fork() -> Fork:
         asked = outside if spec.get("measuredOutside") else None
-        return process_fork(spec, asked, check=lambda seen: check_memory(context, seen))
+        return process_fork(measured, asked, check=lambda seen: check_memory(context, seen))
 
-    with refusals_explained(spec["store"]["endpoint"]):
-        check_store(spec["store"], context.filesystem, sorted(set(spec["buckets"].values())))
+    store = measured["store"]
+    with refusals_explained(store["endpoint"]):
+        check_store(store, open_store(store), sorted(set(spec["buckets"].values())))
         return Attempt(channel, context, workload, fork).carry_out()
 
 

@@ -88,6 +88,24 @@ describe("the page", () => {
   });
 });
 
+describe("runs over a shaped network", () => {
+  const over = (name: string, network: string) => verified(name, { inputs: { network } });
+
+  it("say how far away the store was", () => {
+    expect(render([over("daft/taxi-report", "50ms")]).text).toContain(
+      "each round trip took 50ms longer",
+    );
+    expect(render([over("daft/taxi-report", "none")]).text).not.toContain("shaped network");
+  });
+
+  it("are not compared with those over another one", () => {
+    const runs = [over("daft/taxi-report", "10ms"), over("polars/taxi-report", "none")];
+    expect(words(render(runs).document.body)).toContain(
+      "Daft is not comparable with the reference: network 10ms, not none",
+    );
+  });
+});
+
 describe("a run that failed", () => {
   const reason = "the job did not end within 900 s and was ended";
   const runs = fullMatrix.map((name) =>
