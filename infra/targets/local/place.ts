@@ -145,7 +145,7 @@ function toxiproxy(stack: string, { ports, python, engine }: Place, upstream: st
       ...[python, "-m", "engine_comparison.network", program],
       ...[`${here}:${api}`, upstream, ...listeners],
     ],
-    env: engine,
+    env: { ...engine, LOG_LEVEL: "error" },
     health: Object.values(delayed).map((port) => ({ port })),
     startSeconds: 60,
     stopSeconds: 5,
