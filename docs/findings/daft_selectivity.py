@@ -36,6 +36,8 @@ from daft import col
 
 FILES, ROUNDS = 12, 7
 LIMITS = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
+OTHERS = 10
+"""Columns that no way asks for, as trips have."""
 SUMMED = ("total", "tip", "distance", "zone")
 SCHEMA = {"zone": daft.DataType.int32(), "fare": daft.DataType.float64()} | {
     name: daft.DataType.float64() for name in SUMMED[:3]
@@ -58,6 +60,7 @@ def write(folder: Path, rows: int) -> None:
             "distance": distance,
             "zone": zone,
             "total": fare + tip,
+            **{f"other{n}": np.round(random.random(len(fare)), 2) for n in range(OTHERS)},
         }
         pq.write_table(
             pa.table(columns), folder / f"{at}.parquet", compression="zstd", row_group_size=1 << 20
@@ -67,7 +70,7 @@ def write(folder: Path, rows: int) -> None:
 def by_daft(
     files: str, limit: float, pushed: bool, inferred: bool = True
 ) -> dict[str, list[float]]:
-    """Sum by Daft, with the filter in the scan or after it, and the files' schema or a given one."""
+    """Sum by Daft, with the filter in the scan or after it, and the schema inferred or given."""
     given = {"schema": SCHEMA, "infer_schema": False}
     trips = daft.read_parquet(files) if inferred else daft.read_parquet(files, **given)
     expensive = col("fare") > limit
