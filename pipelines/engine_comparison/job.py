@@ -188,7 +188,8 @@ class Attempt:
                 described = fork.describe()
             forks.append(fork)
         last = forks[-1].reading
-        configuration = {"memoryMeasure": last.memory, **described["configuration"]}
+        network = {"network": self.context.inputs.get("network", "none")}
+        configuration = {"memoryMeasure": last.memory, **network, **described["configuration"]}
         return {
             **figures_of(self.plan, forks),
             **({"requests": self.requests.fields()} if self.requests else {}),

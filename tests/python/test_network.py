@@ -103,6 +103,7 @@ def test_a_run_over_the_network_is_verified_and_takes_its_round_trips(
         far = {**minio, "shaped": shaped}
         *_, result = run_job({**spec, "store": far, "engine": "polars", "scratch": str(tmp_path)})
     assert result["event"] == "result", result
+    assert result["configuration"]["network"] == "50ms"
     # It lists, reads a footer, what it says, and writes: one after the other.
     for sample in result["samples"]:
         assert sample["totalSeconds"] >= 4 * DELAYS["50ms"]
