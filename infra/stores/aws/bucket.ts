@@ -35,11 +35,23 @@ export interface AwsBucketArgs {
    * @example ["taxi/"]
    */
   readonly prefixes: readonly string[];
-  /** The pipelines' role. */
+  /**
+   * The pipelines' role.
+   *
+   * @example new Role("pipelines", { assumeRolePolicy: JSON.stringify(takenByAccount(account)) })
+   */
   readonly role: Role;
-  /** Identity of what is in the store: a new one means that its data is made again. */
+  /**
+   * Identity of what is in the store: a new one means that its data is made again.
+   *
+   * @example "aws 123456789012 eu-central-1 1"
+   */
   readonly dataId: string;
-  /** Where the bucket is. */
+  /**
+   * Where the bucket is.
+   *
+   * @example { id: "123456789012", partition: "aws", region: "eu-central-1" }
+   */
   readonly account: Account;
   /**
    * Tags of the bucket.
@@ -51,6 +63,7 @@ export interface AwsBucketArgs {
    * Whether Pulumi refuses to delete the bucket.
    *
    * @default false
+   * @example true
    */
   readonly protect?: boolean;
 }
@@ -115,7 +128,7 @@ export class AwsBucket extends pulumi.ComponentResource {
     );
     // Claims the bucket for this stack, and before the bucket goes, empties it of what is the stack's.
     step(
-      `bucket-${bucket}`,
+      `${name}-claim-${bucket}`,
       { kind: "s3-bucket", spec: { bucket, prefixes, store: dataId } },
       { parent: this, dependsOn: [made, closed, access] },
     );

@@ -2,7 +2,7 @@ import type { Store } from "../../contracts/target";
 import { sharedBuckets } from "../../settings/bucketNames";
 import { setExternal } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
-import { sessionSeconds } from "../access";
+import { sessionSeconds, storeStep } from "../access";
 
 /** A run's keys are older than the run: they are asked for before its job starts. */
 const maxRunSeconds = sessionSeconds - 60;
@@ -35,6 +35,6 @@ export const aws: Store<Settings> = {
   async prepare(settings, stack) {
     const { AwsStore, lookAtAccount } = await import("./store");
     const seen = await lookAtAccount(settings, stack);
-    return () => new AwsStore("store", { settings, stack, seen });
+    return () => new AwsStore(storeStep, { settings, stack, seen });
   },
 };

@@ -44,8 +44,23 @@ export async function lookAtAccount(settings: Settings, stack: string): Promise<
 }
 
 export interface AwsStoreArgs {
+  /**
+   * Tags of what is made, and whether Pulumi refuses to delete the buckets.
+   *
+   * @example { awsTags: { team: "data" }, awsProtect: true }
+   */
   readonly settings: Pick<Settings, "awsTags" | "awsProtect">;
+  /**
+   * The stack's name, for tags.
+   *
+   * @example "prod"
+   */
   readonly stack: string;
+  /**
+   * The account that the provider is configured for, and the names of the buckets in it.
+   *
+   * @example await lookAtAccount(settings, stack)
+   */
   readonly seen: SeenAccount;
 }
 
@@ -80,9 +95,10 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
       { parent: this },
     );
     this.ready = step(
-      storeStep,
+      name,
       {
         kind: "aws-store",
+        record: storeStep,
         spec: { endpoint: this.endpoint, region, role: this.role.arn, buckets, generation },
       },
       { parent: this },
@@ -91,6 +107,7 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
   }
 
   declareBucket = (
+    owner: string,
     { purpose, bucket, prefixes }: DeclaredBucket,
     opts: pulumi.ComponentResourceOptions,
   ): pulumi.Resource => {
@@ -98,7 +115,7 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
     const { settings, seen } = this.args;
     const protect = settings.awsProtect;
     return new AwsBucket(
-      `bucket-${purpose}`,
+      `${owner}-${purpose}`,
       { bucket, prefixes, role, dataId, account: seen.account, tags, protect },
       opts,
     );

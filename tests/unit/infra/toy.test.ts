@@ -9,7 +9,7 @@ import { executorOf, targets } from "../../../infra/targets";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { freshHome } from "../cli/home";
-import { record } from "../local/recorded";
+import { otherNames, record } from "../local/recorded";
 import { acme } from "./toy/stores/acme";
 import { bare } from "./toy/targets/bare";
 
@@ -36,9 +36,10 @@ it("the program deploys a target and a store that were added by a folder and a n
     minioEndpoint: "https://s3.acme.example",
     buckets: { lake: "lake", output: "output" },
   });
+  expect(otherNames(all)).toEqual([]);
   const commands = all.filter(({ type }) => type === "command:local:Command");
   const names = commands.map(({ name }) => name);
-  for (const name of ["python", "object-store", "bucket-lake", "polars/taxi-report"]) {
+  for (const name of ["toolchain-python", "object-store", "buckets-lake", "polars/taxi-report"]) {
     expect(names).toContain(name);
   }
   expect(names.filter((name) => /^(spark|ray)/.test(name))).toEqual([]);

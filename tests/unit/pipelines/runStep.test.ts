@@ -218,7 +218,7 @@ it("the time that an attempt took is what the next one is expected to take", asy
 
 describe("data that a run is about to read", () => {
   const again = () =>
-    generation(stack, "upload-taxi", ({ lost }) => !lost, "lost objects").split(",")[0];
+    generation(stack, "taxi-upload", ({ lost }) => !lost, "lost objects").split(",")[0];
 
   function uploaded() {
     const folder = datasetFolder("taxi", "v");
@@ -226,8 +226,8 @@ describe("data that a run is about to read", () => {
     const files = [...mocked.objects].map(([path, bytes]) => ({ path, bytes }));
     fs.writeFileSync(path.join(folder, "manifest.json"), JSON.stringify(files));
     const made = { source: "sample", version: "v" };
-    writeStepRecord(stack, "make-taxi", { generation: "1", result: made });
-    writeStepRecord(stack, "upload-taxi", { generation: "1", result: { files: 2 } });
+    writeStepRecord(stack, "taxi-files", { generation: "1", result: made });
+    writeStepRecord(stack, "taxi-upload", { generation: "1", result: { files: 2 } });
     writeStepRecord(stack, "bucket-lake", { generation: "1", result: {} });
   }
 
@@ -284,7 +284,7 @@ describe("data that a run is about to read", () => {
       ([name, size]) => [name, { size, etag: String(size) }] as const,
     );
     const seen = { source: "existing", version: listingOf(new Map(objects)).hash };
-    writeStepRecord(stack, "make-taxi", { generation: "1", result: seen });
+    writeStepRecord(stack, "taxi-files", { generation: "1", result: seen });
     await run.create({ stack, name, spec });
     mocked.objects.set("taxi/three.parquet", 30);
     await expect(run.create({ stack, name, spec })).rejects.toMatchObject({
