@@ -32,9 +32,9 @@ export const aws: Store<Settings> = {
     ].filter((conflict) => conflict !== false);
   },
 
-  async prepare(settings, stack) {
+  async prepare(settings, stack, id) {
     const { AwsStore, lookAtAccount } = await import("./store");
-    const seen = await lookAtAccount(settings, stack);
+    const seen = await lookAtAccount(settings, stack, id);
     return () => new AwsStore(storeStep, { settings, stack, seen });
   },
 };
