@@ -313,9 +313,10 @@ def test_a_run_is_verified_with_the_roles_temporary_keys(
 
 @pytest.mark.usefixtures("data")
 @pytest.mark.parametrize("dataset", ["taxi", "photos"])
-def test_a_dataset_is_inspected_with_them(account: Account, dataset: str):
+def test_a_dataset_is_inspected_with_them(account: Account, tmp_path: Path, dataset: str):
     spec = {
         "store": account.session(ROLE),
+        "scratch": str(tmp_path),
         "dataset": dataset,
         "buckets": account.buckets,
         "inputs": {"maxRejected": "3"},
