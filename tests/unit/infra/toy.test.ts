@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import program from "../../../index";
 import { claimStack } from "../../../infra/stack/claim";
 import { stores } from "../../../infra/stores";
@@ -12,6 +12,12 @@ import { freshHome } from "../cli/home";
 import { otherNames, record } from "../local/recorded";
 import { acme } from "./toy/stores/acme";
 import { bare } from "./toy/targets/bare";
+
+const loaded = vi.hoisted(() => ({ aws: false }));
+vi.mock("@pulumi/aws/iam/role", () => {
+  loaded.aws = true;
+  return { Role: class {} };
+});
 
 freshHome();
 const added = { target: "bare", objectStore: "acme", engines: '["daft","polars"]' };
@@ -45,6 +51,12 @@ it("the program deploys a target and a store that were added by a folder and a n
   expect(names.filter((name) => /^(spark|ray)/.test(name))).toEqual([]);
   const store = commands.find(({ name }) => name === "object-store")!;
   expect(JSON.parse(store.inputs.environment.SPEC)).toMatchObject({ store: "acme", keys: 2 });
+});
+
+it("the classes of AWS are loaded for a store at AWS alone", async () => {
+  expect(loaded.aws).toBe(false);
+  await import("../../../infra/stores/aws/store");
+  expect(loaded.aws).toBe(true);
 });
 
 it("their rules are asked, and an engine that they do not start is refused", async () => {
