@@ -169,7 +169,7 @@ it("each attempt asks for the store's keys when its turn has come", async () => 
 
 describe("a run that its contender does not support", () => {
   const inspected = (facts: { rows: number }) =>
-    writeStepRecord(stack, "inspect-taxi", { generation: "1", result: { facts } });
+    writeStepRecord(stack, "taxi-inspection", { generation: "1", result: { facts } });
   const found = (result: { rejected: number; longTexts: number }) =>
     writeStepRecord(stack, "oracle-taxi-report", { generation: "1", result });
 
