@@ -82,6 +82,9 @@ function minioAccess(stack: string): Connection["store"] {
   };
 }
 
+/** What records that the stack's own store has a bucket. */
+export const bucketRecord = (bucket: string): string => `bucket-${bucket}`;
+
 /** The names of a deployed stack's buckets. */
 export function bucketNamesOf(stack: string): BucketNames {
   return storeRecord(stack)?.buckets ?? ownBuckets;

@@ -144,7 +144,7 @@ describe("a stack of target local on such a store", () => {
           `/theirs/${months[0]}`,
         );
         const changed = (await reader.preview()).map(({ urn }) => urn.split("::").at(-1));
-        expect(changed).toEqual(expect.arrayContaining(["make-taxi", "daft/taxi-report"]));
+        expect(changed).toEqual(expect.arrayContaining(["taxi-files", "daft/taxi-report"]));
         await client.removeObject("theirs", "taxi/yellow_tripdata_again.parquet");
       } finally {
         const destroy = await reader.run("destroy");

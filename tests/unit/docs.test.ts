@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect, it } from "vitest";
 import { configurationPage, pulumiYaml } from "../../docs/configuration";
+import { minioVersion } from "../../infra/toolchain/locks";
 import { catalogSchemas } from "../../results/catalog";
 
 const checkout = path.join(__dirname, "..", "..");
@@ -66,6 +67,27 @@ it("docs/adding-an-engine.md locks by the command in the lock's head", () => {
   const page = fs.readFileSync(path.join(checkout, "docs", "adding-an-engine.md"), "utf8");
   const lock = fs.readFileSync(path.join(checkout, "pipelines", "requirements.lock"), "utf8");
   expect(page).toContain(/^#\s+(uv pip compile .*)$/m.exec(lock)![1]);
+});
+
+it("docs/versions.md has the versions that are pinned", () => {
+  const read = (file: string) => fs.readFileSync(path.join(checkout, file), "utf8");
+  const { dependencies, devDependencies } = JSON.parse(read("package.json")) as Record<
+    "dependencies" | "devDependencies",
+    Record<string, string>
+  >;
+  const locks = ["requirements", "requirements-uv", "requirements-go"].map((name) =>
+    read(`pipelines/${name}.lock`),
+  );
+  const locked = [...locks.join("\n").matchAll(/^([\w-]+)==(\S+)/gm)].map(([, ...row]) => row);
+  const pinned: Record<string, string | undefined> = {
+    ...dependencies,
+    ...devDependencies,
+    ...(Object.fromEntries(locked) as Record<string, string>),
+    MinIO: minioVersion.split("-")[1].replace(/^0\./, ""),
+  };
+  const rows = [...read("docs/versions.md").matchAll(/^\| `?([\w@/-]+)`? \| ([\d.]+) \|/gm)];
+  expect(rows.length).toBeGreaterThan(20);
+  for (const [, name, version] of rows) expect(version, name).toBe(pinned[name]);
 });
 
 it("CONTRIBUTING.md has the rooms that eslint holds apart, in the same order", () => {

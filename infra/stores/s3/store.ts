@@ -1,4 +1,3 @@
-import * as pulumi from "@pulumi/pulumi";
 import type { Client } from "minio";
 import { UserError } from "../../contracts/errors";
 import type { BucketNames, BucketPurpose, ObjectStore } from "../../contracts/platform";
@@ -80,7 +79,6 @@ export function declareStore(
   { buckets, certificates, generation }: SeenStore,
   credentials: KeptCredentials,
 ): ObjectStore {
-  const store = new pulumi.ComponentResource("engine-comparison:storage:S3Store", "store");
   const { s3Endpoint, s3Region, s3PathStyle, s3CaCertificates } = settings;
   const dataId = `s3 ${generation}`;
   const spec = {
@@ -92,16 +90,15 @@ export function declareStore(
     keys: credentials.generations.s3,
     ...{ buckets, generation },
   };
-  const opts = { parent: store, dependsOn: credentials.resource };
   return {
     endpoint: s3Endpoint!,
     consoleUrl: "", // none is known
     dataId,
-    ready: step(storeStep, { kind: "s3-store", spec }, opts),
+    ready: step(storeStep, { kind: "s3-store", spec }, { dependsOn: credentials.resource }),
     bucketNames: buckets,
-    declareBucket({ bucket, prefixes }, opts) {
+    declareBucket(owner, { bucket, prefixes }, opts) {
       const spec = { bucket, prefixes, store: dataId };
-      return step(`bucket-${bucket}`, { kind: "s3-bucket", spec }, opts);
+      return step(`${owner}-${bucket}`, { kind: "s3-bucket", spec }, opts);
     },
   };
 }

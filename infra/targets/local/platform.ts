@@ -17,7 +17,7 @@ import { stoppedServices } from "./executor";
 import { urlOf, type LocalSpec } from "./place";
 
 /** What is known of the machine and the stack before anything is declared. */
-interface Facts {
+export interface Facts {
   readonly existing: Inspected;
   readonly device: Device;
   /** Identity of the model file that jobs load. */
@@ -83,10 +83,30 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
   };
 }
 
-interface ServicesArgs {
+export interface ServicesArgs {
+  /**
+   * The settings.
+   *
+   * @example readSettings(pulumi.runtime.allConfig())
+   */
   readonly settings: Settings;
+  /**
+   * What is known of the machine and the stack.
+   *
+   * @example { existing, device: { device: "cpu", gpus: 0 }, model }
+   */
   readonly facts: Facts;
+  /**
+   * What the services are started from.
+   *
+   * @example new Toolchain("toolchain", { settings, device, model, observed, minio: true })
+   */
   readonly toolchain: Toolchain;
+  /**
+   * The secrets that the services are started with.
+   *
+   * @example new KeptCredentials("credentials", { settings, stack, generation })
+   */
   readonly credentials: KeptCredentials;
 }
 
@@ -96,39 +116,45 @@ class Services extends pulumi.ComponentResource {
   /** All but the store. */
   readonly services: readonly pulumi.Resource[];
 
-  constructor(name: string, { settings, facts, toolchain, credentials }: ServicesArgs) {
-    super("engine-comparison:local:Services", name);
+  constructor(name: string, args: ServicesArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:local:Services", name, {}, opts);
+    const { settings, facts, toolchain, credentials } = args;
     const python = toolchain.python.identity;
     const generation = facts.existing.generation("supervisor");
     const supervisor = step(
-      "supervisor",
-      { kind: "local-supervisor", spec: { generation, python } },
+      `${name}-supervisor`,
+      { kind: "local-supervisor", record: "supervisor", spec: { generation, python } },
       { parent: this, dependsOn: toolchain.python.resource },
     );
 
     /** Starts again when its spec, the supervisor or its secret change, and when it is found dead. */
     const service = (
-      name: string,
+      record: string,
       secret: SecretOwner | undefined,
       own: Omit<LocalSpec, "portOffset"> & Readonly<Record<string, unknown>> = {},
       ...after: pulumi.Resource[]
     ) => {
       const spec = {
         ...{ ...own, portOffset: settings.portOffset, supervisor: `${generation}.${python}` },
-        generation: facts.existing.generation(name),
+        generation: facts.existing.generation(record),
         ...(secret && { credentials: credentials.generations[secret] }),
       };
       const dependsOn = [supervisor, credentials.resource, ...after];
-      return step(name, { kind: "local-service", spec }, { parent: this, dependsOn });
+      return step(
+        `${name}-${record}`,
+        { kind: "local-service", record, spec },
+        { parent: this, dependsOn },
+      );
     };
 
     /** MinIO on one drive in the stack folder. */
     const ownStore = (): ObjectStore => {
       const { api, console } = ports(settings.portOffset).minio;
       const binary = toolchain.minioBinary!;
-      const dataId = facts.existing.generation("minio-data");
-      const drive = { kind: "local-minio-data", spec: { generation: dataId } };
-      const data = step("minio-data", drive, { parent: this });
+      const record = "minio-data";
+      const dataId = facts.existing.generation(record);
+      const drive = { kind: "local-minio-data", record, spec: { generation: dataId } };
+      const data = step(`${name}-${record}`, drive, { parent: this });
       const spec = { binary: binary.identity, data: dataId };
       const ready = service("minio", "minio", spec, data, binary.resource);
       return { endpoint: urlOf(api), consoleUrl: urlOf(console), dataId, ready, data };

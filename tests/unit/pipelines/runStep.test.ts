@@ -169,7 +169,7 @@ it("each attempt asks for the store's keys when its turn has come", async () => 
 
 describe("a run that its contender does not support", () => {
   const inspected = (facts: { rows: number }) =>
-    writeStepRecord(stack, "inspect-taxi", { generation: "1", result: { facts } });
+    writeStepRecord(stack, "taxi-inspection", { generation: "1", result: { facts } });
   const found = (result: { rejected: number; longTexts: number }) =>
     writeStepRecord(stack, "oracle-taxi-report", { generation: "1", result });
 
@@ -240,7 +240,7 @@ it("the time that an attempt took is what the next one is expected to take", asy
 
 describe("data that a run is about to read", () => {
   const again = () =>
-    generation(stack, "upload-taxi", ({ lost }) => !lost, "lost objects").split(",")[0];
+    generation(stack, "taxi-upload", ({ lost }) => !lost, "lost objects").split(",")[0];
 
   function uploaded() {
     const folder = datasetFolder("taxi", "v");
@@ -248,8 +248,8 @@ describe("data that a run is about to read", () => {
     const files = [...mocked.objects].map(([path, bytes]) => ({ path, bytes }));
     fs.writeFileSync(path.join(folder, "manifest.json"), JSON.stringify(files));
     const made = { source: "sample", version: "v" };
-    writeStepRecord(stack, "make-taxi", { generation: "1", result: made });
-    writeStepRecord(stack, "upload-taxi", { generation: "1", result: { files: 2 } });
+    writeStepRecord(stack, "taxi-files", { generation: "1", result: made });
+    writeStepRecord(stack, "taxi-upload", { generation: "1", result: { files: 2 } });
     writeStepRecord(stack, "bucket-lake", { generation: "1", result: {} });
   }
 
@@ -306,7 +306,7 @@ describe("data that a run is about to read", () => {
       ([name, size]) => [name, { size, etag: String(size) }] as const,
     );
     const seen = { source: "existing", version: listingOf(new Map(objects)).hash };
-    writeStepRecord(stack, "make-taxi", { generation: "1", result: seen });
+    writeStepRecord(stack, "taxi-files", { generation: "1", result: seen });
     await run.create({ stack, name, spec });
     mocked.objects.set("taxi/three.parquet", 30);
     await expect(run.create({ stack, name, spec })).rejects.toMatchObject({
