@@ -66,6 +66,13 @@ describe(`file systems${mayMount ? "" : " (skipped: this user may not mount)"}`,
     expect(said.wrong.folders?.[0]).toBe(`${root}/home cannot be written by this user`);
   });
 
+  test("mounts: one that runs no programs", async () => {
+    const mount = `mount -t tmpfs -o noexec,size=3g none ${root}/home`;
+    const said = await look({}, ...mounted(mount));
+    expect(said.code).toBe(1);
+    expect(said.wrong.mounts).toEqual([`${root}/home is on a file system that is mounted noexec`]);
+  });
+
   test("shm: a small one", async () => {
     const said = await look({}, ...mounted("mount -t tmpfs -o size=64m none /dev/shm"));
     expect(said.code).toBe(1);
@@ -122,7 +129,7 @@ it("limits: few open files", async () => {
 });
 
 it("folders: a name that services cannot be started with", async () => {
-  const said = await look({ ENGINE_COMPARISON_CACHE: path.join(root, "my caches") });
+  const said = await look({ ENGINE_COMPARISON_CACHE: path.join(root, "my:caches") });
   expect(said.code).toBe(1);
-  expect(said.wrong.folders).toEqual([`the path ${root}/my caches contains " "`]);
+  expect(said.wrong.folders).toEqual([`the path ${root}/my:caches contains ":"`]);
 });

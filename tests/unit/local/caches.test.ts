@@ -80,7 +80,7 @@ describe("an entry of the cache", () => {
       const { BuildLog, runBuild } = require("./infra/toolchain/builds.ts");
       const log = new BuildLog(${JSON.stringify(log.file)});
       const command = "echo begun $$ >&2; exec sleep 600";
-      runBuild({ log }, { argv: ["/bin/sh", "-c", command], env: {}, advice: "" });
+      runBuild({ log, folder: log.file }, { argv: ["/bin/sh", "-c", command], advice: "" });
       console.log("guarded");`;
     const child = spawn(process.execPath, ["--require", "tsx/cjs", "-e", script], {
       cwd: checkout,
@@ -127,12 +127,12 @@ describe("a Python environment", () => {
 
 it("a build that fails tells its last lines, what to do and where the log is", async () => {
   const argv = ["sh", "-c", "echo one; echo two >&2; exit 3"];
-  const build = runBuild({ log }, { argv, env: { PATH: before.PATH! }, advice: "do this" });
+  const build = runBuild({ log, folder }, { argv, advice: "do this" });
   await expect(build).rejects.toThrow(
     /sh failed \(exit code 3\):[^]*\| one\n {2}\| two\n[^]*do this/,
   );
   await expect(
-    runBuild({ log }, { argv: ["/no/such/program"], env: {}, advice: "" }),
+    runBuild({ log, folder }, { argv: ["/no/such/program"], advice: "" }),
   ).rejects.toThrow("ENOENT");
 });
 
@@ -204,12 +204,16 @@ describe("locked jars", () => {
 
   it("come through the proxy that the environment names", () => {
     expect(proxyOptions({})).toEqual([]);
-    expect(proxyOptions({ https_proxy: "http://proxy:3128", NO_PROXY: "localhost,.corp" })).toEqual(
-      [
-        "-Dhttps.proxyHost=proxy",
-        "-Dhttps.proxyPort=3128",
-        "-Dhttp.nonProxyHosts=localhost|*.corp",
-      ],
+    const direct = "-Dhttp.nonProxyHosts=localhost|*.corp|127.0.0.1|::1";
+    const withPassword = "-Djdk.http.auth.tunneling.disabledSchemes=";
+    expect(
+      proxyOptions({ https_proxy: "http://proxy:3128", NO_PROXY: "localhost, .corp" }),
+    ).toEqual(["-Dhttps.proxyHost=proxy", "-Dhttps.proxyPort=3128", direct, withPassword]);
+    expect(proxyOptions({ ALL_PROXY: "http://me:p%40ss@proxy:3128" })).toEqual(
+      expect.arrayContaining([
+        ...["-Dhttp.proxyHost=proxy", "-Dhttps.proxyHost=proxy"],
+        ...["-Dhttp.proxyUser=me", "-Dhttp.proxyPassword=p@ss"],
+      ]),
     );
   });
 });
