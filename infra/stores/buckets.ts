@@ -15,7 +15,7 @@ interface BucketsArgs {
   readonly prefixes: Readonly<Record<BucketPurpose, readonly string[]>>;
 }
 
-/** The four buckets, made in the store's own way. */
+/** The buckets, made in the store's own way. */
 export class Buckets extends pulumi.ComponentResource {
   readonly names: BucketNames;
   /** The bucket resources, to depend on. */
@@ -25,7 +25,9 @@ export class Buckets extends pulumi.ComponentResource {
     super("engine-comparison:storage:Buckets", name);
     const { bucketNames = ownBuckets, declareBucket = ownBucket(objectStore), ready } = objectStore;
     this.names = bucketNames;
-    this.all = bucketPurposes.map((purpose) =>
+    // Where the stack puts nothing, it only reads, and the bucket is not its own.
+    const written = bucketPurposes.filter((purpose) => prefixes[purpose].length > 0);
+    this.all = written.map((purpose) =>
       declareBucket(
         { purpose, bucket: bucketNames[purpose], prefixes: prefixes[purpose] },
         { parent: this, dependsOn: ready },
