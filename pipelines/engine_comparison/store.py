@@ -310,9 +310,9 @@ def list_parquet(store: fs.FileSystem, prefix: str) -> list[fs.FileInfo]:
 def delete_prefix(store: fs.FileSystem, prefix: str) -> None:
     """Delete everything under a prefix; nothing happens if there is nothing.
 
-    One by one: not every store deletes many objects by one request, and of those that do, some say
-    nothing of an object that they keep. pyarrow leaves empty objects as markers of folders; they go,
-    too, and so do those of parents of which nothing else is left, up to the bucket.
+    One by one: not every store deletes many objects by one request, and some say nothing of an
+    object that they keep. pyarrow leaves empty objects as markers of folders; they go, too, and so
+    do those of parents of which nothing else is left, up to the bucket.
 
     Raises:
         UserError: An object stays.

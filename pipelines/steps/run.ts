@@ -4,6 +4,7 @@ import type { Cluster, BucketNames } from "../../infra/contracts/platform";
 import { stackFiles } from "../../infra/stack/files";
 import { readStepRecord } from "../../infra/stack/records";
 import { type StepContext, type StepResult, type StepVerbs } from "../../infra/stack/runStep";
+import { storeRecord } from "../../infra/stores/access";
 import { executorOf } from "../../infra/targets";
 import { engineOf, workloadOf } from "../../results/catalog";
 import {
@@ -71,7 +72,8 @@ export const run = {
     const summary = readRecord(stack, name)?.summary;
     const { bucket, prefix } = outputPlace(spec.engine, spec.workload, spec.buckets);
     const published = await settlePublished(stack, bucket, prefix);
-    const holds = summary?.status === "not supported" || published === key;
+    const holds =
+      summary?.status === "not supported" ? whyNot(stack, spec) !== undefined : published === key;
     if (!summary || isFailure(summary.status) || summary.key !== key || !holds) {
       return execute(context);
     }
@@ -146,12 +148,15 @@ async function runAttempt(
 }
 
 /**
- * Why a contender cannot do a run, where that is known before: by what its file says, and by
- * what the oracle has found in the dataset.
+ * Why a contender cannot do a run, where that is known before: by what its file says, by what the
+ * oracle has found in the dataset, and by what the store lacks.
  */
 function whyNot(stack: string, { engine, workload }: RunSpec): string | undefined {
-  const { unsupported, corruptImages } = engineOf(engine);
+  const { unsupported, corruptImages, checksums } = engineOf(engine);
   if (unsupported[workload] !== undefined) return unsupported[workload];
+  if (checksums !== undefined && storeRecord(stack)?.checksums === false) {
+    return `${checksums} (s3Checksums is false)`;
+  }
   const rejected = Number(readStepRecord(stack, oracleName(workload))?.result.rejected ?? 0);
   if (corruptImages === undefined || rejected === 0) return undefined;
   return `${corruptImages} (corrupt or missing images in the dataset: ${rejected})`;

@@ -55,7 +55,20 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(answer.status, dict(answer.getheaders()), answer.read())
         behind.close()
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on
+    def do_GET(self) -> None:
+        self.pass_on()
+
+    def do_HEAD(self) -> None:
+        self.pass_on()
+
+    def do_PUT(self) -> None:
+        self.pass_on()
+
+    def do_POST(self) -> None:
+        self.pass_on()
+
+    def do_DELETE(self) -> None:
+        self.pass_on()
 
     def unknown(self) -> str | None:
         if self.command == "POST" and "delete" in urlsplit(self.path).query.split("&")[0]:

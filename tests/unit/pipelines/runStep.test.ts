@@ -178,8 +178,14 @@ describe("a run that its contender does not support", () => {
       { corruptImages: "its reader stops there" },
       "its reader stops there (corrupt or missing images in the dataset: 3)",
     ],
+    [
+      "with a store that takes no checksums",
+      { checksums: "it sends them always" },
+      "it sends them always (s3Checksums is false)",
+    ],
   ])("%s has that outcome, and no job is started", async (_, says, reason) => {
     rejected(3);
+    writeStepRecord(stack, "object-store", { generation: "1", result: { checksums: false } });
     mocked.says = says;
     const summary = await run.create({ stack, name, spec });
     expect(summary).toMatchObject({ status: "not supported", verified: false, reason, key });
@@ -192,7 +198,7 @@ describe("a run that its contender does not support", () => {
 
   it("is carried out where the dataset has no corrupt images", async () => {
     rejected(0);
-    mocked.says = { corruptImages: "its reader stops there" };
+    mocked.says = { corruptImages: "its reader stops there", checksums: "it sends them always" };
     expect(await run.create({ stack, name, spec })).toMatchObject({ status: "verified" });
   });
 });
