@@ -1,8 +1,9 @@
 import * as fs from "node:fs";
+import * as os from "node:os";
 import { wrong } from "../contracts/check";
 import type { UserError } from "../contracts/errors";
 import { check, nearestExisting, stackFolders, type StackContext } from "./checks";
-import { readOr } from "./folders";
+import { attempt, readOr } from "./folders";
 
 /** What a machine is, before anything is asked of it. */
 export interface PlatformFacts {
@@ -81,6 +82,35 @@ export const platformCheck = check({
   blocks: true,
   observe: platformFacts,
   judge: unsupportedPlatform,
+});
+
+/** Who runs things. */
+export interface UserFacts {
+  readonly uid: number | undefined;
+  /** Whether passwd has a line for the user. */
+  readonly isKnown: boolean;
+}
+
+export function unknownUser({ uid, isKnown }: UserFacts): UserError[] {
+  if (isKnown) return [];
+  return wrong(
+    `the user ${uid} has no line in /etc/passwd`,
+    "Hadoop, and so Spark, ends without one: Invalid UID, could not determine effective user",
+    `add one: useradd --uid ${uid} me (in a container's image), or ` +
+      'echo "me:x:$(id -u):$(id -g)::$HOME:/bin/sh" >>/etc/passwd where the file may be written',
+  );
+}
+
+export const userCheck = check({
+  id: "user",
+  name: "passwd knows this user",
+  blocks: true,
+  after: ["platform"],
+  observe: (): UserFacts => ({
+    uid: process.getuid?.(),
+    isKnown: attempt(() => os.userInfo()) !== undefined,
+  }),
+  judge: unknownUser,
 });
 
 /** What is mounted at a folder. */

@@ -8,7 +8,7 @@ import {
   type StackContext,
 } from "../../host/checks";
 import { silenceAt } from "../../host/probe";
-import { mountsCheck, platformCheck, untriedCheck } from "../../host/platform";
+import { mountsCheck, platformCheck, untriedCheck, userCheck } from "../../host/platform";
 import { wslCheck } from "../../host/wsl";
 import { npm, wrong } from "../../contracts/check";
 import type { UserError } from "../../contracts/errors";
@@ -234,6 +234,7 @@ const clusterCheck = <Facts>(
 export const checks: readonly StackCheck[] = [
   platformCheck,
   untriedCheck,
+  userCheck,
   wslCheck,
   foldersCheck(true),
   mountsCheck,

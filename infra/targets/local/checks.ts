@@ -15,7 +15,7 @@ import { holderOf, isFree, nextFreeOffset, portsCheck, type TakenPort } from "..
 import { deviceHere, gpuCheck, gpuMemoryCheck } from "../../host/gpu";
 import { whoListens, ownProcesses, startedWith, type Process } from "../../host/processTable";
 import { memoryCheck, memoryHere, sharedMemoryCheck, sharedMemoryHere } from "../../host/room";
-import { mountsCheck, platformCheck, untriedCheck } from "../../host/platform";
+import { mountsCheck, platformCheck, untriedCheck, userCheck } from "../../host/platform";
 import { wslCheck } from "../../host/wsl";
 import type { Settings } from "../../settings/schema";
 import { portsOfNeighbours, recordedPorts } from "../../stack/neighbours";
@@ -177,6 +177,7 @@ const logs = ({ stack }: Pick<StackContext, "stack">, service: string) =>
 export const checks: readonly StackCheck[] = [
   platformCheck,
   untriedCheck,
+  userCheck,
   wslCheck,
   foldersCheck(true),
   mountsCheck,
