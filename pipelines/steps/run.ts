@@ -72,8 +72,7 @@ export const run = {
     const summary = readRecord(stack, name)?.summary;
     const { bucket, prefix } = outputPlace(spec.engine, spec.workload, spec.buckets);
     const published = await settlePublished(stack, bucket, prefix);
-    const holds =
-      summary?.status === "not supported" ? whyNot(stack, spec) !== undefined : published === key;
+    const holds = summary?.status === "not supported" || published === key;
     if (!summary || isFailure(summary.status) || summary.key !== key || !holds) {
       return execute(context);
     }
