@@ -40,17 +40,20 @@ export function clientOf(store: Connection["store"]): Client {
     url.protocol === "https:"
       ? new https.Agent({ ca: store.caCertificates, keepAlive: true })
       : new http.Agent({ keepAlive: true });
-  return new StoreClient({ bulkDelete, checksums }, {
-    endPoint: url.hostname.replace(/^\[|\]$/g, ""), // of an address of IPv6
-    port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
-    useSSL: url.protocol === "https:",
-    accessKey: store.accessKey,
-    secretKey: store.secretKey,
-    region: store.region,
-    pathStyle: store.pathStyle,
-    ...(store.sessionToken === undefined ? {} : { sessionToken: store.sessionToken }),
-    transportAgent: agent,
-  });
+  return new StoreClient(
+    { bulkDelete, checksums },
+    {
+      endPoint: url.hostname.replace(/^\[|\]$/g, ""), // of an address of IPv6
+      port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
+      useSSL: url.protocol === "https:",
+      accessKey: store.accessKey,
+      secretKey: store.secretKey,
+      region: store.region,
+      pathStyle: store.pathStyle,
+      ...(store.sessionToken === undefined ? {} : { sessionToken: store.sessionToken }),
+      transportAgent: agent,
+    },
+  );
 }
 
 /** What a user can do about codes that Node or a store answers with: problem, reason, fix. */
@@ -254,7 +257,8 @@ export async function probeParts(client: Client, bucket: string, prefix: string)
 }
 
 /** What stores say of a request or header that they do not know; of a refusal, another thing. */
-const isUnknownRequest = /NotImplemented|NotSupported|Unsupported|MethodNotAllowed|Invalid(Request|Argument)|MissingContentMD5|BadRequest|^\d*$|UnknownError/i;
+const isUnknownRequest =
+  /NotImplemented|NotSupported|Unsupported|MethodNotAllowed|Invalid(Request|Argument)|MissingContentMD5|BadRequest|^\d*$|UnknownError/i;
 
 interface DeleteError {
   readonly Key?: string;

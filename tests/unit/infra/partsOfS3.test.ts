@@ -86,9 +86,7 @@ describe("a store that speaks a part of S3", () => {
     );
     expect(noChecksums.fix).toMatch(/^set s3Checksums to false: uploads are then compared/);
     store?.close();
-    const noBulk = await problem(
-      probeParts(await clientFor({ checksums: false }), "output", "a/"),
-    );
+    const noBulk = await problem(probeParts(await clientFor({ checksums: false }), "output", "a/"));
     expect(noBulk.what).toContain("does not delete many objects by one request (NotImplemented");
     expect(noBulk.fix).toMatch(/^set s3BulkDelete to false: objects are then deleted one by one/);
   });

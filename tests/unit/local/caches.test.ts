@@ -16,7 +16,9 @@ import {
 } from "../../../infra/toolchain/caches";
 import { ivyXml, proxyOptions } from "../../../infra/toolchain/steps";
 import { BuildLog, runBuild } from "../../../infra/toolchain/builds";
+import { downloadVariables } from "../../../infra/host/environment";
 import { isAlive } from "../../../infra/host/processTable";
+import { pipSettings } from "../../../infra/toolchain/uv";
 import { lockedJars, parseJars, modelIdentity, customModel } from "../../../infra/toolchain/locks";
 import { existingTools } from "../../../infra/toolchain/tools";
 import { writeStepRecord } from "../../../infra/stack/records";
@@ -181,6 +183,29 @@ describe("the caches", () => {
     await expect(made).rejects.toThrow("is not a cache of this project");
     expect(() => clearCaches()).toThrow("nothing was removed");
     expect(fs.existsSync(path.join(cacheFolder(), "datasets", "thesis.tex"))).toBe(true);
+  });
+});
+
+describe("packages", () => {
+  it("are installed by what pip's settings say of where packages are, and by nothing else of them", () => {
+    const python = path.join(folder, "python");
+    const said = [
+      "global.index-url='https://me:p%40ss@index.example/simple'",
+      "global.user='true'",
+      "install.cert='/company.pem'",
+      "install.target='/elsewhere'",
+      ":env:.timeout='3'",
+    ].join("\n");
+    fs.writeFileSync(python, `#!/bin/sh\ncat <<'end'\n${said}\nend\n`, { mode: 0o755 });
+    const index = "https://me:p%40ss@index.example/simple";
+    const { pip, uv } = pipSettings(python);
+    expect(pip).toEqual({ PIP_INDEX_URL: index, PIP_CERT: "/company.pem" });
+    expect(uv).toEqual({ UV_DEFAULT_INDEX: index, SSL_CERT_FILE: "/company.pem" });
+    expect(downloadVariables(pip, { PIP_INDEX_URL: "http://mine" })).toMatchObject({
+      PIP_INDEX_URL: "http://mine",
+      PIP_CERT: "/company.pem",
+    });
+    expect(pipSettings("/no/such/python")).toEqual({ pip: {}, uv: {} });
   });
 });
 
