@@ -152,11 +152,18 @@ export function tooLowLimits({ files, processes, addresses, file }: Limits): Use
   ];
 }
 
+const limitsHere = () => parseLimits(readOr("/proc/self/limits") ?? "");
+
+/** Whether the services would not even start; with a little more they may, on little data. */
+export function startsNothing({ files, processes, addresses, file }: Limits): boolean {
+  return Math.min(files, processes) < minLimit / 4 || Math.min(addresses, file) < Infinity;
+}
+
 export const limitsCheck = check({
   id: "limits",
   name: "the user is not limited too much",
-  blocks: false,
-  observe: () => parseLimits(readOr("/proc/self/limits") ?? ""),
+  blocks: () => startsNothing(limitsHere()),
+  observe: limitsHere,
   judge: tooLowLimits,
 });
 

@@ -1,7 +1,12 @@
 import * as path from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
-import { parseLimits, tooLowLimits, unusableFolders } from "../../../infra/host/checks";
+import {
+  parseLimits,
+  startsNothing,
+  tooLowLimits,
+  unusableFolders,
+} from "../../../infra/host/checks";
 import {
   isWsl,
   mountOf,
@@ -115,6 +120,7 @@ describe("limits", () => {
   it.each([
     [text("1048576", "unlimited"), ""],
     ["", ""],
+    [text("256", "95041"), "a process may have 256 open files (ulimit -Hn)"],
     [text("1024", "95041"), "a process may have 1024 open files (ulimit -Hn)"],
     [text("524288", "1000"), "this user may have 1000 processes and threads (ulimit -u)"],
     [
@@ -127,6 +133,15 @@ describe("limits", () => {
     ],
   ])("%j", (limits, words) => {
     expect(problems(tooLowLimits(parseLimits(limits)))).toBe(words);
+  });
+
+  it("stop a deployment where no service would start", () => {
+    const stops = (limits: string) => startsNothing(parseLimits(limits));
+    expect([text("256", "95041"), text("65536", "500")].map(stops)).toEqual([true, true]);
+    expect(stops(text("65536", "95041", "Max file size  1000  unlimited  bytes\n"))).toBe(true);
+    expect([text("1024", "95041"), text("65536", "95041"), ""].map(stops)).toEqual([
+      ...[false, false, false],
+    ]);
   });
 });
 
