@@ -72,6 +72,8 @@ export function pipSettings(python: string): Readonly<Record<"pip" | "uv", Varia
 type Variables = Readonly<Record<string, string>>;
 
 export class Uv {
+  private found?: Variables;
+
   /** @param python the interpreter that environments are made with */
   constructor(
     private readonly program: string,
@@ -112,8 +114,9 @@ export class Uv {
   }
 
   private run(build: Build, ...args: string[]): Promise<void> {
+    this.found ??= pipSettings(path.join(path.dirname(this.program), "python")).uv;
     const env = {
-      ...downloadVariables(pipSettings(path.join(path.dirname(this.program), "python")).uv),
+      ...downloadVariables(this.found),
       UV_CACHE_DIR: path.join(cacheFolder(), "uv-downloads"),
       UV_PYTHON_DOWNLOADS: "never",
       UV_NO_PROGRESS: "1",
