@@ -149,14 +149,17 @@ async function runAttempt(
 
 /**
  * Why a contender cannot do a run, where that is known before: by what its file says, by what the
- * oracle has found in the dataset, and by what the store lacks.
+ * inspection and the oracle have found in the dataset, and by what the store lacks.
  */
 function whyNot(stack: string, { engine, workload }: RunSpec): string | undefined {
-  const { unsupported, corruptImages, longTexts, checksums } = engineOf(engine);
+  const { unsupported, corruptImages, longTexts, noRows, checksums } = engineOf(engine);
   if (unsupported[workload] !== undefined) return unsupported[workload];
   if (checksums !== undefined && storeRecord(stack)?.checksums === false) {
     return `${checksums} (s3Checksums is false)`;
   }
+  const inspected = readStepRecord(stack, inspectionStep(workloadOf(workload).dataset))?.result;
+  const { rows } = (inspected?.facts ?? {}) as { rows?: number };
+  if (noRows !== undefined && rows === 0) return noRows;
   const found = readStepRecord(stack, oracleName(workload))?.result;
   const reasons = [
     [corruptImages, "corrupt or missing images", found?.rejected],

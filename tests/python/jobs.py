@@ -170,7 +170,7 @@ def run_job(
         env={"PATH": os.environ["PATH"], "HOME": spec["scratch"], **environment},
         stdout=subprocess.PIPE,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     return [json.loads(line) for line in done.stdout.splitlines()]

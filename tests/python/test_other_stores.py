@@ -93,22 +93,26 @@ def test_a_run_is_verified_where_only_a_part_of_s3_is_known(
     assert server.refused == []
 
 
-@pytest.mark.parametrize("kind", ["real", "partial"])
-def test_spark_and_ray_too(
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ["spark", "ray"])
+@pytest.mark.parametrize("kind", ["ipv6", "partial"])
+def test_engines_with_clusters_too(
     real: dict[str, Any],
     partial: tuple[PartialStore, dict[str, Any]],
     spark_master: dict[str, Any],
     ray_head: dict[str, Any],
     model_folder: Path,
     tmp_path: Path,
+    engine: str,
     kind: str,
 ):
     server, reduced = partial
     server.refused.clear()
-    spec = spec_of(real if kind == "real" else reduced, model_folder, "taxi-report")
-    assert_verified(spec, "spark", tmp_path / "spark", spark=spark_master)
-    access = ray_access(ray_head["tokenFile"])
-    assert_verified(spec, "ray", tmp_path / "ray", ray=ray_head, environment=access)
+    spec = spec_of(real if kind == "ipv6" else reduced, model_folder, "taxi-report")
+    more = {"attempt": kind, "spark": spark_master, "ray": ray_head}
+    assert_verified(
+        {**spec, **more}, engine, tmp_path, environment=ray_access(ray_head["tokenFile"])
+    )
     assert server.refused == []
 
 
