@@ -76,6 +76,10 @@ export interface Connection {
     readonly accessKey: string;
     readonly secretKey: string;
     readonly pathStyle: boolean;
+    /** Whether it deletes many objects by one request. @default true */
+    readonly bulkDelete?: boolean;
+    /** Whether it takes checksums in headers. @default true */
+    readonly checksums?: boolean;
     /** With keys that hold for a while. */
     readonly sessionToken?: string;
     /** Certificates that alone are trusted for it, as PEM. @default the system's */

@@ -25,7 +25,7 @@ export interface BucketsArgs {
   readonly prefixes: Readonly<Record<BucketPurpose, readonly string[]>>;
 }
 
-/** The four buckets, made in the store's own way. */
+/** The buckets, made in the store's own way. */
 export class Buckets extends pulumi.ComponentResource {
   readonly names: BucketNames;
   /** The bucket resources, to depend on. */
@@ -36,7 +36,9 @@ export class Buckets extends pulumi.ComponentResource {
     const { objectStore, prefixes } = args;
     const { bucketNames = ownBuckets, declareBucket = ownBucket(objectStore), ready } = objectStore;
     this.names = bucketNames;
-    this.all = bucketPurposes.map((purpose) =>
+    // Where the stack puts nothing, it only reads, and the bucket is not its own.
+    const written = bucketPurposes.filter((purpose) => prefixes[purpose].length > 0);
+    this.all = written.map((purpose) =>
       declareBucket(
         name,
         { purpose, bucket: bucketNames[purpose], prefixes: prefixes[purpose] },

@@ -137,6 +137,7 @@ describe("a stack of target local on such a store", () => {
           expect(read[run].checksum, run).toBe(outputs.runs[run].checksum);
         }
         expect(await reader.preview()).toEqual([]);
+        expect(await theirs()).toEqual(before);
         const months = before.filter((name) => name.endsWith(".parquet"));
         await client.copyObject(
           "theirs",

@@ -100,20 +100,28 @@ it("CONTRIBUTING.md has the rooms that eslint holds apart, in the same order", (
   expect(rows.filter((room) => rooms.includes(room))).toEqual(rooms);
 });
 
-it("every promise is shown by tests that there are, or says how it was seen by hand", () => {
-  const page = fs.readFileSync(path.join(checkout, "docs", "promises.md"), "utf8");
-  const tables = page.matchAll(/^\| promise \| shown by \|\n\|---\|---\|\n((?:\|.*\n)+)/gm);
-  const rows = [...tables].flatMap(([, body]) => body.trim().split("\n"));
-  expect(rows.length).toBeGreaterThan(20);
-  for (const row of rows) {
-    const [promise, shown] = row.slice(2, -2).split(" | ");
-    if (shown.startsWith("by hand: ")) continue;
-    for (const proof of shown.split("<br>")) {
-      const [, file, name] = /^`(tests\/\S+)` "(.+)"$/.exec(proof) ?? [];
-      expect(file, `${promise}: ${proof}`).toBeDefined();
-      const text = fs.readFileSync(path.join(checkout, file), "utf8");
-      const named = text.includes(`"${name}"`) || text.includes(`def ${name}(`);
-      expect(named, `${promise}: ${proof}`).toBe(true);
+it.each([
+  ["promises.md", "promise"],
+  ["cases.md", "case \\| what happens"],
+])(
+  "every row of %s is shown by tests that there are, or says how it was seen by hand",
+  (name, head) => {
+    const page = fs.readFileSync(path.join(checkout, "docs", name), "utf8");
+    const table = new RegExp(`^\\| ${head} \\| shown by \\|\\n\\|[-|]+\\n((?:\\|.*\\n)+)`, "gm");
+    const tables = page.matchAll(table);
+    const rows = [...tables].flatMap(([, body]) => body.trim().split("\n"));
+    expect(rows.length).toBeGreaterThan(20);
+    for (const row of rows) {
+      const cells = row.slice(2, -2).split(" | ");
+      const [promise, shown] = [cells[0], cells[cells.length - 1]];
+      if (shown.startsWith("by hand: ")) continue;
+      for (const proof of shown.split("<br>")) {
+        const [, file, name] = /^`(tests\/\S+)` "(.+)"$/.exec(proof) ?? [];
+        expect(file, `${promise}: ${proof}`).toBeDefined();
+        const text = fs.readFileSync(path.join(checkout, file), "utf8");
+        const named = text.includes(`"${name}"`) || text.includes(`def ${name}(`);
+        expect(named, `${promise}: ${proof}`).toBe(true);
+      }
     }
-  }
-});
+  },
+);

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { contextOf, preflight } from "../../contracts/check";
 import type { ObjectStore, Platform, Prepared } from "../../contracts/platform";
 import { clampNote, deviceHere, gpuFacts, unusableGpu, type Device } from "../../host/gpu";
+import { untriedFacts, untriedMachine } from "../../host/platform";
 import { ports } from "../../settings/ports";
 import type { Settings } from "../../settings/schema";
 import type { SecretOwner } from "../../stack/credentials";
@@ -44,7 +45,8 @@ export async function prepare(
   const unused = device.missing
     ? unusableGpu(settings.gpu, context.facts(gpuFacts), device.missing).map(({ what }) => what)
     : [];
-  for (const warning of [...unused, clampNote(settings.gpuWorkers, device.gpus)]) {
+  const untried = untriedMachine(context.facts(untriedFacts)).map(({ what }) => what);
+  for (const warning of [...untried, ...unused, clampNote(settings.gpuWorkers, device.gpus)]) {
     if (warning) await pulumi.log.warn(warning);
   }
   const declareStore = await context.facts(preparedStore);

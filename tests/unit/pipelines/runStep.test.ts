@@ -181,6 +181,11 @@ describe("a run that its contender does not support", () => {
       "its reader stops there (corrupt or missing images in the dataset: 3)",
     ],
     [
+      "with a store that takes no checksums",
+      { corruptImages: undefined, checksums: "it sends them always" },
+      "it sends them always (s3Checksums is false)",
+    ],
+    [
       "with the long texts that the oracle has found",
       { corruptImages: undefined, longTexts: "its decoder has limits" },
       "its decoder has limits (PNG images with long texts or profiles in the dataset: 2)",
@@ -188,6 +193,7 @@ describe("a run that its contender does not support", () => {
     ["without rows", { corruptImages: undefined, noRows: "its join fails" }, "its join fails"],
   ])("%s has that outcome, and no job is started", async (_, says, reason) => {
     found({ rejected: 3, longTexts: 2 });
+    writeStepRecord(stack, "object-store", { generation: "1", result: { checksums: false } });
     inspected({ rows: 0 });
     mocked.says = says;
     const summary = await run.create({ stack, name, spec });
@@ -199,12 +205,12 @@ describe("a run that its contender does not support", () => {
     expect(attempts()).toEqual(["not supported"]);
   });
 
-  it("is carried out where the dataset has no such images", async () => {
+  it("is carried out where neither dataset nor store is in the way", async () => {
     found({ rejected: 0, longTexts: 0 });
     inspected({ rows: 1 });
     mocked.says = {
       ...{ corruptImages: "its reader stops there", longTexts: "its decoder has limits" },
-      noRows: "its join fails",
+      ...{ noRows: "its join fails", checksums: "it sends them always" },
     };
     expect(await run.create({ stack, name, spec })).toMatchObject({ status: "verified" });
   });
