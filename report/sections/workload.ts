@@ -9,6 +9,7 @@ import { engineName, workloadWords } from "../words";
 import { details } from "./details";
 import { memory, ratio, samples, startUp } from "./figures";
 import type { Group } from "./overview";
+import { profiles } from "./profiles";
 import { verification } from "./verification";
 
 /** All runs of one workload: how long, against the reference, how much memory, and whether right. */
@@ -23,7 +24,7 @@ export function workloadSection({ workload, outcomes, id }: Group, prices?: Pric
       ${samples(outcomes, id)} ${ratio(outcomes, id)} ${startUp(outcomes, id)}
       ${memory(outcomes, id)}
     </div>
-    ${verification(workload, outcomes)} ${details(outcomes)}
+    ${profiles(outcomes)} ${verification(workload, outcomes)} ${details(outcomes)}
   </section>`;
 }
 
