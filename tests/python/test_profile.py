@@ -9,6 +9,7 @@ import duckdb
 import pytest
 from pyarrow import fs
 
+from engine_comparison import ray_agents
 from engine_comparison.engines import daft_profile, duckdb_profile, polars_profile
 from engine_comparison.engines.spark_profile import EventLog
 from engine_comparison.profile import Node, Profile, Stage, divided, waits, with_bottleneck
@@ -281,3 +282,18 @@ def test_a_spill_of_duckdb_is_told():
     )
     stages = duckdb_profile.stages_of(connection, 2)
     assert max(one.spilled_bytes or 0 for one in stages) > 2**20
+
+
+def test_rays_agents_say_what_the_processes_of_a_node_use():
+    labels = 'Component="gcs",ip="127.0.0.1"'
+    text = "\n".join(
+        [
+            "# TYPE ray_component_uss_bytes gauge",
+            f"ray_component_uss_bytes{{{labels}}} 5e+06",
+            f"ray_component_rss_bytes{{{labels}}} 9e+06",
+            f'ray_component_uss_bytes{{{labels},pid="2"}} 1000',
+            f"ray_component_cpu_percentage{{{labels}}} 150.0",
+            f'ray_component_cpu_percentage{{{labels},pid="2"}} 30',
+        ]
+    )
+    assert ray_agents.read_metrics(text) == (5_001_000, 1.8)

@@ -7,7 +7,8 @@ schema, the cores, and the square that the model wants.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +18,8 @@ import pyarrow as pa
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
 from ..model.session import ModelSession, read_shape
-from ..profile import Stage
+from ..profile import Node, Stage
+from ..ray_agents import Agents
 from ..ray_cluster import connect, disconnect
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
 from ..workloads import load as load_workload
@@ -42,6 +44,7 @@ class Daft(Engine):
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
     means: ClassVar[str] = "the metrics of Daft's operators"
     _operators: list[dict[str, Any]]
+    _agents: Agents
 
     @property
     def runner(self) -> str:
@@ -173,6 +176,21 @@ class Daft(Engine):
                 retry_initial_backoff_ms=200,
             )
         )
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """On Ray, ask the agents; see `Engine.recording`."""
+        nodes = []
+        if self.runner == "ray":
+            import ray
+
+            nodes = ray.nodes()
+        with Agents(nodes) as self._agents:
+            yield
+
+    def nodes(self) -> list[Node]:
+        """See `Engine.nodes`."""
+        return self._agents.nodes()
 
     def stages(self, began: float, seconds: float) -> list[Stage]:
         """See `Engine.stages`."""

@@ -17,7 +17,8 @@ from PIL import Image
 
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
-from ..profile import Stage, divided
+from ..profile import Node, Stage, divided
+from ..ray_agents import Agents
 from ..ray_cluster import connect, disconnect
 from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
@@ -52,6 +53,7 @@ class OnRay(Engine):
 
     means: ClassVar[str] = "the statistics of Ray's datasets"
     _written: Dataset
+    _agents: Agents
 
     @property
     def cpus(self) -> int:
@@ -92,11 +94,17 @@ class OnRay(Engine):
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Have the time of fused operators divided; see `Engine.recording`."""
+        """Have fused operators' time divided, and the agents asked; see `Engine.recording`."""
+        import ray
         from ray.data import DataContext
 
         DataContext.get_current().per_stage_map_timing = True
-        yield
+        with Agents(ray.nodes()) as self._agents:
+            yield
+
+    def nodes(self) -> list[Node]:
+        """See `Engine.nodes`."""
+        return self._agents.nodes()
 
     def stages(self, began: float, seconds: float) -> list[Stage]:
         """See `Engine.stages`."""
