@@ -116,6 +116,13 @@ const profile = z.union([
 ]);
 export type Profile = Exclude<z.output<typeof profile>, { failed: string }>;
 
+const tunable = z.object({
+  name: z.string(),
+  value: z.unknown(),
+  default: z.unknown(),
+  why: z.string(),
+  source: z.string(),
+});
 const stored = z.object({
   samples: z.array(sample),
   forks: z.array(fork).min(1),
@@ -136,6 +143,8 @@ const stored = z.object({
   profile: profile.optional().catch(undefined),
   deviations: facts,
   agreement: facts,
+  disagreements: facts,
+  tunables: z.array(tunable).catch([]),
   configuration: facts,
   versions: facts,
   host: facts,

@@ -89,18 +89,23 @@ class DaftTuned(documented.Daft):
         from daft import col, functions
 
         io, size = self._io(), read_shape(self.context.model).size
+        task = ModelTask.of(self.context.spec, workload)
         listed = self._listed()
         if (nodes := self._nodes()) > 1:
             # The list is one file, and a file would be one node's: which computes on all its cores.
             listed = listed.into_partitions(nodes)
         files = listed.select(
             "image_url",
-            functions.download(col("image_url"), on_error="null", io_config=io).alias("file"),
+            functions.download(
+                col("image_url"),
+                max_connections=task.concurrency,
+                on_error="null",
+                io_config=io,
+            ).alias("file"),
         )
         pixels = functions.resize(
             functions.decode_image(col("file"), on_error="null", mode="RGB"), w=size, h=size
         ).cast(daft.DataType.image("RGB", size, size))
-        task = ModelTask.of(self.context.spec, workload)
         model = _model(self.context, task, bool(self.tunable("use_process")))
         answered = files.select("image_url", model.answer(pixels, col("file")))
         accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
