@@ -7,7 +7,7 @@ The time of a stage's tasks is divided: scanning, as the SQL metrics of the plan
 (decoding is in it); waiting for and writing shuffle files; committing output; what timers of ours
 measured in Python workers; and the rest, which computes. Scans that go row by row have no time:
 there the rest is reading. What a task does before and after it runs is in none, and so is
-coordination.
+coordination. The bytes of a scan lack what S3A reads in threads of its own.
 """
 
 from __future__ import annotations
