@@ -25,8 +25,9 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
 
 
 def kind_of(name: str) -> Kind:
-    """What an operator is for."""
-    return next((kind for words, kind in _KINDS if re.search(words, name)), "compute")
+    """What an operator is for; of fused ones whose time Ray does not divide, the first."""
+    first = name.partition("->")[0]
+    return next((kind for words, kind in _KINDS if re.search(words, first)), "compute")
 
 
 def stages_of(dataset: Dataset, cpus: int) -> list[Stage]:
