@@ -15,6 +15,7 @@ export const kinds = {
   python: () => require("./infra/toolchain/steps.ts").python,
   jars: () => require("./infra/toolchain/steps.ts").jars,
   "minio-binary": () => require("./infra/toolchain/steps.ts").minioBinary,
+  "toxiproxy-binary": () => require("./infra/toolchain/steps.ts").toxiproxyBinary,
   model: () => require("./infra/toolchain/steps.ts").model,
   packages: () => require("./infra/toolchain/steps.ts").packages,
 

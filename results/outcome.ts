@@ -116,6 +116,12 @@ const profile = z.union([
 ]);
 export type Profile = Exclude<z.output<typeof profile>, { failed: string }>;
 
+/** What the last sample asked of the store, where that tells its counts. */
+const requests = z.object({
+  byApi: z.record(z.string(), z.number()),
+  receivedBytes: z.number(),
+  sentBytes: z.number(),
+});
 const tunable = z.object({
   name: z.string(),
   value: z.unknown(),
@@ -132,6 +138,7 @@ const stored = z.object({
   rejects: z.array(reject).catch([]),
   bytesIn: figure,
   bytesOut: figure,
+  requests: requests.optional().catch(undefined),
   peakMemoryBytes: figure,
   idleMemoryBytes: figure,
   /** Memory that the run might take; a peak above it is a failure. */

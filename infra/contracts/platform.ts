@@ -74,6 +74,10 @@ export interface Connection {
     readonly sessionToken?: string;
     /** Certificates that alone are trusted for it, as PEM. @default the system's */
     readonly caCertificates?: string;
+    /** The path of its counts of requests, where nobody else uses it. @default it tells none */
+    readonly metrics?: string;
+    /** Where it is over a shaped network, by the value of the setting `network`. */
+    readonly shaped?: Readonly<Record<string, string>>;
   };
   readonly [other: string]: unknown;
 }

@@ -78,6 +78,7 @@ function minioAccess(stack: string): Connection["store"] {
     accessKey: credentials.minioRootUser,
     secretKey: credentials.minioRootPassword,
     pathStyle: true,
+    metrics: "/minio/metrics/v3/api/requests",
   };
 }
 

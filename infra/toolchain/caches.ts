@@ -126,7 +126,7 @@ function list(folder: string): string[] {
 
 /** What is kept in the cache folder; nothing else there is ever removed. */
 const kinds = [
-  ...["python", "jars", "minio", "model", "packages", "uv", "go"],
+  ...["python", "jars", "minio", "toxiproxy", "model", "packages", "uv", "go"],
   ...["datasets", "downloads", "ivy", "uv-downloads", "stacks"],
 ];
 

@@ -17,6 +17,7 @@ import {
   lockHash,
   type Jar,
   minioVersion,
+  toxiproxyVersion,
   customModel,
   packedFile,
   packingCode,
@@ -195,6 +196,15 @@ export const minioBinary = toolStep("minio-binary", async (log) => {
   const args = ["install", "-ldflags", linkerFlags, `github.com/minio/minio@${minioVersion}`];
   await ensureEntry(entry, log, (build) => runGo(build, args));
   return { entry, version: minioVersion };
+});
+
+/** Builds Toxiproxy's server from source; its program is called `server`. */
+export const toxiproxyBinary = toolStep("toxiproxy-binary", async (log) => {
+  const key = shortHash([toxiproxyVersion, process.arch, process.platform]);
+  const entry = `toxiproxy/${key}` as const;
+  const server = `github.com/Shopify/toxiproxy/v2/cmd/server@${toxiproxyVersion}`;
+  await ensureEntry(entry, log, (build) => runGo(build, ["install", server]));
+  return { entry, version: toxiproxyVersion };
 });
 
 interface ModelSpec {

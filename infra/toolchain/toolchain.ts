@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings/schema";
 import type { DeviceName } from "../contracts/platform";
-import { lockHash, minioVersion, pythonHash, packingCode } from "./locks";
+import { lockHash, minioVersion, pythonHash, packingCode, toxiproxyVersion } from "./locks";
 import { step } from "../stack/step";
 import type { Inspected } from "../stack/records";
 import type { ToolName } from "./tools";
@@ -14,6 +14,8 @@ export interface ToolchainArgs {
   readonly observed: Inspected;
   /** Whether MinIO is among the tools. */
   readonly minio: boolean;
+  /** Whether Toxiproxy is. @default false */
+  readonly toxiproxy?: boolean;
   /** Whether what Python workers of other machines import is packed for them. @default false */
   readonly packages?: boolean;
 }
@@ -32,6 +34,7 @@ export class Toolchain extends pulumi.ComponentResource {
   /** The jars that let Spark speak S3. */
   readonly jars: Tool;
   readonly minioBinary?: Tool;
+  readonly toxiproxyBinary?: Tool;
   /** What Python workers of other machines import. */
   readonly packages?: Tool;
   readonly model: Tool;
@@ -58,6 +61,9 @@ export class Toolchain extends pulumi.ComponentResource {
     if (args.minio) {
       this.minioBinary = tool("minio-binary", { version: minioVersion });
     }
+    if (args.toxiproxy) {
+      this.toxiproxyBinary = tool("toxiproxy-binary", { version: toxiproxyVersion });
+    }
     this.jars = tool("jars", { lock: lockHash("jars") }, onPython);
     if (args.packages) {
       const content = { lock: pythonHash(device), code: packingCode() };
@@ -69,8 +75,8 @@ export class Toolchain extends pulumi.ComponentResource {
   }
 
   get all(): pulumi.Resource[] {
-    const { python, jars, minioBinary, packages, model } = this;
-    return [python, jars, minioBinary, packages, model].flatMap((tool) =>
+    const { python, jars, minioBinary, toxiproxyBinary, packages, model } = this;
+    return [python, jars, minioBinary, toxiproxyBinary, packages, model].flatMap((tool) =>
       tool ? [tool.resource] : [],
     );
   }

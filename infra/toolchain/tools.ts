@@ -11,7 +11,14 @@ import { readStepRecord } from "../stack/records";
 import { entryFolder, isComplete, type Entry } from "./caches";
 
 /** The tools that a stack needs, by the names of their steps. */
-export const toolNames = ["python", "jars", "minio-binary", "model", "packages"] as const;
+export const toolNames = [
+  "python",
+  "jars",
+  "minio-binary",
+  "toxiproxy-binary",
+  "model",
+  "packages",
+] as const;
 export type ToolName = (typeof toolNames)[number];
 
 /** What a tool's step prints: where it is, relative to the cache. */

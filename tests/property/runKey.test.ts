@@ -104,6 +104,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   maxRejected: ["3", images],
   maxSamples: ["9", all],
   measureSeconds: ["3", all],
+  network: ["10ms", all],
   nycMirror: ["http://mirror.test", all, { datasetSource: "nyc" }],
   oracleImages: ["10", images],
   photos: ["77", images],

@@ -78,6 +78,7 @@ def minio_server(folder: Path, **environment: str) -> Iterator[dict[str, Any]]:
             "accessKey": access_key,
             "secretKey": secret_key,
             "pathStyle": True,
+            "metrics": "/minio/metrics/v3/api/requests",
         }
     finally:
         server.kill()

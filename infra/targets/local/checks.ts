@@ -40,11 +40,11 @@ const lacks =
   (...tools: readonly ToolName[]) =>
   async (context: StackContext) => {
     const { alive } = await context.facts(existingOf);
-    const wanted = tools.filter((tool) => tool !== "minio-binary" || hasMinio(context.settings));
+    const wanted = tools.filter((tool) => isAsked(context.settings, tool));
     return wanted.some((tool) => !alive(tool));
   };
 
-const lacksTools = lacks("python", "minio-binary");
+const lacksTools = lacks("python", "minio-binary", "toxiproxy-binary");
 
 /** The ports of services that are to be started. */
 const needed = async ({ settings, stack, facts }: StackContext) =>
@@ -52,14 +52,18 @@ const needed = async ({ settings, stack, facts }: StackContext) =>
 
 const starts = async (context: StackContext) => (await needed(context)).length > 0;
 
-type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers" | "objectStore">;
+type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers" | "objectStore" | "network">;
 
-const hasMinio = ({ objectStore }: PortSettings) => !storeNamed(objectStore).external;
+/** Whether settings ask for a service, or for a tool that has its name. */
+function isAsked({ objectStore, network }: PortSettings, name: string): boolean {
+  if (name.startsWith("minio")) return !storeNamed(objectStore).external;
+  return !name.startsWith("toxiproxy") || network !== "none";
+}
 
 /** All that listens in the stack, by its settings. */
 const listenersOf = (settings: PortSettings) =>
-  listeners(settings.portOffset, settings.sparkWorkers).filter(
-    ({ service }) => service !== "minio" || hasMinio(settings),
+  listeners(settings.portOffset, settings.sparkWorkers).filter(({ service }) =>
+    isAsked(settings, service),
   );
 
 /** The ports of services that are to be started: not of those that run where they are declared. */

@@ -36,6 +36,8 @@ export interface LocalSpec {
     readonly memoryBytes: number;
   };
   readonly ray?: RayResources;
+  /** Of the proxy before the store: the store's host and port. */
+  readonly upstream?: string;
 }
 
 /** A stack's services on this machine: at the loopback interface, in the stack folder. */
@@ -114,6 +116,13 @@ export function localService(stack: string, name: string, spec: LocalSpec) {
       ...{ cpus, gpus, ports: ports.ray },
     });
   }
+  if (spec.upstream !== undefined) {
+    const { api: _api, ...delayed } = ports.toxiproxy;
+    const shaped = Object.entries(delayed).map(([network, port]) => [network, urlOf(port)]);
+    return run(toxiproxy(stack, place, spec.upstream), {
+      ...{ shaped: Object.fromEntries(shaped) as Record<string, string>, ports: ports.toxiproxy },
+    });
+  }
   if (name === "minio") {
     return run(minio(place), {
       ...{ endpoint: urlOf(ports.minio.api), console: urlOf(ports.minio.console) },
@@ -124,6 +133,23 @@ export function localService(stack: string, name: string, spec: LocalSpec) {
     ...{ master: sparkMasterUrl(place), ui: urlOf(ports.sparkMaster.ui) },
     ...{ driverPorts: ports.sparkDriver, ports: ports.sparkMaster },
   });
+}
+
+/** The proxy by which engines reach the store over a shaped network. */
+function toxiproxy(stack: string, { ports, python, engine }: Place, upstream: string): ServiceSpec {
+  const { api, ...delayed } = ports.toxiproxy;
+  const program = path.join(toolFolder(stack, "toxiproxy-binary"), "server");
+  const listeners = Object.entries(delayed).map(([network, port]) => `${network}=${here}:${port}`);
+  return {
+    argv: [
+      ...[python, "-m", "engine_comparison.network", program],
+      ...[`${here}:${api}`, upstream, ...listeners],
+    ],
+    env: { ...engine, LOG_LEVEL: "error" },
+    health: Object.values(delayed).map((port) => ({ port })),
+    startSeconds: 60,
+    stopSeconds: 5,
+  };
 }
 
 /** Files for this user alone: a process's environment and arguments are seen too easily. */
@@ -161,12 +187,15 @@ export interface Listener {
 
 /** The table of all that listens in a stack, but for drivers, which look for ports themselves. */
 export function listeners(offset: number, sparkWorkers: number): Listener[] {
-  const { minio, sparkMaster, sparkWorker, ray } = ports(offset);
+  const { minio, toxiproxy, sparkMaster, sparkWorker, ray } = ports(offset);
   const row = (service: string, purpose: string, port: number) => ({ service, purpose, port });
   const ofRay = (purpose: string, port: number) => row("ray-head", purpose, port);
   return [
     row("minio", "MinIO's S3 API", minio.api),
     row("minio", "MinIO's console", minio.console),
+    row("toxiproxy", "the store, 10 ms away", toxiproxy["10ms"]),
+    row("toxiproxy", "the store, 50 ms away", toxiproxy["50ms"]),
+    row("toxiproxy", "Toxiproxy's API", toxiproxy.api),
     row("spark-master", "Spark master", sparkMaster.rpc),
     row("spark-master", "Spark master's page", sparkMaster.ui),
     ...Array.from({ length: sparkWorkers }, (_, n) => n + 1).flatMap((index) => [

@@ -61,8 +61,11 @@ export async function prepare(
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { existing, model, declareStore } = facts;
   const { device } = facts.device;
-  const tools = { settings, device, model, observed: existing, minio: declareStore === undefined };
-  const toolchain = new Toolchain("toolchain", tools);
+  const toolchain = new Toolchain("toolchain", {
+    ...{ settings, device, model, observed: existing },
+    minio: declareStore === undefined,
+    toxiproxy: settings.network !== "none",
+  });
   const generation = existing.generation("credentials");
   const credentials = new KeptCredentials("credentials", { settings, stack, generation });
   const given = { settings, facts, toolchain, credentials };
@@ -106,14 +109,14 @@ class Services extends pulumi.ComponentResource {
     /** Starts again when its spec, the supervisor or its secret change, and when it is found dead. */
     const service = (
       name: string,
-      secret: SecretOwner,
+      secret: SecretOwner | undefined,
       own: Omit<LocalSpec, "portOffset"> & Readonly<Record<string, unknown>> = {},
       ...after: pulumi.Resource[]
     ) => {
       const spec = {
         ...{ ...own, portOffset: settings.portOffset, supervisor: `${generation}.${python}` },
         generation: facts.existing.generation(name),
-        credentials: credentials.generations[secret],
+        ...(secret && { credentials: credentials.generations[secret] }),
       };
       const dependsOn = [supervisor, credentials.resource, ...after];
       return step(name, { kind: "local-service", spec }, { parent: this, dependsOn });
@@ -131,6 +134,16 @@ class Services extends pulumi.ComponentResource {
       return { endpoint: urlOf(api), consoleUrl: urlOf(console), dataId, ready, data };
     };
 
+    /** What delays the store's answers to engines, where that is asked for. */
+    const proxies = (): pulumi.Resource[] => {
+      const binary = toolchain.toxiproxyBinary;
+      if (!binary) return [];
+      const { endpoint, ready } = this.objectStore;
+      const { hostname, port } = new URL(endpoint);
+      const spec = { upstream: `${hostname}:${port || "80"}`, binary: binary.identity };
+      return [service("toxiproxy", undefined, spec, binary.resource, ready)];
+    };
+
     this.objectStore = facts.declareStore?.(credentials) ?? ownStore();
     const { sparkWorkerCores: cores, sparkWorkerMemory: memoryBytes } = settings;
     const master = service("spark-master", "spark");
@@ -141,7 +154,7 @@ class Services extends pulumi.ComponentResource {
     const { gpus } = facts.device;
     const { rayCpus: cpus, rayObjectStoreMemory: objectStoreBytes } = settings;
     const head = service("ray-head", "ray", { ray: { cpus, gpus, objectStoreBytes } });
-    this.services = [master, ...workers, head];
+    this.services = [master, ...workers, head, ...proxies()];
     this.registerOutputs();
   }
 }

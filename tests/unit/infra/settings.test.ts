@@ -91,6 +91,14 @@ describe("settings", () => {
     ],
     [{ sparkWorkers: "17" }, 'sparkWorkers is "17": with target local it must be at most 16'],
     [{ sparkExecutors: "3" }, 'sparkExecutors is "3", and sparkWorkers is 2'],
+    [{ network: "10ms", target: "docker" }, 'network is "10ms" and target is docker'],
+    [{ ...s3, network: "10ms", target: "cluster" }, 'network is "10ms" and target is cluster'],
+    [{ ...s3, network: "50ms" }, 'network is "50ms", and objectStore is s3 with https'],
+    [
+      { ...s3, network: "10ms", s3Endpoint: "http://s3.example", s3PathStyle: "false" },
+      "or buckets in host names",
+    ],
+    [{ objectStore: "aws", network: "10ms" }, "objectStore is aws with https"],
     [{ bucketPrefix: "me-" }, "bucketPrefix is set, but objectStore is minio"],
     [{ ...s3, bucketNames: '{"lake":"one","output":"one"}' }, "two purposes the same bucket"],
     [

@@ -169,6 +169,21 @@ describe("target local", () => {
     expect(JSON.stringify([rest, others])).not.toContain("hunter2");
   });
 
+  it("starts a proxy before the store only for a shaped network, and runs wait for it", async () => {
+    expect(result.all.filter(({ name }) => name.startsWith("toxiproxy"))).toEqual([]);
+    const config = { network: "10ms", portOffset: "20000" };
+    const { command, platform } = await declared({ config });
+    const proxy = command("toxiproxy");
+    expect(spec(proxy)).toMatchObject({ upstream: "127.0.0.1:29000" });
+    const needs = proxy.dependencies.map((urn) => urn.split("::").pop()).sort();
+    expect(needs).toEqual(["credentials", "minio", "supervisor", "toxiproxy-binary"]);
+    const urns = platform.quiet.map((each) => new Promise<string>((done) => each.urn.apply(done)));
+    const waitsFor = (await Promise.all(urns)).map((urn) => urn.split("::").pop());
+    expect(waitsFor).toEqual(expect.arrayContaining(["toxiproxy", "toxiproxy-binary"]));
+    const other = await declared({ config: { ...config, network: "50ms" } });
+    expect(spec(other.command("toxiproxy"))).toEqual(spec(proxy)); // it has both delays
+  });
+
   it("declares as many workers as are set", async () => {
     const { all } = await declared({ config: { sparkWorkers: "1" } });
     expect(all.filter(({ name }) => name.startsWith("spark-worker-"))).toHaveLength(1);
