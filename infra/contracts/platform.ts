@@ -31,8 +31,14 @@ export interface ObjectStore {
   readonly data?: pulumi.Resource;
   /** The buckets' names. @default those of a store of the stack's own */
   readonly bucketNames?: BucketNames;
-  /** Declares a bucket. @default through the S3 API, gone with `data` */
+  /**
+   * Declares a bucket.
+   *
+   * @param owner the name of the component that it is a child of: its own name begins with it
+   * @default through the S3 API, gone with `data`
+   */
   readonly declareBucket?: (
+    owner: string,
     bucket: DeclaredBucket,
     opts: pulumi.CustomResourceOptions,
   ) => pulumi.Resource;
@@ -70,6 +76,10 @@ export interface Connection {
     readonly accessKey: string;
     readonly secretKey: string;
     readonly pathStyle: boolean;
+    /** Whether it deletes many objects by one request. @default true */
+    readonly bulkDelete?: boolean;
+    /** Whether it takes checksums in headers. @default true */
+    readonly checksums?: boolean;
     /** With keys that hold for a while. */
     readonly sessionToken?: string;
     /** Certificates that alone are trusted for it, as PEM. @default the system's */

@@ -7,16 +7,49 @@ import type { Inspected } from "../stack/records";
 import type { ToolName } from "./tools";
 
 export interface ToolchainArgs {
+  /**
+   * The settings; `modelPath` names a custom model.
+   *
+   * @example { modelPath: "models/mine.onnx" }
+   */
   readonly settings: Pick<Settings, "modelPath">;
+  /**
+   * What models run on; `cuda` installs ONNX Runtime with CUDA.
+   *
+   * @example "cpu"
+   */
   readonly device: DeviceName;
-  /** Identity of the model file. */
+  /**
+   * Identity of the model file.
+   *
+   * @example modelIdentity(settings)
+   */
   readonly model: string;
+  /**
+   * Which tools the stack has already.
+   *
+   * @example inspected(stack, existingTools(stack))
+   */
   readonly observed: Inspected;
-  /** Whether MinIO is among the tools. */
+  /**
+   * Whether MinIO is among the tools.
+   *
+   * @example true
+   */
   readonly minio: boolean;
-  /** Whether Toxiproxy is. @default false */
+  /**
+   * Whether Toxiproxy is among the tools.
+   *
+   * @default false
+   * @example true
+   */
   readonly toxiproxy?: boolean;
-  /** Whether what Python workers of other machines import is packed for them. @default false */
+  /**
+   * Whether what Python workers of other machines import is packed for them.
+   *
+   * @default false
+   * @example true
+   */
   readonly packages?: boolean;
 }
 
@@ -44,14 +77,18 @@ export class Toolchain extends pulumi.ComponentResource {
     const { settings, device, model, observed } = args;
     const { modelPath } = settings;
     const tool = (
-      name: ToolName,
+      tool: ToolName,
       content: Readonly<Record<string, string>>,
       dependsOn: pulumi.Resource[] = [],
     ): Tool => {
-      const generation = observed.generation(name);
+      const generation = observed.generation(tool);
       const spec = { ...content, generation };
       return {
-        resource: step(name, { kind: name, spec }, { parent: this, dependsOn }),
+        resource: step(
+          `${name}-${tool}`,
+          { kind: tool, record: tool, spec },
+          { parent: this, dependsOn },
+        ),
         identity: [...Object.values(content), generation].join("."),
       };
     };

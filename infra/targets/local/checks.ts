@@ -7,7 +7,6 @@ import {
   foldersCheck,
   javaCheck,
   limitsCheck,
-  platformCheck,
   pythonCheck,
   type StackCheck,
   type StackContext,
@@ -16,6 +15,7 @@ import { holderOf, isFree, nextFreeOffset, portsCheck, type TakenPort } from "..
 import { deviceHere, gpuCheck, gpuMemoryCheck } from "../../host/gpu";
 import { whoListens, ownProcesses, startedWith, type Process } from "../../host/processTable";
 import { memoryCheck, memoryHere, sharedMemoryCheck, sharedMemoryHere } from "../../host/room";
+import { mountsCheck, platformCheck, untriedCheck, userCheck } from "../../host/platform";
 import { wslCheck } from "../../host/wsl";
 import type { Settings } from "../../settings/schema";
 import { portsOfNeighbours, recordedPorts } from "../../stack/neighbours";
@@ -121,13 +121,13 @@ export interface Ended {
   readonly at: number;
 }
 
-/** Reads lines such as `2026-05-01 10:00:00,123 WARN exited: minio (terminated by SIGKILL; not expected)`. */
+/** Reads lines, whose times are UTC, such as `2026-05-01 10:00:00,123 WARN exited: minio (terminated by SIGKILL; not expected)`. */
 export function parseEnds(log: string): Ended[] {
   const line = /^(\S+ [\d:]+),\d+ \S+ exited: (\S+) \((.*); not expected\)$/gm;
   return [...log.matchAll(line)].map(([, at, name, how]) => ({
     name,
     how,
-    at: Date.parse(at.replace(" ", "T")),
+    at: Date.parse(`${at.replace(" ", "T")}Z`),
   }));
 }
 
@@ -180,8 +180,11 @@ const logs = ({ stack }: Pick<StackContext, "stack">, service: string) =>
 /** What target `local` needs of this machine, and of the services on it. */
 export const checks: readonly StackCheck[] = [
   platformCheck,
+  untriedCheck,
+  userCheck,
   wslCheck,
   foldersCheck(true),
+  mountsCheck,
   limitsCheck,
   javaCheck(async (context) => (await lacks("jars")(context)) || starts(context)),
   pythonCheck(lacks("python")),

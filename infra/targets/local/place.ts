@@ -19,7 +19,7 @@ import {
 } from "../../services";
 import { readCredentials } from "../../stack/credentials";
 import { rayFolder, stackFiles, writeWhole } from "../../stack/files";
-import { jobEnvironment, pythonOf, toolFolder } from "../../toolchain/tools";
+import { environmentOf, jobEnvironment, pythonOf, toolFolder } from "../../toolchain/tools";
 
 const here = "127.0.0.1";
 
@@ -76,7 +76,7 @@ function placeOf(stack: string, portOffset: number): Place {
 
 /** The Spark that the Python package carries. */
 function sparkHome(stack: string): string {
-  const lib = path.join(toolFolder(stack, "python"), "lib");
+  const lib = path.join(environmentOf(stack), "lib");
   return path.join(lib, fs.readdirSync(lib)[0], "site-packages", "pyspark");
 }
 

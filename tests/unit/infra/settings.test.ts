@@ -84,6 +84,10 @@ describe("settings", () => {
 
   it.each([
     [{ ...s3, s3AccessKey: "" }, 'objectStore is "s3", but s3AccessKey is not set'],
+    [
+      { ...s3, s3Endpoint: "http://[::1]:9000", s3PathStyle: "false" },
+      's3PathStyle is "false", and s3Endpoint is "http://[::1]:9000"',
+    ],
     [{ ...s3, target: "docker" }, 'objectStore is "s3" and target is docker'],
     [
       { ...s3, objectStore: "auto" },
