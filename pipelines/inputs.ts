@@ -50,7 +50,7 @@ export function runInputs(
     runMemory: size(settings.runMemory),
     engineCode: engineCode(engine),
     device,
-    ...named(["network", "measureSeconds", "maxSamples", "forks"], settings),
+    ...named(["network", "measureSeconds", "maxSamples", "forks", "profile"], settings),
     ...(settings.warmup === undefined ? {} : named(["warmup"], settings)),
     ...(settings.repeats === undefined ? {} : named(["repeats"], settings)),
   };

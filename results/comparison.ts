@@ -11,8 +11,8 @@ import { bootstrapFrom, ratioOf, type Forks, type Interval } from "./statistics"
  */
 const mayDiffer = new Set(
   (
-    "engineCode resources tunables decoder store measureSeconds maxSamples forks warmup repeats maxRejected " +
-    "oracleImages"
+    "engineCode resources tunables decoder store measureSeconds maxSamples forks profile warmup repeats " +
+    "maxRejected oracleImages"
   ).split(" "),
 );
 

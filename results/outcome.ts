@@ -88,6 +88,34 @@ const reject = z.object({
   reason: z.string().min(1).catch("no reason given"),
   count: z.number().catch(0),
 });
+const stage = z.object({
+  name: z.string().catch(""),
+  kind: z.string().catch("unknown"),
+  seconds: z.number().catch(NaN),
+  rows: figure,
+  bytes: figure,
+  spilledBytes: figure,
+});
+const node = z.object({
+  name: z.string().catch(""),
+  peakMemoryBytes: figure,
+  cpuSeconds: figure,
+  measure: z.string().catch(""),
+});
+/** Where the time of one more sample went, or why the engine could not say. */
+const profile = z.union([
+  z.object({ failed: z.string() }),
+  z.object({
+    means: z.string(),
+    seconds: z.number(),
+    stages: z.array(stage),
+    nodes: z.array(node),
+    bottleneck: z.string(),
+    oneShotBottleneck: z.string(),
+  }),
+]);
+export type Profile = Exclude<z.output<typeof profile>, { failed: string }>;
+
 /** What the last sample asked of the store, where that tells its counts. */
 const requests = z.object({
   byApi: z.record(z.string(), z.number()),
@@ -119,6 +147,7 @@ const stored = z.object({
   othersCpuSeconds: figure,
   /** How many images the oracle judged one by one, where not all. */
   sampled: figure,
+  profile: profile.optional().catch(undefined),
   deviations: facts,
   agreement: facts,
   disagreements: facts,

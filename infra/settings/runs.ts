@@ -2,6 +2,7 @@ import { maxPortOffset } from "./ports";
 import * as z from "zod";
 import {
   choice,
+  flag,
   integer,
   memory,
   names,
@@ -132,6 +133,12 @@ export const runSettings = {
     description:
       "Fixes how many hot samples are measured, 1 to 1000. Empty: until they are steady, or 3 with " +
       "`warmup`.",
+  }),
+  profile: flag({
+    default: false,
+    description:
+      "Takes one more sample of each run, which is in no figure, and has the engine say where its time " +
+      "went: the report then names the bottleneck. It takes a start-up and two samples more.",
   }),
   runTimeoutSeconds: integer({
     default: 900,

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .model.session import ModelSession, open_session
-from .store import fetcher
+from .store import fetcher, open_store
+from .timers import Timers
 from .workloads import load
 from .workloads.image_inputs import REJECTED
 from .workloads.image_workload import ImageWorkload
@@ -79,6 +80,7 @@ class ModelTask:
         device: `cpu` or `cuda`.
         workload: The workload's name.
         concurrency: Images that one worker fetches at a time.
+        timers: Where a task leaves the sums of its timers; None where nobody asks for them.
     """
 
     store: Mapping[str, Any]
@@ -86,6 +88,7 @@ class ModelTask:
     device: str
     workload: str
     concurrency: int = FETCH_CONCURRENCY
+    timers: str | None = None
 
     @classmethod
     def of(cls, spec: Mapping[str, Any], workload: ImageWorkload) -> ModelTask:
@@ -98,6 +101,7 @@ class ModelTask:
             inputs.get("device", "cpu"),
             workload.name,
             max(1, math.ceil(in_all / max(1, int(spec.get("threads", 1))))),
+            spec.get("timers"),
         )
 
     def __repr__(self) -> str:
@@ -133,8 +137,15 @@ class ModelTask:
         Yields:
             For each batch the rows of the images that are accepted, with the workload's schema.
         """
-        workload, session = self.image_workload(), self.session()
-        for urls, files in self.fetched(batches):
-            answered = workload.infer(session, urls, files)
+        workload, session, timers = self.image_workload(), self.session(), Timers()
+        for urls, files in timers.each("read", self.fetched(batches)):
+            timers.count(files)
+            answered = workload.infer(session, urls, files, timers)
             accepted = answered.filter(pc.is_null(answered.column(REJECTED)))
             yield accepted.drop_columns([REJECTED]).cast(self.schema())
+        self.leave(timers)
+
+    def leave(self, timers: Timers) -> None:
+        """Leave the sums of a task's timers, where somebody asks for them."""
+        if self.timers:
+            timers.save(open_store(self.store), self.timers)

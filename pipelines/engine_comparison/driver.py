@@ -7,6 +7,7 @@ event, `{"event": "done", ...}`:
 
     {"do": "start"}                         {"seconds": ...}
     {"do": "execute", "output": "..."}      {"seconds": ...}
+    {"do": "profile", "output": "..."}      {"profile": ...}
     {"do": "describe"}                      {"configuration": ..., "tunables": ..., "versions": ...}
 
 The end of the input ends the driver. A failure is the last event, as of every module.
@@ -17,12 +18,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 from . import engines, workloads
-from .engines import Context, Engine
+from .engines import Context, Engine, timed
 from .model.session import thread_environment
 from .protocol import Channel, Spec, run_module
 from .store import refusals_explained
@@ -59,6 +58,8 @@ class Driver:
         if order["do"] == "execute":
             output = order["output"]
             return {"seconds": timed(lambda: self._engine.run(self._workload, output))}
+        if order["do"] == "profile":
+            return {"profile": self._engine.profile(self._workload, order["output"]).fields()}
         configuration = self._engine.configuration()
         persists = {"persistsBetweenSamples": self._engine.persists()}
         return {
@@ -70,13 +71,6 @@ class Driver:
     def stop(self) -> None:
         """See `Engine.stop`."""
         self._engine.stop()
-
-
-def timed(work: Callable[[], object]) -> float:
-    """The seconds that `work` takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

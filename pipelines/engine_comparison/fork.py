@@ -169,6 +169,19 @@ class Fork:
             self.samples.append(sample)
         return sample
 
+    def profile(self, output: str) -> Fields:
+        """Carry a sample out that is not measured, and then one that the engine profiles.
+
+        Args:
+            output: Where the output of the profiled one goes; that of the other is beside it.
+
+        Returns:
+            See `profile.Profile.fields`.
+        """
+        self.driver.obey({"do": "execute", "output": f"{output}-before"})
+        profile: Fields = self.driver.obey({"do": "profile", "output": output})["profile"]
+        return profile
+
     def describe(self) -> Fields:
         """The engine's `configuration`, `tunables` and `versions`, as a result has them."""
         found = self.driver.obey({"do": "describe"})

@@ -30,6 +30,7 @@ from .fork import Fork, process_fork
 from .judge import judge, read_table
 from .measure import Reading, describe_host
 from .network import over_network
+from .profiling import take_profile
 from .protocol import Channel, Spec, run_module
 from .publish import Place, publish, recover
 from .samples import Plan, Sample, median_seconds, slope
@@ -62,9 +63,11 @@ def run_job(channel: Channel, spec: Spec) -> Fields:
 
     measured = over_network(spec)
 
-    def fork() -> Fork:
+    def fork(**more: str) -> Fork:
         asked = outside if spec.get("measuredOutside") else None
-        return process_fork(measured, asked, check=lambda seen: check_memory(context, seen))
+        return process_fork(
+            {**measured, **more}, asked, check=lambda seen: check_memory(context, seen)
+        )
 
     store = measured["store"]
     with refusals_explained(store["endpoint"]):
@@ -80,13 +83,13 @@ class Attempt:
         channel: Where its phases are announced.
         context: What the job was given.
         workload: What is computed.
-        fork: Makes a driver process of the engine, not started yet.
+        fork: Makes a driver process of the engine, not started yet, with what its spec has more.
     """
 
     channel: Channel
     context: Context
     workload: Workload
-    fork: Callable[[], Fork]
+    fork: Callable[..., Fork]
 
     def __post_init__(self) -> None:
         bucket = self.context.bucket(self.workload.facts.purpose)
@@ -108,6 +111,7 @@ class Attempt:
             measured, outputs = self._measure()
             self.channel.phase("verify")
             judged = judge_all(self.context, self.workload, outputs)
+            measured |= self._profile(measured, judged)
             files = list_parquet(self.store, outputs[-1])
             result = self._result(started, measured, judged, sum(file.size for file in files))
             self.channel.phase("publish")
@@ -198,6 +202,18 @@ class Attempt:
             "configuration": configuration,
         }, outputs
 
+    def _profile(self, measured: Fields, judged: Fields) -> Fields:
+        """The field `profile` of the result, where it was asked for."""
+        if self.context.inputs.get("profile") != "true":
+            return {}
+        self.channel.phase("profile")
+
+        def check(output: str) -> None:
+            check_alike(self.context, self.workload, output, judged, "The profiled sample")
+
+        place = f"{self.place.attempt_prefix}/profile"
+        return {"profile": take_profile(self.fork, place, check, measured)}
+
     def _samples(self, fork: Fork, taken: int, name: str) -> list[str]:
         """Take the samples of a driver process; returns where they were written to.
 
@@ -261,28 +277,46 @@ def judge_all(context: Context, workload: Workload, outputs: Sequence[str]) -> F
         UserError: One of them is not right.
     """
     judged = judge(context, workload, outputs[-1])
-    columns = workload.exact_columns(context.inputs)
     for at, output in enumerate(outputs[:-1], 1):
-        if not judged["rows"] and not list_parquet(context.filesystem, output):
-            continue  # some engines write no file for an answer without rows
-        try:
-            table = read_table(context, output, columns=columns)
-            rows, checksum = table.num_rows, workload.checksum(table, context.inputs)
-        except SchemaMismatch as error:
-            rows, checksum = -1, str(error)
-        if checksum != judged["checksum"]:
-            differs = (
-                f"it has {rows} rows, and the last one {judged['rows']}"
-                if rows not in (-1, judged["rows"])
-                else f"{', '.join(columns)} differ from the last one's"
-            )
-            raise UserError(
-                f"Sample {at} of {len(outputs)} is not right: {differs}.",
-                "A sample that does less, or something else, is no faster.",
-                f"See the log of attempt {context.spec['attempt']} for what the engine did.",
-                outcome="wrong",
-            )
+        check_alike(context, workload, output, judged, f"Sample {at} of {len(outputs)}")
     return judged
+
+
+def check_alike(
+    context: Context, workload: Workload, output: str, judged: Fields, name: str
+) -> None:
+    """Compare the exact columns of an output with those of the one that was judged.
+
+    Args:
+        context: What the job was given.
+        workload: What was computed.
+        output: A prefix.
+        judged: What `judge` found of the other one.
+        name: What to call it.
+
+    Raises:
+        UserError: They differ.
+    """
+    columns = workload.exact_columns(context.inputs)
+    if not judged["rows"] and not list_parquet(context.filesystem, output):
+        return  # some engines write no file for an answer without rows
+    try:
+        table = read_table(context, output, columns=columns)
+        rows, checksum = table.num_rows, workload.checksum(table, context.inputs)
+    except SchemaMismatch as error:
+        rows, checksum = -1, str(error)
+    if checksum != judged["checksum"]:
+        differs = (
+            f"it has {rows} rows, and the last one {judged['rows']}"
+            if rows not in (-1, judged["rows"])
+            else f"{', '.join(columns)} differ from the last one's"
+        )
+        raise UserError(
+            f"{name} is not right: {differs}.",
+            "A sample that does less, or something else, is no faster.",
+            f"See the log of attempt {context.spec['attempt']} for what the engine did.",
+            outcome="wrong",
+        )
 
 
 def check_memory(context: Context, seen: Reading) -> None:

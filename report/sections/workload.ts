@@ -9,6 +9,7 @@ import { engineName, workloadWords } from "../words";
 import { details } from "./details";
 import { memory, ratio, samples, startUp } from "./figures";
 import type { Group } from "./overview";
+import { profiles } from "./profiles";
 import { requests } from "./requests";
 import { verification } from "./verification";
 
@@ -24,7 +25,8 @@ export function workloadSection({ workload, outcomes, id }: Group, prices?: Pric
       ${samples(outcomes, id)} ${ratio(outcomes, id)} ${startUp(outcomes, id)}
       ${memory(outcomes, id)}
     </div>
-    ${requests(outcomes)} ${verification(workload, outcomes)} ${details(outcomes)}
+    ${profiles(outcomes)} ${requests(outcomes)} ${verification(workload, outcomes)}
+    ${details(outcomes)}
   </section>`;
 }
 

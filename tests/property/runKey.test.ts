@@ -108,6 +108,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   nycMirror: ["http://mirror.test", all, { datasetSource: "nyc" }],
   oracleImages: ["10", images],
   photos: ["77", images],
+  profile: ["true", all],
   rayCpus: ["3", of("ray")],
   rayObjectStoreMemory: ["300m", of("ray")],
   repeats: ["5", all],

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from jobs import BUCKETS, IN_PROCESS, PACKAGE, put_folder, run_job, spec_of, write_oracles
+from profiles import assert_profile
 from pyarrow import fs
 
 from bench.harness import run_benchmark
@@ -55,9 +56,10 @@ def test_every_workload_is_verified_and_published(
     workload: str,
     decoder: str,
 ):
-    spec = spec_of(minio, model_folder, workload, decoder=decoder)
+    spec = spec_of(minio, model_folder, workload, decoder=decoder, profile="true")
     *_, result = run_job({**spec, "engine": engine, "scratch": str(tmp_path)})
     assert result["event"] == "result", result
+    assert_profile(result["profile"], engine, workload, result["rowsIn"])
     published = list_parquet(store, result["outputUri"].removeprefix("s3://").strip("/"))
     tables = [pq.read_table(i.path, filesystem=store, partitioning=None) for i in published]
     assert sum(len(table) for table in tables) == result["rows"] > 0

@@ -24,6 +24,7 @@ from engine_comparison.fork import Fork
 from engine_comparison.job import Attempt, check_memory
 from engine_comparison.measure import Meter, Reading
 from engine_comparison.oracle import oracle_path
+from engine_comparison.profile import Stage
 from engine_comparison.protocol import Channel
 from engine_comparison.store import list_files, list_parquet, read_json
 from engine_comparison.workloads import Workload
@@ -40,6 +41,8 @@ class Scripted(Engine):
     facts: ClassVar[EngineFacts] = EngineFacts(
         "scripted", "Scripted", "scripted", "other", packages=("pyarrow",)
     )
+
+    means: ClassVar[str] = "what a test says"
 
     def __init__(self, context: Context, answer: Answer, failing_in: str = "") -> None:
         super().__init__(context)
@@ -60,6 +63,10 @@ class Scripted(Engine):
         store.create_dir(output, recursive=True)
         pq.write_table(self.answer(len(self.asked)), f"{output}/x.parquet", filesystem=store)
         self._note("run")
+
+    def stages(self, began: float, seconds: float) -> list[Stage]:
+        self._note("stages")
+        return [Stage("all of it", "compute", seconds, 20000)]
 
     def persists(self) -> str:
         return "what a test says"
@@ -162,7 +169,8 @@ class Job:
         workload = workloads.load(spec["workload"])
         self.others, self.peaks = [0.0], [100]
 
-        def fork() -> Fork:
+        def fork(**more: str) -> Fork:
+            self.engine.context = Context({**spec, **more}, store)
             return Fork(
                 Driver(self.engine, workload),
                 lambda _: Readings(self.others, self.peaks),
@@ -321,6 +329,37 @@ def test_without_a_fixed_number_samples_are_taken_until_they_have_come_to_rest(
     assert result["samples"][0]["kind"] == "first"
     assert len(result["samples"]) == 5
     assert result["forks"][0]["state"] in ("steady", "still warming")
+
+
+def test_a_profile_is_taken_in_a_process_of_its_own_after_all_others(
+    store: fs.FileSystem, report: pa.Table
+):
+    job = Job(store, spec_of("taxi-report", profile="true"), lambda _: report)
+    result = job.carry_out()
+    measured, profiled = ["start", "run", "run", "run", "stop"], ["start", "run", "run", "stages"]
+    assert job.engine.asked == [*measured, *profiled, "stop"]
+    assert job.phases[-3:] == ["verify", "profile", "publish"]
+    assert len(result["samples"]) == 3
+    profile = result["profile"]
+    assert profile["bottleneck"] == "compute"
+    assert [stage["kind"] for stage in profile["stages"]] == ["compute", "coordination", "start-up"]
+    assert job.engine.context.timers == f"{BASE}/_attempts/a1/profile/timers"
+    assert all("profile" not in info.path for info in list_files(store, BASE))
+
+
+def test_without_being_asked_for_there_is_no_profile(store: fs.FileSystem, report: pa.Table):
+    result = Job(store, spec_of("taxi-report", profile="false"), lambda _: report).carry_out()
+    assert "profile" not in result
+
+
+def test_a_profile_that_fails_fails_no_run(store: fs.FileSystem, report: pa.Table):
+    spec = spec_of("taxi-report", profile="true")
+    result = Job(store, spec, lambda _: report, failing_in="stages").carry_out()
+    assert result["profile"] == {"failed": "the engine broke in stages"}
+    # The sixth thing that is asked of the engine is the sample that is profiled.
+    result = Job(store, spec, lambda n: wrong(report) if n == 7 else report).carry_out()
+    assert result["profile"]["failed"].startswith("The profiled sample is not right: ")
+    assert result["verified"]
 
 
 def test_rows_a_second_and_bytes_are_in_the_result(store: fs.FileSystem, report: pa.Table):

@@ -9,6 +9,7 @@ import pytest
 
 import engine_comparison
 from engine_comparison import images
+from engine_comparison.profile import KINDS
 
 SCHEMA = json.loads((Path(engine_comparison.__file__).parent / "result.schema.json").read_text())
 
@@ -69,7 +70,8 @@ def test_the_schema_is_one_and_a_whole_result_fits_it():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(RESULT, SCHEMA)
     assert set(SCHEMA["required"]) == set(RESULT) - {"commit"}
-    assert set(SCHEMA["properties"]) == set(SCHEMA["required"]) | {"note", "sampled", "requests"}
+    optional = {"note", "sampled", "requests", "profile"}
+    assert set(SCHEMA["properties"]) == set(SCHEMA["required"]) | optional
 
 
 @pytest.mark.parametrize("name", SCHEMA["required"])
@@ -101,6 +103,50 @@ def test_every_field_is_required(name):
 def test_wrong_values_are_refused(name, value):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**copy.deepcopy(RESULT), name: value}, SCHEMA)
+
+
+STAGE = {
+    "name": "scan",
+    "kind": "read",
+    "seconds": 0.5,
+    "rows": 5,
+    "bytes": None,
+    "spilledBytes": None,
+}
+PROFILE = {
+    "means": "Spark's event log",
+    "seconds": 1.0,
+    "stages": [STAGE],
+    "nodes": [{"name": "a", "peakMemoryBytes": 1, "cpuSeconds": None, "measure": "RSS"}],
+    "bottleneck": "read",
+    "oneShotBottleneck": "start-up",
+}
+
+
+@pytest.mark.parametrize("profile", [PROFILE, {"failed": "why"}])
+def test_a_result_may_have_a_profile(profile):
+    jsonschema.validate({**RESULT, "profile": profile}, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        {},
+        {"failed": ""},
+        {**PROFILE, "failed": "why"},
+        {**PROFILE, "bottleneck": "the disk"},
+        {**PROFILE, "stages": []},
+        {**PROFILE, "stages": [{**STAGE, "kind": "think"}]},
+        {**PROFILE, "stages": [{**STAGE, "rows": 0.5}]},
+    ],
+)
+def test_a_wrong_profile_is_refused(profile):
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**RESULT, "profile": profile}, SCHEMA)
+
+
+def test_the_kinds_of_stages_are_those_of_the_rule():
+    assert SCHEMA["$defs"]["stageKind"]["enum"] == list(KINDS)
 
 
 def test_the_reasons_are_those_of_the_rule():

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from clusters import environment
+from profiles import assert_profile
 from pyarrow import fs
 
 from engine_comparison import engines, workloads
@@ -235,12 +236,14 @@ READ_BACK = """
 import json, sys
 from engine_comparison import engines, workloads
 from engine_comparison.engines import Context
+from engine_comparison.profile import with_bottleneck
 spec = json.loads(sys.stdin.read())
 engine = engines.load(spec["engine"])(Context.open(spec))
 try:
     engine.start()
-    engine.run(workloads.load(spec["workload"]), spec["output"])
-    print(json.dumps(engine.configuration()))
+    said = engine.configuration()
+    profile = engine.profile(workloads.load(spec["workload"]), spec["output"]).fields()
+    print(json.dumps({**said, "profile": with_bottleneck(profile, 1.0, 1.0)}))
 finally:
     engine.stop()
 """
@@ -274,6 +277,7 @@ def test_what_the_application_has_is_read_back_from_it(
         "spark": spark_master,
         "limits": {"cores": 2, "memoryBytes": 8 * 2**30},
         "output": output,
+        "timers": f"spark-out/timers-{name}",
     }
     done = subprocess.run(
         [sys.executable, "-c", READ_BACK],
@@ -285,6 +289,10 @@ def test_what_the_application_has_is_read_back_from_it(
         check=True,
     )
     said = json.loads(done.stdout.splitlines()[-1])
+    assert_profile(said["profile"], name, "taxi-report", 20000)
+    [executor] = said["profile"]["nodes"]
+    assert executor["peakMemoryBytes"] > 2**26
+    assert executor["cpuSeconds"] > 0
     assert said["executors"] == 1
     assert ("emulated-client" in said["executorJvm"]) == (name == "spark-tuned")
     assert not any("secret" in key or "key" in key for key in said["set"])

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -24,7 +26,9 @@ from ..describe import names as described
 from ..errors import UserError
 from ..inspection import Facts
 from ..model.session import ModelSession, open_session
-from ..store import StoreSpec, open_store, trust
+from ..profile import Node, Profile, Stage
+from ..store import StoreSpec, delete_prefix, open_store, trust
+from ..timers import read_timers
 from ..workloads import Workload
 from ..workloads import load as load_workload
 
@@ -113,6 +117,14 @@ class Context:
         return max(1, int(self.inputs.get("batchSize", "32")))
 
     @property
+    def timers(self) -> str | None:
+        """Where tasks leave the sums of their timers, in a process that is started for a profile.
+
+        None in all others.
+        """
+        return self.spec.get("timers")
+
+    @property
     def model(self) -> dict[str, str]:
         """Where the model and its labels are: `{"path": ..., "labels": ...}`."""
         return dict(self.spec["model"])
@@ -137,9 +149,11 @@ class Engine(ABC):
 
     Attributes:
         facts: What it says of itself.
+        means: By what it profiles a sample, in words.
     """
 
     facts: ClassVar[EngineFacts]
+    means: ClassVar[str] = ""
 
     def __init__(self, context: Context) -> None:
         """Keep the context. Nothing is started and nothing heavy imported here."""
@@ -195,6 +209,48 @@ class Engine(ABC):
             )
         method(workload, output)
 
+    def profile(self, workload: Workload, output: str) -> Profile:
+        """Carry out a sample as `run` does, and say where its time went.
+
+        It is the last sample of a process that was started for it: `Context.timers` is set.
+
+        Raises:
+            UserError: As `run`.
+        """
+        if self.context.timers:
+            delete_prefix(self.context.filesystem, self.context.timers)
+        began = time.time()
+        with self.recording():
+            seconds = timed(lambda: self.run(workload, output))
+        stages = self.stages(began, seconds)
+        return Profile(self.means, seconds, stages, self.nodes())
+
+    def recording(self) -> AbstractContextManager[object]:
+        """What has to be around a sample that is profiled."""
+        return nullcontext()
+
+    def stages(self, began: float, seconds: float) -> list[Stage]:
+        """What the engine recorded of the last sample, by its own means.
+
+        Args:
+            began: When the sample began, in seconds since 1970.
+            seconds: How long it took.
+        """
+        raise UserError(
+            f"The engine {self.name!r} has no profile.",
+            "Its file has no method that says where the time went.",
+            "Write the method `stages`, or set profile to false.",
+        )
+
+    def nodes(self) -> list[Node]:
+        """What the nodes of a cluster used in the last sample; asked after `stages`."""
+        return []
+
+    def inner_stages(self, workers: int) -> list[Stage]:
+        """What the timers of our own functions recorded of the last sample; see `timers`."""
+        place = self.context.timers
+        return read_timers(self.context.filesystem, place, workers) if place else []
+
     @abstractmethod
     def persists(self) -> str:
         """What outlives a sample and so makes the next one hot, in words for the report."""
@@ -210,6 +266,13 @@ class Engine(ABC):
     @abstractmethod
     def stop(self) -> None:
         """Let go of everything. It is called after failures too, also of `start`."""
+
+
+def timed(work: Callable[[], object]) -> float:
+    """The seconds that `work` takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def names() -> list[str]:

@@ -7,7 +7,8 @@ schema, the cores, and the square that the model wants.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +18,8 @@ import pyarrow as pa
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
 from ..model.session import ModelSession, read_shape
+from ..profile import Node, Stage
+from ..ray_agents import Agents
 from ..ray_cluster import connect, disconnect
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
 from ..workloads import load as load_workload
@@ -25,6 +28,7 @@ from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_inputs import AMOUNTS, trip_files, trip_schema, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
 from . import Context, Engine
+from .daft_profile import stages_of
 
 if TYPE_CHECKING:
     import daft
@@ -38,6 +42,9 @@ class Daft(Engine):
     """See the module."""
 
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
+    means: ClassVar[str] = "the metrics of Daft's operators"
+    _operators: list[dict[str, Any]]
+    _agents: Agents
 
     @property
     def runner(self) -> str:
@@ -61,7 +68,7 @@ class Daft(Engine):
         """Filter, join, group, aggregate and write, as a lazy plan."""
         from daft import col
 
-        (
+        report = (
             self._expensive_trips()
             .join(self._zones(), left_on="PULocationID", right_on="LocationID", how="left")
             .groupby(col("Borough").alias("borough"))
@@ -72,8 +79,14 @@ class Daft(Engine):
                 col("tip_amount").mean().alias("avg_tip"),
                 col("trip_distance").mean().alias("avg_distance"),
             )
-            .write_parquet(f"s3://{output}", io_config=self._io())
         )
+        self._write(report, output)
+
+    def _write(self, frame: daft.DataFrame, output: str) -> None:
+        """Carry a query out by writing its rows."""
+        written = frame.write_parquet(f"s3://{output}", io_config=self._io())
+        if self.context.timers and written.metrics is not None:
+            self._operators = written.metrics.to_pylist()
 
     def _expensive_trips(self) -> daft.DataFrame:
         """The trips above the limit."""
@@ -133,7 +146,7 @@ class Daft(Engine):
         answered = (
             self._listed().with_column("image", pixels).select("image_url", model(col("image")))
         )
-        answered.write_parquet(f"s3://{output}", io_config=self._io())
+        self._write(answered, output)
 
     def _listed(self) -> daft.DataFrame:
         """The list of images."""
@@ -162,6 +175,25 @@ class Daft(Engine):
                 retry_initial_backoff_ms=200,
             )
         )
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """On Ray, ask the agents; see `Engine.recording`."""
+        nodes = []
+        if self.runner == "ray":
+            import ray
+
+            nodes = ray.nodes()
+        with Agents(nodes) as self._agents:
+            yield
+
+    def nodes(self) -> list[Node]:
+        """See `Engine.nodes`."""
+        return self._agents.nodes()
+
+    def stages(self, began: float, seconds: float) -> list[Stage]:
+        """See `Engine.stages`."""
+        return stages_of(self._operators, self.context.limits["cores"], seconds)
 
     def persists(self) -> str:
         """See `Engine.persists`."""

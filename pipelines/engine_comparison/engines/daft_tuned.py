@@ -62,7 +62,7 @@ class DaftTuned(documented.Daft):
             )
         )
         sums = ("revenue", "revenue_cents", "trips", "tips", "tipped", "distance", "measured")
-        (
+        report = (
             by_zone.join(self._zones(), left_on="PULocationID", right_on="LocationID", how="left")
             .groupby(col("Borough").alias("borough"))
             .agg(*(col(name).sum() for name in sums))
@@ -71,8 +71,8 @@ class DaftTuned(documented.Daft):
                 (col("tips") / col("tipped")).alias("avg_tip"),
                 (col("distance") / col("measured")).alias("avg_distance"),
             )
-            .write_parquet(f"s3://{output}", io_config=self._io())
         )
+        self._write(report, output)
 
     def _expensive_trips(self) -> daft.DataFrame:
         """The trips above the limit; Daft pushes no filter on a computed column into the scan."""
@@ -109,7 +109,7 @@ class DaftTuned(documented.Daft):
         model = _model(self.context, task, bool(self.tunable("use_process")))
         answered = files.select("image_url", model.answer(pixels, col("file")))
         accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
-        accepted.write_parquet(f"s3://{output}", io_config=io)
+        self._write(accepted, output)
 
     def _nodes(self) -> int:
         """How many machines compute: with the runner on Ray, the cluster's that offer CPUs."""

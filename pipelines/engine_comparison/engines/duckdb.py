@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pyarrow as pa
 
 from ..describe import EngineFacts, engine_facts
+from ..profile import Stage
 from ..workloads.taxi_inputs import trip_files, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
 from . import Engine
+from .duckdb_profile import record, stages_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,6 +46,8 @@ class DuckDb(Engine):
     """See the module."""
 
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
+    means: ClassVar[str] = "DuckDB's profile and its log of HTTP requests"
+    _profiled: duckdb.DuckDBPyConnection
 
     def start(self) -> None:
         """Import DuckDB, and see that a database opens."""
@@ -100,8 +104,19 @@ class DuckDb(Engine):
             fare_above=float(self.context.inputs["fareAbove"]),
             output=_text(f"s3://{output}/{FILE}"),
         )
-        with self._open() as connection:
+        connection = self._open()
+        if self.context.timers:  # what the connection knows of the statement is asked later
+            record(connection)
+            self._profiled = connection
             connection.execute(report)
+        else:
+            with connection:
+                connection.execute(report)
+
+    def stages(self, began: float, seconds: float) -> list[Stage]:
+        """See `Engine.stages`."""
+        with self._profiled:
+            return stages_of(self._profiled, self.context.threads)
 
     def persists(self) -> str:
         """See `Engine.persists`."""

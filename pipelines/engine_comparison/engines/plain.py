@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
+from ..profile import Stage
 from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
-from . import Engine
+from . import Engine, timed
 
 FILE = "part-0.parquet"
 
@@ -25,6 +26,8 @@ class Plain(Engine):
     """See the module."""
 
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
+    means: ClassVar[str] = "timers around fetching, decoding, the model and writing"
+    _written: Stage
 
     def start(self) -> None:
         """Import what computes."""
@@ -53,8 +56,17 @@ class Plain(Engine):
         with ThreadPoolExecutor(workers) as pool:
             shares = pool.map(answer, [batches[at::workers] for at in range(workers)])
             rows = [batch for share in shares for batch in share]
-        with store.open_output_stream(f"{output}/{FILE}") as stream:
-            pq.write_table(pa.Table.from_batches(rows, schema), stream)
+        table = pa.Table.from_batches(rows, schema)
+
+        def write() -> None:
+            with store.open_output_stream(f"{output}/{FILE}") as stream:
+                pq.write_table(table, stream)
+
+        self._written = Stage("write", "write", timed(write), table.num_rows, table.nbytes)
+
+    def stages(self, began: float, seconds: float) -> list[Stage]:
+        """See `Engine.stages`."""
+        return [*self.inner_stages(self.context.model_workers), self._written]
 
     def persists(self) -> str:
         """See `Engine.persists`."""

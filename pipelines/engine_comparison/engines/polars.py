@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
 from ..describe import EngineFacts, engine_facts
+from ..profile import Stage
 from ..workloads.taxi_inputs import trip_files, trip_schema, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
 from . import Engine
+from .polars_profile import metrics_logged, stages_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,6 +26,8 @@ class Polars(Engine):
     """See the module."""
 
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
+    means: ClassVar[str] = "the metrics of Polars' streaming engine"
+    _lines: list[str]
 
     def start(self) -> None:
         """Import Polars, with as many threads as the other engines have."""
@@ -86,6 +92,17 @@ class Polars(Engine):
             "aws_allow_http": str(not store.encrypted).lower(),
             "aws_virtual_hosted_style_request": str(not store.path_style).lower(),
         }
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """See `Engine.recording`."""
+        with metrics_logged() as lines:
+            self._lines = lines
+            yield
+
+    def stages(self, began: float, seconds: float) -> list[Stage]:
+        """See `Engine.stages`."""
+        return stages_of(self._lines, self.context.threads, seconds)
 
     def persists(self) -> str:
         """See `Engine.persists`."""

@@ -6,7 +6,8 @@ type of a join's keys, and sizes of pools with which a job ends on the cores the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +17,8 @@ from PIL import Image
 
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
+from ..profile import Node, Stage, divided
+from ..ray_agents import Agents
 from ..ray_cluster import connect, disconnect
 from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
@@ -30,6 +33,7 @@ from ..workloads.taxi_inputs import (
 )
 from ..workloads.taxi_report import TaxiReport
 from . import Engine
+from .ray_profile import stages_of
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -46,6 +50,10 @@ SHOWN = (
 
 class OnRay(Engine):
     """What all contenders on a Ray cluster have in common: the driver's side of it."""
+
+    means: ClassVar[str] = "the statistics of Ray's datasets"
+    _written: Dataset
+    _agents: Agents
 
     @property
     def cpus(self) -> int:
@@ -78,6 +86,30 @@ class OnRay(Engine):
             },
         }
 
+    def _write(self, dataset: Dataset, output: str) -> None:
+        """Carry a dataset out by writing it."""
+        dataset.write_parquet(output, filesystem=self.context.filesystem)
+        if self.context.timers:
+            self._written = dataset
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Have fused operators' time divided, and the agents asked; see `Engine.recording`."""
+        import ray
+        from ray.data import DataContext
+
+        DataContext.get_current().per_stage_map_timing = True
+        with Agents(ray.nodes()) as self._agents:
+            yield
+
+    def nodes(self) -> list[Node]:
+        """See `Engine.nodes`."""
+        return self._agents.nodes()
+
+    def stages(self, began: float, seconds: float) -> list[Stage]:
+        """See `Engine.stages`."""
+        return divided(stages_of(self._written, self.cpus), self.inner_stages(self.cpus))
+
     def stop(self) -> None:
         """Leave the cluster; the driver's workers end with it."""
         disconnect()
@@ -107,7 +139,7 @@ class Ray(OnRay):
             self._zones(), join_type="left_outer", num_partitions=self.cpus, on=("LocationID",)
         )
         report = joined.groupby("borough").aggregate(*aggregates())
-        report.write_parquet(output, filesystem=self.context.filesystem)
+        self._write(report, output)
 
     def _expensive_trips(self, **reading: Any) -> Dataset:
         """The trips above the limit, with their total in cents."""
@@ -169,7 +201,7 @@ class Ray(OnRay):
             num_gpus=1 if self.context.device == "cuda" else None,
             batch_size=self.context.batch_size,
         )
-        answers.write_parquet(output, filesystem=store)
+        self._write(answers, output)
 
     def persists(self) -> str:
         """See `Engine.persists`."""

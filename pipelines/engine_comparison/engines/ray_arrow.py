@@ -56,7 +56,7 @@ class RayArrow(ray.OnRay):
             batch_format="pyarrow",
         )
         report = sums.repartition(1).map_batches(report_of, batch_size=None, batch_format="pyarrow")
-        report.write_parquet(output, filesystem=store)
+        self._write(report, output)
 
     def persists(self) -> str:
         """See `Engine.persists`."""

@@ -59,7 +59,7 @@ class RayTuned(documented.Ray):
         report = located.groupby(
             "borough", num_partitions=int(self.tunable("groupby.num_partitions"))
         ).aggregate(*documented.aggregates())
-        report.write_parquet(output, filesystem=store)
+        self._write(report, output)
 
     def _images(self, workload: ImageWorkload, output: str) -> None:
         """The list, spread over the cluster, and the model over it, by the way that is set."""
@@ -97,7 +97,7 @@ class RayTuned(documented.Ray):
                 batch_size=None,
                 batch_format="pyarrow",
             )
-        answers.write_parquet(output, filesystem=store)
+        self._write(answers, output)
 
     def persists(self) -> str:
         """See `Engine.persists`."""

@@ -15,6 +15,7 @@ import numpy as np
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
 from ..images import decode
+from ..timers import Timers
 from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_report import TaxiReport
@@ -74,8 +75,13 @@ class _Predict:
         names = self.task.schema().names[1:]
 
         def predict(contents: np.ndarray) -> dict[str, Any]:
-            pixels = np.stack([decode(content, session.size) for content in contents])
-            answers = workload.answer(session, pixels)
+            timers = Timers()
+            timers.count(contents)
+            with timers.timing("decode"):
+                pixels = np.stack([decode(content, session.size) for content in contents])
+            with timers.timing("compute"):
+                answers = workload.answer(session, pixels)
+            self.task.leave(timers)
             return {
                 name: np.array(column.to_pylist())
                 for name, column in zip(names, answers, strict=True)

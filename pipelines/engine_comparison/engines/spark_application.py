@@ -13,13 +13,15 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from ..errors import UserError, one_line
+from ..profile import Node, Stage
 from ..store import CONNECT_SECONDS
 from ..workloads.taxi_inputs import AMOUNTS, trip_files, trip_schema, zone_schema, zones_path
 from . import PACKAGE_PARENT, Engine
+from .spark_profile import SETTINGS, EventLog
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +53,8 @@ EXECUTOR_OPTIONS = "spark.executor.extraJavaOptions"
 class SparkEngine(Engine):
     """A contender that is a Spark application."""
 
+    means: ClassVar[str] = "Spark's event log"
+    _log: EventLog
     _session: SparkSession | None = None
 
     @property
@@ -161,6 +165,7 @@ class SparkEngine(Engine):
             "spark.sql.warehouse.dir": str(self.context.scratch / "spark-warehouse"),
             **self._store_settings(),
             **self.choices(),
+            **self._profile_settings(),
         }
         for name, trust in zip(
             (DRIVER_OPTIONS, EXECUTOR_OPTIONS), self._trust_options(), strict=True
@@ -168,6 +173,18 @@ class SparkEngine(Engine):
             if options := f"{settings.get(name, '')} {trust}".strip():
                 settings[name] = options
         return settings
+
+    def _profile_settings(self) -> dict[str, str]:
+        """What makes the event log, in a process that is started for a profile."""
+        if not self.context.timers:
+            return {}
+        self._events.mkdir(parents=True, exist_ok=True)
+        return {**SETTINGS, "spark.eventLog.dir": self._events.as_uri()}
+
+    @property
+    def _events(self) -> Path:
+        """The folder of the event log."""
+        return self.context.scratch / "spark-events"
 
     def jar_folders(self) -> list[Path]:
         """Folders of jars that this contender adds to Spark's: those that speak S3."""
@@ -338,6 +355,18 @@ class SparkEngine(Engine):
         jvm: Any = self.session.sparkContext._jvm
         java = jvm.java.lang.System.getProperty("java.version")
         return {**super().versions(), "java": str(java)}
+
+    def stages(self, began: float, seconds: float) -> list[Stage]:
+        """See `Engine.stages`. The log is whole when the application has ended."""
+        self.stop()
+        [file] = [one for one in self._events.iterdir() if not one.name.startswith(".")]
+        with file.open(encoding="utf-8") as lines:
+            self._log = EventLog(lines, began)
+        return self._log.stages(self.cores, self.inner_stages(self.cores))
+
+    def nodes(self) -> list[Node]:
+        """See `Engine.nodes`."""
+        return self._log.nodes()
 
     def stop(self) -> None:
         """End the application, so that the workers are free for the next one."""

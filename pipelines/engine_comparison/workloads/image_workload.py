@@ -18,6 +18,7 @@ from ..errors import one_line
 from ..images import Decoded, ImageRejected, decode_batch
 from ..inspection import Facts
 from ..model.session import ModelSession
+from ..timers import Timers
 from ..verify import SchemaMismatch, Verdict, compare_keys, conform
 from .base import Inputs, Workload
 from .image_inputs import REJECTED, image_urls, list_path
@@ -65,7 +66,11 @@ class ImageWorkload(Workload):
         )
 
     def infer(
-        self, session: ModelSession, urls: Sequence[str], files: Sequence[bytes | None]
+        self,
+        session: ModelSession,
+        urls: Sequence[str],
+        files: Sequence[bytes | None],
+        timers: Timers | None = None,
     ) -> pa.RecordBatch:
         """Decode a batch of files by the shared function and ask the model about them.
 
@@ -73,11 +78,16 @@ class ImageWorkload(Workload):
             session: The model.
             urls: The images' names, length n.
             files: Their contents, length n; None where there is none.
+            timers: What measures both.
 
         Returns:
             n rows of the schema `with_rejects(session.dimension)`, in the order given.
         """
-        return self.infer_decoded(session, urls, decode_batch(files, session.size))
+        timers = timers or Timers()
+        with timers.timing("decode"):
+            decoded = decode_batch(files, session.size)
+        with timers.timing("compute"):
+            return self.infer_decoded(session, urls, decoded)
 
     def infer_decoded(
         self, session: ModelSession, urls: Sequence[str], decoded: Decoded

@@ -88,6 +88,49 @@ describe("the page", () => {
   });
 });
 
+describe("a run that was profiled", () => {
+  const stage = { rows: null, bytes: null, spilledBytes: null };
+  const profile = {
+    means: "Spark's event log",
+    seconds: 2,
+    stages: [
+      { ...stage, name: "stage 1: scan", kind: "read", seconds: 1.2, rows: 1_200_000, bytes: 5e6 },
+      { ...stage, name: "stage 2", kind: "shuffle", seconds: 0.2, spilledBytes: 3 * 2 ** 20 },
+      { ...stage, name: "what no stage covers", kind: "coordination", seconds: 0.6 },
+      { ...stage, name: "start-up", kind: "start-up", seconds: 4 },
+    ],
+    nodes: [{ name: "executor 0", peakMemoryBytes: 2 ** 30, cpuSeconds: 3.5, measure: "RSS" }],
+    bottleneck: "read",
+    oneShotBottleneck: "start-up",
+  };
+  const { document } = render([
+    verified("spark/taxi-report", { result: { profile } }),
+    verified("ray/taxi-report", { result: { profile: { failed: "no statistics" } } }),
+    verified("polars/taxi-report"),
+    verified("daft/image-embeddings"),
+  ]);
+  const [section, other] = document.querySelectorAll("section[id^=workload]");
+
+  it("has its bottlenecks and the shares of its kinds beside the others'", () => {
+    const shares = "60 % – – 10 % – 30 %";
+    expect(rowsOf(section, "Spark")).toContain(`Spark read start-up 2.00 s ${shares} 3.00 MiB`);
+    expect(rowsOf(section, "Ray Data")).toContain(`Ray Data ✕ no statistics${" –".repeat(9)}`);
+    expect(rowsOf(section, "Polars")).toContain(`Polars not asked for${" –".repeat(9)}`);
+  });
+
+  it("has its stages in the engine's words, and what the nodes used", () => {
+    const found = rowsIn(section);
+    expect(found).toContain("stage 1: scan read 1.20 s 1,200,000 4.77 MiB –");
+    expect(found).toContain("start-up start-up 4.00 s – – –");
+    expect(found).toContain("executor 0 1.00 GiB 3.50 s RSS");
+    expect(words(section)).toContain("By Spark's event log");
+  });
+
+  it("is not spoken of where nobody asked for it", () => {
+    expect(words(other)).not.toContain("Where the time goes");
+  });
+});
+
 describe("what a run asked of the store", () => {
   const counts = {
     byApi: { GetObject: 12, HeadObject: 13, PutObjectPart: 2, PutObject: 1, ListObjectsV2: 3 },
