@@ -10,6 +10,7 @@ import { stackFiles, shortHash } from "../stack/files";
 import type { StepContext, StepVerbs } from "../stack/runStep";
 import { BuildLog, runBuild } from "./builds";
 import { registerUse, releaseUse, ensureEntry, type Build } from "./caches";
+import { customModel } from "./customModel";
 import {
   lockFile,
   pythonEntry,
@@ -17,7 +18,6 @@ import {
   lockHash,
   type Jar,
   minioVersion,
-  customModel,
   packedFile,
   packingCode,
 } from "./locks";

@@ -192,10 +192,7 @@ def attempt(
             "store": minio,
             "threads": 2,
             "limits": {"cores": 2, "memoryBytes": 16 * 2**30},
-            "model": {
-                "path": str(model_folder / "model.onnx"),
-                "labels": str(model_folder / "labels.json"),
-            },
+            "model": {"path": str(model_folder / "model.onnx")},
             "services": [],
             "scratch": str(scratch),
         }

@@ -64,7 +64,7 @@ def spec(tmp_path: Path) -> dict[str, Any]:
         },
         "threads": 2,
         "gpuWorkers": 1,
-        "model": {"path": "m", "labels": "l"},
+        "model": {"path": "m"},
         "services": [],
         "limits": {"cores": 2, "memoryBytes": 8 * 2**30},
         "scratch": str(tmp_path / "scratch"),

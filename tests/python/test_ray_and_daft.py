@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from pyarrow import csv, fs
 from engine_comparison import engines, workloads
 from engine_comparison.batches import ModelTask
 from engine_comparison.engines import Context
-from engine_comparison.images import decode_batch
+from engine_comparison.images import Frame, decode_batch
 from engine_comparison.workloads.image_inputs import image_urls, read_image
 from engine_comparison.workloads.taxi_inputs import AMOUNTS, ZONES, ZONES_KEY, trip_schema
 
@@ -169,8 +170,6 @@ def looked_at(local_store: fs.FileSystem, session: Any) -> tuple[list[str], list
 
 
 def test_images_that_ray_data_decoded_get_the_right_vectors(looked_at: Any, session: Any):
-    import io
-
     from engine_comparison.engines.ray import ImageModel
 
     urls, files, right = looked_at
@@ -187,11 +186,43 @@ def test_pixels_reach_rays_tasks_with_a_gpu_as_they_were(looked_at: Any, session
     from engine_comparison.engines.ray_tuned import answer_decoded
 
     urls, files, right = looked_at
-    pixels = decode_batch(files, session.size).pixels
+    pixels = decode_batch(files, session.frame).pixels
     table = pa.table({"image_url": urls, "pixels": [one.tobytes() for one in pixels]})
     answered = answer_decoded(table, task_with(session))
     assert answered.column("image_url").to_pylist() == urls
     np.testing.assert_array_equal(answered.column("embedding").combine_chunks().flatten(), right)
+
+
+@pytest.mark.parametrize(("width", "height"), [(101, 60), (61, 90)])
+@pytest.mark.parametrize("share", [0.5, 0.37, 1.0])
+def test_daft_cuts_out_what_the_shared_decoder_cuts_out(width: int, height: int, share: float):
+    import daft
+    from daft import col, functions
+
+    from engine_comparison.engines.daft import seen
+
+    side = int(share * min(width, height))
+    left, top = (width - side) // 2, (height - side) // 2
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[top : top + side, left : left + side] = 255
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    files = daft.from_pydict({"file": [file.getvalue(), b"none"]})
+    decoded = functions.decode_image(col("file"), on_error="null", mode="RGB")
+
+    def by_daft(frame: Frame) -> list[np.ndarray | None]:
+        found: list[np.ndarray | None] = files.select(seen(decoded, frame)).to_pydict()["file"]
+        return found
+
+    for size in (side, 16):
+        pixels, none = by_daft(Frame(size, share))
+        assert none is None
+        assert pixels is not None
+        assert pixels.shape == (size, size, 3)
+        assert (pixels == 255).all()
+        assert (Frame(size, share).of(Image.fromarray(picture)) == 255).all()
+    whole, _ = by_daft(Frame(16))
+    assert not (np.array(whole) == 255).all()
 
 
 def test_a_zone_that_is_not_in_the_table_has_no_borough():

@@ -3,6 +3,7 @@ import * as path from "node:path";
 import { expect, it } from "vitest";
 import { configurationPage, pulumiYaml } from "../../docs/configuration";
 import { catalogSchemas } from "../../results/catalog";
+import { exampleContract } from "../defaults";
 
 const checkout = path.join(__dirname, "..", "..");
 
@@ -94,4 +95,12 @@ it("every promise is shown by tests that there are, or says how it was seen by h
       expect(named, `${promise}: ${proof}`).toBe(true);
     }
   }
+});
+
+it("docs/models.md has the fields of a model's contract and its example", () => {
+  const text = fs.readFileSync(path.join(checkout, "docs/models.md"), "utf8");
+  const [, example] = /```json\n(.*?)```/s.exec(text) ?? [];
+  expect(JSON.parse(example)).toEqual(exampleContract());
+  const fields = [...text.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+  expect(fields).toEqual(Object.keys(exampleContract()));
 });

@@ -74,7 +74,6 @@ export function clusterExecutor(stack: string): Executor {
         ray: cluster === "ray" ? rayOf(stack) : null,
         model: model && {
           path: path.basename(model.path),
-          labels: model.labels && path.basename(model.labels),
         },
         services: [],
         scratch,

@@ -114,7 +114,7 @@ class Context:
 
     @property
     def model(self) -> dict[str, str]:
-        """Where the model and its labels are: `{"path": ..., "labels": ...}`."""
+        """Where the model is: `{"path": ...}`, with its contract and its other files beside it."""
         return dict(self.spec["model"])
 
     @property

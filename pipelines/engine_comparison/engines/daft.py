@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
+from ..images import Frame
 from ..model.session import ModelSession, read_shape
 from ..ray_cluster import connect, disconnect
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
@@ -123,12 +124,9 @@ class Daft(Engine):
         """Fetch, decode, resize, ask the model, write."""
         from daft import col, functions
 
-        size, dimension = read_shape(self.context.model)
-        pixels = functions.resize(
-            functions.decode_image(functions.download(col("image_url"), io_config=self._io())),
-            w=size,
-            h=size,
-        )
+        frame, dimension = read_shape(self.context.model)
+        files = functions.download(col("image_url"), io_config=self._io())
+        pixels = seen(functions.decode_image(files), frame)
         _, *answers = workload.schema(dimension)
         model = _model(self.context, ModelTask.of(self.context.spec, workload), answers)
         answered = (
@@ -250,6 +248,20 @@ def daft_schema(schema: pa.Schema) -> dict[str, daft.DataType]:
     return {field.name: DataType.from_arrow_type(field.type) for field in schema}
 
 
+def seen(image: daft.Expression, frame: Frame) -> daft.Expression:
+    """What a model sees of an image: cut and scaled by Daft's functions as `Frame.of` does it."""
+    from daft import DataType, functions, lit
+
+    if frame.crop is not None:
+        width, height = functions.image_width(image), functions.image_height(image)
+        shorter = functions.columns_min(width, height)
+        side = functions.columns_max(functions.floor(shorter * lit(frame.crop)), lit(1.0))
+        left, top = (functions.floor((length - side) / 2) for length in (width, height))
+        box = functions.to_list(left, top, side, side)
+        image = functions.crop(image, box.cast(DataType.fixed_size_list(DataType.uint64(), 4)))
+    return functions.resize(image, w=frame.size, h=frame.size)
+
+
 def _model(context: Context, task: ModelTask, answers: list[pa.Field]) -> Any:
     """The model as a Daft class, which loads it where it is used; a function of decoded images."""
     import daft
@@ -264,7 +276,7 @@ def _model(context: Context, task: ModelTask, answers: list[pa.Field]) -> Any:
         runtime = onnxruntime
 
         def __init__(self, task: ModelTask) -> None:
-            self.session = ModelSession(task.model["path"], task.model.get("labels"), task.device)
+            self.session = ModelSession(task.model["path"], task.device)
             self.workload = task.image_workload()
 
         @daft.method.batch(
@@ -274,7 +286,7 @@ def _model(context: Context, task: ModelTask, answers: list[pa.Field]) -> Any:
         )
         def __call__(self, images: Series) -> pa.Array:
             """Answer a batch of images of one size."""
-            size = self.session.size
+            size = self.session.frame.size
             pixels = np.array(images.to_pylist(), np.uint8).reshape(-1, size, size, 3)
             columns = self.workload.answer(self.session, pixels)
             return pa.StructArray.from_arrays(columns, fields=answers)

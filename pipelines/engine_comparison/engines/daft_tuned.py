@@ -88,7 +88,7 @@ class DaftTuned(documented.Daft):
         import daft
         from daft import col, functions
 
-        io, size = self._io(), read_shape(self.context.model).size
+        io, frame = self._io(), read_shape(self.context.model).frame
         listed = self._listed()
         if (nodes := self._nodes()) > 1:
             # The list is one file, and a file would be one node's: which computes on all its cores.
@@ -97,9 +97,9 @@ class DaftTuned(documented.Daft):
             "image_url",
             functions.download(col("image_url"), on_error="null", io_config=io).alias("file"),
         )
-        pixels = functions.resize(
-            functions.decode_image(col("file"), on_error="null", mode="RGB"), w=size, h=size
-        ).cast(daft.DataType.image("RGB", size, size))
+        decoded = functions.decode_image(col("file"), on_error="null", mode="RGB")
+        square = daft.DataType.image("RGB", frame.size, frame.size)
+        pixels = documented.seen(decoded, frame).cast(square)
         task = ModelTask.of(self.context.spec, workload)
         model = _model(self.context, task, bool(self.tunable("use_process")))
         answered = files.select("image_url", model.answer(pixels, col("file")))
@@ -154,11 +154,11 @@ def _model(context: Context, task: ModelTask, use_process: bool) -> Any:
         )
         def answer(self, images: Series, files: Series) -> pa.Array:
             """Ask about images that Daft has decoded and resized, where its decoder could."""
-            size = self.session.size
+            size = self.session.frame.size
             storage = images.to_arrow().storage
             pixels = iter(np.asarray(storage.flatten()).reshape(-1, size, size, 3))
             own = [next(pixels) if there else None for there in storage.is_valid().to_pylist()]
-            decoded: Decoded = decode_rest(files.to_pylist(), own, size)
+            decoded: Decoded = decode_rest(files.to_pylist(), own, self.session.frame)
             names = [""] * len(decoded.reasons)
             answered = self.workload.infer_decoded(self.session, names, decoded)
             return answered.select(answered.schema.names[1:]).to_struct_array()

@@ -218,17 +218,11 @@ class ImageModel:
         Args:
             batch: `image`, n arrays uint8 [height, width, 3], and `path`, n strings.
         """
-        size = self.session.size
-        pixels = np.stack([_resized(image, size) for image in batch["image"]])
+        frame = self.session.frame
+        pixels = np.stack([frame.of(Image.fromarray(image)) for image in batch["image"]])
         answers = self.task.image_workload().answer(self.session, pixels)
         urls = pa.array([f"s3://{path}" for path in batch["path"]], pa.string())
         return pa.Table.from_arrays([urls, *answers], schema=self.task.schema())
-
-
-def _resized(image: np.ndarray, size: int) -> np.ndarray:
-    """An image as the shared decoder resizes it: uint8 [size, size, 3]."""
-    square = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(square)
 
 
 ENGINE = Ray

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ..batches import ModelTask, fetched_ahead, task_count
 from ..describe import EngineFacts, engine_facts
-from ..images import decode_batch
+from ..images import Frame, decode_batch
 from ..model.session import read_shape
 from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
@@ -80,7 +80,7 @@ class RayTuned(documented.Ray):
         ).select_columns(["image_url"])
         task, size = ModelTask.of(self.context.spec, workload), self.context.batch_size
         if self.context.device == "cuda":
-            decode = partial(decode_block, task=task, size=read_shape(self.context.model).size)
+            decode = partial(decode_block, task=task, frame=read_shape(self.context.model).frame)
             answers = listed.map_batches(
                 decode, batch_size=size, batch_format="pyarrow"
             ).map_batches(
@@ -136,15 +136,15 @@ def answer_block(listed: pa.Table, task: ModelTask, batch_size: int) -> pa.Table
     return pa.Table.from_batches(task.run(batches), schema=task.schema())
 
 
-def decode_block(listed: pa.Table, task: ModelTask, size: int) -> pa.Table:
+def decode_block(listed: pa.Table, task: ModelTask, frame: Frame) -> pa.Table:
     """Fetch and decode the images of a batch.
 
     Returns:
-        The accepted ones: `image_url`, and `pixels`, a binary value of size * size * 3 bytes.
+        The accepted ones: `image_url`, and `pixels`, a binary value of `size` x `size` x 3 bytes.
     """
     urls = listed.column("image_url").to_pylist()
     [(_, files)] = fetched_ahead([urls], task.reader())
-    decoded = decode_batch(files, size)
+    decoded, size = decode_batch(files, frame), frame.size
     pixels = pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(3 * size * size), len(decoded.pixels), [None, pa.py_buffer(decoded.pixels)]
     )
@@ -159,7 +159,7 @@ def answer_decoded(decoded: pa.Table, task: ModelTask) -> pa.Table:
     """
     session = task.session()
     images = [np.frombuffer(image, np.uint8) for image in decoded.column("pixels").to_pylist()]
-    pixels = np.array(images, np.uint8).reshape(-1, session.size, session.size, 3)
+    pixels = np.array(images, np.uint8).reshape(-1, session.frame.size, session.frame.size, 3)
     answers = task.image_workload().answer(session, pixels)
     urls = decoded.column("image_url").cast(pa.string()).combine_chunks()
     return pa.Table.from_arrays([urls, *answers], schema=task.schema())

@@ -74,7 +74,7 @@ class _Predict:
         names = self.task.schema().names[1:]
 
         def predict(contents: np.ndarray) -> dict[str, Any]:
-            pixels = np.stack([decode(content, session.size) for content in contents])
+            pixels = np.stack([decode(content, session.frame) for content in contents])
             answers = workload.answer(session, pixels)
             return {
                 name: np.array(column.to_pylist())

@@ -43,7 +43,7 @@ class ImageWorkload(Workload):
 
         Args:
             session: The model, loaded once a worker.
-            pixels: uint8 [n, session.size, session.size, 3], RGB.
+            pixels: uint8 [n, size, size, 3], RGB, as its frame has them.
 
         Returns:
             The columns after `image_url`, each of length n.
@@ -77,7 +77,7 @@ class ImageWorkload(Workload):
         Returns:
             n rows of the schema `with_rejects(session.dimension)`, in the order given.
         """
-        return self.infer_decoded(session, urls, decode_batch(files, session.size))
+        return self.infer_decoded(session, urls, decode_batch(files, session.frame))
 
     def infer_decoded(
         self, session: ModelSession, urls: Sequence[str], decoded: Decoded

@@ -8,7 +8,7 @@ import type { GpuPlan } from "../../../infra/targets/docker/resources";
 import { declare } from "../../../infra/targets/docker/platform";
 import type { Platform } from "../../../infra/contracts/platform";
 import { readSettings } from "../../../infra/targets/readSettings";
-import { defaultConfig, largeMachine } from "../../defaults";
+import { defaultConfig, exampleContract, largeMachine } from "../../defaults";
 import { record, type Recorded as RecordedCommand } from "../local/recorded";
 
 type Recorded = Omit<RecordedCommand, "inputs"> & { readonly inputs: Record<string, unknown> };
@@ -495,6 +495,8 @@ describe("one's own model", () => {
   it("is copied into a volume that engines read, and no code depends on where it lies here", async () => {
     const file = path.join(home, "mine.onnx");
     fs.writeFileSync(file, "onnx");
+    const contract = { ...exampleContract(), labels: null };
+    fs.writeFileSync(path.join(home, "mine.json"), JSON.stringify(contract));
     const graph = await declared({ config: { modelPath: file } });
     const readers = roles.filter((role) =>
       graph
