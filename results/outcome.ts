@@ -88,6 +88,19 @@ const reject = z.object({
   reason: z.string().min(1).catch("no reason given"),
   count: z.number().catch(0),
 });
+/** What NVML said of the GPUs that were at work (engine_comparison/gpu_measure.py). */
+const gpu = z.object({
+  devices: z.array(
+    z.object({
+      busyShare: z.number(),
+      starvedShare: z.number(),
+      peakMemoryBytes: z.number(),
+      joulesPerSample: z.number().nullable(),
+    }),
+  ),
+  imagesPerSecondPerGpu: z.number().nullable(),
+  imagesPerSecondPerCore: z.number(),
+});
 const stored = z.object({
   samples: z.array(sample),
   forks: z.array(fork).min(1),
@@ -103,6 +116,7 @@ const stored = z.object({
   limits: z.object({ memoryBytes: figure }).catch({ memoryBytes: undefined }),
   cpuSeconds: figure,
   othersCpuSeconds: figure,
+  gpu: gpu.optional().catch(undefined),
   /** How many images the oracle judged one by one, where not all. */
   sampled: figure,
   deviations: facts,

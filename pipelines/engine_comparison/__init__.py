@@ -4,7 +4,7 @@ The folders, in the direction of their imports (a line imports only from lines a
 
     errors, protocol, verify, images    no engine, no store
     describe                            what engines, workloads and datasets say of themselves
-    store, measure                      S3 access; memory and CPU
+    store, measure, gpu_measure         S3 access; memory, CPU and GPUs
     model/                              builds and runs the one model file
     workloads/                          what is computed: schemas, verification, right answers
     datasets/, oracle                   makes the inputs; stores the right answers

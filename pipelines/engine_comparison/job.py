@@ -27,11 +27,13 @@ from . import ray_job, workloads
 from .engines import Context
 from .errors import UserError
 from .fork import Fork, process_fork
+from .gpu_measure import Uses
+from .gpu_measure import figures as gpu_figures
 from .judge import judge, read_table
 from .measure import Reading, describe_host
 from .protocol import Channel, Spec, run_module
 from .publish import Place, publish, recover
-from .samples import Plan, Sample, median_seconds, slope
+from .samples import Plan, Sample, counted, median_seconds, slope
 from .store import check_store, list_parquet, refusals_explained
 from .verify import SchemaMismatch
 from .workloads import Workload
@@ -99,10 +101,11 @@ class Attempt:
         started = datetime.now(timezone.utc).isoformat(timespec="seconds")
         recover(self.store, self.place.base)
         try:
-            measured, outputs = self._measure()
+            measured, outputs, gpus = self._measure()
             self.channel.phase("verify")
             judged = judge_all(self.context, self.workload, outputs)
             files = list_parquet(self.store, outputs[-1])
+            measured |= self._of_gpus(gpus, judged["rowsIn"] / max(measured["medianSeconds"], 1e-9))
             result = self._result(started, measured, judged, sum(file.size for file in files))
             self.channel.phase("publish")
             publish(self.store, self.place, files, judged["checksum"])
@@ -135,6 +138,12 @@ class Attempt:
         validate(result)
         return result
 
+    def _of_gpus(self, gpus: Sequence[Uses], images_per_second: float) -> Fields:
+        """What a run on GPUs has besides: null where they could not be measured."""
+        if self.context.device != "cuda":
+            return {}
+        return {"gpu": gpu_figures(gpus, images_per_second, self.context.limits["cores"])}
+
     def _clean_up(self) -> None:
         """Remove what is not published. Where that fails, the next attempt does it."""
         try:
@@ -161,11 +170,12 @@ class Attempt:
                 "`npm run destroy` and `npm start` upload them again.",
             ) from error
 
-    def _measure(self) -> tuple[Fields, list[str]]:
+    def _measure(self) -> tuple[Fields, list[str], list[Uses]]:
         """Take the samples of all driver processes.
 
         Returns:
-            The measured fields of the result, and the prefixes that the samples were written to.
+            The measured fields of the result, the prefixes that the samples were written to, and
+            what the GPUs did in those that count.
 
         Raises:
             UserError: The run took more memory than it may.
@@ -181,14 +191,20 @@ class Attempt:
                 outputs += self._samples(fork, len(outputs), name)
                 described = fork.describe()
             forks.append(fork)
+        judged = [self.plan.judged(fork.samples)[0] for fork in forks]
+        gpus = [one.gpus for samples in judged for one in counted(samples)]
         last = forks[-1].reading
         configuration = {"memoryMeasure": last.memory, **described["configuration"]}
-        return {
-            **figures_of(self.plan, forks),
-            "limits": self.context.limits,
-            **described,
-            "configuration": configuration,
-        }, outputs
+        return (
+            {
+                **figures_of(self.plan, forks),
+                "limits": self.context.limits,
+                **described,
+                "configuration": configuration,
+            },
+            outputs,
+            gpus,
+        )
 
     def _samples(self, fork: Fork, taken: int, name: str) -> list[str]:
         """Take the samples of a driver process; returns where they were written to."""
