@@ -101,6 +101,13 @@ const gpu = z.object({
   imagesPerSecondPerGpu: z.number().nullable(),
   imagesPerSecondPerCore: z.number(),
 });
+const tunable = z.object({
+  name: z.string(),
+  value: z.unknown(),
+  default: z.unknown(),
+  why: z.string(),
+  source: z.string(),
+});
 const stored = z.object({
   samples: z.array(sample),
   forks: z.array(fork).min(1),
@@ -121,6 +128,8 @@ const stored = z.object({
   sampled: figure,
   deviations: facts,
   agreement: facts,
+  disagreements: facts,
+  tunables: z.array(tunable).catch([]),
   configuration: facts,
   versions: facts,
   host: facts,

@@ -172,7 +172,13 @@ def attempt(
 ) -> Attempts:
     """Makes an engine, or the oracle, try the datasets of some places; place to last event."""
 
-    def attempts(engine: str, workload: str, places: list[str], **inputs: str) -> dict[str, Event]:
+    def attempts(
+        engine: str,
+        workload: str,
+        places: list[str],
+        store: dict[str, Any] = minio,
+        **inputs: str,
+    ) -> dict[str, Event]:
         scratch = tmp_path_factory.mktemp(engine)
         facts = None if engine == "oracle" else engines.load(engine).facts
         asked = {
@@ -189,7 +195,7 @@ def attempt(
             "key": "0123456789abcdef",
             "attempt": "a1",
             "inputs": {"warmup": "0", "repeats": "1", "device": "cpu", **asked},
-            "store": minio,
+            "store": store,
             "threads": 2,
             "limits": {"cores": 2, "memoryBytes": 16 * 2**30},
             "model": {"path": str(model_folder / "model.onnx")},

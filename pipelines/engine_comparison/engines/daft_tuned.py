@@ -89,18 +89,23 @@ class DaftTuned(documented.Daft):
         from daft import col, functions
 
         io, frame = self._io(), read_shape(self.context.model).frame
+        task = ModelTask.of(self.context.spec, workload)
         listed = self._listed()
         if (nodes := self._nodes()) > 1:
             # The list is one file, and a file would be one node's: which computes on all its cores.
             listed = listed.into_partitions(nodes)
         files = listed.select(
             "image_url",
-            functions.download(col("image_url"), on_error="null", io_config=io).alias("file"),
+            functions.download(
+                col("image_url"),
+                max_connections=task.concurrency,
+                on_error="null",
+                io_config=io,
+            ).alias("file"),
         )
         decoded = functions.decode_image(col("file"), on_error="null", mode="RGB")
         square = daft.DataType.image("RGB", frame.size, frame.size)
         pixels = documented.seen(decoded, frame).cast(square)
-        task = ModelTask.of(self.context.spec, workload)
         model = _model(self.context, task, bool(self.tunable("use_process")))
         answered = files.select("image_url", model.answer(pixels, col("file")))
         accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
