@@ -182,7 +182,8 @@ export function datasetCode(source: string, dataset: string): string {
 
 /**
  * What every run shares: all of the package but the files of single engines and workloads, but the
- * makers of datasets, whose products are an input of their own, and but what starts a service.
+ * makers of datasets, whose products are an input of their own, and but what starts a service or
+ * checks a machine.
  */
 export function coreCode(): string {
   const apart = new Set([
@@ -190,7 +191,7 @@ export function coreCode(): string {
     ...workloads().flatMap(({ name }) => workloadFiles(name)),
     "ray_node.py",
   ]);
-  const shared = (file: string) => !apart.has(file) && !file.startsWith("datasets/");
+  const shared = (file: string) => !apart.has(file) && !/^(datasets|check_gpu)\//.test(file);
   return hashFiles(packageFiles("").filter(shared));
 }
 
