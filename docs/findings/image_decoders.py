@@ -72,6 +72,22 @@ def main(model: Path, count: int) -> None:
         ),
     ):
         print(f"| {name} | " + " | ".join(f"{value:.4f}" for value in values) + " |")
+    of_what_is_wrong(session, files[: 2 * len(sources)])
+
+
+def of_what_is_wrong(session: ModelSession, files: list[bytes]) -> None:
+    """Print the cosines of vectors of two crops of each photograph, and of other mistakes."""
+    pixels = decode_batch(files, session.size).pixels
+    vectors = session.embed(pixels)
+    one, other = np.split(vectors, 2)
+    crops = cosines(one, other)
+    n = len(one)
+    apart = np.array([cosines(one, np.roll(one, shift, axis=0)) for shift in range(1, n)])
+    coloured = (pixels != pixels[..., ::-1]).any(axis=(1, 2, 3))
+    swapped = cosines(vectors, session.embed(np.ascontiguousarray(pixels[..., ::-1])))[coloured]
+    print(f"two photographs: at most {apart.max():.2f}")
+    print(f"two crops of one photograph: {crops.min():.2f} to {crops.max():.2f}")
+    print(f"red and blue swapped: {swapped.min():.2f} to {swapped.max():.2f}")
 
 
 if __name__ == "__main__":
