@@ -11,6 +11,7 @@ The folders, in the direction of their imports (a line imports only from lines a
     batches                             images through the model, for workers of engines
     engines/, ray_cluster               one file an engine; the way to a Ray cluster
     publish, ray_job, job, leader       one attempt: start, measure, verify, publish
+    check_gpu/                          checks a machine with a GPU, without a stack
 """
 
 __version__ = "0.1.0"

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 LIMIT_SECONDS = 480
 """After these no contender starts; packages from wheels take a minute or two before."""
-MOST_IMAGES = 1024
+MOST_IMAGES, MOST_CORES = 1024, 32
+"""A machine with a GPU may have far more cores: the check is to be short."""
 _RUN_SECONDS = 120
 _STAGE = "ENGINE_COMPARISON_CHECK_GPU"
 """Set in the process that another one has started: `python`, or `wheels` in their environment."""
@@ -61,7 +62,8 @@ def main(arguments: Sequence[str]) -> int:
         found.add(line)
     if not any(line.state == FAILED for line in lines):
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
-        _work(found, bool(machine.gpus), asked.wheels, began + LIMIT_SECONDS)
+        with _log(asked.json.with_suffix(".log")):
+            _work(found, bool(machine.gpus), asked, began + LIMIT_SECONDS)
     found.write(asked.json)
     said = f"{sum(line.state == FAILED for line in found.lines)} of {len(found.lines)} failed"
     print(f"{said}; all figures: {asked.json}")
@@ -125,35 +127,41 @@ def _with_wheels(wheels: Path, arguments: Sequence[str], found: Findings) -> int
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _work(found: Findings, on_gpu: bool, wheels: Path | None, deadline: float) -> None:
+def _work(found: Findings, on_gpu: bool, asked: argparse.Namespace, deadline: float) -> None:
     """Open a session on the GPU, and have the contenders run."""
+    from ..errors import UserError
     from ..measure import cores, describe_host
     from . import runs
 
     found.facts["host"] = describe_host()
-    images = min(MOST_IMAGES, runs.BATCH * cores()) if on_gpu else 24
-    size = runs.Size(images=images, cores=cores())
+    used = min(MOST_CORES, cores())
+    size = runs.Size(min(MOST_IMAGES, runs.BATCH * used) if on_gpu else 24, used)
+    jars, log = _jars(asked.wheels), asked.json.with_suffix(".log")
     folder = Path(tempfile.mkdtemp(prefix="ec", dir="/tmp"))  # Ray's sockets need a short path
     try:
-        with runs.Workbench(folder, size, _jars(wheels)) as bench:
+        with runs.Workbench(folder, size, jars) as bench:
             if on_gpu:
                 found.facts["probe"] = gpu.probe(bench.model)
                 on_gpu = found.add(gpu.runtime_line(found.facts["probe"]))
             found.facts["images"], found.facts["runs"] = size.images, []
             for facts in runs.contenders():
-                lacking = runs.lacks(facts, _jars(wheels))
+                lacking = runs.lacks(facts, jars)
                 if lacking:
-                    found.add(Line(facts.name, SKIPPED, f"there is not {lacking}"))
+                    found.add(Line(facts.name, SKIPPED, f"missing: {lacking}"))
                 elif facts.cluster in ("ray", "spark") and not on_gpu:
                     found.add(Line(facts.name, SKIPPED, "needs a cluster, and there is no GPU"))
                 else:
                     for device in ("cpu", "cuda") if on_gpu else ("cpu",):
-                        found.add(_run(found, bench, facts.name, device, deadline))
+                        found.add(_run(found, bench, facts.name, device, deadline, log))
+    except UserError as error:  # of the model's builder, whose packages are others than the locked
+        found.add(Line("photographs and model", FAILED, error.what, error.do))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(found: Findings, bench: Workbench, engine: str, device: str, deadline: float) -> Line:
+def _run(
+    found: Findings, bench: Workbench, engine: str, device: str, deadline: float, log: Path
+) -> Line:
     """Have a contender run on a device."""
     name = f"{engine} on the {'CPU' if device == 'cpu' else 'GPU'}"
     left = int(min(_RUN_SECONDS, deadline - time.monotonic()))
@@ -164,7 +172,8 @@ def _run(found: Findings, bench: Workbench, engine: str, device: str, deadline: 
             done = bench.run(engine, device)
     except Exception as error:  # what one contender does must not keep the others from running
         found.facts["runs"].append({"engine": engine, "device": device, "failed": str(error)})
-        return Line(name, FAILED, " ".join(str(error).split())[:400], "see docs/troubleshooting.md")
+        do = f"see {log} for what the engine said, and docs/troubleshooting.md for what it means"
+        return Line(name, FAILED, " ".join(str(error).split())[:400], do)
     found.facts["runs"].append({"engine": engine, "device": device, **done})
     return run_line(name, done, found.facts.get("probe", {}).get("imagesPerSecond"))
 
@@ -215,6 +224,21 @@ def _gpu_words(measured: dict[str, Any] | None) -> str:
 def _jars(wheels: Path | None) -> Path | None:
     """The folder with Spark's jars, if they lie among the wheels."""
     return wheels if wheels and any(wheels.glob("hadoop-aws-*.jar")) else None
+
+
+@contextmanager
+def _log(file: Path) -> Iterator[None]:
+    """Send what engines write to standard error into a file: the lines here are the check's."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    with file.open("w", encoding="utf-8") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(before, 2)
+        os.close(before)
 
 
 @contextmanager
