@@ -18,7 +18,6 @@ import { paths, rayHeadAddress, sparkMasterUrl, storeEndpoint } from "./place";
 /** What the step of `app` records; jobs get the rest from the run itself. */
 interface AppFacts {
   readonly rayCpus: number;
-  readonly gpus: number;
   readonly sparkWorkers: number;
   readonly sparkWorkerCores: number;
   readonly sparkWorkerMemory: string;
@@ -51,7 +50,6 @@ export function dockerExecutor(stack: string): Executor {
           address: rayHeadAddress,
           tokenFile: `${paths.credentials}/ray-token`,
           cpus: facts.rayCpus,
-          gpus: facts.gpus,
         },
         model: modelIn(stack, facts.modelFolder),
         services: [],

@@ -43,7 +43,7 @@ class OracleModel:
         Raises:
             UserError: As `ModelSession`.
         """
-        self._session = ModelSession(model["path"], model.get("labels"), device="cpu", threads=1)
+        self._session = ModelSession(model["path"], model.get("labels"))
         self._size = self._session.size
         self.dimension = self._session.dimension
         self.labels = self._session.labels
