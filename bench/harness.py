@@ -6,16 +6,20 @@ The spec is `{"plan": {...}, "contenders": [...]}`. The plan has inputs of a run
 reads them. A contender is `{"name": ..., "spec": {...}}` with the spec of a run's job, or with
 `"argv": [...]` a program (see `bench.command`).
 
-Each of the plan's forks starts all contenders. They take turns in blocks: one execution that is not
-timed, so that nobody's idle workers were ended or cooled down meanwhile, then `GROUP` samples. Who
-is done by the plan's rule leaves the round. Samples are taken, measured and checked by the code of
-a run's job.
+Each of the plan's forks starts the contenders of one round after the other. Those of a round take
+turns in blocks: one execution that is not timed, so that nobody's idle workers were ended or cooled
+down meanwhile, then `GROUP` samples. Who is done by the plan's rule leaves the round. Samples are
+taken, measured and checked by the code of a run's job.
+
+Two contenders on one cluster would wait for each other's cores, and count each other's memory. So
+they are in different rounds; what others are compared with takes part in each.
 """
 
 from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -132,22 +136,53 @@ def run_benchmark(channel: Channel, spec: Spec) -> dict[str, Any]:
         ToldError: A contender failed.
     """
     plan = Plan.of(spec["plan"])
-    contenders = [Contender(channel, plan, each) for each in spec["contenders"]]
+    contenders = {each["name"]: Contender(channel, plan, each) for each in spec["contenders"]}
     try:
         for _ in range(plan.forks):
-            with ExitStack() as ends:
-                for each in contenders:
-                    each.start(ends)
-                while waiting := [each for each in contenders if not each.is_done()]:
-                    for each in waiting:
-                        each.block()
-                for each in contenders:
-                    each.describe()
-        results = [each.result() for each in contenders]
+            for names in rounds(spec["contenders"]):
+                _take_turns([contenders[name] for name in names])
+        results = [each.result() for each in contenders.values()]
     finally:
-        for each in contenders:
+        for each in contenders.values():
             each.clean_up()
     return {"contenders": results, "host": describe_host()}
+
+
+def rounds(contenders: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Who lives side by side: of each cluster, by the processes of its services, one contender.
+
+    Args:
+        contenders: As in the spec; the name of the one that it is compared with is `against`.
+
+    Returns:
+        The names of each round. Each is in one round, and what others are compared with is in all.
+    """
+    clusters = {
+        each["name"]: {int(one["pid"]) for one in each.get("spec", {}).get("services", [])}
+        for each in contenders
+    }
+    shared = {each["against"] for each in contenders if each.get("against")}
+    found: list[list[str]] = [[]]
+    for name, cluster in clusters.items():
+        free = (one for one in found if not any(cluster & clusters[other] for other in one))
+        place = next(free, None)
+        if place is None:
+            found.append([name])
+        else:
+            place.append(name)
+    return [[name for name in clusters if name in {*one, *shared}] for one in found]
+
+
+def _take_turns(contenders: Sequence[Contender]) -> None:
+    """Have each start a driver process, and all take blocks until they are done."""
+    with ExitStack() as ends:
+        for each in contenders:
+            each.start(ends)
+        while waiting := [each for each in contenders if not each.is_done()]:
+            for each in waiting:
+                each.block()
+        for each in contenders:
+            each.describe()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ export function tableOf(outcome: Outcome): Table {
     ...(work ? [`${work.unit}/s`, "share of"] : ["times"]),
     ...["CPU", "peak memory", "samples"],
   ];
-  const forks = Math.max(...figures.map((row) => row.forks));
+  const counts = figures.map((row) => row.forks);
+  const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
+  const ofReference = most > fewest ? ` (the reference: ${most})` : "";
   const compared = work
     ? "share of: the other's median by this one"
     : "times: median by the other's";
@@ -34,7 +36,10 @@ export function tableOf(outcome: Outcome): Table {
     rows: [heads, ...figures.map(cellsOf)],
     legend:
       "Seconds; one-shot: start-up and first sample; steady: the median of the hot samples of " +
-      `${forks === 1 ? "one driver process, so that nothing is known of the spread between processes" : `${forks} driver processes`}; ` +
+      (fewest === 1
+        ? "one driver process, so that nothing is known of the spread between processes"
+        : `${fewest} driver processes${ofReference}`) +
+      "; " +
       `${compared}; intervals: 95 %, resampled over processes first, samples second; ` +
       "CPU: the median's seconds; samples: how many hot ones count, and what is to know about them.",
     host,

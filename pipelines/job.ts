@@ -3,7 +3,7 @@ import * as path from "node:path";
 import * as readline from "node:readline";
 import type { Cluster, Executor } from "../infra/contracts/platform";
 import { UserError } from "../infra/contracts/errors";
-import { isFailure, type Failure } from "../results/result";
+import { unverified, type Unverified } from "../results/result";
 
 /** A line on a job's stdout. */
 export type JobEvent =
@@ -21,7 +21,7 @@ export type JobEvent =
 export class JobFailure extends UserError {
   /** @param outcome as the job said, or as its end shows */
   constructor(
-    readonly outcome: Failure,
+    readonly outcome: Unverified,
     what: string,
     why: string,
     fix: string,
@@ -140,7 +140,7 @@ function jobFailed(
   }
   const why = `all of its output is in ${args.log}`;
   if (last?.event === "failure") {
-    const outcome = last.outcome && isFailure(last.outcome) ? last.outcome : "failed";
+    const outcome = unverified.find((one) => one === last.outcome) ?? "failed";
     return new JobFailure(outcome, last.reason, why, last.advice ?? "read the log's last lines");
   }
   if (exit === "124") {

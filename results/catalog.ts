@@ -64,6 +64,8 @@ const engine = z.strictObject({
   unsupported: z.record(z.string(), text).default({}),
   /** Why it does not survive a corrupt image, if it does not. */
   corruptImages: text.optional(),
+  /** Why it does not survive a PNG with long texts or a long profile, if it does not. */
+  longTexts: text.optional(),
   /** The page of the engine's documentation that each workload follows. */
   guides: z.record(z.string(), z.url()).default({}),
   tunables: z.array(tunable).default([]),

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { engineOf, workloadOf } from "./catalog";
 import { named, readResult, type Failed, type Verified } from "./outcome";
 import { historyFile, historyText, readRecord, writeRecord } from "./records";
-import { failures, isFailure, schemaVersion, type RunRecord, type RunResult } from "./result";
+import { isFailure, schemaVersion, type RunRecord, type RunResult, unverified } from "./result";
 
 /** One attempt that came to an end, as the history keeps it. */
 export type Attempt = Verified | (Failed & { readonly commit?: string });
@@ -101,7 +101,7 @@ function parseLines(text: string): unknown[] {
 
 const inputs = z.record(z.string(), z.string()).optional().catch(undefined);
 const failure = z.object({
-  status: z.enum([...failures, "not supported"]),
+  status: z.enum(unverified),
   run: z.string(),
   at: z.string(),
   key: z.string(),

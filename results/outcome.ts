@@ -88,6 +88,13 @@ const reject = z.object({
   reason: z.string().min(1).catch("no reason given"),
   count: z.number().catch(0),
 });
+const tunable = z.object({
+  name: z.string(),
+  value: z.unknown(),
+  default: z.unknown(),
+  why: z.string(),
+  source: z.string(),
+});
 const stored = z.object({
   samples: z.array(sample),
   forks: z.array(fork).min(1),
@@ -107,6 +114,8 @@ const stored = z.object({
   sampled: figure,
   deviations: facts,
   agreement: facts,
+  disagreements: facts,
+  tunables: z.array(tunable).catch([]),
   configuration: facts,
   versions: facts,
   host: facts,

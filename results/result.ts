@@ -82,6 +82,10 @@ export interface RunSummary {
 export const failures = ["wrong", "failed", "out of memory", "timed out"] as const;
 export type Failure = (typeof failures)[number];
 
+/** What an attempt may come to without a result. */
+export const unverified = [...failures, "not supported"] as const;
+export type Unverified = (typeof unverified)[number];
+
 export function isFailure(status: string): status is Failure {
   return failures.some((failure) => failure === status);
 }
@@ -89,7 +93,7 @@ export function isFailure(status: string): status is Failure {
 /** What the stack says of a run whose last attempt has no result: it failed, or cannot be. */
 export interface RunFailure {
   readonly key: string;
-  readonly status: Failure | "not supported";
+  readonly status: Unverified;
   readonly verified: false;
   readonly attempt: string;
   readonly reason: string;

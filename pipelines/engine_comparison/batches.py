@@ -209,7 +209,7 @@ class ModelTask:
         workload, session = self.image_workload(), self.session(worker)
         schema = workload.schema(session.dimension)
         for urls, decoded in self.decoded(batches, session.size):
-            yield accepted(workload.infer_decoded(session, urls, decoded), schema)
+            yield accepted(workload.infer(session, urls, decoded), schema)
 
 
 def accepted(answered: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

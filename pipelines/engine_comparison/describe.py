@@ -69,6 +69,8 @@ class EngineFacts:
             `own` within a tolerance. None without an image workload.
         unsupported: Workloads that the engine cannot do, and why, in one line.
         corrupt_images: Why it does not survive a corrupt image; None if it does.
+        long_texts: Why it does not survive a PNG with longer texts, or a longer profile, than
+            Pillow reads by default; None if it does.
         guides: The page of the engine's documentation that each workload's method follows.
         tunables: What it sets that the engine does not by default.
         seed: The one of its workloads that is computed with `matrix: seed`.
@@ -87,6 +89,7 @@ class EngineFacts:
     decoder: str | None = None
     unsupported: Mapping[str, str] = field(default_factory=dict)
     corrupt_images: str | None = None
+    long_texts: str | None = None
     guides: Mapping[str, str] = field(default_factory=dict)
     tunables: tuple[Tunable, ...] = ()
     seed: str | None = None
@@ -159,6 +162,7 @@ def engine_facts(module: str) -> EngineFacts:
             decoder=about.one_of("decoder", DECODERS) if "decoder" in about.fields else None,
             unsupported=about.texts_by_name("unsupported"),
             corrupt_images=about.optional_text("corruptImages"),
+            long_texts=about.optional_text("longTexts"),
             guides=about.texts_by_name("guides"),
             tunables=tuple(map(about.tunable, about.take("tunables", list, "a list", []))),
             seed=about.optional_text("seed"),

@@ -12,7 +12,8 @@ class UserError(Exception):
         what: What is wrong, with the offending value.
         why: Why it matters.
         do: What to do about it.
-        outcome: What a run comes to by it: `failed`, `wrong`, `out of memory` or `timed out`.
+        outcome: What a run comes to by it: `failed`, `wrong`, `out of memory`, `timed out` or
+            `not supported`.
     """
 
     def __init__(self, what: str, why: str, do: str, outcome: str = "failed") -> None:

@@ -80,7 +80,7 @@ class DriverProcess:
         if answer["event"] != "failure":
             return answer
         if answer["kind"] == "user":
-            raise UserError(answer["reason"], "", answer["advice"])
+            raise UserError(answer["reason"], "", answer["advice"], answer["outcome"])
         raise ToldError(answer["reason"])
 
     def stop(self) -> None:

@@ -47,7 +47,7 @@ HEAD_BYTES = 33
 _MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 """Pillow refuses larger pictures, against files that are small and fill the memory."""
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # JPEG markers (ITU-T T.81, table B.1) that stand alone, without a length: TEM and RST0 to RST7.
 _STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])
 _START_OF_SCAN = 0xDA
@@ -89,14 +89,14 @@ def reject_reason(data: bytes | None) -> str | None:
     reason = first_reason(data)
     if reason is not None:
         return reason
-    return _png_reason(data) if data[:8] == _PNG_SIGNATURE else _jpeg_reason(data)
+    return _png_reason(data) if data[:8] == PNG_SIGNATURE else _jpeg_reason(data)
 
 
 def first_reason(head: bytes) -> str | None:
     """As much of `reject_reason` as the first `HEAD_BYTES` of a file that is not empty tell."""
     if head[:3] == b"\xff\xd8\xff":
         return None
-    if head[:8] != _PNG_SIGNATURE:
+    if head[:8] != PNG_SIGNATURE:
         return NOT_AN_IMAGE
     if len(head) >= HEAD_BYTES and (head[24] == 16 or _too_large(head[16:20], head[20:24])):
         return UNSUPPORTED
@@ -148,7 +148,7 @@ def _is_progressive(data: bytes) -> bool:
 
 
 def _png_reason(data: bytes) -> str | None:
-    at = len(_PNG_SIGNATURE)
+    at = len(PNG_SIGNATURE)
     while at + 12 <= len(data):
         if data[at + 4 : at + 8] == b"IEND":
             return None
@@ -188,7 +188,7 @@ def _pixels_only(data: bytes) -> bytes:
 
     Pillow refuses a PNG for its long texts or profile, which no decoder needs.
     """
-    if data[:8] != _PNG_SIGNATURE:
+    if data[:8] != PNG_SIGNATURE:
         return data
     parts, at = [data[:8]], 8
     while at + 12 <= len(data):

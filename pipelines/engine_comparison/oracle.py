@@ -5,8 +5,9 @@
 An oracle is stored at s3://<output>/oracles/<workload>/<oracleKey>.parquet. Those of images have a
 row for every image, the rejected ones with the reason in the column `rejected`.
 
-The result event has `workload`, `oracleKey`, `uri`, `rows`, `rejected`, `checksum` and `seconds`:
-`rows` are those with an answer, which the checksum covers.
+The result event has `workload`, `oracleKey`, `uri`, `rows`, `rejected`, `longTexts`, `checksum`
+and `seconds`: `rows` are those with an answer, which the checksum covers; `longTexts` are accepted
+images that Pillow refuses at its default limits.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import fs
 
@@ -26,7 +28,7 @@ from .errors import UserError
 from .protocol import Channel, Spec, run_module
 from .store import open_store
 from .workloads.image_inputs import REJECTED
-from .workloads.image_oracle import of_sample
+from .workloads.image_oracle import LONG_TEXTS, of_sample
 
 
 def answer(spec: Mapping[str, Any], filesystem: fs.FileSystem) -> pa.Table:
@@ -69,9 +71,10 @@ def main(channel: Channel, spec: Spec) -> dict[str, Any]:
     path = oracle_path(spec)
     with filesystem.open_output_stream(path) as stream:
         pq.write_table(table, stream, compression="zstd")
-    accepted, rejected = table, 0
+    accepted, rejected, long_texts = table, 0, 0
     if REJECTED in table.column_names:
         rejected = len(table) - table.column(REJECTED).null_count
+        long_texts = pc.sum(table.column(LONG_TEXTS)).as_py() or 0
         answered = of_sample(table)
         accepted = answered.filter(answered.column(REJECTED).is_null())
     return {
@@ -80,6 +83,7 @@ def main(channel: Channel, spec: Spec) -> dict[str, Any]:
         "uri": f"s3://{path}",
         "rows": len(accepted),
         "rejected": rejected,
+        "longTexts": long_texts,
         "checksum": workloads.load(spec["workload"]).checksum(accepted, spec["inputs"]),
         "seconds": round(time.monotonic() - began, 3),
     }

@@ -140,7 +140,8 @@ async function runAttempt(
   } catch (error) {
     const reason = error instanceof UserError ? error.what : String(error);
     const status = error instanceof JobFailure ? error.outcome : "failed";
-    leave(context, attempt, status, reason, log, published);
+    const summary = leave(context, attempt, status, reason, log, published);
+    if (status === "not supported") return { ...summary };
     throw error;
   }
 }
@@ -150,11 +151,19 @@ async function runAttempt(
  * what the oracle has found in the dataset.
  */
 function whyNot(stack: string, { engine, workload }: RunSpec): string | undefined {
-  const { unsupported, corruptImages } = engineOf(engine);
+  const { unsupported, corruptImages, longTexts } = engineOf(engine);
   if (unsupported[workload] !== undefined) return unsupported[workload];
-  const rejected = Number(readStepRecord(stack, oracleName(workload))?.result.rejected ?? 0);
-  if (corruptImages === undefined || rejected === 0) return undefined;
-  return `${corruptImages} (corrupt or missing images in the dataset: ${rejected})`;
+  const found = readStepRecord(stack, oracleName(workload))?.result;
+  const reasons = [
+    [corruptImages, "corrupt or missing images", found?.rejected],
+    [longTexts, "PNG images with long texts or profiles", found?.longTexts],
+  ] as const;
+  for (const [why, what, count] of reasons) {
+    if (why !== undefined && Number(count ?? 0) > 0) {
+      return `${why} (${what} in the dataset: ${Number(count)})`;
+    }
+  }
+  return undefined;
 }
 
 /** Records an attempt without a result, which leaves what is published. @returns the summary */

@@ -75,10 +75,27 @@ function evidence(run: Verified): Html {
     "The engine's effective configuration": run.configuration,
     "Deviations from the oracle's answer": run.deviations,
     "Agreement with the oracle": run.agreement,
+    "Answers that differ most from the oracle's": run.disagreements,
     Versions: run.versions,
     "The host": run.host,
   };
-  return html`${attempt(run)} ${Object.entries(tables).map(([name, of]) => facing(name, flat(of)))}`;
+  const facts = Object.entries(tables).map(([name, of]) => facing(name, flat(of)));
+  return html`${attempt(run)} ${run.tunables.length > 0 && tunables(run)} ${facts}`;
+}
+
+function tunables(run: Verified): Html {
+  return table({
+    caption: "What it sets that its engine does not by default",
+    columns: words("Tunable", "Value", "Default", "Why", "Source"),
+    rows: run.tunables.map(({ name, value, default: usual, why, source }) => ({
+      name,
+      cells: [json(value), usual === null ? "none" : json(usual), why, source],
+    })),
+  });
+}
+
+function json(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value ?? null);
 }
 
 function facing(caption: string, facts: readonly (readonly [string, Piece])[]): Html {
@@ -89,7 +106,7 @@ function facing(caption: string, facts: readonly (readonly [string, Piece])[]): 
 /** Nested values as one list with dotted names. */
 export function flat(value: unknown, prefix = ""): [string, string][] {
   if (value === null || typeof value !== "object") {
-    return [[prefix, typeof value === "string" ? value : JSON.stringify(value ?? null)]];
+    return [[prefix, json(value)]];
   }
   if (Array.isArray(value)) return [[prefix, JSON.stringify(value)]];
   return Object.entries(value).flatMap(([name, inner]) =>

@@ -189,6 +189,7 @@ def attempt(
         engine: str,
         workload: str,
         places: list[str],
+        store: dict[str, Any] = minio,
         module: str = "many_attempts",
         variables: Mapping[str, str] = MappingProxyType({}),
         **inputs: str,
@@ -209,7 +210,7 @@ def attempt(
             "key": "0123456789abcdef",
             "attempt": f"a{next(numbers)}",
             "inputs": {"warmup": "0", "repeats": "1", "device": "cpu", **asked},
-            "store": minio,
+            "store": store,
             "threads": 2,
             "limits": {"cores": 2, "memoryBytes": 16 * 2**30},
             "model": {

@@ -25,6 +25,8 @@ from engine_comparison.measure import Sampler
 from engine_comparison.model.session import thread_environment
 from engine_comparison.protocol import Channel
 
+TOLD = ("checksum", "rejects", "note", "rejected", "longTexts")
+
 
 def at_place(spec: dict[str, Any], place: str) -> dict[str, Any]:
     """The spec for the dataset of a place, with an oracle and an output of its own."""
@@ -56,7 +58,7 @@ def main() -> None:
                 engine.context = Context.open(given)
                 fork = partial(Fork, Driver(engine, workload), lambda pid: Sampler(pid, []))
                 said = Attempt(silent, engine.context, workload, fork).carry_out()
-            last = {"event": "result", **{k: said.get(k) for k in ("checksum", "rejects", "note")}}
+            last = {"event": "result", **{key: said.get(key) for key in TOLD}}
         except Exception as error:
             traceback.print_exc()
             last = {"event": "failure", "kind": type(error).__name__, "reason": str(error)}

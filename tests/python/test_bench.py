@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.harness import run_benchmark
+from bench.harness import rounds, run_benchmark
 from engine_comparison.engines import PACKAGE_PARENT
 from engine_comparison.errors import ToldError, UserError
 from engine_comparison.protocol import Channel
@@ -52,6 +52,25 @@ def test_contenders_take_blocks_in_turn_of_which_the_first_is_not_timed(tmp_path
         assert kinds == [(fork, kind) for fork in (1, 2) for kind in ["first"] + ["hot"] * 4]
         assert one["peakMemoryBytes"] > 0
         assert one["forks"][0]["state"] == "fixed"
+
+
+def test_contenders_of_one_cluster_are_not_alive_together() -> None:
+    def on(name: str, *pids: int) -> dict[str, Any]:
+        services = [{"name": "one", "pid": pid} for pid in pids]
+        return {"name": name, "spec": {"services": services}, "against": "polars"}
+
+    spark, ray = (11, 12), (21,)
+    contenders = [
+        *(on(name, *spark) for name in ("spark", "spark-tuned", "spark-comet")),
+        *(on(name, *ray) for name in ("ray", "ray-tuned")),
+        *(on(name) for name in ("daft", "polars")),
+        command("program", ""),
+    ]
+    assert rounds(contenders) == [
+        ["spark", "ray", "daft", "polars", "program"],
+        ["spark-tuned", "ray-tuned", "polars"],
+        ["spark-comet", "polars"],
+    ]
 
 
 def test_what_a_contender_takes_is_what_is_measured() -> None:

@@ -33,7 +33,7 @@ for line in sys.stdin:
     if order["do"] == "execute":
         if order["output"] == "break":
             print(json.dumps({"event": "failure", "kind": spec["kind"], "reason": "it broke",
-                              "advice": "do not", "outcome": "failed"}), flush=True)
+                              "advice": "do not", "outcome": "timed out"}), flush=True)
             break
         if order["output"] == "die":
             sys.exit(3)
@@ -88,8 +88,10 @@ def test_a_service_that_runs_already_is_confined_with_its_threads(module: str):
 def test_a_failure_is_told_in_the_words_of_the_process(
     module: str, kind: str, error: type[Exception]
 ):
-    with forked(module, None, kind) as fork, pytest.raises(error, match="it broke"):
+    with forked(module, None, kind) as fork, pytest.raises(error, match="it broke") as told:
         fork.sample("break")
+    if isinstance(told.value, UserError):
+        assert (told.value.do, told.value.outcome) == ("do not", "timed out")
 
 
 def test_a_process_that_ends_without_a_word_is_told(module: str):

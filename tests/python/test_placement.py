@@ -16,7 +16,7 @@ from engine_comparison import engines, placement, workloads
 from engine_comparison.batches import ModelTask, Sessions
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
-from engine_comparison.images import Decoded
+from engine_comparison.images import Decoded, decode_batch
 from engine_comparison.model import session as sessions
 from engine_comparison.model.session import CPU, Device, ModelSession
 from engine_comparison.placement import VISIBLE, Holder, Placement, place
@@ -442,7 +442,9 @@ def test_a_tasks_images_reach_the_actor_and_come_back_in_order(
     assert asked == [2, 2, 2, 2, 1]
     assert rows.column("image_url").to_pylist() == list(files)[:-1]
     assert rows.schema == workload.schema(1280)
-    right = workload.infer(session, list(files), list(files.values())).column("embedding")
+    right = workload.infer(session, list(files), decode_batch(list(files.values()))).column(
+        "embedding"
+    )
     np.testing.assert_array_equal(
         rows.column("embedding").combine_chunks().flatten(), right.drop_null().flatten()
     )

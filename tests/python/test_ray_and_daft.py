@@ -21,6 +21,7 @@ from pyarrow import csv, fs
 from engine_comparison import engines, workloads
 from engine_comparison.batches import ModelTask
 from engine_comparison.engines import Context
+from engine_comparison.images import decode_batch
 from engine_comparison.placement import Placement
 from engine_comparison.workloads.image_inputs import image_urls, read_image
 from engine_comparison.workloads.taxi_inputs import AMOUNTS, ZONES, ZONES_KEY, trip_schema
@@ -165,7 +166,11 @@ def looked_at(local_store: fs.FileSystem, session: Any) -> tuple[list[str], list
     buckets = {"images": "bucket", "output": "output"}
     urls = image_urls(local_store, workload.input_facts({"buckets": buckets}, local_store))[:3]
     files = [read_image(local_store, url) for url in urls]
-    return urls, files, workload.infer(session, urls, files).column("embedding").flatten()
+    return (
+        urls,
+        files,
+        workload.infer(session, urls, decode_batch(files)).column("embedding").flatten(),
+    )
 
 
 def test_images_that_ray_data_decoded_get_the_right_vectors(looked_at: Any, session: Any):

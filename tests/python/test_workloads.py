@@ -17,6 +17,7 @@ from pyarrow import fs
 
 from engine_comparison import workloads
 from engine_comparison.errors import UserError
+from engine_comparison.images import decode_batch
 from engine_comparison.verify import SchemaMismatch
 from engine_comparison.workloads.image_inputs import REJECTED, image_urls, read_image
 from engine_comparison.workloads.image_oracle import OracleModel
@@ -198,7 +199,9 @@ def test_batches_by_the_shared_function_are_right(
 ):
     right = predictions if workload is PREDICTIONS else embeddings
     urls = images_of(local_store)
-    batch = workload.infer(session, urls, [read_image(local_store, url) for url in urls])
+    batch = workload.infer(
+        session, urls, decode_batch([read_image(local_store, url) for url in urls])
+    )
     table = output(workload, pa.Table.from_batches([batch]))
     verdict = workload.verify(table, right, inputs)
     assert verdict.verified, verdict.message
@@ -268,6 +271,17 @@ def zero_one(values: np.ndarray) -> np.ndarray:
     return values
 
 
+def turned(values: np.ndarray, count: int) -> np.ndarray:
+    """Some of the vectors with a cosine of 0.97 with what they were."""
+    for at in range(count):
+        value = values[at]
+        aside = np.random.default_rng(at).normal(size=len(value))
+        aside -= value * (aside @ value) / (value @ value)
+        aside *= np.linalg.norm(value) / np.linalg.norm(aside)
+        values[at] = 0.97 * value + np.sqrt(1 - 0.97**2) * aside
+    return values
+
+
 def nudge(values: np.ndarray) -> np.ndarray:
     values[3, 7] += 2e-4
     return values
@@ -277,7 +291,8 @@ def nudge(values: np.ndarray) -> np.ndarray:
     ("mistake", "message"),
     [
         (vectors(np.zeros_like), "20 embeddings have a cosine below 0.995"),
-        (vectors(zero_one), "1 embeddings have a cosine below 0.995"),
+        (vectors(zero_one), "1 embeddings have a cosine below 0.95"),
+        (vectors(lambda v: turned(v, 2)), "2 embeddings have a cosine below 0.995"),
         (vectors(lambda v: v * np.nan), "20 embeddings have"),
         (vectors(lambda v: np.roll(v, 1, axis=0)), "embeddings have a cosine below"),
         (lambda t: pa.concat_tables([t, t]), "there more than once"),
@@ -289,6 +304,14 @@ def test_wrong_embeddings_are_caught(embeddings: pa.Table, mistake, message):
     verdict = EMBEDDINGS.verify(mistake(output(EMBEDDINGS, embeddings)), embeddings, OWN)
     assert not verdict.verified
     assert message in verdict.message
+
+
+def test_one_odd_vector_is_told_and_does_not_refuse_a_right_run(embeddings: pa.Table):
+    table = vectors(lambda values: turned(values, 1))(output(EMBEDDINGS, embeddings))
+    verdict = EMBEDDINGS.verify(table, embeddings, OWN)
+    assert verdict.verified, verdict.message
+    name = embeddings["image_url"][0].as_py()
+    assert verdict.disagreements[name] == "cosine 0.97000"
 
 
 def test_with_shared_pixels_every_number_counts(embeddings: pa.Table):
@@ -364,11 +387,11 @@ def test_an_answer_to_a_rejected_image_is_caught(
 
 @pytest.mark.parametrize("workload", [PREDICTIONS, EMBEDDINGS])
 def test_a_batch_of_only_bad_files_has_only_reasons(workload, session):
-    batch = workload.infer(session, ["s3://b/1", "s3://b/2"], [None, b""])
+    batch = workload.infer(session, ["s3://b/1", "s3://b/2"], decode_batch([None, b""]))
     assert batch.schema.equals(workload.with_rejects(session.dimension))
     assert batch.column(REJECTED).to_pylist() == ["missing", "empty"]
     assert batch.column(1).null_count == 2
-    nothing = workload.infer(session, [], [])
+    nothing = workload.infer(session, [], decode_batch([]))
     assert nothing.num_rows == 0
 
 

@@ -97,7 +97,6 @@ class Daft(Engine):
         schema = trip_schema(facts)
         trips = daft.read_parquet(
             [f"s3://{path}" for path in trip_files(facts)],
-            infer_schema=False,
             schema=daft_schema(schema),
             io_config=self._io(),
         )

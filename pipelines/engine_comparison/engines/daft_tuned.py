@@ -94,18 +94,24 @@ class DaftTuned(documented.Daft):
         from daft import col, functions
 
         io, (size, dimension) = self._io(), read_shape(self.context.model)
+        task = self.task(workload)
         listed = self._listed()
         if (nodes := self._nodes()) > 1:
             # The list is one file, and a file would be one node's: which computes on all its cores.
             listed = listed.into_partitions(nodes)
         files = listed.select(
             "image_url",
-            functions.download(col("image_url"), on_error="null", io_config=io).alias("file"),
+            functions.download(
+                col("image_url"),
+                max_connections=task.concurrency,
+                on_error="null",
+                io_config=io,
+            ).alias("file"),
         )
         pixels = functions.resize(
             functions.decode_image(col("file"), on_error="null", mode="RGB"), w=size, h=size
         ).cast(daft.DataType.image("RGB", size, size))
-        model = _model(self.task(workload), dimension, bool(self.tunable("use_process")))
+        model = _model(task, dimension, bool(self.tunable("use_process")))
         answered = files.select("image_url", model.answer(pixels, col("file")))
         accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
         accepted.write_parquet(f"s3://{output}", io_config=io)
@@ -159,7 +165,7 @@ def _model(task: ModelTask, dimension: int | None, use_process: bool) -> Any:
             decoded: Decoded = decode_rest(files.to_pylist(), own, size)
             names = [""] * len(decoded.reasons)
             with self.sessions.one() as session:
-                answered = self.workload.infer_decoded(session, names, decoded)
+                answered = self.workload.infer(session, names, decoded)
             return answered.select(answered.schema.names[1:]).to_struct_array()
 
     return Model(task)

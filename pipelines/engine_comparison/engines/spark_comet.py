@@ -31,6 +31,7 @@ class SparkComet(SparkEngine):
                 f"Comet does not work here: {reason}.",
                 "Spark would compute without it, under its name.",
                 "Take the contender spark-comet out of `engines`.",
+                outcome="not supported",
             )
         super().start()
 

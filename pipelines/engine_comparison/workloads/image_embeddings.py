@@ -18,9 +18,14 @@ from .image_workload import ImageWorkload, is_exact
 DEFAULT_DIMENSION = 1280
 """Length of the default model's pooled features."""
 COSINE = 0.995
-"""Least cosine with the oracle's vector, for each image, where the decoder is another one.
-
-Daft's decoder and resize have at least 0.998 in the prototypes."""
+"""Least cosine with the oracle's vector, for all but `OUTLIERS` of the images, where the decoder is
+another one. Of 1000 sample pictures that Daft decodes the least is 0.9977
+(docs/findings/image-decoders.md)."""
+OUTLIERS = 0.01
+"""Share of the images, and one in any case, whose cosine may be below `COSINE`, so that one odd
+picture does not refuse a right run."""
+COSINE_FLOOR = 0.95
+"""Least cosine for each image. Those of two photographs have 0.43 at most."""
 EXACT = 1e-4
 """How far each number of a vector may be from the oracle's where the pixels are equal."""
 
@@ -47,8 +52,10 @@ class ImageEmbeddings(ImageWorkload):
         return ("image_url",)
 
     def tolerances(self, inputs: Inputs) -> dict[str, float]:
-        """`cosine`: the least one; `embedding`: the largest difference of a number."""
-        return {"embedding": EXACT} if is_exact(inputs) else {"cosine": COSINE}
+        """`embedding`: the largest difference of a number; `cosine` and `floor`: see above."""
+        if is_exact(inputs):
+            return {"embedding": EXACT}
+        return {"cosine": COSINE, "floor": COSINE_FLOOR}
 
     def answer(self, session: ModelSession, pixels: np.ndarray) -> list[pa.Array]:
         """The vector of each image."""
@@ -65,8 +72,10 @@ class ImageEmbeddings(ImageWorkload):
         off = np.abs(given - expected).max(axis=1)
         off[~np.isfinite(off)] = np.inf
         if "cosine" in limits:
-            beyond = similar < limits["cosine"]
-            limit = f"a cosine below {limits['cosine']} with the oracle's"
+            outliers = int((similar < limits["cosine"]).sum())
+            few = outliers <= max(1, int(OUTLIERS * len(names)))
+            least = limits["floor" if few else "cosine"]
+            beyond, limit = similar < least, f"a cosine below {least} with the oracle's"
         else:
             beyond = (off > limits["embedding"]) | (similar <= 0)
             limit = f"a number more than {limits['embedding']} from the oracle's"

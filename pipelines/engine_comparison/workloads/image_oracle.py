@@ -9,24 +9,33 @@ files are rejected, and which output of a model is which. Where there are more i
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image, PngImagePlugin
 from pyarrow import fs
 
-from ..images import UNDECODABLE, ImageRejected, reject_reason
+from ..images import PNG_SIGNATURE, UNDECODABLE, ImageRejected, reject_reason
 from ..model.session import ModelSession
 from ..store import in_parallel, read_bytes
 from .image_inputs import REJECTED, sampled
 
+LONG_TEXTS = "longTexts"
+"""The column that says of an accepted image whether Pillow refuses it at its default limits, for
+the length of a PNG's texts or profile."""
 SAMPLED = "sampled"
 """The column by which an oracle says whether it asked the model about an image. It says of all
 images whether they are rejected."""
 
-_LONGEST_TEXT = 2**31
+_LIMITS = ("MAX_TEXT_CHUNK", "MAX_TEXT_MEMORY")
+_DEFAULT_LIMITS = tuple(getattr(PngImagePlugin, name) for name in _LIMITS)
+_NO_LIMITS = (2**31, 2**31)
+_limited = threading.Lock()
 
 
 class OracleModel:
@@ -84,14 +93,41 @@ def picture(file: bytes | None, size: int) -> np.ndarray:
     reason = reject_reason(file)
     if reason is not None or file is None:
         raise ImageRejected(str(reason))
-    # Pillow refuses a PNG for the length of its texts, which say nothing of its pixels.
-    PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = _LONGEST_TEXT
     try:
-        image = Image.open(io.BytesIO(file), formats=["JPEG", "PNG"])
+        # A PNG's texts say nothing of its pixels, however long they are.
+        image = _opened(file, _NO_LIMITS)
         square = image.convert("RGB").resize((size, size), resample=Image.Resampling.BILINEAR)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         raise ImageRejected(UNDECODABLE) from error
     return np.array(square)
+
+
+def has_long_texts(file: bytes | None) -> bool:
+    """Whether Pillow at its default limits refuses a picture that has no other fault."""
+    if file is None or not file.startswith(PNG_SIGNATURE):
+        return False
+    try:
+        _opened(file, _DEFAULT_LIMITS)
+    except _UNREADABLE:
+        return True
+    return False
+
+
+_UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+def _opened(file: bytes, limits: tuple[int, ...]) -> Image.Image:
+    """A picture with its pixels; of a PNG's texts Pillow reads up to the limits, one for all."""
+    with _limited if file.startswith(PNG_SIGNATURE) else nullcontext():
+        for name, limit in zip(_LIMITS, limits, strict=True):
+            setattr(PngImagePlugin, name, limit)
+        try:
+            image = Image.open(io.BytesIO(file), formats=["JPEG", "PNG"])
+            image.load()
+        finally:
+            for name, limit in zip(_LIMITS, _DEFAULT_LIMITS, strict=True):
+                setattr(PngImagePlugin, name, limit)
+    return image
 
 
 def normalised(pixels: np.ndarray, kind: str, runtime: Any) -> np.ndarray:
@@ -124,7 +160,7 @@ def image_oracle(
     schema: pa.Schema,
     infer: Callable[[str, bytes | None], pa.RecordBatch],
 ) -> pa.Table:
-    """Ask about each image by itself, and of all images say whether they are rejected.
+    """Ask about each image by itself, and say of all whether they are rejected or have long texts.
 
     Args:
         filesystem: The store.
@@ -134,12 +170,16 @@ def image_oracle(
         infer: Asks the model about an image, by its name and its content; one row of the schema.
 
     Returns:
-        A row for each image of the list: the schema, and whether it is in the sample. The others
-        have no answer, but a reason if they are rejected.
+        A row for each image of the list: the schema, `SAMPLED` and `LONG_TEXTS`. Images that are
+        not in the sample have no answer, but a reason if they are rejected.
     """
+    long_texts: set[str] = set()
 
     def read(url: str) -> bytes | None:
-        return read_bytes(filesystem, url.removeprefix("s3://"))
+        file = read_bytes(filesystem, url.removeprefix("s3://"))
+        if has_long_texts(file):
+            long_texts.add(url)
+        return file
 
     def reason(url: str) -> str | None:
         try:
@@ -157,7 +197,10 @@ def image_oracle(
         part.append_column(SAMPLED, pa.array([asked] * len(part), pa.bool_()))
         for part, asked in ((answered, True), (others, False))
     ]
-    return pa.concat_tables(parts, promote_options="default").combine_chunks()
+    table = pa.concat_tables(parts, promote_options="default").combine_chunks()
+    accepted = pc.is_null(table.column(REJECTED))
+    long = pc.is_in(table.column("image_url"), pa.array(sorted(long_texts), pa.string()))
+    return table.append_column(LONG_TEXTS, pc.and_(accepted, long))
 
 
 def of_sample(oracle: pa.Table) -> pa.Table:

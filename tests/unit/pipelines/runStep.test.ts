@@ -168,8 +168,8 @@ it("each attempt asks for the store's keys when its turn has come", async () => 
 });
 
 describe("a run that its contender does not support", () => {
-  const rejected = (n: number) =>
-    writeStepRecord(stack, "oracle-taxi-report", { generation: "1", result: { rejected: n } });
+  const found = (result: { rejected: number; longTexts: number }) =>
+    writeStepRecord(stack, "oracle-taxi-report", { generation: "1", result });
 
   it.each<[string, Partial<Engine>, string]>([
     ["by its file", { unsupported: { "taxi-report": "it reads no tables" } }, "it reads no tables"],
@@ -178,8 +178,13 @@ describe("a run that its contender does not support", () => {
       { corruptImages: "its reader stops there" },
       "its reader stops there (corrupt or missing images in the dataset: 3)",
     ],
+    [
+      "with the long texts that the oracle has found",
+      { corruptImages: undefined, longTexts: "its decoder has limits" },
+      "its decoder has limits (PNG images with long texts or profiles in the dataset: 2)",
+    ],
   ])("%s has that outcome, and no job is started", async (_, says, reason) => {
-    rejected(3);
+    found({ rejected: 3, longTexts: 2 });
     mocked.says = says;
     const summary = await run.create({ stack, name, spec });
     expect(summary).toMatchObject({ status: "not supported", verified: false, reason, key });
@@ -190,9 +195,9 @@ describe("a run that its contender does not support", () => {
     expect(attempts()).toEqual(["not supported"]);
   });
 
-  it("is carried out where the dataset has no corrupt images", async () => {
-    rejected(0);
-    mocked.says = { corruptImages: "its reader stops there" };
+  it("is carried out where the dataset has no such images", async () => {
+    found({ rejected: 0, longTexts: 0 });
+    mocked.says = { corruptImages: "its reader stops there", longTexts: "its decoder has limits" };
     expect(await run.create({ stack, name, spec })).toMatchObject({ status: "verified" });
   });
 });
@@ -209,6 +214,15 @@ it.each(["wrong", "out of memory", "timed out"] as const)(
     expect(await run.update({ stack, name, spec })).toMatchObject({ status: "verified" });
   },
 );
+
+it("an attempt that finds out that it is not supported here is an outcome, and no failure", async () => {
+  const failure = { event: "failure", reason: "no avx2", advice: "", outcome: "not supported" };
+  leader(`echo '${JSON.stringify(failure)}'; exit 1`);
+  const summary = await run.create({ stack, name, spec });
+  expect(summary).toMatchObject({ status: "not supported", reason: "no avx2", verified: false });
+  expect(attempts()).toEqual(["not supported"]);
+  expect(await run.update({ stack, name, spec })).toEqual(summary);
+});
 
 it("the time that an attempt took is what the next one is expected to take", async () => {
   expect(expectedSeconds(stack, [name, "ray/taxi-report"])).toBe(80);

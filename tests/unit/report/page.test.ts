@@ -191,6 +191,32 @@ describe("a run that was judged by a sample", () => {
   });
 });
 
+describe("a verified run", () => {
+  it("shows what its contender sets, and which answers differ from the oracle's", () => {
+    const tunables = [
+      {
+        name: "filter",
+        value: "after the scan",
+        default: null,
+        why: "faster",
+        source: "docs/x.md",
+      },
+      { name: "blocks", value: 4, default: 200, why: "fewer tasks", source: "https://x.test/" },
+    ];
+    const disagreements = { "s3://images/7.jpg": "tabby, not lynx" };
+    const { document } = render([
+      verified("daft/image-predictions", { result: { tunables, disagreements } }),
+    ]);
+    expect(rowsIn(document)).toEqual(
+      expect.arrayContaining([
+        "filter after the scan none faster docs/x.md",
+        "blocks 4 200 fewer tasks https://x.test/",
+        "s3://images/7.jpg tabby, not lynx",
+      ]),
+    );
+  });
+});
+
 describe("a run without an outcome", () => {
   it("is shown as such", () => {
     const { document } = render([notRun("spark/taxi-report"), verified("polars/taxi-report")]);
@@ -355,6 +381,8 @@ describe("hostile text", () => {
       code: { commit: said },
       rejects: [{ reason: said, count: 1 }],
       deviations: { labels: said },
+      disagreements: { "s3://a/b.jpg": said },
+      tunables: [{ name: said, value: said, default: said, why: said, source: said }],
     };
     return [
       verified("spark/taxi-report", { result, inputs: { resources: said } }),
