@@ -22,7 +22,7 @@ import {
 import type { Inputs } from "../results/result";
 
 /** What the platform gives to a key. */
-export type RunContext = Pick<Platform, "environment" | "model" | "device"> & {
+export type RunContext = Pick<Platform, "environment" | "model" | "device" | "gpus"> & {
   readonly store: string;
 };
 
@@ -42,7 +42,9 @@ export function runInputs(
     ...oracleInputs(workload, settings, context, data),
     ...named(workloadOf(workload).manner, settings),
     ...named(own, settings),
-    ...(device === "cuda" ? named(["gpuWorkers"], settings) : {}),
+    ...(device === "cuda"
+      ? { gpus: String(context.gpus), ...named(["gpuWorkers"], settings) }
+      : {}),
     ...tunables(engineOf(engine), settings),
     ...(asksModel && decoder ? { decoder } : {}),
     resources: resources(cluster, settings),

@@ -239,6 +239,12 @@ class Decoded:
     pixels: np.ndarray
     reasons: list[str | None]
 
+    @classmethod
+    def joined(cls, parts: Sequence[Decoded], size: int) -> Decoded:
+        """Parts of a batch as one, in their order, with pixels of this size."""
+        pixels = [one for part in parts for one in part.pixels]
+        return _decoded(pixels, [reason for part in parts for reason in part.reasons], size)
+
     @property
     def accepted(self) -> list[int]:
         """Positions in the batch that `pixels` belong to, ascending."""

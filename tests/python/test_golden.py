@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from engine_comparison import workloads
-from engine_comparison.images import Frame, decode
+from engine_comparison.images import Frame, decode, decode_batch
 from engine_comparison.model.session import ModelSession
 from engine_comparison.workloads.image_oracle import OracleModel, normalised, picture
 
@@ -47,7 +47,9 @@ def test_the_engines_session_says_it_too(session: ModelSession, stored: dict[str
     files = [golden.photograph(name) for name in golden.NAMES]
 
     def asked(workload) -> pa.Table:
-        return pa.Table.from_batches([workload.infer(session, list(golden.NAMES), files)])
+        return pa.Table.from_batches(
+            [workload.infer(session, list(golden.NAMES), decode_batch(files))]
+        )
 
     check(asked(PREDICTIONS), asked(EMBEDDINGS), stored)
 

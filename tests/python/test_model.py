@@ -20,7 +20,7 @@ from engine_comparison.model import build as build_module
 from engine_comparison.model import session as session_module
 from engine_comparison.model.build import build, class_labels, main
 from engine_comparison.model.contract import read_contract
-from engine_comparison.model.session import ModelSession, open_session, read_shape
+from engine_comparison.model.session import Device, ModelSession, open_session, read_shape
 from engine_comparison.model.weights import read_weights
 from engine_comparison.workloads.image_oracle import OracleModel
 
@@ -320,7 +320,7 @@ def test_without_cuda_a_run_on_cuda_fails_instead_of_using_the_cpu(model_folder:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
     with pytest.raises(UserError, match="no CUDA provider"):
-        ModelSession(model_folder / "model.onnx", device="cuda")
+        ModelSession(model_folder / "model.onnx", Device(0))
 
 
 class Evil:

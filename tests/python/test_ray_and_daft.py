@@ -23,6 +23,7 @@ from engine_comparison import engines, workloads
 from engine_comparison.batches import ModelTask
 from engine_comparison.engines import Context
 from engine_comparison.images import Frame, decode_batch
+from engine_comparison.placement import Placement
 from engine_comparison.workloads.image_inputs import image_urls, read_image
 from engine_comparison.workloads.taxi_inputs import AMOUNTS, ZONES, ZONES_KEY, trip_schema
 
@@ -59,9 +60,9 @@ def test_ray_data_has_its_defaults_unless_a_tunable_says_otherwise(
     from engine_comparison.engines import ray as contender
 
     monkeypatch.setattr(context, "_default_context", None)
-    monkeypatch.setattr(contender, "connect", lambda _: None)
+    monkeypatch.setattr(contender, "connect", lambda *_: None)
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
-    spec = {"ray": {"cpus": 2, "gpus": 0}, "inputs": {}}
+    spec = {"ray": {"cpus": 2}, "inputs": {}, "threads": 2}
     engine = engines.load(name)(Context(spec, local_store))
     engine.start()
     read_back = engine.configuration()
@@ -151,12 +152,12 @@ def test_rays_sums_of_blocks_are_the_report_of_the_whole(blocks: list[list[dict[
 class Task(ModelTask):
     """A task whose model is the test's."""
 
-    def session(self) -> Any:
+    def session(self, worker: int = 0) -> Any:
         return self.model["session"]
 
 
 def task_with(session: Any) -> Task:
-    return Task({}, {"session": session}, "cpu", "image-embeddings")
+    return Task({}, {"session": session}, Placement(1), "image-embeddings")
 
 
 @pytest.fixture
@@ -166,7 +167,11 @@ def looked_at(local_store: fs.FileSystem, session: Any) -> tuple[list[str], list
     buckets = {"images": "bucket", "output": "output"}
     urls = image_urls(local_store, workload.input_facts({"buckets": buckets}, local_store))[:3]
     files = [read_image(local_store, url) for url in urls]
-    return urls, files, workload.infer(session, urls, files).column("embedding").flatten()
+    return (
+        urls,
+        files,
+        workload.infer(session, urls, decode_batch(files)).column("embedding").flatten(),
+    )
 
 
 def test_images_that_ray_data_decoded_get_the_right_vectors(looked_at: Any, session: Any):
@@ -178,17 +183,6 @@ def test_images_that_ray_data_decoded_get_the_right_vectors(looked_at: Any, sess
     batch[:] = images
     paths = np.array([url.removeprefix("s3://") for url in urls])
     answered = ImageModel(task_with(session))({"image": batch, "path": paths})
-    assert answered.column("image_url").to_pylist() == urls
-    np.testing.assert_array_equal(answered.column("embedding").combine_chunks().flatten(), right)
-
-
-def test_pixels_reach_rays_tasks_with_a_gpu_as_they_were(looked_at: Any, session: Any):
-    from engine_comparison.engines.ray_tuned import answer_decoded
-
-    urls, files, right = looked_at
-    pixels = decode_batch(files, session.frame).pixels
-    table = pa.table({"image_url": urls, "pixels": [one.tobytes() for one in pixels]})
-    answered = answer_decoded(table, task_with(session))
     assert answered.column("image_url").to_pylist() == urls
     np.testing.assert_array_equal(answered.column("embedding").combine_chunks().flatten(), right)
 

@@ -17,7 +17,6 @@ import { paths, rayHeadAddress, sparkMasterUrl, storeEndpoint } from "./place";
 /** What the step of `app` records; jobs get the rest from the run itself. */
 interface AppFacts {
   readonly rayCpus: number;
-  readonly gpus: number;
   readonly sparkWorkers: number;
   readonly sparkWorkerCores: number;
   readonly sparkWorkerMemory: string;
@@ -50,7 +49,6 @@ export function dockerExecutor(stack: string): Executor {
           address: rayHeadAddress,
           tokenFile: `${paths.credentials}/ray-token`,
           cpus: facts.rayCpus,
-          gpus: facts.gpus,
         },
         model: { path: `${facts.modelFolder}/model.onnx` },
         services: [],

@@ -131,9 +131,7 @@ class Workbench:
             "model": {"path": str(self.model)},
             "services": [],
             "scratch": str(self._scratch(engine)),
-            "gpuWorkers": gpus,
-            "ray": {"gpus": gpus},
-            **self._cluster(facts.cluster, gpus),
+            **self._cluster(facts.cluster),
         }
 
     def run(self, engine: str, device: str) -> dict[str, Any]:
@@ -183,7 +181,7 @@ class Workbench:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _cluster(self, cluster: str, gpus: int) -> dict[str, Any]:
+    def _cluster(self, cluster: str) -> dict[str, Any]:
         """The section of a spec with the cluster that a contender computes on."""
         if cluster not in ("ray", "spark"):
             return {}
@@ -196,7 +194,7 @@ class Workbench:
             self._clusters[cluster] = self._stack.enter_context(started)
         section = self._clusters[cluster]
         os.environ.update(section.pop("environment", {}))
-        return {cluster: {**section, "gpus": gpus}}
+        return {cluster: section}
 
 
 @contextmanager

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from ..batches import ModelTask
+from ..batches import ModelTask, Sessions
 from ..describe import EngineFacts, engine_facts
 from ..images import Frame
-from ..model.session import ModelSession, read_shape
+from ..model.session import read_shape
+from ..placement import Holder
 from ..ray_cluster import connect, disconnect
 from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
 from ..workloads import load as load_workload
@@ -25,7 +26,7 @@ from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_inputs import AMOUNTS, trip_files, trip_schema, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
-from . import Context, Engine
+from . import Engine
 
 if TYPE_CHECKING:
     import daft
@@ -45,13 +46,18 @@ class Daft(Engine):
         """`native` or `ray`."""
         return self.context.inputs.get("daftRunner", "native")
 
+    @property
+    def holder(self) -> Holder:
+        """See `Engine.holder`."""
+        return Holder.DAFT_POOL if self.runner == "ray" else Holder.FRESH
+
     def start(self) -> None:
         """Import Daft without its telemetry and choose its runner; on Ray, connect."""
         os.environ.update(DAFT_ANALYTICS_ENABLED="0", DO_NOT_TRACK="true")
         import daft
 
         if self.runner == "ray":
-            connect(self.context)
+            connect(self.context, self.placement.gpus)
             daft.set_runner_ray(noop_if_initialized=True)
         else:
             daft.set_runner_native(num_threads=self.context.threads)
@@ -127,7 +133,7 @@ class Daft(Engine):
         files = functions.download(col("image_url"), io_config=self._io())
         pixels = seen(functions.decode_image(files), frame)
         _, *answers = workload.schema(dimension)
-        model = _model(self.context, ModelTask.of(self.context.spec, workload), answers)
+        model = _model(self.task(workload), answers)
         answered = (
             self._listed().with_column("image", pixels).select("image_url", model(col("image")))
         )
@@ -194,7 +200,7 @@ class Daft(Engine):
         return {
             "threads": self.context.threads,
             "threadsStarted": _threads_started(),
-            **self.context.session_configuration(),
+            **self.session_configuration(),
         }
 
     def _cluster(self) -> dict[str, Any]:
@@ -261,34 +267,35 @@ def seen(image: daft.Expression, frame: Frame) -> daft.Expression:
     return functions.resize(image, w=frame.size, h=frame.size)
 
 
-def _model(context: Context, task: ModelTask, answers: list[pa.Field]) -> Any:
+def _model(task: ModelTask, answers: list[pa.Field]) -> Any:
     """The model as a Daft class, which loads it where it is used; a function of decoded images."""
     import daft
     import onnxruntime
     from daft import DataType, Series
 
-    gpu = context.device == "cuda"
-
-    @daft.cls(gpus=1 if gpu else 0, max_concurrency=context.gpu_workers if gpu else None)
+    @daft.cls(**task.placement.asks)
     class Model:
         # Named here, it is imported where this class arrives, before several threads do at once.
         runtime = onnxruntime
 
         def __init__(self, task: ModelTask) -> None:
-            self.session = ModelSession(task.model["path"], task.device)
+            self.sessions = Sessions.of(type(self), task)
             self.workload = task.image_workload()
 
         @daft.method.batch(
             return_dtype=DataType.struct(daft_schema(pa.schema(answers))),
             unnest=True,
-            batch_size=context.batch_size,
+            batch_size=task.batch,
         )
         def __call__(self, images: Series) -> pa.Array:
             """Answer a batch of images of one size."""
-            size = self.session.frame.size
+            size = self.sessions.frame.size
             pixels = np.array(images.to_pylist(), np.uint8).reshape(-1, size, size, 3)
-            columns = self.workload.answer(self.session, pixels)
-            return pa.StructArray.from_arrays(columns, fields=answers)
+            with self.sessions.one() as session:
+                columns = self.workload.answer(session, pixels)
+            # Not `answers`: a pickled type of lists has forgotten that its items are not null.
+            _, *fields = self.workload.schema(session.dimension)
+            return pa.StructArray.from_arrays(columns, fields=fields)
 
     return Model(task)
 

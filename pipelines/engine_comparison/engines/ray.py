@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
+from ..placement import Holder
 from ..ray_cluster import connect, disconnect
 from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
@@ -54,7 +55,7 @@ class OnRay(Engine):
 
     def start(self) -> None:
         """Connect to the cluster, and see that it has what is asked for."""
-        connect(self.context)
+        connect(self.context, self.placement.gpus)
         import ray.data  # noqa: F401
 
     def configuration(self) -> dict[str, Any]:
@@ -89,12 +90,20 @@ class Ray(OnRay):
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
 
     @property
-    def pool_size(self) -> int:
-        """Actors of the pool: a GPU each, or all CPUs but one.
+    def holder(self) -> Holder:
+        """See `Engine.holder`."""
+        return Holder.RAY_POOL
+
+    @property
+    def pool(self) -> dict[str, Any]:
+        """The pool of actors, as `map_batches` takes it: a GPU each, or on all CPUs but one.
 
         Reading needs a CPU, too: with an actor on each of two, no run finished.
         """
-        return self.context.gpu_workers if self.context.device == "cuda" else max(1, self.cpus - 1)
+        from ray.data import ActorPoolStrategy
+
+        asks = {"num_gpus": None, "size": max(1, self.cpus - 1), **self.placement.asks}
+        return {"compute": ActorPoolStrategy(size=asks["size"]), "num_gpus": asks["num_gpus"]}
 
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
         """Filter, join, group, aggregate and write, each by the dataset's method of that name."""
@@ -164,9 +173,8 @@ class Ray(OnRay):
         images = ray.data.read_images(paths, filesystem=store, include_paths=True, mode="RGB")
         answers = images.map_batches(
             ImageModel,
-            fn_constructor_args=(ModelTask.of(self.context.spec, workload),),
-            compute=ray.data.ActorPoolStrategy(size=self.pool_size),
-            num_gpus=1 if self.context.device == "cuda" else None,
+            fn_constructor_args=(self.task(workload),),
+            **self.pool,
             batch_size=self.context.batch_size,
         )
         answers.write_parquet(output, filesystem=store)

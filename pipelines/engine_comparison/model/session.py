@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,27 @@ import numpy as np
 from ..errors import UserError
 from ..images import Frame
 from .contract import Tensor, read_contract
+
+
+class Device(NamedTuple):
+    """What a session runs on.
+
+    Attributes:
+        gpu: The GPU's number in this process; None: the CPU.
+        batch: Images of each run on a GPU: fewer are filled up, and what comes of that is dropped,
+            because cuDNN looks for its algorithms anew for each shape. A CPU would compute it.
+        half: Whether a GPU computes in 16-bit floats.
+    """
+
+    gpu: int | None = None
+    batch: int | None = None
+    half: bool = False
+
+    def __str__(self) -> str:
+        return "the CPU" if self.gpu is None else f"GPU {self.gpu}"
+
+
+CPU = Device()
 
 
 def thread_environment(threads: int = 1) -> dict[str, str]:
@@ -36,12 +58,12 @@ class ModelSession:
         providers: What ONNX Runtime runs it on, in order.
     """
 
-    def __init__(self, path: str | Path, device: str = "cpu", threads: int = 1) -> None:
+    def __init__(self, path: str | Path, device: Device = CPU, threads: int = 1) -> None:
         """Load a model.
 
         Args:
             path: The ONNX file, with its contract beside it.
-            device: `cpu` or `cuda`. There is no silent way from `cuda` to `cpu`.
+            device: What it runs on. There is no silent way from a GPU to the CPU.
             threads: Threads for one batch.
 
         Raises:
@@ -57,6 +79,7 @@ class ModelSession:
         self._contract = read_contract(self._path)
         self.frame, self.labels = self._contract.frame, self._contract.labels
         self.runtime = _open(self._path, device, threads)
+        self._device = device
         self.providers: list[str] = self.runtime.get_providers()
         inputs, outputs = map(_tensors, (self.runtime.get_inputs(), self.runtime.get_outputs()))
         self._contract.check(inputs, outputs)
@@ -69,6 +92,7 @@ class ModelSession:
         options = self.runtime.get_session_options()
         return {
             "providers": self.runtime.get_providers(),
+            **({"gpu": self._device._asdict()} if self._device.gpu is not None else {}),
             "intraOpThreads": options.intra_op_num_threads,
             "interOpThreads": options.inter_op_num_threads,
         }
@@ -158,11 +182,11 @@ class ModelSession:
                 f"pixels are {pixels.dtype} {pixels.shape}, not uint8 [n, *{expected}]"
             )
         fixed = self._input.shape[0]
-        step = fixed if isinstance(fixed, int) else max(1, len(pixels))
+        step = fixed if isinstance(fixed, int) else self._device.batch or max(1, len(pixels))
         parts = []
         for start in range(0, len(pixels), step):
             part = pixels[start : start + step]
-            # A model exported for a fixed batch gets its last batch filled up; the rest is cut off.
+            # Where the batch is fixed, the last one is filled up, and the rest of its answers cut.
             filled = np.concatenate([part, np.zeros((step - len(part), *expected), np.uint8)])
             feed = {self._input.name: self._prepare(filled if len(part) < step else part)}
             parts.append(self.runtime.run([output], feed)[0][: len(part)])
@@ -248,10 +272,10 @@ def _width_in_file(path: str, output: str) -> int | None:
     return int(width) or None
 
 
-def _open(path: Path, device: str, threads: int) -> Any:
+def _open(path: Path, device: Device, threads: int) -> Any:
     import onnxruntime
 
-    if device == "cuda":
+    if device.gpu is not None:
         if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
             raise _no_cuda("the installed ONNX Runtime has no CUDA provider")
         if hasattr(onnxruntime, "preload_dlls"):
@@ -264,9 +288,9 @@ def _open(path: Path, device: str, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.log_severity_level = 3
-    wanted = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider"]}[device]
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
+        model = _in_half(path) if device.half and device.gpu is not None else str(path)
+        session = onnxruntime.InferenceSession(model, options, providers=[_provider(device)])
     except Exception as error:
         raise UserError(
             f"ONNX Runtime cannot load {path.name} on {device}: {error}",
@@ -274,9 +298,31 @@ def _open(path: Path, device: str, threads: int) -> Any:
             "Set modelPath to an ONNX file that this version of ONNX Runtime supports.",
         ) from error
     # A provider that fails to start is left out with no more than a warning.
-    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+    if device.gpu is not None and "CUDAExecutionProvider" not in session.get_providers():
         raise _no_cuda("the CUDA provider did not start; the log says which library is missing")
     return session
+
+
+def _provider(device: Device) -> str | tuple[str, dict[str, str]]:
+    """ONNX Runtime's provider and its options, see its page on the CUDA execution provider.
+
+    It tries all of cuDNN's algorithms by default, seconds for each shape; copies stay in the
+    stream that computes, because those beside it can race (microsoft/onnxruntime#4829).
+    """
+    if device.gpu is None:
+        return "CPUExecutionProvider"
+    options = {"device_id": str(device.gpu), "cudnn_conv_algo_search": "HEURISTIC"}
+    return "CUDAExecutionProvider", options
+
+
+def _in_half(path: Path) -> bytes:
+    """A model that computes in 16-bit floats, with the inputs and outputs that it had."""
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    model = convert_float_to_float16(onnx.load(path), keep_io_types=True)
+    converted: bytes = model.SerializeToString()
+    return converted
 
 
 def _no_cuda(what: str) -> UserError:
@@ -287,22 +333,26 @@ def _no_cuda(what: str) -> UserError:
     )
 
 
-@lru_cache(maxsize=2)
-def _cached(path: str, device: str, threads: int) -> ModelSession:
+_opening = Lock()
+
+
+@lru_cache(maxsize=16)
+def _cached(path: str, device: Device, threads: int) -> ModelSession:
     return ModelSession(path, device, threads)
 
 
-def open_session(model: Mapping[str, str], device: str = "cpu", threads: int = 1) -> ModelSession:
-    """The session of this process for a spec's `model`: loaded at the first call, then kept.
+def open_session(model: Mapping[str, str], device: Device = CPU, threads: int = 1) -> ModelSession:
+    """The session of this process for a spec's `model` on a device: loaded once, then kept.
 
     For workers of engines that call a plain function for each batch.
 
     Args:
         model: `{"path": ...}`.
-        device: `cpu` or `cuda`.
+        device: What it runs on.
         threads: Threads for one batch.
 
     Raises:
         UserError: As for `ModelSession`.
     """
-    return _cached(model["path"], device, threads)
+    with _opening:  # threads that ask at once would each load it
+        return _cached(model["path"], device, threads)

@@ -54,7 +54,7 @@ class OracleModel:
         Raises:
             UserError: As `ModelSession`.
         """
-        self._session = ModelSession(model["path"], device="cpu", threads=1)
+        self._session = ModelSession(model["path"])
         self._contract = json.loads(contract_file(model["path"]).read_text(encoding="utf-8"))
         self.dimension = self._session.dimension
         self.labels = self._session.labels

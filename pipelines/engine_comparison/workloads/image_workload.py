@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from ..errors import one_line
-from ..images import Decoded, ImageRejected, decode_batch
+from ..images import Decoded, ImageRejected
 from ..inspection import Facts
 from ..model.session import ModelSession
 from ..verify import SchemaMismatch, Verdict, compare_keys, conform
@@ -64,25 +64,17 @@ class ImageWorkload(Workload):
             [key, *(column.with_nullable(True) for column in answers), (REJECTED, pa.string())]
         )
 
-    def infer(
-        self, session: ModelSession, urls: Sequence[str], files: Sequence[bytes | None]
-    ) -> pa.RecordBatch:
-        """Decode a batch of files by the shared function and ask the model about them.
+    def infer(self, session: ModelSession, urls: Sequence[str], decoded: Decoded) -> pa.RecordBatch:
+        """Ask the model about the accepted images of a batch.
 
         Args:
             session: The model.
             urls: The images' names, length n.
-            files: Their contents, length n; None where there is none.
+            decoded: What was made of their files.
 
         Returns:
             n rows of the schema `with_rejects(session.dimension)`, in the order given.
         """
-        return self.infer_decoded(session, urls, decode_batch(files, session.frame))
-
-    def infer_decoded(
-        self, session: ModelSession, urls: Sequence[str], decoded: Decoded
-    ) -> pa.RecordBatch:
-        """The second half of `infer`, for engines that decode by themselves."""
         answers = self.answer(session, decoded.pixels)
         return self.assemble(session.dimension, urls, decoded.reasons, answers)
 

@@ -427,7 +427,15 @@ describe("a GPU", () => {
     expect(graph.container("ray-worker").command).toEqual(
       expect.arrayContaining(["--num-gpus=2", "--num-cpus=4"]),
     );
-    expect(graph.platform.device).toBe("cuda");
+    expect([graph.platform.device, graph.platform.gpus]).toEqual(["cuda", 2]);
+  });
+
+  it("is offered to Spark by one of its workers, though both see it", () => {
+    const offered = ["spark-worker-1", "spark-worker-2"] as const;
+    expect(offered.map((role) => env(graph.container(role)).SPARK_WORKER_GPUS)).toEqual([
+      "0 1",
+      undefined,
+    ]);
   });
 
   it("brings the CUDA base and ONNX Runtime for it into the engine image, not into MinIO's", () => {
