@@ -252,7 +252,8 @@ def _ray(folder: Path, cores: int) -> Iterator[dict[str, Any]]:
     }
     command = [sys.executable, "-m", "engine_comparison.ray_node", "start", "--head", "--block"]
     command += [f"--{name}={value}" for name, value in options.items()]
-    environment = {**os.environ, **access, "PYTHONPATH": str(PACKAGE_PARENT)}
+    path = os.pathsep.join(filter(None, (str(PACKAGE_PARENT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, **access, "PYTHONPATH": path}
     with _service([*command, "--disable-usage-stats"], environment, folder / "ray.log") as head:
         _wait_for(port, head)
         yield {
