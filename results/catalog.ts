@@ -66,6 +66,8 @@ const engine = z.strictObject({
   corruptImages: text.optional(),
   /** Why it does not survive a PNG with long texts or a long profile, if it does not. */
   longTexts: text.optional(),
+  /** Why it does not survive a dataset without rows, if it does not. */
+  noRows: text.optional(),
   /** The page of the engine's documentation that each workload follows. */
   guides: z.record(z.string(), z.url()).default({}),
   tunables: z.array(tunable).default([]),

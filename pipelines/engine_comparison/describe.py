@@ -71,6 +71,7 @@ class EngineFacts:
         corrupt_images: Why it does not survive a corrupt image; None if it does.
         long_texts: Why it does not survive a PNG with longer texts, or a longer profile, than
             Pillow reads by default; None if it does.
+        no_rows: Why it does not survive a dataset without rows; None if it does.
         guides: The page of the engine's documentation that each workload's method follows.
         tunables: What it sets that the engine does not by default.
         seed: The one of its workloads that is computed with `matrix: seed`.
@@ -90,6 +91,7 @@ class EngineFacts:
     unsupported: Mapping[str, str] = field(default_factory=dict)
     corrupt_images: str | None = None
     long_texts: str | None = None
+    no_rows: str | None = None
     guides: Mapping[str, str] = field(default_factory=dict)
     tunables: tuple[Tunable, ...] = ()
     seed: str | None = None
@@ -163,6 +165,7 @@ def engine_facts(module: str) -> EngineFacts:
             unsupported=about.texts_by_name("unsupported"),
             corrupt_images=about.optional_text("corruptImages"),
             long_texts=about.optional_text("longTexts"),
+            no_rows=about.optional_text("noRows"),
             guides=about.texts_by_name("guides"),
             tunables=tuple(map(about.tunable, about.take("tunables", list, "a list", []))),
             seed=about.optional_text("seed"),

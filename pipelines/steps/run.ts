@@ -148,11 +148,14 @@ async function runAttempt(
 
 /**
  * Why a contender cannot do a run, where that is known before: by what its file says, and by
- * what the oracle has found in the dataset.
+ * what the inspection and the oracle have found in the dataset.
  */
 function whyNot(stack: string, { engine, workload }: RunSpec): string | undefined {
-  const { unsupported, corruptImages, longTexts } = engineOf(engine);
+  const { unsupported, corruptImages, longTexts, noRows } = engineOf(engine);
   if (unsupported[workload] !== undefined) return unsupported[workload];
+  const inspected = readStepRecord(stack, inspectionStep(workloadOf(workload).dataset))?.result;
+  const { rows } = (inspected?.facts ?? {}) as { rows?: number };
+  if (noRows !== undefined && rows === 0) return noRows;
   const found = readStepRecord(stack, oracleName(workload))?.result;
   const reasons = [
     [corruptImages, "corrupt or missing images", found?.rejected],

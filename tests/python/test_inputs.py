@@ -237,7 +237,9 @@ def test_the_oracle_has_the_answer_that_follows_from_the_trips(
 def test_an_engine_has_the_oracles_answer_to_every_case(
     reports: dict[str, Event], attempt: Attempts, engine: str
 ):
-    answers = attempt(engine, "taxi-report", list(reports))
+    unsupported = {"given-no-trips-at-all"} if engines.load(engine).facts.no_rows else set()
+    places = [place for place in reports if place not in unsupported]
+    answers = attempt(engine, "taxi-report", places)
     wrong = {place: one for place, one in answers.items() if one["event"] != "result"}
     assert wrong == {}
     for place, answer in answers.items():

@@ -168,6 +168,8 @@ it("each attempt asks for the store's keys when its turn has come", async () => 
 });
 
 describe("a run that its contender does not support", () => {
+  const inspected = (facts: { rows: number }) =>
+    writeStepRecord(stack, "inspect-taxi", { generation: "1", result: { facts } });
   const found = (result: { rejected: number; longTexts: number }) =>
     writeStepRecord(stack, "oracle-taxi-report", { generation: "1", result });
 
@@ -183,8 +185,10 @@ describe("a run that its contender does not support", () => {
       { corruptImages: undefined, longTexts: "its decoder has limits" },
       "its decoder has limits (PNG images with long texts or profiles in the dataset: 2)",
     ],
+    ["without rows", { corruptImages: undefined, noRows: "its join fails" }, "its join fails"],
   ])("%s has that outcome, and no job is started", async (_, says, reason) => {
     found({ rejected: 3, longTexts: 2 });
+    inspected({ rows: 0 });
     mocked.says = says;
     const summary = await run.create({ stack, name, spec });
     expect(summary).toMatchObject({ status: "not supported", verified: false, reason, key });
@@ -197,7 +201,11 @@ describe("a run that its contender does not support", () => {
 
   it("is carried out where the dataset has no such images", async () => {
     found({ rejected: 0, longTexts: 0 });
-    mocked.says = { corruptImages: "its reader stops there", longTexts: "its decoder has limits" };
+    inspected({ rows: 1 });
+    mocked.says = {
+      ...{ corruptImages: "its reader stops there", longTexts: "its decoder has limits" },
+      noRows: "its join fails",
+    };
     expect(await run.create({ stack, name, spec })).toMatchObject({ status: "verified" });
   });
 });
