@@ -20,6 +20,8 @@ export interface Place {
     readonly home: string;
     /** Where a daemon has what it needs while it works. */
     readonly folder: (service: string) => string;
+    /** The program by which a worker finds its GPUs. */
+    readonly findGpus: string;
     readonly env: Readonly<Record<string, string>>;
   };
   readonly ray: {
@@ -120,11 +122,30 @@ export function sparkMaster(place: Place): ServiceSpec {
   };
 }
 
+/** What a Spark worker offers. */
+export interface SparkResources {
+  readonly cores: number;
+  readonly memoryBytes: number;
+  /** GPUs as CUDA counts them. */
+  readonly gpus: readonly number[];
+}
+
+/**
+ * The GPUs that a Spark worker offers. Each is one worker's, also where all workers see all of them;
+ * as many workers as a run takes executors share them out.
+ *
+ * @param index of the worker, from 1
+ */
+export function sparkGpus(index: number, executors: number, gpus: number): number[] {
+  const all = Array.from({ length: gpus }, (_, gpu) => gpu);
+  return all.filter((gpu) => gpu % executors === index - 1);
+}
+
 /** @param index from 1 */
 export function sparkWorker(
   place: Place,
   index: number,
-  { cores, memoryBytes }: { readonly cores: number; readonly memoryBytes: number },
+  { cores, memoryBytes, gpus }: SparkResources,
 ): ServiceSpec {
   const name = `spark-worker-${index}`;
   const { rpc, ui } = place.ports.sparkWorker(index);
@@ -136,9 +157,23 @@ export function sparkWorker(
       ...[...daemon.argv, "--cores", String(cores), "--memory", sparkSize(memoryBytes)],
       ...["--work-dir", `${place.spark.folder(name)}/work`, master],
     ],
-    env: { ...daemon.env, SPARK_LOCAL_DIRS: `${place.spark.folder(name)}/local` },
+    env: {
+      ...daemon.env,
+      ...gpusOf(place, gpus),
+      SPARK_LOCAL_DIRS: `${place.spark.folder(name)}/local`,
+    },
     // A worker names its master when it has registered there.
     health: [{ port: ui, path: "/json/", text: `"masterurl" : "${master}"` }],
+  };
+}
+
+/** What makes a worker offer GPUs, see "Custom Resource Scheduling" in Spark's configuration guide. */
+function gpusOf(place: Place, gpus: readonly number[]): Record<string, string> {
+  if (gpus.length === 0) return {};
+  const resource = "-Dspark.worker.resource.gpu";
+  return {
+    SPARK_WORKER_GPUS: gpus.join(" "),
+    SPARK_WORKER_OPTS: `${resource}.amount=${gpus.length} ${resource}.discoveryScript=${place.spark.findGpus}`,
   };
 }
 

@@ -118,7 +118,7 @@ export class Run extends pulumi.ComponentResource {
           seconds: settings.runTimeoutSeconds,
           limits: { cores: coresOf(cluster, settings), memoryBytes: settings.runMemory },
           // What the clusters have, the executor knows.
-          parallelism: { threads: settings.threads, gpuWorkers: settings.gpuWorkers },
+          threads: settings.threads,
         },
       },
       { parent: this, dependsOn: [output, ...after] },

@@ -22,7 +22,7 @@ import {
 import type { Inputs } from "../results/result";
 
 /** What the platform gives to a key. */
-export type RunContext = Pick<Platform, "environment" | "model" | "device"> & {
+export type RunContext = Pick<Platform, "environment" | "model" | "device" | "gpus"> & {
   readonly store: string;
 };
 
@@ -42,7 +42,9 @@ export function runInputs(
     ...oracleInputs(workload, settings, context, data),
     ...named(workloadOf(workload).manner, settings),
     ...named(own, settings),
-    ...(device === "cuda" ? named(["gpuWorkers"], settings) : {}),
+    ...(device === "cuda"
+      ? { gpus: String(context.gpus), ...named(["gpuWorkers"], settings) }
+      : {}),
     ...tunables(engineOf(engine), settings),
     ...(asksModel && decoder ? { decoder } : {}),
     resources: resources(cluster, settings),
@@ -182,7 +184,8 @@ export function datasetCode(source: string, dataset: string): string {
 
 /**
  * What every run shares: all of the package but the files of single engines and workloads, but the
- * makers of datasets, whose products are an input of their own, and but what starts a service.
+ * makers of datasets, whose products are an input of their own, and but what starts a service or
+ * checks a machine.
  */
 export function coreCode(): string {
   const apart = new Set([
@@ -190,7 +193,7 @@ export function coreCode(): string {
     ...workloads().flatMap(({ name }) => workloadFiles(name)),
     "ray_node.py",
   ]);
-  const shared = (file: string) => !apart.has(file) && !file.startsWith("datasets/");
+  const shared = (file: string) => !apart.has(file) && !/^(datasets|check_gpu)\//.test(file);
   return hashFiles(packageFiles("").filter(shared));
 }
 

@@ -122,6 +122,19 @@ const requests = z.object({
   receivedBytes: z.number(),
   sentBytes: z.number(),
 });
+/** What NVML said of the GPUs that were at work (engine_comparison/gpu_measure.py). */
+const gpu = z.object({
+  devices: z.array(
+    z.object({
+      busyShare: z.number(),
+      starvedShare: z.number(),
+      peakMemoryBytes: z.number(),
+      joulesPerSample: z.number().nullable(),
+    }),
+  ),
+  imagesPerSecondPerGpu: z.number().nullable(),
+  imagesPerSecondPerCore: z.number(),
+});
 const tunable = z.object({
   name: z.string(),
   value: z.unknown(),
@@ -145,6 +158,7 @@ const stored = z.object({
   limits: z.object({ memoryBytes: figure }).catch({ memoryBytes: undefined }),
   cpuSeconds: figure,
   othersCpuSeconds: figure,
+  gpu: gpu.optional().catch(undefined),
   /** How many images the oracle judged one by one, where not all. */
   sampled: figure,
   profile: profile.optional().catch(undefined),

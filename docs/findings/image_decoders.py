@@ -23,7 +23,8 @@ import numpy as np
 from daft import col, functions
 
 from engine_comparison.datasets.sample import photos
-from engine_comparison.images import decode_batch
+from engine_comparison.engines.daft import seen
+from engine_comparison.images import Frame, decode_batch
 from engine_comparison.model.session import ModelSession
 from engine_comparison.verify import cosines
 from engine_comparison.workloads.image_predictions import NEAR
@@ -33,22 +34,22 @@ SEED = 42
 BATCH = 50
 
 
-def by_daft(files: list[bytes], size: int) -> np.ndarray:
+def by_daft(files: list[bytes], frame: Frame) -> np.ndarray:
     """Decode and resize by Daft; uint8 [n, size, size, 3]."""
-    decoded = functions.resize(functions.decode_image(col("file"), mode="RGB"), w=size, h=size)
+    decoded, size = seen(functions.decode_image(col("file"), mode="RGB"), frame), frame.size
     table = daft.from_pydict({"file": files}).select(decoded.alias("pixels")).to_arrow()
     return np.array(table.column("pixels").to_pylist(), np.uint8).reshape(-1, size, size, 3)
 
 
 def main(model: Path, count: int) -> None:
     """Print a table."""
-    session = ModelSession(model, model.with_name("labels.json"))
+    session = ModelSession(model)
     sources = [photos.read_source(name) for name in photos.SOURCES]
     files = [photos.make_picture(sources[at % len(sources)], SEED, at) for at in range(count)]
     pixels, vectors, shares = [], [], []
     for at in range(0, count, BATCH):
         batch = files[at : at + BATCH]
-        sides = (decode_batch(batch, session.size).pixels, by_daft(batch, session.size))
+        sides = (decode_batch(batch, session.frame).pixels, by_daft(batch, session.frame))
         pixels.append(np.abs(sides[0].astype(int) - sides[1]).mean(axis=(1, 2, 3)))
         vectors.append(cosines(*(session.embed(side) for side in sides)))
         shares.append([session.likelihoods(side) for side in sides])
@@ -77,7 +78,7 @@ def main(model: Path, count: int) -> None:
 
 def of_what_is_wrong(session: ModelSession, files: list[bytes]) -> None:
     """Print the cosines of vectors of two crops of each photograph, and of other mistakes."""
-    pixels = decode_batch(files, session.size).pixels
+    pixels = decode_batch(files, session.frame).pixels
     vectors = session.embed(pixels)
     one, other = np.split(vectors, 2)
     crops = cosines(one, other)

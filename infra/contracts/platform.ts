@@ -50,6 +50,8 @@ export interface Platform {
   readonly sparkUiUrl: string;
   readonly rayDashboardUrl: string;
   readonly device: DeviceName;
+  /** GPUs for the models; 0 on the CPU. */
+  readonly gpus: number;
   /** Exists when Python modules of `engine_comparison` can be executed. */
   readonly python: pulumi.Resource;
   /** All that must exist before a run may start, so that runs have a quiet machine. */

@@ -23,6 +23,8 @@ export interface GpuFacts {
   readonly wsl: boolean;
   /** Whether WSL2 passes a GPU on: /dev/dxg. */
   readonly dxg: boolean;
+  /** What CUDA_VISIBLE_DEVICES says, where it is set: CUDA shows a process these alone. */
+  readonly visible?: string;
 }
 
 /** What is missing for models to run on a GPU. */
@@ -52,6 +54,7 @@ export function gpuFacts(): GpuFacts {
     machine: `${process.platform} ${process.arch}`,
     wsl: isWsl(kernelVersion()),
     dxg: fs.existsSync("/dev/dxg"),
+    visible: plainEnvironment().CUDA_VISIBLE_DEVICES,
   };
 }
 
@@ -108,15 +111,31 @@ const cudaMachine = "linux x64";
 /** Chooses the device of processes on this machine: a GPU unless something is missing for it. */
 export function chooseDevice(facts: GpuFacts): Device {
   const gpus = gpusIn(facts);
+  const shown = shownGpus(gpus.length, facts.visible);
+  const hidden = {
+    what: `CUDA_VISIBLE_DEVICES is ${JSON.stringify(facts.visible)}, which shows no GPU`,
+    fix: "unset it, or name GPUs that nvidia-smi lists",
+  };
   const missing =
     missingGpu(facts) ??
+    (shown === 0 ? hidden : undefined) ??
     (facts.machine === cudaMachine
       ? undefined
       : {
           what: `ONNX Runtime has no CUDA build for ${facts.machine}, so that ${gpus[0]} is not used`,
           fix: "run the stack on Linux x86-64",
         });
-  return missing ? { device: "cpu", gpus: 0, missing } : { device: "cuda", gpus: gpus.length };
+  return missing ? { device: "cpu", gpus: 0, missing } : { device: "cuda", gpus: shown };
+}
+
+/** How many GPUs CUDA shows: those that the variable names, up to the first that does not exist. */
+function shownGpus(gpus: number, visible?: string): number {
+  if (visible === undefined) return gpus;
+  const named = visible.split(",").map((one) => one.trim());
+  const wrong = named.findIndex((one) =>
+    /^\d+$/.test(one) ? Number(one) >= gpus : !/^(GPU|MIG)-/.test(one),
+  );
+  return wrong < 0 ? named.length : wrong;
 }
 
 /** The device of this machine; nothing is asked where no GPU is wanted. */

@@ -274,7 +274,7 @@ export const engineSettings = {
   }),
   modelPath: optional({
     description:
-      "A custom model: an ONNX classifier or encoder to use in place of EfficientNet-Lite0, which is " +
-      "built from weights in a Python package. Relative to the checkout, or absolute.",
+      "A custom model: an ONNX classifier or encoder to use in place of EfficientNet-Lite0, with a " +
+      "JSON file beside it (docs/models.md). Relative to the checkout, or absolute.",
   }),
 };

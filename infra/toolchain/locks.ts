@@ -1,13 +1,12 @@
-import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
 import { checkout } from "../host/folders";
 import { minorOf } from "../host/runtimes";
 import type { Settings } from "../settings/schema";
 import { shortHash } from "../stack/files";
 import type { Entry } from "./caches";
+import { customModel } from "./customModel";
 
 /** The Go module of MinIO's server, whose makers publish source only. */
 export const minioVersion = "v0.0.0-20260212201848-7aac2a2c5b7c";
@@ -128,79 +127,6 @@ export function modelIdentity({ modelPath }: Pick<Settings, "modelPath">): strin
   if (modelPath !== undefined) return customModel(modelPath).hash;
   const pins = path.join(checkout, "pipelines/engine_comparison/model/pins.json");
   return shortHash(JSON.parse(fs.readFileSync(pins, "utf8")));
-}
-
-/** The files of a custom model, by the names that jobs know, and a hash of all of them. */
-interface CustomModel {
-  readonly files: ReadonlyMap<string, string>;
-  readonly hash: string;
-}
-
-/**
- * Looks at a custom model: the ONNX file, `labels.json` beside it, and the files that it keeps
- * tensors in. A relative path starts at the checkout.
- *
- * @param identity what it was when the program looked at it
- * @throws UserError where a file cannot be read, or has changed since
- */
-export function customModel(modelPath: string, identity?: string): CustomModel {
-  const model = path.resolve(checkout, modelPath);
-  const beside = (name: string) => path.join(path.dirname(model), name);
-  try {
-    const names = externalData(fs.readFileSync(model));
-    const odd = names.find((name) => !/^[\w-][\w.-]*$/.test(name));
-    if (odd !== undefined) {
-      throw new UserError(
-        `the model ${modelPath} keeps tensors in ${JSON.stringify(odd)}`,
-        "jobs get its files in one folder",
-        "save the model again with its external data in a file beside it, with a plain name",
-      );
-    }
-    if (fs.existsSync(beside("labels.json"))) names.push("labels.json");
-    const files = new Map([["model.onnx", model]]);
-    for (const name of names) files.set(name, beside(name));
-    const hash = shortHash([...files].map(([name, file]) => [name, fileHash(file)]));
-    if (identity === undefined || identity === hash) return { files, hash };
-    throw new UserError(
-      `${modelPath} changed while it was being deployed (${identity}, now ${hash})`,
-      "results are kept by the model's identity",
-      "run the same command again",
-    );
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError(
-      `modelPath is ${JSON.stringify(modelPath)}, but a file of the model cannot be read (${(error as Error).message})`,
-      "the image workloads load that model",
-      "set modelPath to an ONNX file with all its files beside it, or unset it for the default model",
-    );
-  }
-}
-
-/** The SHA-256 of a file of any size. */
-function fileHash(file: string): string {
-  const hash = createHash("sha256");
-  const chunk = Buffer.alloc(2 ** 20);
-  const opened = fs.openSync(file, "r");
-  try {
-    for (let read; (read = fs.readSync(opened, chunk)) > 0;) hash.update(chunk.subarray(0, read));
-  } finally {
-    fs.closeSync(opened);
-  }
-  return hash.digest("hex");
-}
-
-/**
- * The names of the files that an ONNX file keeps tensors in: values of `location` among a tensor's
- * `external_data` (onnx.proto: StringStringEntryProto has its key as field 1, its value as field 2).
- */
-function externalData(content: Buffer): string[] {
-  const key = Buffer.from("\x0a\x08location\x12", "latin1");
-  const names = new Set<string>();
-  for (let at = content.indexOf(key); at >= 0; at = content.indexOf(key, at + 1)) {
-    const start = at + key.length + 1;
-    names.add(content.toString("utf8", start, start + content[start - 1]));
-  }
-  return [...names].sort();
 }
 
 /** Hash of the code that packs what Python workers of other machines import. */

@@ -10,6 +10,7 @@ import { stackFiles, shortHash } from "../stack/files";
 import type { StepContext, StepVerbs } from "../stack/runStep";
 import { BuildLog, runBuild } from "./builds";
 import { registerUse, releaseUse, ensureEntry, type Build } from "./caches";
+import { customModel } from "./customModel";
 import {
   lockFile,
   pythonEntry,
@@ -18,7 +19,6 @@ import {
   type Jar,
   minioVersion,
   toxiproxyVersion,
-  customModel,
   packedFile,
   packingCode,
 } from "./locks";

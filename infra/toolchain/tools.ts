@@ -91,12 +91,7 @@ export function jobEnvironment(stack: string): Record<string, string> {
 /** Where the model is that jobs load; null where there is none. */
 export function modelOf(stack: string) {
   if (!readStepRecord(stack, "model")) return null;
-  const folder = toolFolder(stack, "model");
-  const labels = path.join(folder, "labels.json");
-  return {
-    path: path.join(folder, "model.onnx"),
-    labels: fs.existsSync(labels) ? labels : null,
-  };
+  return { path: path.join(toolFolder(stack, "model"), "model.onnx") };
 }
 
 /** A folder for one job, named by this process so that a killed one's is found and removed. */

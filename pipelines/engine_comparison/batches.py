@@ -1,7 +1,7 @@
 """Images in batches through the model, for engines that hand their work to Python functions.
 
 Fetching waits and computing does not, so the files of the next batches are fetched by a few threads
-while the model has the present one.
+while the model has the present one. Where that is on a GPU, other threads decode them meanwhile.
 """
 
 from __future__ import annotations
@@ -10,13 +10,19 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+from threading import Lock
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .model.session import ModelSession, open_session
+from .images import Decoded, Frame, decode_batch
+from .model.session import Device, ModelSession, open_session
+from .placement import Placement
 from .store import fetcher, open_store
 from .timers import Timers
 from .workloads import load
@@ -77,35 +83,51 @@ class ModelTask:
     Attributes:
         store: The `store` object of the job's spec.
         model: Where the model is.
-        device: `cpu` or `cuda`.
+        placement: Where it runs.
         workload: The workload's name.
+        batch: Images of a batch.
+        half: Whether a GPU computes in 16-bit floats.
         concurrency: Images that one worker fetches at a time.
         timers: Where a task leaves the sums of its timers; None where nobody asks for them.
     """
 
     store: Mapping[str, Any]
     model: Mapping[str, str]
-    device: str
+    placement: Placement
     workload: str
+    batch: int = 32
+    half: bool = False
     concurrency: int = FETCH_CONCURRENCY
     timers: str | None = None
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any], workload: ImageWorkload) -> ModelTask:
-        """The task for a job's spec and workload: a worker a core shares the run's fetches."""
+    def of(
+        cls,
+        spec: Mapping[str, Any],
+        workload: ImageWorkload,
+        placement: Placement,
+        half: bool = False,
+    ) -> ModelTask:
+        """The task for a job's spec and workload; its workers share the run's fetches.
+
+        They are one a core, or one a GPU where they decode for it, too.
+        """
         inputs = spec["inputs"]
         in_all = int(inputs.get("fetchConcurrency", FETCH_CONCURRENCY))
+        workers = placement.workers if placement.decoders else int(spec.get("threads", 1))
         return cls(
             spec["store"],
             spec["model"],
-            inputs.get("device", "cpu"),
+            placement,
             workload.name,
-            max(1, math.ceil(in_all / max(1, int(spec.get("threads", 1))))),
+            int(inputs.get("batchSize", cls.batch)),
+            half,
+            max(1, math.ceil(in_all / max(1, workers))),
             spec.get("timers"),
         )
 
     def __repr__(self) -> str:
-        return f"ModelTask(workload={self.workload!r}, device={self.device!r})"
+        return f"ModelTask(workload={self.workload!r}, holder={self.placement.holder})"
 
     def image_workload(self) -> ImageWorkload:
         """The workload itself."""
@@ -113,9 +135,30 @@ class ModelTask:
         assert isinstance(workload, ImageWorkload)
         return workload
 
-    def session(self) -> ModelSession:
-        """The model of this process, loaded once."""
-        return open_session(self.model, self.device)
+    def device(self, worker: int = 0) -> Device:
+        """What a session of this process runs on; see `Placement.gpu`.
+
+        Raises:
+            UserError: No session may open in this process.
+        """
+        gpu = self.placement.gpu(worker)
+        return Device() if gpu is None else Device(gpu, self.batch, self.half)
+
+    def session(self, worker: int = 0) -> ModelSession:
+        """The model of this process, loaded once for each device.
+
+        Raises:
+            UserError: As for `device` and `ModelSession`.
+        """
+        return open_session(self.model, self.device(worker))
+
+    def fresh_session(self, worker: int = 0) -> ModelSession:
+        """The model, loaded anew.
+
+        Raises:
+            UserError: As for `session`.
+        """
+        return ModelSession(self.model["path"], self.device(worker))
 
     def schema(self) -> pa.Schema:
         """What `run` yields."""
@@ -131,21 +174,114 @@ class ModelTask:
         """Fetch batches of addresses ahead; see `fetched_ahead`."""
         return fetched_ahead(batches, self.reader(), self.concurrency)
 
-    def run(self, batches: Iterable[Sequence[str]]) -> Iterator[pa.RecordBatch]:
-        """Answer batches of addresses, with one session a process and fetching ahead.
+    def decoded(
+        self, batches: Iterable[Sequence[str]], frame: Frame, timers: Timers
+    ) -> Iterator[tuple[Sequence[str], Decoded]]:
+        """Fetch and decode batches of addresses.
+
+        Where the placement has threads that decode, they do it some batches ahead.
+
+        Args:
+            batches: Addresses.
+            frame: What of a picture the model sees.
+            timers: What measures both; with threads that decode, the wait for them is decoding.
+        """
+        decode = partial(decode_batch, frame=frame)
+        if not self.placement.decoders:
+            for urls, files in timers.each("read", self.fetched(batches)):
+                timers.count(files)
+                with timers.timing("decode"):
+                    decoded = decode(files)
+                yield urls, decoded
+            return
+        taken: deque[Sequence[str]] = deque()
+
+        def single() -> Iterator[list[list[bytes | None]]]:
+            for urls, files in self.fetched(batches):
+                taken.append(urls)
+                timers.count(files)
+                yield [[file] for file in files]
+
+        ahead = fetched_ahead(single(), decode, self.placement.decoders)
+        for _, images in timers.each("decode", ahead):
+            yield taken.popleft(), Decoded.joined(images, frame.size)
+
+    def run(self, batches: Iterable[Sequence[str]], worker: int = 0) -> Iterator[pa.RecordBatch]:
+        """Answer batches of addresses, with one session a device and fetching ahead.
+
+        Args:
+            batches: Addresses.
+            worker: Which of the sessions of this process answers.
 
         Yields:
             For each batch the rows of the images that are accepted, with the workload's schema.
         """
-        workload, session, timers = self.image_workload(), self.session(), Timers()
-        for urls, files in timers.each("read", self.fetched(batches)):
-            timers.count(files)
-            answered = workload.infer(session, urls, files, timers)
-            accepted = answered.filter(pc.is_null(answered.column(REJECTED)))
-            yield accepted.drop_columns([REJECTED]).cast(self.schema())
+        workload, session, timers = self.image_workload(), self.session(worker), Timers()
+        schema = workload.schema(session.dimension)
+        for urls, decoded in self.decoded(batches, session.frame, timers):
+            with timers.timing("compute"):
+                answered = workload.infer(session, urls, decoded)
+            yield accepted(answered, schema)
         self.leave(timers)
 
     def leave(self, timers: Timers) -> None:
         """Leave the sums of a task's timers, where somebody asks for them."""
         if self.timers:
             timers.save(open_store(self.store), self.timers)
+
+
+def accepted(answered: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The rows that `infer` did not reject, with the workload's schema."""
+    rows = answered.filter(pc.is_null(answered.column(REJECTED)))
+    return rows.drop_columns([REJECTED]).cast(schema)
+
+
+_opening = Lock()
+
+
+class Sessions:
+    """The sessions of a process whose threads share them.
+
+    On the CPU there is one for all threads at once. On GPUs each has one, which one thread has at a
+    time.
+    """
+
+    def __init__(self, task: ModelTask, fresh: bool = False) -> None:
+        """Open them; `fresh` loads the model anew.
+
+        Raises:
+            UserError: As for `ModelTask.session`.
+        """
+        opened = task.fresh_session if fresh else task.session
+        self._all = [opened(worker) for worker in range(task.placement.shared)]
+        self._idle: SimpleQueue[ModelSession] | None = None
+        if task.placement.holder:
+            self._idle = SimpleQueue()
+            for session in self._all:
+                self._idle.put(session)
+
+    @classmethod
+    def of(cls, owner: Any, task: ModelTask) -> Sessions:
+        """Those of a class, opened anew for it: several threads make an instance of it at once."""
+        with _opening:
+            if "opened" not in vars(owner):
+                owner.opened = cls(task, fresh=True)
+            opened: Sessions = owner.opened
+            return opened
+
+    @property
+    def frame(self) -> Frame:
+        """What of a picture the model sees."""
+        return self._all[0].frame
+
+    @contextmanager
+    def one(self) -> Iterator[ModelSession]:
+        """A session for as long as the block takes; waits for one."""
+        if self._idle is None:
+            yield self._all[0]
+            return
+        session = self._idle.get()
+        try:
+            yield session
+        finally:
+            self._idle.put(session)

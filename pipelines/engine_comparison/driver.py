@@ -63,7 +63,7 @@ class Driver:
         configuration = self._engine.configuration()
         persists = {"persistsBetweenSamples": self._engine.persists()}
         return {
-            "configuration": {**persists, **configuration},
+            "configuration": {**persists, **self._engine.placement.fields(), **configuration},
             "tunables": self._engine.tunables(),
             "versions": {"python": sys.version.split()[0], **self._engine.versions()},
         }

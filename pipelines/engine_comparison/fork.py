@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .errors import ToldError, UserError
+from .gpu_measure import uses_since
 from .measure import AskingMeter, Meter, Reading, Sampler, cores
 from .samples import Sample
 
@@ -164,6 +165,7 @@ class Fork:
             cpu_seconds=max(0.0, after.cpu_seconds - before.cpu_seconds),
             others_cpu_seconds=max(0.0, after.others_cpu_seconds - before.others_cpu_seconds),
             cores=cores(),
+            gpus=uses_since(after.gpus, before.gpus),
         )
         if keep:
             self.samples.append(sample)

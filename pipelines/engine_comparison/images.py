@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 SIZE = 224
-"""Side of the square that images are resized to, in pixels, unless the model wants another."""
+"""Side of the square that images are scaled to, in pixels, unless the model wants another."""
 
 MISSING = "missing"
 """The metadata names the image, the store does not have it."""
@@ -59,6 +59,36 @@ _SEGMENTS = _FRAMES | {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0
 _KNOWN = _SEGMENTS | _STANDALONE | {_END_OF_IMAGE, 0xFF}
 # Within a scan 0xFF is followed by 0x00 or a restart marker; anything else ends it.
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What of a picture a model sees, and how large.
+
+    Attributes:
+        size: Side of the square that it is scaled to, in pixels.
+        crop: The centred square that it sees, as a share of the picture's shorter side. None: the
+            whole picture, whose aspect ratio is then not kept.
+    """
+
+    size: int = SIZE
+    crop: float | None = None
+
+    def of(self, picture: Image.Image) -> np.ndarray:
+        """Cut and scale a picture in RGB by bilinear interpolation.
+
+        Returns:
+            uint8 array [size, size, 3].
+        """
+        if self.crop is not None:
+            side = max(1, int(self.crop * min(picture.size)))
+            left, top = (picture.width - side) // 2, (picture.height - side) // 2
+            picture = picture.crop((left, top, left + side, top + side))
+        return np.asarray(picture.resize((self.size, self.size), Image.Resampling.BILINEAR))
+
+
+WHOLE = Frame()
+"""The whole picture, scaled to `SIZE`."""
 
 
 class ImageRejected(ValueError):
@@ -156,15 +186,14 @@ def _png_reason(data: bytes) -> str | None:
     return TRUNCATED
 
 
-def decode(data: bytes | None, size: int = SIZE) -> np.ndarray:
-    """Decode one image with Pillow: RGB, resized to a square by bilinear interpolation.
+def decode(data: bytes | None, frame: Frame = WHOLE) -> np.ndarray:
+    """Decode one image with Pillow: RGB, as the model sees it.
 
-    The aspect ratio is not kept and the EXIF orientation is not applied: both are what the engines'
-    own decoders do.
+    The EXIF orientation is not applied, as the engines' own decoders do not apply it.
 
     Args:
         data: The whole file, or None where there is none.
-        size: Side of the square in pixels.
+        frame: What the model sees.
 
     Returns:
         uint8 array [size, size, 3].
@@ -177,10 +206,9 @@ def decode(data: bytes | None, size: int = SIZE) -> np.ndarray:
         raise ImageRejected(reason or MISSING)
     try:
         with Image.open(io.BytesIO(_pixels_only(data)), formats=("JPEG", "PNG")) as image:
-            square = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+            return frame.of(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageRejected(UNDECODABLE) from error
-    return np.asarray(square)
 
 
 def _pixels_only(data: bytes) -> bytes:
@@ -211,6 +239,12 @@ class Decoded:
     pixels: np.ndarray
     reasons: list[str | None]
 
+    @classmethod
+    def joined(cls, parts: Sequence[Decoded], size: int) -> Decoded:
+        """Parts of a batch as one, in their order, with pixels of this size."""
+        pixels = [one for part in parts for one in part.pixels]
+        return _decoded(pixels, [reason for part in parts for reason in part.reasons], size)
+
     @property
     def accepted(self) -> list[int]:
         """Positions in the batch that `pixels` belong to, ascending."""
@@ -218,7 +252,7 @@ class Decoded:
 
 
 def decode_rest(
-    files: Sequence[bytes | None], pixels: Sequence[np.ndarray | None], size: int = SIZE
+    files: Sequence[bytes | None], pixels: Sequence[np.ndarray | None], frame: Frame = WHOLE
 ) -> Decoded:
     """Complete a batch that an engine's own decoder has decoded, so that rejects are the same.
 
@@ -229,7 +263,7 @@ def decode_rest(
     Args:
         files: Whole files, or None where there is none.
         pixels: What the engine's decoder made of each, uint8 [size, size, 3], or None.
-        size: Side of the square in pixels.
+        frame: What the model sees.
     """
     done: list[np.ndarray] = []
     reasons: list[str | None] = []
@@ -240,29 +274,29 @@ def decode_rest(
                 done.append(own)
             else:
                 try:
-                    done.append(decode(data, size))
+                    done.append(decode(data, frame))
                 except ImageRejected as rejected:
                     reason = rejected.reason
         reasons.append(reason)
-    return _decoded(done, reasons, size)
+    return _decoded(done, reasons, frame.size)
 
 
-def decode_batch(files: Sequence[bytes | None], size: int = SIZE) -> Decoded:
+def decode_batch(files: Sequence[bytes | None], frame: Frame = WHOLE) -> Decoded:
     """Decode a batch of files; rejected ones get their reason and no pixels.
 
     Args:
         files: Whole files, or None where there is none.
-        size: Side of the square in pixels.
+        frame: What the model sees.
     """
     pixels: list[np.ndarray] = []
     reasons: list[str | None] = []
     for data in files:
         try:
-            pixels.append(decode(data, size))
+            pixels.append(decode(data, frame))
             reasons.append(None)
         except ImageRejected as rejected:
             reasons.append(rejected.reason)
-    return _decoded(pixels, reasons, size)
+    return _decoded(pixels, reasons, frame.size)
 
 
 def _decoded(pixels: list[np.ndarray], reasons: list[str | None], size: int) -> Decoded:

@@ -27,13 +27,15 @@ from . import ray_job, workloads
 from .engines import Context
 from .errors import UserError
 from .fork import Fork, process_fork
+from .gpu_measure import Uses
+from .gpu_measure import figures as gpu_figures
 from .judge import judge, read_table
 from .measure import Reading, describe_host
 from .network import over_network
 from .profiling import take_profile
 from .protocol import Channel, Spec, run_module
 from .publish import Place, publish, recover
-from .samples import Plan, Sample, median_seconds, slope
+from .samples import Plan, Sample, counted, median_seconds, slope
 from .store import check_store, list_parquet, open_store, refusals_explained
 from .store_requests import Requests, read_requests
 from .verify import SchemaMismatch
@@ -108,11 +110,12 @@ class Attempt:
         started = datetime.now(timezone.utc).isoformat(timespec="seconds")
         recover(self.store, self.place.base)
         try:
-            measured, outputs = self._measure()
+            measured, outputs, gpus = self._measure()
             self.channel.phase("verify")
             judged = judge_all(self.context, self.workload, outputs)
             measured |= self._profile(measured, judged)
             files = list_parquet(self.store, outputs[-1])
+            measured |= self._of_gpus(gpus, judged["rowsIn"] / max(measured["medianSeconds"], 1e-9))
             result = self._result(started, measured, judged, sum(file.size for file in files))
             self.channel.phase("publish")
             publish(self.store, self.place, files, judged["checksum"])
@@ -145,6 +148,12 @@ class Attempt:
         validate(result)
         return result
 
+    def _of_gpus(self, gpus: Sequence[Uses], images_per_second: float) -> Fields:
+        """What a run on GPUs has besides: null where they could not be measured."""
+        if self.context.device != "cuda":
+            return {}
+        return {"gpu": gpu_figures(gpus, images_per_second, self.context.limits["cores"])}
+
     def _clean_up(self) -> None:
         """Remove what is not published. Where that fails, the next attempt does it."""
         try:
@@ -171,11 +180,12 @@ class Attempt:
                 "`npm run destroy` and `npm start` upload them again.",
             ) from error
 
-    def _measure(self) -> tuple[Fields, list[str]]:
+    def _measure(self) -> tuple[Fields, list[str], list[Uses]]:
         """Take the samples of all driver processes.
 
         Returns:
-            The measured fields of the result, and the prefixes that the samples were written to.
+            The measured fields of the result, the prefixes that the samples were written to, and
+            what the GPUs did in those that count.
 
         Raises:
             UserError: The run took more memory than it may.
@@ -191,16 +201,19 @@ class Attempt:
                 outputs += self._samples(fork, len(outputs), name)
                 described = fork.describe()
             forks.append(fork)
+        judged = [self.plan.judged(fork.samples)[0] for fork in forks]
+        gpus = [one.gpus for samples in judged for one in counted(samples)]
         last = forks[-1].reading
         network = {"network": self.context.inputs.get("network", "none")}
         configuration = {"memoryMeasure": last.memory, **network, **described["configuration"]}
-        return {
+        measured = {
             **figures_of(self.plan, forks),
             **({"requests": self.requests.fields()} if self.requests else {}),
             "limits": self.context.limits,
             **described,
             "configuration": configuration,
-        }, outputs
+        }
+        return measured, outputs, gpus
 
     def _profile(self, measured: Fields, judged: Fields) -> Fields:
         """The field `profile` of the result, where it was asked for."""

@@ -1,4 +1,4 @@
-"""Memory and CPU of a job and of its engine's services, seen from outside.
+"""Memory and CPU of a job and of its engine's services, and the GPUs, seen from outside.
 
 A busy job would starve a thread that samples (a big numpy or JVM call holds Python up for seconds),
 so the sampler is a small process beside it::
@@ -45,6 +45,8 @@ from typing import IO, Any
 
 import psutil
 
+from .gpu_measure import GpuWatch, Uses, uses_of
+
 INTERVAL_SECONDS = 0.25
 OVERHEAD = 0.05
 """Share of one core that sampling may take: reading the PSS of large processes takes long, and then
@@ -72,6 +74,7 @@ class Reading:
         others_cpu_seconds: CPU of all else on the machine since then, without the object store.
         memory: How memory was measured; see the module.
         samples: How many times memory was read.
+        gpus: What the GPUs did since the meter started, their peaks of memory in the window.
     """
 
     peak_memory: int
@@ -80,6 +83,7 @@ class Reading:
     others_cpu_seconds: float
     memory: str
     samples: int
+    gpus: Uses = field(default_factory=dict)
 
 
 class Meter(ABC):
@@ -141,6 +145,7 @@ class AskingMeter(Meter):
             others_cpu_seconds=round(max(0.0, others), 3),
             memory=_MEASURES[max(measures, default=0)],
             samples=max(each.get("samples", 0) for each in answers),
+            gpus=uses_of(answers),
         )
 
 
@@ -277,6 +282,7 @@ class _Watch:
         self.engine_cpu, self.store_cpu, self.own_cpu = _CpuClock(), _CpuClock(), _CpuClock()
         self.memory = "pss"
         self.samples = 0
+        self.gpus = GpuWatch.find()
         groups = self._groups()
         self._see_cpu(groups, starting=True)
         self.idle = sum(self._memory_of(process)[0] for process in groups["services"])
@@ -298,6 +304,8 @@ class _Watch:
                 with contextlib.suppress(psutil.Error):
                     self.window.unmarked.add((process.pid, process.create_time()))
         self.sample()
+        if self.gpus:
+            self.gpus.begin()
 
     def sample(self) -> None:
         """Read memory and CPU once."""
@@ -314,6 +322,8 @@ class _Watch:
                 self.window.marks[identity] = mark
         self.window.seen.append((at, total))
         self.samples += 1
+        if self.gpus:
+            self.gpus.read()
 
     def answer(self) -> Answer:
         """What was seen: memory of the window (bytes), CPU since the start (seconds)."""
@@ -327,6 +337,7 @@ class _Watch:
             "storeCpu": self.store_cpu.seconds(),
             "ownCpu": self.own_cpu.seconds(),
             "machineCpu": _machine_cpu(),
+            "gpus": self.gpus.answer() if self.gpus else {},
         }
 
     def _worse(self, measure: str) -> None:

@@ -14,8 +14,12 @@ from .errors import UserError, one_line
 from .store import CONNECT_SECONDS, send_no_checksums, trust
 
 
-def connect(context: Context) -> None:
+def connect(context: Context, gpus: int) -> None:
     """Connect this process to the cluster, with the stack's token.
+
+    Args:
+        context: What the job was given.
+        gpus: GPUs that the run takes.
 
     Raises:
         UserError: It is not there, refuses the token, or lacks CPUs or GPUs that are asked for.
@@ -43,7 +47,7 @@ def connect(context: Context) -> None:
             "The cluster behind it carries out the run, and answers only who has its token.",
             "See the job's log and that of ray-head (npm run logs).",
         ) from error
-    _check_resources(ray.cluster_resources(), context)
+    _check_resources(ray.cluster_resources(), context, gpus)
 
 
 def _runtime_env(context: Context) -> dict[str, Any] | None:
@@ -82,13 +86,12 @@ def _check_reachable(address: str) -> None:
         ) from error
 
 
-def _check_resources(resources: Mapping[str, float], context: Context) -> None:
+def _check_resources(resources: Mapping[str, float], context: Context, gpus: int) -> None:
     """Ray waits for ever for resources that its cluster does not have: ask before.
 
     Raises:
-        UserError: There are too few CPUs, or no GPU for `device: cuda`.
+        UserError: There are too few CPUs or GPUs.
     """
-    gpus = 1 if context.device == "cuda" else 0
     cpus = int(context.spec["ray"].get("cpus") or 1)
     if resources.get("CPU", 0) < cpus or resources.get("GPU", 0) < gpus:
         raise UserError(

@@ -15,10 +15,12 @@ where `LEAST` others remain.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from statistics import fmean, median
 from typing import Any, Literal
+
+from .gpu_measure import Uses
 
 DISTURBED_ABOVE = 0.1
 """Share of the machine's cores: a sample during which others used more says little by itself."""
@@ -48,6 +50,7 @@ class Sample:
         others_cpu_seconds: CPU of all else on the machine, without the object store.
         cores: Of the machine.
         kind: What it is among the samples of its process.
+        gpus: What the GPUs did meanwhile.
     """
 
     total_seconds: float
@@ -55,6 +58,7 @@ class Sample:
     others_cpu_seconds: float
     cores: int
     kind: Kind = "hot"
+    gpus: Uses = field(default_factory=dict)
 
     @property
     def disturbed(self) -> bool:
@@ -167,9 +171,12 @@ def median_seconds(forks: Sequence[Sequence[Sample]]) -> float:
 
     Where a process has no hot sample, its first one counts.
     """
-    return median(
-        median(one.total_seconds for one in _calm(_hot(samples)) or samples) for samples in forks
-    )
+    return median(median(one.total_seconds for one in counted(samples)) for samples in forks)
+
+
+def counted(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """The samples of a driver process by which it is judged: the first one where none is hot."""
+    return _calm(_hot(samples)) or samples
 
 
 def _hot(samples: Sequence[Sample]) -> list[Sample]:

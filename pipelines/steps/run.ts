@@ -40,7 +40,7 @@ export interface RunSpec {
   /** The time limit. */
   readonly seconds: number;
   readonly limits: { readonly cores: number; readonly memoryBytes: number };
-  readonly parallelism: Readonly<Record<string, unknown>>;
+  readonly threads: number;
 }
 
 /** What a run's job gets, besides the connection. */
@@ -51,10 +51,10 @@ export function jobSpec(
   oracle: Inputs,
   attempt: string,
 ): Record<string, unknown> {
-  const { parallelism, cluster: _cluster, rank: _rank, seconds: _seconds, ...question } = spec;
+  const { cluster: _cluster, rank: _rank, seconds: _seconds, ...question } = spec;
   const keys = { key: runKey(inputs), oracleKey: runKey(oracle) };
   const facts = inputFacts(stack, spec.workload);
-  return { ...parallelism, ...question, ...keys, inputs, facts, attempt, kind: "run" };
+  return { ...question, ...keys, inputs, facts, attempt, kind: "run" };
 }
 
 /** What the inspection found of a workload's dataset: all jobs read the same objects alike. */

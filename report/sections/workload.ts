@@ -8,6 +8,7 @@ import { numeric, ratioText, rows, table, words } from "../table";
 import { engineName, workloadWords } from "../words";
 import { details } from "./details";
 import { memory, ratio, samples, startUp } from "./figures";
+import { gpuTable } from "./gpu";
 import type { Group } from "./overview";
 import { profiles } from "./profiles";
 import { requests } from "./requests";
@@ -20,7 +21,7 @@ export function workloadSection({ workload, outcomes, id }: Group, prices?: Pric
   return html`<section id="${id}" aria-labelledby="${id}-heading">
     <h2 id="${id}-heading">${workload}${title && html` <span class="kind">${title}</span>`}</h2>
     <p>${what(inputs)}${distance(inputs)}</p>
-    ${timesTable(workload, outcomes, prices)} ${incomparable(outcomes)}
+    ${timesTable(workload, outcomes, prices)} ${incomparable(outcomes)} ${gpuTable(outcomes)}
     <div class="figures">
       ${samples(outcomes, id)} ${ratio(outcomes, id)} ${startUp(outcomes, id)}
       ${memory(outcomes, id)}

@@ -197,7 +197,8 @@ describe("the key of a run", () => {
   });
 
   it("follows gpuWorkers where there is a GPU", async () => {
-    const gpu = { device: "cuda" } as const;
+    const gpu = { device: "cuda", gpus: 1 } as const;
     expect(await redone([{}, { gpuWorkers: "2" }], [gpu, gpu])).toEqual([...images].sort());
+    expect(await redone([{}, {}], [gpu, { ...gpu, gpus: 2 }])).toEqual([...images].sort());
   });
 });

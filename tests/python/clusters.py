@@ -5,6 +5,7 @@ And attempts of an engine, with the cluster that it needs, at many datasets.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -14,9 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -28,14 +30,17 @@ from engine_comparison import engines
 
 PIPELINES = Path(engine_comparison.__file__).parents[1]
 WAIT_SECONDS = 120
+GPUS = 2
+"""What Ray and a Spark worker are told that they have; see `fake_cuda`."""
 
 Event = dict[str, Any]
+numbers = itertools.count(1)
 Attempts = Callable[..., dict[str, Event]]
 
 
 @contextmanager
 def ray_node() -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
-    """A Ray head of two CPUs: its process, and the section `ray` of a spec."""
+    """A Ray head of two CPUs that says it has two GPUs: its process, and the section `ray`."""
     folder = Path(tempfile.mkdtemp(prefix="ec", dir="/tmp"))  # sockets in it need a short path
     token = folder / "token"
     token.write_text(secrets.token_hex(16))
@@ -48,7 +53,7 @@ def ray_node() -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
         "min-worker-port": 0,
         "max-worker-port": 0,
         "num-cpus": 2,
-        "num-gpus": 0,
+        "num-gpus": GPUS,
         "object-store-memory": 128 * 2**20,
         "temp-dir": folder / "ray",
     }
@@ -62,7 +67,7 @@ def ray_node() -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
     )
     try:
         wait_for(port, head)
-        yield head, {"address": f"127.0.0.1:{port}", "tokenFile": str(token), "cpus": 2, "gpus": 0}
+        yield head, {"address": f"127.0.0.1:{port}", "tokenFile": str(token), "cpus": 2}
     finally:
         end(head)
         shutil.rmtree(folder, ignore_errors=True)
@@ -93,7 +98,7 @@ def spark_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
     )
     port = free_port()
 
-    def daemon(kind: str, *args: str) -> subprocess.Popen[bytes]:
+    def daemon(kind: str, *args: str, **more: str) -> subprocess.Popen[bytes]:
         program = Path(pyspark.__file__).parent / "bin" / "spark-class"
         common = ["--host", "127.0.0.1", "--webui-port", "0", "--properties-file", str(settings)]
         return subprocess.Popen(
@@ -102,17 +107,25 @@ def spark_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
                 **environment(folder),
                 "SPARK_LOCAL_IP": "127.0.0.1",
                 "SPARK_DAEMON_MEMORY": "256m",
+                **more,
             },
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
         )
 
+    resource = "-Dspark.worker.resource.gpu"
+    find_gpus = PIPELINES / "engine_comparison" / "spark_gpus.sh"
+    gpus = {  # as infra/services.ts has it
+        "SPARK_WORKER_GPUS": " ".join(map(str, range(GPUS))),
+        "SPARK_WORKER_OPTS": f"{resource}.amount={GPUS} {resource}.discoveryScript={find_gpus}",
+    }
     started = [daemon("master.Master", "--port", str(port))]
     try:
         wait_for(port, started[0])
         for worker in ("1", "2"):
             sizes = ["--cores", "2", "--memory", "1g", "--work-dir", str(folder / worker)]
-            started.append(daemon("worker.Worker", *sizes, f"spark://127.0.0.1:{port}"))
+            offered = gpus if worker == "1" else {}
+            started.append(daemon("worker.Worker", *sizes, f"spark://127.0.0.1:{port}", **offered))
         yield {
             "master": f"spark://127.0.0.1:{port}",
             "jars": jars,
@@ -177,6 +190,8 @@ def attempt(
         workload: str,
         places: list[str],
         store: dict[str, Any] = minio,
+        module: str = "many_attempts",
+        variables: Mapping[str, str] = MappingProxyType({}),
         **inputs: str,
     ) -> dict[str, Event]:
         scratch = tmp_path_factory.mktemp(engine)
@@ -193,33 +208,33 @@ def attempt(
             "engine": engine,
             "workload": workload,
             "key": "0123456789abcdef",
-            "attempt": "a1",
+            "attempt": f"a{next(numbers)}",
             "inputs": {"warmup": "0", "repeats": "1", "device": "cpu", **asked},
             "store": store,
             "threads": 2,
             "limits": {"cores": 2, "memoryBytes": 16 * 2**30},
-            "model": {
-                "path": str(model_folder / "model.onnx"),
-                "labels": str(model_folder / "labels.json"),
-            },
+            "model": {"path": str(model_folder / "model.onnx")},
             "services": [],
             "scratch": str(scratch),
         }
         access = {}
         cluster = facts.cluster if facts else "none"
+        if cluster == "daftRunner":
+            cluster = inputs.get("daftRunner", "native")
         if cluster == "spark":
             spec["spark"] = request.getfixturevalue("spark_master")
         if cluster == "ray":
             spec["ray"] = request.getfixturevalue("ray_head")
             access = ray_access(spec["ray"]["tokenFile"])
         done = subprocess.run(
-            [sys.executable, "-m", "many_attempts"],
+            [sys.executable, "-m", module],
             input=json.dumps({"spec": spec, "places": places}) + "\n",
             cwd=PIPELINES,
             env={
                 **environment(scratch),
                 **access,
                 "PYTHONPATH": f"{PIPELINES}:{Path(__file__).parent}",
+                **variables,
             },
             stdout=subprocess.PIPE,
             text=True,

@@ -38,13 +38,12 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def session(model_folder: Path) -> ModelSession:
-    return ModelSession(model_folder / "model.onnx", model_folder / "labels.json")
+    return ModelSession(model_folder / "model.onnx")
 
 
 @pytest.fixture(scope="session")
 def oracle_model(model_folder: Path) -> OracleModel:
-    labels = str(model_folder / "labels.json")
-    return OracleModel({"path": str(model_folder / "model.onnx"), "labels": labels})
+    return OracleModel({"path": str(model_folder / "model.onnx")})
 
 
 @pytest.fixture(scope="session")

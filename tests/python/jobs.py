@@ -132,7 +132,7 @@ def spec_of(
         "store": minio,
         "buckets": buckets,
         "threads": 2,
-        "model": {"path": str(model / "model.onnx"), "labels": str(model / "labels.json")},
+        "model": {"path": str(model / "model.onnx")},
         "services": [],
         "limits": {"cores": 2, "memoryBytes": 8 * 2**30},
         "oracleKey": "fedcba9876543210",

@@ -186,10 +186,7 @@ def run(
         "buckets": BUCKETS,
         "threads": 2,
         "limits": {"cores": 2, "memoryBytes": 16 * 2**30},
-        "model": {
-            "path": str(model_folder / "model.onnx"),
-            "labels": str(model_folder / "labels.json"),
-        },
+        "model": {"path": str(model_folder / "model.onnx")},
         "services": [],
         "oracleKey": "fedcba9876543210",
     }

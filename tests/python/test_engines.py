@@ -60,11 +60,9 @@ def spec(tmp_path: Path) -> dict[str, Any]:
             "address": f"127.0.0.1:{closed_port()}",
             "tokenFile": str(tmp_path / "token"),
             "cpus": 2,
-            "gpus": 0,
         },
         "threads": 2,
-        "gpuWorkers": 1,
-        "model": {"path": "m", "labels": "l"},
+        "model": {"path": "m"},
         "services": [],
         "limits": {"cores": 2, "memoryBytes": 8 * 2**30},
         "scratch": str(tmp_path / "scratch"),
@@ -194,24 +192,23 @@ def test_a_cluster_that_is_away_is_told_at_once(context: Context, name: str, who
 
 
 @pytest.mark.parametrize(
-    ("has", "device", "fits"),
+    ("has", "gpus", "fits"),
     [
-        ({"CPU": 2.0}, "cpu", True),
-        ({"CPU": 1.0}, "cpu", False),
-        ({"CPU": 2.0}, "cuda", False),
-        ({"CPU": 2.0, "GPU": 1.0}, "cuda", True),
+        ({"CPU": 2.0}, 0, True),
+        ({"CPU": 1.0}, 0, False),
+        ({"CPU": 2.0}, 1, False),
+        ({"CPU": 2.0, "GPU": 1.0}, 1, True),
+        ({"CPU": 2.0, "GPU": 1.0}, 2, False),
     ],
 )
 def test_ray_is_not_asked_for_what_it_does_not_have(
-    spec: dict[str, Any], local_store: fs.FileSystem, has: dict[str, float], device: str, fits: bool
+    context: Context, has: dict[str, float], gpus: int, fits: bool
 ):
-    spec["inputs"]["device"] = device
-    context = Context(spec, local_store)
     if fits:
-        _check_resources(has, context)
+        _check_resources(has, context, gpus)
     else:
         with pytest.raises(UserError, match="asks for"):
-            _check_resources(has, context)
+            _check_resources(has, context, gpus)
 
 
 @given(st.lists(st.lists(st.integers(), max_size=5), max_size=12))

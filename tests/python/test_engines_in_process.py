@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +15,7 @@ from profiles import assert_profile
 from pyarrow import fs
 
 from bench.harness import run_benchmark
+from engine_comparison import engines, oracle
 from engine_comparison.protocol import Channel
 from engine_comparison.store import list_files, list_parquet, open_store
 from engine_comparison.verify import SHOWN
@@ -85,6 +87,26 @@ def test_every_workload_is_verified_and_published(
     if (workload, decoder) == ("image-embeddings", "own"):
         assert 0 < len(result["disagreements"]) <= SHOWN
     assert bool(result["tunables"]) == engine.endswith("-tuned")
+
+
+@pytest.mark.parametrize("engine", ["plain", "daft-tuned"])
+def test_a_model_whose_contract_asks_for_a_crop_gets_it(
+    store: fs.FileSystem, minio: dict[str, Any], model_folder: Path, tmp_path: Path, engine: str
+):
+    cropping = tmp_path / "model"
+    shutil.copytree(model_folder, cropping)
+    contract = json.loads((cropping / "model.json").read_text())
+    (cropping / "model.json").write_text(json.dumps({**contract, "crop": 0.5}))
+    decoder = engines.load(engine).facts.decoder or ""
+    spec = spec_of(minio, cropping, "image-embeddings", decoder=decoder)
+    spec |= {"engine": engine, "scratch": str(tmp_path), "oracleKey": "0" * 16, "attempt": "crop"}
+    pq.write_table(oracle.answer(spec, store), oracle.oracle_path(spec), filesystem=store)
+    *_, result = run_job(spec)
+    assert result["event"] == "result", result
+    whole = spec_of(minio, model_folder, "image-embeddings", decoder=decoder)
+    *_, result = run_job({**spec, "model": whole["model"], "attempt": "whole"})
+    assert result["event"] == "failure"
+    assert result["outcome"] == "wrong"
 
 
 @pytest.mark.usefixtures("oracles")

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 
 from engine_comparison import workloads
+from engine_comparison.images import Frame, decode, decode_batch
 from engine_comparison.model.session import ModelSession
-from engine_comparison.workloads.image_oracle import OracleModel
+from engine_comparison.workloads.image_oracle import OracleModel, normalised, picture
 
 PREDICTIONS = workloads.load("image-predictions")
 EMBEDDINGS = workloads.load("image-embeddings")
@@ -46,56 +47,34 @@ def test_the_engines_session_says_it_too(session: ModelSession, stored: dict[str
     files = [golden.photograph(name) for name in golden.NAMES]
 
     def asked(workload) -> pa.Table:
-        return pa.Table.from_batches([workload.infer(session, list(golden.NAMES), files)])
+        return pa.Table.from_batches(
+            [workload.infer(session, list(golden.NAMES), decode_batch(files))]
+        )
 
     check(asked(PREDICTIONS), asked(EMBEDDINGS), stored)
 
 
 def test_red_and_blue_swapped_would_be_seen(session: ModelSession, stored: dict[str, np.ndarray]):
-    from engine_comparison.images import decode
-
     pixels = np.array([decode(golden.photograph(name)) for name in golden.NAMES])
     swapped = session.embed(np.ascontiguousarray(pixels[..., ::-1]))
     assert np.abs(swapped - stored["vectors"]).max() > 0.1
 
 
-@pytest.mark.parametrize("size", [8, 224])
-def test_the_oracles_pixels_are_the_shared_decoders(size: int):
-    from engine_comparison.images import decode
-    from engine_comparison.workloads.image_oracle import picture
-
+@pytest.mark.parametrize("frame", [Frame(8), Frame(224), Frame(96, 0.875)])
+def test_the_oracles_pixels_are_the_shared_decoders(frame: Frame):
     for name in golden.NAMES:
         file = golden.photograph(name)
-        assert (picture(file, size) == decode(file, size)).all()
+        assert (picture(file, frame.size, frame.crop) == decode(file, frame)).all()
 
 
-def test_the_oracle_normalises_floats_by_the_means_that_models_were_trained_with():
-    from engine_comparison.workloads.image_oracle import normalised
-
-    class Outputs:
-        """Of a runtime: only the names of its outputs."""
-
-        def __init__(self, *names: str) -> None:
-            self.names = names
-
-        def get_outputs(self) -> list[Outputs]:
-            return [Outputs(name) for name in self.names]
-
-        @property
-        def name(self) -> str:
-            return self.names[0]
-
+def test_the_oracle_normalises_by_mean_and_deviation():
     pixels = np.random.Generator(np.random.PCG64(1)).integers(0, 256, (4, 4, 3), np.uint8)
-    for outputs, mean, deviation in (
-        (("logits",), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-        (
-            ("image_embeds",),
-            (0.48145466, 0.4578275, 0.40821073),
-            (0.26862954, 0.26130258, 0.27577711),
-        ),
-    ):
-        found = normalised(pixels, "tensor(float)", Outputs(*outputs))
-        assert (found.shape, found.dtype) == ((3, 4, 4), np.float32)
-        for channel in range(3):
-            expected = (pixels[..., channel] / 255 - mean[channel]) / deviation[channel]
-            assert np.abs(found[channel] - expected).max() < 1e-6
+    mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    contract = {"mean": mean, "standardDeviation": deviation, "layout": "NCHW"}
+    found = normalised(pixels, "tensor(float)", contract)
+    assert (found.shape, found.dtype) == ((3, 4, 4), np.float32)
+    for channel in range(3):
+        expected = (pixels[..., channel] / 255 - mean[channel]) / deviation[channel]
+        assert np.abs(found[channel] - expected).max() < 1e-6
+    plain = {"mean": None, "standardDeviation": None, "layout": "NHWC"}
+    assert (normalised(pixels, "tensor(uint8)", plain) == pixels).all()

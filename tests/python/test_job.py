@@ -21,6 +21,7 @@ from engine_comparison.driver import Driver
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
 from engine_comparison.fork import Fork
+from engine_comparison.gpu_measure import GpuUse
 from engine_comparison.job import Attempt, check_memory
 from engine_comparison.measure import Meter, Reading
 from engine_comparison.oracle import oracle_path
@@ -154,7 +155,12 @@ class Readings(Meter):
     def read(self) -> Reading:
         at, self.asked = self.asked, self.asked + 1
         spent = self.others[min(at, len(self.others) - 1)]
-        return Reading(self.peaks[min(at, len(self.peaks) - 1)], 7, 0.0, spent, "pss", at)
+        peak = self.peaks[min(at, len(self.peaks) - 1)]
+        return Reading(peak, 7, 0.0, spent, "pss", at, self.gpus(at))
+
+    def gpus(self, at: int) -> dict[str, GpuUse]:
+        """Half busy, a quarter waiting, 10 W."""
+        return {"GPU-0": GpuUse("A", 4.0 * at, 2.0 * at, 1.0 * at, 40.0 * at, 9)}
 
 
 class Job:
@@ -222,6 +228,23 @@ def test_a_right_answer_is_measured_verified_and_published(store: fs.FileSystem,
         "_manifest.json",
         "run=0123456789abcdef/part-00000-a1.parquet",
     ]
+
+
+def test_a_run_on_a_gpu_says_what_the_gpu_did(store: fs.FileSystem, report: pa.Table):
+    spec = spec_of("taxi-report", repeats="3", device="cuda")
+    result = Job(store, spec, lambda _: report).carry_out()
+    [gpu] = result["gpu"]["devices"]
+    assert gpu == {
+        "uuid": "GPU-0",
+        "name": "A",
+        "busyShare": 0.5,
+        "starvedShare": 0.25,
+        "peakMemoryBytes": 9,
+        "joulesPerSample": 40.0,
+    }
+    assert result["gpu"]["imagesPerSecondPerGpu"] == pytest.approx(result["rowsPerSecond"])
+    on_cpu = Job(store, spec_of("taxi-report"), lambda _: report).carry_out()
+    assert "gpu" not in on_cpu
 
 
 def test_an_error_while_cleaning_up_does_not_fail_a_published_run(

@@ -4,7 +4,9 @@ import json
 import pickle
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import golden
 import numpy as np
 import onnx
 import pytest
@@ -13,11 +15,14 @@ from PIL import Image
 
 from engine_comparison.datasets.sample.photos import read_source
 from engine_comparison.errors import UserError
+from engine_comparison.images import Frame, decode_batch
 from engine_comparison.model import build as build_module
 from engine_comparison.model import session as session_module
 from engine_comparison.model.build import build, class_labels, main
-from engine_comparison.model.session import ModelSession, open_session, read_shape
+from engine_comparison.model.contract import read_contract
+from engine_comparison.model.session import Device, ModelSession, open_session, read_shape
 from engine_comparison.model.weights import read_weights
+from engine_comparison.workloads.image_oracle import OracleModel
 
 
 def centre(name: str) -> np.ndarray:
@@ -44,9 +49,10 @@ KNOWN = {
 
 def test_two_builds_are_equal_byte_for_byte(tmp_path: Path, model_folder: Path):
     build(tmp_path)
-    for name in ("model.onnx", "labels.json"):
+    names = ["labels.json", "model.json", "model.onnx"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    for name in names:
         assert (tmp_path / name).read_bytes() == (model_folder / name).read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.json", "model.onnx"]
 
 
 def test_a_model_with_another_hash_is_not_written(tmp_path: Path, monkeypatch, capsys):
@@ -75,7 +81,7 @@ def test_answers_do_not_depend_on_the_batch_or_the_threads(
     pixels = np.stack([centre(name) for name in KNOWN])
     vectors, (_, confidences) = session.embed(pixels), session.classify(pixels)
     assert (vectors.shape, vectors.dtype) == ((len(KNOWN), 1280), np.float32)
-    two = ModelSession(model_folder / "model.onnx", model_folder / "labels.json", threads=2)
+    two = ModelSession(model_folder / "model.onnx", threads=2)
     for at in range(len(pixels)):
         one = pixels[at : at + 1]
         assert (session.embed(one)[0] == vectors[at]).all()
@@ -104,7 +110,7 @@ def test_pixels_of_another_shape_are_refused(session: ModelSession):
 
 
 def test_a_process_has_one_session_for_a_model(model_folder: Path):
-    model = {"path": str(model_folder / "model.onnx"), "labels": str(model_folder / "labels.json")}
+    model = {"path": str(model_folder / "model.onnx")}
     assert open_session(model) is open_session(dict(model))
 
 
@@ -131,72 +137,181 @@ def float_model(path: Path, outputs: dict[str, int], batch: int | str = "n", siz
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
 
 
-def test_a_float_classifier_gets_planes_normalised_as_for_imagenet(tmp_path: Path):
-    float_model(tmp_path / "model.onnx", {"output": 3})
-    (tmp_path / "labels.json").write_text(json.dumps(["red", "green", "blue"]))
-    session = ModelSession(tmp_path / "model.onnx", tmp_path / "labels.json")
-    assert session.size == 32
+MEAN, DEVIATION = [0.5, 0.25, 0.125], [0.5, 0.25, 0.5]
+
+
+def write_contract(model: Path, names: list[str] | None = None, **changes: Any) -> None:
+    """What stands beside a `float_model`: by default its output `last` is the vector."""
+    contract = {
+        "layout": "NCHW",
+        "size": 32,
+        "resize": "bilinear",
+        "crop": None,
+        "mean": MEAN,
+        "standardDeviation": DEVIATION,
+        "outputs": {"logits": None, "vector": "last"},
+        "labels": names and "names.json",
+        "licence": "MIT",
+        **changes,
+    }
+    given = {name: value for name, value in contract.items() if value is not ...}
+    model.with_suffix(".json").write_text(json.dumps(given))
+    model.with_name("names.json").write_text(json.dumps(names))
+
+
+def test_a_float_classifier_gets_what_its_contract_says(tmp_path: Path):
+    file = tmp_path / "own.onnx"
+    float_model(file, {"output": 3})
+    write_contract(
+        file, ["red", "green", "blue"], outputs={"logits": "output", "vector": None}, crop=0.5
+    )
+    session = ModelSession(file)
+    assert session.frame == Frame(32, 0.5)
     pixels = np.zeros((4, 32, 32, 3), np.uint8)
     pixels[np.arange(3), :, :, np.arange(3)] = 255
     assert session.classify(pixels[:3])[0] == ["red", "green", "blue"]
-    with pytest.raises(UserError, match="only the outputs output"):
+    with pytest.raises(UserError, match=r"own\.onnx has no vector, by own\.json"):
         session.embed(pixels)
 
 
-def test_an_encoder_like_clip_gives_its_image_vector(tmp_path: Path):
-    float_model(tmp_path / "model.onnx", {"image_embeds": 3, "last": 5}, batch=2)
-    session = ModelSession(tmp_path / "model.onnx", None)
-    assert session.dimension == 3
-    black = session.embed(np.zeros((3, 32, 32, 3), np.uint8))
-    assert black.shape == (3, 3)
-    assert black[2] == pytest.approx([-0.48145466 / 0.26862954, -1.7521, -1.4802], abs=1e-3)
-    with pytest.raises(UserError, match="has no labels"):
+@pytest.mark.parametrize("contracted", [True, False])
+def test_an_encoder_gives_the_vector_that_its_contract_names(tmp_path: Path, contracted: bool):
+    file = tmp_path / "model.onnx"
+    float_model(file, {"other": 4, "last": 5}, batch=2)
+    normalised = {} if contracted else {"mean": None, "standardDeviation": None}
+    write_contract(file, **normalised)
+    session = ModelSession(file)
+    assert session.dimension == 5
+    vectors = session.embed(np.full((3, 32, 32, 3), 51, np.uint8))
+    expected = [-0.6, -0.2, 0.15, 0, 0] if contracted else [51, 51, 51, 0, 0]
+    assert vectors == pytest.approx(np.array([expected] * 3), abs=1e-6)
+    with pytest.raises(UserError, match="has no logits"):
         session.classify(np.zeros((1, 32, 32, 3), np.uint8))
 
 
-@pytest.mark.parametrize("labels", [None, ["a", "b", "c"]])
+@pytest.mark.parametrize("crop", [None, 0.5])
+def test_the_oracle_reads_the_same_contract_by_its_own_code(tmp_path: Path, crop: float | None):
+    file = tmp_path / "model.onnx"
+    float_model(file, {"last": 3})
+    write_contract(file, crop=crop)
+    names = ("rocket.jpg", "coffee.png")
+    for photo in map(golden.photograph, names):
+        session = ModelSession(file)
+        [ours] = session.embed(decode_batch([photo], session.frame).pixels)
+        assert ours == pytest.approx(OracleModel({"path": str(file)}).vector(photo), abs=1e-5)
+
+
+def test_a_crop_is_the_centre_of_a_picture(tmp_path: Path):
+    picture = Image.new("RGB", (100, 61))
+    picture.paste((255, 255, 255), (35, 15, 65, 45))  # what half of the shorter side leaves
+    assert (Frame(16, 0.5).of(picture) == 255).all()
+    assert not (Frame(16, 0.6).of(picture) == 255).all()
+    assert not (Frame(16).of(picture) == 255).all()
+
+
 @pytest.mark.parametrize(
-    "outputs", [{"output": 3}, {"image_embeds": 3, "last": 5}, {"last": 3, "features": 4}]
+    ("changes", "named"),
+    [
+        ({"layout": "HWC", "size": "32"}, ["layout", "size"]),
+        ({"mean": [0.5], "crop": 1.5, "licence": ...}, ["mean", "crop", "'licence' is a required"]),
+        ({"outputs": {"logits": "a"}, "sizes": 1}, ["outputs", "'vector' is a required", "sizes"]),
+        ({"labels": "../names.json"}, ["labels"]),
+        (
+            {"mean": None, "outputs": {"logits": None, "vector": None}},
+            ["both be lists", "must nam"],
+        ),
+        ({"labels": "none.json"}, ["without", "No such file"]),
+        ({"labels": "own.json"}, ["not a list of names"]),
+    ],
 )
-def test_a_models_file_says_what_its_session_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outputs: dict[str, int], labels: list[str]
+def test_all_that_is_wrong_in_a_contract_is_named(
+    tmp_path: Path, changes: dict[str, Any], named: list[str]
+):
+    write_contract(tmp_path / "own.onnx", **changes)
+    with pytest.raises(UserError) as refused:
+        read_contract(tmp_path / "own.onnx")
+    assert refused.value.what.startswith("own.json does not say")
+    for words in named:
+        assert words in refused.value.what
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"layout": "NHWC"}, ['"layout" NHWC and "size" 32 make [n, 32, 32, 3]']),
+        (
+            {"size": 64, "outputs": {"logits": "last", "vector": "features"}},
+            ['"size" 64', "the model has last, deep", '"labels" has 2 classes, and "last" has 3'],
+        ),
+        ({"outputs": {"logits": "last", "vector": "deep"}}, ["no matrix", "2 classes"]),
+    ],
+)
+def test_all_that_does_not_fit_the_model_is_named(
+    tmp_path: Path, changes: dict[str, Any], named: list[str]
 ):
     file = tmp_path / "model.onnx"
-    float_model(file, outputs)
-    (tmp_path / "labels.json").write_text(json.dumps(labels or []))
-    right = ModelSession(file, tmp_path / "labels.json")
+    float_model(file, {"last": 3})
+    model = onnx.load(file)
+    model.graph.output.append(helper.make_tensor_value_info("deep", TensorProto.FLOAT, None))
+    model.graph.output[1].CopyFrom(
+        helper.make_tensor_value_info("pooled", TensorProto.FLOAT, ["n", 3, 1, 1])
+    )
+    model.graph.output[1].name = "deep"
+    model.graph.node[0].output[0] = model.graph.node[1].input[0] = "deep"
+    onnx.save(model, file)
+    write_contract(file, ["a", "b"], **{"outputs": {"logits": "last", "vector": None}, **changes})
+    with pytest.raises(UserError) as refused:
+        ModelSession(file)
+    for words in named:
+        assert words in refused.value.what
+
+
+def test_a_model_with_uint8_normalises_by_itself(tmp_path: Path, model_folder: Path):
+    contract = json.loads((model_folder / "model.json").read_text())
+    for name in ("model.onnx", "labels.json"):
+        (tmp_path / name).symlink_to(model_folder / name)
+    (tmp_path / "model.json").write_text(
+        json.dumps({**contract, "mean": MEAN, "standardDeviation": DEVIATION})
+    )
+    with pytest.raises(UserError, match="must be null, since the model takes uint8"):
+        ModelSession(tmp_path / "model.onnx")
+
+
+def test_a_models_files_say_what_its_session_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folder: Path
+):
+    file = tmp_path / "model.onnx"
+    float_model(file, {"output": 3, "last": 5})
+    write_contract(file, crop=0.9)
+    right = ModelSession(file)
     monkeypatch.setattr(session_module, "_open", lambda *_: pytest.fail("opened a session"))
-    shape = read_shape({"path": str(file), "labels": str(tmp_path / "labels.json")})
-    assert shape == (right.size, right.dimension)
-
-
-def test_the_default_models_file_says_its_shape(model_folder: Path):
-    assert read_shape({"path": str(model_folder / "model.onnx"), "labels": None}) == (224, 1280)
+    assert read_shape({"path": str(file)}) == (right.frame, right.dimension) == (Frame(32, 0.9), 5)
+    default = read_shape({"path": str(model_folder / "model.onnx")})
+    assert default == (Frame(224), 1280)
 
 
 def test_a_width_that_no_file_says_is_asked_of_a_session(tmp_path: Path):
     file = tmp_path / "model.onnx"
-    float_model(file, {"image_embeds": 3})
+    float_model(file, {"last": 3})
+    write_contract(file)
     model = onnx.load(file)
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "width"
     onnx.save(model, file)
-    assert read_shape({"path": str(file)}) == (32, 3)
-
-
-def test_what_is_no_model_has_no_shape(tmp_path: Path):
-    with pytest.raises(UserError, match="There is no model"):
-        read_shape({"path": str(tmp_path / "none.onnx")})
-    (tmp_path / "model.onnx").write_text("<html>")
-    with pytest.raises(UserError, match="cannot load"):
-        read_shape({"path": str(tmp_path / "model.onnx")})
+    assert read_shape({"path": str(file)}).dimension == 3
 
 
 def test_what_is_no_model_is_a_users_error(tmp_path: Path):
+    file = tmp_path / "model.onnx"
     with pytest.raises(UserError, match="no model"):
-        ModelSession(tmp_path / "model.onnx", None)
-    (tmp_path / "model.onnx").write_text("<html>")
+        ModelSession(file)
+    file.write_text("<html>")
+    with pytest.raises(UserError, match=r"model.json does not say .*No such file"):
+        ModelSession(file)
+    write_contract(file)
     with pytest.raises(UserError, match="cannot load"):
-        ModelSession(tmp_path / "model.onnx", None)
+        ModelSession(file)
+    with pytest.raises(UserError, match="cannot load"):
+        read_shape({"path": str(file)})
 
 
 def test_without_cuda_a_run_on_cuda_fails_instead_of_using_the_cpu(model_folder: Path):
@@ -205,7 +320,7 @@ def test_without_cuda_a_run_on_cuda_fails_instead_of_using_the_cpu(model_folder:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
     with pytest.raises(UserError, match="no CUDA provider"):
-        ModelSession(model_folder / "model.onnx", None, device="cuda")
+        ModelSession(model_folder / "model.onnx", Device(0))
 
 
 class Evil:

@@ -312,7 +312,7 @@ def test_engines_read_months_of_different_types(
         "daft": {"runner": "native"},
         "threads": 2,
         "limits": {"cores": 2, "memoryBytes": 8 * 2**30},
-        "model": {"path": "none", "labels": "none"},
+        "model": {"path": "none"},
         "services": [],
         "oracleKey": "fedcba9876543210",
         "scratch": str(tmp_path),

@@ -21,10 +21,7 @@ def spec(model_folder: Path, monkeypatch, local_store: fs.FileSystem) -> dict:
             "inputs": {"fareAbove": "30", "oracleImages": "100", "decoder": "pillow"},
             "store": {"endpoint": "here"},
             "buckets": {"lake": "lake", "images": "bucket", "output": "output"},
-            "model": {
-                "path": str(model_folder / "model.onnx"),
-                "labels": str(model_folder / "labels.json"),
-            },
+            "model": {"path": str(model_folder / "model.onnx")},
         }
 
     def open_store(store: dict) -> fs.FileSystem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -21,7 +22,8 @@ from pyarrow import csv, fs
 from engine_comparison import engines, workloads
 from engine_comparison.batches import ModelTask
 from engine_comparison.engines import Context
-from engine_comparison.images import decode_batch
+from engine_comparison.images import Frame, decode_batch
+from engine_comparison.placement import Placement
 from engine_comparison.workloads.image_inputs import image_urls, read_image
 from engine_comparison.workloads.taxi_inputs import AMOUNTS, ZONES, ZONES_KEY, trip_schema
 
@@ -58,9 +60,9 @@ def test_ray_data_has_its_defaults_unless_a_tunable_says_otherwise(
     from engine_comparison.engines import ray as contender
 
     monkeypatch.setattr(context, "_default_context", None)
-    monkeypatch.setattr(contender, "connect", lambda _: None)
+    monkeypatch.setattr(contender, "connect", lambda *_: None)
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
-    spec = {"ray": {"cpus": 2, "gpus": 0}, "inputs": {}}
+    spec = {"ray": {"cpus": 2}, "inputs": {}, "threads": 2}
     engine = engines.load(name)(Context(spec, local_store))
     engine.start()
     read_back = engine.configuration()
@@ -150,12 +152,12 @@ def test_rays_sums_of_blocks_are_the_report_of_the_whole(blocks: list[list[dict[
 class Task(ModelTask):
     """A task whose model is the test's."""
 
-    def session(self) -> Any:
+    def session(self, worker: int = 0) -> Any:
         return self.model["session"]
 
 
 def task_with(session: Any) -> Task:
-    return Task({}, {"session": session}, "cpu", "image-embeddings")
+    return Task({}, {"session": session}, Placement(1), "image-embeddings")
 
 
 @pytest.fixture
@@ -165,12 +167,14 @@ def looked_at(local_store: fs.FileSystem, session: Any) -> tuple[list[str], list
     buckets = {"images": "bucket", "output": "output"}
     urls = image_urls(local_store, workload.input_facts({"buckets": buckets}, local_store))[:3]
     files = [read_image(local_store, url) for url in urls]
-    return urls, files, workload.infer(session, urls, files).column("embedding").flatten()
+    return (
+        urls,
+        files,
+        workload.infer(session, urls, decode_batch(files)).column("embedding").flatten(),
+    )
 
 
 def test_images_that_ray_data_decoded_get_the_right_vectors(looked_at: Any, session: Any):
-    import io
-
     from engine_comparison.engines.ray import ImageModel
 
     urls, files, right = looked_at
@@ -183,15 +187,36 @@ def test_images_that_ray_data_decoded_get_the_right_vectors(looked_at: Any, sess
     np.testing.assert_array_equal(answered.column("embedding").combine_chunks().flatten(), right)
 
 
-def test_pixels_reach_rays_tasks_with_a_gpu_as_they_were(looked_at: Any, session: Any):
-    from engine_comparison.engines.ray_tuned import answer_decoded
+@pytest.mark.parametrize(("width", "height"), [(101, 60), (61, 90)])
+@pytest.mark.parametrize("share", [0.5, 0.37, 1.0])
+def test_daft_cuts_out_what_the_shared_decoder_cuts_out(width: int, height: int, share: float):
+    import daft
+    from daft import col, functions
 
-    urls, files, right = looked_at
-    pixels = decode_batch(files, session.size).pixels
-    table = pa.table({"image_url": urls, "pixels": [one.tobytes() for one in pixels]})
-    answered = answer_decoded(table, task_with(session))
-    assert answered.column("image_url").to_pylist() == urls
-    np.testing.assert_array_equal(answered.column("embedding").combine_chunks().flatten(), right)
+    from engine_comparison.engines.daft import seen
+
+    side = int(share * min(width, height))
+    left, top = (width - side) // 2, (height - side) // 2
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[top : top + side, left : left + side] = 255
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    files = daft.from_pydict({"file": [file.getvalue(), b"none"]})
+    decoded = functions.decode_image(col("file"), on_error="null", mode="RGB")
+
+    def by_daft(frame: Frame) -> list[np.ndarray | None]:
+        found: list[np.ndarray | None] = files.select(seen(decoded, frame)).to_pydict()["file"]
+        return found
+
+    for size in (side, 16):
+        pixels, none = by_daft(Frame(size, share))
+        assert none is None
+        assert pixels is not None
+        assert pixels.shape == (size, size, 3)
+        assert (pixels == 255).all()
+        assert (Frame(size, share).of(Image.fromarray(picture)) == 255).all()
+    whole, _ = by_daft(Frame(16))
+    assert not (np.array(whole) == 255).all()
 
 
 def test_a_zone_that_is_not_in_the_table_has_no_borough():

@@ -70,7 +70,7 @@ def test_the_schema_is_one_and_a_whole_result_fits_it():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(RESULT, SCHEMA)
     assert set(SCHEMA["required"]) == set(RESULT) - {"commit"}
-    optional = {"note", "sampled", "requests", "profile"}
+    optional = {"note", "sampled", "requests", "profile", "gpu"}
     assert set(SCHEMA["properties"]) == set(SCHEMA["required"]) | optional
 
 

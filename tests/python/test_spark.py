@@ -76,7 +76,7 @@ def spec(tmp_path: Path) -> dict[str, Any]:
             "portBase": 30000,
         },
         "threads": 2,
-        "model": {"path": "m", "labels": "l"},
+        "model": {"path": "m"},
         "services": [],
         "limits": {"cores": 6, "memoryBytes": 8 * 2**30},
         "scratch": str(tmp_path / "scratch"),
@@ -219,11 +219,11 @@ def test_workers_on_other_machines_get_all_files_of_the_model(
 ):
     folder = tmp_path / "model"
     folder.mkdir()
-    names = ["labels.json", "model.onnx", "model.onnx.data"]
+    names = ["labels.json", "model.json", "model.onnx", "model.onnx.data"]
     for name in names:
         (folder / name).touch()
     spec["spark"]["packages"] = "/packages.tgz"
-    spec["model"] = {"path": str(folder / "model.onnx"), "labels": None}
+    spec["model"] = {"path": str(folder / "model.onnx")}
     settings = settings_of("spark", Context(spec, local_store))
     assert settings["spark.files"] == ",".join(str(folder / name) for name in names)
 

@@ -17,6 +17,7 @@ from pyarrow import fs
 
 from engine_comparison import workloads
 from engine_comparison.errors import UserError
+from engine_comparison.images import decode_batch
 from engine_comparison.verify import SchemaMismatch
 from engine_comparison.workloads.image_inputs import REJECTED, image_urls, read_image
 from engine_comparison.workloads.image_oracle import OracleModel
@@ -198,7 +199,9 @@ def test_batches_by_the_shared_function_are_right(
 ):
     right = predictions if workload is PREDICTIONS else embeddings
     urls = images_of(local_store)
-    batch = workload.infer(session, urls, [read_image(local_store, url) for url in urls])
+    batch = workload.infer(
+        session, urls, decode_batch([read_image(local_store, url) for url in urls])
+    )
     table = output(workload, pa.Table.from_batches([batch]))
     verdict = workload.verify(table, right, inputs)
     assert verdict.verified, verdict.message
@@ -384,11 +387,11 @@ def test_an_answer_to_a_rejected_image_is_caught(
 
 @pytest.mark.parametrize("workload", [PREDICTIONS, EMBEDDINGS])
 def test_a_batch_of_only_bad_files_has_only_reasons(workload, session):
-    batch = workload.infer(session, ["s3://b/1", "s3://b/2"], [None, b""])
+    batch = workload.infer(session, ["s3://b/1", "s3://b/2"], decode_batch([None, b""]))
     assert batch.schema.equals(workload.with_rejects(session.dimension))
     assert batch.column(REJECTED).to_pylist() == ["missing", "empty"]
     assert batch.column(1).null_count == 2
-    nothing = workload.infer(session, [], [])
+    nothing = workload.infer(session, [], decode_batch([]))
     assert nothing.num_rows == 0
 
 

@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { configurationPage, pulumiYaml } from "../../docs/configuration";
 import { minioVersion } from "../../infra/toolchain/locks";
 import { catalogSchemas } from "../../results/catalog";
+import { exampleContract } from "../defaults";
 
 const checkout = path.join(__dirname, "..", "..");
 
@@ -125,3 +126,11 @@ it.each([
     }
   },
 );
+
+it("docs/models.md has the fields of a model's contract and its example", () => {
+  const text = fs.readFileSync(path.join(checkout, "docs/models.md"), "utf8");
+  const [, example] = /```json\n(.*?)```/s.exec(text) ?? [];
+  expect(JSON.parse(example)).toEqual(exampleContract());
+  const fields = [...text.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+  expect(fields).toEqual(Object.keys(exampleContract()));
+});

@@ -74,7 +74,6 @@ export function clusterExecutor(stack: string): Executor {
         ray: cluster === "ray" ? rayOf(stack) : null,
         model: model && {
           path: path.basename(model.path),
-          labels: model.labels && path.basename(model.labels),
         },
         services: [],
         scratch,
@@ -119,7 +118,7 @@ function rayOf(stack: string) {
   const ray = named(stack, resultOf<Clusters>(stack, clustersStep).ray, "rayAddress");
   const { dashboard, authenticates, cpus } = ray;
   const tokenFile = authenticates ? stackFiles(stack).rayToken : null;
-  return { dashboard, tokenFile, cpus, gpus: 0 };
+  return { dashboard, tokenFile, cpus };
 }
 
 /** What target `cluster` runs on: nothing of it is the stack's. */

@@ -66,6 +66,7 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
     sparkUiUrl: "",
     rayDashboardUrl: settings.rayAddress ?? "",
     device,
+    gpus: 0,
     python: toolchain.python.resource,
     quiet: [...toolchain.all, objectStore.ready, clusters],
     environment: environmentHash(device),

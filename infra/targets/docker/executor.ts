@@ -7,7 +7,6 @@ import type { ServiceLog, Services } from "../../contracts/target";
 import { proxies } from "../../host/environment";
 import { ports } from "../../settings/ports";
 import { readOwner } from "../../stack/owner";
-import { readStepRecord } from "../../stack/records";
 import { storeAccess } from "../../stores/access";
 import { resultOf } from "../processes";
 import { Docker } from "./daemon";
@@ -18,7 +17,6 @@ import { paths, rayHeadAddress, sparkMasterUrl, storeEndpoint } from "./place";
 /** What the step of `app` records; jobs get the rest from the run itself. */
 interface AppFacts {
   readonly rayCpus: number;
-  readonly gpus: number;
   readonly sparkWorkers: number;
   readonly sparkWorkerCores: number;
   readonly sparkWorkerMemory: string;
@@ -51,9 +49,8 @@ export function dockerExecutor(stack: string): Executor {
           address: rayHeadAddress,
           tokenFile: `${paths.credentials}/ray-token`,
           cpus: facts.rayCpus,
-          gpus: facts.gpus,
         },
-        model: modelIn(stack, facts.modelFolder),
+        model: { path: `${facts.modelFolder}/model.onnx` },
         services: [],
         scratch,
       };
@@ -113,13 +110,6 @@ const leader = [
   "trap 'rm -rf \"$1\"' EXIT",
   "python -m engine_comparison.leader",
 ].join("\n");
-
-/** The image's model has labels; a custom one has them if a file lay beside it. */
-function modelIn(stack: string, folder: string): { path: string; labels: string | null } {
-  const isCustom = folder === paths.customModel;
-  const hasLabels = !isCustom || readStepRecord(stack, steps.model)?.result.labels === true;
-  return { path: `${folder}/model.onnx`, labels: hasLabels ? `${folder}/labels.json` : null };
-}
 
 /** The services of target `docker`: the stack's containers. */
 export const dockerServices: Services = {

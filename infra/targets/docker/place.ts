@@ -52,7 +52,12 @@ export const place: Place = {
   minio: { program: "minio", data: "/data" },
   python: "python",
   engine: engineEnvs,
-  spark: { home: paths.spark, folder: (service) => `${paths.scratch}/${service}`, env: {} },
+  spark: {
+    home: paths.spark,
+    folder: (service) => `${paths.scratch}/${service}`,
+    findGpus: "/opt/engine-comparison/engine_comparison/spark_gpus.sh",
+    env: {},
+  },
   ray: {
     env: {
       ...containerRayAccess,

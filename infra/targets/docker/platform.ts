@@ -111,7 +111,8 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
     mounts: [secrets],
   });
   const workers = workerRoles(settings.sparkWorkers).map((role, n) => {
-    const spec = services.sparkWorker(place, n + 1, { cores, memoryBytes });
+    const own = services.sparkGpus(n + 1, settings.sparkExecutors, gpus);
+    const spec = services.sparkWorker(place, n + 1, { cores, memoryBytes, gpus: own });
     return container(role, spec, ["spark"], { after: [master], gpu });
   });
   // The head runs no tasks but has the drivers; the worker declares the GPUs, which all containers see.
@@ -124,7 +125,7 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
   const after = [minio, master, ...workers, head, rayWorker];
   // It has all secrets; what a shell in it has read would be the old ones.
   const appContainer = container("app", app, ["minio", "spark", "ray"], {
-    ...{ after, gpu, facts: jobFacts(settings, gpus) },
+    ...{ after, gpu, facts: jobFacts(settings) },
   });
 
   return {
@@ -138,6 +139,7 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
     sparkUiUrl: urlOf(portOffset, inside.sparkMaster.ui),
     rayDashboardUrl: urlOf(portOffset, inside.ray.dashboard),
     device: plan.device,
+    gpus,
     python: appContainer.ready,
     quiet: [...after, appContainer].map(({ ready }) => ready),
     environment: shortHash({ locks: environmentHash(plan.device), base: engineBase }),
@@ -199,10 +201,9 @@ function customModel(base: Base, writer: Image): pulumi.Resource | undefined {
 }
 
 /** What the scripts that start jobs in the containers have to know; see executor.ts. */
-function jobFacts(settings: Settings, gpus: number): Record<string, string | number> {
+function jobFacts(settings: Settings): Record<string, string | number> {
   return {
     rayCpus: settings.rayCpus,
-    gpus,
     sparkWorkers: settings.sparkWorkers,
     sparkWorkerCores: settings.sparkWorkerCores,
     sparkWorkerMemory: services.sparkSize(settings.sparkWorkerMemory),

@@ -6,7 +6,7 @@ import { readCredentials, type Credentials, type Generations } from "../../stack
 import { stackId } from "../../stack/owner";
 import { removeStepRecord } from "../../stack/records";
 import type { StepVerbs } from "../../stack/runStep";
-import { customModel } from "../../toolchain/locks";
+import { customModel } from "../../toolchain/customModel";
 import { shellQuoted } from "../processes";
 import { Docker, daemonRecord } from "./daemon";
 import { labels, inspect, maxWorkers, orphans, steps, roles, type Inspected } from "./inspect";
@@ -163,7 +163,7 @@ export const model = {
       const script = `umask 022; cat >${name}.new && mv ${name}.new ${name}`;
       writeInto(stack, spec, paths.customModel, script, fs.readFileSync(file));
     }
-    return { model: spec.model, labels: files.has("labels.json") };
+    return { model: spec.model };
   },
 } satisfies StepVerbs<ModelSpec>;
 

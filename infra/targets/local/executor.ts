@@ -62,8 +62,8 @@ async function sparkOf(stack: string) {
 function rayOf(stack: string) {
   const ray = readStepRecord(stack, "ray-head")?.result;
   if (!ray) return null;
-  const { address, cpus, gpus } = ray;
-  return { address, tokenFile: stackFiles(stack).rayToken, cpus, gpus };
+  const { address, cpus } = ray;
+  return { address, tokenFile: stackFiles(stack).rayToken, cpus };
 }
 
 /** The services of target `local`: processes under the stack's supervisor. */

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { checkout } from "../../host/folders";
 import { findJava } from "../../host/runtimes";
 import { accepts, get } from "../../host/probe";
 import { ports } from "../../settings/ports";
@@ -16,6 +17,7 @@ import {
   type Place,
   type RayResources,
   type ServiceSpec,
+  type SparkResources,
 } from "../../services";
 import { readCredentials } from "../../stack/credentials";
 import { rayFolder, stackFiles, writeWhole } from "../../stack/files";
@@ -30,11 +32,7 @@ export const urlOf = (port: number) => `http://${here}:${port}`;
 export interface LocalSpec {
   readonly portOffset: number;
   /** Of a Spark worker. */
-  readonly worker?: {
-    readonly index: number;
-    readonly cores: number;
-    readonly memoryBytes: number;
-  };
+  readonly worker?: SparkResources & { readonly index: number };
   readonly ray?: RayResources;
   /** Of the proxy before the store: the store's host and port. */
   readonly upstream?: string;
@@ -63,6 +61,7 @@ function placeOf(stack: string, portOffset: number): Place {
       return {
         home: sparkHome(stack),
         folder: stackFiles(stack).sparkWorker,
+        findGpus: path.join(checkout, "pipelines", "engine_comparison", "spark_gpus.sh"),
         env: { JAVA_HOME: findJava().home, SPARK_LOCAL_IP: here },
       };
     },
@@ -110,10 +109,10 @@ export function localService(stack: string, name: string, spec: LocalSpec) {
     });
   }
   if (spec.ray) {
-    const { cpus, gpus } = spec.ray;
+    const { cpus } = spec.ray;
     return run(rayHead(place, spec.ray), {
       ...{ address: `${here}:${ports.ray.gcs}`, dashboard: urlOf(ports.ray.dashboard) },
-      ...{ cpus, gpus, ports: ports.ray },
+      ...{ cpus, ports: ports.ray },
     });
   }
   if (spec.upstream !== undefined) {

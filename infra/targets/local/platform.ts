@@ -3,6 +3,7 @@ import { contextOf, preflight } from "../../contracts/check";
 import type { ObjectStore, Platform, Prepared } from "../../contracts/platform";
 import { clampNote, deviceHere, gpuFacts, unusableGpu, type Device } from "../../host/gpu";
 import { untriedFacts, untriedMachine } from "../../host/platform";
+import { sparkGpus } from "../../services";
 import { ports } from "../../settings/ports";
 import type { Settings } from "../../settings/schema";
 import type { SecretOwner } from "../../stack/credentials";
@@ -62,7 +63,7 @@ export async function prepare(
 /** Declares the platform's resources. */
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { existing, model, declareStore } = facts;
-  const { device } = facts.device;
+  const { device, gpus } = facts.device;
   const toolchain = new Toolchain("toolchain", {
     ...{ settings, device, model, observed: existing },
     minio: declareStore === undefined,
@@ -78,6 +79,7 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
     sparkUiUrl: urlOf(sparkMaster.ui),
     rayDashboardUrl: urlOf(ray.dashboard),
     device,
+    gpus,
     python: toolchain.python.resource,
     quiet: [...toolchain.all, objectStore.ready, ...services],
     environment: environmentHash(device),
@@ -173,13 +175,14 @@ class Services extends pulumi.ComponentResource {
     };
 
     this.objectStore = facts.declareStore?.(credentials) ?? ownStore();
+    const { gpus } = facts.device;
     const { sparkWorkerCores: cores, sparkWorkerMemory: memoryBytes } = settings;
     const master = service("spark-master", "spark");
     const workers = Array.from({ length: settings.sparkWorkers }, (_, n) => {
-      const worker = { index: n + 1, cores, memoryBytes };
+      const own = sparkGpus(n + 1, settings.sparkExecutors, gpus);
+      const worker = { index: n + 1, cores, memoryBytes, gpus: own };
       return service(`spark-worker-${n + 1}`, "spark", { worker }, master);
     });
-    const { gpus } = facts.device;
     const { rayCpus: cpus, rayObjectStoreMemory: objectStoreBytes } = settings;
     const head = service("ray-head", "ray", { ray: { cpus, gpus, objectStoreBytes } });
     this.services = [master, ...workers, head, ...proxies()];

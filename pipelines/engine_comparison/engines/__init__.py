@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -21,19 +22,24 @@ from typing import Any, ClassVar
 
 from pyarrow import fs
 
+from ..batches import ModelTask
 from ..describe import EngineFacts
 from ..describe import names as described
 from ..errors import UserError
 from ..inspection import Facts
-from ..model.session import ModelSession, open_session
+from ..placement import VISIBLE, Holder, Placement, place
 from ..profile import Node, Profile, Stage
 from ..store import StoreSpec, delete_prefix, open_store, trust
 from ..timers import read_timers
 from ..workloads import Workload
 from ..workloads import load as load_workload
+from ..workloads.image_workload import ImageWorkload
 
 PACKAGE_PARENT = Path(__file__).parents[2]
 """The folder to put on a worker's `sys.path` so that it can import `engine_comparison`."""
+
+HALF = "fp16"
+"""The tunable by which a contender's GPUs compute in 16-bit floats."""
 
 
 @dataclass(frozen=True)
@@ -101,15 +107,9 @@ class Context:
         return self.inputs.get("device", "cpu")
 
     @property
-    def gpu_workers(self) -> int:
-        """Workers that hold the model at a time where the device is a GPU: at most one a GPU."""
-        gpus = int((self.spec.get("ray") or {}).get("gpus", 0))
-        return max(1, min(int(self.spec.get("gpuWorkers", 1)), gpus))
-
-    @property
-    def model_workers(self) -> int:
-        """Workers that run the model at a time: one a core, or as many as the GPU is to have."""
-        return self.gpu_workers if self.device == "cuda" else self.threads
+    def gpus(self) -> int:
+        """GPUs that the target has for the model; 0 where the run is one of the CPU's."""
+        return int(self.inputs["gpus"]) if self.device == "cuda" else 0
 
     @property
     def batch_size(self) -> int:
@@ -126,22 +126,13 @@ class Context:
 
     @property
     def model(self) -> dict[str, str]:
-        """Where the model and its labels are: `{"path": ..., "labels": ...}`."""
+        """Where the model is: `{"path": ...}`, with its contract and its other files beside it."""
         return dict(self.spec["model"])
 
     @property
     def scratch(self) -> Path:
         """A folder for temporary files."""
         return Path(self.spec["scratch"])
-
-    def session(self) -> ModelSession:
-        """The model in this process, with one thread: there is one worker a core."""
-        return open_session(self.model, self.device)
-
-    def session_configuration(self) -> dict[str, Any]:
-        """What this process runs the model with; empty where the workload does not ask it."""
-        asks = "model" in load_workload(self.spec["workload"]).facts.question
-        return {"session": self.session().configuration()} if asks else {}
 
 
 class Engine(ABC):
@@ -177,6 +168,43 @@ class Engine(ABC):
             KeyError: Its file has no tunable of that name.
         """
         return {one["name"]: one["value"] for one in self.tunables()}[name]
+
+    @property
+    def holder(self) -> Holder | None:
+        """What holds its sessions of the model on GPUs; None where it runs no model."""
+        return None
+
+    @property
+    def shares(self) -> int:
+        """Processes that its GPUs would be shared out to: executors of Spark."""
+        return 1
+
+    @property
+    def placement(self) -> Placement:
+        """Where it runs the model."""
+        context, gpus = self.context, self.context.gpus
+        return place(
+            self.holder,
+            gpus,
+            int(context.inputs.get("gpuWorkers", "1")),
+            context.limits["cores"] if gpus else context.threads,
+            self.shares,
+            os.environ.get(VISIBLE),
+        )
+
+    def task(self, workload: ImageWorkload) -> ModelTask:
+        """What its workers are to do for an image workload."""
+        half = any(one["name"] == HALF and one["value"] for one in self.tunables())
+        return ModelTask.of(self.context.spec, workload, self.placement, half)
+
+    def session_configuration(self) -> dict[str, Any]:
+        """What this process runs the model with; empty where it has no session of it."""
+        workload = load_workload(self.context.spec["workload"])
+        if not isinstance(workload, ImageWorkload):
+            return {}
+        if self.placement.holder not in (None, Holder.LOOP, Holder.JOB):
+            return {}
+        return {"session": self.task(workload).session().configuration()}
 
     @abstractmethod
     def start(self) -> None:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from ..batches import ModelTask
+from ..batches import ModelTask, Sessions
 from ..describe import EngineFacts, engine_facts
-from ..model.session import ModelSession, read_shape
+from ..images import Frame
+from ..model.session import read_shape
+from ..placement import Holder
 from ..profile import Node, Stage
 from ..ray_agents import Agents
 from ..ray_cluster import connect, disconnect
@@ -27,7 +29,7 @@ from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_inputs import AMOUNTS, trip_files, trip_schema, zone_schema, zones_path
 from ..workloads.taxi_report import TaxiReport
-from . import Context, Engine
+from . import Engine
 from .daft_profile import stages_of
 
 if TYPE_CHECKING:
@@ -51,13 +53,18 @@ class Daft(Engine):
         """`native` or `ray`."""
         return self.context.inputs.get("daftRunner", "native")
 
+    @property
+    def holder(self) -> Holder:
+        """See `Engine.holder`."""
+        return Holder.DAFT_POOL if self.runner == "ray" else Holder.FRESH
+
     def start(self) -> None:
         """Import Daft without its telemetry and choose its runner; on Ray, connect."""
         os.environ.update(DAFT_ANALYTICS_ENABLED="0", DO_NOT_TRACK="true")
         import daft
 
         if self.runner == "ray":
-            connect(self.context)
+            connect(self.context, self.placement.gpus)
             daft.set_runner_ray(noop_if_initialized=True)
         else:
             daft.set_runner_native(num_threads=self.context.threads)
@@ -135,14 +142,11 @@ class Daft(Engine):
         """Fetch, decode, resize, ask the model, write."""
         from daft import col, functions
 
-        size, dimension = read_shape(self.context.model)
-        pixels = functions.resize(
-            functions.decode_image(functions.download(col("image_url"), io_config=self._io())),
-            w=size,
-            h=size,
-        )
+        frame, dimension = read_shape(self.context.model)
+        files = functions.download(col("image_url"), io_config=self._io())
+        pixels = seen(functions.decode_image(files), frame)
         _, *answers = workload.schema(dimension)
-        model = _model(self.context, ModelTask.of(self.context.spec, workload), answers)
+        model = _model(self.task(workload), answers)
         answered = (
             self._listed().with_column("image", pixels).select("image_url", model(col("image")))
         )
@@ -228,7 +232,7 @@ class Daft(Engine):
         return {
             "threads": self.context.threads,
             "threadsStarted": _threads_started(),
-            **self.context.session_configuration(),
+            **self.session_configuration(),
         }
 
     def _cluster(self) -> dict[str, Any]:
@@ -281,34 +285,49 @@ def daft_schema(schema: pa.Schema) -> dict[str, daft.DataType]:
     return {field.name: DataType.from_arrow_type(field.type) for field in schema}
 
 
-def _model(context: Context, task: ModelTask, answers: list[pa.Field]) -> Any:
+def seen(image: daft.Expression, frame: Frame) -> daft.Expression:
+    """What a model sees of an image: cut and scaled by Daft's functions as `Frame.of` does it."""
+    from daft import DataType, functions, lit
+
+    if frame.crop is not None:
+        width, height = functions.image_width(image), functions.image_height(image)
+        shorter = functions.columns_min(width, height)
+        side = functions.columns_max(functions.floor(shorter * lit(frame.crop)), lit(1.0))
+        left, top = (functions.floor((length - side) / 2) for length in (width, height))
+        box = functions.to_list(left, top, side, side)
+        image = functions.crop(image, box.cast(DataType.fixed_size_list(DataType.uint64(), 4)))
+    return functions.resize(image, w=frame.size, h=frame.size)
+
+
+def _model(task: ModelTask, answers: list[pa.Field]) -> Any:
     """The model as a Daft class, which loads it where it is used; a function of decoded images."""
     import daft
     import onnxruntime
     from daft import DataType, Series
 
-    gpu = context.device == "cuda"
-
-    @daft.cls(gpus=1 if gpu else 0, max_concurrency=context.gpu_workers if gpu else None)
+    @daft.cls(**task.placement.asks)
     class Model:
         # Named here, it is imported where this class arrives, before several threads do at once.
         runtime = onnxruntime
 
         def __init__(self, task: ModelTask) -> None:
-            self.session = ModelSession(task.model["path"], task.model.get("labels"), task.device)
+            self.sessions = Sessions.of(type(self), task)
             self.workload = task.image_workload()
 
         @daft.method.batch(
             return_dtype=DataType.struct(daft_schema(pa.schema(answers))),
             unnest=True,
-            batch_size=context.batch_size,
+            batch_size=task.batch,
         )
         def __call__(self, images: Series) -> pa.Array:
             """Answer a batch of images of one size."""
-            size = self.session.size
+            size = self.sessions.frame.size
             pixels = np.array(images.to_pylist(), np.uint8).reshape(-1, size, size, 3)
-            columns = self.workload.answer(self.session, pixels)
-            return pa.StructArray.from_arrays(columns, fields=answers)
+            with self.sessions.one() as session:
+                columns = self.workload.answer(session, pixels)
+            # Not `answers`: a pickled type of lists has forgotten that its items are not null.
+            _, *fields = self.workload.schema(session.dimension)
+            return pa.StructArray.from_arrays(columns, fields=fields)
 
     return Model(task)
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from ..batches import ModelTask
+from ..batches import ModelTask, Sessions
 from ..describe import EngineFacts, engine_facts
 from ..images import Decoded, decode_rest
 from ..model.session import read_shape
+from ..placement import Holder
 from ..workloads.image_inputs import REJECTED
 from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_report import TaxiReport
-from . import Context
 from . import daft as documented
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ class DaftTuned(documented.Daft):
     """See the module."""
 
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
+
+    @property
+    def holder(self) -> Holder:
+        """See `Engine.holder`."""
+        return Holder.DAFT_WORKER if self.runner == "ray" else Holder.JOB
 
     def start(self) -> None:
         """Configure the allocator before Daft brings it, and start."""
@@ -88,8 +93,8 @@ class DaftTuned(documented.Daft):
         import daft
         from daft import col, functions
 
-        io, size = self._io(), read_shape(self.context.model).size
-        task = ModelTask.of(self.context.spec, workload)
+        io, (frame, dimension) = self._io(), read_shape(self.context.model)
+        task = self.task(workload)
         listed = self._listed()
         if (nodes := self._nodes()) > 1:
             # The list is one file, and a file would be one node's: which computes on all its cores.
@@ -103,10 +108,10 @@ class DaftTuned(documented.Daft):
                 io_config=io,
             ).alias("file"),
         )
-        pixels = functions.resize(
-            functions.decode_image(col("file"), on_error="null", mode="RGB"), w=size, h=size
-        ).cast(daft.DataType.image("RGB", size, size))
-        model = _model(self.context, task, bool(self.tunable("use_process")))
+        decoded = functions.decode_image(col("file"), on_error="null", mode="RGB")
+        square = daft.DataType.image("RGB", frame.size, frame.size)
+        pixels = documented.seen(decoded, frame).cast(square)
+        model = _model(task, dimension, bool(self.tunable("use_process")))
         answered = files.select("image_url", model.answer(pixels, col("file")))
         accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
         self._write(accepted, output)
@@ -126,46 +131,41 @@ class DaftTuned(documented.Daft):
         return "the process with its thread pool, and the session of the model"
 
 
-def _model(context: Context, task: ModelTask, use_process: bool) -> Any:
+def _model(task: ModelTask, dimension: int | None, use_process: bool) -> Any:
     """The model as an instance of a Daft class, which takes the one that its process keeps."""
     import daft
     import onnxruntime
     from daft import DataType, Series
 
-    _, *answers, rejected = task.image_workload().with_rejects(read_shape(context.model).dimension)
+    _, *answers, rejected = task.image_workload().with_rejects(dimension)
 
-    # On the CPU Daft's own threads call the one instance at once: a session allows it and lets go
-    # of the GIL. `max_concurrency` would make it a pool of processes, whatever `use_process` says,
-    # each of which loads the model anew in every query (UdfOperator::make_state in Daft 0.7's
-    # daft-local-execution): 6 s of CPU instead of 3 for 200 images.
-    gpu = context.device == "cuda"
-
-    @daft.cls(
-        max_concurrency=context.gpu_workers if gpu else None,
-        gpus=1 if gpu else 0,
-        use_process=use_process,
-    )
+    # Daft's own threads call the one instance at once: a session allows it and lets go of the GIL.
+    # `max_concurrency` would make it a pool of processes, whatever `use_process` says, each of
+    # which loads the model anew in every query (UdfOperator::make_state in Daft 0.7's
+    # daft-local-execution): 6 s of CPU instead of 3 for 200 images. `cpus` bounds the calls, too.
+    @daft.cls(**task.placement.asks, use_process=use_process)
     class Model:
         runtime = onnxruntime  # as in `daft`
 
         def __init__(self, task: ModelTask) -> None:
-            self.session = task.session()
+            self.sessions = Sessions(task)
             self.workload = task.image_workload()
 
         @daft.method.batch(
             return_dtype=DataType.struct(documented.daft_schema(pa.schema([*answers, rejected]))),
             unnest=True,
-            batch_size=context.batch_size,
+            batch_size=task.batch,
         )
         def answer(self, images: Series, files: Series) -> pa.Array:
             """Ask about images that Daft has decoded and resized, where its decoder could."""
-            size = self.session.size
+            frame = self.sessions.frame
             storage = images.to_arrow().storage
-            pixels = iter(np.asarray(storage.flatten()).reshape(-1, size, size, 3))
+            pixels = iter(np.asarray(storage.flatten()).reshape(-1, frame.size, frame.size, 3))
             own = [next(pixels) if there else None for there in storage.is_valid().to_pylist()]
-            decoded: Decoded = decode_rest(files.to_pylist(), own, size)
+            decoded: Decoded = decode_rest(files.to_pylist(), own, frame)
             names = [""] * len(decoded.reasons)
-            answered = self.workload.infer_decoded(self.session, names, decoded)
+            with self.sessions.one() as session:
+                answered = self.workload.infer(session, names, decoded)
             return answered.select(answered.schema.names[1:]).to_struct_array()
 
     return Model(task)

@@ -1,19 +1,20 @@
 """A plain loop over the images in one process: threads around the model, and no engine.
 
+On GPUs one thread each asks the model, and the cores' threads decode for it.
+
 It is the measure of what the engines cost on one machine. It is no oracle: that is other code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
+from ..placement import Holder
 from ..profile import Stage
 from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
@@ -29,6 +30,11 @@ class Plain(Engine):
     means: ClassVar[str] = "timers around fetching, decoding, the model and writing"
     _written: Stage
 
+    @property
+    def holder(self) -> Holder:
+        """See `Engine.holder`."""
+        return Holder.LOOP
+
     def start(self) -> None:
         """Import what computes."""
         import onnxruntime  # noqa: F401
@@ -42,19 +48,18 @@ class Plain(Engine):
         self._images(workload, output)
 
     def _images(self, workload: ImageWorkload, output: str) -> None:
-        """Every thread takes its share of the batches; they have one session, which allows it."""
+        """Every thread takes its share of the batches; on the CPU they have one session."""
         store, size = self.context.filesystem, self.context.batch_size
         urls = image_urls(store, self.context.input_facts)
         batches = [urls[at : at + size] for at in range(0, len(urls), size)]
-        task = ModelTask.of(self.context.spec, workload)
-        workers = self.context.model_workers
+        task, workers = self.task(workload), self.placement.workers
 
-        def answer(share: Sequence[Sequence[str]]) -> list[pa.RecordBatch]:
-            return list(task.run(share))
+        def answer(worker: int) -> list[pa.RecordBatch]:
+            return list(task.run(batches[worker::workers], worker))
 
         schema = task.schema()
         with ThreadPoolExecutor(workers) as pool:
-            shares = pool.map(answer, [batches[at::workers] for at in range(workers)])
+            shares = pool.map(answer, range(workers))
             rows = [batch for share in shares for batch in share]
         table = pa.Table.from_batches(rows, schema)
 
@@ -66,7 +71,7 @@ class Plain(Engine):
 
     def stages(self, began: float, seconds: float) -> list[Stage]:
         """See `Engine.stages`."""
-        return [*self.inner_stages(self.context.model_workers), self._written]
+        return [*self.inner_stages(self.placement.workers), self._written]
 
     def persists(self) -> str:
         """See `Engine.persists`."""
@@ -75,9 +80,9 @@ class Plain(Engine):
     def configuration(self) -> dict[str, Any]:
         """What runs the model."""
         return {
-            "modelWorkers": self.context.model_workers,
+            "modelWorkers": self.placement.workers,
             "batchSize": self.context.batch_size,
-            **self.context.session_configuration(),
+            **self.session_configuration(),
         }
 
     def stop(self) -> None:

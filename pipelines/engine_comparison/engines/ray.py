@@ -17,6 +17,7 @@ from PIL import Image
 
 from ..batches import ModelTask
 from ..describe import EngineFacts, engine_facts
+from ..placement import Holder
 from ..profile import Node, Stage, divided
 from ..ray_agents import Agents
 from ..ray_cluster import connect, disconnect
@@ -62,7 +63,7 @@ class OnRay(Engine):
 
     def start(self) -> None:
         """Connect to the cluster, and see that it has what is asked for."""
-        connect(self.context)
+        connect(self.context, self.placement.gpus)
         import ray.data  # noqa: F401
 
     def configuration(self) -> dict[str, Any]:
@@ -121,12 +122,20 @@ class Ray(OnRay):
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
 
     @property
-    def pool_size(self) -> int:
-        """Actors of the pool: a GPU each, or all CPUs but one.
+    def holder(self) -> Holder:
+        """See `Engine.holder`."""
+        return Holder.RAY_POOL
+
+    @property
+    def pool(self) -> dict[str, Any]:
+        """The pool of actors, as `map_batches` takes it: a GPU each, or on all CPUs but one.
 
         Reading needs a CPU, too: with an actor on each of two, no run finished.
         """
-        return self.context.gpu_workers if self.context.device == "cuda" else max(1, self.cpus - 1)
+        from ray.data import ActorPoolStrategy
+
+        asks = {"num_gpus": None, "size": max(1, self.cpus - 1), **self.placement.asks}
+        return {"compute": ActorPoolStrategy(size=asks["size"]), "num_gpus": asks["num_gpus"]}
 
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
         """Filter, join, group, aggregate and write, each by the dataset's method of that name."""
@@ -196,9 +205,8 @@ class Ray(OnRay):
         images = ray.data.read_images(paths, filesystem=store, include_paths=True, mode="RGB")
         answers = images.map_batches(
             ImageModel,
-            fn_constructor_args=(ModelTask.of(self.context.spec, workload),),
-            compute=ray.data.ActorPoolStrategy(size=self.pool_size),
-            num_gpus=1 if self.context.device == "cuda" else None,
+            fn_constructor_args=(self.task(workload),),
+            **self.pool,
             batch_size=self.context.batch_size,
         )
         self._write(answers, output)
@@ -250,17 +258,11 @@ class ImageModel:
         Args:
             batch: `image`, n arrays uint8 [height, width, 3], and `path`, n strings.
         """
-        size = self.session.size
-        pixels = np.stack([_resized(image, size) for image in batch["image"]])
+        frame = self.session.frame
+        pixels = np.stack([frame.of(Image.fromarray(image)) for image in batch["image"]])
         answers = self.task.image_workload().answer(self.session, pixels)
         urls = pa.array([f"s3://{path}" for path in batch["path"]], pa.string())
         return pa.Table.from_arrays([urls, *answers], schema=self.task.schema())
-
-
-def _resized(image: np.ndarray, size: int) -> np.ndarray:
-    """An image as the shared decoder resizes it: uint8 [size, size, 3]."""
-    square = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(square)
 
 
 ENGINE = Ray

@@ -2,11 +2,13 @@
 
 The trips' boroughs are looked up by an expression: Ray Data has no broadcast join, and a join
 would shuffle the trips. Images go to tasks, which keep the model in their worker process: a pool of
-actors would be started anew for each sample. With a GPU, tasks without one fetch and decode.
+actors would be started anew for each sample. On GPUs, tasks fetch and decode, and ask an actor that
+outlives the samples: a task with a GPU may get any worker process, and in it another GPU each time.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,10 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..batches import ModelTask, fetched_ahead, task_count
+from ..batches import AHEAD, ModelTask, Sessions, accepted, task_count
 from ..describe import EngineFacts, engine_facts
-from ..images import decode_batch
-from ..model.session import read_shape
+from ..model.session import Shape, read_shape
+from ..placement import Holder
+from ..timers import Timers
 from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_inputs import TRIP_COLUMNS, read_zones, trip_files
@@ -29,6 +32,14 @@ class RayTuned(documented.Ray):
     """See the module."""
 
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
+
+    _asked: Any = None
+    """The actor with the GPUs, from the first sample on."""
+
+    @property
+    def holder(self) -> Holder:
+        """See `Engine.holder`."""
+        return Holder.RAY_ACTOR if self.tunable("compute") == "tasks" else super().holder
 
     def start(self) -> None:
         """Connect, and choose the reader."""
@@ -78,29 +89,32 @@ class RayTuned(documented.Ray):
             filesystem=store,
             override_num_blocks=task_count(workload.count_inputs(facts), self.cpus),
         ).select_columns(["image_url"])
-        task, size = ModelTask.of(self.context.spec, workload), self.context.batch_size
-        if self.context.device == "cuda":
-            decode = partial(decode_block, task=task, size=read_shape(self.context.model).size)
-            answers = listed.map_batches(
-                decode, batch_size=size, batch_format="pyarrow"
-            ).map_batches(
-                partial(answer_decoded, task=task),
+        task, size = self.task(workload), self.context.batch_size
+        if self.placement.holder:
+            answer = partial(
+                ask_actor,
+                task=task,
+                shape=read_shape(self.context.model),
                 batch_size=size,
-                batch_format="pyarrow",
-                num_gpus=1,
-                compute=ray.data.TaskPoolStrategy(size=self.context.gpu_workers),
-                max_calls=0,  # else Ray ends a worker that had a GPU after one task
+                actor=self._actor(task),
             )
         else:
-            answers = listed.map_batches(
-                partial(answer_block, task=task, batch_size=size),
-                batch_size=None,
-                batch_format="pyarrow",
-            )
+            answer = partial(answer_block, task=task, batch_size=size)
+        answers = listed.map_batches(answer, batch_size=None, batch_format="pyarrow")
         self._write(answers, output)
+
+    def _actor(self, task: ModelTask) -> Any:
+        """The actor with the GPUs; it ends when the driver leaves the cluster."""
+        import ray
+
+        if self._asked is None:
+            self._asked = ray.remote(GpuModel).options(**task.placement.asks).remote(task)
+        return self._asked
 
     def persists(self) -> str:
         """See `Engine.persists`."""
+        if self.placement.holder is Holder.RAY_ACTOR:
+            return "the cluster, its worker processes and the actor that has the model on its GPUs"
         if self.tunable("compute") == "tasks":
             return "the cluster, its worker processes and the model that tasks cached in them"
         return super().persists()
@@ -136,33 +150,55 @@ def answer_block(listed: pa.Table, task: ModelTask, batch_size: int) -> pa.Table
     return pa.Table.from_batches(task.run(batches), schema=task.schema())
 
 
-def decode_block(listed: pa.Table, task: ModelTask, size: int) -> pa.Table:
-    """Fetch and decode the images of a batch.
+class GpuModel:
+    """An actor that has GPUs, with a session on each; its threads take them in turns."""
+
+    def __init__(self, task: ModelTask) -> None:
+        self.task, self.sessions = task, Sessions(task)
+
+    def answer(self, pixels: np.ndarray) -> list[pa.Array]:
+        """The workload's columns for decoded images, uint8 [n, size, size, 3]."""
+        with self.sessions.one() as session:
+            return self.task.image_workload().answer(session, pixels)
+
+
+def ask_actor(
+    listed: pa.Table, task: ModelTask, shape: Shape, batch_size: int, actor: Any
+) -> pa.Table:
+    """As `answer_block`, with the model of an actor, which has some batches at a time of this task.
+
+    Args:
+        listed: Has `image_url`.
+        task: What to ask.
+        shape: The model's.
+        batch_size: Images that the model gets at once.
+        actor: A `GpuModel`.
 
     Returns:
-        The accepted ones: `image_url`, and `pixels`, a binary value of size * size * 3 bytes.
+        The workload's rows of the accepted images.
     """
+    import ray
+
+    workload = task.image_workload()
+    schema = workload.schema(shape.dimension)
+
+    def received(names: list[str], reasons: list[str | None], columns: Any) -> pa.RecordBatch:
+        return accepted(
+            workload.assemble(shape.dimension, names, reasons, ray.get(columns)), schema
+        )
+
     urls = listed.column("image_url").to_pylist()
-    [(_, files)] = fetched_ahead([urls], task.reader())
-    decoded = decode_batch(files, size)
-    pixels = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(3 * size * size), len(decoded.pixels), [None, pa.py_buffer(decoded.pixels)]
-    )
-    return pa.table({"image_url": [urls[at] for at in decoded.accepted], "pixels": pixels})
-
-
-def answer_decoded(decoded: pa.Table, task: ModelTask) -> pa.Table:
-    """Ask about a batch of `decode_block`, by the model that this worker process keeps.
-
-    Returns:
-        The workload's rows.
-    """
-    session = task.session()
-    images = [np.frombuffer(image, np.uint8) for image in decoded.column("pixels").to_pylist()]
-    pixels = np.array(images, np.uint8).reshape(-1, session.size, session.size, 3)
-    answers = task.image_workload().answer(session, pixels)
-    urls = decoded.column("image_url").cast(pa.string()).combine_chunks()
-    return pa.Table.from_arrays([urls, *answers], schema=task.schema())
+    batches = (urls[at : at + batch_size] for at in range(0, len(urls), batch_size))
+    rows, waiting, timers = [], deque[Any](), Timers()
+    for names, decoded in task.decoded(batches, shape.frame, timers):
+        waiting.append((names, decoded.reasons, actor.answer.remote(decoded.pixels)))
+        if len(waiting) > AHEAD:
+            with timers.timing("compute"):
+                rows.append(received(*waiting.popleft()))
+    with timers.timing("compute"):
+        rows += [received(*one) for one in waiting]
+    task.leave(timers)
+    return pa.Table.from_batches(rows, schema)
 
 
 ENGINE = RayTuned

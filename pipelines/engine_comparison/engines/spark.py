@@ -58,7 +58,7 @@ class Spark(SparkEngine):
         from pyspark.ml.functions import predict_batch_udf
         from pyspark.sql.types import StructType
 
-        predict = _Predict(ModelTask.of(self.context.spec, workload))
+        predict = _Predict(self.task(workload))
         return predict_batch_udf(
             predict, return_type=StructType.fromDDL(columns), batch_size=self.context.batch_size
         )
@@ -71,14 +71,14 @@ class _Predict:
         self.task = task
 
     def __call__(self) -> Callable[[np.ndarray], dict[str, Any]]:
-        workload, session = self.task.image_workload(), self.task.session()
-        names = self.task.schema().names[1:]
+        workload, names = self.task.image_workload(), self.task.schema().names[1:]
 
         def predict(contents: np.ndarray) -> dict[str, Any]:
+            session = self.task.session()  # a worker's next task may be given another GPU
             timers = Timers()
             timers.count(contents)
             with timers.timing("decode"):
-                pixels = np.stack([decode(content, session.size) for content in contents])
+                pixels = np.stack([decode(content, session.frame) for content in contents])
             with timers.timing("compute"):
                 answers = workload.answer(session, pixels)
             self.task.leave(timers)

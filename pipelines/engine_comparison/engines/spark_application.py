@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from ..errors import UserError, one_line
+from ..placement import Holder
 from ..profile import Node, Stage
 from ..store import CONNECT_SECONDS
 from ..workloads.taxi_inputs import AMOUNTS, trip_files, trip_schema, zone_schema, zones_path
@@ -74,9 +75,22 @@ class SparkEngine(Engine):
         return self.context.limits["cores"]
 
     @property
-    def executors(self) -> int:
-        """Executors that the job takes, each with the cores and memory of a worker."""
+    def holder(self) -> Holder:
+        """See `Engine.holder`."""
+        return Holder.SPARK
+
+    @property
+    def shares(self) -> int:
+        """See `Engine.shares`."""
         return self.cores // int(self.given["workerCores"])
+
+    @property
+    def executors(self) -> int:
+        """Executors that the job takes, each with the cores and memory of a worker.
+
+        With fewer GPUs than that, it takes one a GPU: an executor without one would have no work.
+        """
+        return self.placement.executors if self.placement.holder else self.shares
 
     def choices(self) -> dict[str, str]:
         """Spark's settings that this contender makes: the tunables with a name of Spark's."""
@@ -156,7 +170,7 @@ class SparkEngine(Engine):
             "spark.port.maxRetries": "16",
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
-            "spark.cores.max": str(self.cores),
+            "spark.cores.max": str(self.executors * int(self.given["workerCores"])),
             "spark.executor.cores": str(self.given["workerCores"]),
             "spark.executor.memory": str(self.given["workerMemory"]),
             **self._files(),
@@ -164,6 +178,7 @@ class SparkEngine(Engine):
             "spark.local.dir": str(self.context.scratch / "spark-local"),
             "spark.sql.warehouse.dir": str(self.context.scratch / "spark-warehouse"),
             **self._store_settings(),
+            **self.placement.asks,
             **self.choices(),
             **self._profile_settings(),
         }

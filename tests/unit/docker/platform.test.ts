@@ -8,7 +8,7 @@ import type { GpuPlan } from "../../../infra/targets/docker/resources";
 import { declare } from "../../../infra/targets/docker/platform";
 import type { Platform } from "../../../infra/contracts/platform";
 import { readSettings } from "../../../infra/targets/readSettings";
-import { defaultConfig, largeMachine } from "../../defaults";
+import { defaultConfig, exampleContract, largeMachine } from "../../defaults";
 import { otherNames, record, type Recorded as RecordedCommand } from "../local/recorded";
 
 type Recorded = Omit<RecordedCommand, "inputs"> & { readonly inputs: Record<string, unknown> };
@@ -431,7 +431,15 @@ describe("a GPU", () => {
     expect(graph.container("ray-worker").command).toEqual(
       expect.arrayContaining(["--num-gpus=2", "--num-cpus=4"]),
     );
-    expect(graph.platform.device).toBe("cuda");
+    expect([graph.platform.device, graph.platform.gpus]).toEqual(["cuda", 2]);
+  });
+
+  it("is offered to Spark by one of its workers, though both see it", () => {
+    const offered = ["spark-worker-1", "spark-worker-2"] as const;
+    expect(offered.map((role) => env(graph.container(role)).SPARK_WORKER_GPUS)).toEqual([
+      "0 1",
+      undefined,
+    ]);
   });
 
   it("brings the CUDA base and ONNX Runtime for it into the engine image, not into MinIO's", () => {
@@ -499,6 +507,8 @@ describe("one's own model", () => {
   it("is copied into a volume that engines read, and no code depends on where it lies here", async () => {
     const file = path.join(home, "mine.onnx");
     fs.writeFileSync(file, "onnx");
+    const contract = { ...exampleContract(), labels: null };
+    fs.writeFileSync(path.join(home, "mine.json"), JSON.stringify(contract));
     const graph = await declared({ config: { modelPath: file } });
     const readers = roles.filter((role) =>
       graph

@@ -70,13 +70,23 @@ it.each([
 });
 
 describe("the device of processes", () => {
+  const two = { ok: true, text: well.text + well.text };
+
   it.each<[string, GpuFacts, object]>([
     ["the CPU without a GPU", linux, { device: "cpu", gpus: 0 }],
-    [
-      "the GPUs",
-      { ...linux, smi: { ok: true, text: well.text + well.text } },
-      { device: "cuda", gpus: 2 },
-    ],
+    ["the GPUs", { ...linux, smi: two }, { device: "cuda", gpus: 2 }],
+    ...(
+      [
+        ["the GPU that CUDA_VISIBLE_DEVICES shows", "1", { device: "cuda", gpus: 1 }],
+        ["those before the first one that is none", "1,0,7,0", { device: "cuda", gpus: 2 }],
+        ["one that is named by its id", "GPU-5ebe9f43", { device: "cuda", gpus: 1 }],
+        ["the CPU where CUDA_VISIBLE_DEVICES shows none", "", { device: "cpu", gpus: 0 }],
+        ["the CPU where it hides all", "-1", { device: "cpu", gpus: 0 }],
+      ] as const
+    ).map(
+      ([name, visible, device]) =>
+        [name, { ...linux, visible, smi: two }, device] as [string, GpuFacts, object],
+    ),
     ["the CPU with a driver that fails", { ...linux, smi: mismatch }, { device: "cpu", gpus: 0 }],
     [
       "the CPU where there is no build with CUDA",

@@ -7,6 +7,7 @@ import {
   minio,
   rayHead,
   rayWorker,
+  sparkGpus,
   sparkMaster,
   sparkWorker,
   type Health,
@@ -19,7 +20,7 @@ const machine: Place = {
   ...{ bind: "127.0.0.1", host: () => "127.0.0.1", sharedNetwork: true },
 };
 const resources = { cpus: 2, gpus: 0, objectStoreBytes: 2 ** 30 };
-const size = { cores: 2, memoryBytes: 2 ** 31 };
+const size = { cores: 2, memoryBytes: 2 ** 31, gpus: [] };
 
 describe("services in containers and on this machine", () => {
   it("are the same but for names, addresses and ports", () => {
@@ -46,6 +47,22 @@ describe("services in containers and on this machine", () => {
     expect(rayHead(machine, resources).argv).toContain("--node-ip-address=127.0.0.1");
     expect(rayHead(container, resources).argv.join(" ")).not.toContain("--node-manager-port");
     expect(sparkWorker(container, 2, size).argv).toContain("spark://spark-master:7077");
+  });
+
+  it("offer each GPU by one Spark worker, and as many workers as there are executors offer some", () => {
+    const offered = (executors: number, gpus: number) =>
+      [1, 2].map((worker) => sparkGpus(worker, executors, gpus));
+    expect(offered(1, 0)).toEqual([[], []]);
+    expect(offered(1, 1)).toEqual([[0], []]);
+    expect(offered(1, 2)).toEqual([[0, 1], []]);
+    expect(offered(2, 1)).toEqual([[0], []]);
+    expect(offered(2, 2)).toEqual([[0], [1]]);
+    expect(offered(2, 3)).toEqual([[0, 2], [1]]);
+    const { env } = sparkWorker(container, 1, { ...size, gpus: [0, 1] });
+    expect(env.SPARK_WORKER_GPUS).toBe("0 1");
+    expect(env.SPARK_WORKER_OPTS).toContain("-Dspark.worker.resource.gpu.amount=2 ");
+    expect(env.SPARK_WORKER_OPTS).toContain("/engine_comparison/spark_gpus.sh");
+    expect(sparkWorker(container, 1, size).env).not.toHaveProperty("SPARK_WORKER_OPTS");
   });
 
   it("get their secrets in files, written so that they are read back as they are", () => {

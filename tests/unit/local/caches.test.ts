@@ -18,8 +18,10 @@ import { ivyXml, proxyOptions } from "../../../infra/toolchain/steps";
 import { BuildLog, runBuild } from "../../../infra/toolchain/builds";
 import { downloadVariables } from "../../../infra/host/environment";
 import { isAlive } from "../../../infra/host/processTable";
+import { customModel } from "../../../infra/toolchain/customModel";
+import { lockedJars, parseJars, modelIdentity } from "../../../infra/toolchain/locks";
 import { pipSettings } from "../../../infra/toolchain/uv";
-import { lockedJars, parseJars, modelIdentity, customModel } from "../../../infra/toolchain/locks";
+import { exampleContract } from "../../defaults";
 import { existingTools } from "../../../infra/toolchain/tools";
 import { writeStepRecord } from "../../../infra/stack/records";
 import { cacheFolder, checkout } from "../../../infra/host/folders";
@@ -247,6 +249,18 @@ describe("the model's identity", () => {
   const tensorsIn = (name: string) =>
     Buffer.from(`a\x0a\x08location\x12${String.fromCharCode(name.length)}${name}b`, "latin1");
 
+  const contract = (changes: Readonly<Record<string, unknown>> = {}) =>
+    JSON.stringify({ ...exampleContract(), ...changes });
+  const encoder = contract({ labels: null, outputs: { logits: null, vector: "features" } });
+
+  const refusal = (modelPath: string) => {
+    try {
+      return `taken: ${customModel(modelPath).hash}`;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+
   it("is that of the pinned files by default, and of all its files for one's own", () => {
     expect(modelIdentity({ modelPath: undefined })).toMatch(/^[0-9a-f]{16}$/);
     const modelPath = path.join(folder, "own.onnx");
@@ -259,11 +273,16 @@ describe("the model's identity", () => {
       seen.add(hash);
       return [...files.keys()];
     };
-    expect(change("own.onnx", "abc")).toEqual(["model.onnx"]);
-    expect(change("labels.json", '["a"]')).toEqual(["model.onnx", "labels.json"]);
-    expect(change("labels.json", '["b"]')).toHaveLength(2);
+    fs.writeFileSync(modelPath, "ab");
+    expect(change("own.json", encoder)).toEqual(["model.onnx", "model.json"]);
+    expect(change("own.onnx", "abc")).toHaveLength(2);
+    fs.writeFileSync(path.join(folder, "names.json"), '["a"]');
+    const classifier = contract({ labels: "names.json" });
+    expect(change("own.json", classifier)).toEqual(["model.onnx", "model.json", "names.json"]);
+    expect(change("own.json", contract({ labels: "names.json", crop: 0.5 }))).toHaveLength(3);
+    expect(change("names.json", '["b"]')).toHaveLength(3);
     fs.writeFileSync(path.join(folder, "w.onnx.data"), "1");
-    const all = ["model.onnx", "w.onnx.data", "labels.json"];
+    const all = ["model.onnx", "model.json", "w.onnx.data", "names.json"];
     expect(change("own.onnx", tensorsIn("w.onnx.data"))).toEqual(all);
     expect(change("w.onnx.data", "2")).toEqual(all);
     expect(() => customModel(modelPath, "another")).toThrow("changed while it was being deployed");
@@ -272,9 +291,36 @@ describe("the model's identity", () => {
   it("is refused where there is no such file, or one of its files is missing or elsewhere", () => {
     expect(() => customModel("no/such.onnx")).toThrow('modelPath is "no/such.onnx"');
     const modelPath = path.join(folder, "own.onnx");
+    fs.writeFileSync(path.join(folder, "own.json"), encoder);
     fs.writeFileSync(modelPath, tensorsIn("gone.data"));
     expect(() => customModel(modelPath)).toThrow(/cannot be read .*gone\.data/);
     fs.writeFileSync(modelPath, tensorsIn("../x.data"));
     expect(() => customModel(modelPath)).toThrow('keeps tensors in "../x.data"');
+  });
+
+  it("is refused without a contract, with the one to write", () => {
+    const modelPath = path.join(folder, "bare.onnx");
+    fs.writeFileSync(modelPath, "abc");
+    const example = contract();
+    expect(refusal(modelPath)).toMatch(/bare\.json does not say what the model takes .*ENOENT/);
+    expect(refusal(modelPath)).toContain(example);
+    fs.writeFileSync(path.join(folder, "bare.json"), example);
+    fs.writeFileSync(path.join(folder, "labels.json"), "[]");
+    expect(customModel(modelPath).files).toHaveLength(3);
+  });
+
+  it("is refused with all that is missing or wrong in its contract", () => {
+    const modelPath = path.join(folder, "wrong.onnx");
+    fs.writeFileSync(modelPath, "abc");
+    const wrong = { size: "224", crop: 2, mean: [0.5, 0.5], outputs: { logits: 7 }, sizes: 1 };
+    const labels = "../labels.json";
+    fs.writeFileSync(
+      path.join(folder, "wrong.json"),
+      contract({ ...wrong, labels, licence: undefined }),
+    );
+    const what = refusal(modelPath);
+    const all = ["size", "crop", "mean", "outputs: logits", "outputs: vector", "labels", "licence"];
+    for (const field of all) expect(what).toMatch(new RegExp(`[:;] ${field}: `));
+    expect(what).toContain('"sizes"');
   });
 });

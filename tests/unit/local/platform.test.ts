@@ -145,12 +145,14 @@ describe("target local", () => {
     }
   });
 
-  it("gives a machine with GPUs another Python environment, and Ray its GPUs", async () => {
+  it("gives a machine with GPUs another Python environment, and Ray and Spark its GPUs", async () => {
     const { command, platform } = await declared({ device: { device: "cuda", gpus: 2 } });
     expect(spec(command("python"))).toMatchObject({ device: "cuda" });
     expect(spec(command("python")).lock).not.toBe(spec(result.command("python")).lock);
     expect(spec(command("ray-head")).ray).toMatchObject({ gpus: 2 });
-    expect(platform.device).toBe("cuda");
+    expect(spec(command("spark-worker-1")).worker).toMatchObject({ gpus: [0, 1] });
+    expect(spec(command("spark-worker-2")).worker).toMatchObject({ gpus: [] });
+    expect([platform.device, platform.gpus]).toEqual(["cuda", 2]);
     expect(platform.environment).not.toBe(result.platform.environment);
   });
 

@@ -18,6 +18,7 @@ export interface RunContext {
   readonly stack?: string;
   readonly preview?: boolean;
   readonly device?: "cpu" | "cuda";
+  readonly gpus?: number;
   readonly environment?: string;
   readonly model?: string;
   /** The store's data id. */
@@ -57,6 +58,7 @@ export async function commands(
       sparkUiUrl: "",
       rayDashboardUrl: "",
       device: "cpu",
+      gpus: 0,
       python: stands,
       quiet: [stands],
       environment: "environment",

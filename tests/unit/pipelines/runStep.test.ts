@@ -57,7 +57,7 @@ const spec: RunSpec = {
   rank: 0,
   seconds: 60,
   limits: { cores: 2, memoryBytes: 1 },
-  parallelism: { threads: 2 },
+  threads: 2,
 };
 const result = {
   event: "result",

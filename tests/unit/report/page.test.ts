@@ -51,6 +51,28 @@ describe("the page", () => {
     expect(text).not.toMatch(/\b(undefined|NaN|\[object)/);
   });
 
+  it("shows what the GPUs did, and says where that was not measured", () => {
+    const device = {
+      ...{ uuid: "GPU-0", name: "NVIDIA A10", peakMemoryBytes: 3 * 2 ** 30 },
+      ...{ busyShare: 0.42, starvedShare: 0.31, joulesPerSample: 512 },
+    };
+    const gpu = { devices: [device], imagesPerSecondPerGpu: 812, imagesPerSecondPerCore: 203 };
+    const { document } = render([
+      verified("ray/image-predictions", { result: { device: "cuda", gpu } }),
+      verified("daft/image-predictions", { result: { device: "cuda", gpu: null } }),
+      verified("spark/image-predictions"),
+    ]);
+    const [table] = [...document.querySelectorAll("table")].filter((one) =>
+      words(one.querySelector("caption")).startsWith("GPUs"),
+    );
+    expect(rowsIn(table)).toEqual([
+      "Ray Data 1 42 % 31 % 3.00 GiB 512 812 203",
+      `Daft${" not measured".repeat(7)}`,
+    ]);
+    const none = render([verified("spark/image-predictions")]).document;
+    expect(none.body.textContent).not.toContain("GPUs at work");
+  });
+
   it("is the same, byte by byte, for the same data", () => {
     const runs = fullMatrix.map((name) => verified(name));
     expect(render(runs).text).toBe(render(runs).text);

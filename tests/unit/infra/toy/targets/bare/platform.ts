@@ -32,7 +32,7 @@ export async function prepare(
       const secrets = new KeptCredentials("credentials", { settings, stack, generation });
       const objectStore = declareStore!(secrets);
       return {
-        ...{ objectStore, sparkUiUrl: "", rayDashboardUrl: "", device, model },
+        ...{ objectStore, sparkUiUrl: "", rayDashboardUrl: "", device, gpus: 0, model },
         python: python.resource,
         quiet: [...all, objectStore.ready],
         environment: environmentHash(device),

@@ -1,0 +1,1 @@
+"""`npm run check:gpu`: whether a machine's GPU does what runs need, on a bare machine."""
