@@ -7,10 +7,9 @@ import { readSettings } from "./infra/targets/readSettings";
 import { Buckets } from "./infra/stores/buckets";
 import { UserError } from "./infra/contracts/errors";
 import { bucketPrefixes } from "./pipelines/places";
-import { Comparison } from "./pipelines/comparison";
+import { declareRuns, Report } from "./pipelines/comparison";
 import { lookAtExisting } from "./pipelines/dataset";
 import { chosenRuns } from "./pipelines/matrix";
-import { Report } from "./pipelines/comparison";
 
 /** Part of the SDK, but missing in its types. */
 const { isConfigSecret } = pulumi.runtime as unknown as {
@@ -34,12 +33,8 @@ async function program() {
   const { objectStore } = platform;
   const prefixes = bucketPrefixes(existing === undefined);
   const buckets = new Buckets("buckets", { objectStore, prefixes });
-  const comparison = new Comparison("comparison", {
-    ...{ chosen, settings, platform, buckets, stack, existing },
-  });
-  const report = new Report("report", {
-    ...{ runs: comparison.runs, platform, buckets, stack, prices: settings.prices },
-  });
+  const runs = declareRuns({ chosen, settings, platform, buckets, stack, existing });
+  const report = new Report("report", { runs, platform, buckets, stack, prices: settings.prices });
 
   return {
     minioConsoleUrl: objectStore.consoleUrl,
@@ -48,7 +43,7 @@ async function program() {
     rayDashboardUrl: platform.rayDashboardUrl,
     reportUrl: report.url,
     buckets: buckets.names,
-    runs: comparison.runs,
+    runs,
   };
 }
 

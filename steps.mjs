@@ -4,6 +4,7 @@
 //
 // States record this line, so a kind's name is kept; where its code is may change.
 import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 
 const require = createRequire(import.meta.url);
 
@@ -15,6 +16,7 @@ export const kinds = {
   python: () => require("./infra/toolchain/steps.ts").python,
   jars: () => require("./infra/toolchain/steps.ts").jars,
   "minio-binary": () => require("./infra/toolchain/steps.ts").minioBinary,
+  "toxiproxy-binary": () => require("./infra/toolchain/steps.ts").toxiproxyBinary,
   model: () => require("./infra/toolchain/steps.ts").model,
   packages: () => require("./infra/toolchain/steps.ts").packages,
 
@@ -45,7 +47,7 @@ export const kinds = {
 };
 
 const [kind, verb] = process.argv.slice(2);
-if (process.argv[1] === new URL(import.meta.url).pathname) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { runStep } = require("./infra/stack/runStep.ts");
   await runStep(verb, Object.hasOwn(kinds, kind ?? "") ? kinds[kind] : undefined);
 }

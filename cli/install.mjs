@@ -26,40 +26,61 @@ export function nodeProblem(version) {
 }
 
 /**
- * Why this project does not run on a system, as a message for the user; said before anything is
- * downloaded. The check `platform` in infra/host/checks.ts says it where another program starts it.
+ * Why this project does not run on a machine, as a message for the user; said before anything is
+ * downloaded. The check `platform` in infra/host/platform.ts says it where another program starts it.
  *
- * @param {string} system such as `darwin`
- * @param {string} kernel the text of /proc/version, or nothing
+ * @param {{ system: string, kernel: string, processor: string, glibc?: string }} machine the system
+ *   and processor as Node names them, the text of /proc/version, and the version of glibc
  * @returns {string | undefined}
  */
-export function platformProblem(system, kernel) {
+export function platformProblem({ system, kernel, processor, glibc }) {
   const names = { darwin: "macOS", win32: "Windows" };
-  const found = /microsoft/i.test(kernel) && !/WSL2|microsoft-standard/.test(kernel) ? "WSL1" : "";
-  if (system === "linux" && !found) return undefined;
-  return [
-    (found || names[system] || system) + " is not supported",
-    "  why: MinIO, Spark and Ray are run as Linux processes; Linux (x86-64) and WSL2 are supported",
-    found
-      ? "  do:  in Windows: wsl --set-version <distribution> 2"
-      : "  do:  use a Linux machine or virtual machine, or WSL2 on Windows",
-  ].join("\n");
+  const isWsl1 = /microsoft/i.test(kernel) && !/WSL2|microsoft-standard/.test(kernel);
+  const refusal = (what, why, fix) => [what, "  why: " + why, "  do:  " + fix].join("\n");
+  if (system !== "linux" || isWsl1) {
+    return refusal(
+      (isWsl1 ? "WSL1" : (names[system] ?? system)) + " is not supported",
+      "MinIO, Spark and Ray are run as Linux processes; Linux (x86-64) and WSL2 are supported",
+      isWsl1
+        ? "in Windows: wsl --set-version <distribution> 2"
+        : "use a Linux machine or virtual machine, or WSL2 on Windows",
+    );
+  }
+  if (processor !== "x64" && processor !== "arm64") {
+    return refusal(
+      "Linux on " + processor + " is not supported",
+      "the engines' packages are not built for this processor",
+      "use a machine with an x86-64 processor",
+    );
+  }
+  const [major = 0, minor = 0] = (glibc ?? "").split(".").map(Number);
+  if (major > 2 || (major === 2 && minor >= 28)) return undefined;
+  return refusal(
+    glibc ? "glibc " + glibc + " is too old: 2.28 or later is needed" : "there is no glibc",
+    "the engines' packages are built for it; musl, as in Alpine Linux, does not run them",
+    "use Debian, Ubuntu, Fedora, or another distribution of the last years with glibc",
+  );
 }
 
 /**
- * Whether what npm put into node_modules is what package-lock.json asks for. Packages that a
- * platform or `--omit` leaves out may be missing, but none may be another one.
+ * Whether what npm put into node_modules is what package-lock.json asks for. Packages of other
+ * platforms, and those that `--omit` leaves out, may be missing, but none may be another one. One of
+ * this platform alone is missing where somebody copied node_modules from another.
  *
  * @param {object} lock package-lock.json
  * @param {object | undefined} installed node_modules/.package-lock.json, which npm writes last
+ * @param {{ platform: string, arch: string }} machine as Node names them
  */
-export function isCurrent(lock, installed) {
+export function isCurrent(lock, installed, machine = process) {
   if (installed === undefined) return false;
   return Object.entries(lock.packages).every(([place, wanted]) => {
     if (place === "") return true;
     const found = installed.packages[place];
     if (found === undefined) {
-      return Boolean(wanted.dev || wanted.optional || wanted.devOptional || wanted.peer);
+      const isOurs = wanted.os?.includes(machine.platform) && wanted.cpu?.includes(machine.arch);
+      return Boolean(
+        wanted.dev || wanted.devOptional || wanted.peer || (wanted.optional && !isOurs),
+      );
     }
     return found.version === wanted.version && found.integrity === wanted.integrity;
   });
@@ -98,7 +119,11 @@ export function install(checkout) {
 
 function npmCi(checkout) {
   console.error("installing Node packages from package-lock.json (npm ci) ...");
-  const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  // The rest undoes what an .npmrc may say for other projects.
+  const options = [
+    ...["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+    ...["--no-global", "--package-lock", "--no-dry-run", "--include=optional"],
+  ];
   const npm = process.env.npm_execpath;
   const [program, first] = npm?.endsWith(".js") ? [process.execPath, [npm]] : ["npm", []];
   const done = spawnSync(program, [...first, "ci", ...options], {
@@ -128,6 +153,22 @@ function kernel() {
   }
 }
 
+/** The version of glibc that Node uses; undefined with another libc. */
+function glibc() {
+  process.report.excludeNetwork = true; // else it asks for the names of hosts
+  return process.report.getReport().header.glibcVersionRuntime;
+}
+
+/** What the shell, or a company, set for other programs of Node's, and each child would do, too. */
+const foreign =
+  /^(NODE_(OPTIONS|PATH|ENV|TLS_REJECT_UNAUTHORIZED|USE_ENV_PROXY)|(TS_NODE|TSX|ESBUILD)_\w+)$/;
+
+function forgetForeign() {
+  for (const name of Object.keys(process.env)) if (foreign.test(name)) delete process.env[name];
+  // gRPC asks a proxy for Pulumi's engine, too, unless the list of exceptions is written as it likes.
+  process.env.no_grpc_proxy = "127.0.0.1";
+}
+
 /**
  * Begins a command: installs what is missing, makes this process read TypeScript, and hands over.
  * Sets the exit code where it cannot.
@@ -136,7 +177,10 @@ function kernel() {
  * @param {() => Promise<unknown>} handOver does the rest; it may load TypeScript by `require`
  */
 export async function begin(checkout, handOver) {
-  const problem = nodeProblem(process.versions.node) ?? platformProblem(process.platform, kernel());
+  forgetForeign();
+  const { platform: system, arch: processor } = process;
+  const machine = () => ({ system, processor, kernel: kernel(), glibc: glibc() });
+  const problem = nodeProblem(process.versions.node) ?? platformProblem(machine());
   if (problem) {
     console.error(problem);
     process.exitCode = 2;

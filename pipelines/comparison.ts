@@ -1,121 +1,106 @@
 import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { shortHash } from "../infra/stack/files";
-import type { Platform } from "../infra/contracts/platform";
-import type { Settings } from "../infra/settings/schema";
 import { generation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
-import type { Buckets } from "../infra/stores/buckets";
 import { clusterOf, engineOf, workloadOf } from "../results/catalog";
 import { readPrices } from "../results/efficiency";
 import { confirmInputs, isConfirmed, reportFile, reportUrl, writeInputs } from "../results/records";
 import { runKey, type Inputs, type RunRecord } from "../results/result";
-import { Dataset } from "./dataset";
+import { Dataset, type PipelineArgs } from "./dataset";
 import { coresOf, oracleInputs, runInputs, type RunContext } from "./inputs";
 import type { ChosenRun } from "./matrix";
 import { oracleName, outputPlace } from "./places";
 
-export interface ComparisonArgs {
+/** A run's summary, by `<engine>/<workload>`. */
+export type Summaries = Readonly<Record<string, pulumi.Output<RunRecord["summary"]>>>;
+
+interface ComparisonArgs extends PipelineArgs {
   readonly chosen: readonly ChosenRun[];
-  readonly settings: Settings;
-  readonly platform: Platform;
-  readonly buckets: Buckets;
-  readonly stack: string;
   /** The datasets that the store has already, as they were seen. */
   readonly existing?: ReadonlyMap<string, string>;
 }
 
-/** The chosen runs, with the datasets and the right answers that they need. */
-export class Comparison extends pulumi.ComponentResource {
-  /** Summaries by `<engine>/<workload>`. */
-  readonly runs: Readonly<Record<string, pulumi.Output<RunRecord["summary"]>>>;
+/** Declares the chosen runs, with the datasets and the right answers that they need. */
+export function declareRuns(args: ComparisonArgs): Summaries {
+  const { chosen, settings, platform, buckets, stack, existing } = args;
+  const context: RunContext = { ...platform, store: platform.objectStore.dataId };
+  const workloads = [...new Set(chosen.map(({ workload }) => workload))];
+  const shared = { settings, platform, buckets, stack };
 
-  constructor(name: string, args: ComparisonArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("engine-comparison:pipelines:Comparison", name, {}, opts);
-    const { chosen, settings, platform, buckets, stack, existing } = args;
-    const context: RunContext = { ...platform, store: platform.objectStore.dataId };
-    const chosenWorkloads = [...new Set(chosen.map(({ workload }) => workload))];
+  const names = new Set(workloads.map((workload) => workloadOf(workload).dataset));
+  const datasets = new Map(
+    [...names].map((name) => {
+      return [name, new Dataset(name, { ...shared, existing: existing?.get(name) })] as const;
+    }),
+  );
+  const dataOf = (workload: string) => datasets.get(workloadOf(workload).dataset)!;
 
-    const datasets = makeDatasets(this);
-    const oracles = makeOracles(this);
-    const quiet = [
-      ...platform.quiet,
-      ...[...datasets.values()].map((dataset) => dataset.inspected),
-      ...oracles.values(),
-    ];
-    this.runs = Object.fromEntries(chosen.map((run) => makeRun(this, run)));
-    this.registerOutputs({ runs: this.runs });
+  const oracles = workloads.map((workload) => {
+    const name = oracleName(workload);
+    const inputs = oracleInputs(workload, settings, context, dataOf(workload).data);
+    declareInputs(stack, name, inputs);
+    return step(
+      name,
+      { kind: "oracle", triggers: inputs, spec: { workload, buckets: buckets.names } },
+      { dependsOn: [platform.python, dataOf(workload).inspected] },
+    );
+  });
 
-    function makeDatasets(parent: Comparison): Map<string, Dataset> {
-      const names = new Set(chosenWorkloads.map((workload) => workloadOf(workload).dataset));
-      const shared = { settings, platform, buckets, stack };
-      const made = (name: string) =>
-        new Dataset(name, { ...shared, existing: existing?.get(name) }, { parent });
-      return new Map([...names].map((name) => [name, made(name)]));
-    }
-
-    function dataOf(workload: string): Dataset {
-      return datasets.get(workloadOf(workload).dataset)!;
-    }
-
-    function makeOracles(parent: Comparison) {
-      return new Map(
-        chosenWorkloads.map((workload) => {
-          const name = oracleName(workload);
-          const inputs = oracleInputs(workload, settings, context, dataOf(workload).data);
-          declareInputs(stack, name, inputs);
-          const oracle = step(
-            name,
-            { kind: "oracle", triggers: inputs, spec: { workload, buckets: buckets.names } },
-            { parent, dependsOn: [platform.python, dataOf(workload).inspected] },
-          );
-          return [workload, oracle] as const;
-        }),
-      );
-    }
-
-    function makeRun(parent: Comparison, chosenRun: ChosenRun) {
-      const { engine, workload } = chosenRun;
+  const inspected = [...datasets.values()].map((dataset) => dataset.inspected);
+  const after = [...platform.quiet, ...inspected, ...oracles];
+  return Object.fromEntries(
+    chosen.map((run) => {
+      const { engine, workload } = run;
       const name = `${engine}/${workload}`;
-      const prefix = makeOutput(parent, engine, workload);
       const inputs = runInputs(engine, workload, settings, context, dataOf(workload).data);
-      const run = new Run(
-        name,
-        { ...chosenRun, inputs, settings, buckets, stack },
-        { parent, dependsOn: [prefix, ...quiet] },
-      );
-      return [name, run.summary] as const;
-    }
-
-    /**
-     * Owns what one engine wrote for one workload, so that an engine taken out of the comparison takes
-     * its rows along. Runs themselves have no `delete`: a new one replaces what the old one published.
-     */
-    function makeOutput(parent: Comparison, engine: string, workload: string): pulumi.Resource {
-      const spec = { ...outputPlace(engine, workload, buckets.names), store: context.store };
-      return step(
-        `output-${engine}-${workload}`,
-        { kind: "output-prefix", spec },
-        { parent, dependsOn: buckets.all, deletedWith: platform.objectStore.data },
-      );
-    }
-  }
+      const { summary } = new Run(name, { run, inputs, after, ...shared });
+      return [name, summary];
+    }),
+  );
 }
 
-interface RunArgs extends Pick<ComparisonArgs, "settings" | "buckets" | "stack">, ChosenRun {
-  /** All that the run depends on; the run is done again exactly when one of them changes. */
+export interface RunArgs extends PipelineArgs {
+  /**
+   * What is run, and which of all it is.
+   *
+   * @example { engine: "spark", workload: "taxi-report", rank: 0 }
+   */
+  readonly run: ChosenRun;
+  /**
+   * All that the run depends on; the run is done again exactly when one of them changes.
+   *
+   * @example runInputs("spark", "taxi-report", settings, context, dataset.data)
+   */
   readonly inputs: Inputs;
+  /**
+   * What exists before the run starts, so that it has a quiet machine.
+   *
+   * @example [...platform.quiet, dataset.inspected]
+   */
+  readonly after: readonly pulumi.Resource[];
 }
 
 /** One engine executing one workload: a Command that is replaced when its inputs change. */
-class Run extends pulumi.ComponentResource {
+export class Run extends pulumi.ComponentResource {
   /** What the stack outputs about this run. */
   readonly summary: pulumi.Output<RunRecord["summary"]>;
 
   constructor(name: string, args: RunArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:pipelines:Run", name, {}, opts);
-    const { engine, workload, rank, settings, buckets, stack, inputs } = args;
-    const key = runKey(inputs);
+    const { settings, platform, buckets, stack, inputs, after } = args;
+    const { engine, workload, rank } = args.run;
+    const { dataId, data } = platform.objectStore;
+
+    // Owns what the engine wrote for the workload, so that an engine taken out of the comparison takes
+    // its rows along. The run has no `delete`: a new one replaces what the old one published.
+    const place = outputPlace(engine, workload, buckets.names);
+    const output = step(
+      `${name}-output`,
+      { kind: "output-prefix", spec: { ...place, store: dataId } },
+      { parent: this, dependsOn: buckets.all, deletedWith: data },
+    );
+
     const cluster = clusterOf(engineOf(engine), settings);
     // The script's `update` looks which result is published.
     const confirmed = isConfirmed(stack, name);
@@ -136,13 +121,13 @@ class Run extends pulumi.ComponentResource {
           threads: settings.threads,
         },
       },
-      { parent: this, dependsOn: opts?.dependsOn },
+      { parent: this, dependsOn: [output, ...after] },
     );
     this.summary = printed<RunRecord["summary"]>(done).apply((summary) => {
       if (!pulumi.runtime.isDryRun()) confirmInputs(stack, name);
       return summary;
     });
-    this.registerOutputs({ key, summary: this.summary });
+    this.registerOutputs({ key: runKey(inputs), summary: this.summary });
   }
 }
 
@@ -154,11 +139,20 @@ function declareInputs(stack: string, name: string, inputs: Inputs): void {
   if (!pulumi.runtime.isDryRun()) writeInputs(stack, name, inputs);
 }
 
-export interface ReportArgs extends Pick<ComparisonArgs, "platform" | "buckets" | "stack"> {
-  /** The file that says what a machine costs. */
+export interface ReportArgs extends Omit<PipelineArgs, "settings"> {
+  /**
+   * The file that says what a machine costs.
+   *
+   * @default the page has no prices
+   * @example "docs/prices.example.json"
+   */
   readonly prices?: string;
-  /** Summaries by `<engine>/<workload>`, in the order of the page. */
-  readonly runs: Comparison["runs"];
+  /**
+   * Summaries, in the order of the page.
+   *
+   * @example declareRuns({ chosen, settings, platform, buckets, stack })
+   */
+  readonly runs: Summaries;
 }
 
 /**
@@ -177,13 +171,14 @@ export class Report extends pulumi.ComponentResource {
     const runs = Object.entries(args.runs).map(([run, summary]) =>
       summary.apply((known) => ({ run, key: known.key, outcome: shortHash(known) })),
     );
+    const pageName = `${name}-page`;
     const page = step(
-      "report-page",
+      pageName,
       {
         kind: "report",
         spec: pulumi.all(runs).apply((all) => ({
           bucket: buckets.names.output,
-          generation: generation(stack, "report-page", () => fs.existsSync(reportFile(stack))),
+          generation: generation(stack, pageName, () => fs.existsSync(reportFile(stack))),
           runs: all,
           ...(prices && { prices }),
           store: platform.objectStore.dataId,

@@ -76,12 +76,41 @@ export async function lookAtExisting(
   return new Map(await Promise.all(seen));
 }
 
-export interface DatasetArgs {
+/** What datasets, runs and the report are declared on. */
+export interface PipelineArgs {
+  /**
+   * The settings, with the clusters' size where they exist already.
+   *
+   * @example readSettings(pulumi.runtime.allConfig())
+   */
   readonly settings: Settings;
+  /**
+   * What the target has started.
+   *
+   * @example prepared.declare(declareStack(id))
+   */
   readonly platform: Platform;
+  /**
+   * Where all data goes.
+   *
+   * @example new Buckets("buckets", { objectStore, prefixes: bucketPrefixes() })
+   */
   readonly buckets: Buckets;
+  /**
+   * The stack's name, by which its folder is found.
+   *
+   * @example pulumi.getStack()
+   */
   readonly stack: string;
-  /** What the store has of it already, as `lookAtExisting` saw it; else it is made. */
+}
+
+export interface DatasetArgs extends PipelineArgs {
+  /**
+   * What the store has of it already, as {@link lookAtExisting} saw it.
+   *
+   * @default it is made and uploaded
+   * @example "0123456789ab"
+   */
   readonly existing?: string;
 }
 

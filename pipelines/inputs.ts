@@ -52,7 +52,7 @@ export function runInputs(
     runMemory: size(settings.runMemory),
     engineCode: engineCode(engine),
     device,
-    ...named(["measureSeconds", "maxSamples", "forks"], settings),
+    ...named(["network", "measureSeconds", "maxSamples", "forks"], settings),
     ...(settings.warmup === undefined ? {} : named(["warmup"], settings)),
     ...(settings.repeats === undefined ? {} : named(["repeats"], settings)),
   };

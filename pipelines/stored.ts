@@ -5,7 +5,7 @@ import { wrong } from "../infra/contracts/check";
 import type { UserError } from "../infra/contracts/errors";
 import { datasetFolder } from "../infra/host/folders";
 import { readStepRecord, recordLoss } from "../infra/stack/records";
-import { bucketNamesOf } from "../infra/stores/access";
+import { bucketNamesOf, bucketRecord } from "../infra/stores/access";
 import {
   explained,
   listAll,
@@ -76,7 +76,7 @@ export async function dataFacts(stack: string, dataset: string): Promise<DataFac
           ? { manifest: JSON.parse(fs.readFileSync(manifest, "utf8")) as ManifestEntry[] }
           : {}),
     };
-    if (!bucketExists) recordLoss(stack, `bucket-${bucket}`);
+    if (!bucketExists) recordLoss(stack, bucketRecord(bucket));
     if (problemOf(facts) !== undefined) recordLoss(stack, uploadStep(dataset));
     return facts;
   });

@@ -64,6 +64,8 @@ const engine = z.strictObject({
   unsupported: z.record(z.string(), text).default({}),
   /** Why it does not survive a corrupt image, if it does not. */
   corruptImages: text.optional(),
+  /** Why it does not write to a store that takes no checksums, if it does not. */
+  checksums: text.optional(),
   /** Why it does not survive a PNG with long texts or a long profile, if it does not. */
   longTexts: text.optional(),
   /** Why it does not survive a dataset without rows, if it does not. */

@@ -88,6 +88,12 @@ const reject = z.object({
   reason: z.string().min(1).catch("no reason given"),
   count: z.number().catch(0),
 });
+/** What the last sample asked of the store, where that tells its counts. */
+const requests = z.object({
+  byApi: z.record(z.string(), z.number()),
+  receivedBytes: z.number(),
+  sentBytes: z.number(),
+});
 const tunable = z.object({
   name: z.string(),
   value: z.unknown(),
@@ -104,6 +110,7 @@ const stored = z.object({
   rejects: z.array(reject).catch([]),
   bytesIn: figure,
   bytesOut: figure,
+  requests: requests.optional().catch(undefined),
   peakMemoryBytes: figure,
   idleMemoryBytes: figure,
   /** Memory that the run might take; a peak above it is a failure. */

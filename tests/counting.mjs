@@ -53,7 +53,11 @@ export function vitest(name, files, options) {
 export function pytest(marks) {
   const report = path.join(scratch, "pytest.xml");
   const args = ["-m", "pytest", "-q", "tests/python", "-m", marks, `--junitxml=${report}`, "-rs"];
-  const env = { MINIO_BIN: cached("minio", "minio"), SPARK_JARS: cached("jars", "") };
+  const env = {
+    MINIO_BIN: cached("minio", "minio"),
+    TOXIPROXY_BIN: cached("toxiproxy", "server"),
+    SPARK_JARS: cached("jars", ""),
+  };
   const passed = ok(python(), args, { env });
   if (!fs.existsSync(report)) return one(false);
   const head = /<testsuite [^>]*>/.exec(fs.readFileSync(report, "utf8"))?.[0] ?? "";

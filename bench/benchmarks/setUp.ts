@@ -31,7 +31,7 @@ export const setUp: Benchmark = {
 
 async function setUpTable(stack: string, { config, stop }: Bench): Promise<Table> {
   const settings = ["gpu=off", `portOffset=${await freeOffset(stack)}`, ...config];
-  const { runner } = await openToDeploy(stack, { runner: "embedded", config: settings });
+  const { runner, runs } = await openToDeploy(stack, { runner: "embedded", config: settings });
   const [begun, received] = [Date.now(), bytesReceived()];
   const spans = new Map<string, { start: number; end: number }>();
   const onEvent = (event: StepEvent) => {
@@ -50,7 +50,7 @@ async function setUpTable(stack: string, { config, stop }: Bench): Promise<Table
     const span = spans.get(urn);
     const name = urn.split("::").at(-1)!;
     // Runs wait for their turn, and what comes after them is no set-up.
-    const isSetUp = span && !name.includes("/") && name !== "report-page";
+    const isSetUp = span && !runs.includes(name) && name !== "report-page";
     return isSetUp ? [{ urn, name, needs: dependencies, ...span }] : [];
   });
   return asTable(steps, downloaded);

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { plainEnvironment } from "../../infra/host/environment";
+import { toolEnvironment } from "../../infra/host/environment";
 import { stackFiles } from "../../infra/stack/files";
 import { readProgress, summaryOf } from "../../results/records";
 import { noStack, WrongUse } from "../errors";
@@ -98,7 +98,7 @@ export const logs = verb({
     console.error(`==> ${log.file}`);
     // -F follows a log that is begun anew, too; --pid ends it with this process.
     const argv = ["-n", lines, ...(follow ? ["-F", `--pid=${process.pid}`] : []), log.file];
-    return exited(spawn("tail", argv, { env: plainEnvironment(), stdio: "inherit" }));
+    return exited(spawn("tail", argv, { env: toolEnvironment("system"), stdio: "inherit" }));
   },
 });
 

@@ -31,8 +31,14 @@ export interface ObjectStore {
   readonly data?: pulumi.Resource;
   /** The buckets' names. @default those of a store of the stack's own */
   readonly bucketNames?: BucketNames;
-  /** Declares a bucket. @default through the S3 API, gone with `data` */
+  /**
+   * Declares a bucket.
+   *
+   * @param owner the name of the component that it is a child of: its own name begins with it
+   * @default through the S3 API, gone with `data`
+   */
   readonly declareBucket?: (
+    owner: string,
     bucket: DeclaredBucket,
     opts: pulumi.CustomResourceOptions,
   ) => pulumi.Resource;
@@ -72,10 +78,18 @@ export interface Connection {
     readonly accessKey: string;
     readonly secretKey: string;
     readonly pathStyle: boolean;
+    /** Whether it deletes many objects by one request. @default true */
+    readonly bulkDelete?: boolean;
+    /** Whether it takes checksums in headers. @default true */
+    readonly checksums?: boolean;
     /** With keys that hold for a while. */
     readonly sessionToken?: string;
     /** Certificates that alone are trusted for it, as PEM. @default the system's */
     readonly caCertificates?: string;
+    /** The path of its counts of requests, where nobody else uses it. @default it tells none */
+    readonly metrics?: string;
+    /** Where it is over a shaped network, by the value of the setting `network`. */
+    readonly shaped?: Readonly<Record<string, string>>;
   };
   readonly [other: string]: unknown;
 }

@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { wrong, type Check, type Context } from "../contracts/check";
+import { size, wrong, type Check, type Context } from "../contracts/check";
 import { UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
-import { cacheFolder, homeFolder, readOr, stackFolder } from "./folders";
+import { cacheFolder, checkout, homeFolder, readOr, stackFolder } from "./folders";
 import { findJava, findPython } from "./runtimes";
 
 export type StackContext = Context<Settings>;
@@ -31,43 +31,12 @@ export const writtenFolders = () =>
     { folder: homeFolder(), variable: "ENGINE_COMPARISON_HOME" },
   ] as const;
 
-/** Whether a kernel is Windows' own. @param version the text of /proc/version */
-export function isWsl(version: string): boolean {
-  return /microsoft/i.test(version);
+/** Where a stack writes. */
+export function stackFolders(stack: string): { folder: string; variable: string }[] {
+  const [cache, home] = writtenFolders();
+  const own = stackFolder(stack);
+  return [cache, fs.existsSync(own) ? { ...home, folder: own } : home];
 }
-
-/** The kernel's version; empty on another system than Linux. */
-export function kernelVersion(): string {
-  return readOr("/proc/version") ?? "";
-}
-
-/**
- * Refuses systems that the services do not run on. cli/install.mjs says the same in the same words,
- * before anything is downloaded.
- *
- * @param system as Node names it
- * @param kernel the text of /proc/version
- */
-export function unsupportedPlatform(system: string, kernel: string): UserError[] {
-  const isWsl1 = isWsl(kernel) && !/WSL2|microsoft-standard/.test(kernel);
-  if (system === "linux" && !isWsl1) return [];
-  const names: Readonly<Record<string, string>> = { darwin: "macOS", win32: "Windows" };
-  return wrong(
-    `${isWsl1 ? "WSL1" : (names[system] ?? system)} is not supported`,
-    "MinIO, Spark and Ray are run as Linux processes; Linux (x86-64) and WSL2 are supported",
-    isWsl1
-      ? "in Windows: wsl --set-version <distribution> 2"
-      : "use a Linux machine or virtual machine, or WSL2 on Windows",
-  );
-}
-
-export const platformCheck = check({
-  id: "platform",
-  name: "the operating system is supported",
-  blocks: true,
-  observe: () => ({ system: process.platform, kernel: kernelVersion() }),
-  judge: ({ system, kernel }) => unsupportedPlatform(system, kernel),
-});
 
 /** A folder that things are written to. */
 export interface Folder {
@@ -78,20 +47,18 @@ export interface Folder {
   readonly writable: boolean;
 }
 
-/** Ray starts its parts by unquoted command lines out of the cache. */
-const oddInCache = /[^\w./+@=,~-]/;
-/** supervisord's configuration has no way to write these. */
-const oddInHome = /["\\\n]|\s[;#]/;
+/** What supervisord's configuration, Java's options or a list of folders has no way to write. */
+const odd = /[":\\\p{Cc}]|\s[;#]/u;
 
 /** @param plain whether services that cannot take every name are started from the folders */
 export function unusableFolders(folders: readonly Folder[], plain: boolean): UserError[] {
   return folders.flatMap(({ folder, variable, writable }) => {
-    const odd = (variable === "ENGINE_COMPARISON_CACHE" ? oddInCache : oddInHome).exec(folder)?.[0];
-    if (plain && odd !== undefined) {
+    const found = odd.exec(folder)?.[0];
+    if (plain && found !== undefined) {
       return wrong(
-        `the path ${folder} contains ${JSON.stringify(odd)}`,
-        "Ray and supervisord cannot start services from such a path",
-        `set ${variable} to a folder whose path has only letters, digits and ./+@=,~-_`,
+        `the path ${folder} contains ${JSON.stringify(found)}`,
+        "services cannot be started from such a path",
+        variable === "" ? "move the checkout" : `set ${variable} to a folder with another path`,
       );
     }
     if (writable) return [];
@@ -118,12 +85,10 @@ export const foldersCheck = (plain: boolean) =>
     id: "folders",
     name: "the folders of caches and stacks can be used",
     blocks: true,
-    observe: ({ stack }) => {
-      const [cache, home] = writtenFolders();
-      const own = stackFolder(stack);
-      const folders = [cache, fs.existsSync(own) ? { ...home, folder: own } : home];
-      return folders.map((each) => ({ ...each, writable: isWritable(each.folder) }));
-    },
+    observe: ({ stack }) => [
+      ...stackFolders(stack).map((each) => ({ ...each, writable: isWritable(each.folder) })),
+      { folder: checkout, variable: "", writable: true }, // jobs read it
+    ],
     judge: (folders) => unusableFolders(folders, plain),
   });
 
@@ -131,20 +96,37 @@ export const foldersCheck = (plain: boolean) =>
 export interface Limits {
   readonly files: number;
   readonly processes: number;
+  /** Bytes of address space. */
+  readonly addresses: number;
+  /** Bytes of a file. */
+  readonly file: number;
 }
 
-/** Reads /proc/self/limits: the hard limit of files, which the supervisor takes, and the soft one of threads. */
+/** Reads /proc/self/limits: the hard limit of files, which the supervisor takes, and the soft ones of others. */
 export function parseLimits(text: string): Limits {
   const [, , files] = /^Max open files\s+(\S+)\s+(\S+)/m.exec(text) ?? [];
-  const [, processes] = /^Max processes\s+(\S+)/m.exec(text) ?? [];
   const number = (word = "unlimited") => (word === "unlimited" ? Infinity : Number(word));
-  return { files: number(files), processes: number(processes) };
+  const soft = (name: string) => number(new RegExp(`^${name}\\s+(\\S+)`, "m").exec(text)?.[1]);
+  return {
+    files: number(files),
+    processes: soft("Max processes"),
+    addresses: soft("Max address space"),
+    file: soft("Max file size"),
+  };
 }
 
 /** MinIO and Ray keep thousands of files open; a JVM and Ray's parts start hundreds of threads each. */
 const minLimit = 4096;
 
-export function tooLowLimits({ files, processes }: Limits): UserError[] {
+export function tooLowLimits({ files, processes, addresses, file }: Limits): UserError[] {
+  const bounded = (bytes: number, what: string, option: string, why: string) =>
+    bytes === Infinity
+      ? []
+      : wrong(
+          `${what} ${size(bytes)} (ulimit -${option})`,
+          why,
+          `ulimit -${option} unlimited, or remove the limit for this user from /etc/security/limits.conf`,
+        );
   const low = (limit: number, what: string, why: string, item: string) => {
     const fix = `raise ${item} for this user to ${minLimit} or more in /etc/security/limits.conf, and log in again`;
     return limit < minLimit ? wrong(what, why, fix) : [];
@@ -160,14 +142,28 @@ export function tooLowLimits({ files, processes }: Limits): UserError[] {
       noThread,
       "nproc",
     ),
+    ...bounded(
+      addresses,
+      "a process may have addresses for",
+      "v",
+      "JVMs and Ray reserve much more than they use: could not reserve enough space",
+    ),
+    ...bounded(file, "a file may have", "f", "data and logs are cut off: File size limit exceeded"),
   ];
+}
+
+const limitsHere = () => parseLimits(readOr("/proc/self/limits") ?? "");
+
+/** Whether the services would not even start; with a little more they may, on little data. */
+export function startsNothing({ files, processes, addresses, file }: Limits): boolean {
+  return Math.min(files, processes) < minLimit / 4 || Math.min(addresses, file) < Infinity;
 }
 
 export const limitsCheck = check({
   id: "limits",
-  name: "files and processes are not limited too much",
-  blocks: false,
-  observe: () => parseLimits(readOr("/proc/self/limits") ?? ""),
+  name: "the user is not limited too much",
+  blocks: () => startsNothing(limitsHere()),
+  observe: limitsHere,
   judge: tooLowLimits,
 });
 

@@ -4,8 +4,9 @@ import { npm, wrong } from "../contracts/check";
 import { UserError } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
 import type { Settings } from "../settings/schema";
-import { plainEnvironment } from "./environment";
-import { check, isWsl, kernelVersion, type StackContext } from "./checks";
+import { toolEnvironment } from "./environment";
+import { check, type StackContext } from "./checks";
+import { isWsl, kernelVersion } from "./platform";
 
 /** What `nvidia-smi` said; where it works, a line of name, total and used memory for each GPU. */
 export interface Smi {
@@ -63,7 +64,7 @@ function askSmi(program: string): Smi | undefined {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     encoding: "utf8",
     timeout,
-    env: plainEnvironment(),
+    env: toolEnvironment("system"),
   });
   const failure: NodeJS.ErrnoException | undefined = error;
   if (failure?.code === "ENOENT") return undefined;

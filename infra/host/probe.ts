@@ -68,7 +68,8 @@ export async function accepts(port: number): Promise<boolean> {
  * @returns undefined if somebody does
  */
 export function silenceAt(place: string, timeoutMs = 5_000): Promise<string | undefined> {
-  const [host, port] = place.split(":");
+  const { hostname, port } = new URL(`tcp://${place}`);
+  const host = hostname.replace(/^\[|\]$/g, ""); // of an address of IPv6
   return new Promise((resolve) => {
     const socket = net.connect({ host, port: Number(port), timeout: timeoutMs });
     const end = (problem?: string) => {

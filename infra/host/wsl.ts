@@ -4,7 +4,8 @@ import * as path from "node:path";
 import { size, wrong } from "../contracts/check";
 import type { UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
-import { check, isWsl, kernelVersion, nearestExisting, writtenFolders } from "./checks";
+import { check, nearestExisting, writtenFolders } from "./checks";
+import { isWsl, kernelVersion } from "./platform";
 import { checkout, namesIn, readOr } from "./folders";
 
 /** What is particular to a machine in Windows. */

@@ -44,6 +44,11 @@ export function bucketsNamed(prefix: string | undefined, named: Partial<BucketNa
   return { ...(Object.fromEntries(prefixed) as BucketNames), ...named };
 }
 
+/** What buckets are for of which a stack only reads what somebody else has put there. */
+export function onlyRead(datasetSource: string): readonly BucketPurpose[] {
+  return datasetSource === "existing" ? ["lake", "images"] : [];
+}
+
 /** The conflict of two purposes that have one bucket, or false. */
 export function sharedBuckets(names: readonly string[]): Conflict | false {
   return (

@@ -1,5 +1,5 @@
 import { size } from "../contracts/check";
-import type { Conflict, Machine } from "../contracts/target";
+import type { Conflict, Machine, Store } from "../contracts/target";
 import type { Settings } from "./schema";
 
 /** Photographs of Food-101 that its makers reviewed by hand: 250 of each of 101 classes. */
@@ -32,6 +32,34 @@ export function datasetConflicts(
 export function setExternal(settings: Settings): string[] {
   const keys = ["s3Endpoint", "s3CaCertificates", "s3AccessKey", "s3SecretKey"] as const;
   return keys.filter((key) => settings[key] !== undefined);
+}
+
+/** For a target that starts no proxy before the store. */
+export function shapedConflicts({ network, target }: Settings): Conflict[] {
+  if (network === "none") return [];
+  return [
+    {
+      what: `network is "${network}" and target is ${target}`,
+      why: "only target local starts the proxy that delays the store's answers",
+      fix: "set target to local, or network to none",
+    },
+  ];
+}
+
+/** For a target that starts a proxy before the store: engines reach that by 127.0.0.1 then. */
+export function proxyConflicts(
+  { network, s3Endpoint, s3PathStyle }: Settings,
+  store: Pick<Store<Settings>, "name" | "external">,
+): Conflict[] {
+  const works = !store.external || (s3Endpoint?.startsWith("http:") && s3PathStyle);
+  if (network === "none" || works) return [];
+  return [
+    {
+      what: `network is "${network}", and objectStore is ${store.name} with https or buckets in host names`,
+      why: "engines would reach the store as 127.0.0.1, which is not the name in its certificate or of a bucket",
+      fix: "set network to none, or objectStore to minio; with s3, an http address and s3PathStyle work, too",
+    },
+  ];
 }
 
 /** What the settings of clusters that exist already are for. */

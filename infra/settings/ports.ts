@@ -12,6 +12,9 @@ const sparkDriverBlocks = 8;
 const base = {
   minio: 9000,
   minioConsole: 9001,
+  storeBy10ms: 9002,
+  storeBy50ms: 9003,
+  toxiproxy: 9004,
   sparkMaster: 7077,
   sparkMasterUi: 8080,
   sparkWorker: 7078,
@@ -36,6 +39,8 @@ export function ports(offset: number) {
   const at = (name: keyof typeof base) => base[name] + offset;
   return {
     minio: { api: at("minio"), console: at("minioConsole") },
+    /** The store by each shaped network, and the proxy's own API. */
+    toxiproxy: { "10ms": at("storeBy10ms"), "50ms": at("storeBy50ms"), api: at("toxiproxy") },
     sparkMaster: { rpc: at("sparkMaster"), ui: at("sparkMasterUi") },
     /** @param index from 1 */
     sparkWorker: (index: number) => ({

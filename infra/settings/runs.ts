@@ -147,6 +147,13 @@ export const runSettings = {
       "together, as measured. A run with a higher peak fails. The default has room for the default " +
       "memory of Spark's workers and for Spark's driver.",
   }),
+  network: choice(["none", "10ms", "50ms"], {
+    default: "none",
+    description:
+      "Target local: how far away the store is for the engines. With `10ms` or `50ms` they reach it by " +
+      "a proxy (Toxiproxy) that adds so much to each round trip. Bandwidth is not limited. Uploads, oracles and " +
+      "checks of outputs use no proxy (docs/architecture.md).",
+  }),
   prices: notInput(
     optional({
       description:

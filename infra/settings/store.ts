@@ -29,6 +29,18 @@ export const storeSettings = {
       "`objectStore: s3`: whether a bucket is a part of the path, as in `https://s3.example/lake`, " +
       "or else of the host's name, as in `https://lake.s3.example`.",
   }),
+  s3BulkDelete: flag({
+    default: true,
+    description:
+      "`objectStore: s3`: whether the store deletes many objects by one request (DeleteObjects). If " +
+      "not, each is deleted by its own request, which takes longer.",
+  }),
+  s3Checksums: flag({
+    default: true,
+    description:
+      "`objectStore: s3`: whether the store takes checksums in headers (`x-amz-checksum-*`). If not, " +
+      "what is uploaded is compared with its manifest on this side alone.",
+  }),
   s3CaCertificates: optional({
     description:
       "`objectStore: s3`: a PEM file with the only authorities that may sign the store's " +

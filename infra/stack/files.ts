@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { UserError } from "../contracts/errors";
+import { makeOwnFolders, type OwnFolders } from "../host/environment";
 import { attempt, stackFolder } from "../host/folders";
 
 /** Where each file and folder is that a stack owns outside the checkout. No other code joins these paths. */
@@ -55,6 +56,8 @@ export function stackFiles(stack: string) {
     /** What a Spark worker keeps while it runs. */
     sparkWorker: (service: string) => at("spark", service),
     scratch: at("scratch"),
+    /** The home of services and jobs. */
+    home: at("home"),
     /** The state of the Pulumi CLI, where `npm start` chose the place. */
     backend: at("pulumi-backend"),
     /** What the Pulumi CLI keeps there. */
@@ -148,6 +151,12 @@ export function makeShortFolder(stack: string): string {
   }
   fs.chmodSync(folder, 0o700);
   return folder;
+}
+
+/** Makes the folders that the stack's services and jobs have instead of the user's. */
+export function makeStackFolders(stack: string): OwnFolders {
+  const temporary = path.join(makeShortFolder(stack), "tmp");
+  return makeOwnFolders({ home: stackFiles(stack).home, temporary });
 }
 
 /** The supervisor's socket: in the stack folder if the path is short enough. */

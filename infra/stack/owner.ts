@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../contracts/errors";
-import { stackFiles, writeJson } from "./files";
+import { shortFolder, stackFiles, writeJson } from "./files";
 import type { StepVerbs } from "./runStep";
 
 export type RunnerName = "pulumi" | "embedded";
@@ -88,8 +88,9 @@ export function keepPlace(
  * their passphrase, as with any `pulumi destroy`.
  */
 export function forgetStack(stack: string): void {
-  const { records, runs, inputs, logs, report, owner } = stackFiles(stack);
-  for (const folder of [records, runs, inputs, logs, path.dirname(report)]) {
+  const { records, runs, inputs, logs, report, home, owner } = stackFiles(stack);
+  const own = [home, shortFolder(stack)];
+  for (const folder of [records, runs, inputs, logs, path.dirname(report), ...own]) {
     fs.rmSync(folder, { recursive: true, force: true });
   }
   fs.rmSync(owner, { force: true });

@@ -14,6 +14,8 @@ export type StepSpec = Readonly<Record<string, unknown>>;
 export interface StepArgs {
   /** A kind of steps.mjs. States record it for the delete, with what that reads of the spec. */
   readonly kind: string;
+  /** What the script and the stack's record know the step by. @default the resource's name */
+  readonly record?: string;
   readonly spec: pulumi.Input<StepSpec>;
   /** Handed to the script's stdin; the only way in for a secret. */
   readonly stdin?: pulumi.Input<string>;
@@ -37,6 +39,7 @@ export function step(
   args: StepArgs,
   opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
+  const { record = name } = args;
   const verb = (name: string) => `exec node --require tsx/cjs steps.mjs ${args.kind} ${name}`;
   const inputs: command.local.CommandArgs = {
     create: verb("create"),
@@ -45,7 +48,7 @@ export function step(
     ...((args.deletes ?? !args.triggers) ? { delete: verb("delete") } : {}),
     environment: {
       ENGINE_COMPARISON_STACK: pulumi.getStack(),
-      STEP: name,
+      STEP: record,
       SPEC: pulumi.output(args.spec).apply(canonicalJson),
     },
     ...(args.stdin === undefined ? {} : { stdin: args.stdin }),
@@ -55,7 +58,7 @@ export function step(
   const made = withoutTraces(
     () => new command.local.Command(name, inputs, { ...opts, dependsOn: afterFirst(opts) }),
   );
-  restoreRecord(name, args.spec, made);
+  restoreRecord(record, args.spec, made);
   return made;
 }
 
@@ -139,23 +142,41 @@ export function givenCredentials(settings: Given, stack: string): Given {
   return { minioRootUser, minioRootPassword, s3AccessKey, s3SecretKey, sparkSecret, rayToken };
 }
 
+export interface KeptCredentialsArgs {
+  /**
+   * The settings, with the secrets that the user has set.
+   *
+   * @example { minioRootUser: undefined, minioRootPassword: undefined }
+   */
+  readonly settings: Given;
+  /**
+   * The stack's name: `local` and `dev` have credentials that everybody knows.
+   *
+   * @example "prod"
+   */
+  readonly stack: string;
+  /**
+   * Rises when the files were lost, so that they are written again.
+   *
+   * @example "1"
+   */
+  readonly generation: string;
+}
+
 /** The stack's secrets, in files for its user alone; they travel by the step's stdin. */
 export class KeptCredentials extends pulumi.ComponentResource {
   readonly resource: pulumi.Resource;
   /** How often each changed: an input of what has to restart then. */
   readonly generations: pulumi.Output<Generations>;
 
-  constructor(
-    name: string,
-    args: { readonly settings: Given; readonly stack: string; readonly generation: string },
-    opts?: pulumi.ComponentResourceOptions,
-  ) {
+  constructor(name: string, args: KeptCredentialsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:stack:KeptCredentials", name, {}, opts);
     const { settings, stack, generation } = args;
     const kept = step(
-      "credentials",
+      name,
       {
         kind: "credentials",
+        record: "credentials",
         spec: { generation },
         stdin: pulumi.secret(JSON.stringify(givenCredentials(settings, stack))),
       },

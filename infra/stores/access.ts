@@ -22,6 +22,9 @@ export interface StoreRecord {
   readonly endpoint: string;
   readonly region: string;
   readonly pathStyle: boolean;
+  /** False for what the store does not have. */
+  readonly bulkDelete?: boolean;
+  readonly checksums?: boolean;
   /** Hash of the certificates that are trusted for it, or null for the system's. */
   readonly certificates: string | null;
   /** On AWS, the role by which it is reached. */
@@ -42,8 +45,8 @@ export function storeRecord(stack: string): StoreRecord | undefined {
 export function storeAccess(stack: string): Connection["store"] {
   const record = storeRecord(stack);
   if (!record) return minioAccess(stack);
-  const { endpoint, region, pathStyle, certificates, role } = record;
-  const place = { endpoint, region, pathStyle };
+  const { store: _store, buckets: _buckets, certificates, role, ...place } = record;
+  const { region } = place;
   if (role !== undefined) {
     return { ...place, ...assumeRole(role, region, `engine-comparison-${stack}`) };
   }
@@ -78,8 +81,12 @@ function minioAccess(stack: string): Connection["store"] {
     accessKey: credentials.minioRootUser,
     secretKey: credentials.minioRootPassword,
     pathStyle: true,
+    metrics: "/minio/metrics/v3/api/requests",
   };
 }
+
+/** What records that the stack's own store has a bucket. */
+export const bucketRecord = (bucket: string): string => `bucket-${bucket}`;
 
 /** The names of a deployed stack's buckets. */
 export function bucketNamesOf(stack: string): BucketNames {

@@ -8,25 +8,39 @@ import type {
 import { generation } from "../stack/records";
 import { step } from "../stack/step";
 import { bucketPurposes, ownBuckets } from "../settings/bucketNames";
+import { bucketRecord } from "./access";
 
-interface BucketsArgs {
+export interface BucketsArgs {
+  /**
+   * The store that they are made in.
+   *
+   * @example platform.objectStore
+   */
   readonly objectStore: ObjectStore;
-  /** Of each bucket, what the stack puts into it. */
+  /**
+   * Of each bucket, what the stack puts into it; keys begin with one of these.
+   *
+   * @example { lake: ["taxi/"], images: ["images/"], warehouse: [], output: ["report/"] }
+   */
   readonly prefixes: Readonly<Record<BucketPurpose, readonly string[]>>;
 }
 
-/** The four buckets, made in the store's own way. */
+/** The buckets, made in the store's own way. */
 export class Buckets extends pulumi.ComponentResource {
   readonly names: BucketNames;
   /** The bucket resources, to depend on. */
   readonly all: pulumi.Resource[];
 
-  constructor(name: string, { objectStore, prefixes }: BucketsArgs) {
-    super("engine-comparison:storage:Buckets", name);
+  constructor(name: string, args: BucketsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:storage:Buckets", name, {}, opts);
+    const { objectStore, prefixes } = args;
     const { bucketNames = ownBuckets, declareBucket = ownBucket(objectStore), ready } = objectStore;
     this.names = bucketNames;
-    this.all = bucketPurposes.map((purpose) =>
+    // Where the stack puts nothing, it only reads, and the bucket is not its own.
+    const written = bucketPurposes.filter((purpose) => prefixes[purpose].length > 0);
+    this.all = written.map((purpose) =>
       declareBucket(
+        name,
         { purpose, bucket: bucketNames[purpose], prefixes: prefixes[purpose] },
         { parent: this, dependsOn: ready },
       ),
@@ -38,13 +52,13 @@ export class Buckets extends pulumi.ComponentResource {
 /** Declares buckets of the stack's own store: all that is in them goes with its data. */
 const ownBucket =
   ({ data, dataId }: ObjectStore) =>
-  ({ bucket }: DeclaredBucket, opts: pulumi.CustomResourceOptions) => {
-    const name = `bucket-${bucket}`;
-    const current = generation(pulumi.getStack(), name, ({ lost }) => !lost);
+  (owner: string, { bucket }: DeclaredBucket, opts: pulumi.CustomResourceOptions) => {
+    const record = bucketRecord(bucket);
+    const current = generation(pulumi.getStack(), record, ({ lost }) => !lost);
     const spec = { bucket, store: dataId, generation: current };
     return step(
-      name,
-      { kind: "minio-bucket", spec, deletes: false },
+      `${owner}-${bucket}`,
+      { kind: "minio-bucket", record, spec, deletes: false },
       { ...opts, deletedWith: data },
     );
   };

@@ -20,13 +20,22 @@ export interface Claim {
   readonly prefixes: readonly string[];
 }
 
-/** The claim on a bucket, or undefined without one, or no such bucket. */
-export async function readClaim(client: Client, bucket: string): Promise<Claim | undefined> {
+/**
+ * The claim on a bucket, or undefined without one, or no such bucket.
+ *
+ * @param onlyReader for somebody who may read the data alone: a claim that is not to be seen is none
+ */
+export async function readClaim(
+  client: Client,
+  bucket: string,
+  onlyReader = false,
+): Promise<Claim | undefined> {
   if (!(await client.bucketExists(bucket))) return undefined;
   try {
     return JSON.parse(await text(await client.getObject(bucket, claimKey))) as Claim;
   } catch (error) {
-    if ((error as { code?: string }).code === "NoSuchKey") return undefined;
+    const { code } = error as { code?: string };
+    if (code === "NoSuchKey" || (onlyReader && code === "AccessDenied")) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,9 @@
+import { randomBytes } from "node:crypto";
+import * as http from "node:http";
 import * as https from "node:https";
-import { Client } from "minio";
+import { finished } from "node:stream/promises";
+import { Client, type ClientOptions } from "minio";
+import pLimit from "p-limit";
 import { shortHash } from "../stack/files";
 import type { Connection } from "../contracts/platform";
 import { storeAccess } from "./access";
@@ -10,22 +14,46 @@ export function storeClient(stack: string): Client {
   return clientOf(storeAccess(stack));
 }
 
+/** A client that knows which parts of S3 its store has. */
+class StoreClient extends Client {
+  constructor(
+    readonly parts: Pick<Connection["store"], "bulkDelete" | "checksums">,
+    options: ClientOptions,
+  ) {
+    super(options);
+  }
+}
+
+/** What the store of a client does not have. */
+const lacks = (client: Client, part: keyof StoreClient["parts"]) =>
+  client instanceof StoreClient && client.parts[part] === false;
+
+/** Whether a client may send checksums in headers. */
+export const sendsChecksums = (client: Client) => !lacks(client, "checksums");
+
 /** An S3 client for a store. */
 export function clientOf(store: Connection["store"]): Client {
   const url = new URL(store.endpoint);
-  return new Client({
-    endPoint: url.hostname,
-    port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
-    useSSL: url.protocol === "https:",
-    accessKey: store.accessKey,
-    secretKey: store.secretKey,
-    region: store.region,
-    pathStyle: store.pathStyle,
-    ...(store.sessionToken === undefined ? {} : { sessionToken: store.sessionToken }),
-    ...(store.caCertificates === undefined
-      ? {}
-      : { transportAgent: new https.Agent({ ca: store.caCertificates, keepAlive: true }) }),
-  });
+  const { bulkDelete, checksums } = store;
+  // Its own agent: Node's may ask a proxy (NODE_USE_ENV_PROXY).
+  const agent =
+    url.protocol === "https:"
+      ? new https.Agent({ ca: store.caCertificates, keepAlive: true })
+      : new http.Agent({ keepAlive: true });
+  return new StoreClient(
+    { bulkDelete, checksums },
+    {
+      endPoint: url.hostname.replace(/^\[|\]$/g, ""), // of an address of IPv6
+      port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
+      useSSL: url.protocol === "https:",
+      accessKey: store.accessKey,
+      secretKey: store.secretKey,
+      region: store.region,
+      pathStyle: store.pathStyle,
+      ...(store.sessionToken === undefined ? {} : { sessionToken: store.sessionToken }),
+      transportAgent: agent,
+    },
+  );
 }
 
 /** What a user can do about codes that Node or a store answers with: problem, reason, fix. */
@@ -148,19 +176,89 @@ export async function removeObjects(
   bucket: string,
   names: readonly string[],
 ): Promise<void> {
+  if (lacks(client, "bulkDelete")) return removeEach(client, bucket, names);
   const answers = await client.removeObjects(bucket, [...names]);
   // The library's type nests what its parser returns flat.
   const errors = answers.map((answer) => (answer?.Error ?? answer ?? {}) as DeleteError);
   const refused = errors.filter(({ Code }) => Code !== undefined && Code !== "NoSuchKey");
+  if (refused.length > 0) throw notDeleted(bucket, refused);
+}
+
+function notDeleted(bucket: string, refused: readonly DeleteError[]): UserError {
   const [first] = refused;
-  if (!first) return;
-  throw new UserError(
+  return new UserError(
     `the object store did not delete ${first.Key} in bucket ${bucket} (${first.Code}: ${first.Message})` +
       (refused.length > 1 ? `, nor ${refused.length - 1} others` : ""),
     "what stays there would be read as input, or be left behind",
     "allow s3:DeleteObject for the key, or end the object's lock, then run the same command again",
   );
 }
+
+/** Objects on their way at a time. */
+const parallel = 32;
+
+async function removeEach(client: Client, bucket: string, names: readonly string[]): Promise<void> {
+  const limit = pLimit(parallel);
+  const remove = async (name: string) => {
+    try {
+      await client.removeObject(bucket, name);
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string };
+      throw notDeleted(bucket, [{ Key: name, Code: code, Message: message }]);
+    }
+  };
+  await Promise.all(names.map((name) => limit(remove, name)));
+}
+
+/**
+ * Tries the parts of S3 that not every store has, with an object that is gone afterwards.
+ *
+ * @param prefix where the stack may write
+ * @throws UserError that names the part, what it means to be without, and the setting
+ */
+export async function probeParts(client: Client, bucket: string, prefix: string): Promise<void> {
+  const objectName = `${prefix}.probe-${randomBytes(8).toString("hex")}`;
+  // Of no bytes.
+  const headers = {
+    "x-amz-checksum-sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+    "content-length": "0",
+  };
+  const lacking = (error: unknown, what: string, why: string, fix: string) => {
+    const { code = "", message } = error as { code?: string; message: string };
+    if (!isUnknownRequest.test(code)) throw error;
+    throw new UserError(`the object store ${what} (${code}: ${message})`, why, fix);
+  };
+  if (sendsChecksums(client)) {
+    await client
+      .makeRequestAsync({ method: "PUT", bucketName: bucket, objectName, headers }, "")
+      .then((answer) => finished(answer.resume()))
+      .catch((error: unknown) =>
+        lacking(
+          error,
+          "takes no checksums in headers",
+          "uploads, and writes of some engines, send them",
+          "set s3Checksums to false: uploads are then compared with their manifest on this side alone",
+        ),
+      );
+  }
+  if (!lacks(client, "bulkDelete")) {
+    await client
+      .removeObjects(bucket, [objectName])
+      .catch((error: unknown) =>
+        lacking(
+          error,
+          "does not delete many objects by one request",
+          "the outputs of earlier attempts, and a destroy, are deleted so",
+          "set s3BulkDelete to false: objects are then deleted one by one, which takes longer",
+        ),
+      );
+  }
+  if (sendsChecksums(client)) await client.removeObject(bucket, objectName);
+}
+
+/** What stores say of a request or header that they do not know; of a refusal, another thing. */
+const isUnknownRequest =
+  /NotImplemented|NotSupported|Unsupported|MethodNotAllowed|Invalid(Request|Argument)|MissingContentMD5|BadRequest|^\d*$|UnknownError/i;
 
 interface DeleteError {
   readonly Key?: string;

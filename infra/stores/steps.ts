@@ -9,7 +9,7 @@ import { stackId } from "../stack/owner";
 import type { StepVerbs } from "../stack/runStep";
 import { assumeRole, readCertificates, storeRecord, type StoreRecord } from "./access";
 import { claimBucket, releaseBucket, releaseUnclaimed } from "./claim";
-import { explained, removePrefix, storeClient } from "./client";
+import { explained, probeParts, removePrefix, storeClient } from "./client";
 import { sync, type ManifestEntry } from "./upload";
 
 type S3StoreSpec = Omit<StoreRecord, "certificates" | "role"> & {
@@ -19,11 +19,15 @@ type S3StoreSpec = Omit<StoreRecord, "certificates" | "role"> & {
 
 /** Keeps how an external store is reached; its keys are kept with the stack's other secrets. */
 export const s3Store: StepVerbs<S3StoreSpec> = {
-  async create({ stack, spec: { store, certificates, endpoint, region, pathStyle, buckets } }) {
+  async create({ stack, spec }) {
+    const { store, certificates, endpoint, region, pathStyle, buckets } = spec;
+    const { bulkDelete, checksums } = spec;
     keepCertificates(stack, certificates);
     return {
       ...{ store, endpoint, region, pathStyle, buckets },
       certificates: certificates?.hash ?? null,
+      ...(bulkDelete === false ? { bulkDelete } : {}),
+      ...(checksums === false ? { checksums } : {}),
     };
   },
 
@@ -55,8 +59,10 @@ export const s3Bucket: StepVerbs<{ bucket: string; prefixes: readonly string[] }
   async create({ stack, spec: { bucket, prefixes } }) {
     const { region, role } = storeRecord(stack)!;
     const claim = { id: stackId(stack), stack, prefixes };
-    const work = () => claimBucket(storeClient(stack), bucket, region, claim);
+    const client = storeClient(stack);
+    const work = () => claimBucket(client, bucket, region, claim);
     const { made } = await explained(role === undefined ? work : () => onceAllowed(work));
+    if (role === undefined) await explained(() => probeParts(client, bucket, prefixes[0]));
     return { bucket, made };
   },
 

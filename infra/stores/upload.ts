@@ -5,7 +5,7 @@ import { finished, pipeline } from "node:stream/promises";
 import type { Client, S3Error } from "minio";
 import pLimit from "p-limit";
 import { UserError } from "../contracts/errors";
-import { listAll, removeObjects } from "./client";
+import { listAll, removeObjects, sendsChecksums } from "./client";
 
 /** One file of a dataset: its key in the bucket, its size in bytes and its SHA-256 in hex. */
 export interface ManifestEntry {
@@ -41,7 +41,8 @@ export async function upload(
   const file = path.join(folder, entry.path);
   // Another size than announced would leave the store waiting, or break the next request.
   if (fs.statSync(file, { throwIfNoEntry: false })?.size !== entry.bytes) throw notListed(entry);
-  await (entry.bytes <= largestPut ? put : putInParts)(client, bucket, file, entry);
+  const compared = client.enableSHA256 || sendsChecksums(client); // by the store
+  await (entry.bytes <= largestPut && compared ? put : putCompared)(client, bucket, file, entry);
 }
 
 /**
@@ -74,8 +75,11 @@ async function put(client: Client, bucket: string, file: string, entry: Manifest
   }
 }
 
-/** The store gets no hash of the whole, so the file is compared with its manifest here, before. */
-async function putInParts(client: Client, bucket: string, file: string, entry: ManifestEntry) {
+/**
+ * A file of more than one request, or for a store that takes no checksum: the store gets no hash of the
+ * whole, so the file is compared with its manifest here, before.
+ */
+async function putCompared(client: Client, bucket: string, file: string, entry: ManifestEntry) {
   const hash = createHash("sha256");
   await pipeline(fs.createReadStream(file), hash);
   if (hash.digest("hex") !== entry.sha256) throw notListed(entry);

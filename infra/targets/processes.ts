@@ -3,8 +3,9 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { npm } from "../contracts/check";
 import { UserError } from "../contracts/errors";
-import { datasetEnvironment, plainEnvironment } from "../host/environment";
+import { datasetVariables, ownEnvironment } from "../host/environment";
 import { checkout } from "../host/folders";
+import { makeStackFolders } from "../stack/files";
 import { readStepRecord } from "../stack/records";
 import { jobEnvironment, pythonOf } from "../toolchain/tools";
 
@@ -40,10 +41,14 @@ export function startLeader(
   },
 ): ChildProcessWithoutNullStreams {
   const { mayDownload, cwd = checkout, scratch, more } = options;
-  const environment = mayDownload ? datasetEnvironment() : plainEnvironment();
   const child = spawn(pythonOf(stack), ["-m", "engine_comparison.leader"], {
     cwd,
-    env: { ...environment, ...jobEnvironment(stack), ...more },
+    env: {
+      ...ownEnvironment(makeStackFolders(stack)),
+      ...(mayDownload ? datasetVariables() : {}),
+      ...jobEnvironment(stack),
+      ...more,
+    },
     stdio: ["pipe", "pipe", "pipe"],
   });
   if (scratch) child.once("close", () => fs.rmSync(scratch, { recursive: true, force: true }));
@@ -52,12 +57,10 @@ export function startLeader(
 
 /** Environment of a shell in which `python` is the stack's, with the engines. */
 export function pythonVariables(stack: string): Record<string, string> {
-  const plain = plainEnvironment();
   const bin = path.dirname(pythonOf(stack));
   return {
-    ...plain,
     ...jobEnvironment(stack),
-    PATH: [bin, plain.PATH].filter(Boolean).join(path.delimiter),
+    PATH: [bin, process.env.PATH].filter(Boolean).join(path.delimiter),
     VIRTUAL_ENV: path.dirname(bin),
   };
 }

@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
+import * as path from "node:path";
 import { guardGroup } from "../../embedded/guard";
 import { UserError } from "../contracts/errors";
+import { makeOwnFolders, ownEnvironment, type OwnFolders } from "../host/environment";
 
 /** A log file that grows while something is built. */
 export class BuildLog {
@@ -19,10 +21,17 @@ export class BuildLog {
 
 export interface BuildCommand {
   readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+  /** What it gets besides the environment of all builds. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** What the user can do when it fails, besides reading the log. */
   readonly advice: string;
+}
+
+/** The folders of a build's commands, removed when it ends. @param folder what is built */
+export function buildFolders(folder: string): OwnFolders & { readonly all: string } {
+  const all = `${folder}.own`;
+  return { all, home: path.join(all, "home"), temporary: path.join(all, "tmp") };
 }
 
 /**
@@ -32,14 +41,14 @@ export interface BuildCommand {
  * @throws UserError with the last lines of its output when it fails
  */
 export async function runBuild(
-  { log }: { readonly log: BuildLog },
+  { log, folder }: { readonly log: BuildLog; readonly folder: string },
   { argv, env, cwd, advice }: BuildCommand,
 ): Promise<void> {
   const [program, ...args] = argv;
   const begin = fs.fstatSync(log.descriptor).size;
   log.line(`$ ${argv.join(" ")}`);
   const child = spawn(program, args, {
-    env,
+    env: { ...ownEnvironment(makeOwnFolders(buildFolders(folder))), ...env },
     cwd,
     detached: true,
     stdio: ["ignore", log.descriptor, log.descriptor],

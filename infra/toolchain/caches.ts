@@ -7,7 +7,7 @@ import { cacheFolder, namesIn, stackFolder } from "../host/folders";
 import { readJson, stackFiles, writeJson, writeWhole } from "../stack/files";
 import { stackId } from "../stack/owner";
 import { UserError } from "../contracts/errors";
-import type { BuildLog } from "./builds";
+import { buildFolders, type BuildLog } from "./builds";
 
 /**
  * An entry of the cache, `<kind>/<key>`, where the key is a hash of all that the content depends
@@ -67,6 +67,7 @@ export async function ensureEntry(
     log.line(`made ${entry} in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
     return folder;
   } finally {
+    fs.rmSync(buildFolders(folder).all, { recursive: true, force: true });
     fs.rmSync(`${folder}.lock`, { force: true });
     release();
   }
@@ -126,7 +127,7 @@ function list(folder: string): string[] {
 
 /** What is kept in the cache folder; nothing else there is ever removed. */
 const kinds = [
-  ...["python", "jars", "minio", "model", "packages", "uv", "go"],
+  ...["python", "jars", "minio", "toxiproxy", "model", "packages", "uv", "go"],
   ...["datasets", "downloads", "ivy", "uv-downloads", "stacks"],
 ];
 

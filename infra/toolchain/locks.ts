@@ -12,6 +12,9 @@ import type { Entry } from "./caches";
 /** The Go module of MinIO's server, whose makers publish source only. */
 export const minioVersion = "v0.0.0-20260212201848-7aac2a2c5b7c";
 
+/** The version of Toxiproxy, the proxy that delays the store's answers. */
+export const toxiproxyVersion = "v2.12.0";
+
 function text(file: string): string {
   return fs.readFileSync(path.join(checkout, "pipelines", file), "utf8");
 }

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
-import { plainEnvironment, downloadEnvironment } from "../host/environment";
+import { downloadVariables, proxies } from "../host/environment";
 import { removeLast, cacheFolder, checkout } from "../host/folders";
 import { isEnvironmentUsable, findJava } from "../host/runtimes";
 import { stackFiles, shortHash } from "../stack/files";
@@ -17,6 +17,7 @@ import {
   lockHash,
   type Jar,
   minioVersion,
+  toxiproxyVersion,
   customModel,
   packedFile,
   packingCode,
@@ -75,7 +76,6 @@ async function install(uv: Uv, build: Build, device: DeviceName): Promise<void> 
   if (cuda) await uv.replace(build, "onnxruntime", [lockFile("gpu"), lockFile("cuda")]);
   await runBuild(build, {
     argv: [python, "-c", [imports, ...(cuda ? [hasCuda] : [])].join("\n")],
-    env: plainEnvironment(),
     advice: "the locked packages do not load on this machine; see the requirements in the README",
   });
 }
@@ -92,23 +92,26 @@ async function fetch(build: Build, venv: string): Promise<void> {
   const jars = lockedJars();
   const module = path.join(folder, "ivy.xml");
   fs.writeFileSync(module, ivyXml(jars));
+  // Not as arguments, which all users see: the address of a proxy may have a password in it.
+  const options = path.join(folder, "java-options");
+  fs.writeFileSync(options, asOptionsFile(proxyOptions(process.env)), { mode: 0o600 });
   const ivyHome = path.join(cacheFolder(), "ivy");
   const settings = process.env.ENGINE_COMPARISON_IVY_SETTINGS;
   await runBuild(build, {
     argv: [
       path.join(findJava().home, "bin", "java"),
-      ...proxyOptions(process.env),
+      `@${options}`,
       ...[`-Divy.default.ivy.user.dir=${ivyHome}`, "-jar", ivyJar(venv)],
       ...(settings ? ["-settings", path.resolve(settings)] : []),
       ...["-ivy", module, "-cache", path.join(ivyHome, "cache"), "-types", "jar", "bundle"],
       ...["-retrieve", path.join(folder, "[artifact]-[revision].[ext]")],
     ],
-    env: downloadEnvironment(),
+    env: downloadVariables(),
     advice:
       "see that this machine reaches a Maven repository (ENGINE_COMPARISON_IVY_SETTINGS names an ivysettings.xml " +
       "with another, https_proxy a proxy), then run the same command again",
   });
-  fs.rmSync(module);
+  for (const file of [module, options]) fs.rmSync(file);
   jars.forEach((jar) => verify(folder, jar));
 }
 
@@ -158,24 +161,40 @@ export function ivyXml(jars: readonly Jar[]): string {
   ].join("\n");
 }
 
-/** Java does not read the proxy variables that everybody else does: the same as its own options. */
+/**
+ * Java does not read the proxy variables that everybody else does: the same as its own options, with
+ * name and password as Ivy reads them.
+ */
 export function proxyOptions(env: NodeJS.ProcessEnv): string[] {
+  const given = proxies(env);
   const options = (["http", "https"] as const).flatMap((scheme) => {
-    const value = env[`${scheme}_proxy`] || env[`${scheme.toUpperCase()}_PROXY`];
+    const names = [`${scheme}_proxy`, `${scheme}_proxy`.toUpperCase(), "all_proxy", "ALL_PROXY"];
+    const value = names.map((name) => given[name]).find(Boolean);
     if (!value) return [];
-    const { hostname, port } = new URL(value.includes("://") ? value : `http://${value}`);
-    return [`-D${scheme}.proxyHost=${hostname}`, `-D${scheme}.proxyPort=${port || "80"}`];
+    const { hostname, port, username, password } = new URL(
+      value.includes("://") ? value : `http://${value}`,
+    );
+    return [
+      ...[`-D${scheme}.proxyHost=${hostname}`, `-D${scheme}.proxyPort=${port || "80"}`],
+      ...(username ? [`-Dhttp.proxyUser=${decodeURIComponent(username)}`] : []),
+      ...(password ? [`-Dhttp.proxyPassword=${decodeURIComponent(password)}`] : []),
+    ];
   });
-  const direct = env.no_proxy || env.NO_PROXY;
-  if (options.length === 0 || !direct) return options;
-  const hosts = direct
-    .split(",")
-    .map((host) => host.trim())
-    .filter(Boolean);
+  if (options.length === 0) return [];
+  const direct = given.no_proxy.split(",").map((host) => host.replace(/^\./, "*."));
   return [
-    ...options,
-    `-Dhttp.nonProxyHosts=${hosts.map((host) => host.replace(/^\./, "*.")).join("|")}`,
+    ...new Set(options),
+    `-Dhttp.nonProxyHosts=${direct.join("|")}`,
+    // By default Java gives no password to a proxy on the way to an https address.
+    "-Djdk.http.auth.tunneling.disabledSchemes=",
   ];
+}
+
+/** Options of Java's launcher as it reads them from a file. */
+function asOptionsFile(options: readonly string[]): string {
+  return options
+    .map((option) => `"${option.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"\n`)
+    .join("");
 }
 
 const commit = minioVersion.split("-").pop()!;
@@ -195,6 +214,15 @@ export const minioBinary = toolStep("minio-binary", async (log) => {
   const args = ["install", "-ldflags", linkerFlags, `github.com/minio/minio@${minioVersion}`];
   await ensureEntry(entry, log, (build) => runGo(build, args));
   return { entry, version: minioVersion };
+});
+
+/** Builds Toxiproxy's server from source; its program is called `server`. */
+export const toxiproxyBinary = toolStep("toxiproxy-binary", async (log) => {
+  const key = shortHash([toxiproxyVersion, process.arch, process.platform]);
+  const entry = `toxiproxy/${key}` as const;
+  const server = `github.com/Shopify/toxiproxy/v2/cmd/server@${toxiproxyVersion}`;
+  await ensureEntry(entry, log, (build) => runGo(build, ["install", server]));
+  return { entry, version: toxiproxyVersion };
 });
 
 interface ModelSpec {
@@ -220,7 +248,7 @@ export const model = toolStep<ModelSpec>("model", async (log, { stack, spec }) =
 function makeBy(stack: string, module: string, build: Build, out: string): Promise<void> {
   return runBuild(build, {
     argv: [pythonOf(stack), "-m", `engine_comparison.${module}`, "--out", out],
-    env: { ...plainEnvironment(), PYTHONPATH: path.join(checkout, "pipelines") },
+    env: { PYTHONPATH: path.join(checkout, "pipelines") },
     advice: "run the same command again",
   });
 }

@@ -1,20 +1,55 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings/schema";
 import type { DeviceName } from "../contracts/platform";
-import { lockHash, minioVersion, pythonHash, packingCode } from "./locks";
+import { lockHash, minioVersion, pythonHash, packingCode, toxiproxyVersion } from "./locks";
 import { step } from "../stack/step";
 import type { Inspected } from "../stack/records";
 import type { ToolName } from "./tools";
 
 export interface ToolchainArgs {
+  /**
+   * The settings; `modelPath` names a custom model.
+   *
+   * @example { modelPath: "models/mine.onnx" }
+   */
   readonly settings: Pick<Settings, "modelPath">;
+  /**
+   * What models run on; `cuda` installs ONNX Runtime with CUDA.
+   *
+   * @example "cpu"
+   */
   readonly device: DeviceName;
-  /** Identity of the model file. */
+  /**
+   * Identity of the model file.
+   *
+   * @example modelIdentity(settings)
+   */
   readonly model: string;
+  /**
+   * Which tools the stack has already.
+   *
+   * @example inspected(stack, existingTools(stack))
+   */
   readonly observed: Inspected;
-  /** Whether MinIO is among the tools. */
+  /**
+   * Whether MinIO is among the tools.
+   *
+   * @example true
+   */
   readonly minio: boolean;
-  /** Whether what Python workers of other machines import is packed for them. @default false */
+  /**
+   * Whether Toxiproxy is among the tools.
+   *
+   * @default false
+   * @example true
+   */
+  readonly toxiproxy?: boolean;
+  /**
+   * Whether what Python workers of other machines import is packed for them.
+   *
+   * @default false
+   * @example true
+   */
   readonly packages?: boolean;
 }
 
@@ -32,6 +67,7 @@ export class Toolchain extends pulumi.ComponentResource {
   /** The jars that let Spark speak S3. */
   readonly jars: Tool;
   readonly minioBinary?: Tool;
+  readonly toxiproxyBinary?: Tool;
   /** What Python workers of other machines import. */
   readonly packages?: Tool;
   readonly model: Tool;
@@ -41,14 +77,18 @@ export class Toolchain extends pulumi.ComponentResource {
     const { settings, device, model, observed } = args;
     const { modelPath } = settings;
     const tool = (
-      name: ToolName,
+      tool: ToolName,
       content: Readonly<Record<string, string>>,
       dependsOn: pulumi.Resource[] = [],
     ): Tool => {
-      const generation = observed.generation(name);
+      const generation = observed.generation(tool);
       const spec = { ...content, generation };
       return {
-        resource: step(name, { kind: name, spec }, { parent: this, dependsOn }),
+        resource: step(
+          `${name}-${tool}`,
+          { kind: tool, record: tool, spec },
+          { parent: this, dependsOn },
+        ),
         identity: [...Object.values(content), generation].join("."),
       };
     };
@@ -57,6 +97,9 @@ export class Toolchain extends pulumi.ComponentResource {
     const onPython = [this.python.resource];
     if (args.minio) {
       this.minioBinary = tool("minio-binary", { version: minioVersion });
+    }
+    if (args.toxiproxy) {
+      this.toxiproxyBinary = tool("toxiproxy-binary", { version: toxiproxyVersion });
     }
     this.jars = tool("jars", { lock: lockHash("jars") }, onPython);
     if (args.packages) {
@@ -69,8 +112,8 @@ export class Toolchain extends pulumi.ComponentResource {
   }
 
   get all(): pulumi.Resource[] {
-    const { python, jars, minioBinary, packages, model } = this;
-    return [python, jars, minioBinary, packages, model].flatMap((tool) =>
+    const { python, jars, minioBinary, toxiproxyBinary, packages, model } = this;
+    return [python, jars, minioBinary, toxiproxyBinary, packages, model].flatMap((tool) =>
       tool ? [tool.resource] : [],
     );
   }

@@ -2,16 +2,23 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../contracts/errors";
-import { checkout } from "../host/folders";
+import { attempt, checkout } from "../host/folders";
 import { startOf } from "../host/processTable";
 import { isEnvironmentUsable } from "../host/runtimes";
 import { readCredentials } from "../stack/credentials";
-import { stackFiles } from "../stack/files";
+import { makeShortFolder, stackFiles } from "../stack/files";
 import { readStepRecord } from "../stack/records";
 import { entryFolder, isComplete, type Entry } from "./caches";
 
 /** The tools that a stack needs, by the names of their steps. */
-export const toolNames = ["python", "jars", "minio-binary", "model", "packages"] as const;
+export const toolNames = [
+  "python",
+  "jars",
+  "minio-binary",
+  "toxiproxy-binary",
+  "model",
+  "packages",
+] as const;
 export type ToolName = (typeof toolNames)[number];
 
 /** What a tool's step prints: where it is, relative to the cache. */
@@ -33,9 +40,25 @@ export function toolFolder(stack: string, tool: ToolName): string {
   return entryFolder(result.entry);
 }
 
+/** Ray starts its parts by command lines in which it quotes nothing. */
+const takesQuotes = /[^\w./+@=,:~-]/;
+
+/** The folder of the stack's Python environment, under a name that needs no quotes. */
+export function environmentOf(stack: string): string {
+  const folder = toolFolder(stack, "python");
+  if (!takesQuotes.test(folder)) return folder;
+  const link = path.join(makeShortFolder(stack), "python");
+  if (attempt(() => fs.readlinkSync(link)) !== folder) {
+    const made = `${link}.${process.pid}`;
+    fs.symlinkSync(folder, made);
+    fs.renameSync(made, link);
+  }
+  return link;
+}
+
 /** The Python interpreter of the stack's environment. */
 export function pythonOf(stack: string): string {
-  return path.join(toolFolder(stack, "python"), "bin", "python");
+  return path.join(environmentOf(stack), "bin", "python");
 }
 
 /** Whether a recorded tool is still in the cache, whole, and still starts. */

@@ -1,7 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { downloadEnvironment } from "../host/environment";
+import { downloadVariables, toolEnvironment } from "../host/environment";
 import { cacheFolder } from "../host/folders";
+import { probe } from "../host/probe";
 import { findPython, type Python } from "../host/runtimes";
 import { shortHash } from "../stack/files";
 import { runBuild, type BuildLog } from "./builds";
@@ -18,10 +19,8 @@ export async function ensureUv(log: BuildLog): Promise<Uv> {
   const entry = `uv/${shortHash([lockHash("uv"), python.path, python.version])}` as const;
   const home = await ensureEntry(entry, log, async (build) => {
     const { folder } = build;
-    const env = downloadEnvironment();
     await runBuild(build, {
       argv: [python.path, "-m", "venv", folder],
-      env,
       advice: "install what Python needs for it: apt-get install python3-venv",
     });
     await runBuild(build, {
@@ -30,7 +29,7 @@ export async function ensureUv(log: BuildLog): Promise<Uv> {
         ...["-m", "pip", "install", "--no-cache-dir", "--require-hashes", "--only-binary", ":all:"],
         ...["--progress-bar", "off", "-r", lockFile("uv")],
       ],
-      env,
+      env: downloadVariables(pipSettings(path.join(folder, "bin", "python")).pip),
       advice,
     });
     if (!fs.existsSync(path.join(folder, "bin", "uv"))) throw new Error("pip installed no uv");
@@ -38,7 +37,43 @@ export async function ensureUv(log: BuildLog): Promise<Uv> {
   return new Uv(path.join(home, "bin", "uv"), python);
 }
 
+/** Those settings of pip that say where packages are and how to get there, and the same ones of uv. */
+const sources: Readonly<Record<string, string>> = {
+  "index-url": "UV_DEFAULT_INDEX",
+  "extra-index-url": "UV_INDEX",
+  "find-links": "UV_FIND_LINKS",
+  "trusted-host": "UV_INSECURE_HOST",
+  cert: "SSL_CERT_FILE",
+  proxy: "ALL_PROXY",
+};
+
+/**
+ * What the user's files of settings for pip, such as a company's /etc/pip.conf, say of {@link sources}.
+ * The rest of them, such as `user = true`, is for other installations than ours.
+ *
+ * @param python one that has pip
+ */
+export function pipSettings(python: string): Readonly<Record<"pip" | "uv", Variables>> {
+  const said = probe([python, "-m", "pip", "config", "list"], 30_000, toolEnvironment("pip")) ?? "";
+  const lines = [...said.matchAll(/^(?:global|install)\.([a-z-]+)=(['"])(.*)\2$/gm)];
+  const known = lines.filter(([, name]) => name in sources);
+  // pip prints a list as its file has it: with line breaks.
+  const values = known.map(
+    ([, name, , value]) => [name, value.replace(/\\n/g, " ").trim()] as const,
+  );
+  return {
+    pip: Object.fromEntries(
+      values.map(([name, value]) => [`PIP_${name.replace(/-/g, "_").toUpperCase()}`, value]),
+    ),
+    uv: Object.fromEntries(values.map(([name, value]) => [sources[name], value])),
+  };
+}
+
+type Variables = Readonly<Record<string, string>>;
+
 export class Uv {
+  private found?: Variables;
+
   /** @param python the interpreter that environments are made with */
   constructor(
     private readonly program: string,
@@ -79,12 +114,12 @@ export class Uv {
   }
 
   private run(build: Build, ...args: string[]): Promise<void> {
+    this.found ??= pipSettings(path.join(path.dirname(this.program), "python")).uv;
     const env = {
-      ...downloadEnvironment(),
+      ...downloadVariables(this.found),
       UV_CACHE_DIR: path.join(cacheFolder(), "uv-downloads"),
       UV_PYTHON_DOWNLOADS: "never",
       UV_NO_PROGRESS: "1",
-      UV_NO_CONFIG: "1",
     };
     return runBuild(build, { argv: [this.program, ...args], env, advice });
   }
@@ -113,7 +148,7 @@ export async function runGo(
     argv: [go, verb, "-trimpath", "-modcacherw", "-buildvcs=false", ...args],
     cwd: goMod === undefined ? undefined : work,
     env: {
-      ...downloadEnvironment(),
+      ...downloadVariables(),
       CGO_ENABLED: "0",
       GOTOOLCHAIN: "local",
       GOFLAGS: "",

@@ -4,7 +4,8 @@ The folders, in the direction of their imports (a line imports only from lines a
 
     errors, protocol, verify, images    no engine, no store
     describe                            what engines, workloads and datasets say of themselves
-    store, measure                      S3 access; memory and CPU
+    store, network, store_requests      S3 access; a slow network to it; the store's counts
+    measure                             memory and CPU
     model/                              builds and runs the one model file
     workloads/                          what is computed: schemas, verification, right answers
     datasets/, oracle                   makes the inputs; stores the right answers

@@ -69,6 +69,7 @@ class EngineFacts:
             `own` within a tolerance. None without an image workload.
         unsupported: Workloads that the engine cannot do, and why, in one line.
         corrupt_images: Why it does not survive a corrupt image; None if it does.
+        checksums: Why it does not write to a store that takes no checksums; None if it does.
         long_texts: Why it does not survive a PNG with longer texts, or a longer profile, than
             Pillow reads by default; None if it does.
         no_rows: Why it does not survive a dataset without rows; None if it does.
@@ -90,6 +91,7 @@ class EngineFacts:
     decoder: str | None = None
     unsupported: Mapping[str, str] = field(default_factory=dict)
     corrupt_images: str | None = None
+    checksums: str | None = None
     long_texts: str | None = None
     no_rows: str | None = None
     guides: Mapping[str, str] = field(default_factory=dict)
@@ -164,6 +166,7 @@ def engine_facts(module: str) -> EngineFacts:
             decoder=about.one_of("decoder", DECODERS) if "decoder" in about.fields else None,
             unsupported=about.texts_by_name("unsupported"),
             corrupt_images=about.optional_text("corruptImages"),
+            checksums=about.optional_text("checksums"),
             long_texts=about.optional_text("longTexts"),
             no_rows=about.optional_text("noRows"),
             guides=about.texts_by_name("guides"),

@@ -29,10 +29,12 @@ from .errors import UserError
 from .fork import Fork, process_fork
 from .judge import judge, read_table
 from .measure import Reading, describe_host
+from .network import over_network
 from .protocol import Channel, Spec, run_module
 from .publish import Place, publish, recover
 from .samples import Plan, Sample, median_seconds, slope
-from .store import check_store, list_parquet, refusals_explained
+from .store import check_store, list_parquet, open_store, refusals_explained
+from .store_requests import Requests, read_requests
 from .verify import SchemaMismatch
 from .workloads import Workload
 
@@ -58,12 +60,15 @@ def run_job(channel: Channel, spec: Spec) -> Fields:
         answers: list[Fields] = channel.ask("measure", question=question)["answers"]
         return answers
 
+    measured = over_network(spec)
+
     def fork() -> Fork:
         asked = outside if spec.get("measuredOutside") else None
-        return process_fork(spec, asked, check=lambda seen: check_memory(context, seen))
+        return process_fork(measured, asked, check=lambda seen: check_memory(context, seen))
 
-    with refusals_explained(spec["store"]["endpoint"]):
-        check_store(spec["store"], context.filesystem, sorted(set(spec["buckets"].values())))
+    store = measured["store"]
+    with refusals_explained(store["endpoint"]):
+        check_store(store, open_store(store), sorted(set(spec["buckets"].values())))
         return Attempt(channel, context, workload, fork).carry_out()
 
 
@@ -93,6 +98,7 @@ class Attempt:
             attempt=self.context.spec["attempt"],
         )
         self.store = self.context.filesystem
+        self.requests: Requests | None = None
 
     def carry_out(self) -> Fields:
         """Measure, verify, publish. Whatever fails, nothing of the attempt stays in the store."""
@@ -182,23 +188,32 @@ class Attempt:
                 described = fork.describe()
             forks.append(fork)
         last = forks[-1].reading
-        configuration = {"memoryMeasure": last.memory, **described["configuration"]}
+        network = {"network": self.context.inputs.get("network", "none")}
+        configuration = {"memoryMeasure": last.memory, **network, **described["configuration"]}
         return {
             **figures_of(self.plan, forks),
+            **({"requests": self.requests.fields()} if self.requests else {}),
             "limits": self.context.limits,
             **described,
             "configuration": configuration,
         }, outputs
 
     def _samples(self, fork: Fork, taken: int, name: str) -> list[str]:
-        """Take the samples of a driver process; returns where they were written to."""
+        """Take the samples of a driver process; returns where they were written to.
+
+        What each asks of the store is read when none is taken; the last one's stays.
+        """
         outputs: list[str] = []
+        before = read_requests(self.context.spec["store"])
         first_ended = time.monotonic()
         while not outputs or not self.plan.is_done(fork.samples, time.monotonic() - first_ended):
             at = len(outputs)
             self.channel.phase(f"hot sample {at}{name}" if at else f"first sample{name}")
             outputs.append(f"{self.place.attempt_prefix}/{taken + at}")
             fork.sample(outputs[-1])
+            after = read_requests(self.context.spec["store"])
+            self.requests = after.since(before) if after else None
+            before = after
             if at == 0:
                 first_ended = time.monotonic()
         return outputs

@@ -11,7 +11,7 @@ from typing import Any
 
 from .engines import PACKAGE_PARENT, Context
 from .errors import UserError, one_line
-from .store import CONNECT_SECONDS, trust
+from .store import CONNECT_SECONDS, send_no_checksums, trust
 
 
 def connect(context: Context, gpus: int) -> None:
@@ -52,14 +52,17 @@ def connect(context: Context, gpus: int) -> None:
 
 def _runtime_env(context: Context) -> dict[str, Any] | None:
     """What the cluster's workers are prepared with; None where they need nothing."""
-    certificates = context.store.ca_certificates
-    if certificates is None:
+    certificates, checksums = context.store.ca_certificates, context.store.checksums
+    if certificates is None and checksums:
         return None
 
-    def trust_the_store() -> None:
-        trust(certificates)
+    def prepare() -> None:
+        if certificates is not None:
+            trust(certificates)
+        if not checksums:
+            send_no_checksums()
 
-    return {"worker_process_setup_hook": trust_the_store}
+    return {"worker_process_setup_hook": prepare}
 
 
 def disconnect() -> None:

@@ -54,6 +54,8 @@ class StoreSpec:
         access_key: The key's name.
         secret_key: The key's secret.
         path_style: True for `endpoint/bucket/key`, false for `bucket.endpoint/key`.
+        bulk_delete: Whether many objects are deleted by one request.
+        checksums: Whether the store takes checksums in headers and trailers.
         session_token: What temporary keys have besides.
         ca_certificates: PEM text of the authorities that alone are trusted for it; None means
             those that the system trusts.
@@ -64,6 +66,8 @@ class StoreSpec:
     access_key: str
     secret_key: str
     path_style: bool = True
+    bulk_delete: bool = True
+    checksums: bool = True
     session_token: str | None = None
     ca_certificates: str | None = None
 
@@ -76,6 +80,8 @@ class StoreSpec:
             access_key=spec["accessKey"],
             secret_key=spec["secretKey"],
             path_style=bool(spec.get("pathStyle", True)),
+            bulk_delete=bool(spec.get("bulkDelete", True)),
+            checksums=bool(spec.get("checksums", True)),
             session_token=spec.get("sessionToken"),
             ca_certificates=spec.get("caCertificates"),
         )
@@ -110,6 +116,8 @@ def open_store(spec: Mapping[str, Any]) -> fs.S3FileSystem:
         spec: The `store` object of a job's spec.
     """
     store = StoreSpec.parse(spec)
+    if not store.checksums:
+        send_no_checksums()
     return fs.S3FileSystem(
         access_key=store.access_key,
         secret_key=store.secret_key,
@@ -216,6 +224,15 @@ def trust(pem: str) -> None:
     os.environ["SSL_CERT_FILE"] = certificates_file(pem)
 
 
+def send_no_checksums() -> None:
+    """Let the AWS SDKs of this process send and want checksums only where S3 demands one.
+
+    pyarrow and Daft have no option for it. They read these variables when they make a client.
+    """
+    os.environ["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required"
+    os.environ["AWS_RESPONSE_CHECKSUM_VALIDATION"] = "when_required"
+
+
 def check_store(spec: Mapping[str, Any], store: fs.FileSystem, buckets: Sequence[str]) -> None:
     """Fail early and clearly when the store is away, refuses the key, or lacks a bucket.
 
@@ -293,23 +310,47 @@ def list_parquet(store: fs.FileSystem, prefix: str) -> list[fs.FileInfo]:
 def delete_prefix(store: fs.FileSystem, prefix: str) -> None:
     """Delete everything under a prefix; nothing happens if there is nothing.
 
-    pyarrow then leaves an empty object as a marker of the parent folder. Where that is all that is
-    left of the parent, it goes too, and so on up to the bucket.
+    One by one: not every store deletes many objects by one request, and some say nothing of an
+    object that they keep. pyarrow leaves empty objects as markers of folders; they go, too, and so
+    do those of parents of which nothing else is left, up to the bucket.
+
+    Raises:
+        UserError: An object stays.
     """
     folder = prefix.strip("/")
-    while store.get_file_info(folder).type == fs.FileType.Directory:
-        store.delete_dir(folder)
-        folder = folder.rpartition("/")[0]
-        if "/" not in folder or store.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
+    found = store.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
+    delete_files(store, [one.path for one in found if one.type == fs.FileType.File])
+    folders = [one.path for one in found if one.type == fs.FileType.Directory]
+    for marker in [*sorted(folders, reverse=True), folder]:
+        if store.get_file_info(marker).type == fs.FileType.Directory:
+            store.delete_dir(marker)
+    parent = folder.rpartition("/")[0]
+    while "/" in parent and store.get_file_info(parent).type == fs.FileType.Directory:
+        if store.get_file_info(fs.FileSelector(parent, allow_not_found=True)):
             return
+        store.delete_dir(parent)
+        parent = parent.rpartition("/")[0]
 
 
 def delete_files(store: fs.FileSystem, paths: Sequence[str]) -> None:
-    """Delete objects, some at a time; one that is gone already is fine."""
+    """Delete objects, some at a time; one that is gone already is fine.
+
+    Raises:
+        UserError: The store keeps one.
+    """
 
     def delete(path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            store.delete_file(path)
+            try:
+                store.delete_file(path)
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                raise UserError(
+                    f"The object store does not delete {path}: {one_line(error, 200)}",
+                    "What stays there would be read as a part of an output.",
+                    "Allow s3:DeleteObject for the key, or end the object's lock.",
+                ) from error
 
     in_parallel(delete, paths)
 

@@ -4,6 +4,7 @@ import type { Cluster, BucketNames } from "../../infra/contracts/platform";
 import { stackFiles } from "../../infra/stack/files";
 import { readStepRecord } from "../../infra/stack/records";
 import { type StepContext, type StepResult, type StepVerbs } from "../../infra/stack/runStep";
+import { storeRecord } from "../../infra/stores/access";
 import { executorOf } from "../../infra/targets";
 import { engineOf, workloadOf } from "../../results/catalog";
 import {
@@ -147,12 +148,15 @@ async function runAttempt(
 }
 
 /**
- * Why a contender cannot do a run, where that is known before: by what its file says, and by
- * what the inspection and the oracle have found in the dataset.
+ * Why a contender cannot do a run, where that is known before: by what its file says, by what the
+ * inspection and the oracle have found in the dataset, and by what the store lacks.
  */
 function whyNot(stack: string, { engine, workload }: RunSpec): string | undefined {
-  const { unsupported, corruptImages, longTexts, noRows } = engineOf(engine);
+  const { unsupported, corruptImages, longTexts, noRows, checksums } = engineOf(engine);
   if (unsupported[workload] !== undefined) return unsupported[workload];
+  if (checksums !== undefined && storeRecord(stack)?.checksums === false) {
+    return `${checksums} (s3Checksums is false)`;
+  }
   const inspected = readStepRecord(stack, inspectionStep(workloadOf(workload).dataset))?.result;
   const { rows } = (inspected?.facts ?? {}) as { rows?: number };
   if (noRows !== undefined && rows === 0) return noRows;

@@ -9,6 +9,7 @@ import { engineName, workloadWords } from "../words";
 import { details } from "./details";
 import { memory, ratio, samples, startUp } from "./figures";
 import type { Group } from "./overview";
+import { requests } from "./requests";
 import { verification } from "./verification";
 
 /** All runs of one workload: how long, against the reference, how much memory, and whether right. */
@@ -17,14 +18,20 @@ export function workloadSection({ workload, outcomes, id }: Group, prices?: Pric
   const inputs = outcomes.find((outcome) => outcome.inputs)?.inputs ?? {};
   return html`<section id="${id}" aria-labelledby="${id}-heading">
     <h2 id="${id}-heading">${workload}${title && html` <span class="kind">${title}</span>`}</h2>
-    <p>${what(inputs)}</p>
+    <p>${what(inputs)}${distance(inputs)}</p>
     ${timesTable(workload, outcomes, prices)} ${incomparable(outcomes)}
     <div class="figures">
       ${samples(outcomes, id)} ${ratio(outcomes, id)} ${startUp(outcomes, id)}
       ${memory(outcomes, id)}
     </div>
-    ${verification(workload, outcomes)} ${details(outcomes)}
+    ${requests(outcomes)} ${verification(workload, outcomes)} ${details(outcomes)}
   </section>`;
+}
+
+/** How far away the store was for the engines, where a proxy made it so. */
+function distance({ network = "none" }: Readonly<Record<string, string>>): string {
+  if (network === "none") return "";
+  return ` Engines reached the store over a shaped network: each round trip took ${network} longer.`;
 }
 
 function timesTable(workload: string, outcomes: readonly Outcome[], prices?: Prices): Html {

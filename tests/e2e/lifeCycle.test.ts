@@ -83,7 +83,7 @@ describe.each([
   test(
     "up from nothing gives three verified runs",
     async () => {
-      const up = await stack.start({ ...small, portOffset });
+      const up = await stack.start({ ...small, portOffset, network: "10ms" });
       watch.stop();
       said = up.stdout + up.stderr;
       expect(up.code, said).toBe(0);

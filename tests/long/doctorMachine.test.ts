@@ -8,6 +8,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { makeOwnFolders, ownEnvironment } from "../../infra/host/environment";
+import { cacheFolder, namesIn } from "../../infra/host/folders";
+import { findJava } from "../../infra/host/runtimes";
 import { freeOffset } from "../e2e/stack";
 import { doctor, type Diagnosis } from "./diagnosis";
 
@@ -39,6 +42,13 @@ const mounted = (script: string) =>
 const mayMount =
   spawnSync("unshare", ["--mount", "mount", "-t", "tmpfs", "none", os.tmpdir()]).status === 0;
 
+/** The jars of a pyspark in the caches. */
+const jars = namesIn(path.join(cacheFolder(), "python"))
+  .map((key) => path.join(cacheFolder(), "python", key, "lib"))
+  .flatMap((lib) => namesIn(lib).map((python) => path.join(lib, python)))
+  .map((python) => path.join(python, "site-packages", "pyspark", "jars"))
+  .find((folder) => fs.existsSync(folder));
+
 describe(`file systems${mayMount ? "" : " (skipped: this user may not mount)"}`, () => {
   const test = mayMount ? it : it.skip;
 
@@ -64,6 +74,36 @@ describe(`file systems${mayMount ? "" : " (skipped: this user may not mount)"}`,
     const said = await look({}, ...mounted(mount));
     expect(said.code).toBe(1);
     expect(said.wrong.folders?.[0]).toBe(`${root}/home cannot be written by this user`);
+  });
+
+  test("mounts: one that runs no programs", async () => {
+    const mount = `mount -t tmpfs -o noexec,size=3g none ${root}/home`;
+    const said = await look({}, ...mounted(mount));
+    expect(said.code).toBe(1);
+    expect(said.wrong.mounts).toEqual([`${root}/home is on a file system that is mounted noexec`]);
+  });
+
+  it.skipIf(!mayMount || !jars)("JVMs unpack their libraries where /tmp runs no programs", () => {
+    const all = fs.mkdtempSync("/var/tmp/ec-machine-");
+    try {
+      const file = path.join(all, "Unpacks.java");
+      const unpack =
+        'org.xerial.snappy.Snappy.compress(""); com.github.luben.zstd.Zstd.compress(new byte[1]);';
+      const main = `public static void main(String[] args) throws Exception { ${unpack} }`;
+      fs.writeFileSync(file, `public class Unpacks { ${main} }`);
+      const [program, ...args] = mounted(
+        "mount --bind /tmp /tmp && mount -o remount,bind,noexec /tmp",
+      );
+      const java = path.join(findJava().home, "bin", "java");
+      const run = (env: NodeJS.ProcessEnv) =>
+        spawnSync(program, [...args, java, "-cp", `${jars}/*`, file], { env, encoding: "utf8" });
+      expect(run({ PATH: process.env.PATH }).stderr).toContain("UnsatisfiedLinkError");
+      const folders = { home: path.join(all, "home"), temporary: path.join(all, "tmp") };
+      const { status, stderr } = run(ownEnvironment(makeOwnFolders(folders)));
+      expect(status, stderr).toBe(0);
+    } finally {
+      fs.rmSync(all, { recursive: true, force: true });
+    }
   });
 
   test("shm: a small one", async () => {
@@ -122,7 +162,7 @@ it("limits: few open files", async () => {
 });
 
 it("folders: a name that services cannot be started with", async () => {
-  const said = await look({ ENGINE_COMPARISON_CACHE: path.join(root, "my caches") });
+  const said = await look({ ENGINE_COMPARISON_CACHE: path.join(root, "my:caches") });
   expect(said.code).toBe(1);
-  expect(said.wrong.folders).toEqual([`the path ${root}/my caches contains " "`]);
+  expect(said.wrong.folders).toEqual([`the path ${root}/my:caches contains ":"`]);
 });

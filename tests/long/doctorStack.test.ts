@@ -101,7 +101,7 @@ describe("a small stack", () => {
   it(
     "data: one object removed, then all, and the run that reads them",
     async () => {
-      const { version } = standing("make-taxi");
+      const { version } = standing("taxi-files");
       const files = path.join(datasetFolder("taxi", version), "taxi");
       const names = fs.readdirSync(files).map((name) => `taxi/${name}`);
       const client = store();

@@ -326,7 +326,7 @@ it(
       };
       return Boolean(
         deployment.pending_operations?.some(({ resource }) =>
-          resource.urn.endsWith("::upload-taxi"),
+          resource.urn.endsWith("::taxi-upload"),
         ),
       );
     });

@@ -155,8 +155,9 @@ describe("a stack", () => {
         fs.rmSync(path.join(cache, kind), { recursive: true });
       }
       const steps = await plan();
-      for (const tool of ["python", "jars", "model", "make-taxi", "ray-head"]) {
-        expect(steps).toContain(`update ${tool}`);
+      const tools = ["python", "jars", "model"].map((tool) => `toolchain-${tool}`);
+      for (const step of [...tools, "taxi-files", "services-ray-head"]) {
+        expect(steps).toContain(`update ${step}`);
       }
       expect(steps.filter((step) => !step.startsWith("update "))).toEqual([]);
       await done(stack.start());

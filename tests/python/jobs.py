@@ -49,12 +49,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def minio_server(folder: Path, **environment: str) -> Iterator[dict[str, Any]]:
+def minio_server(
+    folder: Path, host: str = "127.0.0.1", **environment: str
+) -> Iterator[dict[str, Any]]:
     """A MinIO on loopback, as the `store` object of a spec, if $MINIO_BIN names the program."""
     binary = os.environ.get("MINIO_BIN")
     if not binary:
         pytest.skip("set MINIO_BIN to a MinIO to test against a real store")
-    address = f"127.0.0.1:{free_port()}"
+    address = f"{host}:{free_port()}"
     access_key, secret_key = secrets.token_hex(8), secrets.token_hex(16)
     server = subprocess.Popen(
         [binary, "server", str(folder), "--address", address, "--quiet"],
@@ -78,6 +80,7 @@ def minio_server(folder: Path, **environment: str) -> Iterator[dict[str, Any]]:
             "accessKey": access_key,
             "secretKey": secret_key,
             "pathStyle": True,
+            "metrics": "/minio/metrics/v3/api/requests",
         }
     finally:
         server.kill()
@@ -168,7 +171,7 @@ def run_job(
         env={"PATH": os.environ["PATH"], "HOME": spec["scratch"], **environment},
         stdout=subprocess.PIPE,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -5,6 +5,7 @@ What they allow and refuse is the table in docs/cluster.md.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -311,16 +312,40 @@ def test_a_run_is_verified_with_the_roles_temporary_keys(
 
 
 @pytest.mark.usefixtures("data")
-@pytest.mark.parametrize("engine", ["spark", "ray"])
+@pytest.mark.parametrize("dataset", ["taxi", "photos"])
+def test_a_dataset_is_inspected_with_them(account: Account, tmp_path: Path, dataset: str):
+    spec = {
+        "store": account.session(ROLE),
+        "scratch": str(tmp_path),
+        "dataset": dataset,
+        "buckets": account.buckets,
+        "inputs": {"maxRejected": "3"},
+    }
+    *_, result = run_job(spec, module="engine_comparison.inspection.step")
+    assert result["event"] == "result", result
+    assert result["facts"]
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize(
+    ("engine", "workload"),
+    [
+        ("spark", "taxi-report"),
+        ("ray", "taxi-report"),
+        ("ray", "image-predictions"),
+        ("spark", "image-embeddings"),
+    ],
+)
 def test_a_clusters_run_is_verified_with_them(
     account: Account,
     model_folder: Path,
     tmp_path: Path,
     request: pytest.FixtureRequest,
     engine: str,
+    workload: str,
 ):
     cluster = request.getfixturevalue({"spark": "spark_master", "ray": "ray_head"}[engine])
-    spec = spec_of(account.session(ROLE), model_folder, "taxi-report", account.buckets)
+    spec = spec_of(account.session(ROLE), model_folder, workload, account.buckets, decoder="pillow")
     given = {"engine": engine, engine: cluster, "scratch": str(tmp_path)}
     access = ray_access(cluster["tokenFile"]) if engine == "ray" else {"OMP_NUM_THREADS": "1"}
     *_, result = run_job({**spec, **given}, environment=access)
@@ -328,7 +353,9 @@ def test_a_clusters_run_is_verified_with_them(
     assert result["verified"]
 
 
-def test_the_stacks_steps_claim_fill_and_release_a_bucket_with_it(account: Account, tmp_path: Path):
+def test_the_stacks_steps_claim_fill_and_release_a_bucket_with_them(
+    account: Account, tmp_path: Path
+):
     session = account.session(ROLE)
     keys = {
         "AccessKeyId": session["accessKey"],
@@ -352,32 +379,45 @@ def test_the_stacks_steps_claim_fill_and_release_a_bucket_with_it(account: Accou
     written = {"generation": "1", "result": record}
     (stack / "records" / "object-store.json").write_text(json.dumps(written))
 
-    def step(verb: str) -> None:
-        given = account.given["warehouse"]
-        spec = {"bucket": given["bucket"], "prefixes": given["prefixes"]}
+    def step(kind: str, verb: str, **spec: Any) -> None:
         subprocess.run(
-            ["node", "--require", "tsx/cjs", "steps.mjs", "s3-bucket", verb],
+            ["node", "--require", "tsx/cjs", "steps.mjs", kind, verb],
             cwd=CHECKOUT,
             env={
                 "PATH": f"{cli.parent}:{os.environ['PATH']}",
                 "HOME": str(tmp_path),
                 "ENGINE_COMPARISON_HOME": str(stack.parent),
+                "ENGINE_COMPARISON_CACHE": str(tmp_path / "cache"),
                 "ENGINE_COMPARISON_STACK": "prod",
-                "STEP": "bucket",
-                "SPEC": json.dumps(spec),
+                "STEP": kind,
+                "SPEC": json.dumps({"bucket": bucket, **spec}),
             },
             check=True,
         )
 
     bucket = account.buckets["warehouse"]
-    prefix = account.given["warehouse"]["prefixes"][0]
+    prefixes = account.given["warehouse"]["prefixes"]
+    prefix = prefixes[0]
     client = client_of(account.root)
-    for one in client.list_objects(bucket, prefix=prefix, recursive=True):
-        client.remove_object(bucket, one.object_name)
-    step("create")
+
+    def stored() -> set[str]:
+        return {one.object_name for one in client.list_objects(bucket, recursive=True)}
+
+    for name in stored() - {"beside/theirs"}:
+        client.remove_object(bucket, name)
+    step("s3-bucket", "create", prefixes=prefixes)
     assert json.loads(client.get_object(bucket, CLAIM).read())["id"] == "the-stack"
-    client.put_object(bucket, f"{prefix}x", io.BytesIO(b"x"), 1)
-    step("delete")
-    step("delete")
-    left = [one.object_name for one in client.list_objects(bucket, recursive=True)]
-    assert left == ["beside/theirs"]
+
+    folder = tmp_path / "cache" / "datasets" / "some" / "v"
+    (folder / prefix).mkdir(parents=True)
+    (folder / prefix / "file").write_bytes(b"x")
+    entry = {"path": f"{prefix}file", "bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps([entry]))
+    step("upload", "create", dataset="some", version="v", owns=[prefix])
+    client.put_object(bucket, f"{prefix}engine=x/part", io.BytesIO(b"x"), 1)
+    step("output-prefix", "delete", prefix=f"{prefix}engine=x/")
+    assert stored() == {CLAIM, "beside/theirs", f"{prefix}file"}
+
+    for _ in range(2):
+        step("s3-bucket", "delete", prefixes=prefixes)
+    assert stored() == {"beside/theirs"}

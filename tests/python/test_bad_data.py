@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from clusters import PIPELINES, environment, ray_access
 from PIL import Image
 from pyarrow import fs
 
-from engine_comparison import engines, oracle
+from engine_comparison import engines, oracle, workloads
 from engine_comparison.datasets.sample import zones
 from engine_comparison.store import list_files, list_parquet, open_store
 from engine_comparison.workloads.taxi_inputs import TRIPS, ZONES_KEY
@@ -28,6 +29,11 @@ from engine_comparison.workloads.taxi_inputs import TRIPS, ZONES_KEY
 BUCKETS = {"lake": "dirtylake", "images": "dirtyimages", "warehouse": "report", "output": "oracles"}
 ENGINES = ("daft-tuned", "ray-tuned", "spark-tuned")
 """Those that survive a corrupt image."""
+
+SMALL = 60
+"""Small images without a fault, so that requests for each image stand out from those for a run."""
+FOR_A_RUN = 30
+"""More than what a run asks for besides images: its list of them, and the output's folders."""
 
 Run = Callable[..., dict[str, Any]]
 
@@ -131,12 +137,17 @@ def store(minio: dict[str, Any], creating: fs.FileSystem, store_folder: Path) ->
             stream.write(data)
 
     listed = pq.read_table(store_folder / "bucket" / "image_metadata.parquet")
-    urls = [
-        url.replace("s3://bucket", "s3://dirtyimages") for url in listed["image_url"].to_pylist()
+    rows = [
+        {**row, "image_url": row["image_url"].replace("s3://bucket", "s3://dirtyimages")}
+        for row in listed.to_pylist()
     ]
-    listed = listed.set_column(0, "image_url", pa.array(urls, pa.string()))
-    pq.write_table(listed, "dirtyimages/image_metadata.parquet", filesystem=store)
     images = sorted((store_folder / "bucket" / "images").iterdir())
+    for at in range(SMALL):
+        path = f"dirtyimages/images/small-{at:02}.jpg"
+        put(path, picture("JPEG")(images[-1].read_bytes()))
+        rows.append({**rows[-1], "image_url": f"s3://{path}"})
+    listed = pa.Table.from_pylist(rows, listed.schema)
+    pq.write_table(listed, "dirtyimages/image_metadata.parquet", filesystem=store)
     assert len(images) > len(DAMAGE)
     for at, file in enumerate(images):
         damage = DAMAGE[at][0] if at < len(DAMAGE) else bytes
@@ -184,6 +195,7 @@ def run(
     }
     judged: set[str] = set()
 
+    @cache
     def carry_out(engine: str, workload: str, **inputs: str) -> dict[str, Any]:
         scratch = tmp_path_factory.mktemp("scratch")
         given = {**spec, "engine": engine, "workload": workload, "scratch": str(scratch)}
@@ -191,6 +203,7 @@ def run(
         given["attempt"] = scratch.name
         decoder = engines.load(engine).facts.decoder or ""
         given["inputs"] = {**spec["inputs"], "decoder": decoder, **inputs}
+        given["facts"] = workloads.load(workload).input_facts(given, store)
         if workload not in judged:
             path = oracle.oracle_path(given)
             pq.write_table(oracle.answer(given, store), path, filesystem=store)
@@ -226,7 +239,7 @@ def test_all_engines_reject_the_same_images_for_the_same_reasons(
     assert result["event"] == "result", result
     assert result["rejects"] == REJECTS
     assert result["rejected"] == sum(reason is not None for _, reason in DAMAGE)
-    assert result["rowsIn"] == 20
+    assert result["rowsIn"] == 20 + SMALL
     published = result["outputUri"].removeprefix("s3://").strip("/")
     files = [info.path for info in list_parquet(store, published)]
     tables = [pq.read_table(path, filesystem=store, partitioning=None) for path in files]
@@ -234,6 +247,17 @@ def test_all_engines_reject_the_same_images_for_the_same_reasons(
     names = [info.path for info in list_files(store, "dirtyimages/images")]
     whole = names[len([one for one in DAMAGE if one[0]]) - 2 :]  # the last two of DAMAGE and on
     assert sorted(answered) == [f"s3://{name}" for name in whole if "unlisted" not in name]
+
+
+@pytest.mark.parametrize("workload", ["image-predictions", "image-embeddings"])
+@pytest.mark.parametrize("engine", [*ENGINES, "plain"])
+def test_an_image_is_one_request(run: Run, engine: str, workload: str):
+    """By the counts of the store."""
+    result = run(engine, workload)
+    asked = result["requests"]["byApi"]
+    images = result["rowsIn"]
+    assert images <= asked["GetObject"] <= images + FOR_A_RUN
+    assert asked.get("HeadObject", 0) <= FOR_A_RUN < images
 
 
 def test_daft_on_ray_rejects_them_too(run: Run):

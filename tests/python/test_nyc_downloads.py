@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,43 @@ def test_where_a_file_is_absent_the_advice_says_what_else_to_ask_for(server, tmp
         fetch(server, tmp_path)
     assert raised.value.do.startswith("Ask for another one. ")
     assert len(server.asked) == 1
+
+
+def test_a_403_of_a_server_that_was_asked_too_often_is_tried_again_after_longer_waits(
+    server, tmp_path, monkeypatch
+):
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    server.files["/known"] = b"x"
+    watched = Remote(f"{server.url}{PATH}", only_the_content, "Ask.", witness=f"{server.url}/known")
+    server.faults[PATH] = [status(403)] * 3
+    server.faults["/known"] = [status(403)] * 3
+    (path,) = Downloads(tmp_path, lambda _: None, replace(QUICK, limited=2)).fetch([watched])
+    assert_right(server, tmp_path, path)
+    assert slept == [2, 4, 5]  # no longer than `longest`
+
+
+def test_a_403_that_stays_is_told_as_too_many_requests(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    watched = Remote(f"{server.url}{PATH}", anything, "Ask.", witness=f"{server.url}{PATH}")
+    server.faults[PATH] = [status(403)] * 50
+    with pytest.raises(UserError) as raised:
+        Downloads(tmp_path, lambda _: None, QUICK).fetch([watched])
+    assert "403 Forbidden, as it does when it was asked too often, 4 times" in raised.value.what
+    assert raised.value.do.startswith("Try again in an hour.")
+    assert "Ask." not in raised.value.do
+
+
+def test_a_403_of_a_server_that_gives_other_files_means_that_there_is_no_such_file(
+    server, tmp_path
+):
+    server.files["/known"] = b"x"
+    watched = Remote(f"{server.url}{PATH}", anything, "Ask.", witness=f"{server.url}/known")
+    server.faults[PATH] = [status(403)]
+    with pytest.raises(UserError) as raised:
+        Downloads(tmp_path, lambda _: None, QUICK).fetch([watched])
+    assert raised.value.do.startswith("Ask. ")
+    assert [path for path, _ in server.asked] == [PATH, "/known"]
 
 
 def test_the_wait_that_a_server_asks_for_is_kept(server, tmp_path, monkeypatch):

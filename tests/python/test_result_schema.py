@@ -69,7 +69,7 @@ def test_the_schema_is_one_and_a_whole_result_fits_it():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(RESULT, SCHEMA)
     assert set(SCHEMA["required"]) == set(RESULT) - {"commit"}
-    assert set(SCHEMA["properties"]) == set(SCHEMA["required"]) | {"note", "sampled"}
+    assert set(SCHEMA["properties"]) == set(SCHEMA["required"]) | {"note", "sampled", "requests"}
 
 
 @pytest.mark.parametrize("name", SCHEMA["required"])

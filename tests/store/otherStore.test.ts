@@ -89,6 +89,29 @@ describe("a store that is not the stack's own", () => {
     expect(await lookAtExisting("dev", settingsFor(), chosenRuns(settingsFor()))).toBeUndefined();
   });
 
+  it("is only read where data is there already: no claim is written or asked for, and several may", async () => {
+    await client.makeBucket("shared", region);
+    await client.putObject("shared", "taxi/a.parquet", "one");
+    const reading = settingsFor({
+      datasetSource: "existing",
+      bucketNames: '{"lake":"shared","images":"shared-images"}',
+      bucketPrefix: "reader-",
+    });
+    const another = { id: "other", stack: "other", made: false, prefixes: ["elsewhere/"] };
+    await client.putObject("shared", claimKey, JSON.stringify(another));
+    await expect(lookAtStore(reading, "mine", "me")).resolves.toBeDefined();
+    await expect(
+      lookAtStore(settingsFor({ bucketNames: '{"lake":"shared"}' }), "mine", "me"),
+    ).rejects.toThrow("bucket shared is in use by stack other");
+    const denied = Object.create(client, {
+      getObject: {
+        value: () => Promise.reject(Object.assign(new Error(), { code: "AccessDenied" })),
+      },
+    }) as Client;
+    await expect(readClaim(denied, "shared", true)).resolves.toBeUndefined();
+    await expect(readClaim(denied, "shared")).rejects.toThrow();
+  });
+
   const mine = { id: "me", stack: "mine" };
 
   it("gives back a bucket that it made, with all that is the stack's", async () => {

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect, it } from "vitest";
 import { configurationPage, pulumiYaml } from "../../docs/configuration";
+import { minioVersion } from "../../infra/toolchain/locks";
 import { catalogSchemas } from "../../results/catalog";
 
 const checkout = path.join(__dirname, "..", "..");
@@ -68,6 +69,27 @@ it("docs/adding-an-engine.md locks by the command in the lock's head", () => {
   expect(page).toContain(/^#\s+(uv pip compile .*)$/m.exec(lock)![1]);
 });
 
+it("docs/versions.md has the versions that are pinned", () => {
+  const read = (file: string) => fs.readFileSync(path.join(checkout, file), "utf8");
+  const { dependencies, devDependencies } = JSON.parse(read("package.json")) as Record<
+    "dependencies" | "devDependencies",
+    Record<string, string>
+  >;
+  const locks = ["requirements", "requirements-uv", "requirements-go"].map((name) =>
+    read(`pipelines/${name}.lock`),
+  );
+  const locked = [...locks.join("\n").matchAll(/^([\w-]+)==(\S+)/gm)].map(([, ...row]) => row);
+  const pinned: Record<string, string | undefined> = {
+    ...dependencies,
+    ...devDependencies,
+    ...(Object.fromEntries(locked) as Record<string, string>),
+    MinIO: minioVersion.split("-")[1].replace(/^0\./, ""),
+  };
+  const rows = [...read("docs/versions.md").matchAll(/^\| `?([\w@/-]+)`? \| ([\d.]+) \|/gm)];
+  expect(rows.length).toBeGreaterThan(20);
+  for (const [, name, version] of rows) expect(version, name).toBe(pinned[name]);
+});
+
 it("CONTRIBUTING.md has the rooms that eslint holds apart, in the same order", () => {
   const read = (file: string) => fs.readFileSync(path.join(checkout, file), "utf8");
   const [, list] = /^const rooms = \[\n(.*?)^\];$/ms.exec(read("eslint.config.mjs"))!;
@@ -78,20 +100,28 @@ it("CONTRIBUTING.md has the rooms that eslint holds apart, in the same order", (
   expect(rows.filter((room) => rooms.includes(room))).toEqual(rooms);
 });
 
-it("every promise is shown by tests that there are, or says how it was seen by hand", () => {
-  const page = fs.readFileSync(path.join(checkout, "docs", "promises.md"), "utf8");
-  const tables = page.matchAll(/^\| promise \| shown by \|\n\|---\|---\|\n((?:\|.*\n)+)/gm);
-  const rows = [...tables].flatMap(([, body]) => body.trim().split("\n"));
-  expect(rows.length).toBeGreaterThan(20);
-  for (const row of rows) {
-    const [promise, shown] = row.slice(2, -2).split(" | ");
-    if (shown.startsWith("by hand: ")) continue;
-    for (const proof of shown.split("<br>")) {
-      const [, file, name] = /^`(tests\/\S+)` "(.+)"$/.exec(proof) ?? [];
-      expect(file, `${promise}: ${proof}`).toBeDefined();
-      const text = fs.readFileSync(path.join(checkout, file), "utf8");
-      const named = text.includes(`"${name}"`) || text.includes(`def ${name}(`);
-      expect(named, `${promise}: ${proof}`).toBe(true);
+it.each([
+  ["promises.md", "promise"],
+  ["cases.md", "case \\| what happens"],
+])(
+  "every row of %s is shown by tests that there are, or says how it was seen by hand",
+  (name, head) => {
+    const page = fs.readFileSync(path.join(checkout, "docs", name), "utf8");
+    const table = new RegExp(`^\\| ${head} \\| shown by \\|\\n\\|[-|]+\\n((?:\\|.*\\n)+)`, "gm");
+    const tables = page.matchAll(table);
+    const rows = [...tables].flatMap(([, body]) => body.trim().split("\n"));
+    expect(rows.length).toBeGreaterThan(20);
+    for (const row of rows) {
+      const cells = row.slice(2, -2).split(" | ");
+      const [promise, shown] = [cells[0], cells[cells.length - 1]];
+      if (shown.startsWith("by hand: ")) continue;
+      for (const proof of shown.split("<br>")) {
+        const [, file, name] = /^`(tests\/\S+)` "(.+)"$/.exec(proof) ?? [];
+        expect(file, `${promise}: ${proof}`).toBeDefined();
+        const text = fs.readFileSync(path.join(checkout, file), "utf8");
+        const named = text.includes(`"${name}"`) || text.includes(`def ${name}(`);
+        expect(named, `${promise}: ${proof}`).toBe(true);
+      }
     }
-  }
-});
+  },
+);

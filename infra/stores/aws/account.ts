@@ -16,7 +16,8 @@ const maxName = 63;
 
 /**
  * Names for buckets that nobody else has: names are unique in all of AWS. They are known before the
- * buckets are, because datasets and so run keys follow from them.
+ * buckets are, because datasets and so run keys follow from them. The stack's id is not in them: it is
+ * in no run key, and unknown in a first preview.
  *
  * @param prefix what they begin with, in place of the project's and the stack's name
  * @param named whole names, which are taken as they are

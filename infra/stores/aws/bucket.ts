@@ -9,6 +9,7 @@ import { BucketOwnershipControls } from "@pulumi/aws/s3/bucketOwnershipControls"
 import { BucketPolicy } from "@pulumi/aws/s3/bucketPolicy";
 import { BucketPublicAccessBlock } from "@pulumi/aws/s3/bucketPublicAccessBlock";
 import { BucketServerSideEncryptionConfiguration } from "@pulumi/aws/s3/bucketServerSideEncryptionConfiguration";
+import { getBucket } from "@pulumi/aws/s3/getBucket";
 import { step } from "../../stack/step";
 import { pipelineAccess, tlsOnly, type Account } from "./account";
 
@@ -17,6 +18,14 @@ export async function askAccount(): Promise<Account> {
   const { accountId, arn } = await getCallerIdentity();
   const { region } = await getRegion();
   return { id: accountId, partition: arn.split(":")[1], region };
+}
+
+/** Whether the account has a bucket already. What is not known of it is seen when it is made. */
+export async function hasBucket(bucket: string): Promise<boolean> {
+  return getBucket({ bucket }).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** After so many days an upload that was not completed is removed. */
@@ -35,11 +44,23 @@ export interface AwsBucketArgs {
    * @example ["taxi/"]
    */
   readonly prefixes: readonly string[];
-  /** The pipelines' role. */
+  /**
+   * The pipelines' role.
+   *
+   * @example new Role("pipelines", { assumeRolePolicy: JSON.stringify(takenByAccount(account)) })
+   */
   readonly role: Role;
-  /** Identity of what is in the store: a new one means that its data is made again. */
+  /**
+   * Identity of what is in the store: a new one means that its data is made again.
+   *
+   * @example "aws 123456789012 eu-central-1 1"
+   */
   readonly dataId: string;
-  /** Where the bucket is. */
+  /**
+   * Where the bucket is.
+   *
+   * @example { id: "123456789012", partition: "aws", region: "eu-central-1" }
+   */
   readonly account: Account;
   /**
    * Tags of the bucket.
@@ -51,6 +72,7 @@ export interface AwsBucketArgs {
    * Whether Pulumi refuses to delete the bucket.
    *
    * @default false
+   * @example true
    */
   readonly protect?: boolean;
 }
@@ -115,7 +137,7 @@ export class AwsBucket extends pulumi.ComponentResource {
     );
     // Claims the bucket for this stack, and before the bucket goes, empties it of what is the stack's.
     step(
-      `bucket-${bucket}`,
+      `${name}-claim-${bucket}`,
       { kind: "s3-bucket", spec: { bucket, prefixes, store: dataId } },
       { parent: this, dependsOn: [made, closed, access] },
     );

@@ -2,7 +2,7 @@ import type { Store } from "../../contracts/target";
 import { sharedBuckets } from "../../settings/bucketNames";
 import { setExternal } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
-import { sessionSeconds } from "../access";
+import { sessionSeconds, storeStep } from "../access";
 
 /** A run's keys are older than the run: they are asked for before its job starts. */
 const maxRunSeconds = sessionSeconds - 60;
@@ -32,9 +32,9 @@ export const aws: Store<Settings> = {
     ].filter((conflict) => conflict !== false);
   },
 
-  async prepare(settings, stack) {
+  async prepare(settings, stack, id) {
     const { AwsStore, lookAtAccount } = await import("./store");
-    const seen = await lookAtAccount(settings, stack);
-    return () => new AwsStore("store", { settings, stack, seen });
+    const seen = await lookAtAccount(settings, stack, id);
+    return () => new AwsStore(storeStep, { settings, stack, seen });
   },
 };

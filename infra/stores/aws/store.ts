@@ -9,7 +9,7 @@ import { step } from "../../stack/step";
 import { UserError } from "../../contracts/errors";
 import { storeStep } from "../access";
 import { awsBucketNames, takenByAccount, type Account } from "./account";
-import { askAccount, AwsBucket } from "./bucket";
+import { askAccount, AwsBucket, hasBucket } from "./bucket";
 
 /** A stack's buckets cannot be moved to another account or region. */
 const placeOf = ({ id, region }: Account) => ({ account: id, region });
@@ -24,9 +24,14 @@ export interface SeenAccount {
 /**
  * Asks AWS who deploys, and where; writes nothing.
  *
- * @throws UserError where the program cannot talk to AWS
+ * @param id the stack's id; undefined before its first up, when no bucket can be its own
+ * @throws UserError where the program cannot talk to AWS, or a bucket is there already
  */
-export async function lookAtAccount(settings: Settings, stack: string): Promise<SeenAccount> {
+export async function lookAtAccount(
+  settings: Settings,
+  stack: string,
+  id: string | undefined,
+): Promise<SeenAccount> {
   if (process.env[runnerVariable] === "embedded") {
     throw new UserError(
       'objectStore is "aws", and this is the embedded runner',
@@ -36,16 +41,50 @@ export async function lookAtAccount(settings: Settings, stack: string): Promise<
   }
   const account = await askAccount();
   keepPlace(stack, placeOf(account));
+  const buckets = awsBucketNames(stack, account, settings.bucketPrefix, settings.bucketNames);
+  if (id === undefined) await checkFree(Object.values(buckets), account);
   return {
     account,
-    buckets: awsBucketNames(stack, account, settings.bucketPrefix, settings.bucketNames),
+    buckets,
     generation: generation(stack, storeStep, () => true),
   };
 }
 
+/**
+ * In us-east-1 AWS lets an account make a bucket once more that it has already
+ * (https://github.com/hashicorp/terraform-provider-aws/issues/13587).
+ */
+async function checkFree(buckets: readonly string[], { id }: Account): Promise<void> {
+  const found = await Promise.all(
+    buckets.map(async (bucket) => ((await hasBucket(bucket)) ? [bucket] : [])),
+  );
+  const taken = found.flat().join(", ");
+  if (taken === "") return;
+  throw new UserError(
+    `account ${id} has ${taken} already, and this stack is new`,
+    "the stack would take over what another stack or somebody else has made, and delete it in the end",
+    "deploy the stack that has them, from its own checkout; or set bucketPrefix to another name",
+  );
+}
+
 export interface AwsStoreArgs {
+  /**
+   * Tags of what is made, and whether Pulumi refuses to delete the buckets.
+   *
+   * @example { awsTags: { team: "data" }, awsProtect: true }
+   */
   readonly settings: Pick<Settings, "awsTags" | "awsProtect">;
+  /**
+   * The stack's name, for tags.
+   *
+   * @example "prod"
+   */
   readonly stack: string;
+  /**
+   * The account that the provider is configured for, and the names of the buckets in it.
+   *
+   * @example await lookAtAccount(settings, stack, id)
+   */
   readonly seen: SeenAccount;
 }
 
@@ -80,9 +119,10 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
       { parent: this },
     );
     this.ready = step(
-      storeStep,
+      name,
       {
         kind: "aws-store",
+        record: storeStep,
         spec: { endpoint: this.endpoint, region, role: this.role.arn, buckets, generation },
       },
       { parent: this },
@@ -91,6 +131,7 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
   }
 
   declareBucket = (
+    owner: string,
     { purpose, bucket, prefixes }: DeclaredBucket,
     opts: pulumi.ComponentResourceOptions,
   ): pulumi.Resource => {
@@ -98,7 +139,7 @@ export class AwsStore extends pulumi.ComponentResource implements ObjectStore {
     const { settings, seen } = this.args;
     const protect = settings.awsProtect;
     return new AwsBucket(
-      `bucket-${purpose}`,
+      `${owner}-${purpose}`,
       { bucket, prefixes, role, dataId, account: seen.account, tags, protect },
       opts,
     );

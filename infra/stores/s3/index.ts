@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Conflict, Store } from "../../contracts/target";
 import { bucketsNamed, sharedBuckets } from "../../settings/bucketNames";
 import type { Settings } from "../../settings/schema";
@@ -39,6 +40,13 @@ function rules(settings: Settings): Conflict[] {
         what: `s3CaCertificates is set, but s3Endpoint is "${s3Endpoint}"`,
         why: "there is no certificate to check without https, and the keys' signatures go in clear",
         fix: "set s3Endpoint to the https address, or unset s3CaCertificates",
+      },
+    !settings.s3PathStyle &&
+      s3Endpoint !== undefined &&
+      isIP(new URL(s3Endpoint).hostname.replace(/^\[|\]$/g, "")) !== 0 && {
+        what: `s3PathStyle is "false", and s3Endpoint is "${s3Endpoint}"`,
+        why: "a bucket cannot be a part of an address that is a number",
+        fix: "set s3PathStyle to true, or s3Endpoint to a name",
       },
     sharedBuckets(names),
   ].filter((conflict) => conflict !== false);

@@ -1,8 +1,7 @@
-import * as pulumi from "@pulumi/pulumi";
 import type { Client } from "minio";
 import { UserError } from "../../contracts/errors";
 import type { BucketNames, BucketPurpose, ObjectStore } from "../../contracts/platform";
-import { bucketPurposes, bucketsNamed } from "../../settings/bucketNames";
+import { bucketPurposes, bucketsNamed, onlyRead } from "../../settings/bucketNames";
 import type { Settings } from "../../settings/schema";
 import { shortHash } from "../../stack/files";
 import type { KeptCredentials } from "../../stack/step";
@@ -35,11 +34,13 @@ export async function lookAtStore(
   const { s3Endpoint } = settings;
   const certificates = certificatesOf(settings);
   const { client, buckets } = storeOfSettings(settings);
+  const read = onlyRead(settings.datasetSource);
+  const written = bucketPurposes.filter((purpose) => !read.includes(purpose));
   const claims = await explained(() =>
-    Promise.all(bucketPurposes.map((purpose) => readClaim(client, buckets[purpose]))),
+    Promise.all(written.map((purpose) => readClaim(client, buckets[purpose]))),
   );
   claims.forEach((claim, at) => {
-    if (claim) checkClaim(buckets[bucketPurposes[at]], claim, id);
+    if (claim) checkClaim(buckets[written[at]], claim, id);
   });
   const record = storeRecord(stack);
   if (record && record.endpoint !== s3Endpoint && !claims.some(Boolean)) {
@@ -63,6 +64,8 @@ function storeOfSettings(settings: Settings): { client: Client; buckets: BucketN
     endpoint: settings.s3Endpoint!,
     region: settings.s3Region,
     pathStyle: settings.s3PathStyle,
+    bulkDelete: settings.s3BulkDelete,
+    checksums: settings.s3Checksums,
     accessKey: settings.s3AccessKey!,
     secretKey: settings.s3SecretKey!,
     ...(certificates === undefined ? {} : { caCertificates: certificates }),
@@ -80,28 +83,29 @@ export function declareStore(
   { buckets, certificates, generation }: SeenStore,
   credentials: KeptCredentials,
 ): ObjectStore {
-  const store = new pulumi.ComponentResource("engine-comparison:storage:S3Store", "store");
   const { s3Endpoint, s3Region, s3PathStyle, s3CaCertificates } = settings;
+  const { s3BulkDelete, s3Checksums } = settings;
   const dataId = `s3 ${generation}`;
   const spec = {
     store: settings.objectStore,
     endpoint: s3Endpoint,
     region: s3Region,
     pathStyle: s3PathStyle,
+    ...(s3BulkDelete ? {} : { bulkDelete: false }),
+    ...(s3Checksums ? {} : { checksums: false }),
     certificates: certificates === null ? null : { file: s3CaCertificates, hash: certificates },
     keys: credentials.generations.s3,
     ...{ buckets, generation },
   };
-  const opts = { parent: store, dependsOn: credentials.resource };
   return {
     endpoint: s3Endpoint!,
     consoleUrl: "", // none is known
     dataId,
-    ready: step(storeStep, { kind: "s3-store", spec }, opts),
+    ready: step(storeStep, { kind: "s3-store", spec }, { dependsOn: credentials.resource }),
     bucketNames: buckets,
-    declareBucket({ bucket, prefixes }, opts) {
+    declareBucket(owner, { bucket, prefixes }, opts) {
       const spec = { bucket, prefixes, store: dataId };
-      return step(`bucket-${bucket}`, { kind: "s3-bucket", spec }, opts);
+      return step(`${owner}-${bucket}`, { kind: "s3-bucket", spec }, opts);
     },
   };
 }
@@ -119,7 +123,7 @@ export async function lookAtForeign(
   const { client, buckets } = storeOfSettings(settings);
   const bucket = buckets[purpose];
   return explained(async () => {
-    const claim = await readClaim(client, bucket);
+    const claim = await readClaim(client, bucket, true);
     const own = claim?.prefixes.find((prefix) => prefixes.includes(prefix));
     if (own !== undefined) throw notThere(`what bucket ${bucket} has at ${own} is a stack's own`);
     const exists = await client.bucketExists(bucket);

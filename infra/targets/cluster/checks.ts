@@ -3,12 +3,12 @@ import {
   check,
   foldersCheck,
   javaCheck,
-  platformCheck,
   pythonCheck,
   type StackCheck,
   type StackContext,
 } from "../../host/checks";
 import { silenceAt } from "../../host/probe";
+import { mountsCheck, platformCheck, untriedCheck, userCheck } from "../../host/platform";
 import { wslCheck } from "../../host/wsl";
 import { npm, wrong } from "../../contracts/check";
 import type { UserError } from "../../contracts/errors";
@@ -233,8 +233,11 @@ const clusterCheck = <Facts>(
 /** What target `cluster` needs of this machine, of the clusters and of the store. */
 export const checks: readonly StackCheck[] = [
   platformCheck,
+  untriedCheck,
+  userCheck,
   wslCheck,
   foldersCheck(true),
+  mountsCheck,
   javaCheck(lacks("jars")),
   pythonCheck(lacks("python")),
   diskHere(

@@ -1,4 +1,5 @@
 import { type Conflict, type Target, load } from "../../contracts/target";
+import { shapedConflicts } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
 
 /** Spark and Ray clusters that exist already: the way past one machine. */
@@ -8,8 +9,8 @@ export const cluster: Target<Settings> = {
   defaults: { objectStore: "aws", daftRunner: "ray" },
   addresses: { spark: "sparkMaster", ray: "rayAddress" },
 
-  rules({ gpu }, { store }) {
-    const conflicts: Conflict[] = [];
+  rules(settings, { store }) {
+    const conflicts: Conflict[] = shapedConflicts(settings);
     if (!store.external) {
       conflicts.push({
         what: `objectStore is "${store.name}" and target is cluster`,
@@ -17,7 +18,7 @@ export const cluster: Target<Settings> = {
         fix: "set objectStore to s3 or aws",
       });
     }
-    if (gpu === "required") {
+    if (settings.gpu === "required") {
       conflicts.push({
         what: 'gpu is "required" and target is cluster',
         why: "on clusters that exist already the models run on CPUs",

@@ -59,7 +59,7 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
     secrets: credentials.generations.apply(({ spark, ray }) => [spark, ray]),
     generation: 1,
   };
-  const opts = { parent: credentials, dependsOn: credentials.resource };
+  const opts = { dependsOn: credentials.resource };
   const clusters = step(clustersStep, { kind: "cluster-record", spec }, opts);
   return {
     objectStore,

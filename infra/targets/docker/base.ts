@@ -21,12 +21,41 @@ import {
 } from "./inspect";
 
 export interface BaseArgs {
+  /**
+   * The stack's name, which the names of all that it has on the daemon begin with.
+   *
+   * @example "prod"
+   */
   readonly stack: string;
-  /** The stack's id, which all that it has on the daemon carries as a label. */
+  /**
+   * The stack's id, which all that it has on the daemon carries as a label.
+   *
+   * @example declareStack(known)
+   */
   readonly id: pulumi.Output<string>;
+  /**
+   * The settings.
+   *
+   * @example readSettings(pulumi.runtime.allConfig())
+   */
   readonly settings: Settings;
+  /**
+   * The daemon that all is made on.
+   *
+   * @example { host: "unix:///var/run/docker.sock", id: "PLX7:..." }
+   */
   readonly daemon: Daemon;
+  /**
+   * What the daemon says of itself.
+   *
+   * @example { ServerVersion: "28.3.0", NCPU: 8, MemTotal: 33554432000 }
+   */
   readonly info: DaemonInfo;
+  /**
+   * What the stack has on the daemon already.
+   *
+   * @example inspect(docker, known)
+   */
   readonly existing: Existing;
 }
 
@@ -54,27 +83,29 @@ export class Base extends pulumi.ComponentResource {
   readonly volumeGenerations: Partial<Record<VolumePurpose, string>> = {};
 
   constructor(
-    name: string,
+    readonly name: string,
     readonly args: BaseArgs,
+    opts?: pulumi.ComponentResourceOptions,
   ) {
-    super("engine-comparison:docker:Base", name);
+    super("engine-comparison:docker:Base", name, {}, opts);
     const { stack, id, settings, daemon, existing } = args;
     const recorded = recordedBase(stack);
     this.networkGeneration = generationOf(recorded.network, existing.network);
-    this.provider = new docker.Provider("docker", { host: daemon.host }, { parent: this });
+    this.provider = new docker.Provider(name, { host: daemon.host }, { parent: this });
     const isClean = () => orphans(stack, existing).length === 0;
-    const spec = { id, generation: generation(stack, "cleanup", isClean, "left containers") };
-    this.cleanup = step("cleanup", { kind: "docker-cleanup", spec }, { parent: this });
-    const opts = { ...this.childOptions(), deleteBeforeReplace: true };
+    const record = `${name}-cleanup`;
+    const spec = { id, generation: generation(stack, record, isClean, "left containers") };
+    this.cleanup = step(record, { kind: "docker-cleanup", spec }, { parent: this });
+    const child = { ...this.childOptions(), deleteBeforeReplace: true };
     const labels = this.labels(this.networkGeneration);
     const network = { name: names(stack).network, driver: "bridge", labels };
-    this.network = new docker.Network("network", network, opts);
+    this.network = new docker.Network(`${name}-network`, network, child);
     const volume = (purpose: VolumePurpose) => {
-      const name = names(stack).volume(purpose);
-      const generation = volumeGeneration(existing.volumes.get(name), recorded.volumes[purpose]);
+      const volume = names(stack).volume(purpose);
+      const generation = volumeGeneration(existing.volumes.get(volume), recorded.volumes[purpose]);
       this.volumeGenerations[purpose] = generation;
-      const args = { name, labels: this.labels(generation) };
-      return new docker.Volume(`volume-${purpose}`, args, opts);
+      const args = { name: volume, labels: this.labels(generation) };
+      return new docker.Volume(`${name}-volume-${purpose}`, args, child);
     };
     this.data = volume("minio-data");
     this.credentials = volume("credentials");
@@ -110,6 +141,27 @@ export function baseImage(settings: Pick<Settings, "baseImage">, device: "cpu" |
   return settings.baseImage ?? bases[device];
 }
 
+export interface ImageArgs {
+  /**
+   * What the image is for: a folder of `images/`.
+   *
+   * @example "engine"
+   */
+  readonly purpose: "engine" | "minio";
+  /**
+   * Where it is built, and by which settings.
+   *
+   * @example new Base("docker", { stack, id, settings, daemon, info, existing })
+   */
+  readonly base: Base;
+  /**
+   * Arguments of the build; they show in the image's history.
+   *
+   * @example { BASE_IMAGE: "debian:bookworm-slim", DEVICE: "cpu" }
+   */
+  readonly buildArgs: Readonly<Record<string, string>>;
+}
+
 /**
  * An image, built on the daemon from `images/<name>/Dockerfile`.
  *
@@ -122,12 +174,12 @@ export class Image extends pulumi.ComponentResource {
   readonly imageName: pulumi.Output<string>;
   readonly image: docker.RemoteImage;
 
-  /** @param buildArgs they show in the image's history */
-  constructor(name: string, base: Base, buildArgs: Readonly<Record<string, string>>) {
-    super("engine-comparison:docker:Image", name);
-    const dockerfile = `images/${name}/Dockerfile`;
+  constructor(name: string, args: ImageArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:docker:Image", name, {}, opts);
+    const { purpose, base, buildArgs } = args;
+    const dockerfile = `images/${purpose}/Dockerfile`;
     const { stack, id, settings } = base.args;
-    const log = stackFiles(stack).log(`image-${name}`);
+    const log = stackFiles(stack).log(name);
     const build = {
       context: ".",
       dockerfile,
@@ -141,10 +193,10 @@ export class Image extends pulumi.ComponentResource {
     const ignore = fs.readFileSync(path.join(checkout, `${dockerfile}.dockerignore`), "utf8");
     const hash = contextHash(contextFiles(ignore), build);
     // With the id: two stacks of one name on a daemon would remove each other's images.
-    this.imageName = id.apply((id) => names(stack).image(name, `${hash}-${id.slice(0, 8)}`));
+    this.imageName = id.apply((id) => names(stack).image(purpose, `${hash}-${id.slice(0, 8)}`));
     const label = { [labels.id]: id, [labels.stack]: stack };
     this.image = new docker.RemoteImage(
-      `image-${name}`,
+      name,
       { name: this.imageName, build: { ...build, label } },
       {
         ...base.childOptions(this),
@@ -154,15 +206,15 @@ export class Image extends pulumi.ComponentResource {
           // The provider opens the log, but makes no folder, and appends to what an earlier build
           // left. As a hook, because an up that builds nothing keeps the last build's log.
           beforeCreate: [
-            new pulumi.ResourceHook(`image-${name}-new-log`, () => {
+            new pulumi.ResourceHook(`${name}-new-log`, () => {
               fs.mkdirSync(path.dirname(log), { recursive: true, mode: 0o700 });
               fs.rmSync(log, { force: true });
             }),
           ],
           // The provider's error has the last command; what that command said is in the log.
           onError: [
-            new pulumi.ErrorHook(`image-${name}-log`, () => {
-              const said = `image ${name} was not built; all that the build said is in ${log}`;
+            new pulumi.ErrorHook(`${name}-log`, () => {
+              const said = `image ${purpose} was not built; all that the build said is in ${log}`;
               void pulumi.log.error(said);
               return false;
             }),

@@ -4,7 +4,6 @@ import type { UserError } from "../../contracts/errors";
 import {
   check,
   foldersCheck,
-  platformCheck,
   writtenFolders,
   type Logs,
   type StackCheck,
@@ -15,6 +14,7 @@ import { gpuCheck, gpuFacts, gpuMemoryCheck } from "../../host/gpu";
 import { isOlder } from "../../host/probe";
 import { parseVersion } from "../../host/runtimes";
 import { diskCheck, freeMemory, loads, memoryCheck, sharedMemoryCheck } from "../../host/room";
+import { platformCheck, untriedCheck } from "../../host/platform";
 import { wslCheck } from "../../host/wsl";
 import type { Settings } from "../../settings/schema";
 import { storeChecks } from "../../stores/checks";
@@ -170,6 +170,7 @@ const logs: Logs = ({ stack }, service) =>
 /** What target `docker` needs of this machine and its daemon, and of the containers. */
 export const checks: readonly StackCheck[] = [
   platformCheck,
+  untriedCheck,
   wslCheck,
   check({
     id: "docker",

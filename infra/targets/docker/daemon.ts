@@ -56,8 +56,23 @@ export function daemonHost(): string {
   const args = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
   const answer = call(args, toolEnvironment("docker"), timeoutMs);
   if (answer.error) throw noDocker("the `docker` command is not on PATH");
-  if (answer.status !== 0) throw noDocker(firstLine(answer.stderr));
+  if (answer.status !== 0) throw isPodman() ? podman() : noDocker(firstLine(answer.stderr));
   return checkLocal(answer.stdout.trim());
+}
+
+/** Whether the command is Podman's, under the name of Docker's. */
+function isPodman(): boolean {
+  const { stdout } = call(["--version"], toolEnvironment("docker"), timeoutMs);
+  return /podman/i.test(stdout ?? "");
+}
+
+function podman(): UserError {
+  return new UserError(
+    "target docker needs a Docker daemon, and the command `docker` is Podman's",
+    "images are built and containers declared through Docker's own API, and Podman is not supported",
+    "install Docker Engine (https://docs.docker.com/engine/install/), or run `npm start`, which " +
+      "deploys stack local without containers",
+  );
 }
 
 /**

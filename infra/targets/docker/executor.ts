@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Cluster, Executor } from "../../contracts/platform";
 import type { ServiceLog, Services } from "../../contracts/target";
-import { proxyVariables } from "../../host/environment";
+import { proxies } from "../../host/environment";
 import { ports } from "../../settings/ports";
 import { readOwner } from "../../stack/owner";
 import { readStepRecord } from "../../stack/records";
@@ -60,9 +60,9 @@ export function dockerExecutor(stack: string): Executor {
     limitsMemory: true,
 
     start(cluster, mayDownload) {
-      const proxies = mayDownload ? proxyVariables().flatMap((name) => ["--env", name]) : [];
+      const passed = mayDownload ? Object.keys(proxies()).flatMap((name) => ["--env", name]) : [];
       const bash = [container(placeOf(cluster)), "bash", "-c", leader, "job", scratch];
-      return docker.start(["exec", "--interactive", ...proxies, ...bash]);
+      return docker.start(["exec", "--interactive", ...passed, ...bash]);
     },
 
     async collect(folder, make) {

@@ -1,5 +1,5 @@
 import { type Target, load } from "../../contracts/target";
-import { startedHereConflicts } from "../../settings/checks";
+import { shapedConflicts, startedHereConflicts } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
 
 /** The seed's services as containers of one Docker daemon. */
@@ -10,7 +10,7 @@ export const docker: Target<Settings> = {
   defaults: { objectStore: "minio", daftRunner: "ray" },
 
   rules(settings, { machine, store }) {
-    const conflicts = startedHereConflicts(settings, machine);
+    const conflicts = [...startedHereConflicts(settings, machine), ...shapedConflicts(settings)];
     if (!store.external) return conflicts;
     return [
       ...conflicts,

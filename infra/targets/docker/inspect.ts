@@ -97,7 +97,7 @@ export function inspect(docker: Docker, id: string | undefined): Existing {
   };
 }
 
-/** The names of the target's steps. */
+/** What the target's steps are recorded as. */
 export const steps = {
   /** Sees a role's container become healthy, and records it. */
   ready: (role: Role) => `${role}-ready`,

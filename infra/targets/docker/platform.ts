@@ -62,16 +62,19 @@ interface Facts extends Omit<BaseArgs, "stack" | "settings"> {
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { info, plan } = facts;
   const { portOffset } = settings;
-  const base = new Base("base", { stack, settings, ...facts });
+  const base = new Base("docker", { stack, settings, ...facts });
   const engineBase = baseImage(settings, plan.device);
-  const minioImage = new Image("minio", base, {
-    BASE_IMAGE: baseImage(settings, "cpu"),
-    MINIO_VERSION: minioVersion,
-    MINIO_COMMIT: minioVersion.split("-").pop()!,
+  const minioImage = new Image("image-minio", {
+    ...{ purpose: "minio", base },
+    buildArgs: {
+      BASE_IMAGE: baseImage(settings, "cpu"),
+      MINIO_VERSION: minioVersion,
+      MINIO_COMMIT: minioVersion.split("-").pop()!,
+    },
   });
-  const engineImage = new Image("engine", base, {
-    BASE_IMAGE: engineBase,
-    DEVICE: plan.device,
+  const engineImage = new Image("image-engine", {
+    ...{ purpose: "engine", base },
+    buildArgs: { BASE_IMAGE: engineBase, DEVICE: plan.device },
   });
   const credentials = placeCredentials(base, minioImage);
   const model = customModel(base, minioImage);
@@ -81,19 +84,18 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
     role: Role,
     spec: ContainerSpec,
     secretOwners: readonly SecretOwner[],
-    more: Partial<ServiceArgs> & { readonly after?: readonly Service[] } = {},
+    more: Partial<Omit<ServiceArgs, "after">> & { readonly after?: readonly Service[] } = {},
   ) => {
-    const { after = [], ...args } = more;
+    const ready = (more.after ?? []).map(({ ready }) => ready);
     const secretVersion = credentials.generations.apply((all) =>
       secretOwners.map((owner) => all[owner]).join("."),
     );
     const size = sizeOf(containerRole(role), settings, info.NCPU ?? 1);
     const mounts = engineMounts(base);
-    return new Service(
-      role,
-      { base, portOffset, spec, secretVersion, size, mounts, image: engineImage, ...args },
-      [credentials.placed, ...(model ? [model] : []), ...after.map(({ ready }) => ready)],
-    );
+    return new Service(role, {
+      ...{ base, role, portOffset, spec, secretVersion, size, mounts, image: engineImage, ...more },
+      after: [credentials.placed, ...(model ? [model] : []), ...ready],
+    });
   };
   const secrets = secretsMount(base);
   const gpu = gpuArgs(plan);
@@ -157,7 +159,7 @@ function placeCredentials(base: Base, writer: Image) {
   const { stack, settings } = base.args;
   const exist = () => readCredentials(stack) !== undefined;
   const kept = { settings, stack, generation: generation(stack, "credentials", exist) };
-  const { generations } = new KeptCredentials("credentials", kept, { parent: base });
+  const { generations } = new KeptCredentials("credentials", kept);
   const spec = {
     generations,
     volume: base.credentials.name,
@@ -168,8 +170,8 @@ function placeCredentials(base: Base, writer: Image) {
     generation: base.networkGeneration,
   };
   const placed = step(
-    steps.base,
-    { kind: "docker-credentials", spec },
+    `${base.name}-credentials`,
+    { kind: "docker-credentials", record: steps.base, spec },
     { parent: base, dependsOn: writer.image, deletedWith: base.cleanup },
   );
   return { generations, placed };
@@ -192,8 +194,8 @@ function customModel(base: Base, writer: Image): pulumi.Resource | undefined {
     image: writer.imageName,
   };
   return step(
-    steps.model,
-    { kind: "docker-model", spec },
+    `${base.name}-model`,
+    { kind: "docker-model", record: steps.model, spec },
     { parent: base, dependsOn: writer.image, deletedWith: base.cleanup },
   );
 }

@@ -28,17 +28,74 @@ export const engineMounts = (base: Base): Mount[] => [
 ];
 
 export interface ServiceArgs {
+  /**
+   * What the container is for; also its name inside the network.
+   *
+   * @example "spark-worker-1"
+   */
+  readonly role: Role;
+  /**
+   * The network, the volumes and the cleanup that it depends on.
+   *
+   * @example new Base("docker", { stack, id, settings, daemon, info, existing })
+   */
   readonly base: Base;
+  /**
+   * What it is started from.
+   *
+   * @example new Image("image-engine", { purpose: "engine", base, buildArgs })
+   */
   readonly image: Image;
+  /**
+   * What it runs, and how one sees that it does its work.
+   *
+   * @example services.sparkMaster(place)
+   */
   readonly spec: ContainerSpec;
+  /**
+   * Volumes, and where they are inside.
+   *
+   * @example engineMounts(base)
+   */
   readonly mounts: readonly Mount[];
+  /**
+   * What it may use at most.
+   *
+   * @example { memoryMib: 2048, shmMib: 64, cpus: 2 }
+   */
   readonly size: Size;
+  /**
+   * What is added to the usual ports where they are published on 127.0.0.1.
+   *
+   * @example 1000
+   */
   readonly portOffset: number;
+  /**
+   * What lets it see the GPUs.
+   *
+   * @default it sees none
+   * @example gpuArgs(plan)
+   */
   readonly gpu?: GpuArgs;
-  /** Changes when its secret does: the container is then replaced. */
+  /**
+   * Changes when its secret does: the container is then replaced.
+   *
+   * @example "2.1"
+   */
   readonly secretVersion: pulumi.Input<string>;
-  /** Facts that are recorded when the service is healthy. */
+  /**
+   * Facts that are recorded when the service is healthy.
+   *
+   * @default none
+   * @example { endpoint: "http://127.0.0.1:9000" }
+   */
   readonly facts?: Readonly<Record<string, string | number>>;
+  /**
+   * What has to exist before it starts.
+   *
+   * @example [credentials.placed, master.ready]
+   */
+  readonly after: readonly pulumi.Resource[];
 }
 
 /** Size of /tmp, which is memory. */
@@ -55,17 +112,17 @@ export class Service extends pulumi.ComponentResource {
   /** Exists when the service does its work. */
   readonly ready: pulumi.Resource;
 
-  constructor(role: Role, args: ServiceArgs, dependsOn: readonly pulumi.Resource[]) {
-    super("engine-comparison:docker:Service", role);
-    const { base, image, spec, facts = {} } = args;
+  constructor(name: string, args: ServiceArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:docker:Service", name, {}, opts);
+    const { role, base, image, spec, facts = {}, after } = args;
     const { provider, cleanup } = base;
     const { stack, existing } = base.args;
-    const name = names(stack).container(role);
     const recorded = recordedContainer(stack, role);
-    const generation = generationOf(recorded, existing.containers.get(name));
-    const container = new docker.Container(role, containerArgs(role, name, generation, args), {
+    const there = existing.containers.get(names(stack).container(role));
+    const generation = generationOf(recorded, there);
+    const container = new docker.Container(name, containerArgs(generation, args), {
       ...{ parent: this, provider, deleteBeforeReplace: true },
-      dependsOn: [cleanup, image.image, ...dependsOn],
+      dependsOn: [cleanup, image.image, ...after],
     });
     const ready = {
       ...{ role, container: container.id, facts, generation },
@@ -73,23 +130,18 @@ export class Service extends pulumi.ComponentResource {
       seconds: spec.startSeconds,
     };
     this.ready = step(
-      steps.ready(role),
-      { kind: "docker-ready", spec: ready },
+      `${name}-ready`,
+      { kind: "docker-ready", record: steps.ready(role), spec: ready },
       { parent: this, deletedWith: cleanup },
     );
     this.registerOutputs({});
   }
 }
 
-function containerArgs(
-  role: Role,
-  name: string,
-  generation: string,
-  args: ServiceArgs,
-): docker.ContainerArgs {
-  const { base, spec, size, gpu } = args;
+function containerArgs(generation: string, args: ServiceArgs): docker.ContainerArgs {
+  const { role, base, spec, size, gpu } = args;
   return {
-    name,
+    name: names(base.args.stack).container(role),
     image: args.image.imageName,
     command: [...spec.argv],
     envs: Object.entries({ ...spec.env, ...gpu?.envs })

@@ -7,7 +7,6 @@ import {
   foldersCheck,
   javaCheck,
   limitsCheck,
-  platformCheck,
   pythonCheck,
   type StackCheck,
   type StackContext,
@@ -16,6 +15,7 @@ import { holderOf, isFree, nextFreeOffset, portsCheck, type TakenPort } from "..
 import { deviceHere, gpuCheck, gpuMemoryCheck } from "../../host/gpu";
 import { whoListens, ownProcesses, startedWith, type Process } from "../../host/processTable";
 import { memoryCheck, memoryHere, sharedMemoryCheck, sharedMemoryHere } from "../../host/room";
+import { mountsCheck, platformCheck, untriedCheck, userCheck } from "../../host/platform";
 import { wslCheck } from "../../host/wsl";
 import type { Settings } from "../../settings/schema";
 import { portsOfNeighbours, recordedPorts } from "../../stack/neighbours";
@@ -40,11 +40,11 @@ const lacks =
   (...tools: readonly ToolName[]) =>
   async (context: StackContext) => {
     const { alive } = await context.facts(existingOf);
-    const wanted = tools.filter((tool) => tool !== "minio-binary" || hasMinio(context.settings));
+    const wanted = tools.filter((tool) => isAsked(context.settings, tool));
     return wanted.some((tool) => !alive(tool));
   };
 
-const lacksTools = lacks("python", "minio-binary");
+const lacksTools = lacks("python", "minio-binary", "toxiproxy-binary");
 
 /** The ports of services that are to be started. */
 const needed = async ({ settings, stack, facts }: StackContext) =>
@@ -52,14 +52,18 @@ const needed = async ({ settings, stack, facts }: StackContext) =>
 
 const starts = async (context: StackContext) => (await needed(context)).length > 0;
 
-type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers" | "objectStore">;
+type PortSettings = Pick<Settings, "portOffset" | "sparkWorkers" | "objectStore" | "network">;
 
-const hasMinio = ({ objectStore }: PortSettings) => !storeNamed(objectStore).external;
+/** Whether settings ask for a service, or for a tool that has its name. */
+function isAsked({ objectStore, network }: PortSettings, name: string): boolean {
+  if (name.startsWith("minio")) return !storeNamed(objectStore).external;
+  return !name.startsWith("toxiproxy") || network !== "none";
+}
 
 /** All that listens in the stack, by its settings. */
 const listenersOf = (settings: PortSettings) =>
-  listeners(settings.portOffset, settings.sparkWorkers).filter(
-    ({ service }) => service !== "minio" || hasMinio(settings),
+  listeners(settings.portOffset, settings.sparkWorkers).filter(({ service }) =>
+    isAsked(settings, service),
   );
 
 /** The ports of services that are to be started: not of those that run where they are declared. */
@@ -117,13 +121,13 @@ export interface Ended {
   readonly at: number;
 }
 
-/** Reads lines such as `2026-05-01 10:00:00,123 WARN exited: minio (terminated by SIGKILL; not expected)`. */
+/** Reads lines, whose times are UTC, such as `2026-05-01 10:00:00,123 WARN exited: minio (terminated by SIGKILL; not expected)`. */
 export function parseEnds(log: string): Ended[] {
   const line = /^(\S+ [\d:]+),\d+ \S+ exited: (\S+) \((.*); not expected\)$/gm;
   return [...log.matchAll(line)].map(([, at, name, how]) => ({
     name,
     how,
-    at: Date.parse(at.replace(" ", "T")),
+    at: Date.parse(`${at.replace(" ", "T")}Z`),
   }));
 }
 
@@ -176,8 +180,11 @@ const logs = ({ stack }: Pick<StackContext, "stack">, service: string) =>
 /** What target `local` needs of this machine, and of the services on it. */
 export const checks: readonly StackCheck[] = [
   platformCheck,
+  untriedCheck,
+  userCheck,
   wslCheck,
   foldersCheck(true),
+  mountsCheck,
   limitsCheck,
   javaCheck(async (context) => (await lacks("jars")(context)) || starts(context)),
   pythonCheck(lacks("python")),

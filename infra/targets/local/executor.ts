@@ -20,12 +20,11 @@ export function localExecutor(stack: string): Executor {
       const programs = await programStates(stack);
       const running = programs.filter(({ pid }) => pid > 0);
       const services = running.filter(({ name }) => belongsTo(cluster, name));
+      const stores = running.filter(({ name }) => ["minio", "toxiproxy"].includes(name));
+      const shaped = readStepRecord(stack, "toxiproxy")?.result.shaped as Record<string, string>;
       scratch = makeScratch(stack);
       return {
-        store: {
-          ...storeAccess(stack),
-          pids: running.filter(({ name }) => name === "minio").map(({ pid }) => pid),
-        },
+        store: { ...storeAccess(stack), shaped, pids: stores.map(({ pid }) => pid) },
         spark: cluster === "spark" ? await sparkOf(stack) : null,
         ray: rayOf(stack),
         model: modelOf(stack),
@@ -159,5 +158,8 @@ export function stoppedServices(stack: string, inspected: Inspected): string[] {
 
 /** Whether a resource of this name is a service under the supervisor. */
 function isService(name: string): boolean {
-  return ["minio", "spark-master", "ray-head"].includes(name) || /^spark-worker-\d+$/.test(name);
+  return (
+    ["minio", "toxiproxy", "spark-master", "ray-head"].includes(name) ||
+    /^spark-worker-\d+$/.test(name)
+  );
 }

@@ -1,5 +1,5 @@
 import { type Target, load } from "../../contracts/target";
-import { startedHereConflicts } from "../../settings/checks";
+import { proxyConflicts, startedHereConflicts } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
 
 /** Everything as processes of this user on this machine; no Docker, no root. */
@@ -7,7 +7,10 @@ export const local: Target<Settings> = {
   name: "local",
   docs: "README.md",
   defaults: { objectStore: "minio", daftRunner: "native" },
-  rules: (settings, { machine }) => startedHereConflicts(settings, machine),
+  rules: (settings, { machine, store }) => [
+    ...startedHereConflicts(settings, machine),
+    ...proxyConflicts(settings, store),
+  ],
   prepare: async (...args) => (await import("./platform")).prepare(...args),
   checks: async () => (await import("./checks")).checks,
   async executor(stack) {

@@ -21,7 +21,7 @@ import {
 } from "../../services";
 import { readCredentials } from "../../stack/credentials";
 import { rayFolder, stackFiles, writeWhole } from "../../stack/files";
-import { jobEnvironment, pythonOf, toolFolder } from "../../toolchain/tools";
+import { environmentOf, jobEnvironment, pythonOf, toolFolder } from "../../toolchain/tools";
 
 const here = "127.0.0.1";
 
@@ -34,6 +34,8 @@ export interface LocalSpec {
   /** Of a Spark worker. */
   readonly worker?: SparkResources & { readonly index: number };
   readonly ray?: RayResources;
+  /** Of the proxy before the store: the store's host and port. */
+  readonly upstream?: string;
 }
 
 /** A stack's services on this machine: at the loopback interface, in the stack folder. */
@@ -73,7 +75,7 @@ function placeOf(stack: string, portOffset: number): Place {
 
 /** The Spark that the Python package carries. */
 function sparkHome(stack: string): string {
-  const lib = path.join(toolFolder(stack, "python"), "lib");
+  const lib = path.join(environmentOf(stack), "lib");
   return path.join(lib, fs.readdirSync(lib)[0], "site-packages", "pyspark");
 }
 
@@ -113,6 +115,13 @@ export function localService(stack: string, name: string, spec: LocalSpec) {
       ...{ cpus, ports: ports.ray },
     });
   }
+  if (spec.upstream !== undefined) {
+    const { api: _api, ...delayed } = ports.toxiproxy;
+    const shaped = Object.entries(delayed).map(([network, port]) => [network, urlOf(port)]);
+    return run(toxiproxy(stack, place, spec.upstream), {
+      ...{ shaped: Object.fromEntries(shaped) as Record<string, string>, ports: ports.toxiproxy },
+    });
+  }
   if (name === "minio") {
     return run(minio(place), {
       ...{ endpoint: urlOf(ports.minio.api), console: urlOf(ports.minio.console) },
@@ -123,6 +132,23 @@ export function localService(stack: string, name: string, spec: LocalSpec) {
     ...{ master: sparkMasterUrl(place), ui: urlOf(ports.sparkMaster.ui) },
     ...{ driverPorts: ports.sparkDriver, ports: ports.sparkMaster },
   });
+}
+
+/** The proxy by which engines reach the store over a shaped network. */
+function toxiproxy(stack: string, { ports, python, engine }: Place, upstream: string): ServiceSpec {
+  const { api, ...delayed } = ports.toxiproxy;
+  const program = path.join(toolFolder(stack, "toxiproxy-binary"), "server");
+  const listeners = Object.entries(delayed).map(([network, port]) => `${network}=${here}:${port}`);
+  return {
+    argv: [
+      ...[python, "-m", "engine_comparison.network", program],
+      ...[`${here}:${api}`, upstream, ...listeners],
+    ],
+    env: { ...engine, LOG_LEVEL: "error" },
+    health: Object.values(delayed).map((port) => ({ port })),
+    startSeconds: 60,
+    stopSeconds: 5,
+  };
 }
 
 /** Files for this user alone: a process's environment and arguments are seen too easily. */
@@ -160,12 +186,15 @@ export interface Listener {
 
 /** The table of all that listens in a stack, but for drivers, which look for ports themselves. */
 export function listeners(offset: number, sparkWorkers: number): Listener[] {
-  const { minio, sparkMaster, sparkWorker, ray } = ports(offset);
+  const { minio, toxiproxy, sparkMaster, sparkWorker, ray } = ports(offset);
   const row = (service: string, purpose: string, port: number) => ({ service, purpose, port });
   const ofRay = (purpose: string, port: number) => row("ray-head", purpose, port);
   return [
     row("minio", "MinIO's S3 API", minio.api),
     row("minio", "MinIO's console", minio.console),
+    row("toxiproxy", "the store, 10 ms away", toxiproxy["10ms"]),
+    row("toxiproxy", "the store, 50 ms away", toxiproxy["50ms"]),
+    row("toxiproxy", "Toxiproxy's API", toxiproxy.api),
     row("spark-master", "Spark master", sparkMaster.rpc),
     row("spark-master", "Spark master's page", sparkMaster.ui),
     ...Array.from({ length: sparkWorkers }, (_, n) => n + 1).flatMap((index) => [

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { contextOf, preflight } from "../../contracts/check";
 import type { ObjectStore, Platform, Prepared } from "../../contracts/platform";
 import { clampNote, deviceHere, gpuFacts, unusableGpu, type Device } from "../../host/gpu";
+import { untriedFacts, untriedMachine } from "../../host/platform";
 import { sparkGpus } from "../../services";
 import { ports } from "../../settings/ports";
 import type { Settings } from "../../settings/schema";
@@ -18,7 +19,7 @@ import { stoppedServices } from "./executor";
 import { urlOf, type LocalSpec } from "./place";
 
 /** What is known of the machine and the stack before anything is declared. */
-interface Facts {
+export interface Facts {
   readonly existing: Inspected;
   readonly device: Device;
   /** Identity of the model file that jobs load. */
@@ -45,7 +46,8 @@ export async function prepare(
   const unused = device.missing
     ? unusableGpu(settings.gpu, context.facts(gpuFacts), device.missing).map(({ what }) => what)
     : [];
-  for (const warning of [...unused, clampNote(settings.gpuWorkers, device.gpus)]) {
+  const untried = untriedMachine(context.facts(untriedFacts)).map(({ what }) => what);
+  for (const warning of [...untried, ...unused, clampNote(settings.gpuWorkers, device.gpus)]) {
     if (warning) await pulumi.log.warn(warning);
   }
   const declareStore = await context.facts(preparedStore);
@@ -62,8 +64,11 @@ export async function prepare(
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { existing, model, declareStore } = facts;
   const { device, gpus } = facts.device;
-  const tools = { settings, device, model, observed: existing, minio: declareStore === undefined };
-  const toolchain = new Toolchain("toolchain", tools);
+  const toolchain = new Toolchain("toolchain", {
+    ...{ settings, device, model, observed: existing },
+    minio: declareStore === undefined,
+    toxiproxy: settings.network !== "none",
+  });
   const generation = existing.generation("credentials");
   const credentials = new KeptCredentials("credentials", { settings, stack, generation });
   const given = { settings, facts, toolchain, credentials };
@@ -82,10 +87,30 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
   };
 }
 
-interface ServicesArgs {
+export interface ServicesArgs {
+  /**
+   * The settings.
+   *
+   * @example readSettings(pulumi.runtime.allConfig())
+   */
   readonly settings: Settings;
+  /**
+   * What is known of the machine and the stack.
+   *
+   * @example { existing, device: { device: "cpu", gpus: 0 }, model }
+   */
   readonly facts: Facts;
+  /**
+   * What the services are started from.
+   *
+   * @example new Toolchain("toolchain", { settings, device, model, observed, minio: true })
+   */
   readonly toolchain: Toolchain;
+  /**
+   * The secrets that the services are started with.
+   *
+   * @example new KeptCredentials("credentials", { settings, stack, generation })
+   */
   readonly credentials: KeptCredentials;
 }
 
@@ -95,42 +120,58 @@ class Services extends pulumi.ComponentResource {
   /** All but the store. */
   readonly services: readonly pulumi.Resource[];
 
-  constructor(name: string, { settings, facts, toolchain, credentials }: ServicesArgs) {
-    super("engine-comparison:local:Services", name);
+  constructor(name: string, args: ServicesArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("engine-comparison:local:Services", name, {}, opts);
+    const { settings, facts, toolchain, credentials } = args;
     const python = toolchain.python.identity;
     const generation = facts.existing.generation("supervisor");
     const supervisor = step(
-      "supervisor",
-      { kind: "local-supervisor", spec: { generation, python } },
+      `${name}-supervisor`,
+      { kind: "local-supervisor", record: "supervisor", spec: { generation, python } },
       { parent: this, dependsOn: toolchain.python.resource },
     );
 
     /** Starts again when its spec, the supervisor or its secret change, and when it is found dead. */
     const service = (
-      name: string,
-      secret: SecretOwner,
+      record: string,
+      secret: SecretOwner | undefined,
       own: Omit<LocalSpec, "portOffset"> & Readonly<Record<string, unknown>> = {},
       ...after: pulumi.Resource[]
     ) => {
       const spec = {
         ...{ ...own, portOffset: settings.portOffset, supervisor: `${generation}.${python}` },
-        generation: facts.existing.generation(name),
-        credentials: credentials.generations[secret],
+        generation: facts.existing.generation(record),
+        ...(secret && { credentials: credentials.generations[secret] }),
       };
       const dependsOn = [supervisor, credentials.resource, ...after];
-      return step(name, { kind: "local-service", spec }, { parent: this, dependsOn });
+      return step(
+        `${name}-${record}`,
+        { kind: "local-service", record, spec },
+        { parent: this, dependsOn },
+      );
     };
 
     /** MinIO on one drive in the stack folder. */
     const ownStore = (): ObjectStore => {
       const { api, console } = ports(settings.portOffset).minio;
       const binary = toolchain.minioBinary!;
-      const dataId = facts.existing.generation("minio-data");
-      const drive = { kind: "local-minio-data", spec: { generation: dataId } };
-      const data = step("minio-data", drive, { parent: this });
+      const record = "minio-data";
+      const dataId = facts.existing.generation(record);
+      const drive = { kind: "local-minio-data", record, spec: { generation: dataId } };
+      const data = step(`${name}-${record}`, drive, { parent: this });
       const spec = { binary: binary.identity, data: dataId };
       const ready = service("minio", "minio", spec, data, binary.resource);
       return { endpoint: urlOf(api), consoleUrl: urlOf(console), dataId, ready, data };
+    };
+
+    /** What delays the store's answers to engines, where that is asked for. */
+    const proxies = (): pulumi.Resource[] => {
+      const binary = toolchain.toxiproxyBinary;
+      if (!binary) return [];
+      const { endpoint, ready } = this.objectStore;
+      const { hostname, port } = new URL(endpoint);
+      const spec = { upstream: `${hostname}:${port || "80"}`, binary: binary.identity };
+      return [service("toxiproxy", undefined, spec, binary.resource, ready)];
     };
 
     this.objectStore = facts.declareStore?.(credentials) ?? ownStore();
@@ -144,7 +185,7 @@ class Services extends pulumi.ComponentResource {
     });
     const { rayCpus: cpus, rayObjectStoreMemory: objectStoreBytes } = settings;
     const head = service("ray-head", "ray", { ray: { cpus, gpus, objectStoreBytes } });
-    this.services = [master, ...workers, head];
+    this.services = [master, ...workers, head, ...proxies()];
     this.registerOutputs();
   }
 }

@@ -4,12 +4,13 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { shortHash } from "../../stack/files";
 import { UserError } from "../../contracts/errors";
-import { plainEnvironment } from "../../host/environment";
+import { ownEnvironment } from "../../host/environment";
 import { readOr, removeLast } from "../../host/folders";
 import { startOf } from "../../host/processTable";
 import type { ServiceSpec } from "../../services";
 import {
   makeShortFolder,
+  makeStackFolders,
   rayFolder,
   shortFolder,
   stackFiles,
@@ -65,7 +66,7 @@ export const supervisor = {
     await stopSupervisor(stack);
     fs.rmSync(programs, { recursive: true, force: true });
     fs.mkdirSync(programs, { mode: 0o700 });
-    makeShortFolder(stack);
+    const folders = makeStackFolders(stack);
     const socket = supervisorSocket(stack);
     fs.rmSync(socket, { force: true });
     const configuration = path.join(folder, "supervisord.conf");
@@ -77,7 +78,7 @@ export const supervisor = {
     const args = ["-m", "supervisor.supervisord", "-n", "-c", configuration];
     const child = spawn(pythonOf(stack), args, {
       cwd: folder,
-      env: { ...plainEnvironment(), [serviceVariable]: `${id}/supervisor` },
+      env: { ...ownEnvironment(folders), [serviceVariable]: `${id}/supervisor` },
       detached: true,
       stdio: "ignore",
     });

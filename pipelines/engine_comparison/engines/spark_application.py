@@ -297,6 +297,7 @@ class SparkEngine(Engine):
             "access.key": store.access_key,
             "secret.key": store.secret_key,
             **({"session.token": store.session_token} if store.session_token else {}),
+            **({} if store.bulk_delete else {"multiobjectdelete.enable": "false"}),
             "aws.credentials.provider": (
                 "org.apache.hadoop.fs.s3a."
                 f"{'Temporary' if store.session_token else 'Simple'}AWSCredentialsProvider"

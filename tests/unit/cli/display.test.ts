@@ -77,14 +77,14 @@ describe("without a terminal", () => {
 
   it("breaks a long silence with what a step that is no run says of itself", () => {
     const { state, display, phase, take } = setUp(false);
-    take("start", "make-taxi");
-    phase("make-taxi", "file 2 of 13: 20 of 50 MB, 1.0 MB/s, 0:30 left");
+    take("start", "taxi-files");
+    phase("taxi-files", "file 2 of 13: 20 of 50 MB, 1.0 MB/s, 0:30 left");
     display.poll();
     expect(state.text).toBe("");
     state.at = 31_000;
     display.poll();
     expect(state.text).toBe(
-      "in progress: make-taxi file 2 of 13: 20 of 50 MB, 1.0 MB/s, 0:30 left (31 s)\n",
+      "in progress: taxi-files file 2 of 13: 20 of 50 MB, 1.0 MB/s, 0:30 left (31 s)\n",
     );
   });
 
@@ -124,14 +124,14 @@ describe("without a terminal", () => {
 
   it("breaks a long silence", () => {
     const { state, display, take } = setUp(false);
-    take("start", "minio-binary");
+    take("start", "toolchain-minio-binary");
     state.at = 20_000;
     display.poll();
     expect(state.text).toBe("");
     state.at = 95_000;
     display.poll();
     display.poll();
-    expect(state.text).toBe("in progress: minio-binary (1 m 35 s)\n");
+    expect(state.text).toBe("in progress: toolchain-minio-binary (1 m 35 s)\n");
   });
 
   it("breaks the silence of a run with the time since its turn came", () => {

@@ -9,13 +9,19 @@ interface Entry {
   readonly integrity?: string;
   readonly dev?: boolean;
   readonly optional?: boolean;
+  readonly os?: readonly string[];
+  readonly cpu?: readonly string[];
 }
 interface Lock {
   readonly packages: Readonly<Record<string, Entry>>;
 }
 interface Install {
   nodeProblem(version: string): string | undefined;
-  isCurrent(lock: Lock, installed: Lock | undefined): boolean;
+  isCurrent(
+    lock: Lock,
+    installed: Lock | undefined,
+    machine?: { readonly platform: string; readonly arch: string },
+  ): boolean;
   readonly minNode: readonly number[];
 }
 
@@ -72,5 +78,17 @@ describe("node_modules", () => {
     expect(install.isCurrent(wanted, { packages: { a } })).toBe(true);
     const other = { packages: { a, b: { ...b, version: "9.0.0" } } };
     expect(install.isCurrent(wanted, other)).toBe(false);
+  });
+
+  it("is installed again when it was copied from another platform", () => {
+    const mac = { ...b, optional: true, os: ["darwin"], cpu: ["arm64"] };
+    const linux = { ...mac, os: ["linux"], cpu: ["x64"] };
+    const wanted = lock({ a, mac, linux });
+    const copied = { packages: { a, mac } };
+    const here = (platform: string, arch: string) =>
+      install.isCurrent(wanted, copied, { platform, arch });
+    expect(here("darwin", "arm64")).toBe(true);
+    expect(here("linux", "x64")).toBe(false);
+    expect(here("linux", "riscv64")).toBe(true);
   });
 });

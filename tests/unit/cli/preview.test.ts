@@ -40,11 +40,11 @@ describe("a preview names", () => {
 describe("with --diff a step shows", () => {
   it("the changed setting once, and nothing that follows from it", () => {
     expect(lines(run)).toEqual(["+- replace spark/taxi-report", '      ~ fareAbove: "30" => "40"']);
-    const made = step("update", "make-taxi", [
+    const made = step("update", "taxi-files", [
       update("environment.SPEC.settings.taxiRows", 1, 2),
       update("environment.SPEC.version", "0123456789abcdef", "fedcba9876543210"),
     ]);
-    expect(lines(made)).toEqual(["~  update  make-taxi", "      ~ settings.taxiRows: 1 => 2"]);
+    expect(lines(made)).toEqual(["~  update  taxi-files", "      ~ settings.taxiRows: 1 => 2"]);
   });
 
   it("that code or data changed, without hashes", () => {
@@ -56,8 +56,8 @@ describe("with --diff a step shows", () => {
       "      ~ data",
     ]);
     expect(
-      lines(step("update", "make-taxi", [update("environment.SPEC.version", was, is)])),
-    ).toEqual(["~  update  make-taxi", "      ~ version"]);
+      lines(step("update", "taxi-files", [update("environment.SPEC.version", was, is)])),
+    ).toEqual(["~  update  taxi-files", "      ~ version"]);
   });
 
   it("that a service stopped, and not the number of its generation", () => {
@@ -66,10 +66,10 @@ describe("with --diff a step shows", () => {
       update("labels[2].value", "2, after it stopped", "3, after it stopped"),
     ]);
     expect(lines(container)).toEqual(["+- replace ray-head", "      ~ stopped"]);
-    const bucket = step("update", "bucket-lake", [
+    const bucket = step("update", "buckets-lake", [
       update("environment.SPEC.store", "1", "2, after it was lost"),
     ]);
-    expect(lines(bucket)).toEqual(["~  update  bucket-lake", "      ~ store was lost"]);
+    expect(lines(bucket)).toEqual(["~  update  buckets-lake", "      ~ store was lost"]);
   });
 
   it("a number that rose for another reason", () => {

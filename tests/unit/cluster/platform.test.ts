@@ -6,7 +6,7 @@ import { declareStore } from "../../../infra/stores/s3/store";
 import { bucketsNamed } from "../../../infra/settings/bucketNames";
 import { chosenRuns } from "../../../pipelines/matrix";
 import { defaultConfig, largeMachine } from "../../defaults";
-import { record, type Recorded } from "../local/recorded";
+import { otherNames, record, type Recorded } from "../local/recorded";
 
 const config = {
   target: "cluster",
@@ -51,12 +51,13 @@ describe("target cluster", () => {
     expect(commands.map(({ name }) => name).sort()).toEqual([
       "clusters",
       "credentials",
-      "jars",
-      "model",
       "object-store",
-      "packages",
-      "python",
+      "toolchain-jars",
+      "toolchain-model",
+      "toolchain-packages",
+      "toolchain-python",
     ]);
+    expect(otherNames(all)).toEqual([]);
     expect(platform.rayDashboardUrl).toBe("http://head.example:8265");
   });
 

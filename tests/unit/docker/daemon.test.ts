@@ -51,6 +51,16 @@ describe("a machine without Docker", () => {
   });
 });
 
+it("Podman behind the name docker is named, with what else to use", () => {
+  fakeDocker(
+    '[ "$1" = --version ] && echo podman version 4.3.1 && exit 0\n' +
+      'echo "Error: unrecognized command \\`podman $1\\`" >&2; exit 125',
+  );
+  expect(() => daemonHost()).toThrow(
+    /^target docker needs a Docker daemon, and the command `docker` is Podman's\n[^]*install Docker Engine/,
+  );
+});
+
 describe("the daemon", () => {
   it("is the one of the docker command's context, and every question goes there", () => {
     fakeDocker(

@@ -9,7 +9,7 @@ import { declare } from "../../../infra/targets/docker/platform";
 import type { Platform } from "../../../infra/contracts/platform";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
-import { record, type Recorded as RecordedCommand } from "../local/recorded";
+import { otherNames, record, type Recorded as RecordedCommand } from "../local/recorded";
 
 type Recorded = Omit<RecordedCommand, "inputs"> & { readonly inputs: Record<string, unknown> };
 
@@ -181,6 +181,10 @@ describe("stack dev", () => {
     }
   });
 
+  it("names what is inside a component after it", () => {
+    expect(otherNames(dev.all)).toEqual([]);
+  });
+
   it("mounts volumes of its own only, no file of the machine and no Docker socket", () => {
     for (const role of roles) {
       for (const volume of dev.container(role).volumes) {
@@ -275,7 +279,7 @@ describe("stack dev", () => {
     );
     for (const role of ["minio", "spark-master", "ray-head"]) {
       expect(needs(role), role).toEqual(
-        expect.arrayContaining(["container-credentials", "network", "cleanup"]),
+        expect.arrayContaining(["docker-credentials", "docker-network", "docker-cleanup"]),
       );
     }
     expect(needs("minio")).toContain("image-minio");
@@ -283,7 +287,7 @@ describe("stack dev", () => {
   });
 
   it("begins with the cleanup and ends with it: what has no delete of its own goes with it", () => {
-    const cleanup = dev.of("command:local:Command", "cleanup");
+    const cleanup = dev.of("command:local:Command", "docker-cleanup");
     expect(cleanup.dependencies).toEqual([]);
     expect(cleanup.inputs.triggers).toBeUndefined();
     for (const { type, name, dependencies, deletedWith } of dev.all) {
@@ -321,7 +325,7 @@ describe("stack dev", () => {
   it("keeps everything inside components, under the target's own provider", () => {
     for (const { type, name, parent } of dev.all) {
       if (type.startsWith("docker:") || type.startsWith("command:")) {
-        expect(parent, name).toContain("engine-comparison:docker:");
+        expect(parent, name).toMatch(/engine-comparison:(docker|stack):/);
       }
     }
     expect(dev.of("pulumi:providers:docker", "docker").inputs.host).toBe(
@@ -512,9 +516,7 @@ describe("one's own model", () => {
         ),
     );
     expect(readers).toEqual(["spark-worker-1", "spark-worker-2", "ray-head", "ray-worker", "app"]);
-    expect(graph.needs("docker:index/container:Container", "ray-head")).toContain(
-      "container-model",
-    );
+    expect(graph.needs("docker:index/container:Container", "ray-head")).toContain("docker-model");
     expect(graph.spec("app-ready")).toMatchObject({ facts: { modelFolder: "/opt/own-model" } });
   });
 });

@@ -129,7 +129,8 @@ it("looks on target cluster at what is the stack's or this machine's, and at no 
   const context = subject(settings, true);
   const checks = (await allChecks("cluster")).filter(({ applies }) => applies?.(context) ?? true);
   expect(checks.map(({ id }) => id)).toEqual([
-    ...["platform", "wsl", "folders", "jdk", "python", "disk", "memory", "model"],
+    ...["platform", "untried", "user", "wsl", "folders", "mounts"],
+    ...["jdk", "python", "disk", "memory", "model"],
     ...["environment", "store-access", "store", "spark", "ray", "data", "runs"],
   ]);
 });

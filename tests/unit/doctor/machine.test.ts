@@ -2,12 +2,19 @@ import * as path from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
-  isWsl,
   parseLimits,
+  startsNothing,
   tooLowLimits,
-  unsupportedPlatform,
   unusableFolders,
 } from "../../../infra/host/checks";
+import {
+  isWsl,
+  mountOf,
+  unsupportedPlatform,
+  untriedMachine,
+  unusableMounts,
+  type PlatformFacts,
+} from "../../../infra/host/platform";
 import {
   groupMemory,
   loads,
@@ -104,18 +111,37 @@ describe("shm", () => {
 });
 
 describe("limits", () => {
-  const text = (files: string, processes: string) =>
+  const text = (files: string, processes: string, rest = "") =>
     `Limit                     Soft Limit           Hard Limit           Units     \n` +
+    rest +
     `Max processes             ${processes}                95041                processes \n` +
     `Max open files            1024                 ${files}                 files     \n`;
 
   it.each([
     [text("1048576", "unlimited"), ""],
     ["", ""],
+    [text("256", "95041"), "a process may have 256 open files (ulimit -Hn)"],
     [text("1024", "95041"), "a process may have 1024 open files (ulimit -Hn)"],
     [text("524288", "1000"), "this user may have 1000 processes and threads (ulimit -u)"],
+    [
+      text("524288", "95041", "Max address space         8589934592  8589934592  bytes\n"),
+      "a process may have addresses for 8.0 GiB (ulimit -v)",
+    ],
+    [
+      text("524288", "95041", "Max file size             1073741824  unlimited   bytes\n"),
+      "a file may have 1.0 GiB (ulimit -f)",
+    ],
   ])("%j", (limits, words) => {
     expect(problems(tooLowLimits(parseLimits(limits)))).toBe(words);
+  });
+
+  it("stop a deployment where no service would start", () => {
+    const stops = (limits: string) => startsNothing(parseLimits(limits));
+    expect([text("256", "95041"), text("65536", "500")].map(stops)).toEqual([true, true]);
+    expect(stops(text("65536", "95041", "Max file size  1000  unlimited  bytes\n"))).toBe(true);
+    expect([text("1024", "95041"), text("65536", "95041"), ""].map(stops)).toEqual([
+      ...[false, false, false],
+    ]);
   });
 });
 
@@ -130,8 +156,10 @@ describe("folders", () => {
   it.each([
     ["are well", [cache, home], ""],
     ["belong to root", [{ ...cache, writable: false }], "/home/me/.cache cannot be written by"],
-    ["have an odd name", [{ ...cache, folder: "/a cache" }], 'the path /a cache contains " "'],
+    ["have blanks and letters of any language", [{ ...cache, folder: "/Jörg's caches/中 %#" }], ""],
+    ["have a colon", [{ ...cache, folder: "/a:b" }], 'the path /a:b contains ":"'],
     ["have a quote", [{ ...home, folder: '/a"b' }], `the path /a"b contains "\\""`],
+    ["begin a comment", [{ ...home, folder: "/a ;b" }], 'the path /a ;b contains " ;"'],
   ])("that %s", (_, folders, words) => {
     const said = problems(unusableFolders(folders, true));
     if (words === "") expect(said).toBe("");
@@ -139,7 +167,7 @@ describe("folders", () => {
   });
 
   it("may have any name where no service is started from them", () => {
-    expect(unusableFolders([{ ...cache, folder: "/a cache" }], false)).toEqual([]);
+    expect(unusableFolders([{ ...cache, folder: "/a:b" }], false)).toEqual([]);
   });
 });
 
@@ -224,22 +252,70 @@ describe("wsl", () => {
 describe("a platform", () => {
   const wsl1 = "Linux version 4.4.0-19041-Microsoft (Microsoft@Microsoft.com) #1237-Microsoft";
   const wsl2 = "Linux version 5.15.153.1-microsoft-standard-WSL2 (root@941d701f84f1)";
-  let platformProblem: (system: string, kernel: string) => string | undefined;
+  const debian = "Linux version 6.1.0-18-amd64 (debian-kernel@lists.debian.org)";
+  let platformProblem: (facts: PlatformFacts) => string | undefined;
   beforeAll(async () => {
     const file = pathToFileURL(path.join(checkout, "cli", "install.mjs")).href;
     ({ platformProblem } = (await import(file)) as { platformProblem: typeof platformProblem });
   });
 
-  it.each([
-    ["linux", "Linux version 6.1.0-18-amd64 (debian-kernel@lists.debian.org)", ""],
-    ["linux", wsl2, ""],
-    ["linux", wsl1, "WSL1 is not supported"],
-    ["darwin", "", "macOS is not supported"],
-    ["win32", "", "Windows is not supported"],
-    ["freebsd", "", "freebsd is not supported"],
-  ])("%s %s: %s, before the first download and in the program", (system, kernel, words) => {
-    const errors = unsupportedPlatform(system, kernel);
+  it.each<[string, Partial<PlatformFacts>, string]>([
+    ["Debian", {}, ""],
+    ["WSL2", { kernel: wsl2 }, ""],
+    ["Linux on another processor", { processor: "arm64" }, ""],
+    ["WSL1", { kernel: wsl1 }, "WSL1 is not supported"],
+    ["macOS", { system: "darwin", glibc: undefined }, "macOS is not supported"],
+    ["Windows", { system: "win32", glibc: undefined }, "Windows is not supported"],
+    ["FreeBSD", { system: "freebsd" }, "freebsd is not supported"],
+    ["a mainframe", { processor: "s390x" }, "Linux on s390x is not supported"],
+    ["Alpine", { glibc: undefined }, "there is no glibc"],
+    ["CentOS 7", { glibc: "2.17" }, "glibc 2.17 is too old: 2.28 or later is needed"],
+  ])("such as %s is judged before the first download and in the program", (_, facts, words) => {
+    const machine = { system: "linux", kernel: debian, processor: "x64", glibc: "2.36", ...facts };
+    const errors = unsupportedPlatform(machine);
     expect(problems(errors)).toBe(words);
-    expect(platformProblem(system, kernel)).toBe(errors[0]?.message);
+    expect(platformProblem(machine)).toBe(errors[0]?.message);
+  });
+});
+
+describe("mounts", () => {
+  const table = [
+    "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw",
+    "30 22 0:25 / /tmp rw,nosuid,nodev,noexec - tmpfs tmpfs rw",
+    "31 22 0:26 / /home rw - nfs4 server:/home rw",
+    "32 22 8:17 / /mnt/my\\040disk rw - exfat /dev/sdb1 rw",
+    "33 22 8:18 / /opt rw,noexec - ext4 /dev/sdc1 rw",
+    "34 22 8:19 / /opt rw - ext4 /dev/sdd1 rw",
+  ].join("\n");
+  const at = (folder: string) => ({ folder, variable: "V", mount: mountOf(folder, table) });
+
+  it.each([
+    ["/srv/data", ""],
+    ["/tmpfiles", ""],
+    ["/opt/ours", ""],
+    ["/home/me", ""],
+    ["/tmp/ours", "/tmp/ours is on a file system that is mounted noexec"],
+    ["/mnt/my disk/x", "/mnt/my disk/x is on a file system of type exfat"],
+  ])("of %s", (folder, words) => {
+    expect(problems(unusableMounts([at(folder)]))).toBe(words);
+  });
+
+  it("are not looked at where the system does not say them", () => {
+    expect(unusableMounts([{ folder: "/x", variable: "V", mount: mountOf("/x", "") }])).toEqual([]);
+  });
+
+  it("on a network, an old processor and another one are said to be untried", () => {
+    const old = "processor\t: 0\nflags\t\t: fpu sse4_2 avx bmi2\n";
+    const facts = { processor: "x64", cpuinfo: "flags\t\t: avx2 bmi2 fma movbe\n", folders: [] };
+    expect(untriedMachine(facts)).toEqual([]);
+    expect(problems(untriedMachine({ ...facts, cpuinfo: old }))).toBe(
+      "the processor has no avx2, fma, movbe",
+    );
+    expect(problems(untriedMachine({ ...facts, processor: "arm64", cpuinfo: "" }))).toBe(
+      "Linux on arm64 is untried",
+    );
+    expect(problems(untriedMachine({ ...facts, folders: [at("/home/me")] }))).toBe(
+      "/home/me is on a network file system (nfs4)",
+    );
   });
 });

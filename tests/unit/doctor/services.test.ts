@@ -49,7 +49,7 @@ describe("killed", () => {
   ].join("\n");
 
   it("reads what the supervisor wrote down, and leaves out what it ended itself", () => {
-    const at = (time: string) => Date.parse(`2026-05-01T${time}`);
+    const at = (time: string) => Date.parse(`2026-05-01T${time}Z`);
     expect(parseEnds(log)).toEqual([
       { name: "minio", how: "terminated by SIGKILL", at: at("10:05:00") },
       { name: "ray-head", how: "exit status 1", at: at("10:06:00") },

@@ -3,9 +3,10 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
-  datasetEnvironment,
-  downloadEnvironment,
-  plainEnvironment,
+  datasetVariables,
+  downloadVariables,
+  ownEnvironment,
+  proxies,
   toolEnvironment,
 } from "../../../infra/host/environment";
 import { gpuFacts } from "../../../infra/host/gpu";
@@ -30,40 +31,75 @@ describe("the environment of a child", () => {
     PYTHONPATH: "/elsewhere",
   };
 
-  it("holds what services need and no secret, proxy or setting of other programs", () => {
-    expect(plainEnvironment(caller)).toEqual({ PATH: "/bin", LC_ALL: "C", JAVA_HOME: "/jdk" });
+  const folders = { home: "/stack/home", temporary: "/tmp/ec/tmp" };
+
+  it("is made from nothing for services and jobs, but for where programs are", () => {
+    const user = os.userInfo().username;
+    expect(ownEnvironment(folders, caller)).toEqual({
+      PATH: "/bin",
+      HOME: "/stack/home",
+      TMPDIR: "/tmp/ec/tmp",
+      USER: user,
+      LOGNAME: user,
+      LANG: "C.UTF-8",
+      LC_ALL: "C.UTF-8",
+      TZ: "UTC",
+      PYTHONNOUSERSITE: "1",
+      JDK_JAVA_OPTIONS: '"-Duser.home=/stack/home" "-Djava.io.tmpdir=/stack/home/java"',
+    });
   });
 
   it("holds what opens a state for the Pulumi CLI, and not the configuration with its secrets", () => {
-    const { PATH, LC_ALL, JAVA_HOME, https_proxy } = caller;
+    const { PATH, LC_ALL, JAVA_HOME } = caller;
     const state = { PULUMI_BACKEND_URL: "s3://state", PULUMI_CONFIG_PASSPHRASE_FILE: "/phrase" };
     const config = { PULUMI_CONFIG: "{}", PULUMI_CONFIG_SECRET_KEYS: "[]" };
     expect(toolEnvironment("pulumi", { ...caller, ...state, ...config })).toEqual({
-      ...{ PATH, LC_ALL, JAVA_HOME, https_proxy },
+      ...{ PATH, LC_ALL, JAVA_HOME, ...proxies(caller) },
       PULUMI_CONFIG_PASSPHRASE: caller.PULUMI_CONFIG_PASSPHRASE,
       AWS_SECRET_ACCESS_KEY: caller.AWS_SECRET_ACCESS_KEY,
       ...state,
     });
   });
 
-  it("holds proxies and package sources for what downloads", () => {
-    const env = downloadEnvironment(caller);
+  it("holds proxies and package sources for what downloads, and no other setting of pip, uv or Go", () => {
+    const others = {
+      PIP_USER: "1",
+      PIP_TARGET: "/x",
+      UV_OFFLINE: "1",
+      UV_PYTHON: "/x",
+      GOFLAGS: "-x",
+    };
+    const env = downloadVariables({}, { ...caller, ...others });
     expect(env).toMatchObject({
       https_proxy: caller.https_proxy,
       PIP_INDEX_URL: "http://index",
       GOPROXY: "http://go",
+      PIP_CONFIG_FILE: "/dev/null",
+      UV_NO_CONFIG: "1",
+      GOENV: "off",
     });
+    expect(Object.keys(env)).not.toEqual(
+      expect.arrayContaining([expect.stringMatching(/^GOFLAGS/)]),
+    );
+    for (const name of Object.keys(others)) expect(env).not.toHaveProperty(name);
     expect(JSON.stringify(env)).not.toContain("secret");
   });
 
-  it("holds proxies and certificates, and no package sources, for what makes datasets", () => {
-    const { LC_ALL, PATH, JAVA_HOME, https_proxy } = caller;
-    const given = { ...caller, SSL_CERT_FILE: "/company.pem" };
-    const expected = { LC_ALL, PATH, JAVA_HOME, https_proxy, SSL_CERT_FILE: "/company.pem" };
-    expect(datasetEnvironment(given)).toEqual({
-      ...expected,
-      REQUESTS_CA_BUNDLE: "/company.pem",
-    });
+  it("trusts for downloads what SSL_CERT_FILE has, unless a program has its own variable for it", () => {
+    const given = { SSL_CERT_FILE: "/company.pem" };
+    expect(downloadVariables({}, given)).toMatchObject({ PIP_CERT: "/company.pem", ...given });
+    expect(downloadVariables({}, { ...given, PIP_CERT: "/pip.pem" }).PIP_CERT).toBe("/pip.pem");
+    expect(datasetVariables(given)).toEqual({ REQUESTS_CA_BUNDLE: "/company.pem", ...given });
+  });
+
+  it.each([
+    [{ https_proxy: "http://p" }, "127.0.0.1,localhost,::1"],
+    [{ https_proxy: "http://p", no_proxy: "a, 127.0.0.1 ,b" }, "a,127.0.0.1,b,localhost,::1"],
+    [{ HTTPS_PROXY: "http://p", NO_PROXY: "a" }, "a,127.0.0.1,localhost,::1"],
+    [{ https_proxy: "http://p", no_proxy: "*" }, "*"],
+  ])("never has loopback behind a proxy (%j)", (given: NodeJS.ProcessEnv, expected) => {
+    expect(proxies(given)).toEqual({ ...given, no_proxy: expected, NO_PROXY: expected });
+    expect(proxies({})).toEqual({});
   });
 });
 
@@ -104,14 +140,15 @@ describe("a program that is started", () => {
   });
 
   const host = "unix:///var/run/docker.sock";
-  const ofDocker = ["DOCKER_CONFIG", "DOCKER_HOST", "https_proxy"];
+  const proxied = ["https_proxy", "no_proxy"];
+  const ofDocker = ["DOCKER_CONFIG", "DOCKER_HOST", ...proxied];
   it.each<[string, () => unknown, string[]]>([
     ["nvidia-smi", gpuFacts, []],
     ["python3", () => askPython("python3"), []],
     ["java", () => inspectJava(bin), []],
     ["git", codeVersion, ["GIT_CONFIG_GLOBAL"]],
-    ["aws", () => assumeRole("role", "region", "me"), ["AWS_PAGER", "AWS_PROFILE", "https_proxy"]],
-    ["docker context", daemonHost, ["DOCKER_CONFIG", "DOCKER_CONTEXT", "https_proxy"]],
+    ["aws", () => assumeRole("role", "region", "me"), ["AWS_PAGER", "AWS_PROFILE", ...proxied]],
+    ["docker context", daemonHost, ["DOCKER_CONFIG", "DOCKER_CONTEXT", ...proxied]],
     ["docker info", () => daemonInfo(host), ofDocker],
     ["docker run", () => new Docker(host).run(["ps"]), ofDocker],
     ["docker try", () => new Docker(host).try(["ps"]), ofDocker],

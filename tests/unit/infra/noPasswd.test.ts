@@ -1,6 +1,8 @@
 import * as fs from "node:fs";
 import { afterEach, expect, it, vi } from "vitest";
+import { ownEnvironment } from "../../../infra/host/environment";
 import { cacheFolder } from "../../../infra/host/folders";
+import { unknownUser, userCheck } from "../../../infra/host/platform";
 import { ownProcesses } from "../../../infra/host/processTable";
 import { makeShortFolder } from "../../../infra/stack/files";
 import { freshHome } from "../cli/home";
@@ -26,6 +28,18 @@ vi.mock("node:os", async (original) => ({
 it("a user without HOME and an entry in passwd is told what to set", () => {
   vi.stubEnv("ENGINE_COMPARISON_CACHE", "").stubEnv("XDG_CACHE_HOME", "");
   expect(() => cacheFolder()).toThrow(/has no home folder.*do: {2}set HOME, or set both/s);
+});
+
+it("a user without an entry in passwd is told that Spark does not run", async () => {
+  const facts = await userCheck.observe({} as never);
+  const [error] = userCheck.judge(facts, {} as never);
+  expect(error.message).toMatch(/^the user \d+ has no line in \/etc\/passwd[^]*useradd --uid/);
+  expect(unknownUser({ uid: 1000, isKnown: true })).toEqual([]);
+});
+
+it("a user without an entry in passwd has an environment for children", () => {
+  const { USER, LOGNAME } = ownEnvironment({ home: "/h", temporary: "/t" }, {});
+  expect([USER, LOGNAME]).toEqual([`uid-${process.getuid?.()}`, USER]);
 });
 
 it("a user without an entry in passwd has processes and a folder for sockets", () => {

@@ -33,7 +33,7 @@ it("gives every listener, worker and driver a port of its own, within range", ()
 
 it("names the service and the purpose of each port", () => {
   for (const { service, purpose } of listeners(0, 2)) {
-    expect(service).toMatch(/^(minio|spark-master|spark-worker-[12]|ray-head)$/);
+    expect(service).toMatch(/^(minio|toxiproxy|spark-master|spark-worker-[12]|ray-head)$/);
     expect(purpose).not.toBe("");
   }
 });

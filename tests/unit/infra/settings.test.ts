@@ -84,6 +84,10 @@ describe("settings", () => {
 
   it.each([
     [{ ...s3, s3AccessKey: "" }, 'objectStore is "s3", but s3AccessKey is not set'],
+    [
+      { ...s3, s3Endpoint: "http://[::1]:9000", s3PathStyle: "false" },
+      's3PathStyle is "false", and s3Endpoint is "http://[::1]:9000"',
+    ],
     [{ ...s3, target: "docker" }, 'objectStore is "s3" and target is docker'],
     [
       { ...s3, objectStore: "auto" },
@@ -91,6 +95,14 @@ describe("settings", () => {
     ],
     [{ sparkWorkers: "17" }, 'sparkWorkers is "17": with target local it must be at most 16'],
     [{ sparkExecutors: "3" }, 'sparkExecutors is "3", and sparkWorkers is 2'],
+    [{ network: "10ms", target: "docker" }, 'network is "10ms" and target is docker'],
+    [{ ...s3, network: "10ms", target: "cluster" }, 'network is "10ms" and target is cluster'],
+    [{ ...s3, network: "50ms" }, 'network is "50ms", and objectStore is s3 with https'],
+    [
+      { ...s3, network: "10ms", s3Endpoint: "http://s3.example", s3PathStyle: "false" },
+      "or buckets in host names",
+    ],
+    [{ objectStore: "aws", network: "10ms" }, "objectStore is aws with https"],
     [{ bucketPrefix: "me-" }, "bucketPrefix is set, but objectStore is minio"],
     [{ ...s3, bucketNames: '{"lake":"one","output":"one"}' }, "two purposes the same bucket"],
     [

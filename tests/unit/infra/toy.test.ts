@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import program from "../../../index";
 import { claimStack } from "../../../infra/stack/claim";
 import { stores } from "../../../infra/stores";
@@ -9,9 +9,15 @@ import { executorOf, targets } from "../../../infra/targets";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 import { freshHome } from "../cli/home";
-import { record } from "../local/recorded";
+import { otherNames, record } from "../local/recorded";
 import { acme } from "./toy/stores/acme";
 import { bare } from "./toy/targets/bare";
+
+const loaded = vi.hoisted(() => ({ aws: false }));
+vi.mock("@pulumi/aws/iam/role", () => {
+  loaded.aws = true;
+  return { Role: class {} };
+});
 
 freshHome();
 const added = { target: "bare", objectStore: "acme", engines: '["daft","polars"]' };
@@ -36,14 +42,21 @@ it("the program deploys a target and a store that were added by a folder and a n
     minioEndpoint: "https://s3.acme.example",
     buckets: { lake: "lake", output: "output" },
   });
+  expect(otherNames(all)).toEqual([]);
   const commands = all.filter(({ type }) => type === "command:local:Command");
   const names = commands.map(({ name }) => name);
-  for (const name of ["python", "object-store", "bucket-lake", "polars/taxi-report"]) {
+  for (const name of ["toolchain-python", "object-store", "buckets-lake", "polars/taxi-report"]) {
     expect(names).toContain(name);
   }
   expect(names.filter((name) => /^(spark|ray)/.test(name))).toEqual([]);
   const store = commands.find(({ name }) => name === "object-store")!;
   expect(JSON.parse(store.inputs.environment.SPEC)).toMatchObject({ store: "acme", keys: 2 });
+});
+
+it("the classes of AWS are loaded for a store at AWS alone", async () => {
+  expect(loaded.aws).toBe(false);
+  await import("../../../infra/stores/aws/store");
+  expect(loaded.aws).toBe(true);
 });
 
 it("their rules are asked, and an engine that they do not start is refused", async () => {

@@ -16,7 +16,9 @@ import {
 } from "../../../infra/toolchain/caches";
 import { ivyXml, proxyOptions } from "../../../infra/toolchain/steps";
 import { BuildLog, runBuild } from "../../../infra/toolchain/builds";
+import { downloadVariables } from "../../../infra/host/environment";
 import { isAlive } from "../../../infra/host/processTable";
+import { pipSettings } from "../../../infra/toolchain/uv";
 import { lockedJars, parseJars, modelIdentity, customModel } from "../../../infra/toolchain/locks";
 import { existingTools } from "../../../infra/toolchain/tools";
 import { writeStepRecord } from "../../../infra/stack/records";
@@ -80,7 +82,7 @@ describe("an entry of the cache", () => {
       const { BuildLog, runBuild } = require("./infra/toolchain/builds.ts");
       const log = new BuildLog(${JSON.stringify(log.file)});
       const command = "echo begun $$ >&2; exec sleep 600";
-      runBuild({ log }, { argv: ["/bin/sh", "-c", command], env: {}, advice: "" });
+      runBuild({ log, folder: log.file }, { argv: ["/bin/sh", "-c", command], advice: "" });
       console.log("guarded");`;
     const child = spawn(process.execPath, ["--require", "tsx/cjs", "-e", script], {
       cwd: checkout,
@@ -127,12 +129,12 @@ describe("a Python environment", () => {
 
 it("a build that fails tells its last lines, what to do and where the log is", async () => {
   const argv = ["sh", "-c", "echo one; echo two >&2; exit 3"];
-  const build = runBuild({ log }, { argv, env: { PATH: before.PATH! }, advice: "do this" });
+  const build = runBuild({ log, folder }, { argv, advice: "do this" });
   await expect(build).rejects.toThrow(
     /sh failed \(exit code 3\):[^]*\| one\n {2}\| two\n[^]*do this/,
   );
   await expect(
-    runBuild({ log }, { argv: ["/no/such/program"], env: {}, advice: "" }),
+    runBuild({ log, folder }, { argv: ["/no/such/program"], advice: "" }),
   ).rejects.toThrow("ENOENT");
 });
 
@@ -184,6 +186,29 @@ describe("the caches", () => {
   });
 });
 
+describe("packages", () => {
+  it("are installed by what pip's settings say of where packages are, and by nothing else of them", () => {
+    const python = path.join(folder, "python");
+    const said = [
+      "global.index-url='https://me:p%40ss@index.example/simple'",
+      "global.user='true'",
+      "install.cert='/company.pem'",
+      "install.target='/elsewhere'",
+      ":env:.timeout='3'",
+    ].join("\n");
+    fs.writeFileSync(python, `#!/bin/sh\ncat <<'end'\n${said}\nend\n`, { mode: 0o755 });
+    const index = "https://me:p%40ss@index.example/simple";
+    const { pip, uv } = pipSettings(python);
+    expect(pip).toEqual({ PIP_INDEX_URL: index, PIP_CERT: "/company.pem" });
+    expect(uv).toEqual({ UV_DEFAULT_INDEX: index, SSL_CERT_FILE: "/company.pem" });
+    expect(downloadVariables(pip, { PIP_INDEX_URL: "http://mine" })).toMatchObject({
+      PIP_INDEX_URL: "http://mine",
+      PIP_CERT: "/company.pem",
+    });
+    expect(pipSettings("/no/such/python")).toEqual({ pip: {}, uv: {} });
+  });
+});
+
 describe("locked jars", () => {
   it("are read with their hashes, and a line of another form is refused", () => {
     const sha256 = "0".repeat(64);
@@ -204,12 +229,16 @@ describe("locked jars", () => {
 
   it("come through the proxy that the environment names", () => {
     expect(proxyOptions({})).toEqual([]);
-    expect(proxyOptions({ https_proxy: "http://proxy:3128", NO_PROXY: "localhost,.corp" })).toEqual(
-      [
-        "-Dhttps.proxyHost=proxy",
-        "-Dhttps.proxyPort=3128",
-        "-Dhttp.nonProxyHosts=localhost|*.corp",
-      ],
+    const direct = "-Dhttp.nonProxyHosts=localhost|*.corp|127.0.0.1|::1";
+    const withPassword = "-Djdk.http.auth.tunneling.disabledSchemes=";
+    expect(
+      proxyOptions({ https_proxy: "http://proxy:3128", NO_PROXY: "localhost, .corp" }),
+    ).toEqual(["-Dhttps.proxyHost=proxy", "-Dhttps.proxyPort=3128", direct, withPassword]);
+    expect(proxyOptions({ ALL_PROXY: "http://me:p%40ss@proxy:3128" })).toEqual(
+      expect.arrayContaining([
+        ...["-Dhttp.proxyHost=proxy", "-Dhttps.proxyHost=proxy"],
+        ...["-Dhttp.proxyUser=me", "-Dhttp.proxyPassword=p@ss"],
+      ]),
     );
   });
 });

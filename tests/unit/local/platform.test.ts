@@ -5,7 +5,7 @@ import { declare } from "../../../infra/targets/local/platform";
 import type { Platform } from "../../../infra/contracts/platform";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
-import { record, type Recorded } from "./recorded";
+import { otherNames, record, type Recorded } from "./recorded";
 
 const generations = { minio: 3, spark: 4, ray: 5 };
 const services = ["minio", "spark-master", "spark-worker-1", "spark-worker-2", "ray-head"];
@@ -36,7 +36,7 @@ async function declared(options: {
     (name) => (name === "credentials" ? JSON.stringify({ generations }) : "{}"),
   );
   const command = (name: string) => {
-    const found = all.find((each) => each.type === "command:local:Command" && each.name === name);
+    const found = all.find(({ inputs }) => inputs.environment?.STEP === name);
     if (!found) throw new Error(`no command ${name}`);
     return found;
   };
@@ -52,7 +52,7 @@ describe("target local", () => {
     result = await declared({});
   });
 
-  it("has commands as its only custom resources, each inside a component", () => {
+  it("has commands as its only custom resources, each inside a component and named after it", () => {
     const types = new Set(result.all.map(({ type }) => type));
     expect([...types].sort()).toEqual([
       "command:local:Command",
@@ -63,6 +63,7 @@ describe("target local", () => {
     ]);
     const commands = result.all.filter(({ type }) => type === "command:local:Command");
     for (const { name, parent } of commands) expect(parent, name).toContain("engine-comparison:");
+    expect(otherNames(result.all)).toEqual([]);
   });
 
   it("updates and deletes what stands, and never replaces it", () => {
@@ -83,12 +84,15 @@ describe("target local", () => {
         .command(name)
         .dependencies.map((urn) => urn.split("::").pop())
         .sort();
-    expect(needs("supervisor")).toEqual(["python"]);
-    expect(needs("minio")).toEqual(["credentials", "minio-binary", "minio-data", "supervisor"]);
-    expect(needs("ray-head")).toEqual(["credentials", "supervisor"]);
-    expect(needs("spark-master")).toEqual(["credentials", "supervisor"]);
-    expect(needs("spark-worker-2")).toEqual(["credentials", "spark-master", "supervisor"]);
-    expect(needs("jars")).toEqual(["python"]);
+    const [credentials, supervisor] = ["credentials", "services-supervisor"];
+    expect(needs("supervisor")).toEqual(["toolchain-python"]);
+    expect(needs("minio")).toEqual([
+      ...[credentials, "services-minio-data", supervisor, "toolchain-minio-binary"],
+    ]);
+    expect(needs("ray-head")).toEqual([credentials, supervisor]);
+    expect(needs("spark-master")).toEqual([credentials, supervisor]);
+    expect(needs("spark-worker-2")).toEqual([credentials, "services-spark-master", supervisor]);
+    expect(needs("jars")).toEqual(["toolchain-python"]);
     expect(needs("minio-binary")).toEqual([]);
   });
 
@@ -102,7 +106,10 @@ describe("target local", () => {
       result.platform.quiet.map((each) => new Promise<string>((done) => each.urn.apply(done))),
     );
     expect(urns.map((urn) => urn.split("::").pop()).sort()).toEqual(
-      [...services, "jars", "minio-binary", "model", "python"].sort(),
+      [
+        ...services.map((name) => `services-${name}`),
+        ...["jars", "minio-binary", "model", "python"].map((name) => `toolchain-${name}`),
+      ].sort(),
     );
   });
 
@@ -171,8 +178,28 @@ describe("target local", () => {
     expect(JSON.stringify([rest, others])).not.toContain("hunter2");
   });
 
+  it("starts a proxy before the store only for a shaped network, and runs wait for it", async () => {
+    expect(result.all.filter(({ name }) => name.includes("toxiproxy"))).toEqual([]);
+    const config = { network: "10ms", portOffset: "20000" };
+    const { command, platform } = await declared({ config });
+    const proxy = command("toxiproxy");
+    expect(spec(proxy)).toMatchObject({ upstream: "127.0.0.1:29000" });
+    const needs = proxy.dependencies.map((urn) => urn.split("::").pop()).sort();
+    expect(needs).toEqual([
+      ...["credentials", "services-minio", "services-supervisor"],
+      "toolchain-toxiproxy-binary",
+    ]);
+    const urns = platform.quiet.map((each) => new Promise<string>((done) => each.urn.apply(done)));
+    const waitsFor = (await Promise.all(urns)).map((urn) => urn.split("::").pop());
+    expect(waitsFor).toEqual(
+      expect.arrayContaining(["services-toxiproxy", "toolchain-toxiproxy-binary"]),
+    );
+    const other = await declared({ config: { ...config, network: "50ms" } });
+    expect(spec(other.command("toxiproxy"))).toEqual(spec(proxy)); // it has both delays
+  });
+
   it("declares as many workers as are set", async () => {
     const { all } = await declared({ config: { sparkWorkers: "1" } });
-    expect(all.filter(({ name }) => name.startsWith("spark-worker-"))).toHaveLength(1);
+    expect(all.filter(({ name }) => name.startsWith("services-spark-worker-"))).toHaveLength(1);
   });
 });

@@ -57,7 +57,7 @@ async function holdMinioPort(env: Record<string, string> = {}): Promise<ChildPro
 }
 
 const settings = (portOffset = offset) =>
-  ({ portOffset, sparkWorkers: 1, objectStore: "minio" }) as const;
+  ({ portOffset, sparkWorkers: 1, objectStore: "minio", network: "none" }) as const;
 
 /** What is said of the first port that is taken, or nothing. */
 async function said(needed: readonly Listener[], of = settings()): Promise<string> {

@@ -25,7 +25,7 @@ export interface Inputs {
   readonly delete?: string;
   readonly triggers?: unknown;
   readonly stdin?: unknown;
-  readonly environment: { readonly SPEC: string };
+  readonly environment: { readonly SPEC: string; readonly STEP?: string };
 }
 
 interface Request {
@@ -92,6 +92,15 @@ export async function record(
   await pulumi.runtime.runInPulumiStack(async () => void (await declare()));
   await pulumi.runtime.disconnect();
   return found.sort((a, b) => (a.urn < b.urn ? -1 : 1));
+}
+
+/** Registrations inside a component that are not named after it: `<component>` or `<component>-...`. */
+export function otherNames(all: readonly Pick<Recorded, "type" | "name" | "parent">[]): string[] {
+  return all.flatMap(({ type, name, parent }) => {
+    const [, , parentTypes = "", component = ""] = parent.split("::");
+    if (parentTypes === "" || parentTypes === "pulumi:pulumi:Stack") return [];
+    return name === component || name.startsWith(`${component}-`) ? [] : [`${type} ${name}`];
+  });
 }
 
 function recorded(request: Request, response: Response): Recorded {

@@ -3,9 +3,8 @@ import type { Platform } from "../../../infra/contracts/platform";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { Buckets } from "../../../infra/stores/buckets";
 import { bucketPrefixes } from "../../../pipelines/places";
-import { Comparison } from "../../../pipelines/comparison";
+import { declareRuns, Report } from "../../../pipelines/comparison";
 import { chosenRuns } from "../../../pipelines/matrix";
-import { Report } from "../../../pipelines/comparison";
 import { runKey, type Inputs } from "../../../results/result";
 import { defaultConfig, largeMachine } from "../../defaults";
 
@@ -72,7 +71,7 @@ export async function commands(
     });
     const chosen = chosenRuns(settings);
     const shared = { platform, buckets, stack };
-    const { runs } = new Comparison("comparison", { ...shared, chosen, settings });
+    const runs = declareRuns({ ...shared, chosen, settings });
     new Report("report", { ...shared, runs });
   });
   await pulumi.runtime.disconnect();

@@ -169,7 +169,7 @@ it("each attempt asks for the store's keys when its turn has come", async () => 
 
 describe("a run that its contender does not support", () => {
   const inspected = (facts: { rows: number }) =>
-    writeStepRecord(stack, "inspect-taxi", { generation: "1", result: { facts } });
+    writeStepRecord(stack, "taxi-inspection", { generation: "1", result: { facts } });
   const found = (result: { rejected: number; longTexts: number }) =>
     writeStepRecord(stack, "oracle-taxi-report", { generation: "1", result });
 
@@ -181,6 +181,11 @@ describe("a run that its contender does not support", () => {
       "its reader stops there (corrupt or missing images in the dataset: 3)",
     ],
     [
+      "with a store that takes no checksums",
+      { corruptImages: undefined, checksums: "it sends them always" },
+      "it sends them always (s3Checksums is false)",
+    ],
+    [
       "with the long texts that the oracle has found",
       { corruptImages: undefined, longTexts: "its decoder has limits" },
       "its decoder has limits (PNG images with long texts or profiles in the dataset: 2)",
@@ -188,6 +193,7 @@ describe("a run that its contender does not support", () => {
     ["without rows", { corruptImages: undefined, noRows: "its join fails" }, "its join fails"],
   ])("%s has that outcome, and no job is started", async (_, says, reason) => {
     found({ rejected: 3, longTexts: 2 });
+    writeStepRecord(stack, "object-store", { generation: "1", result: { checksums: false } });
     inspected({ rows: 0 });
     mocked.says = says;
     const summary = await run.create({ stack, name, spec });
@@ -199,12 +205,12 @@ describe("a run that its contender does not support", () => {
     expect(attempts()).toEqual(["not supported"]);
   });
 
-  it("is carried out where the dataset has no such images", async () => {
+  it("is carried out where neither dataset nor store is in the way", async () => {
     found({ rejected: 0, longTexts: 0 });
     inspected({ rows: 1 });
     mocked.says = {
       ...{ corruptImages: "its reader stops there", longTexts: "its decoder has limits" },
-      noRows: "its join fails",
+      ...{ noRows: "its join fails", checksums: "it sends them always" },
     };
     expect(await run.create({ stack, name, spec })).toMatchObject({ status: "verified" });
   });
@@ -240,7 +246,7 @@ it("the time that an attempt took is what the next one is expected to take", asy
 
 describe("data that a run is about to read", () => {
   const again = () =>
-    generation(stack, "upload-taxi", ({ lost }) => !lost, "lost objects").split(",")[0];
+    generation(stack, "taxi-upload", ({ lost }) => !lost, "lost objects").split(",")[0];
 
   function uploaded() {
     const folder = datasetFolder("taxi", "v");
@@ -248,8 +254,8 @@ describe("data that a run is about to read", () => {
     const files = [...mocked.objects].map(([path, bytes]) => ({ path, bytes }));
     fs.writeFileSync(path.join(folder, "manifest.json"), JSON.stringify(files));
     const made = { source: "sample", version: "v" };
-    writeStepRecord(stack, "make-taxi", { generation: "1", result: made });
-    writeStepRecord(stack, "upload-taxi", { generation: "1", result: { files: 2 } });
+    writeStepRecord(stack, "taxi-files", { generation: "1", result: made });
+    writeStepRecord(stack, "taxi-upload", { generation: "1", result: { files: 2 } });
     writeStepRecord(stack, "bucket-lake", { generation: "1", result: {} });
   }
 
@@ -306,7 +312,7 @@ describe("data that a run is about to read", () => {
       ([name, size]) => [name, { size, etag: String(size) }] as const,
     );
     const seen = { source: "existing", version: listingOf(new Map(objects)).hash };
-    writeStepRecord(stack, "make-taxi", { generation: "1", result: seen });
+    writeStepRecord(stack, "taxi-files", { generation: "1", result: seen });
     await run.create({ stack, name, spec });
     mocked.objects.set("taxi/three.parquet", 30);
     await expect(run.create({ stack, name, spec })).rejects.toMatchObject({

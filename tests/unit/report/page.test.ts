@@ -88,6 +88,45 @@ describe("the page", () => {
   });
 });
 
+describe("what a run asked of the store", () => {
+  const counts = {
+    byApi: { GetObject: 12, HeadObject: 13, PutObjectPart: 2, PutObject: 1, ListObjectsV2: 3 },
+    receivedBytes: 2 ** 20,
+    sentBytes: 2 ** 21,
+  };
+  const run = (requests: unknown) => verified("daft/taxi-report", { result: { requests } });
+
+  it("is told by verb", () => {
+    const byApi = { ...counts.byApi, CompleteMultipartUpload: 1, NewMultipartUpload: 1 };
+    const { document } = render([run({ ...counts, byApi })]);
+    expect(rowsOf(document, "Daft")).toContain("Daft 12 13 3 3 2 2.00 MiB 1.00 MiB");
+  });
+
+  it("is said not to be known where the store does not tell", () => {
+    const { document, text } = render([run(undefined)]);
+    expect(text).toContain("Not known: the store tells no counts");
+    expect(words(document.body)).not.toContain("by the store's own counts");
+  });
+});
+
+describe("runs over a shaped network", () => {
+  const over = (name: string, network: string) => verified(name, { inputs: { network } });
+
+  it("say how far away the store was", () => {
+    expect(render([over("daft/taxi-report", "50ms")]).text).toContain(
+      "each round trip took 50ms longer",
+    );
+    expect(render([over("daft/taxi-report", "none")]).text).not.toContain("shaped network");
+  });
+
+  it("are not compared with those over another one", () => {
+    const runs = [over("daft/taxi-report", "10ms"), over("polars/taxi-report", "none")];
+    expect(words(render(runs).document.body)).toContain(
+      "Daft is not comparable with the reference: network 10ms, not none",
+    );
+  });
+});
+
 describe("a run that failed", () => {
   const reason = "the job did not end within 900 s and was ended";
   const runs = fullMatrix.map((name) =>
@@ -100,7 +139,7 @@ describe("a run that failed", () => {
     const tables = [...section.querySelectorAll("table")].filter((table) =>
       [...table.querySelectorAll("tbody th")].some((head) => words(head) === "Spark"),
     );
-    expect(tables.length).toBe(6);
+    expect(tables.length).toBe(7);
     for (const table of tables) {
       const row = [...table.querySelectorAll("tbody tr")].find(
         (one) => words(one.querySelector("th")) === "Ray Data",

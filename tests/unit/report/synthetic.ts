@@ -103,6 +103,11 @@ export function verified(run: string, varied: Varied = {}): RunOutcome {
     rejected: images ? 2 : 0,
     rejects: images ? [{ reason: "truncated", count: 2 }] : [],
     bytesOut: images ? 1_050_000 : 4_200,
+    requests: {
+      byApi: { GetObject: images ? 203 : 48, HeadObject: 5, ListObjectsV2: 4, PutObject: 1 },
+      receivedBytes: images ? 1_060_000 : 6_300,
+      sentBytes: images ? 9_400_000 : 31_000_000,
+    },
     peakMemoryBytes: shape.mib * 2 ** 20,
     idleMemoryBytes: (/spark|ray/.test(engine) ? 0.35 * shape.mib : 0) * 2 ** 20,
     cpuSeconds: 1.7 * totals.reduce((sum, total) => sum + total, 0),

@@ -21,11 +21,13 @@ from urllib3.util import Retry
 from ...errors import UserError, one_line
 from ..files import alone_in
 from .transfer import (
+    ForbiddenError,
     InterruptedTransferError,
     Patience,
     RefusedError,
     Version,
     forget,
+    is_given,
     transfer,
 )
 
@@ -48,11 +50,14 @@ class Remote:
         check: Raises ValueError, OSError or pyarrow's errors where the file is not what it should
             be; gets its path.
         absent: What to do where the server has no such file, as a sentence.
+        witness: The address of another file that the server has for sure; empty if none is known.
+            A server that answers 403 for both has been asked too often.
     """
 
     url: str
     check: Callable[[Path], None]
     absent: str
+    witness: str = ""
 
     @property
     def name(self) -> str:
@@ -62,6 +67,10 @@ class Remote:
 
 class _WrongContentError(Exception):
     """A file has arrived whole and is not what it should be."""
+
+
+class _LimitedError(InterruptedTransferError):
+    """The server gives nothing for a while, because it was asked too often."""
 
 
 class Downloads:
@@ -158,7 +167,7 @@ class Downloads:
             backoff_max=patience.longest,
             backoff_jitter=patience.backoff / 2,
         )
-        retries, furthest, wrong = fresh, _size(part), 0
+        retries, furthest, wrong, limited = fresh, _size(part), 0, 0
         while True:
             try:
                 version = self._attempt(session, remote, part, words)
@@ -168,6 +177,9 @@ class Downloads:
                 reason, pause, furthest, wrong = str(error), 0.0, 0, wrong + 1
                 if wrong == 2:  # once, parts of two files may have come together
                     raise self._failed(remote, reason) from error
+            except _LimitedError as error:
+                reason, pause = str(error), min(patience.limited * 2**limited, patience.longest)
+                limited += 1
             except _BROKEN as error:
                 reason, pause = _words(error), getattr(error, "pause", None) or 0.0
             if _size(part) >= furthest + patience.progress:
@@ -176,7 +188,9 @@ class Downloads:
                 retries = retries.increment("GET", remote.url)
             except MaxRetryError as error:
                 failure = f"{reason}, {patience.attempts} times in a row"
-                raise self._failed(remote, failure) from error
+                raise self._failed(
+                    remote, failure, "Try again in an hour." * bool(limited)
+                ) from error
             pause = max(pause, retries.get_backoff_time())
             if pause > patience.longest:
                 raise self._failed(remote, f"{reason}, and asks to wait {pause:.0f} s")
@@ -196,6 +210,10 @@ class Downloads:
             progress = _Progress(words, self._say)
             version = transfer(session, remote.url, part, self.patience, progress)
         except RefusedError as error:
+            forbidden = isinstance(error, ForbiddenError) and remote.witness
+            if forbidden and not is_given(session, remote.witness, self.patience):
+                reason = f"{error}, as it does when it was asked too often"
+                raise _LimitedError(reason) from error
             raise self._failed(remote, str(error), remote.absent) from error
         except requests.exceptions.SSLError as error:
             hint = "Set SSL_CERT_FILE to the certificates that this network needs."

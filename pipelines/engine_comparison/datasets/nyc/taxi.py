@@ -4,11 +4,14 @@ Settings: `year`, `months` (how many, from January on), `from` (the server: TLC'
 the same paths).
 
 Writes taxi/yellow_tripdata_YYYY-MM.parquet and taxi/taxi_zone_lookup.csv as TLC publishes them. Its
-files differ in more than their trips: up to January 2023 the zones and counts are 64-bit integers
-or floats, later 32-bit ones; a column is called airport_fee or Airport_fee; since 2025 there is a
-cbd_congestion_fee; timestamps have different units. The workload reads the few columns that it
-needs; the inspection says by which types. Before 2011 the files have places instead of zones, so
-there is no report of those years.
+files differ in more than their trips: up to January 2023 the zones are 64-bit integers, later
+32-bit ones; counts are integers or floats; a column without a value has no type; it is called
+airport_fee or Airport_fee; since 2025 there is a cbd_congestion_fee. The workload reads the few
+columns that it needs; the inspection says by which types. Before 2011 the files have places instead
+of zones, so there is no report of those years. tests/python/tlc_schemas.json has names and types by
+month.
+
+TLC answers 403 for a month that it does not have, and for any file when it was asked too often.
 
 See https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page.
 """
@@ -43,12 +46,12 @@ def remotes(settings: Mapping[str, str]) -> list[Remote]:
     year = whole_number(settings, "year", FIRST_YEAR, 2100)
     months = whole_number(settings, "months", 1, 12)
     server = settings["from"].rstrip("/")
-    trips = [
-        Remote(f"{server}/trip-data/yellow_tripdata_{year}-{at:02d}.parquet", check_trips, _ABSENT)
-        for at in range(1, months + 1)
+    known = f"{server}/misc/taxi_zone_lookup.csv"
+    urls = [
+        f"{server}/trip-data/yellow_tripdata_{year}-{at:02d}.parquet" for at in range(1, months + 1)
     ]
-    zones = Remote(f"{server}/misc/taxi_zone_lookup.csv", check_zones, _ABSENT_ZONES)
-    return [*trips, zones]
+    trips = [Remote(url, check_trips, _ABSENT, witness=known) for url in urls]
+    return [*trips, Remote(known, check_zones, _ABSENT_ZONES, witness=known)]
 
 
 def generate(folder: Path, settings: Mapping[str, str], files: Sequence[Path]) -> int:

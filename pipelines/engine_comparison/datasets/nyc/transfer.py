@@ -46,6 +46,10 @@ class RefusedError(Exception):
     """The server answered, and asking again will not help."""
 
 
+class ForbiddenError(RefusedError):
+    """The server answered 403: the file is not there, or it was asked too often."""
+
+
 @dataclass(frozen=True)
 class Patience:
     """How long to wait for what, in seconds if nothing else is said.
@@ -58,6 +62,7 @@ class Patience:
         attempts: Failed attempts in a row after which the download fails.
         progress: Bytes by which an attempt must be ahead of all earlier ones to start a new row.
         backoff: Doubled after each failed attempt; the first is followed by the second at once.
+        limited: The first wait after a 403 that means too many requests; doubled after each.
         longest: The longest wait between attempts; a server that asks for more is not waited for.
     """
 
@@ -68,6 +73,7 @@ class Patience:
     attempts: int = 6
     progress: int = 1 << 20
     backoff: float = 1
+    limited: float = 30
     longest: float = 300
 
 
@@ -164,7 +170,8 @@ def transfer(
             forget(part)
             _write_version(part, version)
         else:
-            raise RefusedError(f"the server answers {_named(response)}")
+            refusal = ForbiddenError if status == 403 else RefusedError
+            raise refusal(f"the server answers {_named(response)}")
         _check_room(part, (total or 0) - have)
         with part.open("ab") as file:
             for chunk in _chunks(response, patience):
@@ -176,6 +183,16 @@ def transfer(
         if total is not None and have != total:
             raise InterruptedTransferError(f"the connection ended after {have} of {total} bytes")
         return version
+
+
+def is_given(session: requests.Session, url: str, patience: Patience) -> bool:
+    """Whether a server gives a file at all; its content is not read."""
+    try:
+        timeout = (patience.connect, patience.read)
+        with session.get(url, stream=True, timeout=timeout) as response:
+            return response.ok
+    except requests.RequestException:
+        return False
 
 
 def forget(part: Path) -> None:

@@ -13,6 +13,6 @@ export const acme: Store<Settings, KeptCredentials> = {
       : [{ what: "s3AccessKey is not set", why: "acme refuses guests", fix: "set both keys" }],
   async prepare(settings) {
     const { AcmeStore } = await import("./store");
-    return (credentials) => new AcmeStore("store", { settings, credentials });
+    return (credentials) => new AcmeStore("object-store", { settings, credentials });
   },
 };

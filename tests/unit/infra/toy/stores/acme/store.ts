@@ -6,7 +6,9 @@ import { type KeptCredentials, step } from "../../../../../../infra/stack/step";
 import { storeStep } from "../../../../../../infra/stores/access";
 
 export interface AcmeStoreArgs {
+  /** @example readSettings(pulumi.runtime.allConfig()) */
   readonly settings: Settings;
+  /** @example new KeptCredentials("credentials", { settings, stack, generation }) */
   readonly credentials: KeptCredentials;
 }
 
@@ -28,13 +30,17 @@ export class AcmeStore extends pulumi.ComponentResource implements ObjectStore {
       generation: "1",
     };
     const child = { parent: this, dependsOn: credentials.resource };
-    this.ready = step(storeStep, { kind: "s3-store", spec }, child);
+    this.ready = step(name, { kind: "s3-store", record: storeStep, spec }, child);
     this.registerOutputs({});
   }
 
-  declareBucket = ({ bucket, prefixes }: DeclaredBucket, opts: pulumi.CustomResourceOptions) =>
+  declareBucket = (
+    owner: string,
+    { bucket, prefixes }: DeclaredBucket,
+    opts: pulumi.CustomResourceOptions,
+  ) =>
     step(
-      `bucket-${bucket}`,
+      `${owner}-${bucket}`,
       { kind: "s3-bucket", spec: { bucket, prefixes, store: this.dataId } },
       opts,
     );

@@ -1,0 +1,249 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import { wrong } from "../contracts/check";
+import type { UserError } from "../contracts/errors";
+import { check, nearestExisting, stackFolders, type StackContext } from "./checks";
+import { attempt, readOr } from "./folders";
+
+/** What a machine is, before anything is asked of it. */
+export interface PlatformFacts {
+  /** As Node names it. */
+  readonly system: string;
+  /** The text of /proc/version; empty on another system than Linux. */
+  readonly kernel: string;
+  /** As Node names it. */
+  readonly processor: string;
+  /** Undefined with another libc. */
+  readonly glibc?: string;
+}
+
+/** Whether a kernel is Windows' own. @param version the text of /proc/version */
+export function isWsl(version: string): boolean {
+  return /microsoft/i.test(version);
+}
+
+/** The kernel's version; empty on another system than Linux. */
+export function kernelVersion(): string {
+  return readOr("/proc/version") ?? "";
+}
+
+/**
+ * Refuses machines that the services do not run on. cli/install.mjs says the same in the same words,
+ * before anything is downloaded.
+ */
+export function unsupportedPlatform(facts: PlatformFacts): UserError[] {
+  const { system, kernel, processor, glibc } = facts;
+  const isWsl1 = isWsl(kernel) && !/WSL2|microsoft-standard/.test(kernel);
+  if (system !== "linux" || isWsl1) {
+    const names: Readonly<Record<string, string>> = { darwin: "macOS", win32: "Windows" };
+    return wrong(
+      `${isWsl1 ? "WSL1" : (names[system] ?? system)} is not supported`,
+      "MinIO, Spark and Ray are run as Linux processes; Linux (x86-64) and WSL2 are supported",
+      isWsl1
+        ? "in Windows: wsl --set-version <distribution> 2"
+        : "use a Linux machine or virtual machine, or WSL2 on Windows",
+    );
+  }
+  if (processor !== "x64" && processor !== "arm64") {
+    return wrong(
+      `Linux on ${processor} is not supported`,
+      "the engines' packages are not built for this processor",
+      "use a machine with an x86-64 processor",
+    );
+  }
+  const [major = 0, minor = 0] = (glibc ?? "").split(".").map(Number);
+  if (major > 2 || (major === 2 && minor >= 28)) return [];
+  return wrong(
+    glibc ? `glibc ${glibc} is too old: 2.28 or later is needed` : "there is no glibc",
+    "the engines' packages are built for it; musl, as in Alpine Linux, does not run them",
+    "use Debian, Ubuntu, Fedora, or another distribution of the last years with glibc",
+  );
+}
+
+function platformFacts(): PlatformFacts {
+  const { report } = process as unknown as {
+    report: {
+      excludeNetwork: boolean;
+      getReport(): { header: { glibcVersionRuntime?: string } };
+    };
+  };
+  report.excludeNetwork = true; // else it asks for the names of hosts
+  return {
+    system: process.platform,
+    kernel: kernelVersion(),
+    processor: process.arch,
+    glibc: report.getReport().header.glibcVersionRuntime,
+  };
+}
+
+export const platformCheck = check({
+  id: "platform",
+  name: "the system, its processor and its libc are supported",
+  blocks: true,
+  observe: platformFacts,
+  judge: unsupportedPlatform,
+});
+
+/** Who runs things. */
+export interface UserFacts {
+  readonly uid: number | undefined;
+  /** Whether passwd has a line for the user. */
+  readonly isKnown: boolean;
+}
+
+export function unknownUser({ uid, isKnown }: UserFacts): UserError[] {
+  if (isKnown) return [];
+  return wrong(
+    `the user ${uid} has no line in /etc/passwd`,
+    "Hadoop, and so Spark, ends without one: Invalid UID, could not determine effective user",
+    `add one: useradd --uid ${uid} me (in a container's image), or ` +
+      'echo "me:x:$(id -u):$(id -g)::$HOME:/bin/sh" >>/etc/passwd where the file may be written',
+  );
+}
+
+export const userCheck = check({
+  id: "user",
+  name: "passwd knows this user",
+  blocks: true,
+  after: ["platform"],
+  observe: (): UserFacts => ({
+    uid: process.getuid?.(),
+    isKnown: attempt(() => os.userInfo()) !== undefined,
+  }),
+  judge: unknownUser,
+});
+
+/** What is mounted at a folder. */
+export interface Mount {
+  readonly type: string;
+  readonly options: readonly string[];
+}
+
+/**
+ * The mount that a folder is in.
+ *
+ * @param table the text of /proc/self/mountinfo (proc_pid_mountinfo(5))
+ * @returns undefined where the table does not say it
+ */
+export function mountOf(folder: string, table: string): Mount | undefined {
+  let found: (Mount & { readonly point: string }) | undefined;
+  for (const line of table.split("\n")) {
+    const [mount, fileSystem] = line.split(" - ");
+    if (fileSystem === undefined) continue;
+    const fields = mount.split(" ");
+    const point = fields[4].replace(/\\(\d{3})/g, (_, octal: string) =>
+      String.fromCharCode(parseInt(octal, 8)),
+    );
+    const inside = folder === point || folder.startsWith(point.endsWith("/") ? point : `${point}/`);
+    // Of two at one point, the later one hides the other.
+    if (inside && point.length >= (found?.point.length ?? 0)) {
+      found = { point, type: fileSystem.split(" ")[0], options: fields[5].split(",") };
+    }
+  }
+  return found;
+}
+
+/** A folder that things are written to, and its file system. */
+export interface MountedFolder {
+  readonly folder: string;
+  /** What sets it. */
+  readonly variable: string;
+  readonly mount?: Mount;
+}
+
+/** File systems of other worlds, or of hosts of virtual machines. */
+const withoutLinks =
+  /^(vfat|msdos|exfat|ntfs3?|fuseblk|cifs|smb3?|vboxsf|fuse\.vmhgfs-fuse|prl_fs)$/;
+
+export function unusableMounts(folders: readonly MountedFolder[]): UserError[] {
+  return folders.flatMap(({ folder, variable, mount }) => {
+    const elsewhere = `set ${variable} to a folder on a Linux file system such as ext4 or xfs`;
+    if (mount && withoutLinks.test(mount.type)) {
+      return wrong(
+        `${folder} is on a file system of type ${mount.type}`,
+        "it has no links, no sockets, or no modes that keep secrets from others",
+        elsewhere,
+      );
+    }
+    if (!mount?.options.includes("noexec")) return [];
+    return wrong(
+      `${folder} is on a file system that is mounted noexec`,
+      "programs and native libraries, such as Spark's codecs, are loaded from there",
+      `mount it with exec, or ${elsewhere}`,
+    );
+  });
+}
+
+function mountedFolders({ stack }: StackContext): MountedFolder[] {
+  const table = readOr("/proc/self/mountinfo") ?? "";
+  return stackFolders(stack).map(({ folder, variable }) => {
+    return { folder, variable, mount: mountOf(fs.realpathSync(nearestExisting(folder)), table) };
+  });
+}
+
+export const mountsCheck = check({
+  id: "mounts",
+  name: "programs can be run from the folders of caches and stacks",
+  blocks: true,
+  after: ["platform"],
+  observe: (context) => context.facts(mountedFolders),
+  judge: unusableMounts,
+});
+
+const network = /^(nfs4?|fuse\.sshfs|afs|lustre|gpfs|beegfs|ceph|fuse\.ceph|fuse\.glusterfs)$/;
+
+/** What the locked builds of Polars, Daft and DataFusion use where it exists: that of x86-64-v3. */
+const features = ["avx2", "bmi2", "fma", "movbe"];
+
+export interface UntriedFacts {
+  readonly processor: string;
+  /** The text of /proc/cpuinfo. */
+  readonly cpuinfo: string;
+  readonly folders: readonly MountedFolder[];
+}
+
+/** What may work, and nobody has tried. */
+export function untriedMachine({ processor, cpuinfo, folders }: UntriedFacts): UserError[] {
+  const flags = /^flags\s*:\s*(.*)$/m.exec(cpuinfo)?.[1].split(" ");
+  const missing = processor === "x64" && flags ? features.filter((f) => !flags.includes(f)) : [];
+  return [
+    ...(processor === "x64"
+      ? []
+      : wrong(
+          `Linux on ${processor} is untried`,
+          "some packages may have no build for it, and results are not comparable with those of x86-64",
+          "use a machine with an x86-64 processor if something fails",
+        )),
+    ...(missing.length === 0
+      ? []
+      : wrong(
+          `the processor has no ${missing.join(", ")}`,
+          "engines may end with SIGILL, or compute by slower code",
+          "use a processor of x86-64-v3, or let the virtual machine have the host's (cpu: host)",
+        )),
+    ...folders.flatMap(({ folder, variable, mount }) =>
+      mount && network.test(mount.type)
+        ? wrong(
+            `${folder} is on a network file system (${mount.type})`,
+            "MinIO's makers do not support it, it is slow, and locks may not hold",
+            `set ${variable} to a folder on a local disk`,
+          )
+        : [],
+    ),
+  ];
+}
+
+export const untriedFacts = (context: StackContext): UntriedFacts => ({
+  processor: process.arch,
+  cpuinfo: readOr("/proc/cpuinfo") ?? "",
+  folders: context.facts(mountedFolders),
+});
+
+export const untriedCheck = check({
+  id: "untried",
+  name: "the stack was tried on machines like this one",
+  blocks: false,
+  after: ["platform"],
+  observe: untriedFacts,
+  judge: untriedMachine,
+});

@@ -1,0 +1,46 @@
+import { isVerified, type Outcome, type Verified } from "../../results/outcome";
+import { bytes, count } from "../format";
+import { html, type Html } from "../html";
+import { numeric, rows, table, words } from "../table";
+
+/** Calls of the S3 API by the verbs that stores bill and limit; all others are "other". */
+const verbs: Readonly<Record<string, RegExp>> = {
+  GET: /^GetObject$/,
+  HEAD: /^Head/,
+  PUT: /^(PutObject(Part)?|CopyObject(Part)?)$/,
+  LIST: /^List/,
+};
+
+/** What the last sample of each run asked of the store. */
+export function requests(outcomes: readonly Outcome[]): Html {
+  const heading = html`<h3>Requests to the store</h3>`;
+  if (!outcomes.some((run) => isVerified(run) && run.requests)) {
+    return html`${heading}
+      <p>Not known: the store tells no counts, or others use it, too.</p>`;
+  }
+  return html`${heading}
+  ${table({
+    caption: "What the last sample asked of the store, by the store's own counts",
+    columns: [
+      ...words("Engine"),
+      ...numeric(...Object.keys(verbs), "Other", "Bytes read", "Bytes written"),
+    ],
+    rows: rows(outcomes, cells),
+  })}`;
+}
+
+function cells({ requests }: Verified): string[] {
+  if (!requests) return Array.from({ length: Object.keys(verbs).length + 3 }, () => "unknown");
+  const { byApi, sentBytes, receivedBytes } = requests;
+  const of = (isCounted: (api: string) => boolean) =>
+    Object.entries(byApi)
+      .filter(([api]) => isCounted(api))
+      .reduce((sum, [, calls]) => sum + calls, 0);
+  const named = Object.values(verbs);
+  return [
+    ...named.map((verb) => count(of((api) => verb.test(api)))),
+    count(of((api) => !named.some((verb) => verb.test(api)))),
+    bytes(sentBytes),
+    bytes(receivedBytes),
+  ];
+}
