@@ -54,7 +54,7 @@ export function gpuFacts(): GpuFacts {
     machine: `${process.platform} ${process.arch}`,
     wsl: isWsl(kernelVersion()),
     dxg: fs.existsSync("/dev/dxg"),
-    visible: plainEnvironment().CUDA_VISIBLE_DEVICES,
+    visible: process.env.CUDA_VISIBLE_DEVICES,
   };
 }
 
