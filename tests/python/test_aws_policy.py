@@ -331,7 +331,7 @@ def test_a_dataset_is_inspected_with_them(account: Account, tmp_path: Path, data
     ("engine", "workload"),
     [
         ("spark", "taxi-report"),
-        ("ray", "taxi-report"),
+        pytest.param("ray", "taxi-report", marks=pytest.mark.long),
         ("ray", "image-predictions"),
         ("spark", "image-embeddings"),
     ],

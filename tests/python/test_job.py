@@ -231,7 +231,7 @@ def test_a_right_answer_is_measured_verified_and_published(store: fs.FileSystem,
 
 
 def test_a_run_on_a_gpu_says_what_the_gpu_did(store: fs.FileSystem, report: pa.Table):
-    spec = spec_of("taxi-report", repeats="3", device="cuda")
+    spec = spec_of("taxi-report", repeats="3", device="cuda", gpus="1")
     result = Job(store, spec, lambda _: report).carry_out()
     [gpu] = result["gpu"]["devices"]
     assert gpu == {

@@ -89,7 +89,7 @@ def test_a_run_is_verified_where_only_a_part_of_s3_is_known(
     server, store = partial
     server.refused.clear()
     spec = spec_of(store, model_folder, workload, decoder=decoder)
-    assert_verified(spec, engine, tmp_path)
+    assert_verified(spec, engine, tmp_path, attempt="partial")
     assert server.refused == []
 
 
