@@ -8,7 +8,7 @@ Needs nothing but packages from PyPI, and about 600 MB of memory:
 
 Spark takes part where pyspark is installed and SPARK_JARS names a folder with the jars of S3A.
 
-A server in a process of its own answers as S3 does, from memory, each request by a thread after a
+A server in another process answers as S3 does, from memory, each request by a thread after a
 delay. It counts requests by verb, and bytes. Opening a connection costs nothing. For each delay a
 way reads once untimed, because it may ask for what it then keeps; the fastest of the next three is
 in the table.

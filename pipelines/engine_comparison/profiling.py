@@ -1,4 +1,4 @@
-"""One more sample of a run, which the engine profiles in a process of its own.
+"""One more sample of a run, which the engine profiles in a separate process.
 
 It is taken on request (`profile`) when all measured samples are, so it is in no figure: an engine
 that has to be set up for a profile before it starts is so in this process alone. One sample is

@@ -86,7 +86,7 @@ def driver_line(machine: Machine) -> Line:
 
 
 def probe(model: Path) -> dict[str, Any]:
-    """Open a session on GPU 0 in a process of its own, and compare it with one on the CPU.
+    """Open a session on GPU 0 in a separate process, and compare it with one on the CPU.
 
     Returns:
         See `main`; `failed` with its last words where the process did not get that far.
