@@ -121,7 +121,7 @@ function environment({ stack, backend }: PulumiRunnerArgs): Record<string, strin
     PULUMI_SKIP_UPDATE_CHECK: "true",
     // The types are checked by `npm test`; checking them again at each run takes seconds.
     PULUMI_NODEJS_TRANSPILE_ONLY: "true",
-    // Else the CLI fetches the provider of every package in node_modules, AWS's of 700 MB included.
+    // Else the CLI fetches the provider of every package in node_modules, AWS's included.
     PULUMI_OPTION_SKIP_PLUGIN_PRE_INSTALL: "true",
     ...(backend === "own"
       ? {}
