@@ -8,7 +8,7 @@ import { nextFreeOffset } from "../infra/host/freePorts";
 import { listeners } from "../infra/targets/local/place";
 import { portsOfNeighbours } from "../infra/stack/neighbours";
 import { UserError } from "../infra/contracts/errors";
-import { jobSpec, type RunSpec } from "../pipelines/steps/run";
+import { jobSpec, whyNot, type RunSpec } from "../pipelines/steps/run";
 import { oracleName } from "../pipelines/places";
 import type { Comparison, Plan } from "./harness";
 import type { Table } from "./render";
@@ -102,8 +102,15 @@ export class BenchStack {
     }
   }
 
-  /** What the jobs of a workload would get from `npm start`, by engine: secrets included. */
-  async jobs(workload: string): Promise<Map<string, Record<string, unknown>>> {
+  /**
+   * What the jobs of a workload would get from `npm start`, by engine: secrets included.
+   *
+   * @param leaveOut told of each contender that cannot do it, and why
+   */
+  async jobs(
+    workload: string,
+    leaveOut: (engine: string, why: string) => void,
+  ): Promise<Map<string, Record<string, unknown>>> {
     const config = ["engines=", "matrix=full", ...this.config];
     const everyEngine = { config, runner: this.runner };
     const declared = await declaredRuns(await openToDeploy(this.name, everyEngine, false));
@@ -112,6 +119,11 @@ export class BenchStack {
     for (const [name, { spec, inputs }] of declared) {
       if (!name.endsWith(`/${workload}`)) continue;
       const run = spec as RunSpec;
+      const reason = whyNot(this.name, run);
+      if (reason !== undefined) {
+        leaveOut(run.engine, reason);
+        continue;
+      }
       const connection = await (await executorOf(this.name)).connection(run.cluster);
       jobs.set(run.engine, { ...connection, ...jobSpec(this.name, run, inputs, oracle, "bench") });
     }

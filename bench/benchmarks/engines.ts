@@ -25,7 +25,9 @@ function engines(
       const tables: Table[] = [];
       for (const amount of sizes(bench)) {
         await bench.deployed({ [setting]: amount });
-        const jobs = await bench.stack.jobs(workload);
+        const jobs = await bench.stack.jobs(workload, (name, why) => {
+          bench.note(`${name} is left out, as not supported: ${why}.`);
+        });
         const contenders = [...jobs].map(([name, spec]) => ({ name, spec, against: reference }));
         tables.push(
           await bench.measured({

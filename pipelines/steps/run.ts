@@ -151,7 +151,10 @@ async function runAttempt(
  * Why a contender cannot do a run, where that is known before: by what its file says, by what the
  * inspection and the oracle have found in the dataset, and by what the store lacks.
  */
-function whyNot(stack: string, { engine, workload }: RunSpec): string | undefined {
+export function whyNot(
+  stack: string,
+  { engine, workload }: Pick<RunSpec, "engine" | "workload">,
+): string | undefined {
   const { unsupported, corruptImages, longTexts, noRows, checksums } = engineOf(engine);
   if (unsupported[workload] !== undefined) return unsupported[workload];
   if (checksums !== undefined && storeRecord(stack)?.checksums === false) {
