@@ -19,8 +19,9 @@ from typing import Any
 
 from engine_comparison.driver import timed
 from engine_comparison.errors import UserError
+from engine_comparison.objects import delete_prefix, list_files
 from engine_comparison.protocol import Channel, Spec, run_module
-from engine_comparison.store import delete_prefix, list_files, open_store
+from engine_comparison.store import open_store
 
 
 def serve(channel: Channel, spec: Spec) -> dict[str, Any]:

@@ -24,14 +24,15 @@ from contextlib import ExitStack
 from typing import Any
 
 from engine_comparison import workloads
+from engine_comparison.checks import judge_all
 from engine_comparison.engines import Context
 from engine_comparison.errors import ToldError, UserError
 from engine_comparison.fork import Fork, process_fork
-from engine_comparison.job import figures_of, judge_all
-from engine_comparison.measure import describe_host
+from engine_comparison.host import describe_host
+from engine_comparison.objects import delete_prefix
 from engine_comparison.protocol import Channel, Spec, run_module
+from engine_comparison.result import figures_of
 from engine_comparison.samples import GROUP, Plan
-from engine_comparison.store import delete_prefix
 
 
 class Contender:

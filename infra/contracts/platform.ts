@@ -127,7 +127,7 @@ export interface Executor {
 /** Samplers of memory and CPU where a job cannot see its engine's services. */
 export interface HostWatch {
   /**
-   * Puts a question to all samplers (engine_comparison/measure.py).
+   * Puts a question to all samplers (engine_comparison/sampler.py).
    *
    * @returns their answers, always in one order
    * @throws Error when one of them does not answer

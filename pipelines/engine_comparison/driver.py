@@ -24,7 +24,7 @@ from . import engines, workloads
 from .engines import Context, Engine, timed
 from .model.session import thread_environment
 from .protocol import Channel, Spec, run_module
-from .store import refusals_explained
+from .store_checks import refusals_explained
 from .workloads import Workload
 
 

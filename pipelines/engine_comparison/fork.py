@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 from .errors import ToldError, UserError
 from .gpu_measure import uses_since
-from .measure import AskingMeter, Meter, Reading, Sampler, cores
+from .host import cores
+from .measure import AskingMeter, Meter, Reading, Sampler
 from .samples import Sample
 
 _STOP_SECONDS = 60

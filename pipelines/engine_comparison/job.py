@@ -11,7 +11,6 @@ measures, and looks at the outputs when all samples are taken, so that none of t
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -19,34 +18,30 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
-from statistics import median
 from typing import Any
 
 from . import ray_job, workloads
+from .checks import check_alike, check_memory, judge_all
 from .engines import Context
 from .errors import UserError
 from .fork import Fork, process_fork
 from .gpu_measure import Uses
 from .gpu_measure import figures as gpu_figures
-from .judge import judge, read_table
-from .measure import Reading, describe_host
+from .host import describe_host
 from .network import over_network
+from .objects import list_parquet
 from .profiling import take_profile
 from .protocol import Channel, Spec, run_module
 from .publish import Place, publish, recover
-from .samples import Plan, Sample, counted, median_seconds, slope
-from .store import check_store, list_parquet, open_store, refusals_explained
+from .result import SCHEMA_VERSION, figures_of, validate
+from .samples import Plan, counted
+from .store import open_store
+from .store_checks import check_store, refusals_explained
 from .store_requests import Requests, read_requests
-from .verify import SchemaMismatch
 from .workloads import Workload
 
 Fields = dict[str, Any]
 """Fields of the result event."""
-
-SCHEMA = Path(__file__).with_name("result.schema.json")
-SCHEMA_VERSION = 2
-"""Changes when figures of a result mean something else than before."""
 
 
 def run_job(channel: Channel, spec: Spec) -> Fields:
@@ -246,128 +241,6 @@ class Attempt:
             if at == 0:
                 first_ended = time.monotonic()
         return outputs
-
-
-def figures_of(plan: Plan, forks: Sequence[Fork]) -> Fields:
-    """The measured figures of a run's driver processes, as a result has them."""
-    judged = [plan.judged(fork.samples) for fork in forks]
-    one_shots = [fork.start_up_seconds + fork.samples[0].total_seconds for fork in forks]
-    samples: list[list[Sample]] = [samples for samples, _ in judged]
-    readings = [fork.reading for fork in forks]
-    return {
-        "oneShotSeconds": round(median(one_shots), 4),
-        "medianSeconds": round(median_seconds(samples), 6),
-        "startUpSeconds": round(median(fork.start_up_seconds for fork in forks), 3),
-        "forks": [
-            {
-                "startUpSeconds": round(fork.start_up_seconds, 3),
-                "state": state,
-                "slope": round(slope(fork.samples[1:]), 5),
-                "peakMemoryBytes": fork.reading.peak_memory,
-            }
-            for fork, (_, state) in zip(forks, judged, strict=True)
-        ],
-        "samples": [one.fields(n) for n, some in enumerate(samples, 1) for one in some],
-        "peakMemoryBytes": max(seen.peak_memory for seen in readings),
-        "idleMemoryBytes": readings[0].idle_memory,
-        "cpuSeconds": round(sum(seen.cpu_seconds for seen in readings), 3),
-        "othersCpuSeconds": round(sum(seen.others_cpu_seconds for seen in readings), 3),
-    }
-
-
-def judge_all(context: Context, workload: Workload, outputs: Sequence[str]) -> Fields:
-    """Judge the outputs of all samples: the last one whole, the exact columns of the others.
-
-    Args:
-        context: What the job was given.
-        workload: What was computed.
-        outputs: Prefixes, in the order taken.
-
-    Returns:
-        See `judge`.
-
-    Raises:
-        UserError: One of them is not right.
-    """
-    judged = judge(context, workload, outputs[-1])
-    for at, output in enumerate(outputs[:-1], 1):
-        check_alike(context, workload, output, judged, f"Sample {at} of {len(outputs)}")
-    return judged
-
-
-def check_alike(
-    context: Context, workload: Workload, output: str, judged: Fields, name: str
-) -> None:
-    """Compare the exact columns of an output with those of the one that was judged.
-
-    Args:
-        context: What the job was given.
-        workload: What was computed.
-        output: A prefix.
-        judged: What `judge` found of the other one.
-        name: What to call it.
-
-    Raises:
-        UserError: They differ.
-    """
-    columns = workload.exact_columns(context.inputs)
-    if not judged["rows"] and not list_parquet(context.filesystem, output):
-        return  # some engines write no file for an answer without rows
-    try:
-        table = read_table(context, output, columns=columns)
-        rows, checksum = table.num_rows, workload.checksum(table, context.inputs)
-    except SchemaMismatch as error:
-        rows, checksum = -1, str(error)
-    if checksum != judged["checksum"]:
-        differs = (
-            f"it has {rows} rows, and the last one {judged['rows']}"
-            if rows not in (-1, judged["rows"])
-            else f"{', '.join(columns)} differ from the last one's"
-        )
-        raise UserError(
-            f"{name} is not right: {differs}.",
-            "A sample that does less, or something else, is no faster.",
-            f"See the log of attempt {context.spec['attempt']} for what the engine did.",
-            outcome="wrong",
-        )
-
-
-def check_memory(context: Context, seen: Reading) -> None:
-    """Hold a reading against the run's limit.
-
-    Raises:
-        UserError: The peak is above it.
-    """
-    limit = context.limits["memoryBytes"]
-    if seen.peak_memory > limit:
-        raise UserError(
-            f"The run took {gib(seen.peak_memory)} of memory ({seen.memory}) at its peak, and "
-            f"runMemory allows {gib(limit)}.",
-            "Every engine gets the same memory, its services included: a result with more would "
-            "be compared with those that kept to it.",
-            "Set runMemory higher for all engines, or let this run take less by a smaller "
-            "batchSize, sparkWorkerMemory or rayObjectStoreMemory.",
-            outcome="out of memory",
-        )
-
-
-def gib(size: int) -> str:
-    """A size in bytes for people: `6.00 GiB`."""
-    return f"{size / 2**30:.2f} GiB"
-
-
-def validate(result: Fields) -> None:
-    """Hold a result against the JSON Schema that its readers rely on.
-
-    Raises:
-        jsonschema.ValidationError: A field is missing or of another type: a bug, no user's error.
-        ValueError: A number is not finite, which JSON does not have.
-    """
-    import jsonschema
-
-    json.dumps(result, allow_nan=False)
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    jsonschema.validate({"event": "result", **result}, schema)
 
 
 if __name__ == "__main__":

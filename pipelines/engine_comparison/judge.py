@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 
 from .engines import Context
 from .errors import UserError
+from .objects import in_parallel, list_parquet
 from .oracle import oracle_path
-from .store import in_parallel, list_parquet
 from .verify import SchemaMismatch, Verdict, compare_keys, compare_rejects
 from .workloads import Workload
 from .workloads.image_inputs import rejection

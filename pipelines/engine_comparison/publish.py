@@ -32,7 +32,7 @@ from typing import Any
 
 from pyarrow import fs
 
-from .store import copy_files, delete_files, delete_prefix, read_json, write_json
+from .objects import copy_files, delete_files, delete_prefix, read_json, write_json
 
 MANIFEST = "_manifest.json"
 ATTEMPTS = "_attempts"

@@ -16,8 +16,8 @@ from typing import TypeVar
 
 from pyarrow import fs
 
+from .objects import list_files, read_json, write_json
 from .profile import Kind, Stage
-from .store import list_files, read_json, write_json
 
 Item = TypeVar("Item")
 

@@ -23,7 +23,8 @@ from pyarrow import fs
 
 from engine_comparison import engines, oracle, workloads
 from engine_comparison.datasets.sample import zones
-from engine_comparison.store import list_files, list_parquet, open_store
+from engine_comparison.objects import list_files, list_parquet
+from engine_comparison.store import open_store
 from engine_comparison.workloads.taxi_inputs import TRIPS, ZONES_KEY
 
 BUCKETS = {"lake": "dirtylake", "images": "dirtyimages", "warehouse": "report", "output": "oracles"}

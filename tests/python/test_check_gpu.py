@@ -19,7 +19,8 @@ import engine_comparison
 from engine_comparison.check_gpu import __main__ as check
 from engine_comparison.check_gpu import gpu, packages, runs
 from engine_comparison.check_gpu.lines import FAILED, OK, SKIPPED
-from engine_comparison.store import delete_prefix, fetcher, list_files, open_store, read_bytes
+from engine_comparison.objects import delete_prefix, list_files, read_bytes
+from engine_comparison.store import fetcher, open_store
 
 PIPELINES = Path(engine_comparison.__file__).parents[1]
 GPU = [Row(0.0)]

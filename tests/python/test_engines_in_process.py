@@ -16,8 +16,9 @@ from pyarrow import fs
 
 from bench.harness import run_benchmark
 from engine_comparison import engines, oracle
+from engine_comparison.objects import list_files, list_parquet
 from engine_comparison.protocol import Channel
-from engine_comparison.store import list_files, list_parquet, open_store
+from engine_comparison.store import open_store
 from engine_comparison.verify import SHOWN
 
 

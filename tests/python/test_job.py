@@ -16,18 +16,19 @@ import pytest
 from pyarrow import fs
 
 from engine_comparison import publish, workloads
+from engine_comparison.checks import check_memory
 from engine_comparison.describe import EngineFacts
 from engine_comparison.driver import Driver
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
 from engine_comparison.fork import Fork
 from engine_comparison.gpu_measure import GpuUse
-from engine_comparison.job import Attempt, check_memory
+from engine_comparison.job import Attempt
 from engine_comparison.measure import Meter, Reading
+from engine_comparison.objects import list_files, list_parquet, read_json
 from engine_comparison.oracle import oracle_path
 from engine_comparison.profile import Stage
 from engine_comparison.protocol import Channel
-from engine_comparison.store import list_files, list_parquet, read_json
 from engine_comparison.workloads import Workload
 from engine_comparison.workloads.image_inputs import image_urls, sampled
 from engine_comparison.workloads.image_oracle import OracleModel

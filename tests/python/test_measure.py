@@ -15,8 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from engine_comparison import measure
-from engine_comparison.measure import AskingMeter, Reading, Sampler, describe_host
+from engine_comparison import sampler as sampling
+from engine_comparison.host import describe_host
+from engine_comparison.measure import AskingMeter, Reading, Sampler
 
 MEGABYTE = 2**20
 
@@ -168,7 +169,7 @@ def container() -> Iterator[list[str]]:
 def sampler_inside(container: list[str]) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
     """What asks a sampler that was started as target `docker` starts it in a container."""
     process = subprocess.Popen(
-        [*container, sys.executable, "-m", "engine_comparison.measure"],
+        [*container, sys.executable, "-m", "engine_comparison.sampler"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -229,9 +230,9 @@ def test_a_process_that_grows_while_it_is_read_is_counted_once_and_whole(
         return {name: peak if name == "VmHWM" else now for name in names}
 
     groups = {"job": [psutil.Process()], "services": [], "store": [], "own": []}
-    monkeypatch.setattr(measure, "_sizes", sizes)
-    monkeypatch.setattr(measure._Watch, "_groups", lambda _: groups)
-    watch = measure._Watch({})
+    monkeypatch.setattr(sampling, "_sizes", sizes)
+    monkeypatch.setattr(sampling.Watch, "_groups", lambda _: groups)
+    watch = sampling.Watch({})
     watch.sample()
     watch.sample()
     answer = watch.answer()

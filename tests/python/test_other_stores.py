@@ -24,7 +24,8 @@ from pyarrow import fs
 
 from engine_comparison import engines
 from engine_comparison.errors import UserError
-from engine_comparison.store import delete_prefix, list_files, open_store, write_json
+from engine_comparison.objects import delete_prefix, list_files, write_json
+from engine_comparison.store import open_store
 
 
 @pytest.fixture(scope="module")

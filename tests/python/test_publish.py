@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
 
+from engine_comparison.objects import list_files, list_parquet, read_json
 from engine_comparison.publish import MANIFEST, Place, publish, recover
-from engine_comparison.store import list_files, list_parquet, open_store, read_json
+from engine_comparison.store import open_store
 
 BASE = "warehouse/report/engine=spark"
 OLD = Place(BASE, "0" * 16, "old")

@@ -22,7 +22,8 @@ from engine_comparison.engines import Context, spark_application
 from engine_comparison.engines.spark_application import DRIVER_OPTIONS, EXECUTOR_OPTIONS
 from engine_comparison.engines.spark_comet import X86_64_V3, lacks
 from engine_comparison.errors import UserError
-from engine_comparison.store import list_parquet, open_store
+from engine_comparison.objects import list_parquet
+from engine_comparison.store import open_store
 
 ADDRESSES = (
     "spark.app.",

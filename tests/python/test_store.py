@@ -12,25 +12,23 @@ from typing import Any
 import pytest
 from pyarrow import fs
 
-from engine_comparison import store as store_module
+from engine_comparison import objects
 from engine_comparison.errors import UserError
-from engine_comparison.store import (
-    StoreSpec,
+from engine_comparison.objects import (
     _same_etag,
-    check_store,
     copy_files,
     delete_files,
     delete_prefix,
     in_parallel,
     list_files,
     list_parquet,
-    open_store,
     read_bytes,
     read_json,
-    refusals_explained,
     same_content,
     write_json,
 )
+from engine_comparison.store import StoreSpec, open_store
+from engine_comparison.store_checks import check_store, refusals_explained
 
 SPEC = {
     "endpoint": "https://store.example:9000",
@@ -174,7 +172,7 @@ def test_deleting_what_is_not_there_is_no_error(store: fs.FileSystem):
 def limit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """The largest object that the server copies at once."""
     size = 2**20 if request.param == "by the server" else 8
-    monkeypatch.setattr(store_module, "MAX_COPY_BYTES", size)
+    monkeypatch.setattr(objects, "MAX_COPY_BYTES", size)
     return size
 
 
@@ -235,7 +233,7 @@ def test_a_copy_made_by_the_server_is_known_by_its_etag(
         pytest.skip("the local disk has no ETags")
     write(store, "bucket/one", b"abc")
     store.copy_file("bucket/one", "bucket/other")
-    monkeypatch.setattr(store_module, "CHUNK_BYTES", "none is read")
+    monkeypatch.setattr(objects, "CHUNK_BYTES", "none is read")
     assert same_content(store, "bucket/one", "bucket/other")
 
 
@@ -284,6 +282,6 @@ def test_the_first_error_of_many_is_raised_after_all_have_ended():
 
 
 def test_results_of_many_slices_are_in_the_order_of_their_items(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(store_module, "_SLICE", 7)
+    monkeypatch.setattr(objects, "_SLICE", 7)
     assert in_parallel(str, range(20)) == [str(n) for n in range(20)]
     assert in_parallel(str, []) == []

@@ -2,8 +2,8 @@ import * as readline from "node:readline";
 import type { HostWatch } from "../../contracts/platform";
 import type { Docker } from "./daemon";
 
-/** The sampler that runs use on every target (engine_comparison/measure.py), over a whole container. */
-const engineSampler = ["python", "-m", "engine_comparison.measure"];
+/** The sampler that runs use on every target (engine_comparison/sampler.py), over a whole container. */
+const engineSampler = ["python", "-m", "engine_comparison.sampler"];
 
 /** The store's image has no Python; of the store, only its CPU is wanted: seconds, by its cgroup. */
 const storeSampler = String.raw`

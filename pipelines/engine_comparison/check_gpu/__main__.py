@@ -130,7 +130,7 @@ def _with_wheels(wheels: Path, arguments: Sequence[str], found: Findings) -> int
 def _work(found: Findings, on_gpu: bool, asked: argparse.Namespace, deadline: float) -> None:
     """Open a session on the GPU, and have the contenders run."""
     from ..errors import UserError
-    from ..measure import cores, describe_host
+    from ..host import cores, describe_host
     from . import runs
 
     found.facts["host"] = describe_host()

@@ -27,9 +27,10 @@ from ..describe import EngineFacts
 from ..describe import names as described
 from ..errors import UserError
 from ..inspection import Facts
+from ..objects import delete_prefix
 from ..placement import VISIBLE, Holder, Placement, place
 from ..profile import Node, Profile, Stage
-from ..store import StoreSpec, delete_prefix, open_store, trust
+from ..store import StoreSpec, open_store, trust
 from ..timers import read_timers
 from ..workloads import Workload
 from ..workloads import load as load_workload

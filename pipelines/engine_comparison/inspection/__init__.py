@@ -22,7 +22,7 @@ from pyarrow import fs
 
 from ..describe import dataset_facts
 from ..errors import UserError
-from ..store import PARALLEL, in_parallel, read_bytes
+from ..objects import PARALLEL, in_parallel, read_bytes
 
 Facts = Mapping[str, Any]
 """JSON. All have `rows` and `bytes`, what a run reads; the rest is in the dataset's module."""

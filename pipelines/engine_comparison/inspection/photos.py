@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ..errors import one_line
 from ..images import EMPTY, HEAD_BYTES, MISSING, REASONS, first_reason
-from ..store import list_files
+from ..objects import list_files
 from ..workloads.image_inputs import METADATA_KEY, sampled
 from . import Facts, Inspection, examples
 

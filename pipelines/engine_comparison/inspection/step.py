@@ -9,7 +9,8 @@ import sys
 from typing import Any
 
 from ..protocol import Channel, Spec, run_module
-from ..store import open_store, refusals_explained
+from ..store import open_store
+from ..store_checks import refusals_explained
 from . import inspect
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from ..errors import one_line
-from ..store import list_files, read_bytes
+from ..objects import list_files, read_bytes
 from ..workloads.taxi_inputs import AMOUNTS, TRIP_COLUMNS, TRIPS_PREFIX, ZONES, ZONES_KEY
 from . import Facts, Inspection, examples
 

@@ -24,7 +24,7 @@ from pyarrow import fs
 from ..images import PNG_SIGNATURE, UNDECODABLE, ImageRejected, reject_reason
 from ..model.contract import contract_file
 from ..model.session import ModelSession
-from ..store import in_parallel, read_bytes
+from ..objects import in_parallel, read_bytes
 from .image_inputs import REJECTED, sampled
 
 LONG_TEXTS = "longTexts"
