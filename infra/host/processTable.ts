@@ -6,7 +6,6 @@ export interface Process {
   readonly pid: number;
   readonly parent: number;
   readonly name: string;
-  readonly session: number;
 }
 
 /** When a process started, in clock ticks since boot: with the pid it names one process for ever. */
@@ -51,7 +50,6 @@ function stat(pid: number | string) {
     name: text.slice(text.indexOf("(") + 1, end),
     state: fields[0],
     parent: Number(fields[1]),
-    session: Number(fields[3]),
     start: fields[19],
   };
 }
@@ -64,8 +62,7 @@ export function ownProcesses(): Process[] {
     if (attempt(() => fs.statSync(`/proc/${entry}`).uid) !== uid) return [];
     const found = stat(entry);
     if (!found || found.state === "Z" || found.state === "X") return [];
-    const { name, parent, session } = found;
-    return [{ pid: Number(entry), parent, name, session }];
+    return [{ pid: Number(entry), parent: found.parent, name: found.name }];
   });
 }
 
