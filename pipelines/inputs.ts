@@ -156,7 +156,6 @@ export function engineCode(contender: string): string {
   return hashFiles(filesOf("engines", engineOf(contender).engine));
 }
 
-/** Of a workload's files. */
 export function workloadCode(workload: string): string {
   return hashFiles(filesOf("workloads", workload));
 }

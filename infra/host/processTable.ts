@@ -2,11 +2,7 @@ import * as fs from "node:fs";
 import { attempt, namesIn, readOr } from "./folders";
 
 /** One process as /proc tells of it. */
-export interface Process {
-  readonly pid: number;
-  readonly parent: number;
-  readonly name: string;
-}
+export type Process = ReturnType<typeof ownProcesses>[number];
 
 /** When a process started, in clock ticks since boot: with the pid it names one process for ever. */
 export function startOf(pid: number): string {
@@ -55,7 +51,7 @@ function stat(pid: number | string) {
 }
 
 /** All processes of this user, but for zombies. Where there is no /proc the list is empty. */
-export function ownProcesses(): Process[] {
+export function ownProcesses() {
   const uid = process.getuid?.();
   const entries = namesIn("/proc").filter((entry) => /^\d+$/.test(entry));
   return entries.flatMap((entry) => {

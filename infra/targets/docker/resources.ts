@@ -118,17 +118,13 @@ export function tooLarge(
 }
 
 /** What the machine answered when asked for GPUs; everything that the decision is made from. */
-export interface GpuAnswers extends GpuFacts {
-  readonly info: DaemonInfo;
-  /** Lines of `nvidia-ctk cdi list`; undefined: there is no such program. */
-  readonly cdiList: string | undefined;
-  /** Whether the toolkit's hook for `--gpus` is installed. */
-  readonly hook: boolean;
-}
+export type GpuAnswers = ReturnType<typeof askForGpus>;
 
 /** Asks; nothing is changed, and nothing waits longer than 10 s. */
-export function askForGpus(info: DaemonInfo, facts: GpuFacts): GpuAnswers {
+export function askForGpus(info: DaemonInfo, facts: GpuFacts) {
+  /** Undefined where there is no such program. */
   const cdiList = probe(["nvidia-ctk", "cdi", "list"]);
+  /** Whether the toolkit's hook for `--gpus` is installed. */
   const hook = probe(["nvidia-container-cli", "--version"]) !== undefined;
   return { ...facts, info, cdiList, hook };
 }
