@@ -185,8 +185,14 @@ export interface GpuArgs {
 
 export function gpuArgs(plan: GpuPlan): GpuArgs {
   if (plan.device === "cpu") return { args: {}, envs: {} };
-  // The CUDA images set these too; other base images do not.
-  const envs = { NVIDIA_VISIBLE_DEVICES: "all", NVIDIA_DRIVER_CAPABILITIES: "compute,utility" };
+  const envs = {
+    // The CUDA images set these too; other base images do not.
+    NVIDIA_VISIBLE_DEVICES: "all",
+    NVIDIA_DRIVER_CAPABILITIES: "compute,utility",
+    // They also ask for the driver of their CUDA (570), and no container would start with an older
+    // one. All from 525 on will do: https://docs.nvidia.com/deploy/cuda-compatibility/.
+    NVIDIA_DISABLE_REQUIRE: "true",
+  };
   if (plan.access === "runtime") return { args: { runtime: "nvidia" }, envs };
   if (plan.access === "gpus") return { args: { gpus: "all" }, envs };
   const deviceRequests = [{ driver: "cdi", deviceIds: ["nvidia.com/gpu=all"] }];
