@@ -4,7 +4,7 @@ vi.mock("../../../cli/session", () => ({
   openToDeploy: async () => ({}),
   declaredRuns: async () => {
     const declared = (engine: string) => ({ spec: { engine, workload: "image-predictions" } });
-    return new Map([
+    return new Map<string, object>([
       ["oracle-image-predictions", { inputs: {} }],
       ["plain/image-predictions", declared("plain")],
       ["duckdb/image-predictions", declared("duckdb")],
