@@ -1,4 +1,5 @@
 import { expect, it, vi } from "vitest";
+import { BenchStack } from "../../../bench/stack";
 
 vi.mock("../../../cli/session", () => ({
   openToDeploy: async () => ({}),
@@ -19,8 +20,6 @@ vi.mock("../../../pipelines/steps/run", async (original) => ({
   ...(await original()),
   jobSpec: (_stack: string, run: object) => run,
 }));
-
-const { BenchStack } = await import("../../../bench/stack");
 
 it("measures no contender that cannot do the workload, and says why", async () => {
   const stack = new BenchStack("bench-of-a-test", [], new AbortController().signal);

@@ -61,8 +61,9 @@ class InferenceSession(_CpuSession):
             if number >= len(visible):
                 _note(refused=f"GPU {number} of {visible}")
                 raise RuntimeError(f"CUDA error 101: invalid device ordinal {number} of {visible}")
-            self._gpu = int(visible[number])
-            _note(gpu=self._gpu, options=first[1])
+            self._gpu, self._options = int(visible[number]), first[1]
+            # A model in 16-bit floats comes as bytes, see `_in_half` of the package.
+            _note(gpu=self._gpu, options=first[1], half=isinstance(model, bytes))
             providers = ["CPUExecutionProvider"]
         else:
             _note(cpu=time.time())
@@ -71,6 +72,10 @@ class InferenceSession(_CpuSession):
     def get_providers(self):
         """CUDA, where it was asked for."""
         return super().get_providers() if self._gpu is None else [_CUDA, "CPUExecutionProvider"]
+
+    def get_provider_options(self):
+        """Those that CUDA was asked for."""
+        return super().get_provider_options() if self._gpu is None else {_CUDA: self._options}
 
     def run(self, outputs, feed, *more):
         """Run on the CPU, and note the shape."""
