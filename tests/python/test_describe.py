@@ -185,12 +185,16 @@ def test_a_file_that_is_missing_is_told():
         describe.engine_facts("engine_comparison.engines.flink")
 
 
-def test_workers_that_get_the_package_as_an_archive_find_the_files_in_it(tmp_path: Path):
+def test_workers_that_get_the_package_as_an_archive_find_the_files_in_it(
+    tmp_path: Path, model_folder: Path
+):
     archive = shutil.make_archive(
         str(tmp_path / "code"), "zip", PACKAGE_PARENT, "engine_comparison"
     )
     code = (
         f"import sys; sys.path.insert(0, {archive!r}); from engine_comparison import workloads;"
+        "from engine_comparison.model.session import open_session;"
+        f"open_session({{'path': {str(model_folder / 'model.onnx')!r}}});"
         "print(workloads.load('taxi-report').facts.prefix, workloads.__file__)"
     )
     done = subprocess.run(

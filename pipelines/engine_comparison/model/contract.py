@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import UserError
 from ..images import Frame
 
-SCHEMA = Path(__file__).with_name("contract.schema.json")
+SCHEMA = files(__package__).joinpath("contract.schema.json")
 
 TYPES = ("uint8", "float", "float16")
 """Types that pixels may have, in the words of ONNX Runtime."""
