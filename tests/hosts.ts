@@ -322,7 +322,7 @@ export class Hosts {
 }
 
 /** The interpreter of the locked environment, built into the cache if it is not there. */
-function lockedPython(): string {
+export function lockedPython(): string {
   const build = ["--import", "tsx", "tests/pythonEnvironment.ts"];
   return execFileSync(process.execPath, build, { cwd: checkout, encoding: "utf8" }).trim();
 }

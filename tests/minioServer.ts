@@ -90,7 +90,7 @@ export class MinioServer {
 }
 
 /** MinIO's program, built into the cache if it is not there. */
-async function minioBinary(): Promise<string> {
+export async function minioBinary(): Promise<string> {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), "ec-store-home-"));
   fs.mkdirSync(path.join(home, "none"));
   fs.writeFileSync(path.join(home, "none", "owner.json"), JSON.stringify({ id: "none" }));
