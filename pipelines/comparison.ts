@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "../infra/settings/schema";
 import { shortHash } from "../infra/stack/files";
 import { generation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
@@ -119,6 +120,8 @@ export class Run extends pulumi.ComponentResource {
           limits: { cores: coresOf(cluster, settings), memoryBytes: settings.runMemory },
           // What the clusters have, the executor knows.
           threads: settings.threads,
+          // Of all that `whyNot` decides by, the one that is no input: the script's `update` asks it.
+          ...(lacksChecksums(engine, settings) ? { checksums: false } : {}),
         },
       },
       { parent: this, dependsOn: [output, ...after] },
@@ -129,6 +132,11 @@ export class Run extends pulumi.ComponentResource {
     });
     this.registerOutputs({ key: runKey(inputs), summary: this.summary });
   }
+}
+
+/** Whether the store takes no checksums, and the contender cannot leave them out. */
+function lacksChecksums(engine: string, { s3Checksums }: Settings): boolean {
+  return !s3Checksums && engineOf(engine).checksums !== undefined;
 }
 
 /**

@@ -72,7 +72,8 @@ export const run = {
     const summary = readRecord(stack, name)?.summary;
     const { bucket, prefix } = outputPlace(spec.engine, spec.workload, spec.buckets);
     const published = await settlePublished(stack, bucket, prefix);
-    const holds = summary?.status === "not supported" || published === key;
+    const holds =
+      summary?.status === "not supported" ? isSoStill(context, summary) : published === key;
     if (!summary || isFailure(summary.status) || summary.key !== key || !holds) {
       return execute(context);
     }
@@ -80,6 +81,11 @@ export const run = {
     return { ...summary };
   },
 } satisfies StepVerbs<RunSpec>;
+
+/** Whether what a run was not supported for is so still. Without a log, no job has said it. */
+function isSoStill({ stack, spec }: StepContext<RunSpec>, { log, reason }: RunFailure): boolean {
+  return log !== null || whyNot(stack, spec) === reason;
+}
 
 async function execute(context: StepContext<RunSpec>): Promise<StepResult> {
   const { stack, name, spec } = context;

@@ -205,6 +205,18 @@ describe("a run that its contender does not support", () => {
     expect(attempts()).toEqual(["not supported"]);
   });
 
+  it("is carried out when what was in the way is gone, and told anew when something else is", async () => {
+    writeStepRecord(stack, "object-store", { generation: "1", result: { checksums: false } });
+    mocked.says = { checksums: "it sends them always", noRows: "its join fails" };
+    await run.create({ stack, name, spec });
+    writeStepRecord(stack, "object-store", { generation: "1", result: {} });
+    inspected({ rows: 0 });
+    expect(await run.update({ stack, name, spec })).toMatchObject({ reason: "its join fails" });
+    inspected({ rows: 1 });
+    expect(await run.update({ stack, name, spec })).toMatchObject({ status: "verified" });
+    expect(attempts()).toEqual(["not supported", "not supported", "verified"]);
+  });
+
   it("is carried out where neither dataset nor store is in the way", async () => {
     found({ rejected: 0, longTexts: 0 });
     inspected({ rows: 1 });
