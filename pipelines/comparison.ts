@@ -95,7 +95,7 @@ export class Run extends pulumi.ComponentResource {
 
     // Owns what the engine wrote for the workload, so that an engine taken out of the comparison takes
     // its rows along. The run has no `delete`: a new one replaces what the old one published.
-    const place = outputPlace(engine, workload, buckets.names);
+    const place = outputPlace(engine, workload, buckets.names, settings.datasetSource);
     const output = step(
       `${name}-output`,
       { kind: "output-prefix", spec: { ...place, store: dataId } },
@@ -116,6 +116,7 @@ export class Run extends pulumi.ComponentResource {
           ...{ engine, cluster, workload, rank },
           generation: known,
           buckets: buckets.names,
+          output: place,
           seconds: settings.runTimeoutSeconds,
           limits: { cores: coresOf(cluster, settings), memoryBytes: settings.runMemory },
           // What the clusters have, the executor knows.

@@ -25,7 +25,7 @@ import {
 } from "../../results/result";
 import { codeVersion } from "../inputs";
 import { JobFailure, runJob } from "../job";
-import { inspectionStep, makingStep, oracleName, outputPlace } from "../places";
+import { inspectionStep, makingStep, oracleName, type OutputPlace } from "../places";
 import { checkData, keepResult, settlePublished } from "../stored";
 import { isStopping, takeTurn } from "../turn";
 
@@ -35,6 +35,8 @@ export interface RunSpec {
   readonly cluster: Cluster;
   readonly workload: string;
   readonly buckets: BucketNames;
+  /** Where its output is published. */
+  readonly output: OutputPlace;
   /** Place in the order of runs. */
   readonly rank: number;
   /** The time limit. */
@@ -70,7 +72,7 @@ export const run = {
     const { stack, name, spec } = context;
     const key = runKey(declaredInputs(stack, name));
     const summary = readRecord(stack, name)?.summary;
-    const { bucket, prefix } = outputPlace(spec.engine, spec.workload, spec.buckets);
+    const { bucket, prefix } = spec.output;
     const published = await settlePublished(stack, bucket, prefix);
     const holds =
       summary?.status === "not supported" ? isSoStill(context, summary) : published === key;

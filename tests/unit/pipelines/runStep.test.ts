@@ -54,6 +54,7 @@ const spec: RunSpec = {
   cluster: "spark",
   workload: "taxi-report",
   buckets: { lake: "l", images: "i", warehouse: "w", output: "o" },
+  output: { bucket: "w", prefix: "report/engine=spark/" },
   rank: 0,
   seconds: 60,
   limits: { cores: 2, memoryBytes: 1 },
