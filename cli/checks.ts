@@ -16,17 +16,7 @@ import { howToGetCli, noCli, pulumiProgram } from "./runners/pulumiCli";
 import { failedRuns } from "./terminal/stackOutputs";
 
 /** What the Pulumi CLI and its plugins are. */
-export interface PulumiFacts {
-  /** e.g. `v3.248.0`; undefined without one. */
-  readonly cli?: string;
-  readonly sdk: string;
-  /** Plugins that the program needs, by name, in the versions of their packages. */
-  readonly wanted: Readonly<Record<string, string>>;
-  /** Plugins that are installed, as `pulumi plugin ls --json` lists them. */
-  readonly installed: readonly { readonly name: string; readonly version?: string }[];
-  /** Whether the CLI may not download what is missing. */
-  readonly offline: boolean;
-}
+export type PulumiFacts = ReturnType<typeof pulumiFacts>;
 
 export function wrongPulumi({ cli, sdk, wanted, installed, offline }: PulumiFacts): UserError[] {
   if (cli === undefined) return wrong(...noCli);
@@ -56,25 +46,24 @@ export function wrongPulumi({ cli, sdk, wanted, installed, offline }: PulumiFact
 
 const timeout = 15_000;
 
-function pulumiFacts({ settings }: StackContext): PulumiFacts {
+function pulumiFacts({ settings }: StackContext) {
   const program = pulumiProgram();
   const text = fs.readFileSync(path.join(checkout, "package.json"), "utf8");
   const { dependencies } = JSON.parse(text) as { dependencies: Readonly<Record<string, string>> };
   const providers = ["command", "docker", ...(storeNamed(settings.objectStore).providers ?? [])];
-  const wanted = Object.fromEntries(
-    providers.map((name) => [name, dependencies[`@pulumi/${name}`]]),
-  );
   const offline = process.env.PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION === "true";
   const pulumi = toolEnvironment("pulumi");
-  const cli = program && probe([program, "version"], timeout, pulumi)?.trim();
   const list =
     program && offline ? probe([program, "plugin", "ls", "--json"], timeout, pulumi) : undefined;
   return {
-    cli,
+    /** e.g. `v3.248.0`; undefined without one. */
+    cli: program && probe([program, "version"], timeout, pulumi)?.trim(),
     sdk: sdkVersion,
-    wanted,
+    /** Plugins that the program needs, by name, in the versions of their packages. */
+    wanted: Object.fromEntries(providers.map((name) => [name, dependencies[`@pulumi/${name}`]])),
+    /** Whether the CLI may not download what is missing. */
     offline,
-    installed: JSON.parse(list ?? "[]") as PulumiFacts["installed"],
+    installed: JSON.parse(list ?? "[]") as readonly { name: string; version?: string }[],
   };
 }
 

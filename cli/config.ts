@@ -9,18 +9,7 @@ import type { ConfigValues, Declared, Project } from "./project";
 import { beforehand, WrongUse } from "./errors";
 
 /** The configuration that a stack is deployed with. */
-export interface Configuration {
-  /** Every key with a value: full key to value, the defaults of Pulumi.yaml applied. */
-  readonly all: Readonly<Record<string, string>>;
-  /** Those of `all` whose values are secret. */
-  readonly secretKeys: readonly string[];
-  /** What the checkout's file sets. */
-  readonly committed: ConfigValues;
-  /** What is set for this stack, by the checkout's file or by `--config`. */
-  readonly set: ConfigValues;
-  /** What `--config` set, now or before: kept in the stack folder. */
-  readonly overlay: ConfigValues;
-}
+export type Configuration = Awaited<ReturnType<typeof loadConfiguration>>;
 
 /**
  * Puts a stack's configuration together. The later one wins: the defaults of Pulumi.yaml,
@@ -34,7 +23,7 @@ export async function loadConfiguration(
   project: Project,
   stack: string,
   assignments: readonly string[] = [],
-): Promise<Configuration> {
+) {
   const file = path.join(project.folder, `Pulumi.${stack}.yaml`);
   const committed = await readStackFile(file, project, stack);
   const before = await readStackFile(stackFiles(stack).settings, project, stack);
@@ -44,9 +33,17 @@ export async function loadConfiguration(
     const value = declared.default ?? declared.value;
     return value === undefined ? [] : [[key, textOf(value)] as const];
   });
-  const all = { ...Object.fromEntries(defaults), ...textsOf(set) };
-  const secretKeys = Object.keys(set).filter((key) => set[key].secret);
-  return { all, secretKeys, committed, set, overlay };
+  return {
+    /** Every key with a value: full key to value, the defaults of Pulumi.yaml applied. */
+    all: { ...Object.fromEntries(defaults), ...textsOf(set) } as Readonly<Record<string, string>>,
+    secretKeys: Object.keys(set).filter((key) => set[key].secret),
+    /** What the checkout's file sets. */
+    committed,
+    /** What is set for this stack, by the checkout's file or by `--config`. */
+    set: set as ConfigValues,
+    /** What `--config` set, now or before: kept in the stack folder. */
+    overlay,
+  };
 }
 
 /**

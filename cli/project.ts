@@ -16,24 +16,19 @@ export interface Declared {
 }
 
 /** The Pulumi project of a checkout. */
-export interface Project {
-  readonly folder: string;
-  readonly name: string;
-  /** Full keys such as `engine-comparison:fareAbove`. */
-  readonly declared: Readonly<Record<string, Declared>>;
-  /** All of Pulumi.yaml. */
-  readonly file: Readonly<Record<string, unknown>>;
-}
+export type Project = ReturnType<typeof readProject>;
 
 /** Reads the project in `folder`. */
-export function readProject(folder: string = checkout): Project {
+export function readProject(folder: string = checkout) {
   const file = parse(fs.readFileSync(path.join(folder, "Pulumi.yaml"), "utf8")) as {
     name: string;
     config?: Record<string, Declared>;
   };
   const { name, config = {} } = file;
   const keys = Object.entries(config).map(([key, value]) => [fullKey(name, key), value] as const);
-  return { folder, name, declared: Object.fromEntries(keys), file };
+  /** Full keys such as `engine-comparison:fareAbove`. */
+  const declared: Readonly<Record<string, Declared>> = Object.fromEntries(keys);
+  return { folder, name, declared, file };
 }
 
 /** `fareAbove` and `engine-comparison:fareAbove` are the same key. */

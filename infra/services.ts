@@ -137,8 +137,7 @@ export interface SparkResources {
  * @param index of the worker, from 1
  */
 export function sparkGpus(index: number, executors: number, gpus: number): number[] {
-  const all = Array.from({ length: gpus }, (_, gpu) => gpu);
-  return all.filter((gpu) => gpu % executors === index - 1);
+  return [...Array(gpus).keys()].filter((gpu) => gpu % executors === index - 1);
 }
 
 /** @param index from 1 */

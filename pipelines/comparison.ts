@@ -1,12 +1,12 @@
 import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../infra/settings/schema";
-import { shortHash } from "../infra/stack/files";
+import { shortHash, stackFiles } from "../infra/stack/files";
 import { generation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
 import { clusterOf, engineOf, workloadOf } from "../results/catalog";
 import { readPrices } from "../results/efficiency";
-import { confirmInputs, isConfirmed, reportFile, reportUrl, writeInputs } from "../results/records";
+import { confirmInputs, isConfirmed, reportUrl, writeInputs } from "../results/records";
 import { runKey, type Inputs, type RunRecord } from "../results/result";
 import { Dataset, type PipelineArgs } from "./dataset";
 import { coresOf, oracleInputs, runInputs, type RunContext } from "./inputs";
@@ -187,7 +187,7 @@ export class Report extends pulumi.ComponentResource {
         kind: "report",
         spec: pulumi.all(runs).apply((all) => ({
           bucket: buckets.names.output,
-          generation: generation(stack, pageName, () => fs.existsSync(reportFile(stack))),
+          generation: generation(stack, pageName, () => fs.existsSync(stackFiles(stack).report)),
           runs: all,
           ...(prices && { prices }),
           store: platform.objectStore.dataId,

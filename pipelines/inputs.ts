@@ -138,7 +138,11 @@ function packageFiles(folder: string): string[] {
  * The files of one engine or workload: those named as it is, and those whose names begin so, such
  * as `taxi_report_oracle.py`, unless they are of another one with a longer name.
  */
-function filesOf(folder: string, name: string, all: readonly string[]) {
+function filesOf(folder: "engines" | "workloads", name: string) {
+  const all =
+    folder === "engines"
+      ? engines().map(({ engine }) => engine)
+      : workloads().map((workload) => workload.name);
   const isOf = (one: string, file: string) =>
     new RegExp(`^${folder}/${fileOf(one)}[._]`).test(file);
   const longer = all.filter((one) => one.length > name.length);
@@ -147,27 +151,13 @@ function filesOf(folder: string, name: string, all: readonly string[]) {
   );
 }
 
-const engineFiles = (engine: string) =>
-  filesOf(
-    "engines",
-    engine,
-    engines().map((one) => one.engine),
-  );
-const workloadFiles = (name: string) =>
-  filesOf(
-    "workloads",
-    name,
-    workloads().map((one) => one.name),
-  );
-
 /** Of all files of a contender's engine: its contenders may import from each other. */
 export function engineCode(contender: string): string {
-  return hashFiles(engineFiles(engineOf(contender).engine));
+  return hashFiles(filesOf("engines", engineOf(contender).engine));
 }
 
-/** Of a workload's files. */
 export function workloadCode(workload: string): string {
-  return hashFiles(workloadFiles(workload));
+  return hashFiles(filesOf("workloads", workload));
 }
 
 /** What makes a dataset: the code of `datasets/` and of a source there but other datasets' own. */
@@ -189,8 +179,8 @@ export function datasetCode(source: string, dataset: string): string {
  */
 export function coreCode(): string {
   const apart = new Set([
-    ...engines().flatMap(({ engine }) => engineFiles(engine)),
-    ...workloads().flatMap(({ name }) => workloadFiles(name)),
+    ...engines().flatMap(({ engine }) => filesOf("engines", engine)),
+    ...workloads().flatMap(({ name }) => filesOf("workloads", name)),
     "ray_node.py",
   ]);
   const shared = (file: string) => !apart.has(file) && !/^(datasets|check_gpu)\//.test(file);

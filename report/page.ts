@@ -116,28 +116,23 @@ function facts(stack: string, outcomes: readonly Outcome[]): Html {
   const ends = outcomes.flatMap((outcome) => ("at" in outcome ? [outcome.at] : [])).sort();
   const commits = [...new Set(verified.map(commit))];
   const hosts = [...new Map(verified.map((run) => [canonicalJson(run.host), run])).values()];
+  const several =
+    hosts.length > 1 &&
+    html` <strong class="failed">results of different hosts: not comparable</strong>`;
+  const shown: Record<string, Piece> = {
+    Stack: stack,
+    "Last run ended": ends.length > 0 ? moment(ends.at(-1)!) : "never",
+    Code: commits.join(", ") || "unknown",
+    Host: [hosts.map(host).join(" | ") || "unknown", several],
+  };
   return html`<dl class="facts">
-    <div>
-      <dt>Stack</dt>
-      <dd>${stack}</dd>
-    </div>
-    <div>
-      <dt>Last run ended</dt>
-      <dd>${ends.length > 0 ? moment(ends.at(-1)!) : "never"}</dd>
-    </div>
-    <div>
-      <dt>Code</dt>
-      <dd>${commits.length > 0 ? commits.join(", ") : "unknown"}</dd>
-    </div>
-    <div>
-      <dt>Host</dt>
-      <dd>
-        ${hosts.length > 0 ? hosts.map(host).join(" | ") : "unknown"}${
-          hosts.length > 1 &&
-          html` <strong class="failed">results of different hosts: not comparable</strong>`
-        }
-      </dd>
-    </div>
+    ${Object.entries(shown).map(
+      ([name, value]) =>
+        html`<div>
+          <dt>${name}</dt>
+          <dd>${value}</dd>
+        </div>`,
+    )}
   </dl>`;
 }
 

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { StepVerbs } from "../infra/stack/runStep";
 import { bucketNamesOf } from "../infra/stores/access";
 import { explained, storeClient } from "../infra/stores/client";
-import { writeWhole } from "../infra/stack/files";
+import { stackFiles, writeWhole } from "../infra/stack/files";
 import type { Prices } from "../results/efficiency";
 import { readHistory } from "../results/history";
-import { readRecord, reportFile, reportKey, reportUrl, summaryOf } from "../results/records";
+import { readRecord, reportKey, reportUrl, summaryOf } from "../results/records";
 import { renderPage, type ReportData } from "./page";
 
 /** How long a store may take that is up but does not get on. */
@@ -44,7 +44,7 @@ export const reportStep = {
 
   /** Removes the stack folder's copy; the store's goes with its bucket. */
   async delete({ stack }) {
-    fs.rmSync(path.dirname(reportFile(stack)), { recursive: true, force: true });
+    fs.rmSync(path.dirname(stackFiles(stack).report), { recursive: true, force: true });
   },
 } satisfies StepVerbs<{
   bucket: string;
@@ -55,7 +55,7 @@ export const reportStep = {
 /** Renders the report into the stack folder. @returns the page */
 function renderHere(stack: string, runs: readonly string[], prices?: Prices): string {
   const page = renderPage({ ...loadReport(stack, runs), prices });
-  writeWhole(reportFile(stack), page);
+  writeWhole(stackFiles(stack).report, page);
   return page;
 }
 

@@ -10,14 +10,14 @@ import { shortened, times } from "./format";
 import { html, type Html, type Piece } from "./html";
 import { engineName } from "./words";
 
-export interface Table {
+interface Table {
   /** Says what the table has; above it, and to a screen reader before it. */
   readonly caption: string;
   readonly columns: readonly Column[];
   readonly rows: readonly Row[];
 }
 
-export interface Column {
+interface Column {
   readonly name: Piece;
   /** Numbers are aligned to the right, so that their digits are below each other. */
   readonly numeric?: boolean;
@@ -92,14 +92,20 @@ export function lack(status: Exclude<Outcome["status"], "verified">): Html {
     : html`<strong class="failed">✕ ${status}</strong>`;
 }
 
-/** Rows of a table of runs, in which a run without a result says so across all columns. */
-export function rows(outcomes: readonly Outcome[], cells: (run: Verified) => readonly Piece[]) {
-  return outcomes.map((outcome) => {
+/** A table with a row a run, in which a run without a result says so across all columns. */
+export function runTable(
+  caption: string,
+  outcomes: readonly Outcome[],
+  columns: readonly Column[],
+  cells: (run: Verified) => readonly Piece[],
+): Html {
+  const rows = outcomes.map((outcome) => {
     const name = engineName(outcome.engine);
     return isVerified(outcome)
       ? { name, cells: cells(outcome) }
       : { name, across: absent(outcome) };
   });
+  return table({ caption, columns: [...words("Engine"), ...columns], rows });
 }
 
 export function ratioText(found: Against | undefined): Piece {

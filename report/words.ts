@@ -1,4 +1,4 @@
-import { engines, workloads, type Engine } from "../results/catalog";
+import { engines, workloads, type Engine, type Workload } from "../results/catalog";
 import type { Verified } from "../results/outcome";
 
 /** What an engine's file says; undefined where it is gone. */
@@ -34,42 +34,38 @@ function placeOf(engine: string): number {
   return place < 0 ? engines().length : place;
 }
 
-/** What people read about a workload; of one whose file is gone, no more than its name. */
-interface WorkloadWords {
-  readonly title: string;
-  /** What goes in, in the plural. */
-  readonly unit: string;
-  /** For how many of them efficiency is stated: `a thousand images`. */
-  readonly amount: { readonly value: number; readonly words: string };
-  /** What is done with these inputs. */
-  readonly what: (inputs: Readonly<Record<string, string>>) => string;
-  /** How outputs are judged. */
-  readonly judged: string;
-}
+/** What is said of a workload whose file is gone. */
+const gone: Pick<Workload, "title" | "question" | "sentences"> & { unit: { many: string } } = {
+  title: "",
+  unit: { many: "rows" },
+  question: [],
+  sentences: {
+    what: { text: "", parts: {} },
+    judged: "Outputs are compared with the oracle's.",
+  },
+};
 
-export function workloadWords(workload: string): WorkloadWords {
-  const found = workloads().find(({ name }) => name === workload);
-  if (!found) {
-    const judged = "Outputs are compared with the oracle's.";
-    return { title: "", unit: "rows", amount: amountOf("rows", 1e6), what: () => "", judged };
-  }
+/** What people read about a workload; of one whose file is gone, no more than its name. */
+export function workloadWords(workload: string) {
+  const found = workloads().find(({ name }) => name === workload) ?? gone;
+  const unit = found.unit.many;
   const { what, judged } = found.sentences;
   const value = found.question.includes("model") ? 1000 : 1e6;
   return {
     title: found.title,
-    unit: found.unit.many,
-    amount: amountOf(found.unit.many, value),
-    what: (inputs) =>
+    /** What goes in, in the plural. */
+    unit,
+    /** For how many of them efficiency is stated: `a thousand images`. */
+    amount: { value, words: `${value === 1000 ? "a thousand" : "a million"} ${unit}` },
+    /** What is done with these inputs. */
+    what: (inputs: Readonly<Record<string, string>>) =>
       Object.entries(what.parts).reduce((sentence, [name, { known, unknown }]) => {
         const part = inputs[name] ? known.replace("{}", () => inputs[name]) : unknown;
         return sentence.replace(`{${name}}`, () => part);
       }, what.text),
+    /** How outputs are judged. */
     judged,
   };
-}
-
-function amountOf(unit: string, value: number) {
-  return { value, words: `${value === 1000 ? "a thousand" : "a million"} ${unit}` };
 }
 
 /** What of an engine outlives a sample and so makes the next one hot, as the engine itself says. */

@@ -87,10 +87,11 @@ export function select(attempts: readonly Attempt[], text: string): Selection {
   const found = [byId, byDate, byCommit].flatMap((by) => by(attempts, text));
   if (found.length === 1) return found[0];
   if (found.length > 1) {
-    throw new UserError(
-      `${JSON.stringify(text)} is the beginning of ${found.map(({ kind }) => `a ${kind}`).join(" and of ")}`,
-      "only one of them can be compared",
-      `give more of it: ${found.flatMap(({ byRun }) => [...byRun.values()].map(described)).join("; ")}`,
+    const kinds = found.map(({ kind }) => `a ${kind}`).join(" and of ");
+    throw several(
+      text,
+      kinds,
+      found.flatMap(({ byRun }) => [...byRun.values()].map(described)),
     );
   }
   throw new UserError(
@@ -106,7 +107,7 @@ function byId(attempts: readonly Attempt[], text: string): Selection[] {
   // A bare day is the beginning of many ids, and meant as a date.
   if (!/^\d{8}T\d/.test(text)) return [];
   const found = attempts.filter(({ attempt }) => attempt.startsWith(text));
-  if (found.length > 1) throw several(text, "attempts", found.map(described));
+  if (found.length > 1) throw several(text, `${found.length} attempts`, found.map(described));
   return last("attempt", found);
 }
 
@@ -124,7 +125,7 @@ function byCommit(attempts: readonly Attempt[], text: string): Selection[] {
   if (!/^[0-9a-f]{4,40}$/.test(text)) return [];
   const found = attempts.filter(({ commit }) => commit?.startsWith(text));
   const commits = [...new Set(found.map(({ commit }) => commit!))];
-  if (commits.length > 1) throw several(text, "commits", commits);
+  if (commits.length > 1) throw several(text, `${commits.length} commits`, commits);
   return last("commit", found);
 }
 
@@ -136,7 +137,7 @@ function last(kind: Selection["kind"], found: readonly Attempt[]): Selection[] {
 function several(text: string, what: string, candidates: readonly string[]): UserError {
   const more = candidates.length > shown ? `; and ${candidates.length - shown} more` : "";
   return new UserError(
-    `${JSON.stringify(text)} is the beginning of ${candidates.length} ${what}`,
+    `${JSON.stringify(text)} is the beginning of ${what}`,
     "only one of them can be compared",
     `give more of it: ${candidates.slice(0, shown).join("; ")}${more}`,
   );
@@ -283,21 +284,18 @@ function changedInputs(a: Verified, b: Verified): string[] {
 }
 
 function marksOf(a: Verified, b: Verified): string[] {
-  const marks: string[] = [];
   const [before, after] = [a.inputs ?? {}, b.inputs ?? {}];
-  marks.push(
-    ...changedInputs(a, b).map((name) => `${name} ${before[name] ?? "-"} -> ${after[name] ?? "-"}`),
-  );
   const code = codeInputs.filter((name) => before[name] !== after[name]);
-  if (code.length > 0) marks.push(`other code (${code.join(", ")})`);
-  else if (a.commit !== b.commit || a.dirty || b.dirty) marks.push("another commit, same run code");
-  if (Math.min(a.forks, b.forks) < 2) {
-    marks.push("one driver process: nothing is known of the spread between processes (forks=3)");
-  }
-  if (Math.min(a.counted.length, b.counted.length) < bootstrapFrom) {
-    marks.push(`fewer than ${bootstrapFrom} samples: the interval spans all of them`);
-  }
-  const disturbed = [...a.counted, ...b.counted].some((sample) => sample.disturbed);
-  if (disturbed) marks.push("disturbed by others");
-  return marks;
+  const otherCommit = a.commit !== b.commit || a.dirty || b.dirty;
+  return [
+    ...changedInputs(a, b).map((name) => `${name} ${before[name] ?? "-"} -> ${after[name] ?? "-"}`),
+    code.length > 0
+      ? `other code (${code.join(", ")})`
+      : otherCommit && "another commit, same run code",
+    Math.min(a.forks, b.forks) < 2 &&
+      "one driver process: nothing is known of the spread between processes (forks=3)",
+    Math.min(a.counted.length, b.counted.length) < bootstrapFrom &&
+      `fewer than ${bootstrapFrom} samples: the interval spans all of them`,
+    [...a.counted, ...b.counted].some((sample) => sample.disturbed) && "disturbed by others",
+  ].filter((mark) => mark !== false);
 }

@@ -40,21 +40,14 @@ export function readPrices(file: string | undefined): Prices | undefined {
   }
 }
 
-/** What a run takes of a machine for an amount of work. */
-export interface Efficiency {
-  /** Seconds that one core computes. */
-  readonly coreSeconds?: number;
-  /** In the prices' currency, of the whole machine for that long. */
-  readonly money?: number;
-}
-
-/** @param amount rows or images, such as a million */
-export function efficiencyOf(run: Verified, amount: number, prices?: Prices): Efficiency {
-  if (run.rowsIn === undefined || run.rowsIn === 0) return {};
-  const share = amount / run.rowsIn;
+/** What a run takes of a machine for an amount of work. @param amount rows or images, such as a million */
+export function efficiencyOf(run: Verified, amount: number, prices?: Prices) {
+  const share = run.rowsIn ? amount / run.rowsIn : undefined;
   const cpu = run.counted.flatMap(({ cpuSeconds }) => cpuSeconds ?? []);
   return {
-    ...(cpu.length > 0 && { coreSeconds: median(cpu) * share }),
-    ...(prices && { money: (run.median / 3600) * prices.pricePerHour * share }),
+    /** Seconds that one core computes. */
+    coreSeconds: share && cpu.length > 0 ? median(cpu) * share : undefined,
+    /** In the prices' currency, of the whole machine for that long. */
+    money: share && prices && (run.median / 3600) * prices.pricePerHour * share,
   };
 }

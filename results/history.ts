@@ -1,7 +1,8 @@
 import * as z from "zod";
+import { stackFiles } from "../infra/stack/files";
 import { engineOf, workloadOf } from "./catalog";
 import { named, readResult, type Failed, type Verified } from "./outcome";
-import { historyFile, historyText, readRecord, writeRecord } from "./records";
+import { historyText, readRecord, writeRecord } from "./records";
 import { isFailure, schemaVersion, type RunRecord, type RunResult, unverified } from "./result";
 
 /** One attempt that came to an end, as the history keeps it. */
@@ -35,7 +36,7 @@ export function parseHistory(text: string): History {
 
 /** What is left out of a stack's history and why, a line each. */
 export function leftOut(stack: string, { unreadable, otherSchemas }: History): string[] {
-  const file = historyFile(stack);
+  const file = stackFiles(stack).history;
   const some = otherSchemas.slice(-3).join(", ") + (otherSchemas.length > 3 ? ", ..." : "");
   return [
     ...(unreadable > 0 ? [`${unreadable} lines of ${file} cannot be read and are left out`] : []),

@@ -73,10 +73,13 @@ const facts = z.record(z.string(), z.unknown()).catch({});
 
 const sample = z.object({
   totalSeconds: z.number().catch(NaN),
+  /** Of the job and its engine's services. */
   cpuSeconds: figure,
   othersCpuSeconds: figure,
   kind: z.enum(["first", "warm", "hot"]).catch("hot"),
+  /** Which driver process of the run, from 1. */
   fork: z.number().catch(1),
+  /** Whether others used so much that the figure says little. */
   disturbed: z.boolean().catch(false),
 });
 const fork = z.object({
@@ -173,18 +176,7 @@ const stored = z.object({
 });
 
 /** One execution of a workload. */
-export interface Sample {
-  readonly kind: "first" | "warm" | "hot";
-  /** Which driver process of the run, from 1. */
-  readonly fork: number;
-  readonly seconds: number;
-  /** CPU seconds of the job and its engine's services. */
-  readonly cpuSeconds?: number;
-  /** Share of the machine's cores that others used meanwhile, 0 to 1. */
-  readonly othersShare?: number;
-  /** Whether others used so much that the figure says little. */
-  readonly disturbed: boolean;
-}
+export type Sample = Readonly<ReturnType<typeof readSample>>;
 
 /** A result as the page and the commands have it. What a result may lack is optional. */
 export function readResult(result: RunResult) {
@@ -242,9 +234,10 @@ function countedOf(samples: readonly Sample[]): readonly Sample[] {
   return hot.length > 0 ? hot : samples;
 }
 
-function readSample(one: z.output<typeof sample>, cores: number): Sample {
-  const { totalSeconds, cpuSeconds, othersCpuSeconds: others, kind, fork, disturbed } = one;
-  const known = others !== undefined && totalSeconds > 0;
-  const othersShare = known ? others / (totalSeconds * cores) : undefined;
-  return { kind, fork, disturbed, seconds: totalSeconds, cpuSeconds, othersShare };
+function readSample(one: z.output<typeof sample>, cores: number) {
+  const { totalSeconds: seconds, othersCpuSeconds: others, ...rest } = one;
+  const known = others !== undefined && seconds > 0;
+  /** Share of the machine's cores that others used meanwhile, 0 to 1. */
+  const othersShare = known ? others / (seconds * cores) : undefined;
+  return { ...rest, seconds, othersShare };
 }

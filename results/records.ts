@@ -14,15 +14,9 @@ export interface RunProgress {
   readonly began?: string;
 }
 
-/** One JSON object a line: a result with its inputs, or a failure. */
-export const historyFile = (stack: string): string => stackFiles(stack).history;
-
-/** The stack folder's copy of the report. */
-export const reportFile = (stack: string): string => stackFiles(stack).report;
-
 /** `file:` URL of the stack folder's copy of the report. */
 export function reportUrl(stack: string): string {
-  return pathToFileURL(reportFile(stack)).href;
+  return pathToFileURL(stackFiles(stack).report).href;
 }
 
 /** Where the report is in the bucket for outputs. */
@@ -126,7 +120,7 @@ export function writeProgress(
  * where the one before was cut short by a full disk or a crash.
  */
 export function appendHistory(stack: string, attempt: object): void {
-  const file = historyFile(stack);
+  const file = stackFiles(stack).history;
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   const past = historyText(stack);
   const begin = past === "" || past.endsWith("\n") ? "" : "\n";
@@ -135,6 +129,6 @@ export function appendHistory(stack: string, attempt: object): void {
 
 /** All of a stack's history; empty where there is none. */
 export function historyText(stack: string): string {
-  const file = historyFile(stack);
+  const file = stackFiles(stack).history;
   return fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
 }

@@ -46,11 +46,12 @@ export interface RunResult {
   readonly device: "cpu" | "cuda";
   /** Start-up and first sample together: what a job pays that runs once. */
   readonly oneShotSeconds: number;
-  /** Of the hot samples that count. */
+  /** Of the hot samples that count; of the first ones where there is no hot one. */
   readonly medianSeconds: number;
   readonly forks: readonly Fork[];
   readonly samples: readonly Sample[];
   readonly rows: number;
+  /** Images left out as corrupt or missing. */
   readonly rejected: number;
   readonly checksum: string;
   readonly verified: true;
@@ -59,24 +60,7 @@ export interface RunResult {
 }
 
 /** A run as the stack outputs it. */
-export interface RunSummary {
-  readonly key: string;
-  readonly status: "verified";
-  readonly verified: true;
-  readonly device: "cpu" | "cuda";
-  readonly outputUri: string;
-  readonly rows: number;
-  /** Images left out as corrupt or missing. */
-  readonly rejected: number;
-  readonly checksum: string;
-  /** Start-up and first sample together. */
-  readonly oneShotSeconds: number;
-  /** Median of the hot samples that count; of the first ones where there is no hot one. */
-  readonly medianSeconds: number;
-  readonly state: State;
-  /** Total seconds of each sample, in the order taken. */
-  readonly samples: readonly number[];
-}
+export type RunSummary = Readonly<ReturnType<typeof summarise>>;
 
 /** What an attempt may come to that fails its Command: the next deployment tries again. */
 export const failures = ["wrong", "failed", "out of memory", "timed out"] as const;
@@ -119,12 +103,14 @@ export type RunRecord =
   | { readonly summary: RunFailure; readonly at: string };
 
 /** Shortens a result to what the stack outputs. */
-export function summarise(result: RunResult): RunSummary {
+export function summarise(result: RunResult) {
   const { key, device, outputUri, rows, rejected, checksum } = result;
   const { oneShotSeconds, medianSeconds } = result;
   return {
-    ...{ key, status: "verified", verified: true, device, outputUri, rows, rejected, checksum },
+    ...({ key, status: "verified", verified: true } as const),
+    ...{ device, outputUri, rows, rejected, checksum },
     ...{ oneShotSeconds, medianSeconds, state: stateOf(result.forks) },
+    /** Total seconds of each sample, in the order taken. */
     samples: result.samples.map((sample) => sample.totalSeconds),
   };
 }

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
-import { readRecord, reportFile, reportUrl, summaryOf } from "../../results/records";
+import { stackFiles } from "../../infra/stack/files";
+import { readRecord, reportUrl, summaryOf } from "../../results/records";
 import { isFailure, type RunFailure, type RunRecord } from "../../results/result";
 import { failureLines, runWords } from "./lines";
 
@@ -21,7 +22,7 @@ export function withRuns(
     const summary = summaryOf(stack, run, readRecord(stack, run)?.summary ?? inState[run]);
     return summary === undefined ? [] : [[run, summary] as const];
   });
-  const report = fs.existsSync(reportFile(stack)) ? { reportUrl: reportUrl(stack) } : {};
+  const report = fs.existsSync(stackFiles(stack).report) ? { reportUrl: reportUrl(stack) } : {};
   return { ...outputs, ...report, runs: Object.fromEntries(known) };
 }
 

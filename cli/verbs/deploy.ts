@@ -1,17 +1,12 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
-import { toolEnvironment } from "../../infra/host/environment";
-import { probe } from "../../infra/host/probe";
 import { stackFiles } from "../../infra/stack/files";
 import { forgetStack } from "../../infra/stack/owner";
-import { targetNamed } from "../../infra/targets";
 import { readPrices } from "../../results/efficiency";
 import { settleRecord } from "../../results/history";
 import { summaryOf } from "../../results/records";
 import type { RunRecord } from "../../results/result";
 import { settingsOf } from "../config";
 import { noStack, WrongUse } from "../errors";
-import { howToGetCli, isCliOnPath } from "../runners/pulumiCli";
 import type { Outcome, StepEvent } from "../runners/runner";
 import { deployOptions, describeStack, openAsItIs, openToDeploy, type Session } from "../session";
 import { follow } from "../terminal/follow";
@@ -123,13 +118,9 @@ async function deploy(session: Session, replace: readonly string[] = []): Promis
   const report = outcome.ok || interrupted ? {} : await reportOf(session);
   const outputs = withRuns(stack, runs, { ...outcome.outputs, ...report });
   for (const line of outputLines(stack, runs, outputs)) console.log(line);
-  if (!outcome.ok) {
-    for (const line of whyFailed(session, outcome, interrupted)) console.log(line);
-    return 1;
-  }
-  const hint = touched ? dockerHint(session) : undefined;
-  if (hint) console.log(`\n${hint}`);
-  return 0;
+  if (outcome.ok) return 0;
+  for (const line of whyFailed(session, outcome, interrupted)) console.log(line);
+  return 1;
 }
 
 /** The state's runs are what is deployed now. */
@@ -176,15 +167,4 @@ function whyFailed({ stack, runs }: Session, { errors }: Outcome, interrupted: b
     ...others.flatMap((error) => withoutCommand(error).split("\n")).filter((line) => line.trim()),
     "failed: see the reasons above",
   ];
-}
-
-/** For a target that starts processes, where Docker is available: the project's other stack. */
-function dockerHint({ project, configuration }: Session): string | undefined {
-  const { needsCli, addresses } = targetNamed(configuration.all[`${project.name}:target`]);
-  if (needsCli !== undefined || addresses) return undefined;
-  if (!fs.existsSync(path.join(project.folder, "Pulumi.dev.yaml"))) return undefined;
-  const server = ["docker", "version", "--format", "{{.Server.Version}}"];
-  if (probe(server, 3_000, toolEnvironment("docker")) === undefined) return undefined;
-  const words = "Docker is available: `npm start -- --stack dev` runs the same in containers";
-  return isCliOnPath() ? words : `${words}.\nIt needs the Pulumi CLI: ${howToGetCli}`;
 }

@@ -27,32 +27,17 @@ export const explain = verb({
   },
 });
 
-/** One input of a run: what it was when the run was last recorded, and what it is now. */
-interface ExplainedInput {
-  readonly name: string;
-  /** Undefined where there was no such input, or nothing is recorded. */
-  readonly old?: string;
-  /** Undefined where there is no such input any more. */
-  readonly now?: string;
-}
-
 /** Why a run would be done again, or why not. */
-interface Explanation {
-  readonly run: string;
-  /** The last attempt whose inputs are known; undefined without one. */
-  readonly recorded?: Attempt;
-  /** The last attempt of all, which may have failed. */
-  readonly last?: Attempt;
-  readonly key: string;
-  readonly inputs: readonly ExplainedInput[];
-}
+type Explanation = ReturnType<typeof explainRun>;
+/** One input of a run; undefined where there was none of the name, or is none any more. */
+type ExplainedInput = Explanation["inputs"][number];
 
 /**
  * Compares what a run depends on now with what it depended on when it last came to a result.
  *
  * @param attempts the history, in order
  */
-export function explainRun(run: string, now: Inputs, attempts: readonly Attempt[]): Explanation {
+export function explainRun(run: string, now: Inputs, attempts: readonly Attempt[]) {
   const own = attempts.filter((attempt) => attempt.run === run);
   const recorded = own.filter((attempt) => isVerified(attempt) && attempt.inputs).at(-1);
   const old = recorded?.inputs ?? {};
@@ -61,7 +46,9 @@ export function explainRun(run: string, now: Inputs, attempts: readonly Attempt[
     Object.hasOwn(inputs, name) ? inputs[name] : undefined;
   return {
     run,
+    /** The last attempt whose inputs are known. */
     recorded,
+    /** The last attempt of all, which may have failed. */
     last: own.at(-1),
     key: runKey(now),
     inputs: names.map((name) => ({ name, old: value(old, name), now: value(now, name) })),
@@ -69,7 +56,7 @@ export function explainRun(run: string, now: Inputs, attempts: readonly Attempt[
 }
 
 /** The inputs that differ. */
-export function changed({ inputs }: Explanation): readonly ExplainedInput[] {
+export function changed({ inputs }: Explanation) {
   return inputs.filter(({ old, now }) => old !== now);
 }
 

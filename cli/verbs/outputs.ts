@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { toolEnvironment } from "../../infra/host/environment";
-import { reportFile, summaryOf } from "../../results/records";
+import { stackFiles } from "../../infra/stack/files";
+import { summaryOf } from "../../results/records";
 import { noStack, WrongUse } from "../errors";
 import { openAsItIs } from "../session";
 import { outputLines, withRuns } from "../terminal/stackOutputs";
@@ -34,7 +35,7 @@ export const outputs = verb({
 export const report = verb({
   summary: "print the report's path, and open it if there is a terminal",
   async run({ stack }) {
-    const file = reportFile(stack);
+    const file = stackFiles(stack).report;
     if (!fs.existsSync(file)) {
       // A deployment that was killed leaves records and no page.
       const runs = (await openAsItIs(stack))?.runs ?? [];

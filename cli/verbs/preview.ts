@@ -1,7 +1,7 @@
 import { UserError } from "../../infra/contracts/errors";
 import { plural } from "../../report/format";
 import { diffLine, expectation, isTold, logLines, planLine, reasonLines } from "../terminal/lines";
-import type { PropertyDiff, StepOp } from "../runners/runner";
+import type { PropertyDiff, StepEvent, StepOp } from "../runners/runner";
 import { deployOptions, openToDeploy } from "../session";
 import { verb } from "../verb";
 
@@ -54,12 +54,7 @@ export const preview = verb({
   },
 });
 
-interface ToldStep {
-  readonly op: StepOp;
-  readonly urn: string;
-  readonly name: string;
-  readonly diff: readonly PropertyDiff[];
-}
+type ToldStep = Required<Pick<Extract<StepEvent, { op: StepOp }>, "op" | "urn" | "name" | "diff">>;
 
 /** A line a step with the names of what changed; with `diff`, a line each with both values. */
 export function previewLines(steps: readonly ToldStep[], diff: boolean): string[] {

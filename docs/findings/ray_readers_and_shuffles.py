@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -80,6 +80,19 @@ def report(trips: Dataset, partitions: int | None) -> Dataset:
     return grouped.aggregate(Sum("total", alias_name="total"), Count(alias_name="trips"))
 
 
+def read_in_tasks(folder: str, tasks: int) -> Dataset:
+    """The kept trips, read by pyarrow in map calls of a number of tasks."""
+
+    def read_files(listed: pa.Table) -> Iterator[pa.Table]:
+        for path in listed["path"].to_pylist():
+            trips = pq.read_table(path, columns=["fare", "total", "zone"], use_threads=False)
+            yield trips.filter(pc.field("fare") > 30.0)
+
+    paths = [{"path": str(path)} for path in sorted(Path(folder).iterdir())]
+    listed = ray.data.from_items(paths, override_num_blocks=tasks)
+    return listed.map_batches(read_files, batch_size=None, batch_format="pyarrow")
+
+
 WAYS: dict[str, Callable[[str], Dataset]] = {
     "defaults: new reader, join, 200 partitions": lambda f: report(
         joined(read(f, True, None)), None
@@ -89,6 +102,9 @@ WAYS: dict[str, Callable[[str], Dataset]] = {
     "new reader with 12 blocks": lambda f: report(looked_up(read(f, True, FILES)), 1),
     "old reader": lambda f: report(looked_up(read(f, False, None)), 1),
     "old reader with 12 blocks": lambda f: report(looked_up(read(f, False, FILES)), 1),
+    "old reader with 2 blocks": lambda f: report(looked_up(read(f, False, CPUS)), 1),
+    "pyarrow in 12 tasks": lambda f: report(looked_up(read_in_tasks(f, FILES)), 1),
+    "pyarrow in 2 tasks": lambda f: report(looked_up(read_in_tasks(f, CPUS)), 1),
     "old reader with 12 blocks, 200 partitions": lambda f: report(
         looked_up(read(f, False, FILES)), None
     ),

@@ -1,18 +1,12 @@
 import type { ChildProcess } from "node:child_process";
 import type { Check } from "./check";
+import type { UserError } from "./errors";
 import type { Cluster, Executor, Prepared, BucketPurpose, ObjectStore } from "./platform";
 
 /** What settings depend on of this machine. */
 export interface Machine {
   readonly cpus: number;
   readonly memoryBytes: number;
-}
-
-/** Settings that do not go together, in the three parts of a UserError; `what` begins with a key. */
-export interface Conflict {
-  readonly what: string;
-  readonly why: string;
-  readonly fix: string;
 }
 
 /** Where things run: all that is asked of a target. Members load what they need when they are called. */
@@ -27,14 +21,14 @@ export interface Target<Settings> {
   readonly defaults: { readonly objectStore: string; readonly daftRunner: "native" | "ray" };
   /** Where the target starts no cluster: the settings that say where each is. */
   readonly addresses?: Readonly<Partial<Record<Cluster, keyof Settings & string>>>;
-  /** Which settings do not go together here. */
+  /** Which settings do not go together here; what is wrong begins with a key. */
   rules(
     settings: Settings,
     facts: {
       readonly machine: Machine;
       readonly store: Pick<Store<Settings>, "name" | "external">;
     },
-  ): readonly Conflict[];
+  ): readonly UserError[];
   /**
    * Looks whether the target can be deployed here; writes nothing.
    *
@@ -87,8 +81,8 @@ export interface Store<Settings, Credentials = unknown> {
   readonly external: boolean;
   /** The Pulumi providers that it needs: `aws` of `@pulumi/aws`. @default none */
   readonly providers?: readonly string[];
-  /** Which settings do not go together with it. */
-  rules(settings: Settings): readonly Conflict[];
+  /** Which settings do not go together with it; what is wrong begins with a key. */
+  rules(settings: Settings): readonly UserError[];
   /**
    * Looks at an external store; writes nothing.
    *

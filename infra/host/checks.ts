@@ -93,24 +93,19 @@ export const foldersCheck = (plain: boolean) =>
   });
 
 /** What a process may have; Infinity for no bound. */
-export interface Limits {
-  readonly files: number;
-  readonly processes: number;
-  /** Bytes of address space. */
-  readonly addresses: number;
-  /** Bytes of a file. */
-  readonly file: number;
-}
+export type Limits = ReturnType<typeof parseLimits>;
 
 /** Reads /proc/self/limits: the hard limit of files, which the supervisor takes, and the soft ones of others. */
-export function parseLimits(text: string): Limits {
+export function parseLimits(text: string) {
   const [, , files] = /^Max open files\s+(\S+)\s+(\S+)/m.exec(text) ?? [];
   const number = (word = "unlimited") => (word === "unlimited" ? Infinity : Number(word));
   const soft = (name: string) => number(new RegExp(`^${name}\\s+(\\S+)`, "m").exec(text)?.[1]);
   return {
     files: number(files),
     processes: soft("Max processes"),
+    /** Bytes of address space. */
     addresses: soft("Max address space"),
+    /** Bytes of a file. */
     file: soft("Max file size"),
   };
 }

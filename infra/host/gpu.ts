@@ -135,7 +135,9 @@ function shownGpus(gpus: number, visible?: string): number {
   const wrong = named.findIndex((one) =>
     /^\d+$/.test(one) ? Number(one) >= gpus : !/^(GPU|MIG)-/.test(one),
   );
-  return wrong < 0 ? named.length : wrong;
+  const shown = wrong < 0 ? named : named.slice(0, wrong);
+  // Of instances of MIG, CUDA shows a process one, however many are named.
+  return shown.some((one) => one.startsWith("MIG-")) ? 1 : shown.length;
 }
 
 /** The device of this machine; nothing is asked where no GPU is wanted. */

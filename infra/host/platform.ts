@@ -6,16 +6,7 @@ import { check, nearestExisting, stackFolders, type StackContext } from "./check
 import { attempt, readOr } from "./folders";
 
 /** What a machine is, before anything is asked of it. */
-export interface PlatformFacts {
-  /** As Node names it. */
-  readonly system: string;
-  /** The text of /proc/version; empty on another system than Linux. */
-  readonly kernel: string;
-  /** As Node names it. */
-  readonly processor: string;
-  /** Undefined with another libc. */
-  readonly glibc?: string;
-}
+export type PlatformFacts = ReturnType<typeof platformFacts>;
 
 /** Whether a kernel is Windows' own. @param version the text of /proc/version */
 export function isWsl(version: string): boolean {
@@ -60,7 +51,7 @@ export function unsupportedPlatform(facts: PlatformFacts): UserError[] {
   );
 }
 
-function platformFacts(): PlatformFacts {
+function platformFacts() {
   const { report } = process as unknown as {
     report: {
       excludeNetwork: boolean;
@@ -69,9 +60,10 @@ function platformFacts(): PlatformFacts {
   };
   report.excludeNetwork = true; // else it asks for the names of hosts
   return {
-    system: process.platform,
+    system: process.platform as string,
     kernel: kernelVersion(),
-    processor: process.arch,
+    processor: process.arch as string,
+    /** Undefined with another libc. */
     glibc: report.getReport().header.glibcVersionRuntime,
   };
 }
@@ -84,14 +76,8 @@ export const platformCheck = check({
   judge: unsupportedPlatform,
 });
 
-/** Who runs things. */
-export interface UserFacts {
-  readonly uid: number | undefined;
-  /** Whether passwd has a line for the user. */
-  readonly isKnown: boolean;
-}
-
-export function unknownUser({ uid, isKnown }: UserFacts): UserError[] {
+/** @param isKnown whether passwd has a line for the user */
+export function unknownUser({ uid, isKnown }: { uid?: number; isKnown: boolean }): UserError[] {
   if (isKnown) return [];
   return wrong(
     `the user ${uid} has no line in /etc/passwd`,
@@ -106,7 +92,7 @@ export const userCheck = check({
   name: "passwd knows this user",
   blocks: true,
   after: ["platform"],
-  observe: (): UserFacts => ({
+  observe: () => ({
     uid: process.getuid?.(),
     isKnown: attempt(() => os.userInfo()) !== undefined,
   }),
@@ -144,12 +130,7 @@ export function mountOf(folder: string, table: string): Mount | undefined {
 }
 
 /** A folder that things are written to, and its file system. */
-export interface MountedFolder {
-  readonly folder: string;
-  /** What sets it. */
-  readonly variable: string;
-  readonly mount?: Mount;
-}
+export type MountedFolder = ReturnType<typeof stackFolders>[number] & { readonly mount?: Mount };
 
 /** File systems of other worlds, or of hosts of virtual machines. */
 const withoutLinks =
@@ -195,15 +176,9 @@ const network = /^(nfs4?|fuse\.sshfs|afs|lustre|gpfs|beegfs|ceph|fuse\.ceph|fuse
 /** What the locked builds of Polars, Daft and DataFusion use where it exists: that of x86-64-v3. */
 const features = ["avx2", "bmi2", "fma", "movbe"];
 
-export interface UntriedFacts {
-  readonly processor: string;
-  /** The text of /proc/cpuinfo. */
-  readonly cpuinfo: string;
-  readonly folders: readonly MountedFolder[];
-}
-
 /** What may work, and nobody has tried. */
-export function untriedMachine({ processor, cpuinfo, folders }: UntriedFacts): UserError[] {
+export function untriedMachine(facts: ReturnType<typeof untriedFacts>): UserError[] {
+  const { processor, cpuinfo, folders } = facts;
   const flags = /^flags\s*:\s*(.*)$/m.exec(cpuinfo)?.[1].split(" ");
   const missing = processor === "x64" && flags ? features.filter((f) => !flags.includes(f)) : [];
   return [
@@ -233,8 +208,9 @@ export function untriedMachine({ processor, cpuinfo, folders }: UntriedFacts): U
   ];
 }
 
-export const untriedFacts = (context: StackContext): UntriedFacts => ({
-  processor: process.arch,
+export const untriedFacts = (context: StackContext) => ({
+  processor: process.arch as string,
+  /** The text of /proc/cpuinfo. */
   cpuinfo: readOr("/proc/cpuinfo") ?? "",
   folders: context.facts(mountedFolders),
 });

@@ -2,12 +2,7 @@ import * as fs from "node:fs";
 import { attempt, namesIn, readOr } from "./folders";
 
 /** One process as /proc tells of it. */
-export interface Process {
-  readonly pid: number;
-  readonly parent: number;
-  readonly name: string;
-  readonly session: number;
-}
+export type Process = ReturnType<typeof ownProcesses>[number];
 
 /** When a process started, in clock ticks since boot: with the pid it names one process for ever. */
 export function startOf(pid: number): string {
@@ -51,21 +46,19 @@ function stat(pid: number | string) {
     name: text.slice(text.indexOf("(") + 1, end),
     state: fields[0],
     parent: Number(fields[1]),
-    session: Number(fields[3]),
     start: fields[19],
   };
 }
 
 /** All processes of this user, but for zombies. Where there is no /proc the list is empty. */
-export function ownProcesses(): Process[] {
+export function ownProcesses() {
   const uid = process.getuid?.();
   const entries = namesIn("/proc").filter((entry) => /^\d+$/.test(entry));
   return entries.flatMap((entry) => {
     if (attempt(() => fs.statSync(`/proc/${entry}`).uid) !== uid) return [];
     const found = stat(entry);
     if (!found || found.state === "Z" || found.state === "X") return [];
-    const { name, parent, session } = found;
-    return [{ pid: Number(entry), parent, name, session }];
+    return [{ pid: Number(entry), parent: found.parent, name: found.name }];
   });
 }
 

@@ -35,11 +35,7 @@ export interface DiskUse {
   readonly load: Load;
 }
 
-export interface Disk extends DiskUse {
-  readonly freeBytes: number;
-  /** Files that can still be made; undefined where the disk sets no bound. */
-  readonly freeFiles?: number;
-}
+export type Disk = ReturnType<typeof freeOn>;
 
 const minFiles = 20_000;
 
@@ -73,7 +69,8 @@ export const diskCheck = (
     judge: tooLittleDisk,
   });
 
-function freeOn(use: DiskUse): Disk {
+/** What a disk has; of files, how many can still be made, where it sets a bound. */
+function freeOn(use: DiskUse) {
   const { bavail, bsize, files, ffree } = fs.statfsSync(nearestExisting(use.folder));
   return { ...use, freeBytes: bavail * bsize, ...(files > 0 ? { freeFiles: ffree } : {}) };
 }

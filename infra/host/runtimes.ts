@@ -86,24 +86,15 @@ function majorOf(version: string): number {
 }
 
 /** An interpreter to make environments with. */
-export interface Python {
-  readonly path: string;
-  /** e.g. `3.11.7`. */
-  readonly version: string;
-  /** Whether it can make a virtual environment with pip; Debian splits that off. */
-  readonly makesVenvs: boolean;
-}
+export type Python = NonNullable<ReturnType<typeof askPython>>;
 
 /** The minor versions of Python 3 that the lock has wheels for, both ends included. */
-export interface PythonRange {
-  readonly min: number;
-  readonly max: number;
-}
+export type PythonRange = ReturnType<typeof pythonRange>;
 
 const projectFile = path.join(checkout, "pipelines/pyproject.toml");
 
 /** Reads `requires-python = ">=3.10,<3.14"`. */
-export function pythonRange(pyproject = fs.readFileSync(projectFile, "utf8")): PythonRange {
+export function pythonRange(pyproject = fs.readFileSync(projectFile, "utf8")) {
   const found = /requires-python\s*=\s*">=\s*3\.(\d+)\s*,\s*<\s*3\.(\d+)"/.exec(pyproject);
   if (!found) throw new Error('pyproject.toml has no requires-python of the form ">=3.x,<3.y"');
   return { min: Number(found[1]), max: Number(found[2]) - 1 };
@@ -117,11 +108,16 @@ const question = [
 ].join("; ");
 
 /** Asks an interpreter what it is; undefined for what is no interpreter, or a shim that leads nowhere. */
-export function askPython(command: string): Python | undefined {
+export function askPython(command: string) {
   const [executable, version, makesVenvs] =
     probe([command, "-c", question])?.trim().split("\n") ?? [];
   if (!executable || !version) return undefined;
-  return { path: executable, version, makesVenvs: makesVenvs === "True" };
+  return {
+    path: executable,
+    version,
+    /** Whether it can make a virtual environment with pip; Debian splits that off. */
+    makesVenvs: makesVenvs === "True",
+  };
 }
 
 /**

@@ -9,15 +9,7 @@ import { isWsl, kernelVersion } from "./platform";
 import { checkout, namesIn, readOr } from "./folders";
 
 /** What is particular to a machine in Windows. */
-export interface WslFacts {
-  /** The text of /proc/version. */
-  readonly version: string;
-  /** Folders of the project, with the type of file system that each is on, as statfs says it. */
-  readonly folders: readonly { readonly folder: string; readonly type: number }[];
-  readonly memoryBytes: number;
-  /** The user's .wslconfig; undefined without one to be seen. */
-  readonly config?: string;
-}
+export type WslFacts = ReturnType<typeof wslFacts>;
 
 /** Drives of Windows are reached by a protocol of Plan 9: V9FS_MAGIC of Linux. */
 export const windowsDrive = 0x01021997;
@@ -82,15 +74,17 @@ function windowsConfig(): string | undefined {
   return users.flatMap((u) => readOr(path.join("/mnt/c/Users", u, ".wslconfig")) ?? [])[0];
 }
 
-function wslFacts(): WslFacts {
+function wslFacts() {
   const version = kernelVersion();
-  if (!isWsl(version)) return { version, folders: [], memoryBytes: 0 };
-  const folders = [checkout, ...writtenFolders().map(({ folder }) => nearestExisting(folder))];
+  const folders = isWsl(version)
+    ? [checkout, ...writtenFolders().map(({ folder }) => nearestExisting(folder))]
+    : [];
   return {
     version,
+    /** With the type of file system that each is on. */
     folders: folders.map((folder) => ({ folder, type: fs.statfsSync(folder).type })),
     memoryBytes: os.totalmem(),
-    config: windowsConfig(),
+    ...(isWsl(version) ? { config: windowsConfig() } : {}),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { BucketNames, BucketPurpose } from "../contracts/platform";
-import type { Conflict } from "../contracts/target";
+import { wrong } from "../contracts/check";
+import type { UserError } from "../contracts/errors";
 
 /** What each bucket is for, as the pipelines name them. */
 export const bucketPurposes = [
@@ -49,13 +50,12 @@ export function onlyRead(datasetSource: string): readonly BucketPurpose[] {
   return datasetSource === "existing" ? ["lake", "images"] : [];
 }
 
-/** The conflict of two purposes that have one bucket, or false. */
-export function sharedBuckets(names: readonly string[]): Conflict | false {
-  return (
-    new Set(names).size < names.length && {
-      what: `bucketNames gives two purposes the same bucket: ${names.join(", ")}`,
-      why: "what is for one would be mixed with what is for the other",
-      fix: "give each purpose a different bucket",
-    }
+/** Refuses one bucket for two purposes. */
+export function sharedBuckets(names: readonly string[]): UserError[] {
+  if (new Set(names).size === names.length) return [];
+  return wrong(
+    `bucketNames gives two purposes the same bucket: ${names.join(", ")}`,
+    "what is for one would be mixed with what is for the other",
+    "give each purpose a different bucket",
   );
 }

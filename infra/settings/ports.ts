@@ -8,63 +8,49 @@ const rayWorkerPorts = 100;
 export const sparkDriverBlock = 20;
 const sparkDriverBlocks = 8;
 
+/** The first port of each Spark driver, worker and Ray worker: what comes after them has the next ones. */
+const first = { sparkDriver: 7200, sparkWorker: 7078, sparkWorkerUi: 8081, rayWorker: 10100 };
+
 /** Every fixed port, before `portOffset`. */
 const base = {
-  minio: 9000,
-  minioConsole: 9001,
-  storeBy10ms: 9002,
-  storeBy50ms: 9003,
-  toxiproxy: 9004,
-  sparkMaster: 7077,
-  sparkMasterUi: 8080,
-  sparkWorker: 7078,
-  sparkWorkerUi: 8081,
-  sparkDriver: 7200,
-  ray: 6379,
-  rayDashboard: 8265,
-  rayClient: 10001,
-  rayNodeManager: 6380,
-  rayObjectManager: 6381,
-  rayRuntimeEnvAgent: 6382,
-  rayDashboardAgent: 6383,
-  rayDashboardAgentGrpc: 6384,
-  rayMetrics: 6385,
-  rayDashboardMetrics: 6386,
-  rayAutoscalerMetrics: 6387,
-  rayWorker: 10100,
-} as const;
+  minio: { api: 9000, console: 9001 },
+  /** The store by each shaped network, and the proxy's own API. */
+  toxiproxy: { "10ms": 9002, "50ms": 9003, api: 9004 },
+  sparkMaster: { rpc: 7077, ui: 8080 },
+  ray: {
+    gcs: 6379,
+    dashboard: 8265,
+    client: 10001,
+    nodeManager: 6380,
+    objectManager: 6381,
+    runtimeEnvAgent: 6382,
+    dashboardAgent: 6383,
+    dashboardAgentGrpc: 6384,
+    metrics: 6385,
+    dashboardMetrics: 6386,
+    autoscalerMetrics: 6387,
+    firstWorker: first.rayWorker,
+    lastWorker: first.rayWorker + rayWorkerPorts - 1,
+  },
+};
 
 /** The ports of a stack: the usual ones plus `offset`. */
 export function ports(offset: number) {
-  const at = (name: keyof typeof base) => base[name] + offset;
+  const shifted = <Name extends string>(some: Record<Name, number>) =>
+    Object.fromEntries(
+      Object.entries<number>(some).map(([name, port]) => [name, port + offset]),
+    ) as Record<Name, number>;
   return {
-    minio: { api: at("minio"), console: at("minioConsole") },
-    /** The store by each shaped network, and the proxy's own API. */
-    toxiproxy: { "10ms": at("storeBy10ms"), "50ms": at("storeBy50ms"), api: at("toxiproxy") },
-    sparkMaster: { rpc: at("sparkMaster"), ui: at("sparkMasterUi") },
+    minio: shifted(base.minio),
+    toxiproxy: shifted(base.toxiproxy),
+    sparkMaster: shifted(base.sparkMaster),
     /** @param index from 1 */
-    sparkWorker: (index: number) => ({
-      rpc: at("sparkWorker") + index - 1,
-      ui: at("sparkWorkerUi") + index - 1,
-    }),
+    sparkWorker: (index: number) =>
+      shifted({ rpc: first.sparkWorker + index - 1, ui: first.sparkWorkerUi + index - 1 }),
     sparkDriver: Array.from(
       { length: sparkDriverBlocks },
-      (_, block) => at("sparkDriver") + block * sparkDriverBlock,
+      (_, block) => first.sparkDriver + offset + block * sparkDriverBlock,
     ),
-    ray: {
-      gcs: at("ray"),
-      dashboard: at("rayDashboard"),
-      client: at("rayClient"),
-      nodeManager: at("rayNodeManager"),
-      objectManager: at("rayObjectManager"),
-      runtimeEnvAgent: at("rayRuntimeEnvAgent"),
-      dashboardAgent: at("rayDashboardAgent"),
-      dashboardAgentGrpc: at("rayDashboardAgentGrpc"),
-      metrics: at("rayMetrics"),
-      dashboardMetrics: at("rayDashboardMetrics"),
-      autoscalerMetrics: at("rayAutoscalerMetrics"),
-      firstWorker: at("rayWorker"),
-      lastWorker: at("rayWorker") + rayWorkerPorts - 1,
-    },
+    ray: shifted(base.ray),
   };
 }

@@ -72,8 +72,6 @@ export function stackFiles(stack: string) {
     settings: at(`Pulumi.${stack}.yaml`),
     /** What encrypts the secrets in settings and state. */
     passphrase: at("passphrase"),
-    /** What a shell of this process reads when it starts. */
-    shellStart: at(`bashrc.${process.pid}`),
   } as const;
 }
 

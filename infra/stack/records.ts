@@ -30,7 +30,6 @@ export function recordLoss(stack: string, name: string): void {
   if (record) writeStepRecord(stack, name, { ...record, result: { ...record.result, lost: true } });
 }
 
-/** Forgets `name`. */
 export function removeStepRecord(stack: string, name: string): void {
   fs.rmSync(stackFiles(stack).record(name), { force: true });
 }

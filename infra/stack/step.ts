@@ -9,7 +9,10 @@ import { readStepRecord, writeStepRecord } from "./records";
 import type { StepResult } from "./runStep";
 
 /** Plain data that a step reads; it shows in previews, so nothing secret and no path of the machine. */
-export type StepSpec = Readonly<Record<string, unknown>>;
+export type StepSpec = Readonly<Record<string, unknown>> & {
+  /** Of a step with a record. */
+  readonly generation?: pulumi.Input<string>;
+};
 
 export interface StepArgs {
   /** A kind of steps.mjs. States record it for the delete, with what that reads of the spec. */

@@ -1,9 +1,29 @@
 import { npm, wrong } from "../contracts/check";
 import type { UserError } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
-import { check, deployed, writtenFolders, type Needed, type StackContext } from "../host/checks";
+import {
+  check,
+  deployed,
+  foldersCheck,
+  writtenFolders,
+  type Needed,
+  type StackCheck,
+  type StackContext,
+} from "../host/checks";
 import { stackFolder } from "../host/folders";
+import { mountsCheck, platformCheck, untriedCheck, userCheck } from "../host/platform";
 import { diskCheck, loads } from "../host/room";
+import { wslCheck } from "../host/wsl";
+
+/** What processes of this user need of the machine, before what each target needs. */
+export const machineChecks: readonly StackCheck[] = [
+  platformCheck,
+  untriedCheck,
+  userCheck,
+  wslCheck,
+  foldersCheck(true),
+  mountsCheck,
+];
 
 /**
  * Whether the disks have room for what a target installs and starts on this machine.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -246,6 +246,9 @@ class Sessions:
     time.
     """
 
+    _latest: ClassVar[Sessions | None] = None
+    """Those that a class opened last; see `of`."""
+
     def __init__(self, task: ModelTask, fresh: bool = False) -> None:
         """Open them; `fresh` loads the model anew.
 
@@ -262,12 +265,22 @@ class Sessions:
 
     @classmethod
     def of(cls, owner: Any, task: ModelTask) -> Sessions:
-        """Those of a class, opened anew for it: several threads make an instance of it at once."""
+        """Those of a class, opened anew for it: several threads make an instance of it at once.
+
+        Those of the class before are closed. It is that of an earlier query, and would keep its
+        part of the GPU's memory until Python happens to look for unused classes.
+        """
         with _opening:
             if "opened" not in vars(owner):
-                owner.opened = cls(task, fresh=True)
+                if cls._latest is not None:
+                    cls._latest._close()
+                cls._latest = owner.opened = cls(task, fresh=True)
             opened: Sessions = owner.opened
             return opened
+
+    def _close(self) -> None:
+        """Let go of all sessions, whoever still has this object."""
+        self._all, self._idle = [], None
 
     @property
     def frame(self) -> Frame:

@@ -2,7 +2,12 @@
 
 The sampler of `measure` asks at each of its readings, four times a second, wherever it runs and
 sees GPUs: on target docker, in the containers of the engine. Without NVML's Python package, its
-library or a GPU there is nothing to ask, and a run on a GPU has no such figures.
+library or a GPU there is nothing to ask, and a run on a GPU has no such figures. Nor has one on a
+GPU in MIG mode, of which NVML tells no utilization.
+
+NVML knows all GPUs, whatever CUDA_VISIBLE_DEVICES says. Those that it hides are others', and left
+out. Its numbers are NVML's where CUDA counts in that order: where CUDA_DEVICE_ORDER says so, or all
+GPUs are of one model. Otherwise CUDA counts from the fastest, and all GPUs are watched.
 
 - Busy: NVML's utilization, the share of its last sampling period (1/6 s to 1 s, by GPU) in which a
   kernel ran, times the seconds since the reading before.
@@ -16,11 +21,14 @@ https://docs.nvidia.com/deploy/nvml-api/group__nvmlDeviceQueries.html describes 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from .placement import VISIBLE
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,11 @@ class GpuWatch:
         """
         self._nvml, self._now = nvml, now
         nvml.nvmlInit()
-        self._gpus = [_Gpu(nvml, at, now()) for at in range(nvml.nvmlDeviceGetCount())]
+        self._gpus = []
+        for gpu in _shown([_Gpu(nvml, at, now()) for at in range(nvml.nvmlDeviceGetCount())]):
+            with suppress(nvml.NVMLError):  # one in MIG mode
+                gpu.read(now())
+                self._gpus.append(gpu)
 
     @classmethod
     def find(cls) -> GpuWatch | None:
@@ -159,7 +171,8 @@ class GpuWatch:
         """Open a window: of memory the peak counts, of waiting what lies in it."""
         self.read()
         for gpu in self._gpus:
-            gpu.begin()
+            with suppress(self._nvml.NVMLError):
+                gpu.begin()
 
     def read(self) -> None:
         """Read all. A GPU that does not answer, as one that was lost, is left as it was."""
@@ -170,6 +183,20 @@ class GpuWatch:
     def answer(self) -> dict[str, dict[str, Any]]:
         """`GpuUse` of each by its UUID, as JSON has it."""
         return {gpu.uuid: asdict(gpu.use) for gpu in self._gpus}
+
+
+def _shown(gpus: list[_Gpu]) -> list[_Gpu]:
+    """The GPUs that CUDA shows this process; see the module."""
+    visible = os.environ.get(VISIBLE)
+    if visible is None:
+        return gpus
+    named = [one.strip() for one in visible.split(",")]
+    if not any(one.isdigit() for one in named):
+        return [gpu for gpu in gpus if gpu.uuid.startswith(tuple(filter(None, named)))]
+    in_order = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+    if not in_order and len({gpu.use.name for gpu in gpus}) > 1:
+        return gpus
+    return [gpu for at, gpu in enumerate(gpus) if str(at) in named]
 
 
 def uses_of(answers: Sequence[Mapping[str, Any]]) -> dict[str, GpuUse]:

@@ -357,7 +357,7 @@ class _Watch:
                 children.setdefault(process.ppid(), []).append(process)
                 alive[process.pid] = process
         if self.all:
-            own = [process for process in alive.values() if _conducts(process)]
+            own = [one for one in alive.values() if _conducts(one) or _is_entering(one)]
             services = [process for process in alive.values() if process not in own]
             return {"own": own, "services": services, "store": [], "job": []}
         # The conductor started this process.
@@ -409,6 +409,21 @@ def _conducts(process: psutil.Process) -> bool:
     """Whether a process of a container belongs to no engine."""
     with contextlib.suppress(psutil.Error):
         return any(module in process.cmdline() for module in _CONDUCTORS)
+    return False
+
+
+def _is_entering(process: psutil.Process) -> bool:
+    """Whether a container's runtime still makes this process, as for each check of its health.
+
+    Its parent is outside, and nobody may read it before it executes what it was made for.
+    """
+    try:
+        if process.ppid() == 0:
+            Path(f"/proc/{process.pid}/smaps_rollup").open().close()
+    except PermissionError:
+        return True
+    except (psutil.Error, OSError):
+        pass
     return False
 
 

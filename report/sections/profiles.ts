@@ -1,36 +1,35 @@
 import { isVerified, type Outcome, type Profile, type Verified } from "../../results/outcome";
 import { bytes, count, known, percent, seconds } from "../format";
 import { html, type Html, type Piece } from "../html";
-import { numeric, rows, table, words } from "../table";
+import { numeric, runTable, table, words } from "../table";
 import { engineName } from "../words";
 
 /** What a stage may be for; start-up is in no sample. */
 const kinds = ["read", "decode", "compute", "shuffle", "write", "coordination"] as const;
 
+const columns = [
+  ...words("Bottleneck", "One-shot's bottleneck"),
+  ...numeric("Profiled sample", ...kinds, "Spilled"),
+];
+
 /** Where the time of each run went, and its bottleneck; nothing where no run was profiled. */
 export function profiles(outcomes: readonly Outcome[]): Html {
-  if (!outcomes.some((outcome) => isVerified(outcome) && outcome.profile)) return html``;
+  const verified = outcomes.filter(isVerified);
+  if (!verified.some(({ profile }) => profile)) return html``;
   return html`<h3>Where the time goes</h3>
     <p>
       One more sample, which is in no other figure, as each engine itself profiles it. A share is
       the part of the sample's wall time in which the run's cores were busy with it; coordination is
       what is left. Reading includes decoding where an engine's reader does both in one.
     </p>
-    ${table({
-      caption: "Bottleneck, and shares of the profiled sample",
-      columns: [
-        ...words("Engine", "Bottleneck", "One-shot's bottleneck"),
-        ...numeric("Profiled sample", ...kinds, "Spilled"),
-      ],
-      rows: rows(outcomes, shares),
-    })}
-    <div class="more">${outcomes.filter(isVerified).map(stages)}</div>`;
+    ${runTable("Bottleneck, and shares of the profiled sample", outcomes, columns, shares)}
+    <div class="more">${verified.map(stages)}</div>`;
 }
 
 function shares({ profile }: Verified): readonly Piece[] {
   if (!profile || "failed" in profile) {
     const why = profile ? html`<span class="failed">✕ ${profile.failed}</span>` : "not asked for";
-    return [why, ...Array.from({ length: kinds.length + 3 }, () => "–")];
+    return columns.map((_, at) => (at === 0 ? why : "–"));
   }
   const { stages, bottleneck, oneShotBottleneck } = profile;
   return [

@@ -1,7 +1,7 @@
 import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { bytes, count } from "../format";
 import { html, type Html } from "../html";
-import { numeric, rows, table, words } from "../table";
+import { numeric, runTable } from "../table";
 
 /** Calls of the S3 API by the verbs that stores bill and limit; all others are "other". */
 const verbs: Readonly<Record<string, RegExp>> = {
@@ -11,6 +11,8 @@ const verbs: Readonly<Record<string, RegExp>> = {
   LIST: /^List/,
 };
 
+const columns = numeric(...Object.keys(verbs), "Other", "Bytes read", "Bytes written");
+
 /** What the last sample of each run asked of the store. */
 export function requests(outcomes: readonly Outcome[]): Html {
   const heading = html`<h3>Requests to the store</h3>`;
@@ -18,19 +20,12 @@ export function requests(outcomes: readonly Outcome[]): Html {
     return html`${heading}
       <p>Not known: the store tells no counts, or others use it, too.</p>`;
   }
-  return html`${heading}
-  ${table({
-    caption: "What the last sample asked of the store, by the store's own counts",
-    columns: [
-      ...words("Engine"),
-      ...numeric(...Object.keys(verbs), "Other", "Bytes read", "Bytes written"),
-    ],
-    rows: rows(outcomes, cells),
-  })}`;
+  const caption = "What the last sample asked of the store, by the store's own counts";
+  return html`${heading} ${runTable(caption, outcomes, columns, cells)}`;
 }
 
 function cells({ requests }: Verified): string[] {
-  if (!requests) return Array.from({ length: Object.keys(verbs).length + 3 }, () => "unknown");
+  if (!requests) return columns.map(() => "unknown");
   const { byApi, sentBytes, receivedBytes } = requests;
   const of = (isCounted: (api: string) => boolean) =>
     Object.entries(byApi)

@@ -1,24 +1,21 @@
 import { bytes, count, known, number, percent } from "../format";
 import { html, type Html, type Piece } from "../html";
 import { isVerified, type Outcome, type Verified } from "../../results/outcome";
-import { numeric, rows, table, words } from "../table";
+import { numeric, runTable, words } from "../table";
 import { engineName, workloadWords } from "../words";
 
 /** Whether the outputs are right, how far they are from the oracle's, and what was left out. */
 export function verification(workload: string, outcomes: readonly Outcome[]): Html {
   const { unit, judged } = workloadWords(workload);
   const verified = outcomes.filter(isVerified);
+  const columns = [
+    ...words("Verdict"),
+    ...numeric(`${unit} in`, "Rows out", "Bytes out"),
+    ...words("Rejected", "Agreement", "Deviations, largest", "Checksum"),
+  ];
   return html`<h3>Verification</h3>
     <p>${judged} ${checksums(verified)}</p>
-    ${table({
-      caption: "The last sample's output against the oracle's",
-      columns: [
-        ...words("Engine", "Verdict"),
-        ...numeric(`${unit} in`, "Rows out", "Bytes out"),
-        ...words("Rejected", "Agreement", "Deviations, largest", "Checksum"),
-      ],
-      rows: rows(outcomes, cells),
-    })}`;
+    ${runTable("The last sample's output against the oracle's", outcomes, columns, cells)}`;
 }
 
 function cells(run: Verified): Piece[] {

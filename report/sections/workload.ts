@@ -4,7 +4,7 @@ import type { Outcome, Sample } from "../../results/outcome";
 import { intervalOf } from "../../results/statistics";
 import { known, number, percent, seconds } from "../format";
 import { html, type Html } from "../html";
-import { numeric, ratioText, rows, table, words } from "../table";
+import { numeric, ratioText, runTable, words } from "../table";
 import { engineName, workloadWords } from "../words";
 import { details } from "./details";
 import { memory, ratio, samples, startUp } from "./figures";
@@ -41,31 +41,28 @@ function timesTable(workload: string, outcomes: readonly Outcome[], prices?: Pri
   const { unit, amount } = workloadWords(workload);
   const ratios = ratiosOf(outcomes);
   const money = prices ? [`${prices.currency} for ${amount.words} on ${prices.machine}`] : [];
-  return table({
-    caption: "Time from the inputs in the store to the output in the store",
-    columns: [
-      ...words("Engine"),
-      ...numeric("One-shot", "Steady, median", "Interval", "× reference", `${unit} per second`),
-      ...numeric(`Core-seconds for ${amount.words}`, ...money, "Others' share, max"),
-      ...words("Device"),
-    ],
-    rows: rows(outcomes, (run) => {
-      const { low, high } = intervalOf(run.measured);
-      const { coreSeconds, money: cost } = efficiencyOf(run, amount.value, prices);
-      return [
-        known(run.oneShot, seconds),
-        html`<strong>${seconds(run.median)}</strong>${run.basis === "first" && " (first)"}${
-            run.state === "still warming" && ` still warming, ${percent(run.slope)} a sample`
-          }`,
-        `${number(low)} to ${seconds(high)}`,
-        ratios ? ratioText(ratios.get(run.engine)) : "no reference",
-        run.rowsIn === undefined || run.median <= 0 ? "unknown" : number(run.rowsIn / run.median),
-        known(coreSeconds, number),
-        ...(prices ? [known(cost, number)] : []),
-        othersShare(run.counted),
-        run.device,
-      ];
-    }),
+  const caption = "Time from the inputs in the store to the output in the store";
+  const columns = [
+    ...numeric("One-shot", "Steady, median", "Interval", "× reference", `${unit} per second`),
+    ...numeric(`Core-seconds for ${amount.words}`, ...money, "Others' share, max"),
+    ...words("Device"),
+  ];
+  return runTable(caption, outcomes, columns, (run) => {
+    const { low, high } = intervalOf(run.measured);
+    const { coreSeconds, money: cost } = efficiencyOf(run, amount.value, prices);
+    return [
+      known(run.oneShot, seconds),
+      html`<strong>${seconds(run.median)}</strong>${run.basis === "first" && " (first)"}${
+          run.state === "still warming" && ` still warming, ${percent(run.slope)} a sample`
+        }`,
+      `${number(low)} to ${seconds(high)}`,
+      ratios ? ratioText(ratios.get(run.engine)) : "no reference",
+      run.rowsIn === undefined || run.median <= 0 ? "unknown" : number(run.rowsIn / run.median),
+      known(coreSeconds, number),
+      ...(prices ? [known(cost, number)] : []),
+      othersShare(run.counted),
+      run.device,
+    ];
   });
 }
 

@@ -1,7 +1,10 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
+import { once } from "node:events";
 import { afterAll, describe, expect, it } from "vitest";
 import { bases } from "../../infra/targets/docker/base";
+import { Docker, daemonHost } from "../../infra/targets/docker/daemon";
+import { watchContainers } from "../../infra/targets/docker/memory";
 import {
   asFlags,
   eventually,
@@ -28,10 +31,11 @@ const roles = [
 const { ENGINE_COMPARISON_BASE_IMAGE: baseImage, ENGINE_COMPARISON_EXTRA_CA: extraCa } =
   process.env;
 
-const settings: Record<string, string | number> = {
+const settings = {
   ...small,
   target: "docker",
   portOffset,
+  sparkWorkerCores: 1,
   ...(baseImage ? { baseImage } : {}),
   ...(extraCa ? { extraCaCertificates: extraCa } : {}),
 };
@@ -128,6 +132,35 @@ describe(`the life of a stack on Docker${reason ? ` (skipped: ${reason})` : ""}`
     },
     minutes(35),
   );
+
+  test("500 MB that a container holds for 30 ms are seen within 5 %", async () => {
+    const watch = await watchContainers(
+      new Docker(daemonHost()),
+      [idOf("ray-head"), idOf("ray-worker")],
+      idOf("minio"),
+    );
+    const holder = spawn("docker", ["exec", "-i", container("ray-worker"), "python", "-c", spike]);
+    try {
+      await once(holder.stdout, "data");
+      const before = peakOf((await watch.ask("begin"))[1]);
+      holder.stdin.write("\n");
+      await once(holder.stdout, "data");
+      const after = (await watch.ask("read"))[1];
+      expect(after).toMatchObject({ memory: "pss" });
+      expect((peakOf(after) - before) / 2 ** 20).toBeGreaterThan(475);
+      expect((peakOf(after) - before) / 2 ** 20).toBeLessThan(525);
+    } finally {
+      holder.stdin.end();
+      await watch.stop();
+    }
+  });
+
+  test("a loop of eight threads gets no more than the cores of the run", () => {
+    const cores = Number(docker("exec", container("app"), "python", "-c", busy));
+    // The counters' grain is a hundredth of a second a thread.
+    expect(cores).toBeGreaterThan(0);
+    expect(cores).toBeLessThan(settings.sparkWorkerCores + 0.15);
+  });
 
   test(
     "nothing is left to do, also after a refresh",
@@ -242,6 +275,37 @@ describe(`the life of a stack on Docker${reason ? ` (skipped: ${reason})` : ""}`
     minutes(5),
   );
 });
+
+/** Holds 500 MB for 30 ms when it is told to, and stays. */
+const spike = `
+import mmap, sys, time
+print("ready", flush=True)
+sys.stdin.readline()
+block = mmap.mmap(-1, 500 * 2**20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+for at in range(0, len(block), 4096):
+    block[at] = 1
+time.sleep(0.03)
+block.close()
+print("freed", flush=True)
+sys.stdin.read()`;
+
+/** Prints how many cores its threads got. Hashing lets go of the interpreter. */
+const busy = `
+import hashlib, threading, time
+began, block = time.perf_counter(), bytes(2**20)
+def burn():
+    while time.perf_counter() < began + 1.5:
+        hashlib.sha256(block)
+threads = [threading.Thread(target=burn) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(time.process_time() / (time.perf_counter() - began))`;
+
+/** The peak of one container's window, as engine_comparison/measure.py defines it. */
+function peakOf(answer: object): number {
+  const { seen, unseen } = answer as { seen: [number, number][]; unseen: number };
+  return Math.max(...seen.map(([, bytes]) => bytes)) + unseen;
+}
 
 interface Inspected {
   readonly HostConfig: Readonly<Record<string, unknown>>;

@@ -25,7 +25,7 @@ const workloads = ["taxi-report", "image-predictions", "image-embeddings"];
 const runs = ["spark", "ray", "daft"].flatMap((engine) =>
   workloads.map((workload) => `${engine}/${workload}`),
 );
-const data = { ...small, matrix: "full", runTimeoutSeconds: 300 };
+const data = { ...small, matrix: "full", runTimeoutSeconds: 300, profile: "false" };
 
 interface Outputs {
   readonly runs: Readonly<
@@ -89,7 +89,7 @@ describe.skipIf(reason !== undefined)(
     it(
       "verify all nine runs, with the checksums of target local",
       async () => {
-        const up = await start().finished;
+        const up = await start({ profile: "true" }).finished;
         said = up.stdout + up.stderr;
         await expectVerified(up, runs);
         const plain = await local.start({
@@ -109,6 +109,18 @@ describe.skipIf(reason !== undefined)(
       },
       minutes(25),
     );
+
+    it.each(runs)("say where the time of %s went, and what each of them used", (run) => {
+      const { profile } = resultOf(stack, run);
+      expect(profile.failed).toBeUndefined();
+      expect(profile.bottleneck).toMatch(/^(read|decode|compute|shuffle|write|coordination)$/);
+      expect(profile.stages?.some(({ seconds }) => seconds > 0)).toBe(true);
+      expect(profile.nodes?.length).toBe(2);
+      for (const { name, peakMemoryBytes, cpuSeconds } of profile.nodes ?? []) {
+        expect(peakMemoryBytes, name).toBeGreaterThan(2 ** 20);
+        expect(cpuSeconds, name).toBeGreaterThanOrEqual(0);
+      }
+    });
 
     it("are seen by status, and known to a shell", async () => {
       const { stdout } = await stack.run("status");
@@ -267,6 +279,25 @@ describe.skipIf(reason !== undefined)(
     }
   },
 );
+
+interface Result {
+  readonly profile: {
+    readonly failed?: string;
+    readonly bottleneck?: string;
+    readonly stages?: readonly { readonly seconds: number }[];
+    readonly nodes?: readonly {
+      readonly name: string;
+      readonly peakMemoryBytes: number | null;
+      readonly cpuSeconds: number | null;
+    }[];
+  };
+}
+
+/** What a run of a stack has on record. */
+function resultOf({ folder }: TestStack, run: string): Result {
+  const text = fs.readFileSync(path.join(folder, "runs", `${run}.record.json`), "utf8");
+  return (JSON.parse(text) as { result: Result }).result;
+}
 
 const isLog = (file: string) => /\.(log|out|err)$|\/(stdout|stderr)$/.test(file);
 

@@ -8,28 +8,25 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import psutil
 import pytest
-from jobs import free_port
 
 import engine_comparison
 from engine_comparison import engines
+from engine_comparison.check_gpu.clusters import Service, ray_access
+from engine_comparison.check_gpu.clusters import ray_head as ray_head_in
+from engine_comparison.check_gpu.clusters import spark_master as spark_master_in
 
 PIPELINES = Path(engine_comparison.__file__).parents[1]
-WAIT_SECONDS = 120
 GPUS = 2
 """What Ray and a Spark worker are told that they have; see `fake_cuda`."""
 
@@ -39,37 +36,13 @@ Attempts = Callable[..., dict[str, Event]]
 
 
 @contextmanager
-def ray_node() -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+def ray_node() -> Iterator[tuple[Service, dict[str, Any]]]:
     """A Ray head of two CPUs that says it has two GPUs: its process, and the section `ray`."""
     folder = Path(tempfile.mkdtemp(prefix="ec", dir="/tmp"))  # sockets in it need a short path
-    token = folder / "token"
-    token.write_text(secrets.token_hex(16))
-    port = free_port()
-    options = {
-        "node-ip-address": "127.0.0.1",
-        "port": port,
-        "ray-client-server-port": free_port(),
-        "include-dashboard": "false",
-        "min-worker-port": 0,
-        "max-worker-port": 0,
-        "num-cpus": 2,
-        "num-gpus": GPUS,
-        "object-store-memory": 128 * 2**20,
-        "temp-dir": folder / "ray",
-    }
-    command = [sys.executable, "-m", "engine_comparison.ray_node", "start", "--head", "--block"]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    head = subprocess.Popen(
-        [*command, "--disable-usage-stats"],
-        env={**environment(folder), **ray_access(str(token)), "PYTHONPATH": str(PIPELINES)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.STDOUT,
-    )
     try:
-        wait_for(port, head)
-        yield head, {"address": f"127.0.0.1:{port}", "tokenFile": str(token), "cpus": 2}
+        with ray_head_in(folder, environment(folder), cores=2, gpus=GPUS, store_mib=128) as head:
+            yield head
     finally:
-        end(head)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -86,94 +59,14 @@ def spark_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
     jars = os.environ.get("SPARK_JARS")
     if not jars or not shutil.which("java"):
         pytest.skip("set SPARK_JARS to a folder with S3A's jars, and have Java, to test Spark")
-    import pyspark
-
     folder = tmp_path_factory.mktemp("spark")
-    (folder / "secret").write_text(secrets.token_hex(16))
-    settings = folder / "daemons.properties"
-    settings.write_text(
-        "spark.authenticate true\n"
-        f"spark.authenticate.secret {(folder / 'secret').read_text()}\n"
-        "spark.master.rest.enabled false\n"
-    )
-    port = free_port()
-
-    def daemon(kind: str, *args: str, **more: str) -> subprocess.Popen[bytes]:
-        program = Path(pyspark.__file__).parent / "bin" / "spark-class"
-        common = ["--host", "127.0.0.1", "--webui-port", "0", "--properties-file", str(settings)]
-        return subprocess.Popen(
-            [str(program), f"org.apache.spark.deploy.{kind}", *common, *args],
-            env={
-                **environment(folder),
-                "SPARK_LOCAL_IP": "127.0.0.1",
-                "SPARK_DAEMON_MEMORY": "256m",
-                **more,
-            },
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
-        )
-
-    resource = "-Dspark.worker.resource.gpu"
-    find_gpus = PIPELINES / "engine_comparison" / "spark_gpus.sh"
-    gpus = {  # as infra/services.ts has it
-        "SPARK_WORKER_GPUS": " ".join(map(str, range(GPUS))),
-        "SPARK_WORKER_OPTS": f"{resource}.amount={GPUS} {resource}.discoveryScript={find_gpus}",
-    }
-    started = [daemon("master.Master", "--port", str(port))]
-    try:
-        wait_for(port, started[0])
-        for worker in ("1", "2"):
-            sizes = ["--cores", "2", "--memory", "1g", "--work-dir", str(folder / worker)]
-            offered = gpus if worker == "1" else {}
-            started.append(daemon("worker.Worker", *sizes, f"spark://127.0.0.1:{port}", **offered))
-        yield {
-            "master": f"spark://127.0.0.1:{port}",
-            "jars": jars,
-            "javaHome": None,
-            "secretFile": str(folder / "secret"),
-            "workerCores": 2,
-            "workerMemory": "1024m",
-            "portBase": free_port(),
-        }
-    finally:
-        for process in reversed(started):
-            end(process)
+    with spark_master_in(folder, environment(folder), jars, 2, 1024, gpus=[GPUS, 0]) as section:
+        yield section
 
 
 def environment(home: Path) -> dict[str, str]:
     """As little as a stack gives its services: nothing depends on what a shell happens to have."""
     return {"PATH": os.environ["PATH"], "HOME": str(home), "OMP_NUM_THREADS": "1"}
-
-
-def ray_access(token: str) -> dict[str, str]:
-    """What a process needs to talk to the head, and keeps both on the loopback interface."""
-    return {
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": token,
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    }
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, f"{process.args} ended with {process.returncode}"
-        with suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"nobody listens on {port}")
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process and all that it started, by their ids."""
-    with suppress(psutil.NoSuchProcess):
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
-        for one in family:
-            with suppress(psutil.NoSuchProcess):
-                one.kill()
-    process.wait()
 
 
 @pytest.fixture(scope="session")

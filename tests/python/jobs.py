@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from pyarrow import fs
 
 import engine_comparison
 from engine_comparison import oracle, workloads
+from engine_comparison.check_gpu.clusters import free_port
 from engine_comparison.store import open_store
 
 PACKAGE = Path(engine_comparison.__file__).parent
@@ -40,12 +40,6 @@ IN_PROCESS = [
     ("daft-tuned", "image-embeddings", "own"),
 ]
 """The contenders that need no cluster: engine, workload and decoder."""
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from engine_comparison.measure import Sampler
 from engine_comparison.model.session import thread_environment
 from engine_comparison.protocol import Channel
 
-TOLD = ("checksum", "rejects", "note", "rejected", "longTexts")
+TOLD = ("checksum", "rejects", "note", "rejected", "longTexts", "configuration")
 
 
 def at_place(spec: dict[str, Any], place: str) -> dict[str, Any]:

@@ -24,7 +24,12 @@ def with_double(engine: SparkEngine, host: str) -> dict[str, str]:
     return {**settings(engine, host), **given}
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Answer the request on standard input."""
     ray_cluster._runtime_env = lambda _: {"env_vars": WORKERS}
     SparkEngine.settings = with_double  # type: ignore[method-assign]
     many_attempts.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,10 +22,11 @@ from pyarrow import fs
 import engine_comparison
 from engine_comparison.check_gpu import __main__ as check
 from engine_comparison.check_gpu import gpu, packages, runs
-from engine_comparison.check_gpu.lines import FAILED, OK, SKIPPED
+from engine_comparison.check_gpu.lines import FAILED, OK, SKIPPED, TOO_LATE
 from engine_comparison.store import delete_prefix, fetcher, list_files, open_store, read_bytes
 
 PIPELINES = Path(engine_comparison.__file__).parents[1]
+HERE = Path(__file__).parent
 GPU = [Row(0.0)]
 
 
@@ -67,6 +72,91 @@ def test_another_python_is_asked_in_the_place_of_this_one(
     monkeypatch.undo()
     assert check.main(["--python", "/no/python"]) == 1
     assert "FAILED   Python: /no/python: No such file" in capsys.readouterr().out
+
+
+DRIVER = """
+from fake_nvml import FakeNvml, NVMLError, NVMLError_LibraryNotFound, Row
+_gpu = FakeNvml([Row(0.0, busy=50, used=2**30, power=100_000)])
+globals().update({name: getattr(_gpu, name) for name in dir(_gpu) if name.startswith("nvml")})
+"""
+
+
+@pytest.fixture
+def doubles(tmp_path: Path) -> Path:
+    """A folder for PYTHONPATH with doubles of CUDA and NVML, as their packages would be there."""
+    folder = tmp_path / "doubles"
+    shutil.copytree(HERE / "fake_cuda", folder)
+    (folder / "pynvml.py").write_text(DRIVER)
+    for one in packages.locked("requirements-gpu.lock").values():
+        file = folder / f"{one.name.replace('-', '_')}-{one.version}.dist-info" / "METADATA"
+        file.parent.mkdir()
+        file.write_text(f"Metadata-Version: 2.1\nName: {one.name}\nVersion: {one.version}\n")
+    return folder
+
+
+@pytest.mark.long
+def test_all_contenders_are_checked_on_a_gpu_and_on_the_cpu(tmp_path: Path, doubles: Path):
+    jars = os.environ.get("SPARK_JARS")
+    if not jars or not shutil.which("java"):
+        pytest.skip("set SPARK_JARS to a folder with S3A's jars, and have Java, to test Spark")
+    file, notes = tmp_path / "found.json", tmp_path / "notes"
+    notes.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "engine_comparison.check_gpu", "--json", file, "--wheels", jars],
+        cwd=PIPELINES,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "PYTHONPATH": os.pathsep.join(map(str, (doubles, PIPELINES, HERE))),
+            "FAKE_CUDA": str(notes),
+            "FAKE_GPUS": "1",
+            # As in the environment that is made of wheels: here the doubles are it.
+            check._STAGE: f"wheels {time.monotonic() + check.LIMIT_SECONDS - check.END_SECONDS}",
+        },
+        capture_output=True,
+        text=True,
+        timeout=check.LIMIT_SECONDS,  # what the command promises
+        check=False,
+    )
+    found = json.loads(file.read_text())
+    assert done.returncode == 0, done.stdout
+    names = [facts.name for facts in runs.contenders()]
+    checked = [f"{name} on the {device}" for device in ("GPU", "CPU") for name in names]
+    first = ["Python", "driver", "packages", "ONNX Runtime", "ONNX Runtime on the GPU"]
+    assert [(line["name"], line["state"]) for line in found["lines"]] == [
+        (name, OK) for name in [*first, *checked]
+    ]
+    for line in found["lines"]:
+        assert f"ok       {line['name']}: {line['said']}\n" in done.stdout
+    assert f"0 of {len(found['lines'])} failed, 0 not reached" in done.stdout
+    assert (found["ok"], found["gpus"], found["driver"]) == (True, ["NVIDIA Fake"], "575.57.08")
+    assert found["probe"]["opened"][0] == "CUDAExecutionProvider"
+    assert found["packages"]["onnxruntime-gpu==1.23.2"]["installed"] == "1.23.2"
+
+    ran = {(run["engine"], run["device"]): run for run in found["runs"]}
+    assert list(ran) == [(name, device) for device in ("cuda", "cpu") for name in names]
+    for (_, device), run in ran.items():
+        assert run["verified"], run
+        assert run["imagesPerSecond"] > 0
+        assert len(run["samples"]) == runs.SAMPLES
+        assert ("gpu" in run) == ("gpus" in run["configuration"]) == (device == "cuda")
+        if device == "cuda":
+            [measured] = run["gpu"]["devices"]
+            assert measured["uuid"] == "GPU-0"
+            assert measured["busyShare"] == pytest.approx(0.5, abs=0.01)
+            assert measured["joulesPerSample"] > 0
+    for name in ("plain", "daft-tuned"):
+        session = ran[name, "cuda"]["configuration"]["session"]
+        assert session["cuda"]["cudnn_conv_algo_search"] == "HEURISTIC"
+        assert session["gpu"] == {"gpu": 0, "batch": runs.BATCH, "half": False}
+
+    lines = [line for one in notes.iterdir() for line in one.read_text().splitlines()]
+    said = [json.loads(line) for line in lines]
+    assert not [one for one in said if "refused" in one]
+    assert {one["gpu"] for one in said} == {0}
+    assert {tuple(one["ran"]) for one in said if "ran" in one} == {(runs.BATCH, 224, 224, 3)}
+    opened = {one["pid"] for one in said if "options" in one}
+    assert len(opened) >= len(names) + 1  # each in processes of its own, and the probe's
 
 
 class Bench:
@@ -153,7 +243,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
 def test_with_a_gpu_every_contender_runs_on_it_and_on_the_cpu(machine: Machine, capsys: Any):
     assert machine.check(capsys) == 0
     names = [facts.name for facts in runs.contenders()]
-    assert machine.bench.ran == [(name, on) for name in names for on in ("cpu", "cuda")]
+    assert machine.bench.ran == [(name, on) for on in ("cuda", "cpu") for name in names]
     assert {"plain", "daft", "ray", "ray-tuned", "spark", "spark-tuned"} <= set(names)
     line = machine.line("ray-tuned on the GPU")
     assert line["said"] == (
@@ -171,6 +261,68 @@ def test_a_driver_that_is_too_old_is_a_failure(machine: Machine, capsys: Any):
     assert line["state"] == FAILED
     assert "older than 525.60.13, which CUDA 12 needs" in line["said"]
     assert "do: install a newer driver" in machine.printed
+
+
+def test_a_driver_that_does_not_work_is_a_failure_and_none_is_not(machine: Machine, capsys: Any):
+    machine.nvml = FakeNvml()
+    assert machine.check(capsys) == 1
+    assert machine.line("driver")["said"] == "it does not work: NVML: Driver Not Loaded"
+    assert "do: restart the machine" in machine.printed
+    machine.nvml.missing = True
+    assert machine.check(capsys) == 0
+    assert machine.line("GPU")["said"] == "no GPU: NVML: Library Not Found"
+
+
+def test_a_driver_that_hangs_is_a_failure(
+    machine: Machine, capsys: Any, monkeypatch: pytest.MonkeyPatch
+):
+    asked = Event()
+    monkeypatch.setattr(machine.nvml, "nvmlInit", asked.wait)
+    monkeypatch.setattr(gpu, "_LOOK_SECONDS", 0.1)
+    assert machine.check(capsys) == 1
+    asked.set()
+    assert machine.line("driver")["said"] == "it does not work: no answer within 0.1 s"
+
+
+def test_what_is_not_reached_is_said_and_is_no_success(
+    machine: Machine, capsys: Any, monkeypatch: pytest.MonkeyPatch
+):
+    run, now = machine.bench.run, [0.0]
+    monkeypatch.setattr(check.time, "monotonic", lambda: now[0])
+
+    def takes_a_minute(engine: str, device: str) -> dict[str, Any]:
+        now[0] += 60
+        return run(engine, device)
+
+    monkeypatch.setattr(machine.bench, "run", takes_a_minute)
+    assert machine.check(capsys) == 1
+    names = [facts.name for facts in runs.contenders()]
+    assert len(names) < 9 <= len(machine.bench.ran) < 2 * len(names)
+    lines = json.loads(machine.file.read_text())["lines"]
+    late = [line["name"] for line in lines if line["state"] == TOO_LATE]
+    assert late == [f"{name} on the CPU" for name in names[9 - 2 * len(names) :]]
+    assert f"too late {late[0]}: not reached: 10 minutes are over" in machine.printed
+    assert f"0 of {len(lines)} failed, {len(late)} not reached" in machine.printed
+
+
+def test_a_contender_that_hangs_is_ended(
+    machine: Machine, capsys: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(check, "_RUN_SECONDS", 0.1)
+    monkeypatch.setattr(machine.bench, "run", lambda *_: Event().wait())
+    assert machine.check(capsys) == 1
+    assert machine.line("plain on the GPU")["said"] == "it did not end within 0 s"
+
+
+def test_all_processes_of_a_check_have_one_end(monkeypatch: pytest.MonkeyPatch):
+    called: list[str] = []
+    monkeypatch.setattr(subprocess, "call", lambda _, env: called.append(env[check._STAGE]) or 7)
+    monkeypatch.setattr(check.time, "monotonic", lambda: 1000.0)
+    assert check.main(["--python", "/other/python"]) == 7
+    assert called == [f"python {1000.0 + check.LIMIT_SECONDS - check.END_SECONDS}"]
+    monkeypatch.setenv(check._STAGE, "python 900")
+    with pytest.raises(check.TooLate), check.TimeLeft(900.0).limit():
+        pytest.fail("the end was before")
 
 
 def test_an_onnx_runtime_without_cuda_is_a_failure(machine: Machine, capsys: Any):

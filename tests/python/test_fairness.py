@@ -7,10 +7,12 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
-from clusters import Attempts, Event
+from clusters import PIPELINES, Attempts, Event
 from counting_proxy import counting_proxy
 from jobs import put_folder
 from pyarrow import fs
@@ -19,8 +21,11 @@ from engine_comparison import engines
 from engine_comparison.datasets.sample import photos
 from engine_comparison.store import open_store
 
+HERE = Path(__file__).parent
 PLACE = "fetched"
 AT_A_TIME = 6
+CORES = 2
+SAMPLES = 3
 
 
 def not_as_documented() -> list[Any]:
@@ -57,6 +62,63 @@ def test_contenders_fetch_as_many_images_at_a_time_as_is_set(
     assert found["event"] == "result", found
     assert found["checksum"] == answer["checksum"]
     assert AT_A_TIME / 2 <= seen.most <= AT_A_TIME
+
+
+def with_a_model() -> list[Any]:
+    """The contenders with images, and Daft's with each runner that it has."""
+    found = []
+    for name in engines.names():
+        facts = engines.load(name).facts
+        if facts.decoder is None:
+            continue
+        for runner in ("native", "ray") if facts.cluster == "daftRunner" else ("native",):
+            marks = pytest.mark.long if name == "spark" else ()  # spark-tuned has its half minute
+            found.append(pytest.param(name, runner, marks=marks, id=f"{name}-{runner}"))
+    return found
+
+
+def opened_in_samples(folder: Path) -> list[Counter[int]]:
+    """How many sessions each process opened, by sample; see `noted_samples`."""
+    notes = {file.name: file.read_text().splitlines() for file in folder.iterdir()}
+    samples = [json.loads(line) for line in notes.pop("samples.jsonl")]
+    opened = [json.loads(line) for lines in notes.values() for line in lines]
+    return [
+        Counter(one["pid"] for one in opened if each["began"] <= one["cpu"] <= each["ended"])
+        for each in samples
+    ]
+
+
+@pytest.mark.parametrize(("engine", "runner"), with_a_model())
+def test_a_model_persists_between_samples_as_the_contender_says(
+    answer: Event, attempt: Attempts, tmp_path: Path, engine: str, runner: str
+):
+    found = attempt(
+        engine,
+        "image-embeddings",
+        [PLACE],
+        module="noted_samples",
+        variables={
+            "PYTHONPATH": f"{HERE / 'fake_cuda'}:{PIPELINES}:{HERE}",
+            "FAKE_CUDA": str(tmp_path),
+            "FAKE_GPUS": "0",
+        },
+        repeats=str(SAMPLES),
+        daftRunner=runner,
+    )[PLACE]
+    assert found["event"] == "result", found
+    assert found["checksum"] == answer["checksum"]
+    opened = opened_in_samples(tmp_path)
+    assert len(opened) == SAMPLES
+    said = found["configuration"]["persistsBetweenSamples"]
+    if "for each sample" in said:
+        # None but a contender that does as its engine's guide does.
+        assert engines.load(engine).facts.use == "documented"
+        assert all(opened)
+    else:
+        assert opened[0]
+        # A worker may get its first task in a later sample; pools would be more than the cores.
+        assert set(sum(opened, Counter()).values()) == {1}
+        assert len(sum(opened, Counter())) <= CORES < SAMPLES
 
 
 START = """

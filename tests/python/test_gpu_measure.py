@@ -76,6 +76,40 @@ def test_where_nobody_can_be_asked_nothing_is_watched(monkeypatch: pytest.Monkey
     assert GpuWatch.find() is not None
 
 
+@pytest.mark.parametrize(
+    ("visible", "order", "names", "watched"),
+    [
+        (None, None, "AAA", [0, 1, 2]),
+        ("1", None, "AAA", [1]),
+        ("2, 0", None, "AAA", [0, 2]),
+        ("", None, "AAA", []),
+        ("1", None, "AAB", [0, 1, 2]),  # the fastest is CUDA's first, whichever that is
+        ("1", "PCI_BUS_ID", "AAB", [1]),
+        ("GPU-2,GPU-1", None, "AAB", [1, 2]),
+        ("MIG-7d2f", None, "AAA", []),
+    ],
+)
+def test_gpus_that_cuda_hides_are_not_measured(
+    visible: str | None,
+    order: str | None,
+    names: str,
+    watched: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    for name, value in (("CUDA_VISIBLE_DEVICES", visible), ("CUDA_DEVICE_ORDER", order)):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    nvml = FakeNvml(*[RECORDED] * 3, names=tuple(names))
+    assert list(GpuWatch(nvml, nvml.now).answer()) == [f"GPU-{gpu}" for gpu in watched]
+
+
+def test_a_gpu_without_utilization_is_not_measured():
+    nvml = FakeNvml(RECORDED, [Row(0.0, mig=True)])
+    assert list(GpuWatch(nvml, nvml.now).answer()) == ["GPU-0"]
+
+
 def test_a_gpu_that_several_samplers_see_counts_once():
     use = GpuUse("A", 2.0, 1.0, 0.5, 10.0, 7)
     said = {"gpus": {"GPU-0": asdict(use)}}

@@ -12,6 +12,7 @@ from clusters import PIPELINES, Attempts
 from jobs import put_folder
 from pyarrow import fs
 
+from engine_comparison import engines
 from engine_comparison.datasets.sample import photos
 
 HERE = Path(__file__).parent
@@ -61,14 +62,19 @@ def cases() -> list[Any]:
             short = gpus == 2 and (engine, runner) in SHORT
             marks = () if short else pytest.mark.long
             name = f"{engine}-{runner}-{gpus}"
-            found.append(pytest.param(engine, runner, samples, gpus, marks=marks, id=name))
+            found.append(pytest.param(engine, runner, samples, gpus, False, marks=marks, id=name))
+    for engine, runner, samples in CONTENDERS:
+        if "fp16" in {one.name for one in engines.load(engine).facts.tunables}:
+            marks = () if engine == "plain" else pytest.mark.long
+            name = f"{engine}-{runner}-fp16"
+            found.append(pytest.param(engine, runner, samples, 1, True, marks=marks, id=name))
     return found
 
 
 @pytest.mark.usefixtures("oracle")
-@pytest.mark.parametrize(("engine", "runner", "samples", "gpus"), cases())
+@pytest.mark.parametrize(("engine", "runner", "samples", "gpus", "half"), cases())
 def test_sessions_open_where_the_placement_says(
-    attempt: Attempts, tmp_path: Path, engine: str, runner: str, samples: int, gpus: int
+    attempt: Attempts, tmp_path: Path, engine: str, runner: str, samples: int, gpus: int, half: bool
 ):
     cluster = runner == "ray" or engine.startswith("spark")
     done = attempt(
@@ -88,6 +94,7 @@ def test_sessions_open_where_the_placement_says(
         batchSize=str(BATCH),
         repeats=str(SAMPLES),
         daftRunner=runner,
+        **({"tunables": '{"fp16": true}'} if half else {}),
     )
     lines = [line for file in tmp_path.iterdir() for line in file.read_text().splitlines()]
     notes = [json.loads(line) for line in lines]
@@ -103,5 +110,6 @@ def test_sessions_open_where_the_placement_says(
         assert len({note["pid"] for note in opened}) <= gpus
     else:
         assert Counter(note["gpu"] for note in opened) == dict.fromkeys(range(gpus), samples)
+    assert {note["half"] for note in opened} == {half}
     assert {note["options"]["cudnn_conv_algo_search"] for note in opened} == {"HEURISTIC"}
     assert {tuple(note["ran"]) for note in notes if "ran" in note} == {(BATCH, 224, 224, 3)}

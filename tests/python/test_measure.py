@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import psutil
 import pytest
@@ -56,16 +60,19 @@ print("freed", flush=True)
 sys.stdin.read()
 """
 
-Launch = Callable[[str], "subprocess.Popen[str]"]
+# Lets nobody read it (prctl(2), PR_SET_DUMPABLE).
+UNREADABLE = HOLDER.replace("import sys", "import ctypes, sys; ctypes.CDLL(None).prctl(4, 0)")
+
+Launch = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
 def launch() -> Iterator[Launch]:
     started: list[subprocess.Popen[str]] = []
 
-    def start(source: str) -> subprocess.Popen[str]:
+    def start(source: str, inside: Sequence[str] = ()) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", source],
+            [*inside, sys.executable, "-c", source],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -126,6 +133,86 @@ def test_a_peak_shorter_than_the_interval_is_seen_within_5_percent(launch: Launc
     assert reading.memory == "pss"
     assert 475 * MEGABYTE < spike < 525 * MEGABYTE
     assert later.peak_memory == reading.peak_memory
+
+
+def until_it_runs(parent: int, name: str) -> int:
+    """Wait for a child that executes a program; its pid."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for child in psutil.Process(parent).children():
+            if child.name() == name:
+                return child.pid
+        time.sleep(0.01)
+    raise AssertionError(f"{name} does not run")
+
+
+@pytest.fixture
+def container() -> Iterator[list[str]]:
+    """A command before others that runs them where a process sees none but its own kind."""
+    own = ["--user", "--map-root-user", "--pid", "--mount-proc", "--fork"]
+    without = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]  # no capabilities, as there
+    tried = ["unshare", *own, *without, "true"]
+    if not shutil.which("unshare") or subprocess.run(tried, check=False).returncode:
+        pytest.skip("this machine lets nobody make a namespace of processes")
+    outer = subprocess.Popen(["unshare", *own, "--kill-child", *without, "sleep", "600"])
+    try:
+        inner = until_it_runs(outer.pid, "sleep")
+        enter = ["--user", "--preserve-credentials", "--pid", "--mount"]
+        yield ["nsenter", f"--target={inner}", *enter, *without]
+    finally:
+        outer.kill()
+        outer.wait()
+
+
+@contextmanager
+def sampler_inside(container: list[str]) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
+    """What asks a sampler that was started as target `docker` starts it in a container."""
+    process = subprocess.Popen(
+        [*container, sys.executable, "-m", "engine_comparison.measure"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    stdin, stdout = process.stdin, process.stdout
+    stdin.write('{"all": true}\n')
+
+    def ask(question: str) -> list[dict[str, Any]]:
+        stdin.write(f"{question}\n")
+        stdin.flush()
+        return [json.loads(stdout.readline())]
+
+    yield ask
+    process.communicate()
+    assert process.returncode == 0
+
+
+def test_in_a_container_a_peak_shorter_than_the_interval_is_seen_within_5_percent(
+    launch: Launch, container: list[str]
+):
+    job = launch(SPIKE, container)
+    with sampler_inside(container) as ask:
+        meter = AskingMeter(ask)
+        before = meter.begin()
+        told(job, "freed")
+        reading = meter.read()
+    assert reading.memory == "pss"
+    assert 475 * MEGABYTE < reading.peak_memory - before.peak_memory < 525 * MEGABYTE
+
+
+def test_a_process_that_enters_a_container_makes_its_memory_no_less_well_measured(
+    launch: Launch, container: list[str]
+):
+    """Docker's checks of health do, and runc lets nobody read them before they execute."""
+    launch(UNREADABLE, container)
+    with sampler_inside(container) as ask:
+        meter = AskingMeter(ask)
+        meter.begin()
+        reading = meter.read()
+    assert reading.memory == "pss"
+    assert reading.peak_memory < 100 * MEGABYTE
 
 
 def test_a_process_that_grows_while_it_is_read_is_counted_once_and_whole(

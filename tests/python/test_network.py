@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 import urllib.request
@@ -16,11 +15,12 @@ from typing import Any
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from clusters import PIPELINES, end, environment, wait_for
-from jobs import BUCKETS, free_port, put_folder, run_job, spec_of
+from clusters import PIPELINES, environment
+from jobs import BUCKETS, put_folder, run_job, spec_of
 from pyarrow import fs
 
 from engine_comparison import oracle
+from engine_comparison.check_gpu.clusters import free_port, service, wait_for
 from engine_comparison.errors import UserError
 from engine_comparison.network import over_network
 
@@ -37,17 +37,12 @@ def toxiproxy(store: dict[str, Any], folder: Path) -> Iterator[tuple[Any, dict[s
     addresses = {network: f"127.0.0.1:{free_port()}" for network in DELAYS}
     api, upstream = f"127.0.0.1:{free_port()}", store["endpoint"].removeprefix("http://")
     listeners = [f"{network}={address}" for network, address in addresses.items()]
-    proxy = subprocess.Popen(
-        [sys.executable, "-m", "engine_comparison.network", program, api, upstream, *listeners],
-        env={**environment(folder), "PYTHONPATH": str(PIPELINES)},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
+    command = [sys.executable, "-m", "engine_comparison.network", program, api, upstream]
+    variables = {**environment(folder), "PYTHONPATH": str(PIPELINES)}
+    with service([*command, *listeners], variables, folder / "proxy.log") as proxy:
         for address in addresses.values():
             wait_for(int(address.rpartition(":")[2]), proxy)
         yield proxy, {network: f"http://{address}" for network, address in addresses.items()}
-    finally:
-        end(proxy)
 
 
 def asked(endpoint: str) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import weakref
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +176,7 @@ def test_a_task_of_spark_opens_its_session_on_the_gpu_that_it_was_given(
 
 @pytest.mark.parametrize("name", ["spark", "spark-tuned"])
 def test_spark_is_asked_for_gpus_by_its_resource_settings(
-    name: str, tmp_path: Path, local_store: fs.FileSystem
+    name: str, tmp_path: Path, local_store: fs.FileSystem, monkeypatch: pytest.MonkeyPatch
 ):
     engine: Any = engine_on(name, gpus="2", gpuWorkers="2", batchSize="8")
     spec = engine.context.spec
@@ -182,7 +184,10 @@ def test_spark_is_asked_for_gpus_by_its_resource_settings(
     spec["store"] = {**store, "pathStyle": True}
     spec["scratch"] = str(tmp_path)
     spec["spark"] |= {"master": "spark://m:1", "jars": "/j", "workerMemory": "1g", "portBase": 1}
+    monkeypatch.setenv("PYTHONPATH", "/wheels")
     asked = engine.settings("127.0.0.1")
+    # Workers find what the driver finds, whatever Python has as its own.
+    assert asked["spark.executorEnv.PYTHONPATH"] == f"{engines.PACKAGE_PARENT}:/wheels"
     assert asked["spark.executor.resource.gpu.amount"] == "2"
     assert asked["spark.task.resource.gpu.amount"] == "1"
     assert asked.get("spark.task.cpus") == ("4" if name == "spark-tuned" else None)
@@ -263,7 +268,8 @@ class Runtime:
     def __init__(self) -> None:
         self.asked: list[Any] = []
 
-    def session(self, model: Any, options: Any, providers: list[Any]) -> Any:
+    def session(self, model: Any, options: Any, providers: list[Any], **more: Any) -> Any:
+        assert more == {"enable_fallback": 0}
         self.asked.append((model, providers))
         return self
 
@@ -291,6 +297,61 @@ def test_a_session_on_a_gpu_searches_no_algorithm_exhaustively(runtime: Runtime,
     assert on_cpu == ["CPUExecutionProvider"]
 
 
+def test_a_gpu_that_fails_is_not_replaced_by_the_cpu(model_folder: Path):
+    from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
+
+    class Failing:
+        def run(self, *_: Any) -> None:
+            raise EPFail("CUDA failure 2: out of memory")
+
+    session = ModelSession(model_folder / "model.onnx")
+    session.runtime._sess = Failing()
+    with pytest.raises(EPFail, match="out of memory"):
+        session.embed(np.zeros((1, 224, 224, 3), np.uint8))
+
+
+def test_a_gpu_without_memory_for_the_model_is_named(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import onnxruntime
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("CUDA failure 2: out of memory")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", fail)
+    with pytest.raises(UserError, match=r"on GPU 1: CUDA failure 2: out of memory") as refused:
+        sessions._open(tmp_path / "m", Device(1, 32), 1)
+    assert "no other program holds the memory of GPU 1" in refused.value.do
+
+
+def test_the_configuration_has_what_cuda_was_given(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    on_cpu = ModelSession(model_folder / "model.onnx")
+    assert "cuda" not in on_cpu.configuration()
+    given = {"CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"}}
+    monkeypatch.setattr(on_cpu.runtime, "get_provider_options", lambda: given)
+    monkeypatch.setattr(sessions, "_open", lambda *_: on_cpu.runtime)
+    configuration = ModelSession(model_folder / "model.onnx", Device(1, 4, True)).configuration()
+    assert configuration["gpu"] == {"gpu": 1, "batch": 4, "half": True}
+    assert configuration["cuda"] == {"cudnn_conv_algo_search": "HEURISTIC"}
+
+
+def test_versions_are_those_of_onnx_runtime_with_cuda_where_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    version = metadata.version
+
+    def without_the_other(name: str) -> str:
+        if name == "onnxruntime":
+            raise metadata.PackageNotFoundError(name)
+        return "1.23.2" if name == "onnxruntime-gpu" else version(name)
+
+    monkeypatch.setattr(metadata, "version", without_the_other)
+    versions = engine_on("plain").versions()
+    assert versions == {"pyarrow": version("pyarrow"), "onnxruntime-gpu": "1.23.2"}
+
+
 def test_half_precision_is_for_gpus_and_keeps_the_models_inputs_and_outputs(
     runtime: Runtime, model_folder: Path
 ):
@@ -309,7 +370,9 @@ def test_half_precision_is_for_gpus_and_keeps_the_models_inputs_and_outputs(
     assert len(halved) < 0.6 * path.stat().st_size
 
 
-@pytest.mark.parametrize("name", ["spark-tuned", "ray-tuned", "daft-tuned", "plain"])
+@pytest.mark.parametrize(
+    "name", [name for name in CONTENDERS if engines.load(name).facts.use != "documented"]
+)
 def test_half_precision_is_a_declared_tunable(name: str):
     workload: Any = workloads.load("image-embeddings")
     assert not engine_on(name, gpus="1").task(workload).half
@@ -379,6 +442,26 @@ def test_threads_of_a_process_have_a_gpus_session_one_at_a_time_and_share_a_cpus
     on_cpu = Sessions(Task({}, {}, Placement(2), ""))
     with on_cpu.one() as first, on_cpu.one() as second:
         assert (first, second) == ("session 0", "session 0")
+
+
+def test_sessions_that_a_query_opened_are_closed_when_the_next_one_opens_its_own():
+    class Opened:
+        """In the place of a session."""
+
+    class Fresh(ModelTask):
+        def fresh_session(self, worker: int = 0) -> Any:
+            return Opened()
+
+    task = Fresh({}, {}, Placement(2, Holder.FRESH), "")
+    queries = [type("Model", (), {}) for _ in range(2)]
+    first = Sessions.of(queries[0], task)
+    opened = [weakref.ref(one) for one in first._all]
+    assert Sessions.of(queries[0], task) is first
+    assert [one() is None for one in opened] == [False, False]
+    second = Sessions.of(queries[1], task)
+    assert [one() is None for one in opened] == [True, True]
+    with second.one() as session:
+        assert isinstance(session, Opened)
 
 
 @pytest.mark.parametrize("decoders", [0, 3])

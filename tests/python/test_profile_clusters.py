@@ -100,4 +100,5 @@ def test_a_sample_on_a_cluster_is_profiled(
         assert node["cpuSeconds"] >= 0
     kinds = {stage["kind"] for stage in profile["stages"]}
     assert kinds >= {"read", "compute"}
-    assert ("shuffle" if workload == "taxi-report" else "write") in kinds
+    shuffles = workload == "taxi-report" and engine != "ray-arrow"  # which sums up in its map calls
+    assert ("shuffle" if shuffles else "write") in kinds

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from clusters import WAIT_SECONDS, ray_node
+from clusters import ray_node
+
+from engine_comparison.check_gpu.clusters import WAIT_SECONDS
 
 AGENT = "ray::DashboardAgent"
 RAYLET = "raylet"

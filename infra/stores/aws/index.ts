@@ -1,3 +1,4 @@
+import { wrong } from "../../contracts/check";
 import type { Store } from "../../contracts/target";
 import { sharedBuckets } from "../../settings/bucketNames";
 import { setExternal } from "../../settings/checks";
@@ -17,19 +18,21 @@ export const aws: Store<Settings> = {
   rules(settings) {
     const useless = setExternal(settings);
     const { runTimeoutSeconds, bucketNames } = settings;
+    const external = wrong(
+      `${useless.join(", ")} is set, but objectStore is "aws"`,
+      "AWS is reached at its own address, with credentials by its usual chain",
+      "set objectStore to s3, or unset these settings",
+    );
+    const tooLong = wrong(
+      `runTimeoutSeconds is "${runTimeoutSeconds}", and objectStore is "aws"`,
+      `a run is given keys of AWS that hold for ${sessionSeconds} s from shortly before its start`,
+      `set runTimeoutSeconds to ${maxRunSeconds} or less`,
+    );
     return [
-      useless.length > 0 && {
-        what: `${useless.join(", ")} is set, but objectStore is "aws"`,
-        why: "AWS is reached at its own address, with credentials by its usual chain",
-        fix: "set objectStore to s3, or unset these settings",
-      },
-      runTimeoutSeconds > maxRunSeconds && {
-        what: `runTimeoutSeconds is "${runTimeoutSeconds}", and objectStore is "aws"`,
-        why: `a run is given keys of AWS that hold for ${sessionSeconds} s from shortly before its start`,
-        fix: `set runTimeoutSeconds to ${maxRunSeconds} or less`,
-      },
-      sharedBuckets(Object.values(bucketNames)),
-    ].filter((conflict) => conflict !== false);
+      ...(useless.length > 0 ? external : []),
+      ...(runTimeoutSeconds > maxRunSeconds ? tooLong : []),
+      ...sharedBuckets(Object.values(bucketNames)),
+    ];
   },
 
   async prepare(settings, stack, id) {

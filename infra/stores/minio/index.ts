@@ -1,3 +1,4 @@
+import { wrong } from "../../contracts/check";
 import type { Store } from "../../contracts/target";
 import type { Settings } from "../../settings/schema";
 import { setExternal } from "../../settings/checks";
@@ -15,12 +16,10 @@ export const minio: Store<Settings> = {
       ...(Object.keys(settings.bucketNames).length === 0 ? [] : ["bucketNames"]),
     ];
     if (useless.length === 0) return [];
-    return [
-      {
-        what: `${useless.join(", ")} is set, but objectStore is minio`,
-        why: "the stack's own MinIO has its own address, keys and buckets, and would be used instead",
-        fix: "set objectStore to s3, or unset these settings",
-      },
-    ];
+    return wrong(
+      `${useless.join(", ")} is set, but objectStore is minio`,
+      "the stack's own MinIO has its own address, keys and buckets, and would be used instead",
+      "set objectStore to s3, or unset these settings",
+    );
   },
 };

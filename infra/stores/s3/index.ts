@@ -1,5 +1,7 @@
 import { isIP } from "node:net";
-import type { Conflict, Store } from "../../contracts/target";
+import { wrong } from "../../contracts/check";
+import type { UserError } from "../../contracts/errors";
+import type { Store } from "../../contracts/target";
 import { bucketsNamed, sharedBuckets } from "../../settings/bucketNames";
 import type { Settings } from "../../settings/schema";
 import type { KeptCredentials } from "../../stack/step";
@@ -23,31 +25,31 @@ export const s3: Store<Settings, KeptCredentials> = {
   },
 };
 
-function rules(settings: Settings): Conflict[] {
-  const { s3CaCertificates, s3Endpoint } = settings;
-  const missing = (["s3Endpoint", "s3AccessKey", "s3SecretKey"] as const).filter(
-    (key) => settings[key] === undefined,
-  );
+function rules(settings: Settings): UserError[] {
+  const { s3CaCertificates, s3Endpoint, s3PathStyle } = settings;
+  const required = ["s3Endpoint", "s3AccessKey", "s3SecretKey"] as const;
+  const missing = required.filter((key) => settings[key] === undefined).join(", ");
   const names = Object.values(bucketsNamed(settings.bucketPrefix, settings.bucketNames));
+  const unknown = wrong(
+    `objectStore is "s3", but ${missing} is not set`,
+    "an external store is known only by these settings",
+    `set ${missing} (keys with --secret)`,
+  );
+  const inClear = wrong(
+    `s3CaCertificates is set, but s3Endpoint is "${s3Endpoint}"`,
+    "there is no certificate to check without https, and the keys' signatures go in clear",
+    "set s3Endpoint to the https address, or unset s3CaCertificates",
+  );
+  const byNumber = wrong(
+    `s3PathStyle is "false", and s3Endpoint is "${s3Endpoint}"`,
+    "a bucket cannot be a part of an address that is a number",
+    "set s3PathStyle to true, or s3Endpoint to a name",
+  );
+  const isNumber = s3Endpoint && isIP(new URL(s3Endpoint).hostname.replace(/^\[|\]$/g, "")) !== 0;
   return [
-    missing.length > 0 && {
-      what: `objectStore is "s3", but ${missing.join(", ")} is not set`,
-      why: "an external store is known only by these settings",
-      fix: `set ${missing.join(", ")} (keys with --secret)`,
-    },
-    s3CaCertificates !== undefined &&
-      s3Endpoint?.startsWith("https:") === false && {
-        what: `s3CaCertificates is set, but s3Endpoint is "${s3Endpoint}"`,
-        why: "there is no certificate to check without https, and the keys' signatures go in clear",
-        fix: "set s3Endpoint to the https address, or unset s3CaCertificates",
-      },
-    !settings.s3PathStyle &&
-      s3Endpoint !== undefined &&
-      isIP(new URL(s3Endpoint).hostname.replace(/^\[|\]$/g, "")) !== 0 && {
-        what: `s3PathStyle is "false", and s3Endpoint is "${s3Endpoint}"`,
-        why: "a bucket cannot be a part of an address that is a number",
-        fix: "set s3PathStyle to true, or s3Endpoint to a name",
-      },
-    sharedBuckets(names),
-  ].filter((conflict) => conflict !== false);
+    ...(missing === "" ? [] : unknown),
+    ...(s3CaCertificates && s3Endpoint?.startsWith("https:") === false ? inClear : []),
+    ...(!s3PathStyle && isNumber ? byNumber : []),
+    ...sharedBuckets(names),
+  ];
 }

@@ -1,15 +1,12 @@
 import { machine, memoryCheck, memoryHere } from "../../host/room";
 import {
   check,
-  foldersCheck,
   javaCheck,
   pythonCheck,
   type StackCheck,
   type StackContext,
 } from "../../host/checks";
 import { silenceAt } from "../../host/probe";
-import { mountsCheck, platformCheck, untriedCheck, userCheck } from "../../host/platform";
-import { wslCheck } from "../../host/wsl";
 import { npm, wrong } from "../../contracts/check";
 import type { UserError } from "../../contracts/errors";
 import type { Settings } from "../../settings/schema";
@@ -17,7 +14,7 @@ import { storeChecks } from "../../stores/checks";
 import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";
 import { lockedVersion } from "../../toolchain/locks";
 import { existingTools, type ToolName } from "../../toolchain/tools";
-import { diskHere } from "../checks";
+import { diskHere, machineChecks } from "../checks";
 import {
   aliveWorkers,
   askDashboard,
@@ -232,12 +229,7 @@ const clusterCheck = <Facts>(
 
 /** What target `cluster` needs of this machine, of the clusters and of the store. */
 export const checks: readonly StackCheck[] = [
-  platformCheck,
-  untriedCheck,
-  userCheck,
-  wslCheck,
-  foldersCheck(true),
-  mountsCheck,
+  ...machineChecks,
   javaCheck(lacks("jars")),
   pythonCheck(lacks("python")),
   diskHere(

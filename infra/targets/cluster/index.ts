@@ -1,4 +1,5 @@
-import { type Conflict, type Target, load } from "../../contracts/target";
+import { wrong } from "../../contracts/check";
+import { type Target, load } from "../../contracts/target";
 import { shapedConflicts } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
 
@@ -10,22 +11,21 @@ export const cluster: Target<Settings> = {
   addresses: { spark: "sparkMaster", ray: "rayAddress" },
 
   rules(settings, { store }) {
-    const conflicts: Conflict[] = shapedConflicts(settings);
-    if (!store.external) {
-      conflicts.push({
-        what: `objectStore is "${store.name}" and target is cluster`,
-        why: "the workers of a cluster do not reach a store that listens on this machine alone",
-        fix: "set objectStore to s3 or aws",
-      });
-    }
-    if (settings.gpu === "required") {
-      conflicts.push({
-        what: 'gpu is "required" and target is cluster',
-        why: "on clusters that exist already the models run on CPUs",
-        fix: "set gpu to auto or off",
-      });
-    }
-    return conflicts;
+    const unreachable = wrong(
+      `objectStore is "${store.name}" and target is cluster`,
+      "the workers of a cluster do not reach a store that listens on this machine alone",
+      "set objectStore to s3 or aws",
+    );
+    const noGpu = wrong(
+      'gpu is "required" and target is cluster',
+      "on clusters that exist already the models run on CPUs",
+      "set gpu to auto or off",
+    );
+    return [
+      ...shapedConflicts(settings),
+      ...(store.external ? [] : unreachable),
+      ...(settings.gpu === "required" ? noGpu : []),
+    ];
   },
 
   prepare: async (...args) => (await import("./platform")).prepare(...args),

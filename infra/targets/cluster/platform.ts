@@ -57,7 +57,7 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
     ...clustersOf(settings),
     // Of secrets only how often they changed; a record that is gone is written again.
     secrets: credentials.generations.apply(({ spark, ray }) => [spark, ray]),
-    generation: 1,
+    generation: "1",
   };
   const opts = { dependsOn: credentials.resource };
   const clusters = step(clustersStep, { kind: "cluster-record", spec }, opts);

@@ -139,9 +139,13 @@ function call(
   args: readonly string[],
   env: Record<string, string>,
   timeout?: number,
-  input: string | Buffer = "",
+  input: string | number = "",
 ) {
-  return spawnSync("docker", args, { encoding: "utf8", timeout, env, input, maxBuffer: 2 ** 26 });
+  const given = typeof input === "string";
+  return spawnSync("docker", args, {
+    ...{ encoding: "utf8", timeout, env, maxBuffer: 2 ** 26, input: given ? input : undefined },
+    stdio: [given ? "pipe" : input, "pipe", "pipe"],
+  });
 }
 
 /** Runs the `docker` command on a stack's daemon. */
@@ -160,11 +164,11 @@ export class Docker {
   }
 
   /**
-   * @param input written to the command's stdin
+   * @param input the command's stdin: a text, or an open file
    * @returns what it printed
    * @throws Error with what it said on stderr
    */
-  run(args: readonly string[], input?: string | Buffer): string {
+  run(args: readonly string[], input?: string | number): string {
     const { status, stdout, stderr, error } = call(args, this.environment, undefined, input);
     if (status === 0) return stdout;
     throw new Error(

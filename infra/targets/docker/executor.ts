@@ -5,7 +5,9 @@ import * as path from "node:path";
 import type { Cluster, Executor } from "../../contracts/platform";
 import type { ServiceLog, Services } from "../../contracts/target";
 import { proxies } from "../../host/environment";
+import { sparkSize } from "../../services";
 import { ports } from "../../settings/ports";
+import type { Settings } from "../../settings/schema";
 import { readOwner } from "../../stack/owner";
 import { storeAccess } from "../../stores/access";
 import { resultOf } from "../processes";
@@ -15,13 +17,15 @@ import { watchContainers } from "./memory";
 import { paths, rayHeadAddress, sparkMasterUrl, storeEndpoint } from "./place";
 
 /** What the step of `app` records; jobs get the rest from the run itself. */
-interface AppFacts {
-  readonly rayCpus: number;
-  readonly sparkWorkers: number;
-  readonly sparkWorkerCores: number;
-  readonly sparkWorkerMemory: string;
-  readonly modelFolder: string;
+export function appFacts({ rayCpus, sparkWorkers, sparkWorkerCores, ...settings }: Settings) {
+  return {
+    ...{ rayCpus, sparkWorkers, sparkWorkerCores },
+    sparkWorkerMemory: sparkSize(settings.sparkWorkerMemory),
+    modelFolder: settings.modelPath === undefined ? paths.model : paths.customModel,
+  };
 }
+
+type AppFacts = ReturnType<typeof appFacts>;
 
 /** Runs jobs in the containers of target `docker`, by `docker exec`. */
 export function dockerExecutor(stack: string): Executor {

@@ -1,3 +1,4 @@
+import { wrong } from "../../contracts/check";
 import { type Target, load } from "../../contracts/target";
 import { shapedConflicts, startedHereConflicts } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
@@ -10,16 +11,13 @@ export const docker: Target<Settings> = {
   defaults: { objectStore: "minio", daftRunner: "ray" },
 
   rules(settings, { machine, store }) {
+    const elsewhere = wrong(
+      `objectStore is "${store.name}" and target is docker`,
+      "the containers of target docker know only the MinIO beside them",
+      "set target to local, or objectStore to minio",
+    );
     const conflicts = [...startedHereConflicts(settings, machine), ...shapedConflicts(settings)];
-    if (!store.external) return conflicts;
-    return [
-      ...conflicts,
-      {
-        what: `objectStore is "${store.name}" and target is docker`,
-        why: "the containers of target docker know only the MinIO beside them",
-        fix: "set target to local, or objectStore to minio",
-      },
-    ];
+    return [...conflicts, ...(store.external ? elsewhere : [])];
   },
 
   prepare: async (...args) => (await import("./platform")).prepare(...args),

@@ -162,15 +162,8 @@ export function orphans(stack: string, existing: Existing): string[] {
   return [...existing.containers].filter(([, { id }]) => !recorded.has(id)).map(([name]) => name);
 }
 
-type ForeignKind = "container" | "network" | "volume";
-
 /** Something on the daemon that has a name of the stack's. */
-export interface Foreign {
-  readonly kind: ForeignKind;
-  readonly name: string;
-  /** Of the stack that made it; empty where none did. */
-  readonly id: string;
-}
+export type Foreign = ReturnType<typeof takenNames>[number];
 
 /**
  * What has the names of the stack's containers, network and volumes, and is not the stack's: Docker
@@ -181,10 +174,11 @@ export function takenNames(
   stack: string,
   sparkWorkers: number,
   own: string | undefined,
-): Foreign[] {
+) {
   const { network, container, volume } = names(stack);
-  const list = (kind: ForeignKind, args: string[], field: string, wanted: string[]) =>
+  const list = (kind: string, args: string[], field: string, wanted: string[]) =>
     rows(docker, args, [field, `.Label "${labels.id}"`])
+      // The id is of the stack that made it; empty where none did.
       .map(([name, id = ""]) => ({ kind, name, id }))
       .filter(({ name, id }) => wanted.includes(name) && id !== own);
   return [
@@ -216,13 +210,10 @@ export interface Inspected {
 }
 
 /** A container of a stack. */
-export interface Container extends Inspected {
-  readonly name: string;
-  readonly role: Role;
-}
+export type Container = ReturnType<typeof withRoles>[number];
 
 /** The containers that have a role in the stack. */
-export function withRoles(all: readonly Inspected[], stack: string): Container[] {
+export function withRoles(all: readonly Inspected[], stack: string) {
   return roles(maxWorkers).flatMap((role) => {
     const name = names(stack).container(role);
     return all.filter(({ Name }) => Name === `/${name}`).map((one) => ({ ...one, name, role }));

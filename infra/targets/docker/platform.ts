@@ -12,8 +12,9 @@ import { environmentHash, minioVersion, modelIdentity } from "../../toolchain/lo
 import { Base, baseImage, Image, type BaseArgs } from "./base";
 import { checks, daemonOf, existingOf, gpuPlanOf } from "./checks";
 import { daemonRecord, hasContainerdStore } from "./daemon";
+import { appFacts } from "./executor";
 import { steps, workerRoles, type Role } from "./inspect";
-import { app, paths, inside, place, urlOf, type ContainerSpec } from "./place";
+import { app, inside, place, urlOf, type ContainerSpec } from "./place";
 import { containerRole, gpuArgs, headObjectStoreMib, sizeOf, type GpuPlan } from "./resources";
 import { engineMounts, secretsMount, Service, type ServiceArgs } from "./service";
 
@@ -125,7 +126,7 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
   const after = [minio, master, ...workers, head, rayWorker];
   // It has all secrets; what a shell in it has read would be the old ones.
   const appContainer = container("app", app, ["minio", "spark", "ray"], {
-    ...{ after, gpu, facts: jobFacts(settings) },
+    ...{ after, gpu, facts: appFacts(settings) },
   });
 
   return {
@@ -198,17 +199,6 @@ function customModel(base: Base, writer: Image): pulumi.Resource | undefined {
     { kind: "docker-model", record: steps.model, spec },
     { parent: base, dependsOn: writer.image, deletedWith: base.cleanup },
   );
-}
-
-/** What the scripts that start jobs in the containers have to know; see executor.ts. */
-function jobFacts(settings: Settings): Record<string, string | number> {
-  return {
-    rayCpus: settings.rayCpus,
-    sparkWorkers: settings.sparkWorkers,
-    sparkWorkerCores: settings.sparkWorkerCores,
-    sparkWorkerMemory: services.sparkSize(settings.sparkWorkerMemory),
-    modelFolder: settings.modelPath === undefined ? paths.model : paths.customModel,
-  };
 }
 
 /** Says what the models run on, and why. */

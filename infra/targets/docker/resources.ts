@@ -118,17 +118,13 @@ export function tooLarge(
 }
 
 /** What the machine answered when asked for GPUs; everything that the decision is made from. */
-export interface GpuAnswers extends GpuFacts {
-  readonly info: DaemonInfo;
-  /** Lines of `nvidia-ctk cdi list`; undefined: there is no such program. */
-  readonly cdiList: string | undefined;
-  /** Whether the toolkit's hook for `--gpus` is installed. */
-  readonly hook: boolean;
-}
+export type GpuAnswers = ReturnType<typeof askForGpus>;
 
 /** Asks; nothing is changed, and nothing waits longer than 10 s. */
-export function askForGpus(info: DaemonInfo, facts: GpuFacts): GpuAnswers {
+export function askForGpus(info: DaemonInfo, facts: GpuFacts) {
+  /** Undefined where there is no such program. */
   const cdiList = probe(["nvidia-ctk", "cdi", "list"]);
+  /** Whether the toolkit's hook for `--gpus` is installed. */
   const hook = probe(["nvidia-container-cli", "--version"]) !== undefined;
   return { ...facts, info, cdiList, hook };
 }
@@ -189,8 +185,14 @@ export interface GpuArgs {
 
 export function gpuArgs(plan: GpuPlan): GpuArgs {
   if (plan.device === "cpu") return { args: {}, envs: {} };
-  // The CUDA images set these too; other base images do not.
-  const envs = { NVIDIA_VISIBLE_DEVICES: "all", NVIDIA_DRIVER_CAPABILITIES: "compute,utility" };
+  const envs = {
+    // The CUDA images set these too; other base images do not.
+    NVIDIA_VISIBLE_DEVICES: "all",
+    NVIDIA_DRIVER_CAPABILITIES: "compute,utility",
+    // They also ask for the driver of their CUDA (570), and no container would start with an older
+    // one. All from 525 on will do: https://docs.nvidia.com/deploy/cuda-compatibility/.
+    NVIDIA_DISABLE_REQUIRE: "true",
+  };
   if (plan.access === "runtime") return { args: { runtime: "nvidia" }, envs };
   if (plan.access === "gpus") return { args: { gpus: "all" }, envs };
   const deviceRequests = [{ driver: "cdi", deviceIds: ["nvidia.com/gpu=all"] }];

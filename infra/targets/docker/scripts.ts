@@ -161,7 +161,12 @@ export const model = {
     const { files } = customModel(spec.modelPath, spec.model);
     for (const [name, file] of files) {
       const script = `umask 022; cat >${name}.new && mv ${name}.new ${name}`;
-      writeInto(stack, spec, paths.customModel, script, fs.readFileSync(file));
+      const opened = fs.openSync(file, "r"); // it may be too large for this process
+      try {
+        writeInto(stack, spec, paths.customModel, script, opened);
+      } finally {
+        fs.closeSync(opened);
+      }
     }
     return { model: spec.model };
   },
@@ -185,7 +190,7 @@ function writeInto(
   { volume, image }: Volume,
   folder: string,
   script: string,
-  input: string | Buffer,
+  input: string | number,
 ): void {
   Docker.of(stack).run(
     [

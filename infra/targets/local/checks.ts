@@ -4,7 +4,6 @@ import type { UserError } from "../../contracts/errors";
 import { readOr } from "../../host/folders";
 import {
   check,
-  foldersCheck,
   javaCheck,
   limitsCheck,
   pythonCheck,
@@ -15,8 +14,6 @@ import { holderOf, isFree, nextFreeOffset, portsCheck, type TakenPort } from "..
 import { deviceHere, gpuCheck, gpuMemoryCheck } from "../../host/gpu";
 import { whoListens, ownProcesses, startedWith, type Process } from "../../host/processTable";
 import { memoryCheck, memoryHere, sharedMemoryCheck, sharedMemoryHere } from "../../host/room";
-import { mountsCheck, platformCheck, untriedCheck, userCheck } from "../../host/platform";
-import { wslCheck } from "../../host/wsl";
 import type { Settings } from "../../settings/schema";
 import { portsOfNeighbours, recordedPorts } from "../../stack/neighbours";
 import { stackFiles } from "../../stack/files";
@@ -26,7 +23,7 @@ import { storeNamed } from "../../stores";
 import { storeChecks } from "../../stores/checks";
 import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";
 import type { ToolName } from "../../toolchain/tools";
-import { diskHere, killed, servicesCheck, smallerSizes } from "../checks";
+import { diskHere, killed, machineChecks, servicesCheck, smallerSizes } from "../checks";
 import { rayCheck, sparkCheck } from "../serviceChecks";
 import { listeners, type Listener } from "./place";
 import { serviceVariable } from "./supervisord";
@@ -113,20 +110,16 @@ function isOurs(stack: string, holder: Process | undefined): boolean {
 }
 
 /** An unexpected end of a service, as its supervisor wrote it down. */
-export interface Ended {
-  readonly name: string;
-  /** e.g. `terminated by SIGKILL` or `exit status 1` */
-  readonly how: string;
-  /** Milliseconds of the epoch. */
-  readonly at: number;
-}
+export type Ended = ReturnType<typeof parseEnds>[number];
 
 /** Reads lines, whose times are UTC, such as `2026-05-01 10:00:00,123 WARN exited: minio (terminated by SIGKILL; not expected)`. */
-export function parseEnds(log: string): Ended[] {
+export function parseEnds(log: string) {
   const line = /^(\S+ [\d:]+),\d+ \S+ exited: (\S+) \((.*); not expected\)$/gm;
   return [...log.matchAll(line)].map(([, at, name, how]) => ({
     name,
+    /** e.g. `terminated by SIGKILL` or `exit status 1` */
     how,
+    /** Milliseconds of the epoch. */
     at: Date.parse(`${at.replace(" ", "T")}Z`),
   }));
 }
@@ -179,12 +172,7 @@ const logs = ({ stack }: Pick<StackContext, "stack">, service: string) =>
 
 /** What target `local` needs of this machine, and of the services on it. */
 export const checks: readonly StackCheck[] = [
-  platformCheck,
-  untriedCheck,
-  userCheck,
-  wslCheck,
-  foldersCheck(true),
-  mountsCheck,
+  ...machineChecks,
   limitsCheck,
   javaCheck(async (context) => (await lacks("jars")(context)) || starts(context)),
   pythonCheck(lacks("python")),

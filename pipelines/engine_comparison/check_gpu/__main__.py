@@ -4,7 +4,7 @@ It needs an NVIDIA driver, Python and the packages that it names; no Docker, Pul
 network. It looks at the packages, the driver and ONNX Runtime, and has every image contender that
 it finds answer generated photographs on one GPU and on the CPU. Without a GPU it checks what can be
 checked without. It prints a line for each check and writes all into a JSON file; its exit code is 1
-where something failed.
+where something failed, or was not reached within ten minutes.
 """
 
 from __future__ import annotations
@@ -18,43 +18,45 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import gpu, packages
-from .lines import FAILED, OK, SKIPPED, Findings, Line
+from .lines import FAILED, OK, SKIPPED, TOO_LATE, Findings, Line
 
 if TYPE_CHECKING:
+    from ..describe import EngineFacts
     from .runs import Workbench
 
-LIMIT_SECONDS = 480
-"""After these no contender starts; packages from wheels take a minute or two before."""
+LIMIT_SECONDS = 600
+"""How long all takes at most."""
+END_SECONDS = 80
+"""Of these, what is kept for ending: a contender's process gets 60 s before it is killed."""
 MOST_IMAGES, MOST_CORES = 1024, 32
 """A machine with a GPU may have far more cores: the check is to be short."""
 _RUN_SECONDS = 120
 _STAGE = "ENGINE_COMPARISON_CHECK_GPU"
-"""Set in the process that another one has started: `python`, or `wheels` in their environment."""
+"""Set in the process that another one has started: `python`, or `wheels` in their environment; and
+the moment at which work ends, seconds of the monotonic clock, which processes have in common."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Check; returns the exit code."""
     asked = _arguments(arguments)
-    found, stage = Findings(), os.environ.get(_STAGE)
-    if asked.python and stage is None:
-        return _in_another(asked.python, arguments, found)
+    stage, _, end = os.environ.get(_STAGE, "").partition(" ")
+    time_left = TimeLeft(float(end or time.monotonic() + LIMIT_SECONDS - END_SECONDS))
+    found = Findings()
+    if asked.python and not stage:
+        return _in_another(asked.python, arguments, found, time_left)
     version = ".".join(map(str, sys.version_info[:3]))
     if not found.add(_python_line(version)):
         return 1
     if asked.wheels and stage != "wheels":
-        return _with_wheels(asked.wheels, arguments, found)
-    began = time.monotonic()
+        return _with_wheels(asked.wheels, arguments, found, time_left)
     machine = gpu.look()
     found.facts = {"python": version, "driver": machine.driver, "gpus": machine.gpus}
-    if machine.gpus:
-        found.add(gpu.driver_line(machine))
-    else:
-        found.add(Line("GPU", SKIPPED, f"no GPU: {machine.why}"))
+    found.add(gpu.driver_line(machine))
     print("\n".join(packages.wheels_of_a_gpu()), flush=True)
     lines, facts = packages.look(bool(machine.gpus))
     found.facts |= facts
@@ -63,11 +65,12 @@ def main(arguments: Sequence[str]) -> int:
     if not any(line.state == FAILED for line in lines):
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
         with _log(asked.json.with_suffix(".log")):
-            _work(found, bool(machine.gpus), asked, began + LIMIT_SECONDS)
+            _work(found, bool(machine.gpus), asked, time_left)
     found.write(asked.json)
-    said = f"{sum(line.state == FAILED for line in found.lines)} of {len(found.lines)} failed"
+    states = [line.state for line in found.lines]
+    said = f"{states.count(FAILED)} of {len(states)} failed, {states.count(TOO_LATE)} not reached"
     print(f"{said}; all figures: {asked.json}")
-    return int(found.failed)
+    return int(not found.ok)
 
 
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -92,24 +95,61 @@ def _python_line(version: str) -> Line:
     return Line("Python", FAILED, f"{version}; the locks are for 3.10 to 3.13", do)
 
 
-def _again(python: str, arguments: Sequence[str], stage: str) -> int:
+class TooLate(TimeoutError):
+    """No time is left."""
+
+
+class TimeLeft:
+    """How long may be worked."""
+
+    def __init__(self, end: float) -> None:
+        """Until a moment of the monotonic clock, seconds."""
+        self.end = end
+
+    @contextmanager
+    def limit(self, most: float = LIMIT_SECONDS) -> Iterator[None]:
+        """Raise in what takes longer than that, or than what is left.
+
+        Raises:
+            TooLate: Nothing is left.
+            TimeoutError: The block was ended.
+        """
+        left = min(most, self.end - time.monotonic())
+        if left <= 0:
+            raise TooLate(f"{LIMIT_SECONDS // 60} minutes are over")
+
+        def end(*_: object) -> None:
+            raise TimeoutError(f"it did not end within {left:.0f} s")
+
+        before = signal.signal(signal.SIGALRM, end)
+        signal.setitimer(signal.ITIMER_REAL, left)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+
+def _again(python: str, arguments: Sequence[str], stage: str, time_left: TimeLeft) -> int:
     """Do it all in another Python; returns its exit code."""
     command = [python, "-m", "engine_comparison.check_gpu", *arguments]
-    variables = {"PYTHONPATH": str(packages.PIPELINES), _STAGE: stage}
+    variables = {"PYTHONPATH": str(packages.PIPELINES), _STAGE: f"{stage} {time_left.end}"}
     return subprocess.call(command, env={**os.environ, **variables})
 
 
-def _in_another(python: str, arguments: Sequence[str], found: Findings) -> int:
+def _in_another(python: str, arguments: Sequence[str], found: Findings, time_left: TimeLeft) -> int:
     """Do it all in the Python that is named."""
     try:
-        return _again(python, arguments, "python")
+        return _again(python, arguments, "python", time_left)
     except OSError as error:
         do = "name a program of Python 3.10 to 3.13 with --python"
         found.add(Line("Python", FAILED, f"{python}: {error.strerror}", do))
         return 1
 
 
-def _with_wheels(wheels: Path, arguments: Sequence[str], found: Findings) -> int:
+def _with_wheels(
+    wheels: Path, arguments: Sequence[str], found: Findings, time_left: TimeLeft
+) -> int:
     """Do it all in an environment that is made of a folder's wheels, and removed after that."""
     if not wheels.is_dir():
         do = "name the folder that the wheels are in"
@@ -117,8 +157,9 @@ def _with_wheels(wheels: Path, arguments: Sequence[str], found: Findings) -> int
         return 1
     folder = Path(tempfile.mkdtemp(prefix=".check-gpu-", dir=wheels))
     try:
-        python = packages.install(wheels, folder)
-        return _again(str(python), arguments, "wheels")
+        with time_left.limit():
+            python = packages.install(wheels, folder)
+        return _again(str(python), arguments, "wheels", time_left)
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         do = "fetch the folder again; on Debian, venv needs the package python3-venv"
         found.add(Line("wheels", FAILED, str(error), do))
@@ -127,7 +168,7 @@ def _with_wheels(wheels: Path, arguments: Sequence[str], found: Findings) -> int
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _work(found: Findings, on_gpu: bool, asked: argparse.Namespace, deadline: float) -> None:
+def _work(found: Findings, on_gpu: bool, asked: argparse.Namespace, time_left: TimeLeft) -> None:
     """Open a session on the GPU, and have the contenders run."""
     from ..errors import UserError
     from ..measure import cores, describe_host
@@ -137,39 +178,52 @@ def _work(found: Findings, on_gpu: bool, asked: argparse.Namespace, deadline: fl
     used = min(MOST_CORES, cores())
     size = runs.Size(min(MOST_IMAGES, runs.BATCH * used) if on_gpu else 24, used)
     jars, log = _jars(asked.wheels), asked.json.with_suffix(".log")
+    found.facts["images"], found.facts["runs"] = size.images, []
     folder = Path(tempfile.mkdtemp(prefix="ec", dir="/tmp"))  # Ray's sockets need a short path
     try:
-        with runs.Workbench(folder, size, jars) as bench:
-            if on_gpu:
-                found.facts["probe"] = gpu.probe(bench.model)
-                on_gpu = found.add(gpu.runtime_line(found.facts["probe"]))
-            found.facts["images"], found.facts["runs"] = size.images, []
-            for facts in runs.contenders():
-                lacking = runs.lacks(facts, jars)
-                if lacking:
-                    found.add(Line(facts.name, SKIPPED, f"missing: {lacking}"))
-                elif facts.cluster in ("ray", "spark") and not on_gpu:
-                    found.add(Line(facts.name, SKIPPED, "needs a cluster, and there is no GPU"))
-                else:
-                    for device in ("cpu", "cuda") if on_gpu else ("cpu",):
-                        found.add(_run(found, bench, facts.name, device, deadline, log))
+        with ExitStack() as stack:
+            with time_left.limit():
+                bench = stack.enter_context(runs.Workbench(folder, size, jars))
+                if on_gpu:
+                    found.facts["probe"] = gpu.probe(bench.model)
+                    on_gpu = found.add(gpu.runtime_line(found.facts["probe"]))
+            for facts, device in _runs(found, on_gpu, jars):
+                found.add(_run(found, bench, facts.name, device, time_left, log))
+    except TimeoutError as error:
+        found.add(Line("photographs and model", FAILED, str(error), "free this machine's CPUs"))
     except UserError as error:  # of the model's builder, whose packages are others than the locked
         found.add(Line("photographs and model", FAILED, error.what, error.do))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _runs(found: Findings, on_gpu: bool, jars: Path | None) -> list[tuple[EngineFacts, str]]:
+    """Contenders that can run, each with a device: the GPU first, in case time runs out."""
+    from . import runs
+
+    can = []
+    for facts in runs.contenders():
+        lacking = runs.lacks(facts, jars)
+        if lacking:
+            found.add(Line(facts.name, SKIPPED, f"missing: {lacking}"))
+        elif facts.cluster in ("ray", "spark") and not on_gpu:
+            found.add(Line(facts.name, SKIPPED, "needs a cluster, and there is no GPU"))
+        else:
+            can.append(facts)
+    devices = ("cuda", "cpu") if on_gpu else ("cpu",)
+    return [(facts, device) for device in devices for facts in can]
+
+
 def _run(
-    found: Findings, bench: Workbench, engine: str, device: str, deadline: float, log: Path
+    found: Findings, bench: Workbench, engine: str, device: str, time_left: TimeLeft, log: Path
 ) -> Line:
     """Have a contender run on a device."""
     name = f"{engine} on the {'CPU' if device == 'cpu' else 'GPU'}"
-    left = int(min(_RUN_SECONDS, deadline - time.monotonic()))
-    if left < 1:
-        return Line(name, SKIPPED, f"{LIMIT_SECONDS} s are over")
     try:
-        with _ends_after(left):
+        with time_left.limit(_RUN_SECONDS):
             done = bench.run(engine, device)
+    except TooLate as error:
+        return Line(name, TOO_LATE, f"not reached: {error}", "free this machine's CPUs")
     except Exception as error:  # what one contender does must not keep the others from running
         found.facts["runs"].append({"engine": engine, "device": device, "failed": str(error)})
         do = f"see {log} for what the engine said, and docs/troubleshooting.md for what it means"
@@ -239,22 +293,6 @@ def _log(file: Path) -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(before, 2)
         os.close(before)
-
-
-@contextmanager
-def _ends_after(seconds: int) -> Iterator[None]:
-    """Raise in what hangs."""
-
-    def end(*_: object) -> None:
-        raise TimeoutError(f"it did not end within {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 if __name__ == "__main__":

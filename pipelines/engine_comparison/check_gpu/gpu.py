@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
-from .lines import FAILED, OK, Line
+from .lines import FAILED, OK, SKIPPED, Line
 
 OLDEST_DRIVER = (525, 60, 13)
 """The oldest driver that CUDA 12 runs with: https://docs.nvidia.com/deploy/cuda-compatibility/."""
@@ -21,7 +22,10 @@ TOLERANCE = 1e-2
 """How far logits of the default model on a GPU may be from those on the CPU. TF32's 10 bits give
 1e-3 of values of about 10."""
 
-_PROBE_SECONDS = 180
+_NO_DEVICE = 6
+"""The exit code of `nvidia-smi` where there is no GPU."""
+
+_LOOK_SECONDS, _PROBE_SECONDS = 60, 180
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,25 @@ class Machine:
         driver: Its version.
         gpus: Names of the GPUs.
         why: Why nothing was found, where that is so.
+        broken: Whether that is a failure: there is a driver, which does not work.
     """
 
     driver: str = ""
     gpus: tuple[str, ...] = ()
     why: str = ""
+    broken: bool = False
 
 
 def look() -> Machine:
     """Ask NVML, or where its Python package is missing, `nvidia-smi`."""
+    found: list[Machine] = []
+    asking = Thread(target=lambda: found.append(_ask()), daemon=True)  # a driver may hang for ever
+    asking.start()
+    asking.join(_LOOK_SECONDS)
+    return found[0] if found else Machine(why=f"no answer within {_LOOK_SECONDS} s", broken=True)
+
+
+def _ask() -> Machine:
     try:
         import pynvml
     except ImportError:
@@ -51,27 +65,35 @@ def look() -> Machine:
         names = tuple(str(pynvml.nvmlDeviceGetName(one)) for one in handles)
         return Machine(str(pynvml.nvmlSystemGetDriverVersion()), names, "the driver knows no GPU")
     except pynvml.NVMLError as error:
-        return Machine(why=f"NVML: {error}")
+        missing = isinstance(error, pynvml.NVMLError_LibraryNotFound)
+        return Machine(why=f"NVML: {error}", broken=not missing)
 
 
 def _ask_smi() -> Machine:
     if not shutil.which("nvidia-smi"):
         return Machine(why="nvidia-smi is not there")
     query = ["--query-gpu=driver_version,name", "--format=csv,noheader"]
-    with suppress(subprocess.TimeoutExpired):
-        done = subprocess.run(
-            ["nvidia-smi", *query], capture_output=True, text=True, timeout=30, check=False
-        )
-        if done.returncode != 0:
-            return Machine(why=f"nvidia-smi: {(done.stdout + done.stderr).strip()[:200]}")
-        rows = [line.split(", ", 1) for line in done.stdout.splitlines() if ", " in line]
-        if rows:
-            return Machine(rows[0][0], tuple(name for _, name in rows))
-    return Machine(why="nvidia-smi lists no GPU")
+    done = subprocess.run(["nvidia-smi", *query], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).strip()[:200]
+        return Machine(why=f"nvidia-smi: {said}", broken=done.returncode != _NO_DEVICE)
+    rows = [line.split(", ", 1) for line in done.stdout.splitlines() if ", " in line]
+    if not rows:
+        return Machine(why="nvidia-smi lists no GPU")
+    return Machine(rows[0][0], tuple(name for _, name in rows))
 
 
 def driver_line(machine: Machine) -> Line:
-    """Whether the driver is new enough."""
+    """Whether there is a driver with a GPU, and it is new enough."""
+    if machine.broken:
+        return Line(
+            "driver",
+            FAILED,
+            f"it does not work: {machine.why}",
+            "restart the machine; if that does not help, install NVIDIA's driver again",
+        )
+    if not machine.gpus:
+        return Line("GPU", SKIPPED, f"no GPU: {machine.why}")
     said = f"{machine.driver}, {', '.join(machine.gpus)}"
     numbers = tuple(int(part) for part in machine.driver.split(".") if part.isdigit())
     if numbers >= OLDEST_DRIVER:
@@ -175,7 +197,9 @@ def main(model: str, batch: int = 32) -> dict[str, Any]:
     if hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
     options = {"device_id": "0", "cudnn_conv_algo_search": "HEURISTIC"}
-    on_gpu = onnxruntime.InferenceSession(model, providers=[("CUDAExecutionProvider", options)])
+    on_gpu = onnxruntime.InferenceSession(
+        model, providers=[("CUDAExecutionProvider", options)], enable_fallback=0
+    )
     said["opened"] = on_gpu.get_providers()
     if "CUDAExecutionProvider" not in said["opened"]:
         return said

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-OK, FAILED, SKIPPED = "ok", "FAILED", "skipped"
+OK, FAILED, SKIPPED, TOO_LATE = "ok", "FAILED", "skipped", "too late"
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class Line:
 
     Attributes:
         name: What was looked at.
-        state: `OK`, `FAILED` or `SKIPPED`.
+        state: `OK`, `FAILED`, `SKIPPED`, or `TOO_LATE` where no time was left for it.
         said: What was found, or why it was skipped.
-        do: What to do where it failed.
+        do: What to do where it failed, or was too late.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Findings:
         return line.state != FAILED
 
     @property
-    def failed(self) -> bool:
-        """Whether something failed."""
-        return any(line.state == FAILED for line in self.lines)
+    def ok(self) -> bool:
+        """Whether nothing failed, and all was reached."""
+        return not any(line.state in (FAILED, TOO_LATE) for line in self.lines)
 
     def write(self, file: Path) -> None:
         """Write all as JSON."""
-        found = {"ok": not self.failed, "lines": [asdict(line) for line in self.lines]}
+        found = {"ok": self.ok, "lines": [asdict(line) for line in self.lines]}
         file.write_text(json.dumps({**found, **self.facts}, indent=1) + "\n", encoding="utf-8")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +25,7 @@ from ..gpu_measure import figures
 from ..judge import read_table
 from ..model.build import build
 from ..samples import median_seconds
+from . import clusters
 
 WORKLOAD = "image-predictions"
 SAMPLES = 3
@@ -35,7 +33,6 @@ SAMPLES = 3
 BATCH = 32
 JUDGED = 256
 """Images that the oracle answers: a sample where there are more."""
-_WAIT_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -186,15 +183,20 @@ class Workbench:
         if cluster not in ("ray", "spark"):
             return {}
         if cluster not in self._clusters:
-            started = (
-                _ray(self._folder, self.size.cores)
-                if cluster == "ray"
-                else _spark(self._folder, self.size.cores, self._jars)
-            )
-            self._clusters[cluster] = self._stack.enter_context(started)
-        section = self._clusters[cluster]
-        os.environ.update(section.pop("environment", {}))
-        return {cluster: section}
+            self._clusters[cluster] = self._start(cluster)
+        return {cluster: self._clusters[cluster]}
+
+    def _start(self, cluster: str) -> dict[str, Any]:
+        """Start a cluster, with one GPU."""
+        folder, cores = self._folder, self.size.cores
+        if cluster == "ray":
+            head = clusters.ray_head(folder, os.environ, cores, gpus=1, store_mib=512)
+            _, section = self._stack.enter_context(head)
+            os.environ.update(clusters.ray_access(section["tokenFile"]))
+            return section
+        memory = max(1024, 512 * cores)
+        master = clusters.spark_master(folder, os.environ, str(self._jars), cores, memory, gpus=[1])
+        return self._stack.enter_context(master)
 
 
 @contextmanager
@@ -222,126 +224,6 @@ def _store(folder: Path, cores: int) -> Iterator[dict[str, Any]]:
     finally:
         server.stdin.close()
         server.wait()
-
-
-@contextmanager
-def _ray(folder: Path, cores: int) -> Iterator[dict[str, Any]]:
-    """A Ray head on loopback, as the section `ray` of a spec."""
-    token = folder / "ray-token"
-    token.touch(mode=0o600)
-    token.write_text(secrets.token_hex(16))
-    access = {
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(token),
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    }
-    port = _free_port()
-    options = {
-        "node-ip-address": "127.0.0.1",
-        "port": port,
-        "ray-client-server-port": _free_port(),
-        "include-dashboard": "false",
-        "min-worker-port": 0,
-        "max-worker-port": 0,
-        "num-cpus": cores,
-        "num-gpus": 1,
-        "object-store-memory": 512 * 2**20,
-        "temp-dir": folder / "ray",
-    }
-    command = [sys.executable, "-m", "engine_comparison.ray_node", "start", "--head", "--block"]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    path = os.pathsep.join(filter(None, (str(PACKAGE_PARENT), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, **access, "PYTHONPATH": path}
-    with _service([*command, "--disable-usage-stats"], environment, folder / "ray.log") as head:
-        _wait_for(port, head)
-        yield {
-            "address": f"127.0.0.1:{port}",
-            "tokenFile": str(token),
-            "cpus": cores,
-            "environment": access,
-        }
-
-
-@contextmanager
-def _spark(folder: Path, cores: int, jars: Path | None) -> Iterator[dict[str, Any]]:
-    """A Spark master with a worker on loopback, as the section `spark` of a spec."""
-    import pyspark
-
-    program = str(Path(pyspark.__file__).parent / "bin" / "spark-class")
-    secret, settings = folder / "spark-secret", folder / "spark.properties"
-    for file in (secret, settings):
-        file.touch(mode=0o600)
-    secret.write_text(secrets.token_hex(16))
-    settings.write_text(
-        f"spark.authenticate true\nspark.authenticate.secret {secret.read_text()}\n"
-        "spark.master.rest.enabled false\n"
-    )
-    common = ["--host", "127.0.0.1", "--webui-port", "0", "--properties-file", str(settings)]
-    environment = {
-        **os.environ,
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_DAEMON_MEMORY": "256m",
-        # A user's own settings say nothing here.
-        "SPARK_CONF_DIR": str(folder),
-    }
-    find_gpus = folder / "find-gpus.sh"
-    find_gpus.write_text("""#!/bin/sh\necho '{"name": "gpu", "addresses": ["0"]}'\n""")
-    find_gpus.chmod(0o700)
-    resource = "-Dspark.worker.resource.gpu"
-    offers = f"{resource}.amount=1 {resource}.discoveryScript={find_gpus}"
-    port, memory = _free_port(), f"{max(1024, 512 * cores)}m"
-    kind = "org.apache.spark.deploy."
-    with ExitStack() as stack:
-        log = folder / "spark.log"
-        master = [program, f"{kind}master.Master", *common, "--port", str(port)]
-        _wait_for(port, stack.enter_context(_service(master, environment, log)))
-        sizes = ["--cores", str(cores), "--memory", memory, "--work-dir", str(folder / "spark")]
-        worker = [program, f"{kind}worker.Worker", *common, *sizes, f"spark://127.0.0.1:{port}"]
-        stack.enter_context(_service(worker, {**environment, "SPARK_WORKER_OPTS": offers}, log))
-        yield {
-            "master": f"spark://127.0.0.1:{port}",
-            "jars": str(jars),
-            "javaHome": os.environ.get("JAVA_HOME"),
-            "secretFile": str(secret),
-            "workerCores": cores,
-            "workerMemory": memory,
-            "portBase": _free_port(),
-        }
-
-
-@contextmanager
-def _service(
-    command: list[str], environment: Mapping[str, str], log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that lives as long as the block, with all that it starts."""
-    with log.open("ab") as file:
-        process = subprocess.Popen(command, env=dict(environment), stdout=file, stderr=file)
-    try:
-        yield process
-    finally:
-        with suppress(psutil.NoSuchProcess):
-            family = psutil.Process(process.pid).children(recursive=True)
-            process.kill()
-            for one in family:
-                with suppress(psutil.NoSuchProcess):
-                    one.kill()
-        process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        time.sleep(0.1)
-    raise RuntimeError(f"{process.args!r} does not listen on port {port}")
 
 
 def _java_path() -> str:

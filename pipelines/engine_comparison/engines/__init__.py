@@ -289,11 +289,19 @@ class Engine(ABC):
 
     def versions(self) -> dict[str, str]:
         """The versions of the packages it is made of, as installed."""
-        return {name: metadata.version(name) for name in self.facts.packages}
+        return dict(map(_installed, self.facts.packages))
 
     @abstractmethod
     def stop(self) -> None:
         """Let go of everything. It is called after failures too, also of `start`."""
+
+
+def _installed(package: str) -> tuple[str, str]:
+    """A package and its version; ONNX Runtime with CUDA is another package in its place."""
+    try:
+        return package, metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return (with_cuda := f"{package}-gpu"), metadata.version(with_cuda)
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -61,6 +61,10 @@ class OnRay(Engine):
         """CPUs of the cluster that the job may use."""
         return max(1, int(self.context.spec["ray"].get("cpus") or self.context.threads))
 
+    def blocks(self, files: int) -> int:
+        """In how many blocks to read some files: as the tunable says, 0 of which is one a CPU."""
+        return int(self.tunable("override_num_blocks")) or min(self.cpus, files)
+
     def start(self) -> None:
         """Connect to the cluster, and see that it has what is asked for."""
         connect(self.context, self.placement.gpus)

@@ -1,7 +1,7 @@
-"""Ray schedules and moves the data, and pyarrow adds it up inside Ray's map calls.
+"""Ray schedules, and pyarrow reads a table and adds it up inside Ray's map calls.
 
-A table is aggregated in each block where it was read, and the blocks' few rows are brought together
-in one block. So it shows what Ray itself costs, without the operators of Ray Data.
+A task a CPU sums its files up, one after the other, and the few rows of all tasks come together in
+one more. So it shows what Ray itself costs, without the reader and the operators of Ray Data.
 
 pyarrow groups without threads. A task has one CPU, and with threads pyarrow 25 failed once on a
 busy machine: "ArrowIndexError: thread index 10 is out of range [0, 10)".
@@ -9,16 +9,22 @@ busy machine: "ArrowIndexError: thread index 10 is out of range [0, 10)".
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import fs
 
 from ..describe import EngineFacts, engine_facts
 from ..workloads.taxi_inputs import TRIP_COLUMNS, doubles, read_zones, trip_files
 from ..workloads.taxi_report import TaxiReport
 from . import ray
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
 
 
 class RayArrow(ray.OnRay):
@@ -34,18 +40,9 @@ class RayArrow(ray.OnRay):
         DataContext.get_current().use_datasource_v2 = bool(self.tunable("use_datasource_v2"))
 
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
-        """Sums by borough where a file was read; the few rows of all files make the report."""
-        import ray.data
-
+        """Sums by borough where files are read; the few rows of all tasks make the report."""
         store, facts = self.context.filesystem, self.context.input_facts
-        files = trip_files(facts)
-        blocks = int(self.tunable("override_num_blocks"))
-        trips = ray.data.read_parquet(
-            files,
-            columns=list(TRIP_COLUMNS),
-            filesystem=store,
-            override_num_blocks=blocks or len(files),
-        )
+        trips = self._trips()
         sums = trips.map_batches(
             partial(
                 sums_by_borough,
@@ -55,15 +52,55 @@ class RayArrow(ray.OnRay):
             batch_size=None,
             batch_format="pyarrow",
         )
-        report = sums.repartition(1).map_batches(report_of, batch_size=None, batch_format="pyarrow")
+        # A batch for which there are never enough rows waits for all of them. Asking for less than
+        # a CPU keeps Ray from fusing it with the tasks before it.
+        report = sums.map_batches(
+            report_of, batch_size=_ALL_ROWS, batch_format="pyarrow", num_cpus=0.5
+        )
         self._write(report, output)
+
+    def _trips(self) -> Dataset:
+        """The trips, by the reader that is set."""
+        import ray.data
+
+        store, files = self.context.filesystem, trip_files(self.context.input_facts)
+        blocks = self.blocks(len(files))
+        if self.tunable("reader") == "ray":
+            return ray.data.read_parquet(
+                files, columns=list(TRIP_COLUMNS), filesystem=store, override_num_blocks=blocks
+            )
+        listed = ray.data.from_items([{"path": file} for file in files], override_num_blocks=blocks)
+        return listed.map_batches(
+            partial(read_trips, store=store), batch_size=None, batch_format="pyarrow"
+        )
 
     def persists(self) -> str:
         """See `Engine.persists`."""
         return "the cluster and its worker processes"
 
 
+_ALL_ROWS = 1_000_000_000
+"""More than the sums of all files ever are: a row for each borough of a file."""
+
 _SUMS = ("revenue", "revenue_cents", "trips", "tips", "tipped", "distance", "measured")
+
+
+def read_trips(listed: pa.Table, store: fs.FileSystem) -> Iterator[pa.Table]:
+    """The trips of some files, a row group at a time.
+
+    Args:
+        listed: Has `path`, `<bucket>/<key>`.
+        store: Where they are.
+
+    Yields:
+        Tables with `TRIP_COLUMNS`.
+    """
+    for path in listed.column("path").to_pylist():
+        with pq.ParquetFile(path, filesystem=store, pre_buffer=True) as file:
+            if file.num_row_groups == 0:
+                yield file.schema_arrow.empty_table().select(list(TRIP_COLUMNS))
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=list(TRIP_COLUMNS), use_threads=False)
 
 
 def sums_by_borough(trips: pa.Table, zones: pa.Table, fare_above: float) -> pa.Table:

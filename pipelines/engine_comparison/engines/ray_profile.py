@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _KINDS: tuple[tuple[str, Kind], ...] = (
     ("Write", "write"),
-    ("Read|List|Input", "read"),
+    ("Read|List|Input|read_trips", "read"),
     ("decode", "decode"),
     ("Shuffle|Join|Repartition|Sort|Reduce", "shuffle"),
 )

@@ -56,12 +56,12 @@ class RayTuned(documented.Ray):
             super().taxi_report(workload, output)
 
     def _look_up_zones(self, output: str) -> None:
-        """Filter, look up, group, aggregate and write: one task a file, and one for the report."""
+        """Filter, look up, group, aggregate and write: one task a CPU, and one for the report."""
         from ray.data.datatype import DataType
         from ray.data.expressions import col, udf
 
         store, facts = self.context.filesystem, self.context.input_facts
-        blocks = int(self.tunable("override_num_blocks")) or len(trip_files(facts))
+        blocks = self.blocks(len(trip_files(facts)))
         trips = self._expensive_trips(override_num_blocks=blocks, columns=list(TRIP_COLUMNS))
         look_up: Any = udf(DataType.from_arrow(pa.string()))(
             partial(borough_of, zones=read_zones(store, facts))

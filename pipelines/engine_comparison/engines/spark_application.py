@@ -278,10 +278,12 @@ class SparkEngine(Engine):
         class_path = os.pathsep.join(f"{folder}/*" for folder in folders)
         driver = {"spark.driver.extraClassPath": class_path}
         if not self._ships:
+            # Spark puts it in the place of what the workers' services have.
+            path = filter(None, (str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")))
             return {
                 **driver,
                 "spark.executor.extraClassPath": class_path,
-                "spark.executorEnv.PYTHONPATH": str(PACKAGE_PARENT),
+                "spark.executorEnv.PYTHONPATH": os.pathsep.join(path),
             }
         # All that lies there: a model may keep its tensors in files beside it.
         folder = Path(self.context.model["path"]).resolve().parent

@@ -34,6 +34,7 @@ class Device(NamedTuple):
 
 
 CPU = Device()
+_CUDA = "CUDAExecutionProvider"
 
 
 def thread_environment(threads: int = 1) -> dict[str, str]:
@@ -92,10 +93,16 @@ class ModelSession:
         options = self.runtime.get_session_options()
         return {
             "providers": self.runtime.get_providers(),
-            **({"gpu": self._device._asdict()} if self._device.gpu is not None else {}),
+            **self._on_gpu(),
             "intraOpThreads": options.intra_op_num_threads,
             "interOpThreads": options.inter_op_num_threads,
         }
+
+    def _on_gpu(self) -> dict[str, Any]:
+        """The GPU, and all options of CUDA in effect; nothing on the CPU."""
+        if self._device.gpu is None:
+            return {}
+        return {"gpu": self._device._asdict(), "cuda": self.runtime.get_provider_options()[_CUDA]}
 
     def classify(self, pixels: np.ndarray) -> tuple[list[str], np.ndarray]:
         """Choose a label for each image.
@@ -276,7 +283,7 @@ def _open(path: Path, device: Device, threads: int) -> Any:
     import onnxruntime
 
     if device.gpu is not None:
-        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        if _CUDA not in onnxruntime.get_available_providers():
             raise _no_cuda("the installed ONNX Runtime has no CUDA provider")
         if hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # CUDA's libraries, where they were installed as wheels
@@ -290,15 +297,21 @@ def _open(path: Path, device: Device, threads: int) -> Any:
     options.log_severity_level = 3
     try:
         model = _in_half(path) if device.half and device.gpu is not None else str(path)
-        session = onnxruntime.InferenceSession(model, options, providers=[_provider(device)])
+        # By default a session whose GPU fails, when it opens or later, goes on on the CPU.
+        session = onnxruntime.InferenceSession(
+            model, options, providers=[_provider(device)], enable_fallback=0
+        )
     except Exception as error:
+        do = "Set modelPath to an ONNX file that this version of ONNX Runtime supports."
+        if device.gpu is not None:
+            do = f"See that no other program holds the memory of {device} (nvidia-smi). {do}"
         raise UserError(
             f"ONNX Runtime cannot load {path.name} on {device}: {error}",
             "The image workloads need it.",
-            "Set modelPath to an ONNX file that this version of ONNX Runtime supports.",
+            do,
         ) from error
     # A provider that fails to start is left out with no more than a warning.
-    if device.gpu is not None and "CUDAExecutionProvider" not in session.get_providers():
+    if device.gpu is not None and _CUDA not in session.get_providers():
         raise _no_cuda("the CUDA provider did not start; the log says which library is missing")
     return session
 
@@ -312,7 +325,7 @@ def _provider(device: Device) -> str | tuple[str, dict[str, str]]:
     if device.gpu is None:
         return "CPUExecutionProvider"
     options = {"device_id": str(device.gpu), "cudnn_conv_algo_search": "HEURISTIC"}
-    return "CUDAExecutionProvider", options
+    return _CUDA, options
 
 
 def _in_half(path: Path) -> bytes:

@@ -1,10 +1,11 @@
 import { expect, it, vi } from "vitest";
+import { BenchStack } from "../../../bench/stack";
 
 vi.mock("../../../cli/session", () => ({
   openToDeploy: async () => ({}),
   declaredRuns: async () => {
     const declared = (engine: string) => ({ spec: { engine, workload: "image-predictions" } });
-    return new Map([
+    return new Map<string, object>([
       ["oracle-image-predictions", { inputs: {} }],
       ["plain/image-predictions", declared("plain")],
       ["duckdb/image-predictions", declared("duckdb")],
@@ -19,8 +20,6 @@ vi.mock("../../../pipelines/steps/run", async (original) => ({
   ...(await original()),
   jobSpec: (_stack: string, run: object) => run,
 }));
-
-const { BenchStack } = await import("../../../bench/stack");
 
 it("measures no contender that cannot do the workload, and says why", async () => {
   const stack = new BenchStack("bench-of-a-test", [], new AbortController().signal);

@@ -69,6 +69,7 @@ describe("target cluster", () => {
       },
       ray: { dashboard: "http://head.example:8265", authenticates: true },
       secrets: [2, 3],
+      generation: "1", // a record with another type is none to its readers
     });
     expect(spec("object-store").keys).toBe(4);
     const { stdin, ...rest } = command("credentials").inputs;

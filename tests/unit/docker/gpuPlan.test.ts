@@ -167,6 +167,7 @@ describe("what a container is given", () => {
     expect(gpuArgs(plan("one")).envs).toEqual({
       NVIDIA_VISIBLE_DEVICES: "all",
       NVIDIA_DRIVER_CAPABILITIES: "compute,utility",
+      NVIDIA_DISABLE_REQUIRE: "true",
     });
   });
 });

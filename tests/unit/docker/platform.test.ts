@@ -8,6 +8,7 @@ import type { GpuPlan } from "../../../infra/targets/docker/resources";
 import { declare } from "../../../infra/targets/docker/platform";
 import type { Platform } from "../../../infra/contracts/platform";
 import { readSettings } from "../../../infra/targets/readSettings";
+import { customModel } from "../../../infra/toolchain/customModel";
 import { defaultConfig, exampleContract, largeMachine } from "../../defaults";
 import { otherNames, record, type Recorded as RecordedCommand } from "../local/recorded";
 
@@ -520,5 +521,7 @@ describe("one's own model", () => {
     expect(readers).toEqual(["spark-worker-1", "spark-worker-2", "ray-head", "ray-worker", "app"]);
     expect(graph.needs("docker:index/container:Container", "ray-head")).toContain("docker-model");
     expect(graph.spec("app-ready")).toMatchObject({ facts: { modelFolder: "/opt/own-model" } });
+    const { hash } = customModel(file);
+    expect(graph.spec("docker-model")).toMatchObject({ model: hash, modelPath: file });
   });
 });

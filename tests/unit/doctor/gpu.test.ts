@@ -80,6 +80,7 @@ describe("the device of processes", () => {
         ["the GPU that CUDA_VISIBLE_DEVICES shows", "1", { device: "cuda", gpus: 1 }],
         ["those before the first one that is none", "1,0,7,0", { device: "cuda", gpus: 2 }],
         ["one that is named by its id", "GPU-5ebe9f43", { device: "cuda", gpus: 1 }],
+        ["one instance of MIG, however many are named", "MIG-1,MIG-2", { device: "cuda", gpus: 1 }],
         ["the CPU where CUDA_VISIBLE_DEVICES shows none", "", { device: "cpu", gpus: 0 }],
         ["the CPU where it hides all", "-1", { device: "cpu", gpus: 0 }],
       ] as const

@@ -2,8 +2,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { stackFiles } from "../../../infra/stack/files";
 import { settleRecord } from "../../../results/history";
-import { appendHistory, historyFile, readRecord, writeRecord } from "../../../results/records";
+import { appendHistory, readRecord, writeRecord } from "../../../results/records";
 import { schemaVersion, summarise, type RunFailure, type RunResult } from "../../../results/result";
 
 const stack = "s";
@@ -61,7 +62,7 @@ it("a result's summary has one-shot, steady, the curve, and whether a process wa
 });
 
 it("a result is kept although the line before it was cut short", () => {
-  const history = historyFile(stack);
+  const history = stackFiles(stack).history;
   appendHistory(stack, result);
   fs.truncateSync(history, 40);
   for (const key of ["forty", "fifty"]) appendHistory(stack, { ...result, key });

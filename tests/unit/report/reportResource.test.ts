@@ -3,9 +3,10 @@ import * as os from "node:os";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { stackFiles } from "../../../infra/stack/files";
 import { writeStepRecord } from "../../../infra/stack/records";
 import { Report, type ReportArgs } from "../../../pipelines/comparison";
-import { reportFile, reportUrl } from "../../../results/records";
+import { reportUrl } from "../../../results/records";
 import type { RunSummary } from "../../../results/result";
 
 const home = fs.mkdtempSync(path.join(os.tmpdir(), "report-resource-"));
@@ -84,8 +85,8 @@ describe("the report's resource", () => {
       ...(before as object),
       generation: "2, after it was removed",
     });
-    fs.mkdirSync(path.dirname(reportFile("test")), { recursive: true });
-    fs.writeFileSync(reportFile("test"), "page");
+    fs.mkdirSync(path.dirname(stackFiles("test").report), { recursive: true });
+    fs.writeFileSync(stackFiles("test").report, "page");
     expect(await specFor(both)).toEqual(before);
   });
 });

@@ -2,13 +2,14 @@
 
 It takes the place of the real package where this folder's parent comes first on PYTHONPATH. A
 session on CUDA opens only on one of `FAKE_GPUS` GPUs, as CUDA_VISIBLE_DEVICES shows them, and not
-in a process with `FAKE_DRIVER`, which stands for the driver of a cluster. Each session and each run
-is a line in a file of the process in the folder `FAKE_CUDA`.
+in a process with `FAKE_DRIVER`, which stands for the driver of a cluster. Each session, also one on
+the CPU, and each run on a GPU is a line in a file of the process in the folder `FAKE_CUDA`.
 """
 
 import json
 import os
 import sys
+import time
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -60,14 +61,21 @@ class InferenceSession(_CpuSession):
             if number >= len(visible):
                 _note(refused=f"GPU {number} of {visible}")
                 raise RuntimeError(f"CUDA error 101: invalid device ordinal {number} of {visible}")
-            self._gpu = int(visible[number])
-            _note(gpu=self._gpu, options=first[1])
+            self._gpu, self._options = int(visible[number]), first[1]
+            # A model in 16-bit floats comes as bytes, see `_in_half` of the package.
+            _note(gpu=self._gpu, options=first[1], half=isinstance(model, bytes))
             providers = ["CPUExecutionProvider"]
+        else:
+            _note(cpu=time.time())
         super().__init__(model, options, providers=providers, **more)
 
     def get_providers(self):
         """CUDA, where it was asked for."""
         return super().get_providers() if self._gpu is None else [_CUDA, "CPUExecutionProvider"]
+
+    def get_provider_options(self):
+        """Those that CUDA was asked for."""
+        return super().get_provider_options() if self._gpu is None else {_CUDA: self._options}
 
     def run(self, outputs, feed, *more):
         """Run on the CPU, and note the shape."""

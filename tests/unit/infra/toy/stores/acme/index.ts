@@ -1,3 +1,4 @@
+import { wrong } from "../../../../../../infra/contracts/check";
 import type { Store } from "../../../../../../infra/contracts/target";
 import type { Settings } from "../../../../../../infra/settings/schema";
 import type { KeptCredentials } from "../../../../../../infra/stack/step";
@@ -10,7 +11,7 @@ export const acme: Store<Settings, KeptCredentials> = {
   rules: ({ s3AccessKey, s3SecretKey }) =>
     s3AccessKey && s3SecretKey
       ? []
-      : [{ what: "s3AccessKey is not set", why: "acme refuses guests", fix: "set both keys" }],
+      : wrong("s3AccessKey is not set", "acme refuses guests", "set both keys"),
   async prepare(settings) {
     const { AcmeStore } = await import("./store");
     return (credentials) => new AcmeStore("object-store", { settings, credentials });

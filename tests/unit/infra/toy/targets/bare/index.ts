@@ -1,3 +1,4 @@
+import { wrong } from "../../../../../../infra/contracts/check";
 import { type Target, load } from "../../../../../../infra/contracts/target";
 import type { Settings } from "../../../../../../infra/settings/schema";
 
@@ -10,7 +11,7 @@ export const bare: Target<Settings> = {
   rules: (_settings, { store }) =>
     store.external
       ? []
-      : [{ what: "objectStore is minio", why: "nothing starts it", fix: "set objectStore to s3" }],
+      : wrong("objectStore is minio", "nothing starts it", "set objectStore to s3"),
   prepare: async (...args) => (await import("./platform")).prepare(...args),
   checks: async () => [],
   async executor(stack) {
