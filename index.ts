@@ -31,7 +31,7 @@ async function program() {
 
   const platform = prepared.declare(declareStack(id));
   const { objectStore } = platform;
-  const prefixes = bucketPrefixes(existing === undefined);
+  const prefixes = bucketPrefixes(settings.datasetSource);
   const buckets = new Buckets("buckets", { objectStore, prefixes });
   const runs = declareRuns({ chosen, settings, platform, buckets, stack, existing });
   const report = new Report("report", { runs, platform, buckets, stack, prices: settings.prices });

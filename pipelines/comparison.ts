@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "../infra/settings/schema";
 import { shortHash, stackFiles } from "../infra/stack/files";
 import { generation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
@@ -94,7 +95,7 @@ export class Run extends pulumi.ComponentResource {
 
     // Owns what the engine wrote for the workload, so that an engine taken out of the comparison takes
     // its rows along. The run has no `delete`: a new one replaces what the old one published.
-    const place = outputPlace(engine, workload, buckets.names);
+    const place = outputPlace(engine, workload, buckets.names, settings.datasetSource);
     const output = step(
       `${name}-output`,
       { kind: "output-prefix", spec: { ...place, store: dataId } },
@@ -115,10 +116,13 @@ export class Run extends pulumi.ComponentResource {
           ...{ engine, cluster, workload, rank },
           generation: known,
           buckets: buckets.names,
+          output: place,
           seconds: settings.runTimeoutSeconds,
           limits: { cores: coresOf(cluster, settings), memoryBytes: settings.runMemory },
           // What the clusters have, the executor knows.
           threads: settings.threads,
+          // Of all that `whyNot` decides by, the one that is no input: the script's `update` asks it.
+          ...(lacksChecksums(engine, settings) ? { checksums: false } : {}),
         },
       },
       { parent: this, dependsOn: [output, ...after] },
@@ -129,6 +133,11 @@ export class Run extends pulumi.ComponentResource {
     });
     this.registerOutputs({ key: runKey(inputs), summary: this.summary });
   }
+}
+
+/** Whether the store takes no checksums, and the contender cannot leave them out. */
+function lacksChecksums(engine: string, { s3Checksums }: Settings): boolean {
+  return !s3Checksums && engineOf(engine).checksums !== undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { BucketNames, BucketPurpose } from "../infra/contracts/platform";
-import { bucketPurposes } from "../infra/settings/bucketNames";
+import { bucketPurposes, onlyRead } from "../infra/settings/bucketNames";
 import { datasets, workloadOf, workloads } from "../results/catalog";
 import { reportKey } from "../results/records";
 
@@ -16,31 +16,42 @@ export const inspectionStep = (dataset: string): string => `${dataset}-inspectio
 export const oracleName = (workload: string): string => `oracle-${workload}`;
 
 /** Where what an engine publishes of a workload lies; the prefix ends with a slash. */
+export interface OutputPlace {
+  readonly bucket: string;
+  readonly prefix: string;
+}
+
 export function outputPlace(
   engine: string,
   workload: string,
   buckets: BucketNames,
-): { readonly bucket: string; readonly prefix: string } {
-  const { purpose, prefix } = workloadOf(workload);
-  return { bucket: buckets[purpose], prefix: `${prefix}/engine=${engine}/` };
+  datasetSource: string,
+): OutputPlace {
+  const bucket = buckets[outputPurpose(workload, datasetSource)];
+  return { bucket, prefix: `${workloadOf(workload).prefix}/engine=${engine}/` };
+}
+
+/** What the bucket of a workload's output is for: nothing is put beside data that is only read. */
+function outputPurpose(workload: string, datasetSource: string): BucketPurpose {
+  const { purpose } = workloadOf(workload);
+  return onlyRead(datasetSource).includes(purpose) ? "output" : purpose;
 }
 
 /** What is in the bucket for outputs besides what workloads put there. */
 const ofOutput = ["inputs/", "oracles/", "results/", `${reportKey.split("/")[0]}/`];
 
-/**
- * All that a stack ever puts into each bucket, whatever it is asked to run.
- *
- * @param withDatasets whether datasets are the stack's own
- */
+/** All that a stack ever puts into each bucket, whatever it is asked to run. */
 export function bucketPrefixes(
-  withDatasets = true,
+  datasetSource = "sample",
 ): Readonly<Record<BucketPurpose, readonly string[]>> {
   const places = [
-    ...(withDatasets ? datasets() : []).flatMap(({ bucket, owns }) =>
+    ...(datasetSource === "existing" ? [] : datasets()).flatMap(({ bucket, owns }) =>
       owns.map((prefix) => ({ bucket, prefix })),
     ),
-    ...workloads().map(({ purpose, prefix }) => ({ bucket: purpose, prefix: `${prefix}/` })),
+    ...workloads().map(({ name, prefix }) => ({
+      bucket: outputPurpose(name, datasetSource),
+      prefix: `${prefix}/`,
+    })),
     ...ofOutput.map((prefix) => ({ bucket: "output", prefix })),
   ];
   const of = (purpose: BucketPurpose) =>

@@ -151,7 +151,7 @@ const systemCertificates = [
 ];
 
 /** What is trusted for downloads: the file that the user names, else the system's. */
-function trusted(from: NodeJS.ProcessEnv): string | undefined {
+export function trusted(from: NodeJS.ProcessEnv): string | undefined {
   return from.SSL_CERT_FILE || systemCertificates.find((file) => fs.existsSync(file));
 }
 

@@ -1,22 +1,19 @@
-import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { UserError } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
-import { downloadVariables, proxies } from "../host/environment";
-import { removeLast, cacheFolder, checkout } from "../host/folders";
-import { isEnvironmentUsable, findJava } from "../host/runtimes";
+import { removeLast, checkout } from "../host/folders";
+import { isEnvironmentUsable } from "../host/runtimes";
 import { stackFiles, shortHash } from "../stack/files";
 import type { StepContext, StepVerbs } from "../stack/runStep";
 import { BuildLog, runBuild } from "./builds";
 import { registerUse, releaseUse, ensureEntry, type Build } from "./caches";
 import { customModel } from "./customModel";
+import { fetchJars } from "./jars";
 import {
   lockFile,
   pythonEntry,
   lockedJars,
   lockHash,
-  type Jar,
   minioVersion,
   toxiproxyVersion,
   packedFile,
@@ -83,119 +80,11 @@ async function install(uv: Uv, build: Build, device: DeviceName): Promise<void> 
 /** Fetches the jars that let Spark speak S3, with the Apache Ivy that pyspark carries. */
 export const jars = toolStep("jars", async (log, { stack }) => {
   const entry = `jars/${shortHash(lockHash("jars"))}` as const;
-  await ensureEntry(entry, log, (build) => fetch(build, toolFolder(stack, "python")));
+  await ensureEntry(entry, log, (build) =>
+    fetchJars(build, toolFolder(stack, "python"), lockedJars()),
+  );
   return { entry, jars: lockedJars().length };
 });
-
-async function fetch(build: Build, venv: string): Promise<void> {
-  const { folder } = build;
-  const jars = lockedJars();
-  const module = path.join(folder, "ivy.xml");
-  fs.writeFileSync(module, ivyXml(jars));
-  // Not as arguments, which all users see: the address of a proxy may have a password in it.
-  const options = path.join(folder, "java-options");
-  fs.writeFileSync(options, asOptionsFile(proxyOptions(process.env)), { mode: 0o600 });
-  const ivyHome = path.join(cacheFolder(), "ivy");
-  const settings = process.env.ENGINE_COMPARISON_IVY_SETTINGS;
-  await runBuild(build, {
-    argv: [
-      path.join(findJava().home, "bin", "java"),
-      `@${options}`,
-      ...[`-Divy.default.ivy.user.dir=${ivyHome}`, "-jar", ivyJar(venv)],
-      ...(settings ? ["-settings", path.resolve(settings)] : []),
-      ...["-ivy", module, "-cache", path.join(ivyHome, "cache"), "-types", "jar", "bundle"],
-      ...["-retrieve", path.join(folder, "[artifact]-[revision].[ext]")],
-    ],
-    env: downloadVariables(),
-    advice:
-      "see that this machine reaches a Maven repository (ENGINE_COMPARISON_IVY_SETTINGS names an ivysettings.xml " +
-      "with another, https_proxy a proxy), then run the same command again",
-  });
-  for (const file of [module, options]) fs.rmSync(file);
-  jars.forEach((jar) => verify(folder, jar));
-}
-
-function ivyJar(venv: string): string {
-  const [python] = fs.readdirSync(path.join(venv, "lib"));
-  const jars = path.join(venv, "lib", python, "site-packages", "pyspark", "jars");
-  const found = fs.readdirSync(jars).find((name) => /^ivy-[\d.]+\.jar$/.test(name));
-  if (!found) throw new Error(`pyspark carries no Ivy in ${jars}`);
-  return path.join(jars, found);
-}
-
-/** Looks at a fetched jar, and moves it to where the lock has it. */
-function verify(folder: string, { artifact, version, sha256, folder: place }: Jar): void {
-  const name = `${artifact}-${version}.jar`;
-  const file = path.join(folder, name);
-  const found = fs.existsSync(file)
-    ? createHash("sha256").update(fs.readFileSync(file)).digest("hex")
-    : "nothing";
-  if (found === sha256 && place) {
-    fs.mkdirSync(path.join(folder, place), { recursive: true });
-    fs.renameSync(file, path.join(folder, place, name));
-  }
-  if (found !== sha256) {
-    throw new UserError(
-      `${name} has the SHA-256 ${found} instead of ${sha256}`,
-      "it is not the file that was locked, and Spark would run it",
-      "if a repository of your own serves another build, let it pass the original on",
-    );
-  }
-}
-
-/** An Ivy module that wants exactly these jars, without what they depend on. */
-export function ivyXml(jars: readonly Jar[]): string {
-  const wanted = jars.map(
-    ({ group, artifact, version }) =>
-      `    <dependency org="${group}" name="${artifact}" rev="${version}" conf="default->master" transitive="false" force="true"/>`,
-  );
-  return [
-    '<ivy-module version="2.0">',
-    '  <info organisation="engine-comparison" module="jars"/>',
-    '  <configurations><conf name="default"/></configurations>',
-    "  <dependencies>",
-    ...wanted,
-    "  </dependencies>",
-    "</ivy-module>",
-    "",
-  ].join("\n");
-}
-
-/**
- * Java does not read the proxy variables that everybody else does: the same as its own options, with
- * name and password as Ivy reads them.
- */
-export function proxyOptions(env: NodeJS.ProcessEnv): string[] {
-  const given = proxies(env);
-  const options = (["http", "https"] as const).flatMap((scheme) => {
-    const names = [`${scheme}_proxy`, `${scheme}_proxy`.toUpperCase(), "all_proxy", "ALL_PROXY"];
-    const value = names.map((name) => given[name]).find(Boolean);
-    if (!value) return [];
-    const { hostname, port, username, password } = new URL(
-      value.includes("://") ? value : `http://${value}`,
-    );
-    return [
-      ...[`-D${scheme}.proxyHost=${hostname}`, `-D${scheme}.proxyPort=${port || "80"}`],
-      ...(username ? [`-Dhttp.proxyUser=${decodeURIComponent(username)}`] : []),
-      ...(password ? [`-Dhttp.proxyPassword=${decodeURIComponent(password)}`] : []),
-    ];
-  });
-  if (options.length === 0) return [];
-  const direct = given.no_proxy.split(",").map((host) => host.replace(/^\./, "*."));
-  return [
-    ...new Set(options),
-    `-Dhttp.nonProxyHosts=${direct.join("|")}`,
-    // By default Java gives no password to a proxy on the way to an https address.
-    "-Djdk.http.auth.tunneling.disabledSchemes=",
-  ];
-}
-
-/** Options of Java's launcher as it reads them from a file. */
-function asOptionsFile(options: readonly string[]): string {
-  return options
-    .map((option) => `"${option.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"\n`)
-    .join("");
-}
 
 const commit = minioVersion.split("-").pop()!;
 

@@ -89,7 +89,8 @@ class Attempt:
     fork: Callable[..., Fork]
 
     def __post_init__(self) -> None:
-        bucket = self.context.bucket(self.workload.facts.purpose)
+        given = self.context.spec.get("output")  # where it is beside data that is only read
+        bucket = given["bucket"] if given else self.context.bucket(self.workload.facts.purpose)
         self.engine = str(self.context.spec["engine"])
         self.plan = Plan.of(self.context.inputs)
         self.place = Place(

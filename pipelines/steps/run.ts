@@ -25,7 +25,7 @@ import {
 } from "../../results/result";
 import { codeVersion } from "../inputs";
 import { JobFailure, runJob } from "../job";
-import { inspectionStep, makingStep, oracleName, outputPlace } from "../places";
+import { inspectionStep, makingStep, oracleName, type OutputPlace } from "../places";
 import { checkData, keepResult, settlePublished } from "../stored";
 import { isStopping, takeTurn } from "../turn";
 
@@ -35,6 +35,8 @@ export interface RunSpec {
   readonly cluster: Cluster;
   readonly workload: string;
   readonly buckets: BucketNames;
+  /** Where its output is published. */
+  readonly output: OutputPlace;
   /** Place in the order of runs. */
   readonly rank: number;
   /** The time limit. */
@@ -70,9 +72,10 @@ export const run = {
     const { stack, name, spec } = context;
     const key = runKey(declaredInputs(stack, name));
     const summary = readRecord(stack, name)?.summary;
-    const { bucket, prefix } = outputPlace(spec.engine, spec.workload, spec.buckets);
+    const { bucket, prefix } = spec.output;
     const published = await settlePublished(stack, bucket, prefix);
-    const holds = summary?.status === "not supported" || published === key;
+    const holds =
+      summary?.status === "not supported" ? isSoStill(context, summary) : published === key;
     if (!summary || isFailure(summary.status) || summary.key !== key || !holds) {
       return execute(context);
     }
@@ -80,6 +83,11 @@ export const run = {
     return { ...summary };
   },
 } satisfies StepVerbs<RunSpec>;
+
+/** Whether what a run was not supported for is so still. Without a log, no job has said it. */
+function isSoStill({ stack, spec }: StepContext<RunSpec>, { log, reason }: RunFailure): boolean {
+  return log !== null || whyNot(stack, spec) === reason;
+}
 
 async function execute(context: StepContext<RunSpec>): Promise<StepResult> {
   const { stack, name, spec } = context;

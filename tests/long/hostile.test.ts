@@ -8,11 +8,12 @@ import * as fs from "node:fs";
 import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { findJava, findPython } from "../../infra/host/runtimes";
 import { cacheFolder } from "../../infra/host/folders";
 import { Authority } from "../certificates";
 import { quickRuns } from "../defaults";
+import { hasPulumi } from "../conformance/pulumiCli";
 import { asFlags, checkout, freeOffset, small, type Finished } from "../e2e/stack";
 
 const minutes = (n: number) => n * 60_000;
@@ -175,6 +176,8 @@ function variables(port: number): NodeJS.ProcessEnv {
     BASH_ENV: at("bash-env"),
     ENV: at("bash-env"),
     CDPATH: "/",
+    // Plugins are installed there already.
+    PULUMI_HOME: process.env.PULUMI_HOME ?? path.join(os.homedir(), ".pulumi"),
     GREP_OPTIONS: "--no-such-option",
     POSIXLY_CORRECT: "1",
   };
@@ -215,30 +218,39 @@ beforeAll(async () => {
   environment = variables((proxy.address() as net.AddressInfo).port);
 }, minutes(2));
 
-afterAll(async () => {
-  const destroy = await run("destroy");
+afterAll(() => {
   proxy.close();
   fs.rmSync(root, { recursive: true, force: true });
-  expect(destroy.code, destroy.stdout + destroy.stderr).toBe(0);
-}, minutes(5));
+});
 
-it(
-  "all runs of the default matrix are verified, and nothing asks the proxy",
-  async () => {
-    const { matrix: _, ...sizes } = small;
-    const settings = { ...sizes, portOffset: freeOffset(16_500), gpu: "off" };
-    const up = await run("start", "--runner", "embedded", ...asFlags(settings));
-    expect(up.code, up.stdout + up.stderr).toBe(0);
-    const { stdout } = await run("outputs", "--json");
-    const { runs } = JSON.parse(stdout) as { runs: Record<string, { status: string }> };
-    const workloads = ["taxi-report", "image-predictions", "image-embeddings"];
-    expect(Object.keys(runs).sort()).toEqual(workloads.flatMap(quickRuns).sort());
-    expect(Object.values(runs).map(({ status }) => status)).toEqual(
-      Object.keys(runs).map(() => "verified"),
-    );
-    const preview = await run("preview", "--expect-no-changes");
-    expect(preview.code, preview.stdout + preview.stderr).toBe(0);
-    expect(asked).toBe(0);
-  },
-  minutes(20),
-);
+describe.each([
+  ["embedded", true],
+  ["pulumi", hasPulumi],
+] as const)("by the runner %s", (runner, available) => {
+  afterEach(async () => {
+    if (!available) return;
+    const destroy = await run("destroy");
+    expect(destroy.code, destroy.stdout + destroy.stderr).toBe(0);
+  }, minutes(5));
+
+  it.runIf(available)(
+    "all runs of the default matrix are verified, and nothing asks the proxy",
+    async () => {
+      const { matrix: _, ...sizes } = small;
+      const settings = { ...sizes, portOffset: freeOffset(16_500), gpu: "off" };
+      const up = await run("start", "--runner", runner, ...asFlags(settings));
+      expect(up.code, up.stdout + up.stderr).toBe(0);
+      const { stdout } = await run("outputs", "--json");
+      const { runs } = JSON.parse(stdout) as { runs: Record<string, { status: string }> };
+      const workloads = ["taxi-report", "image-predictions", "image-embeddings"];
+      expect(Object.keys(runs).sort()).toEqual(workloads.flatMap(quickRuns).sort());
+      expect(Object.values(runs).map(({ status }) => status)).toEqual(
+        Object.keys(runs).map(() => "verified"),
+      );
+      const preview = await run("preview", "--expect-no-changes");
+      expect(preview.code, preview.stdout + preview.stderr).toBe(0);
+      expect(asked).toBe(0);
+    },
+    minutes(20),
+  );
+});

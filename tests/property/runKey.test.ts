@@ -196,6 +196,13 @@ describe("the key of a run", () => {
     expect(await redone([{}, {}], [{}, context])).toEqual([...runs].sort());
   });
 
+  it("stays when s3Checksums changes, but whose contender cannot do without them is asked", async () => {
+    const [before, after] = [await declared(s3), await declared({ ...s3, s3Checksums: "false" })];
+    const spec = (run: string, made: typeof before) => made[run].environment.SPEC;
+    const asked = all.filter((run) => spec(run, before) !== spec(run, after));
+    expect(asked).toEqual(["polars/taxi-report"]);
+  });
+
   it("follows gpuWorkers where there is a GPU", async () => {
     const gpu = { device: "cuda", gpus: 1 } as const;
     expect(await redone([{}, { gpuWorkers: "2" }], [gpu, gpu])).toEqual([...images].sort());

@@ -7,6 +7,7 @@ follow from the few trips of each case.
 
 from __future__ import annotations
 
+import io
 from decimal import Decimal
 from typing import Any
 
@@ -77,6 +78,12 @@ def half_cents() -> pa.Table:
     return table.set_column(table.schema.get_field_index("total_amount"), "total_amount", column)
 
 
+def without_row_groups(table: pa.Table) -> bytes:
+    out = io.BytesIO()
+    pq.ParquetWriter(out, table.schema).close()
+    return out.getvalue()
+
+
 CASES: dict[str, tuple[dict[str, bytes], Answer]] = {
     "plain": (months(trips()), BASE),
     "float32": (months(amounts_as(pa.float32())), BASE),
@@ -133,6 +140,47 @@ CASES: dict[str, tuple[dict[str, bytes], Answer]] = {
         ),
         BASE,
     ),
+    "decimals-as-integers": (
+        months(amounts_as(pa.decimal128(9, 2)), store_decimal_as_integer=True),
+        BASE,
+    ),
+    "ties": (
+        months(trips(total_amount=pa.array([2.675, -2.675, 0.125, -0.125]))),
+        {"EWR": (1, 268), "Queens": (1, -267), "Manhattan": (1, 13), None: (1, -12)},
+    ),
+    "no-row-groups": (
+        {**months(trips()), "taxi/yellow_tripdata_2024-02.parquet": without_row_groups(trips())},
+        BASE,
+    ),
+    "first-version": (
+        months(trips(), version="1.0", store_schema=False, write_statistics=False),
+        BASE,
+    ),
+    "columns-of-odd-types": (
+        months(
+            trips(
+                when=pa.nulls(4, pa.timestamp("ns", tz="America/New_York")),
+                time=pa.nulls(4, pa.time64("ns")),
+                lasted=pa.nulls(4, pa.duration("us")),
+                half=pa.nulls(4, pa.float16()),
+                map=pa.nulls(4, pa.map_(pa.int8(), pa.string())),
+                fixed=pa.nulls(4, pa.binary(16)),
+                nothing=pa.nulls(4),
+                names=pa.array(["a"] * 4).dictionary_encode(),
+                large=pa.nulls(4, pa.large_list(pa.large_string())),
+                __index_level_0__=pa.array([1, 2, 3, 4]),
+                **{"fare_amount.x": pa.array([1.0] * 4), "a b`c": pa.array([1] * 4)},
+            )
+        ),
+        BASE,
+    ),
+    "names-like-partitions": (
+        {
+            f"taxi/{name}.parquet": parquet(trips())
+            for name in ("fare_amount=1", "PULocationID=4", "a,b;c", "a|<>^`~!@$&", "a..b", "%2F")
+        },
+        times(6),
+    ),
     "green-fhv-and-hidden-beside": (
         {
             **months(trips()),
@@ -187,6 +235,29 @@ CASES: dict[str, tuple[dict[str, bytes], Answer]] = {
             ),
         },
         {"NaN": (1, 5000), "null": (1, 5550), "N/A": (1, 4000), "0": (1, 7000)},
+    ),
+    "zones-that-look-like-numbers": (
+        {
+            **months(trips()),
+            ZONES: zones_csv(
+                [(1, "007", "", ""), (4, "1e5", "", ""), (132, "true", "", ""), (999, "+1", "", "")]
+            ),
+        },
+        {"007": (1, 5000), "1e5": (1, 4000), "true": (1, 5550), "+1": (1, 7000)},
+    ),
+    "zones-that-differ-by-blanks-and-marks": (
+        {
+            **months(trips()),
+            ZONES: zones_csv(
+                [
+                    (1, " A", "", ""),
+                    (4, "A ", "", ""),
+                    (132, "\ufeffA", "", ""),
+                    (999, "#A, x", "", ""),
+                ]
+            ),
+        },
+        {" A": (1, 5000), "A ": (1, 4000), "\ufeffA": (1, 5550), "#A, x": (1, 7000)},
     ),
     "nulls": (
         months(

@@ -171,6 +171,24 @@ OTHER = "taxi/yellow_tripdata_2024-02.parquet"
         (file(trips(fare_amount=pa.array([[1.0]] * 4))), ["fare_amount has the type list"]),
         (file(trips(), OTHER, compression="brotli"), ["compression BROTLI", OTHER]),
         (
+            file(
+                trips(),
+                use_dictionary=False,
+                column_encoding={"fare_amount": "BYTE_STREAM_SPLIT"},
+            ),
+            ["encoding BYTE_STREAM_SPLIT", MONTH],
+        ),
+        (file(amounts_as(pa.decimal256(18, 4))), ["fare_amount has the type decimal256(18, 4)"]),
+        (
+            file(trips(comment=pa.array(["a"] * 4, pa.string_view()))),
+            ["column comment has the type string_view", "leave it out"],
+        ),
+        (
+            file(trips(more=pa.nulls(4, pa.struct([("x", pa.decimal64(9, 2))])))),
+            ["column more has the type struct<x: decimal64(9, 2)>"],
+        ),
+        (file(trips(at=pa.nulls(4, pa.time32("s")))), ["column at has the type time32"]),
+        (
             file(trips(PULocationID=pa.array([1.0] * 4)), OTHER),
             [f"PULocationID is int32 in {MONTH} and double in {OTHER}", "one kind of number"],
         ),
@@ -192,6 +210,7 @@ OTHER = "taxi/yellow_tripdata_2024-02.parquet"
         ({ZONES: zones_csv().replace(b",", b";")}, ["not CSV in UTF-8"]),
         ({ZONES: zones_csv([(1, "", "x", "y")])}, ["an empty Borough", "line 2"]),
         ({ZONES: zones_csv([("x", "A", "x", "y")])}, ["not a whole number", "line 2"]),
+        ({ZONES: zones_csv([(2**53 + 1, "A", "x", "y")])}, ["of up to 15 digits", "line 2"]),
         ({ZONES: zones_csv([(1, 'Q"s', "x", "y")])}, ["a quotation mark", "line 2"]),
         ({ZONES: zones_csv() + b'7,"A"\n'}, ["another number of fields", "line 7"]),
         ({ZONES: zones_csv([])}, ["it has no zones"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,8 @@ from jobs import (
     spec_of,
     write_oracles,
 )
+from minio import MinioAdmin
+from minio.credentials import StaticProvider
 from partial_store import PartialStore, partial_store
 from pyarrow import fs
 
@@ -151,3 +155,115 @@ def test_an_object_that_the_store_keeps_is_named():
         delete_prefix(Store(), "output/a")  # type: ignore[arg-type]
     assert "does not delete output/a/kept: AWS Error ACCESS_DENIED" in raised.value.what
     assert "Allow s3:DeleteObject" in raised.value.do
+
+
+DATA = (BUCKETS["lake"], BUCKETS["images"])
+"""The buckets that a stack with `datasetSource: existing` only reads."""
+
+
+@pytest.fixture(scope="module")
+def readers(
+    real: dict[str, Any], model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[dict[str, Any], dict[str, str]]]:
+    """Stores and buckets of two stacks: the keys may read the data and write their own outputs."""
+
+    def reader(name: str) -> tuple[dict[str, Any], dict[str, str]]:
+        buckets = {
+            **BUCKETS,
+            "warehouse": f"{name}-warehouse",
+            "output": f"{name}-output",
+        }
+        own = [buckets["warehouse"], buckets["output"]]
+        for bucket in own:
+            creating_store(real).create_dir(bucket)
+        statements = [
+            ("s3:ListBucket", DATA, ""),
+            ("s3:GetObject", DATA, "/*"),
+            ("s3:*", own, ""),
+            ("s3:*", own, "/*"),
+        ]
+        policy = tmp_path_factory.mktemp("policy") / "policy.json"
+        allowed = [
+            {
+                "Effect": "Allow",
+                "Action": [action],
+                "Resource": [f"arn:aws:s3:::{bucket}{end}" for bucket in places],
+            }
+            for action, places, end in statements
+        ]
+        policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": allowed}))
+        admin = MinioAdmin(
+            endpoint=real["endpoint"].removeprefix("http://"),
+            region=real["region"],
+            secure=False,
+            credentials=StaticProvider(real["accessKey"], real["secretKey"]),
+        )
+        secret = secrets.token_hex(16)
+        admin.policy_add(name, str(policy))
+        admin.user_add(name, secret)
+        admin.attach_policy([name], user=name)
+        store = {**real, "accessKey": name, "secretKey": secret}
+        write_oracles(store, model_folder, buckets)
+        return store, buckets
+
+    return [reader("reader-one"), reader("reader-two")]
+
+
+def data_of(store: dict[str, Any]) -> dict[str, Any]:
+    """All that the data's buckets have: sizes and times of change, by path."""
+    opened = open_store(store)
+    found = [
+        file
+        for bucket in DATA
+        for file in opened.get_file_info(fs.FileSelector(bucket, recursive=True))
+    ]
+    return {file.path: (file.size, file.mtime_ns) for file in found if file.is_file}
+
+
+def test_a_key_that_may_only_read_cannot_write_the_data(
+    readers: list[tuple[dict[str, Any], dict[str, str]]],
+):
+    for store, _ in readers:
+        for bucket in DATA:
+            with pytest.raises(OSError, match=r"ACCESS_DENIED|AccessDenied"):
+                write_json(open_store(store), f"{bucket}/new.json", {})
+
+
+@pytest.mark.parametrize("dataset", ["taxi", "photos"])
+def test_data_is_inspected_by_a_key_that_may_only_read_it(
+    readers: list[tuple[dict[str, Any], dict[str, str]]],
+    real: dict[str, Any],
+    tmp_path: Path,
+    dataset: str,
+):
+    before = data_of(real)
+    found = []
+    for store, buckets in readers:
+        spec = {
+            **{"store": store, "dataset": dataset, "buckets": buckets},
+            **{"scratch": str(tmp_path), "inputs": {"maxRejected": "3"}},
+        }
+        *_, result = run_job(spec, module="engine_comparison.inspection.step")
+        assert result["event"] == "result", result
+        found.append(result["facts"])
+    assert found[0]
+    assert found[0] == found[1]
+    assert data_of(real) == before
+
+
+@pytest.mark.parametrize(("engine", "workload", "decoder"), IN_PROCESS)
+def test_a_run_is_verified_by_a_key_that_may_only_read_the_data(
+    readers: list[tuple[dict[str, Any], dict[str, str]]],
+    real: dict[str, Any],
+    model_folder: Path,
+    tmp_path: Path,
+    engine: str,
+    workload: str,
+    decoder: str,
+):
+    before = data_of(real)
+    for store, buckets in readers:
+        spec = spec_of(store, model_folder, workload, buckets, decoder=decoder)
+        output = {"bucket": buckets["output"]}
+        assert_verified(spec, engine, tmp_path, output=output)
+    assert data_of(real) == before

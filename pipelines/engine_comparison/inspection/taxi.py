@@ -27,6 +27,8 @@ LIKE_PARQUET = re.compile(r"\.(parquet|parq|pqt?)(\.\w+)?$", re.IGNORECASE)
 PATTERN = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f]")
 """What readers take for a pattern in a name, or cannot read at all."""
 CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4")
+UNKNOWN_TYPES = re.compile(r"(string|binary|list)_view|decimal(32|64|256)\(|time32\[")
+"""Types of Arrow of which one is enough, in any column, for Daft to read nothing of a file."""
 MAX_DIGITS, MAX_SCALE = 18, 4
 """Of a decimal: each of its values has one nearest float64, which a division finds."""
 
@@ -134,20 +136,32 @@ def _footer(look: Inspection, info: fs.FileInfo) -> Footer:
                 else f"rename it to {name}",
                 key,
             )
-    for codec in sorted(_codecs(metadata) - set(CODECS)):
+    for column in schema:
+        if UNKNOWN_TYPES.search(str(column.type)):
+            look.refuse(
+                f"column {column.name} has the type {column.type}, which not all engines know",
+                "write it as a string, a binary, a list, a decimal128 or a time64, or leave it out",
+                key,
+            )
+    columns = _columns(metadata)
+    for codec in sorted({one.compression for one in columns} - set(CODECS)):
         look.refuse(
             f"compression {codec}, which not all engines read", "write it with ZSTD or SNAPPY", key
+        )
+    if any("BYTE_STREAM_SPLIT" in one.encodings for one in columns):
+        look.refuse(
+            "encoding BYTE_STREAM_SPLIT, which not all engines read", "write it without it", key
         )
     return Footer(key, info.size, metadata.num_rows, types)
 
 
-def _codecs(metadata: pq.FileMetaData) -> set[str]:
-    """The compression of the columns that are read."""
+def _columns(metadata: pq.FileMetaData) -> list[pq.ColumnChunkMetaData]:
+    """Of the columns that are read: how the first row group has them."""
     if metadata.num_row_groups == 0:
-        return set()
+        return []
     first = metadata.row_group(0)
     columns = [first.column(at) for at in range(first.num_columns)]
-    return {one.compression for one in columns if one.path_in_schema in TRIP_COLUMNS}
+    return [one for one in columns if one.path_in_schema in TRIP_COLUMNS]
 
 
 def _family(name: str, kind: pa.DataType) -> str | None:
@@ -250,8 +264,11 @@ def _zone_rows(look: Inspection, content: bytes) -> list[tuple[int, str, str, st
             wrong("a row with another number of fields than the header", "correct it", number)
             continue
         text, borough, *others = ["" if at is None else row[at] for at in places]
-        if not re.fullmatch(r"\s*[+-]?\d{1,18}\s*", text):
-            wrong("a LocationID that is not a whole number", "correct it", number)
+        if not re.fullmatch(r"\s*[+-]?\d{1,15}\s*", text):
+            # Longer ones may not be told from each other in float64.
+            wrong(
+                "a LocationID that is not a whole number of up to 15 digits", "correct it", number
+            )
         elif not borough:
             wrong("an empty Borough", "write N/A where it is not known", number)
         elif any(re.search(r'["\\\r\n]', value) for value in (borough, *others)):

@@ -14,7 +14,7 @@ import {
   registerUse,
   releaseUse,
 } from "../../../infra/toolchain/caches";
-import { ivyXml, proxyOptions } from "../../../infra/toolchain/steps";
+import { ivyXml, proxyOptions } from "../../../infra/toolchain/jars";
 import { BuildLog, runBuild } from "../../../infra/toolchain/builds";
 import { downloadVariables } from "../../../infra/host/environment";
 import { isAlive } from "../../../infra/host/processTable";

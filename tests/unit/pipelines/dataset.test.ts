@@ -5,6 +5,8 @@ import { shortHash } from "../../../infra/stack/files";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { datasetCode } from "../../../pipelines/inputs";
 import { recipeOf } from "../../../pipelines/dataset";
+import { bucketPrefixes, outputPlace } from "../../../pipelines/places";
+import { workloads } from "../../../results/catalog";
 import { defaultConfig, largeMachine } from "../../defaults";
 
 function recipe(name: string, changed: Record<string, string> = {}) {
@@ -58,4 +60,17 @@ describe("a dataset's identity", () => {
       );
     }
   });
+});
+
+it("puts nothing beside data that is only read", () => {
+  const prefixes = bucketPrefixes("existing");
+  expect([prefixes.lake, prefixes.images]).toEqual([[], []]);
+  const buckets = { lake: "l", images: "i", warehouse: "w", output: "o" };
+  for (const { name, purpose } of workloads()) {
+    const { bucket, prefix } = outputPlace("spark", name, buckets, "existing");
+    expect(["w", "o"]).toContain(bucket);
+    const owned = prefixes[bucket === "w" ? "warehouse" : "output"];
+    expect(owned.some((one) => prefix.startsWith(one))).toBe(true);
+    expect(outputPlace("spark", name, buckets, "sample").bucket).toBe(buckets[purpose]);
+  }
 });

@@ -54,6 +54,7 @@ const spec: RunSpec = {
   cluster: "spark",
   workload: "taxi-report",
   buckets: { lake: "l", images: "i", warehouse: "w", output: "o" },
+  output: { bucket: "w", prefix: "report/engine=spark/" },
   rank: 0,
   seconds: 60,
   limits: { cores: 2, memoryBytes: 1 },
@@ -203,6 +204,18 @@ describe("a run that its contender does not support", () => {
     expect(readRecord(stack, name)?.summary).toEqual(summary);
     expect(await run.update({ stack, name, spec })).toEqual(summary);
     expect(attempts()).toEqual(["not supported"]);
+  });
+
+  it("is carried out when what was in the way is gone, and told anew when something else is", async () => {
+    writeStepRecord(stack, "object-store", { generation: "1", result: { checksums: false } });
+    mocked.says = { checksums: "it sends them always", noRows: "its join fails" };
+    await run.create({ stack, name, spec });
+    writeStepRecord(stack, "object-store", { generation: "1", result: {} });
+    inspected({ rows: 0 });
+    expect(await run.update({ stack, name, spec })).toMatchObject({ reason: "its join fails" });
+    inspected({ rows: 1 });
+    expect(await run.update({ stack, name, spec })).toMatchObject({ status: "verified" });
+    expect(attempts()).toEqual(["not supported", "not supported", "verified"]);
   });
 
   it("is carried out where neither dataset nor store is in the way", async () => {
