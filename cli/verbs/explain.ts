@@ -29,7 +29,7 @@ export const explain = verb({
 
 /** Why a run would be done again, or why not. */
 type Explanation = ReturnType<typeof explainRun>;
-/** One input of a run; undefined where there was none of the name, or is none any more. */
+/** One input of a run; undefined where the run had no input of that name, or has none now. */
 type ExplainedInput = Explanation["inputs"][number];
 
 /**

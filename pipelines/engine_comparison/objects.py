@@ -194,7 +194,7 @@ def in_parallel(action: Any, items: Sequence[Any]) -> list[Any]:
 
 
 def read_bytes(store: fs.FileSystem, path: str) -> bytes | None:
-    """A whole object, or None where there is none. Other errors are raised."""
+    """The bytes of an object, or None if it does not exist; raises any other error."""
     try:
         with store.open_input_file(path) as file:
             return file.readall()
