@@ -78,7 +78,9 @@ describe("the verdict on real samples", () => {
   it("finds what was slowed by a tenth at least 80 times of 100", (test) => {
     const same = [...times.get("one")!, ...times.get("other")!].map(median);
     const spread = median(same.map((seconds) => Math.abs(seconds / median(same) - 1)));
+    const found = share("slower", "slowed");
+    console.log(`found ${found.toFixed(0)} times of 100; processes differ by ${spread.toFixed(3)}`);
     test.skip(spread > quiet, `the machine is not quiet: processes differ by ${spread.toFixed(3)}`);
-    expect(share("slower", "slowed")).toBeGreaterThanOrEqual(80);
+    expect(found).toBeGreaterThanOrEqual(80);
   });
 });

@@ -22,7 +22,7 @@ from engine_comparison.datasets.sample import taxi
 
 HERE = Path(__file__).parent
 ENGINES = {"one": "polars", "other": "polars", "slowed": "polars-slowed"}
-ROWS = "6000000"
+ROWS = "36000000"
 
 
 def main(forks: str) -> None:
