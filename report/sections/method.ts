@@ -52,9 +52,7 @@ export function method(outcomes: readonly Outcome[]): Html {
         Starting the object store and the Spark and Ray clusters; making and uploading the data;
         installing anything; the oracle.
       </li>
-      <li>
-        More than one machine, several runs at a time, cost, and what an engine does under failures.
-      </li>
+      <li>Several runs at a time, and what an engine does under failures.</li>
       <li>
         The CPU of a process that lives for less than the pause between two readings, a quarter of a
         second.
@@ -103,6 +101,8 @@ const measureWords: Readonly<Record<string, string>> = {
     "high-water mark exceeds its largest sampled RSS, so that a peak of any length is seen",
   "pss-sampled":
     "PSS, in which a page that n processes share counts 1/n for each; a peak between two readings is not seen",
+  driver:
+    "nothing, on clusters whose nodes nobody measures: neither their memory nor their CPU is known",
   rss: "RSS, in which shared pages count for each process; a peak between two readings is not seen",
 };
 
