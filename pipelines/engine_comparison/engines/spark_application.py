@@ -352,7 +352,8 @@ class SparkEngine(Engine):
         `executorJvm` what an executor's JVM says of its compiler.
         """
         context = self.session.sparkContext
-        management: Any = context._jvm.java.lang.management.ManagementFactory
+        driver: Any = context._jvm
+        management = driver.java.lang.management.ManagementFactory
         given = dict(context.getConf().getAll())
         jvm = "reflect('java.lang.System', 'getProperty', 'java.vm.info') AS info"
         return {
