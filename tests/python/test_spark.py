@@ -126,6 +126,26 @@ def test_executors_compile_quickly_where_they_have_little_to_do(
     assert settings["spark.sql.files.minPartitionNum"] == "12"
 
 
+@pytest.mark.parametrize(("images", "by"), [("mapInArrow", "_mapped"), ("binaryFile", "_images")])
+def test_images_go_the_way_that_is_set(
+    spec: dict[str, Any],
+    local_store: fs.FileSystem,
+    monkeypatch: pytest.MonkeyPatch,
+    images: str,
+    by: str,
+):
+    called: list[str] = []
+    fake = FakeJvm(0)
+    engine: Any = engines.load("spark-tuned")
+    monkeypatch.setattr(engine, "_mapped", lambda *_: called.append("_mapped") or fake)
+    monkeypatch.setattr(
+        engines.load("spark"), "_images", lambda *_: called.append("_images") or fake
+    )
+    spec["inputs"]["tunables"] = json.dumps({"images": images})
+    engine(Context(spec, local_store)).image_embeddings(workloads.load("image-embeddings"), "out/x")
+    assert called == [by]
+
+
 def test_only_comets_contender_has_comets_jar_and_divides_the_workers_memory(context: Context):
     own, other = settings_of("spark-comet", context), settings_of("spark-tuned", context)
     for name in ("spark.driver.extraClassPath", "spark.executor.extraClassPath"):
