@@ -127,22 +127,18 @@ export async function describeStack(stack: string): Promise<Omit<Session, "runne
   const { project, made } = lookAt(stack);
   if (!made) return undefined;
   const configuration = await loadConfiguration(project, stack);
-  return { project, stack, configuration, runs: runNamesIfAny(configuration) };
+  try {
+    return { project, stack, configuration, runs: runNames(configuration) };
+  } catch (error) {
+    if (error instanceof Unfit) return { project, stack, configuration, runs: [] };
+    throw error;
+  }
 }
 
 /** The names of the runs that a configuration asks for. @throws Unfit for one that makes no sense */
 function runNames(configuration: Configuration): string[] {
   const runs = beforehand(() => chosenRuns(settingsOf(configuration)));
   return runs.map(({ engine, workload }) => `${engine}/${workload}`);
-}
-
-function runNamesIfAny(configuration: Configuration): string[] {
-  try {
-    return runNames(configuration);
-  } catch (error) {
-    if (error instanceof Unfit) return [];
-    throw error;
-  }
 }
 
 /** What there is of a stack, without touching it; every verb that works on one begins with this. */

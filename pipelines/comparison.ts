@@ -62,11 +62,7 @@ export function declareRuns(args: ComparisonArgs): Summaries {
 }
 
 export interface RunArgs extends PipelineArgs {
-  /**
-   * What is run, and which of all it is.
-   *
-   * @example { engine: "spark", workload: "taxi-report", rank: 0 }
-   */
+  /** What is run. @example { engine: "spark", workload: "taxi-report", rank: 0, seed: true } */
   readonly run: ChosenRun;
   /**
    * All that the run depends on; the run is done again exactly when one of them changes.
@@ -74,11 +70,7 @@ export interface RunArgs extends PipelineArgs {
    * @example runInputs("spark", "taxi-report", settings, context, dataset.data)
    */
   readonly inputs: Inputs;
-  /**
-   * What exists before the run starts, so that it has a quiet machine.
-   *
-   * @example [...platform.quiet, dataset.inspected]
-   */
+  /** What exists before, for a quiet machine. @example [...platform.quiet, dataset.inspected] */
   readonly after: readonly pulumi.Resource[];
 }
 
@@ -149,18 +141,9 @@ function declareInputs(stack: string, name: string, inputs: Inputs): void {
 }
 
 export interface ReportArgs extends Omit<PipelineArgs, "settings"> {
-  /**
-   * The file that says what a machine costs.
-   *
-   * @default the page has no prices
-   * @example "docs/prices.example.json"
-   */
+  /** The file of a machine's price. @default no prices @example "docs/prices.example.json" */
   readonly prices?: string;
-  /**
-   * Summaries, in the order of the page.
-   *
-   * @example declareRuns({ chosen, settings, platform, buckets, stack })
-   */
+  /** Summaries, in the order of the page. @example declareRuns({ chosen, ...shared }) */
   readonly runs: Summaries;
 }
 

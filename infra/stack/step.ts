@@ -152,17 +152,9 @@ export interface KeptCredentialsArgs {
    * @example { minioRootUser: undefined, minioRootPassword: undefined }
    */
   readonly settings: Given;
-  /**
-   * The stack's name: `local` and `dev` have credentials that everybody knows.
-   *
-   * @example "prod"
-   */
+  /** The stack's name: `local` and `dev` have credentials that everybody knows. @example "prod" */
   readonly stack: string;
-  /**
-   * Rises when the files were lost, so that they are written again.
-   *
-   * @example "1"
-   */
+  /** Rises when the files were lost, so that they are written again. @example "1" */
   readonly generation: string;
 }
 

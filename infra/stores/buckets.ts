@@ -11,11 +11,7 @@ import { bucketPurposes, ownBuckets } from "../settings/bucketNames";
 import { bucketRecord } from "./access";
 
 export interface BucketsArgs {
-  /**
-   * The store that they are made in.
-   *
-   * @example platform.objectStore
-   */
+  /** The store that they are made in. @example platform.objectStore */
   readonly objectStore: ObjectStore;
   /**
    * Of each bucket, what the stack puts into it; keys begin with one of these.

@@ -1,5 +1,4 @@
-import { npm, wrong } from "../contracts/check";
-import type { UserError } from "../contracts/errors";
+import { npm, wrong, type UserError } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
 import {
   check,

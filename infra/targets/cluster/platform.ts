@@ -47,8 +47,8 @@ export async function prepare(
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { existing, model, declareStore } = facts;
   const device = "cpu";
-  const kinds = { minio: false, packages: true };
-  const tools = { settings, device, model, observed: existing, ...kinds } as const;
+  const more = ["packages"] as const;
+  const tools = { settings, device, model, observed: existing, more } as const;
   const toolchain = new Toolchain("toolchain", tools);
   const generation = existing.generation("credentials");
   const credentials = new KeptCredentials("credentials", { settings, stack, generation });

@@ -1,7 +1,6 @@
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
 import * as fs from "node:fs";
-import { wrong } from "../../contracts/check";
-import { UserError } from "../../contracts/errors";
+import { UserError, wrong } from "../../contracts/errors";
 import { toolEnvironment } from "../../host/environment";
 import { readJson, stackFiles, writeJson } from "../../stack/files";
 
@@ -56,18 +55,10 @@ export function daemonHost(): string {
   const args = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
   const answer = call(args, toolEnvironment("docker"), timeoutMs);
   if (answer.error) throw noDocker("the `docker` command is not on PATH");
-  if (answer.status !== 0) throw isPodman() ? podman() : noDocker(firstLine(answer.stderr));
-  return checkLocal(answer.stdout.trim());
-}
-
-/** Whether the command is Podman's, under the name of Docker's. */
-function isPodman(): boolean {
+  if (answer.status === 0) return checkLocal(answer.stdout.trim());
   const { stdout } = call(["--version"], toolEnvironment("docker"), timeoutMs);
-  return /podman/i.test(stdout ?? "");
-}
-
-function podman(): UserError {
-  return new UserError(
+  if (!/podman/i.test(stdout ?? "")) throw noDocker(firstLine(answer.stderr));
+  throw new UserError(
     "target docker needs a Docker daemon, and the command `docker` is Podman's",
     "images are built and containers declared through Docker's own API, and Podman is not supported",
     "install Docker Engine (https://docs.docker.com/engine/install/), or run `npm start`, which " +
@@ -75,11 +66,7 @@ function podman(): UserError {
   );
 }
 
-/**
- * Refuses a daemon on another machine.
- *
- * @throws UserError, for instance for `ssh://somewhere`
- */
+/** Refuses a daemon on another machine. @throws UserError, for instance for `ssh://somewhere` */
 export function checkLocal(host: string): string {
   if (/^(unix|npipe):\/\/|^tcp:\/\/(127\.0\.0\.1|localhost|\[::1\])(:|$)/.test(host)) return host;
   throw new UserError(
@@ -96,11 +83,7 @@ function noDocker(what: string): UserError {
 
 const firstLine = (text: string) => text.trim().split("\n")[0];
 
-/**
- * Asks the daemon what it is and has.
- *
- * @throws UserError when it does not answer in time
- */
+/** Asks the daemon what it is and has. @throws UserError when it does not answer in time */
 export function daemonInfo(host: string): DaemonInfo {
   const args = ["info", "--format", "{{json .}}"];
   const answer = call(args, new Docker(host).environment, timeoutMs);

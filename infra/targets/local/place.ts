@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { checkout } from "../../host/folders";
 import { findJava } from "../../host/runtimes";
-import { accepts, get } from "../../host/probe";
+import { get, silenceAt } from "../../host/probe";
 import { ports } from "../../settings/ports";
 import {
   configurationFiles,
@@ -167,7 +167,7 @@ async function healthy(all: readonly Health[]): Promise<boolean> {
     const answers =
       "path" in each
         ? (await get(`${urlOf(each.port)}${each.path}`))?.includes(each.text ?? "")
-        : await accepts(each.port);
+        : (await silenceAt(`${here}:${each.port}`, 2_000)) === undefined;
     if (!answers) return false;
   }
   return true;

@@ -6,6 +6,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
+  BuildLog,
   cachesInUse,
   clearCaches,
   ensureEntry,
@@ -13,9 +14,9 @@ import {
   isComplete,
   registerUse,
   releaseUse,
+  runBuild,
 } from "../../../infra/toolchain/caches";
 import { ivyXml, proxyOptions } from "../../../infra/toolchain/jars";
-import { BuildLog, runBuild } from "../../../infra/toolchain/builds";
 import { downloadVariables } from "../../../infra/host/environment";
 import { isAlive } from "../../../infra/host/processTable";
 import { customModel } from "../../../infra/toolchain/customModel";
@@ -81,7 +82,7 @@ describe("an entry of the cache", () => {
 
   it("ends a build whose script is killed", async () => {
     const script = `
-      const { BuildLog, runBuild } = require("./infra/toolchain/builds.ts");
+      const { BuildLog, runBuild } = require("./infra/toolchain/caches.ts");
       const log = new BuildLog(${JSON.stringify(log.file)});
       const command = "echo begun $$ >&2; exec sleep 600";
       runBuild({ log, folder: log.file }, { argv: ["/bin/sh", "-c", command], advice: "" });
