@@ -1,6 +1,5 @@
 import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
-import type { Settings } from "../infra/settings/schema";
 import { shortHash, stackFiles } from "../infra/stack/files";
 import { generation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
@@ -64,11 +63,7 @@ export function declareRuns(args: ComparisonArgs): Summaries {
 export interface RunArgs extends PipelineArgs {
   /** What is run. @example { engine: "spark", workload: "taxi-report", rank: 0, seed: true } */
   readonly run: ChosenRun;
-  /**
-   * All that the run depends on; the run is done again exactly when one of them changes.
-   *
-   * @example runInputs("spark", "taxi-report", settings, context, dataset.data)
-   */
+  /** What it depends on; it is done again when one changes. @example { fareAbove: "30" } */
   readonly inputs: Inputs;
   /** What exists before, for a quiet machine. @example [...platform.quiet, dataset.inspected] */
   readonly after: readonly pulumi.Resource[];
@@ -95,6 +90,7 @@ export class Run extends pulumi.ComponentResource {
     );
 
     const cluster = clusterOf(engineOf(engine), settings);
+    const lacksChecksums = !settings.s3Checksums && engineOf(engine).checksums !== undefined;
     // The script's `update` looks which result is published.
     const confirmed = isConfirmed(stack, name);
     const known = generation(stack, name, () => confirmed, "was not confirmed");
@@ -114,7 +110,7 @@ export class Run extends pulumi.ComponentResource {
           // What the clusters have, the executor knows.
           threads: settings.threads,
           // Of all that `whyNot` decides by, the one that is no input: the script's `update` asks it.
-          ...(lacksChecksums(engine, settings) ? { checksums: false } : {}),
+          ...(lacksChecksums ? { checksums: false } : {}),
         },
       },
       { parent: this, dependsOn: [output, ...after] },
@@ -125,11 +121,6 @@ export class Run extends pulumi.ComponentResource {
     });
     this.registerOutputs({ key: runKey(inputs), summary: this.summary });
   }
-}
-
-/** Whether the store takes no checksums, and the contender cannot leave them out. */
-function lacksChecksums(engine: string, { s3Checksums }: Settings): boolean {
-  return !s3Checksums && engineOf(engine).checksums !== undefined;
 }
 
 /**

@@ -57,11 +57,15 @@ export function quoted(text: string): string {
   );
 }
 
+/** `npm run outputs`, `npm start` */
+export function scriptOf(verb: string): string {
+  return verb === "start" ? "npm start" : `npm run ${verb}`;
+}
+
 /** A command of this project on a stack, for messages: `npm run logs -- minio --stack two`. */
 export function npm(stack: string, verb: string, ...args: readonly string[]): string {
   const all = [...args, ...(stack === "local" ? [] : ["--stack", stack])];
-  const script = verb === "start" ? "npm start" : `npm run ${verb}`;
-  return [script, ...(all.length > 0 ? ["--", ...all] : [])].join(" ");
+  return [scriptOf(verb), ...(all.length > 0 ? ["--", ...all] : [])].join(" ");
 }
 
 /** Bytes for people. */

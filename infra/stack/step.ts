@@ -146,11 +146,7 @@ export function givenCredentials(settings: Given, stack: string): Given {
 }
 
 export interface KeptCredentialsArgs {
-  /**
-   * The settings, with the secrets that the user has set.
-   *
-   * @example { minioRootUser: undefined, minioRootPassword: undefined }
-   */
+  /** The settings, with the user's secrets. @example readSettings(pulumi.runtime.allConfig()) */
   readonly settings: Given;
   /** The stack's name: `local` and `dev` have credentials that everybody knows. @example "prod" */
   readonly stack: string;

@@ -36,11 +36,7 @@ export interface AwsBucketArgs {
   readonly bucket: string;
   /** What the pipelines put into it; keys begin with one of these. @example ["taxi/"] */
   readonly prefixes: readonly string[];
-  /**
-   * The pipelines' role.
-   *
-   * @example new Role("pipelines", { assumeRolePolicy: JSON.stringify(takenByAccount(account)) })
-   */
+  /** The pipelines' role. @example new Role("pipelines", { assumeRolePolicy }) */
   readonly role: Role;
   /** Identity of the data: another one makes it anew. @example "aws 123456789012 eu-west-1 1" */
   readonly dataId: string;

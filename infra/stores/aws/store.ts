@@ -56,11 +56,7 @@ async function checkFree(buckets: readonly string[], { id }: Account): Promise<v
 }
 
 export interface AwsStoreArgs {
-  /**
-   * Tags of what is made, and whether Pulumi refuses to delete the buckets.
-   *
-   * @example { awsTags: { team: "data" }, awsProtect: true }
-   */
+  /** Tags and protection of buckets. @example { awsTags: { team: "data" }, awsProtect: true } */
   readonly settings: Pick<Settings, "awsTags" | "awsProtect">;
   /** The stack's name, for tags. @example "prod" */
   readonly stack: string;

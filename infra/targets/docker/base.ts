@@ -120,17 +120,9 @@ export function baseImage(settings: Pick<Settings, "baseImage">, device: "cpu" |
 export interface ImageArgs {
   /** What the image is for: a folder of `images/`. @example "engine" */
   readonly purpose: "engine" | "minio";
-  /**
-   * Where it is built, and by which settings.
-   *
-   * @example new Base("docker", { stack, id, settings, daemon, info, existing })
-   */
+  /** Where it is built, and by which settings. @example new Base("docker", args) */
   readonly base: Base;
-  /**
-   * Arguments of the build; they show in the image's history.
-   *
-   * @example { BASE_IMAGE: "debian:bookworm-slim", DEVICE: "cpu" }
-   */
+  /** Arguments of the build, which show in the image's history. @example { DEVICE: "cpu" } */
   readonly buildArgs: Readonly<Record<string, string>>;
 }
 

@@ -30,11 +30,7 @@ export const engineMounts = (base: Base): Mount[] => [
 export interface ServiceArgs {
   /** What the container is for; also its name inside the network. @example "spark-worker-1" */
   readonly role: Role;
-  /**
-   * The network, the volumes and the cleanup that it depends on.
-   *
-   * @example new Base("docker", { stack, id, settings, daemon, info, existing })
-   */
+  /** The network, volumes and cleanup that it depends on. @example new Base("docker", args) */
   readonly base: Base;
   /** What it is started from. @example new Image("image-engine", args) */
   readonly image: Image;

@@ -58,8 +58,10 @@ function placeOf(stack: string, portOffset: number): Place {
       return jobEnvironment(stack);
     },
     get spark() {
+      const lib = path.join(environmentOf(stack), "lib");
       return {
-        home: sparkHome(stack),
+        // The Spark that the Python package carries.
+        home: path.join(lib, fs.readdirSync(lib)[0], "site-packages", "pyspark"),
         folder: stackFiles(stack).sparkWorker,
         findGpus: path.join(checkout, "pipelines", "engine_comparison", "spark_gpus.sh"),
         env: { JAVA_HOME: findJava().home, SPARK_LOCAL_IP: here },
@@ -71,12 +73,6 @@ function placeOf(stack: string, portOffset: number): Place {
       options: { "temp-dir": rayFolder(stack) },
     },
   };
-}
-
-/** The Spark that the Python package carries. */
-function sparkHome(stack: string): string {
-  const lib = path.join(environmentOf(stack), "lib");
-  return path.join(lib, fs.readdirSync(lib)[0], "site-packages", "pyspark");
 }
 
 /** What a process needs to take part in, or talk to, the stack's Ray cluster. */

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { contextOf, preflight } from "../../contracts/check";
-import type { ObjectStore, Platform, Prepared } from "../../contracts/platform";
+import type { ObjectStore, Platform } from "../../contracts/platform";
+import type { Target } from "../../contracts/target";
 import { clampNote, deviceHere, gpuFacts, unusableGpu, type Device } from "../../host/gpu";
 import { untriedFacts, untriedMachine } from "../../host/platform";
 import { sparkGpus } from "../../services";
@@ -34,11 +35,7 @@ export interface Facts {
  *
  * @throws UserError with what is missing or taken; nothing was written
  */
-export async function prepare(
-  settings: Settings,
-  stack: string,
-  id?: string,
-): Promise<Prepared<Settings>> {
+export const prepare: Target<Settings>["prepare"] = async (settings, stack, id) => {
   const context = contextOf({ stack, settings, id, deployed: false });
   await preflight(context, checks);
   const device = context.facts(deviceHere);
@@ -58,7 +55,7 @@ export async function prepare(
     settings,
     declare: () => declare(settings, stack, { existing, device, model, declareStore }),
   };
-}
+};
 
 /** Declares the platform's resources. */
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {

@@ -20,7 +20,7 @@ import { ivyXml, proxyOptions } from "../../../infra/toolchain/jars";
 import { downloadVariables } from "../../../infra/host/environment";
 import { isAlive } from "../../../infra/host/processTable";
 import { customModel } from "../../../infra/toolchain/customModel";
-import { lockedJars, parseJars, modelIdentity } from "../../../infra/toolchain/locks";
+import { lockedJars, modelIdentity } from "../../../infra/toolchain/locks";
 import { pipSettings } from "../../../infra/toolchain/uv";
 import { exampleContract } from "../../defaults";
 import { existingTools } from "../../../infra/toolchain/tools";
@@ -215,11 +215,11 @@ describe("packages", () => {
 describe("locked jars", () => {
   it("are read with their hashes, and a line of another form is refused", () => {
     const sha256 = "0".repeat(64);
-    expect(parseJars(`# why\n\ng:a:1 ${sha256}\n`)).toEqual([
+    expect(lockedJars(`# why\n\ng:a:1 ${sha256}\n`)).toEqual([
       { group: "g", artifact: "a", version: "1", sha256 },
     ]);
-    expect(parseJars(`g:a:1 ${sha256} comet`)[0].folder).toBe("comet");
-    expect(() => parseJars("g:a:1")).toThrow("g:a:1");
+    expect(lockedJars(`g:a:1 ${sha256} comet`)[0].folder).toBe("comet");
+    expect(() => lockedJars("g:a:1")).toThrow("g:a:1");
     expect(lockedJars().length).toBeGreaterThan(30);
   });
 
