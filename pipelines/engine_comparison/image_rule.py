@@ -1,8 +1,8 @@
 """Which image files are accepted: one rule for every engine, on the bytes.
 
 Decoders disagree about damaged and rare files: one raises, another fills the rest with grey and
-says nothing. So what they disagree about is left out before any of them sees it. No pixel of a JPEG
-is decoded for that, and damage inside its compressed data is not seen; that of a PNG is unpacked.
+says nothing. So what they disagree about is left out before any of them sees it. No pixel is
+decoded for that, and damage inside the compressed data is not seen.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def reject_reason(data: bytes | None) -> str | None:
     """Decide by structure whether an image file is left out. Every engine uses this rule.
 
     A JPEG's segments and scans are walked to the end marker (an embedded thumbnail has its own end
-    marker, so the last bytes of the file or any marker would not do). It takes microseconds. Of a
-    PNG the checksums are compared, and its data has to have all rows.
+    marker, so the last bytes of the file or any marker would not do); of a PNG the checksums are
+    compared. It takes microseconds.
 
     Args:
         data: The whole file, or None where there is none.
@@ -161,13 +161,8 @@ def _jpeg_reason(data: bytes) -> str | None:
             behind = _AFTER_SCAN.search(data, at)
             if behind is None or not frame:
                 return UNDECODABLE if behind else TRUNCATED
-            if not _is_clear(colours, transform, jfif):
-                return UNSUPPORTED
-            if frame != _PROGRESSIVE and (
-                segment[:1]
-                != colours  # a scan for each colour, which not all decoders put together
-                or not tables.issuperset(_tables_of_scan(segment))  # some take the usual ones
-            ):
+            common = frame == _PROGRESSIVE or _is_common(segment, colours, tables)
+            if not common or not _is_clear(colours, transform, jfif):
                 return UNSUPPORTED
             at, scanned = behind.start(), True
     return TRUNCATED
@@ -212,11 +207,15 @@ def _tables(segment: bytes) -> Iterator[int]:
         at += 17 + sum(segment[at + 1 : at + 17])
 
 
-def _tables_of_scan(segment: bytes) -> Iterator[int]:
-    """The Huffman tables that a sequential scan needs, as `_tables` has them."""
-    for both in segment[2 : 1 + 2 * segment[0] : 2] if segment else b"":
-        yield both >> 4
-        yield 16 + (both & 15)
+def _is_common(scan: bytes, colours: bytes, tables: set[int]) -> bool:
+    """Whether a sequential scan is one that all decoders take.
+
+    That is one with all colours and all coefficients, whose tables are in the file: some decoders
+    know the usual tables.
+    """
+    used = scan[2 : 1 + 2 * scan[0] : 2] if scan else b""
+    needed = {both >> 4 for both in used} | {16 + (both & 15) for both in used}
+    return scan[:1] == colours and scan[-3:] == b"\0\x3f\0" and needed <= tables
 
 
 def is_progressive(data: bytes) -> bool:
@@ -231,31 +230,39 @@ def is_progressive(data: bytes) -> bool:
 
 
 def _png_reason(data: bytes) -> str | None:
-    """Check the chunks up to the end, and that the data has all rows."""
-    at, order, parts = len(PNG_SIGNATURE), "", []
-    while at + 12 <= len(data) and not order.endswith("E"):
-        kind, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4], "big")
+    """Check the header, and the checksums and the order of the chunks up to the end."""
+    order, end = "", len(PNG_SIGNATURE)
+    for kind, start, end in _chunks(data):
         if end > len(data):
             return TRUNCATED
-        if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+        if zlib.crc32(data[start - 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             return UNDECODABLE
         order += _PNG_LETTERS.get(kind, "?" if kind[:1].isupper() else "o")
-        if kind == b"IDAT":
-            parts.append(data[at + 8 : end - 4])
-        at = end
     if not order.endswith("E"):
         return TRUNCATED
-    without_palette = data[25] == 3 and "P" not in order
-    if without_palette or not _PNG_ORDER.fullmatch(order) or not _has_all_rows(data, parts):
+    colours, methods = data[25], data[26:29]
+    wrong = colours not in _CHANNELS or methods[:2] != b"\0\0" or methods[2] > 1
+    without_palette = colours == 3 and "P" not in order
+    if wrong or without_palette or not _PNG_ORDER.fullmatch(order):
         return UNDECODABLE
     return None
 
 
-def _has_all_rows(data: bytes, parts: list[bytes]) -> bool:
-    """Whether a PNG's data is whole: as long as its header says, with its checksum."""
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Of each chunk of a PNG up to the last one its kind, where its data begins, and its end."""
+    at, kind = len(PNG_SIGNATURE), b""
+    while at + 12 <= len(data) and kind != b"IEND":
+        kind, start = data[at + 4 : at + 8], at + 8
+        at = start + 4 + int.from_bytes(data[at : at + 4], "big")
+        yield kind, start, at
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether the compressed data of an accepted PNG has all rows, and ends with its checksum.
+
+    Not all decoders look at the checksum. It takes a quarter of the time of decoding.
+    """
     width, height, depth, colours, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
-    if colours not in _CHANNELS:
-        return False
 
     def size(x: int, y: int, across: int, down: int) -> int:
         columns, rows = (width - x + across - 1) // across, (height - y + down - 1) // down
@@ -264,7 +271,8 @@ def _has_all_rows(data: bytes, parts: list[bytes]) -> bool:
     left = sum(size(*one) for one in (_PASSES if interlaced else [(0, 0, 1, 1)]))
     stream = zlib.decompressobj()
     try:
-        for part in parts:
+        for kind, start, end in _chunks(data):
+            part = data[start : end - 4] if kind == b"IDAT" else b""
             while part and left >= 0:
                 left -= len(stream.decompress(part, 2**20))
                 part = stream.unconsumed_tail

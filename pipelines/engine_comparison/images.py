@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from .image_rule import MISSING, PNG_SIGNATURE, UNDECODABLE, is_progressive, reject_reason
+from .image_rule import (
+    MISSING,
+    PNG_SIGNATURE,
+    UNDECODABLE,
+    is_progressive,
+    is_whole,
+    reject_reason,
+)
 
 SIZE = 224
 """Side of the square that images are scaled to, in pixels, unless the model wants another."""
@@ -127,8 +134,9 @@ def decode_rest(
     """Complete a batch that an engine's own decoder has decoded, so that rejects are the same.
 
     Where that decoder refused a file, the shared one decides. It decides about progressive JPEGs
-    too: of damaged ones, decoders accept different ones. Of damaged sequential JPEGs and PNGs,
-    those that pass `reject_reason` and Pillow refuses were refused by Daft's decoder as well.
+    too, and about PNGs that are not whole: of damaged ones, decoders accept different ones. Of
+    sequential JPEGs, those that pass `reject_reason` and Pillow refuses were refused by Daft's
+    decoder as well.
 
     Args:
         files: Whole files, or None where there is none.
@@ -140,7 +148,8 @@ def decode_rest(
     for data, own in zip(files, pixels, strict=True):
         reason = reject_reason(data)
         if reason is None and data is not None:
-            if own is not None and not (data[:2] == b"\xff\xd8" and is_progressive(data)):
+            is_png = data[:8] == PNG_SIGNATURE
+            if own is not None and (is_whole(data) if is_png else not is_progressive(data)):
                 done.append(own)
             else:
                 try:
