@@ -18,10 +18,14 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 OPTIONS = {
     "default": "",
@@ -52,6 +56,21 @@ def make(folder: Path, rows: int) -> None:
     pq.write_table(pa.table(zones), folder / "zones.parquet")
 
 
+def query(session: SparkSession, folder: Path, output: str) -> None:
+    """Scan, filter, join with a small table, group, and write."""
+    from pyspark.sql import functions as sql
+
+    zones = session.read.parquet(f"{folder}/zones.parquet")
+    trips = session.read.parquet(f"{folder}/trips/*.parquet")
+    (
+        trips.filter(sql.col("fare") > 30)
+        .join(zones, trips.zone == zones.id, "left")
+        .groupBy("borough")
+        .agg(sql.sum("total"), sql.count("*"), sql.avg("tip"), sql.avg("distance"))
+        .write.parquet(output)
+    )
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process, from /proc."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -62,7 +81,6 @@ def measure(folder: Path, options: str, samples: int, cores: int) -> None:
     """Run the query `samples` times in this process's application, and print a line for each."""
     os.environ["PYSPARK_SUBMIT_ARGS"] = f'--driver-java-options "{options}" pyspark-shell'
     from pyspark.sql import SparkSession
-    from pyspark.sql import functions as sql
 
     began = time.perf_counter()
     builder = SparkSession.builder.master(f"local[{cores}]").config("spark.ui.enabled", "false")
@@ -76,15 +94,7 @@ def measure(folder: Path, options: str, samples: int, cores: int) -> None:
     for sample in range(1, samples + 1):
         cpu, compiled = cpu_seconds(pid), compiler.getTotalCompilationTime()
         began = time.perf_counter()
-        zones = session.read.parquet(f"{folder}/zones.parquet")
-        trips = session.read.parquet(f"{folder}/trips/*.parquet")
-        (
-            trips.filter(sql.col("fare") > 30)
-            .join(zones, trips.zone == zones.id, "left")
-            .groupBy("borough")
-            .agg(sql.sum("total"), sql.count("*"), sql.avg("tip"), sql.avg("distance"))
-            .write.parquet(f"{folder}/out-{os.getpid()}-{sample}")
-        )
+        query(session, folder, f"{folder}/out-{os.getpid()}-{sample}")
         seconds = time.perf_counter() - began
         cpu, compiled = cpu_seconds(pid) - cpu, compiler.getTotalCompilationTime() - compiled
         print(f"    {sample:>6} {seconds:>8.2f} {cpu:>8.2f} {compiled / 1000:>11.2f}", flush=True)

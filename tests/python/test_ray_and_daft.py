@@ -44,8 +44,8 @@ def test_each_tunable_departs_from_the_default_and_has_a_source(name: str):
     ("name", "changed"),
     [
         ("ray", {}),
-        ("ray-tuned", {"use_datasource_v2": False}),
-        ("ray-arrow", {"use_datasource_v2": False}),
+        ("ray-tuned", {"op_resource_reservation_enabled": False, "use_datasource_v2": False}),
+        ("ray-arrow", {"op_resource_reservation_enabled": False, "use_datasource_v2": False}),
     ],
 )
 def test_ray_data_has_its_defaults_unless_a_tunable_says_otherwise(

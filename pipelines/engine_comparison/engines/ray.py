@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 SHOWN = (
     "use_datasource_v2",
+    "op_resource_reservation_enabled",
     "shuffle_strategy",
     "default_hash_shuffle_parallelism",
     "read_op_min_num_blocks",
@@ -66,9 +67,17 @@ class OnRay(Engine):
         return int(self.tunable("override_num_blocks")) or min(self.cpus, files)
 
     def start(self) -> None:
-        """Connect to the cluster, and see that it has what is asked for."""
+        """Connect to the cluster, see that it has what is asked for, and set what is tuned.
+
+        A tunable that has the name of a setting of Ray Data is that setting.
+        """
         connect(self.context, self.placement.gpus)
-        import ray.data  # noqa: F401
+        from ray.data import DataContext
+
+        data = DataContext.get_current()
+        for tunable in self.tunables():
+            if hasattr(data, tunable["name"]):
+                setattr(data, tunable["name"], tunable["value"])
 
     def configuration(self) -> dict[str, Any]:
         """The cluster's resources, and settings of Ray Data as they are in effect."""

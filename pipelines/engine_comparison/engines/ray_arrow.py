@@ -32,13 +32,6 @@ class RayArrow(ray.OnRay):
 
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
 
-    def start(self) -> None:
-        """Connect, and choose the reader."""
-        super().start()
-        from ray.data import DataContext
-
-        DataContext.get_current().use_datasource_v2 = bool(self.tunable("use_datasource_v2"))
-
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
         """Sums by borough where files are read; the few rows of all tasks make the report."""
         store, facts = self.context.filesystem, self.context.input_facts

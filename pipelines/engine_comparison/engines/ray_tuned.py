@@ -21,7 +21,7 @@ from ..describe import EngineFacts, engine_facts
 from ..model.session import Shape, read_shape
 from ..placement import Holder
 from ..timers import Timers
-from ..workloads.image_inputs import list_path
+from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_inputs import TRIP_COLUMNS, read_zones, trip_files
 from ..workloads.taxi_report import TaxiReport
@@ -40,13 +40,6 @@ class RayTuned(documented.Ray):
     def holder(self) -> Holder:
         """See `Engine.holder`."""
         return Holder.RAY_ACTOR if self.tunable("compute") == "tasks" else super().holder
-
-    def start(self) -> None:
-        """Connect, and choose the reader."""
-        super().start()
-        from ray.data import DataContext
-
-        DataContext.get_current().use_datasource_v2 = bool(self.tunable("use_datasource_v2"))
 
     def taxi_report(self, workload: TaxiReport, output: str) -> None:
         """The report, by the way that is set for the zones."""
@@ -73,7 +66,7 @@ class RayTuned(documented.Ray):
         self._write(report, output)
 
     def _images(self, workload: ImageWorkload, output: str) -> None:
-        """The list, spread over the cluster, and the model over it, by the way that is set."""
+        """The model over the list, by the way that is set."""
         if self.tunable("compute") == "tasks":
             self._images_in_tasks(workload, output)
         else:
@@ -83,12 +76,11 @@ class RayTuned(documented.Ray):
         """Tasks fetch, decode and ask the model that their worker process keeps."""
         import ray.data
 
-        store, facts = self.context.filesystem, self.context.input_facts
-        listed = ray.data.read_parquet(
-            list_path(facts),
-            filesystem=store,
-            override_num_blocks=task_count(workload.count_inputs(facts), self.cpus),
-        ).select_columns(["image_url"])
+        urls = image_urls(self.context.filesystem, self.context.input_facts)
+        listed = ray.data.from_arrow(
+            pa.table({"image_url": pa.array(urls, pa.string())}),
+            override_num_blocks=task_count(len(urls), self.cpus),
+        )
         task, size = self.task(workload), self.context.batch_size
         if self.placement.holder:
             answer = partial(
