@@ -139,7 +139,7 @@ OTHERS = {
     "taxi/fhvhv_tripdata_2024-01.parquet": parquet(pa.table({"PUlocationID": [1.0]})),
     "taxi/_backup.parquet": parquet(trips()),
     "taxi/.hidden.parquet": b"",
-    "taxi/_delta_log/00.checkpoint.parquet": b"?",
+    "taxi/_old/00.parquet": b"?",
 }
 
 
@@ -251,6 +251,8 @@ def with_interval() -> bytes:
         ({"taxi/a.PARQUET": b""}, ["does not end in .parquet", "taxi/a.PARQUET"]),
         ({"taxi/a.parquet.gz": b""}, ["does not end in .parquet", "taxi/a.parquet.gz"]),
         ({"taxi/year=2024/a.parquet": b""}, ["in folders below taxi/", "taxi/year=2024/a"]),
+        ({"taxi/_delta_log/0.json": b"{}"}, ["taxi/ is a table of Delta", "plain Parquet"]),
+        ({"taxi/.hoodie/hoodie.properties": b""}, ["taxi/ is a table of Hudi"]),
         ({"taxi/a[1].parquet": b""}, ["pattern"]),
         ({"taxi/a\x85.parquet": b""}, ["control character"]),
         ({MONTH: None}, ["There are no trips in s3://lake/taxi/"]),

@@ -26,6 +26,8 @@ OTHER_SERVICES = re.compile(r"(green|fhv|fhvhv)_tripdata")
 LIKE_PARQUET = re.compile(r"\.(parquet|parq|pqt?)(\.\w+)?$", re.IGNORECASE)
 PATTERN = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f-\x9f]")
 """What readers take for a pattern in a name, or cannot read at all."""
+TABLE_FORMATS = {"_delta_log": "Delta", ".hoodie": "Hudi"}
+"""Folders with the log of a table, which says what files are data: others are of older versions."""
 MAX_DIGITS, MAX_SCALE = 18, 4
 """Of a decimal: each of its values has one nearest float64, which a division finds."""
 
@@ -63,6 +65,12 @@ def _choose(look: Inspection, found: list[fs.FileInfo]) -> tuple[list[fs.FileInf
     for info in found:
         key = info.path[len(look.bucket) + 1 :]
         below = key.split("/")[1:]
+        if below[0] in TABLE_FORMATS:
+            look.refuse(
+                f"{TRIPS_PREFIX}/ is a table of {TABLE_FORMATS[below[0]]}, and files of its older "
+                "versions may be there",
+                "write its trips as plain Parquet files",
+            )
         if not LIKE_PARQUET.search(key):
             continue
         if any(part[:1] in ("_", ".") for part in below) or OTHER_SERVICES.match(below[-1]):
