@@ -55,13 +55,24 @@ export function daemonHost(): string {
   const args = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
   const answer = call(args, toolEnvironment("docker"), timeoutMs);
   if (answer.error) throw noDocker("the `docker` command is not on PATH");
-  if (answer.status === 0) return checkLocal(answer.stdout.trim());
-  const { stdout } = call(["--version"], toolEnvironment("docker"), timeoutMs);
-  if (!/podman/i.test(stdout ?? "")) throw noDocker(firstLine(answer.stderr));
-  throw new UserError(
-    "target docker needs a Docker daemon, and the command `docker` is Podman's",
+  if (answer.status !== 0) {
+    throw saysPodman(["--version"], toolEnvironment("docker"))
+      ? podman("the command `docker`")
+      : noDocker(firstLine(answer.stderr));
+  }
+  return checkLocal(answer.stdout.trim());
+}
+
+/** Whether an answer of the `docker` command names Podman, whose command or socket it may be. */
+function saysPodman(args: readonly string[], env: Record<string, string>): boolean {
+  return /podman/i.test(call(args, env, timeoutMs).stdout ?? "");
+}
+
+function podman(what: string): UserError {
+  return new UserError(
+    `target docker needs a Docker daemon, and ${what} is Podman's`,
     "images are built and containers declared through Docker's own API, and Podman is not supported",
-    "install Docker Engine (https://docs.docker.com/engine/install/), or run `npm start`, which " +
+    "install Docker Engine (https://docs.docker.com/engine/install/) and unset DOCKER_HOST, or run `npm start`, which " +
       "deploys stack local without containers",
   );
 }
@@ -83,7 +94,11 @@ function noDocker(what: string): UserError {
 
 const firstLine = (text: string) => text.trim().split("\n")[0];
 
-/** Asks the daemon what it is and has. @throws UserError when it does not answer in time */
+/**
+ * Asks the daemon what it is and has.
+ *
+ * @throws UserError when it does not answer in time, or is Podman's
+ */
 export function daemonInfo(host: string): DaemonInfo {
   const args = ["info", "--format", "{{json .}}"];
   const answer = call(args, new Docker(host).environment, timeoutMs);
@@ -92,6 +107,13 @@ export function daemonInfo(host: string): DaemonInfo {
   const errors = info.ServerErrors ?? [];
   if (answer.status !== 0 || errors.length > 0 || !info.ServerVersion) {
     throw noDocker(errors[0] ?? (firstLine(answer.stderr) || `no answer from ${host}`));
+  }
+  // Podman's versions are below 10, and Docker's never were since 17: only such a one is asked.
+  if (parseInt(info.ServerVersion) < 10) {
+    const components = ["version", "--format", "{{json .Server.Components}}"];
+    if (saysPodman(components, new Docker(host).environment)) {
+      throw podman(`the daemon at ${host}`);
+    }
   }
   return info;
 }
