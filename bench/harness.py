@@ -12,7 +12,9 @@ down meanwhile, then `GROUP` samples. Who is done by the plan's rule leaves the 
 taken, measured and checked by the code of a run's job.
 
 Two contenders on one cluster would wait for each other's cores, and count each other's memory. So
-they are in different rounds; what others are compared with takes part in each.
+they are in different rounds; what others are compared with takes part in each. A result has the
+round of each driver process (`rounds`): those of one round are compared, for which the machine was
+the same.
 """
 
 from __future__ import annotations
@@ -48,12 +50,13 @@ class Contender:
         self._channel, self._plan, self._spec = channel, plan, spec
         self._job: dict[str, Any] | None = None if "argv" in spec else spec["spec"]
         self._forks: list[Fork] = []
+        self._rounds: list[int] = []
         self._described: dict[str, Any] = {}
         self._outputs: list[str] = []
         self._numbers = itertools.count()
 
-    def start(self, ends: ExitStack) -> None:
-        """Start a driver process, which `ends` ends, and take its first sample."""
+    def start(self, ends: ExitStack, at: int) -> None:
+        """Start a driver process in a round, which `ends` ends, and take its first sample."""
         self._say("start-up")
         made = (
             process_fork(self._job)
@@ -62,6 +65,7 @@ class Contender:
         )
         fork = ends.enter_context(made)
         self._forks.append(fork)
+        self._rounds.append(at)
         self._guarded(fork.start)
         self._sample("first sample", keep=True)
 
@@ -90,6 +94,7 @@ class Contender:
         self._say("verify")
         return {
             "name": self.name,
+            "rounds": self._rounds,
             **figures_of(self._plan, self._forks),
             **self._described,
             "verified": self._guarded(self._judge),
@@ -140,8 +145,8 @@ def run_benchmark(channel: Channel, spec: Spec) -> dict[str, Any]:
     contenders = {each["name"]: Contender(channel, plan, each) for each in spec["contenders"]}
     try:
         for _ in range(plan.forks):
-            for names in rounds(spec["contenders"]):
-                _take_turns([contenders[name] for name in names])
+            for at, names in enumerate(rounds(spec["contenders"])):
+                _take_turns([contenders[name] for name in names], at)
         results = [each.result() for each in contenders.values()]
     finally:
         for each in contenders.values():
@@ -174,11 +179,11 @@ def rounds(contenders: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     return [[name for name in clusters if name in {*one, *shared}] for one in found]
 
 
-def _take_turns(contenders: Sequence[Contender]) -> None:
-    """Have each start a driver process, and all take blocks until they are done."""
+def _take_turns(contenders: Sequence[Contender], at: int) -> None:
+    """Have each start a driver process in a round, and all take blocks until they are done."""
     with ExitStack() as ends:
         for each in contenders:
-            each.start(ends)
+            each.start(ends, at)
         while waiting := [each for each in contenders if not each.is_done()]:
             for each in waiting:
                 each.block()

@@ -16,6 +16,8 @@ export interface Contender {
 /** What bench/harness.py tells of a contender: the measured figures, as a run's result has them. */
 export type Measured = Pick<RunResult, "samples" | "forks" | "oneShotSeconds" | "medianSeconds"> & {
   readonly name: string;
+  /** In which round each driver process took its turns. */
+  readonly rounds: readonly number[];
   readonly startUpSeconds: number;
   readonly versions: Readonly<Record<string, string>>;
   readonly peakMemoryBytes: number;
@@ -87,9 +89,13 @@ export function figuresOf({ contenders, work, host }: Omit<Outcome, "plan">) {
   const read = new Map(
     contenders.map((one) => [one.name, readResult({ ...one, host } as unknown as RunResult)]),
   );
-  return contenders.map(({ name, against, startUpSeconds, peakMemoryBytes, forks, samples }) => {
+  return contenders.map((one) => {
+    const { name, against, rounds, startUpSeconds, peakMemoryBytes, forks, samples } = one;
     const { measured, counted, state, oneShot } = read.get(name)!;
-    const other = against === undefined || against === name ? undefined : read.get(against);
+    const other = against === name ? undefined : contenders.find((each) => each.name === against);
+    // Between rounds the machine may have become another one.
+    const beside =
+      other && read.get(other.name)!.measured.filter((_, at) => rounds.includes(other.rounds[at]));
     const cpu = counted.map(({ cpuSeconds }) => cpuSeconds ?? 0);
     return {
       name,
@@ -98,7 +104,7 @@ export function figuresOf({ contenders, work, host }: Omit<Outcome, "plan">) {
       median: intervalOf(measured),
       state,
       /** What it is compared with, and how many times as long it takes. */
-      ...(other && { against: { name: against!, ratio: ratioOf(measured, other.measured) } }),
+      ...(beside && { against: { name: against!, ratio: ratioOf(measured, beside) } }),
       ...(work && { perSecond: work.amount / center(measured) }),
       cpuSeconds: median(cpu),
       peakMemoryBytes,

@@ -29,8 +29,8 @@ export function tableOf(outcome: Outcome): Table {
   const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
   const ofReference = most > fewest ? ` (the reference: ${most})` : "";
   const compared = work
-    ? "share of: the other's median by this one"
-    : "times: median by the other's";
+    ? "share of: the other's median of the same rounds by this one"
+    : "times: median by the other's of the same rounds";
   return {
     title,
     rows: [heads, ...figures.map(cellsOf)],

@@ -11,6 +11,11 @@ export function engineName(engine: string): string {
   return known(engine)?.label ?? engine;
 }
 
+/** The page of an engine's guide that it follows in a workload, where it follows one. */
+export function guideOf(engine: string, workload: string): string | undefined {
+  return known(engine)?.guides[workload];
+}
+
 /** Whether an engine does a workload; yes for an engine whose file is gone. */
 export function canDo(engine: string, workload: string): boolean {
   return known(engine)?.workloads.includes(workload) ?? true;

@@ -73,7 +73,7 @@ const engine = z.strictObject({
   /** Why it does not survive a dataset without rows, if it does not. */
   noRows: text.optional(),
   /** The page of the engine's documentation that each workload follows. */
-  guides: z.record(z.string(), z.url()).default({}),
+  guides: z.record(z.string(), z.url({ protocol: /^https$/ })).default({}),
   tunables: z.array(tunable).default([]),
   /** The one of its workloads that `matrix: seed` has. */
   seed: text.optional(),
@@ -223,12 +223,20 @@ export function readCatalog(folder: string): Catalog {
   return { engines: engines.map(withRunner), workloads, datasets };
 }
 
-/** @throws UserError for a contender whose name or decoder does not fit what it is */
+/** @throws UserError for a contender whose name, guides or decoder do not fit what it is */
 function checkFamily(folder: string, one: Engine, own: readonly Workload[]): void {
   const { name, engine, decoder } = one;
   const file = path.join(folder, "engines", fileOf(name) + ".json");
   if (name !== engine && !name.startsWith(`${engine}-`)) {
     throw refusal(file, `"${engine}" as "engine"`, `write what its name begins with`);
+  }
+  const unguided = one.workloads.find((workload) => one.guides[workload] === undefined);
+  if (one.use === "documented" && unguided !== undefined) {
+    throw refusal(
+      file,
+      `no "guides.${unguided}" and "documented" as "use"`,
+      "link the page of the engine's guide that it follows",
+    );
   }
   const decodes = own.some(({ question }) => question.includes("model"));
   if (decodes === (decoder !== undefined)) return;

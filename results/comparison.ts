@@ -1,40 +1,9 @@
-import { canonicalJson } from "../infra/stack/files";
 import { UserError } from "../infra/contracts/errors";
 import { referenceOf } from "./catalog";
+import { changedInputs, codeInputs, hindrances, missingFor, type Missing } from "./comparable";
 import type { Attempt } from "./history";
 import { isVerified, type Named, type Outcome, type Verified } from "./outcome";
 import { bootstrapFrom, ratioOf, type Forks, type Interval } from "./statistics";
-
-/**
- * Inputs that may differ between two runs whose times are compared: each engine has its own code
- * and resources, and these say where, how often and how strictly, but not what is done.
- */
-const mayDiffer = new Set(
-  (
-    "engineCode resources tunables decoder store measureSeconds maxSamples forks profile warmup repeats " +
-    "maxRejected oracleImages"
-  ).split(" "),
-);
-
-/**
- * Why two verified runs of one workload are not to be compared by their times; empty if they are.
- * A failed deployment can leave results of different settings side by side.
- */
-export function hindrances(ours: Verified, theirs: Verified): string[] {
-  const [a, b] = [ours.inputs ?? {}, theirs.inputs ?? {}];
-  const names = Object.keys(a).filter((name) => name in b && !mayDiffer.has(name));
-  const inputs = names
-    .filter((name) => a[name] !== b[name])
-    .map((name) => (isHash(a[name]) ? `another ${name}` : `${name} ${a[name]}, not ${b[name]}`));
-  const host = canonicalJson(ours.host) === canonicalJson(theirs.host) ? [] : ["another host"];
-  const basis = ours.basis === theirs.basis ? [] : ["a first sample against hot ones"];
-  return [...inputs, ...host, ...basis];
-}
-
-/** Inputs that stand for code or data are hashes, which say nothing to people. */
-function isHash(value: string): boolean {
-  return /^[0-9a-f]{16,}$/.test(value);
-}
 
 /** The ratio of the times of two runs, or why there is none. */
 export type Against =
@@ -149,13 +118,17 @@ function utc(at: string): string {
 
 export type Verdict = "faster" | "slower" | "within noise";
 
-/** Medians that are nearer than this are within noise whatever the samples say. */
-const minDifference = 0.05;
+/**
+ * Medians that are nearer than this are within noise whatever the samples say: of one driver process
+ * they do not say how far processes differ, which alone is 5 % in one of ten pairs on a quiet machine.
+ */
+const minDifference = (forks: number) => (forks < 2 ? 0.1 : 0.05);
 
 /** The rule of {@link judge} in words. */
 export const rule = [
-  "faster or slower: the medians differ by at least 5 %, and the interval of their ratio (95 %,",
-  "resampled over driver processes first, samples second) does not hold 1.",
+  "faster or slower: the medians differ by at least 5 % (10 % with one driver process), and the",
+  "interval of their ratio (95 %, resampled over driver processes first, samples second) does not",
+  "hold 1.",
 ];
 
 /**
@@ -166,17 +139,11 @@ export const rule = [
  */
 export function judge(a: Forks, b: Forks): { verdict: Verdict; ratio: Interval } {
   const ratio = ratioOf(b, a);
-  const { value, low, high } = ratio;
-  const isNear = Math.abs(value - 1) < minDifference * Math.min(value, 1);
+  const { value, low, high, forks } = ratio;
+  const isNear = Math.abs(value - 1) < minDifference(forks) * Math.min(value, 1);
   const isApart = low > 1 || high < 1;
   const verdict = isNear || !isApart ? "within noise" : value < 1 ? "faster" : "slower";
   return { verdict, ratio };
-}
-
-/** Why two attempts cannot be compared, and the command that supplies what is missing. */
-export interface Missing {
-  readonly what: string;
-  readonly command: string;
 }
 
 /** One line of a comparison: a verdict, or what is missing for one. */
@@ -210,72 +177,6 @@ function line(run: string, a: Attempt | undefined, b: Attempt | undefined): Comp
     return { run, a, b, missing, marks: [] };
   }
   return { run, a, b, ...judge(a.measured, b.measured), marks: marksOf(a, b) };
-}
-
-/** Hashes of code say in the inputs what a commit says too, and say it for one engine alone. */
-const codeInputs = ["engineCode", "workloadCode", "coreCode"];
-
-/** The first condition for a comparison that does not hold; undefined where all do. */
-function missingFor(a: Attempt | undefined, b: Attempt | undefined): Missing | undefined {
-  const absent = !a ? b?.run : !b ? a.run : undefined;
-  if (absent !== undefined || !a || !b) {
-    return { what: "one side has no attempt", command: `npm run rerun -- ${absent}` };
-  }
-  const failed = [a, b].find((one) => !isVerified(one));
-  if (failed) {
-    const why = `attempt ${failed.attempt} is not verified (${failed.status})`;
-    return { what: why, command: `npm run rerun -- ${failed.run}` };
-  }
-  return missingInResults(a as Verified, b as Verified);
-}
-
-function missingInResults(a: Verified, b: Verified): Missing | undefined {
-  const again = (settings = "") => `npm run rerun -- ${b.run}${settings}`;
-  if (a.workload !== b.workload) {
-    return { what: `${a.workload} is another workload than ${b.workload}`, command: results(a) };
-  }
-  if (canonicalJson(a.host) !== canonicalJson(b.host)) {
-    return { what: "they are of two hosts", command: `${again()} on the host of A` };
-  }
-  if (a.device !== b.device) {
-    const gpu = a.device === "cuda" ? "required" : "off";
-    return { what: `device ${a.device} -> ${b.device}`, command: start(`gpu=${gpu}`) };
-  }
-  const [name] = changedInputs(a, b).filter((each) => !mayDiffer.has(each));
-  if (name !== undefined) {
-    const [before = "-", after = "-"] = [a.inputs?.[name], b.inputs?.[name]];
-    const set = isHash(before) || before === "-" ? "" : start(`${name}=${before}`);
-    return { what: `${name} ${before} -> ${after}`, command: set || again() };
-  }
-  if (a.basis !== b.basis) {
-    return { what: "first samples against hot ones", command: start("repeats=") };
-  }
-  const few = [a, b].find(({ counted }) => counted.length < minSamples);
-  if (few) {
-    const what = `attempt ${few.attempt} has fewer than ${minSamples} hot samples`;
-    return { what, command: start("repeats= --config warmup=") };
-  }
-  const warming = [a, b].find(({ state }) => state === "still warming");
-  if (warming) {
-    const what = `attempt ${warming.attempt} was still warming`;
-    return { what, command: start("measureSeconds=60") };
-  }
-  return undefined;
-}
-
-/** Hot samples of each side without which there is no verdict. */
-const minSamples = 3;
-
-const start = (setting: string) => `npm start -- --config ${setting}`;
-const results = ({ workload }: Verified) => `npm run results -- ${workload}`;
-
-/** The names of inputs that differ, but for code. */
-function changedInputs(a: Verified, b: Verified): string[] {
-  if (!a.inputs || !b.inputs) return [];
-  const [before, after] = [a.inputs, b.inputs];
-  return [...new Set([...Object.keys(before), ...Object.keys(after)])]
-    .filter((name) => before[name] !== after[name] && !codeInputs.includes(name))
-    .sort();
 }
 
 function marksOf(a: Verified, b: Verified): string[] {

@@ -47,7 +47,15 @@ export function efficiencyOf(run: Verified, amount: number, prices?: Prices) {
   return {
     /** Seconds that one core computes. */
     coreSeconds: share && cpu.length > 0 ? median(cpu) * share : undefined,
-    /** In the prices' currency, of the whole machine for that long. */
-    money: share && prices && (run.median / 3600) * prices.pricePerHour * share,
+    /** In the prices' currency, of the whole machine for that long; undefined where the run is too large for it. */
+    money:
+      share && prices && fits(run, prices)
+        ? (run.median / 3600) * prices.pricePerHour * share
+        : undefined,
   };
+}
+
+/** Whether a run would have had its cores and its memory on a machine. Of clusters nobody knows. */
+function fits({ cores = Infinity, peakMemory = Infinity }: Verified, prices: Prices): boolean {
+  return cores <= prices.cores && peakMemory <= prices.memoryGiB * 2 ** 30;
 }

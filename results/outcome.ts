@@ -157,8 +157,10 @@ const stored = z.object({
   requests: requests.optional().catch(undefined),
   peakMemoryBytes: figure,
   idleMemoryBytes: figure,
-  /** Memory that the run might take; a peak above it is a failure. */
-  limits: z.object({ memoryBytes: figure }).catch({ memoryBytes: undefined }),
+  /** Memory that the run might take, of which a peak above it is a failure, and cores. */
+  limits: z
+    .object({ memoryBytes: figure, cores: figure })
+    .catch({ memoryBytes: undefined, cores: undefined }),
   cpuSeconds: figure,
   othersCpuSeconds: figure,
   gpu: gpu.optional().catch(undefined),
@@ -185,7 +187,13 @@ export function readResult(result: RunResult) {
   const { samples: taken, startUpSeconds, peakMemoryBytes, idleMemoryBytes, ...rest } = found;
   const { limits, code, forks, oneShotSeconds, ...others } = rest;
   const cores = figure.parse(others.host.cores) ?? 1;
-  const samples = taken.map((one) => readSample(one, cores));
+  const memoryMeasure = text.parse(others.configuration.memoryMeasure);
+  /** Of existing clusters only the driver is measured, whose memory and CPU are not the run's. */
+  const isMeasured = memoryMeasure !== "driver";
+  const whole = (value: number | undefined) => (isMeasured ? value : undefined);
+  const samples = taken.map((one) =>
+    readSample({ ...one, cpuSeconds: whole(one.cpuSeconds) }, cores),
+  );
   const byFork = [...new Set(samples.map((one) => one.fork))].map((fork) =>
     countedOf(samples.filter((one) => one.fork === fork)),
   );
@@ -209,11 +217,14 @@ export function readResult(result: RunResult) {
     oneShot: oneShotSeconds,
     startUp: startUpSeconds,
     first: samples.find(({ kind }) => kind === "first")?.seconds,
-    peakMemory: peakMemoryBytes,
-    idleMemory: idleMemoryBytes,
+    cpuSeconds: whole(others.cpuSeconds),
+    peakMemory: whole(peakMemoryBytes),
+    idleMemory: whole(idleMemoryBytes),
     memoryLimit: limits.memoryBytes,
-    /** `pss`, `pss-sampled`, `rss`: how memory was measured. */
-    memoryMeasure: text.parse(others.configuration.memoryMeasure),
+    cores: limits.cores,
+    /** `pss`, `pss-sampled`, `rss`: how memory was measured; `driver`: it was not. */
+    memoryMeasure,
+    isMeasured,
     commit: code.commit,
     /** Whether the checkout had changes that are in no commit. */
     dirty: code.dirty,

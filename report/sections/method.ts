@@ -42,6 +42,8 @@ const measureWords: Readonly<Record<string, string>> = {
     "high-water mark exceeds its largest sampled RSS, so that a peak of any length is seen",
   "pss-sampled":
     "PSS, in which a page that n processes share counts 1/n for each; a peak between two readings is not seen",
+  driver:
+    "nothing, on clusters whose nodes nobody measures: neither their memory nor their CPU is known",
   rss: "RSS, in which shared pages count for each process; a peak between two readings is not seen",
 };
 

@@ -40,7 +40,9 @@ function shares({ profile }: Verified): readonly Piece[] {
       const of = stages.filter((stage) => stage.kind === kind);
       return of.length > 0 ? percent(sum(of, "seconds") / profile.seconds) : "–";
     }),
-    bytes(sum(stages, "spilledBytes")),
+    stages.some(({ spilledBytes }) => spilledBytes !== undefined)
+      ? bytes(sum(stages, "spilledBytes"))
+      : "–",
   ];
 }
 

@@ -111,7 +111,8 @@ describe.skipIf(reason !== undefined)(
     );
 
     it.each(runs)("say where the time of %s went, and what each of them used", (run) => {
-      const { profile } = resultOf(stack, run);
+      const { profile, configuration } = resultOf(stack, run);
+      expect(configuration.memoryMeasure).toBe("driver");
       expect(profile.failed).toBeUndefined();
       expect(profile.bottleneck).toMatch(/^(read|decode|compute|shuffle|write|coordination)$/);
       expect(profile.stages?.some(({ seconds }) => seconds > 0)).toBe(true);
@@ -281,6 +282,7 @@ describe.skipIf(reason !== undefined)(
 );
 
 interface Result {
+  readonly configuration: { readonly memoryMeasure: string };
   readonly profile: {
     readonly failed?: string;
     readonly bottleneck?: string;

@@ -69,6 +69,16 @@ def environment(home: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(home), "OMP_NUM_THREADS": "1"}
 
 
+def with_double(notes: Path, gpus: int) -> dict[str, str]:
+    """What gives an attempt the double of CUDA (`fake_cuda`), which leaves its notes there."""
+    here = Path(__file__).parent
+    return {
+        "PYTHONPATH": f"{here / 'fake_cuda'}:{PIPELINES}:{here}",
+        "FAKE_CUDA": str(notes),
+        "FAKE_GPUS": str(gpus),
+    }
+
+
 @pytest.fixture(scope="session")
 def attempt(
     minio: dict[str, Any],

@@ -28,6 +28,15 @@ PACKAGE = Path(engine_comparison.__file__).parent
 
 BUCKETS = {"lake": "lake", "images": "bucket", "warehouse": "warehouse", "output": "output"}
 
+NO_STORE = {
+    "endpoint": "http://127.0.0.1:9000",
+    "region": "us-east-1",
+    "accessKey": "the-access-key",
+    "secretKey": "the-secret-key",
+    "pathStyle": True,
+}
+"""The `store` object of a spec where nothing is asked of it."""
+
 IN_PROCESS = [
     ("polars", "taxi-report", ""),
     ("duckdb", "taxi-report", ""),
@@ -139,6 +148,16 @@ def write_oracles(minio: dict[str, Any], model: Path, buckets: Mapping[str, str]
     for workload in workloads.names():
         spec = spec_of(minio, model, workload, buckets)
         pq.write_table(oracle.answer(spec, store), oracle.oracle_path(spec), filesystem=store)
+
+
+def fill(minio: dict[str, Any], folder: Path, model: Path) -> None:
+    """Put the sample datasets of a folder into a store, and the right answers."""
+    creating = creating_store(minio)
+    for bucket in BUCKETS.values():
+        creating.create_dir(bucket)
+    for bucket in (BUCKETS["lake"], BUCKETS["images"]):
+        put_folder(creating, folder / bucket, bucket)
+    write_oracles(minio, model)
 
 
 def run_job(

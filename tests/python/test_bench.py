@@ -51,6 +51,7 @@ def test_contenders_take_blocks_in_turn_of_which_the_first_is_not_timed(tmp_path
         kinds = [(sample["fork"], sample["kind"]) for sample in one["samples"]]
         assert kinds == [(fork, kind) for fork in (1, 2) for kind in ["first"] + ["hot"] * 4]
         assert one["peakMemoryBytes"] > 0
+        assert one["rounds"] == [0, 0]
         assert one["forks"][0]["state"] == "fixed"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -10,20 +9,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jobs import NO_STORE, spec_of
 from pyarrow import fs
 
 from engine_comparison import engines, workloads
 from engine_comparison.batches import fetched_ahead
+from engine_comparison.check_gpu.clusters import free_port
 from engine_comparison.describe import EngineFacts, Tunable
 from engine_comparison.engines import Context, Engine
 from engine_comparison.errors import UserError
 from engine_comparison.ray_cluster import _check_resources
-
-
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture
@@ -31,24 +26,9 @@ def spec(tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "secret").write_text("the-spark-secret\n")
     (tmp_path / "token").write_text("the-ray-token")
     return {
-        "engine": "x",
-        "workload": "taxi-report",
-        "inputs": {"fareAbove": "30", "batchSize": "8", "device": "cpu"},
-        "store": {
-            "endpoint": "http://127.0.0.1:9000",
-            "region": "us-east-1",
-            "accessKey": "the-access-key",
-            "secretKey": "the-secret-key",
-            "pathStyle": True,
-        },
-        "buckets": {
-            "lake": "lake",
-            "images": "bucket",
-            "warehouse": "warehouse",
-            "output": "output",
-        },
+        **spec_of(NO_STORE, tmp_path, "taxi-report"),
         "spark": {
-            "master": f"spark://127.0.0.1:{closed_port()}",
+            "master": f"spark://127.0.0.1:{free_port()}",
             "jars": "/jars",
             "javaHome": None,
             "secretFile": str(tmp_path / "secret"),
@@ -57,14 +37,10 @@ def spec(tmp_path: Path) -> dict[str, Any]:
             "portBase": 30000,
         },
         "ray": {
-            "address": f"127.0.0.1:{closed_port()}",
+            "address": f"127.0.0.1:{free_port()}",
             "tokenFile": str(tmp_path / "token"),
             "cpus": 2,
         },
-        "threads": 2,
-        "model": {"path": "m"},
-        "services": [],
-        "limits": {"cores": 2, "memoryBytes": 8 * 2**30},
         "scratch": str(tmp_path / "scratch"),
     }
 

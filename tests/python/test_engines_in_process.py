@@ -75,6 +75,8 @@ def test_every_workload_is_verified_and_published(
         assert result["rows"] == result["rowsIn"] - 3
     workers = "modelWorkers" if engine == "plain" else "threads"
     assert result["configuration"][workers] == spec["threads"]
+    if engine == "duckdb":  # which reads the store by its own client
+        assert "httpfs" in result["configuration"]["extensions"]
     if engine.startswith("daft") and workload == "taxi-report":
         assert result["configuration"]["threadsStarted"] in (spec["threads"], None)
     assert result["configuration"]["persistsBetweenSamples"]

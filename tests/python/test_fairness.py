@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusters import PIPELINES, Attempts, Event
+from clusters import Attempts, Event, with_double
 from counting_proxy import counting_proxy
 from jobs import put_folder
 from pyarrow import fs
@@ -21,7 +21,6 @@ from engine_comparison import engines
 from engine_comparison.datasets.sample import photos
 from engine_comparison.store import open_store
 
-HERE = Path(__file__).parent
 PLACE = "fetched"
 AT_A_TIME = 6
 CORES = 2
@@ -97,11 +96,7 @@ def test_a_model_persists_between_samples_as_the_contender_says(
         "image-embeddings",
         [PLACE],
         module="noted_samples",
-        variables={
-            "PYTHONPATH": f"{HERE / 'fake_cuda'}:{PIPELINES}:{HERE}",
-            "FAKE_CUDA": str(tmp_path),
-            "FAKE_GPUS": "0",
-        },
+        variables=with_double(tmp_path, 0),
         repeats=str(SAMPLES),
         daftRunner=runner,
     )[PLACE]

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusters import PIPELINES, Attempts
+from clusters import Attempts, with_double
 from jobs import put_folder
 from pyarrow import fs
 
 from engine_comparison import engines
 from engine_comparison.datasets.sample import photos
 
-HERE = Path(__file__).parent
 PLACE = "on-gpus"
 BATCH = 8
 SAMPLES = 2
@@ -82,12 +81,7 @@ def test_sessions_open_where_the_placement_says(
         "image-embeddings",
         [PLACE],
         module="on_gpus",
-        variables={
-            "PYTHONPATH": f"{HERE / 'fake_cuda'}:{PIPELINES}:{HERE}",
-            "FAKE_CUDA": str(tmp_path),
-            "FAKE_GPUS": str(gpus),
-            **({"FAKE_DRIVER": "1"} if cluster else {}),
-        },
+        variables=with_double(tmp_path, gpus) | ({"FAKE_DRIVER": "1"} if cluster else {}),
         device="cuda",
         gpus=str(gpus),
         gpuWorkers=str(gpus),

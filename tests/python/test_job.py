@@ -416,6 +416,14 @@ def test_a_peak_within_the_limit_is_stated_beside_it(store: fs.FileSystem, repor
     assert (result["peakMemoryBytes"], result["idleMemoryBytes"]) == (2**30, 7)
 
 
+def test_figures_without_those_of_the_nodes_say_that_they_are_the_drivers(
+    store: fs.FileSystem, report: pa.Table
+):
+    spec = {**spec_of("taxi-report"), "unmeasuredNodes": True}
+    result = Job(store, spec, lambda _: report).carry_out()
+    assert result["configuration"]["memoryMeasure"] == "driver"
+
+
 @pytest.mark.parametrize("verb", ["start", "run"])
 def test_a_failing_engine_is_stopped_and_leaves_nothing(
     store: fs.FileSystem, report: pa.Table, verb: str

@@ -249,6 +249,16 @@ def test_a_peak_of_before_the_window_is_not_in_it(launch: Launch):
     assert reading.peak_memory < 100 * MEGABYTE
 
 
+def test_nothing_is_read_between_two_windows(launch: Launch):
+    """Others take their samples then: the samplers of a benchmark's contenders all live at once."""
+    job = launch(HOLDER)
+    with Sampler(job.pid, []) as sampler:
+        sampler.begin()
+        closed = until(sampler, lambda seen: seen.samples >= 1)
+        time.sleep(4 * sampling.INTERVAL_SECONDS)
+        assert sampler.begin().samples == closed.samples + 1
+
+
 def test_samplers_that_see_a_part_each_are_added_up_as_if_one_saw_all():
     begun = [
         {"seen": [[0.0, 10]], "unseen": 0, "idle": 7, "memory": "pss", "cpu": 1.0, "machineCpu": 9},

@@ -13,8 +13,8 @@ from jobs import (
     BUCKETS,
     IN_PROCESS,
     creating_store,
+    fill,
     minio_server,
-    put_folder,
     run_job,
     spec_of,
     write_oracles,
@@ -40,12 +40,7 @@ def real(
     except OSError:
         pytest.skip("this machine has no IPv6")
     with minio_server(tmp_path_factory.mktemp("other"), host="[::1]") as made:
-        creating = creating_store(made)
-        for bucket in BUCKETS.values():
-            creating.create_dir(bucket)
-        for bucket in ("lake", "bucket"):
-            put_folder(creating, store_folder / bucket, bucket)
-        write_oracles(made, model_folder)
+        fill(made, store_folder, model_folder)
         yield made
 
 

@@ -104,6 +104,30 @@ def test_daft_has_its_defaults_unless_a_tunable_says_otherwise(name: str, alloca
     assert not any("key" in name for name in read_back["planning"])
 
 
+@pytest.mark.parametrize("name", ["daft", "daft-tuned"])
+def test_daft_reaches_the_store_by_its_defaults_but_for_address_and_keys(
+    local_store: fs.FileSystem, name: str
+):
+    from daft.io import S3Config
+
+    store = {
+        **{"endpoint": "http://127.0.0.1:1", "region": "x", "pathStyle": False},
+        **{"accessKey": "a", "secretKey": "b", "sessionToken": "c"},
+    }
+    engine: Any = engines.load(name)(Context({"store": store, "inputs": {}}, local_store))
+    given, usual = engine._io().s3, S3Config()
+    names = [name for name in dir(usual) if not name.startswith("_") and name[:5] != "from_"]
+    changed = {
+        name
+        for name in names
+        if not callable(getattr(usual, name)) and getattr(given, name) != getattr(usual, name)
+    }
+    assert changed == {
+        *{"endpoint_url", "region_name", "use_ssl", "force_virtual_addressing"},
+        *{"key_id", "access_key", "session_token"},
+    }
+
+
 amounts = st.one_of(st.none(), st.integers(-9_999, 999_999).map(lambda cents: cents / 100))
 trips = st.fixed_dictionaries(
     {

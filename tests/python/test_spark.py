@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from clusters import environment
+from jobs import NO_STORE, spec_of
 from profiles import assert_profile
 from pyarrow import fs
 
@@ -51,22 +54,7 @@ KEYS = {"access.key", "secret.key", "aws.credentials.provider"}
 def spec(tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "secret").write_text("the-spark-secret\n")
     return {
-        "engine": "x",
-        "workload": "taxi-report",
-        "inputs": {"fareAbove": "30", "batchSize": "8", "device": "cpu"},
-        "store": {
-            "endpoint": "http://127.0.0.1:9000",
-            "region": "us-east-1",
-            "accessKey": "the-access-key",
-            "secretKey": "the-secret-key",
-            "pathStyle": True,
-        },
-        "buckets": {
-            "lake": "lake",
-            "images": "bucket",
-            "warehouse": "warehouse",
-            "output": "output",
-        },
+        **spec_of(NO_STORE, tmp_path, "taxi-report"),
         "spark": {
             "master": "spark://127.0.0.1:1",
             "jars": "/jars",
@@ -76,9 +64,6 @@ def spec(tmp_path: Path) -> dict[str, Any]:
             "workerMemory": "2048m",
             "portBase": 30000,
         },
-        "threads": 2,
-        "model": {"path": "m"},
-        "services": [],
         "limits": {"cores": 6, "memoryBytes": 8 * 2**30},
         "scratch": str(tmp_path / "scratch"),
     }
@@ -139,6 +124,26 @@ def test_executors_compile_quickly_where_they_have_little_to_do(
     settings = settings_of("spark-tuned", Context(spec, local_store))
     assert ("TieredStopAtLevel=1" in settings.get(EXECUTOR_OPTIONS, "")) == quick
     assert settings["spark.sql.files.minPartitionNum"] == "12"
+
+
+@pytest.mark.parametrize(("images", "by"), [("mapInArrow", "_mapped"), ("binaryFile", "_images")])
+def test_images_go_the_way_that_is_set(
+    spec: dict[str, Any],
+    local_store: fs.FileSystem,
+    monkeypatch: pytest.MonkeyPatch,
+    images: str,
+    by: str,
+):
+    called: list[str] = []
+    fake = FakeJvm(0)
+    engine: Any = engines.load("spark-tuned")
+    monkeypatch.setattr(engine, "_mapped", lambda *_: called.append("_mapped") or fake)
+    monkeypatch.setattr(
+        engines.load("spark"), "_images", lambda *_: called.append("_images") or fake
+    )
+    spec["inputs"]["tunables"] = json.dumps({"images": images})
+    engine(Context(spec, local_store)).image_embeddings(workloads.load("image-embeddings"), "out/x")
+    assert called == [by]
 
 
 def test_only_comets_contender_has_comets_jar_and_divides_the_workers_memory(context: Context):
@@ -234,7 +239,7 @@ def test_properties_keep_backslashes():
 
 
 READ_BACK = """
-import json, sys
+import json, pathlib, psutil, sys
 from engine_comparison import engines, workloads
 from engine_comparison.engines import Context
 from engine_comparison.profile import with_bottleneck
@@ -243,11 +248,23 @@ engine = engines.load(spec["engine"])(Context.open(spec))
 try:
     engine.start()
     said = engine.configuration()
+    application = engine.session.sparkContext.applicationId
+    everybody = psutil.process_iter(["cmdline"])
+    [executor] = [one for one in everybody if application in (one.info["cmdline"] or ())]
+    threads = pathlib.Path(f"/proc/{executor.pid}/task").glob("*/comm")
+    said["executorThreads"] = [one.read_text() for one in threads]
     profile = engine.profile(workloads.load(spec["workload"]), spec["output"]).fields()
     print(json.dumps({**said, "profile": with_bottleneck(profile, 1.0, 1.0)}))
 finally:
     engine.stop()
 """
+
+
+def is_g1_default() -> bool:
+    """Whether Java takes this collector where nobody says which, as it does on servers."""
+    told = [str(shutil.which("java")), "-XX:+PrintFlagsFinal", "-version"]
+    flags = subprocess.run(told, capture_output=True, text=True, check=True).stdout
+    return re.search(r"\bUseG1GC +:?= true", flags) is not None
 
 
 @pytest.fixture(scope="module")
@@ -296,12 +313,15 @@ def test_what_the_application_has_is_read_back_from_it(
     assert executor["cpuSeconds"] > 0
     assert said["executors"] == 1
     assert ("emulated-client" in said["executorJvm"]) == (name == "spark-tuned")
+    usual = is_g1_default()
+    in_driver = any("G1" in collector for collector in said["driverCollectors"])
+    in_executor = any(thread.startswith("G1 ") for thread in said["executorThreads"])
+    assert in_driver == (usual and name == "spark")
+    assert in_executor == (usual and name != "spark-tuned")
     assert not any("secret" in key or "key" in key for key in said["set"])
     if name == "spark":
         assert said["defaults"]["spark.sql.adaptive.enabled"] == "true"
         assert said["defaults"]["spark.sql.shuffle.partitions"] == "200"
-        options = [said["set"].get(key, "") for key in (DRIVER_OPTIONS, EXECUTOR_OPTIONS)]
-        assert not any("XX:+Use" in given or "Tiered" in given for given in options)
     if name == "spark-comet":
         assert any("CometHashAggregate" in line for line in said["comet"]["operators"])
         assert said["comet"]["fallbacks"] == ["Unsupported file format CSV"]

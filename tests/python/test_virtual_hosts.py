@@ -9,16 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobs import (
-    BUCKETS,
-    IN_PROCESS,
-    creating_store,
-    minio_server,
-    put_folder,
-    run_job,
-    spec_of,
-    write_oracles,
-)
+from jobs import BUCKETS, IN_PROCESS, fill, minio_server, run_job, spec_of
 
 DOMAIN = "store.localhost"
 HOSTS = [f"{bucket}.{DOMAIN}" for bucket in BUCKETS.values()]
@@ -50,12 +41,7 @@ def store(
     """A store with the sample datasets, reached by the buckets' host names alone."""
     folder = tmp_path_factory.mktemp("virtual")
     with minio_server(folder, MINIO_DOMAIN=DOMAIN) as made:
-        creating = creating_store(made)
-        for bucket in BUCKETS.values():
-            creating.create_dir(bucket)
-        for bucket in ("lake", "bucket"):
-            put_folder(creating, store_folder / bucket, bucket)
-        write_oracles(made, model_folder)
+        fill(made, store_folder, model_folder)
         endpoint = made["endpoint"].replace("127.0.0.1", DOMAIN)
         yield {**made, "endpoint": endpoint, "pathStyle": False}
 

@@ -76,6 +76,7 @@ export function clusterExecutor(stack: string): Executor {
           path: path.basename(model.path),
         },
         services: [],
+        unmeasuredNodes: cluster !== "none",
         scratch,
       };
     },

@@ -23,7 +23,6 @@ from ..placement import Holder
 from ..profile import Node, Stage
 from ..ray_agents import Agents
 from ..ray_cluster import connect, disconnect
-from ..store import ATTEMPTS, CONNECT_SECONDS, REQUEST_SECONDS
 from ..workloads import load as load_workload
 from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
@@ -160,7 +159,7 @@ class Daft(Engine):
         return daft.read_parquet(f"s3://{path}", io_config=self._io())
 
     def _io(self) -> IOConfig:
-        """Daft's access to the store."""
+        """Daft's access to the store; how often it tries again, and how long, are its defaults."""
         from daft.io import IOConfig, S3Config
 
         store = self.context.store
@@ -173,10 +172,6 @@ class Daft(Engine):
                 session_token=store.session_token,
                 use_ssl=store.encrypted,
                 force_virtual_addressing=not store.path_style,
-                connect_timeout_ms=1000 * CONNECT_SECONDS,
-                read_timeout_ms=1000 * REQUEST_SECONDS,
-                num_tries=ATTEMPTS,
-                retry_initial_backoff_ms=200,
             )
         )
 

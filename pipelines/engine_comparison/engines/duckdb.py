@@ -128,8 +128,15 @@ class DuckDb(Engine):
             rows = connection.execute(
                 "SELECT name, value FROM duckdb_settings() WHERE value IS NOT NULL ORDER BY name"
             ).fetchall()
+            loaded = connection.execute(
+                "SELECT extension_name FROM duckdb_extensions() WHERE loaded ORDER BY 1"
+            ).fetchall()
         settings = dict(rows)
-        return {"threads": int(settings["threads"]), "settings": settings}
+        return {
+            "threads": int(settings["threads"]),
+            "extensions": [name for (name,) in loaded],
+            "settings": settings,
+        }
 
     def stop(self) -> None:
         """Nothing outlives a sample but the process."""

@@ -347,15 +347,19 @@ class SparkEngine(Engine):
     def configuration(self) -> dict[str, Any]:
         """What the running application has, without secrets.
 
-        `set` has what it was given, `defaults` what Spark SQL has of `DEFAULTS` besides, and
+        `set` has what it was given, `defaults` what Spark SQL has of `DEFAULTS` besides,
+        `driverCollectors` the garbage collectors that the driver's JVM says it has, and
         `executorJvm` what an executor's JVM says of its compiler.
         """
         context = self.session.sparkContext
+        driver: Any = context._jvm
+        management = driver.java.lang.management.ManagementFactory
         given = dict(context.getConf().getAll())
         jvm = "reflect('java.lang.System', 'getProperty', 'java.vm.info') AS info"
         return {
             "executors": context._jsc.sc().getExecutorMemoryStatus().size() - 1,
             "defaultParallelism": context.defaultParallelism,
+            "driverCollectors": [one.getName() for one in management.getGarbageCollectorMXBeans()],
             "executorJvm": self.session.range(1).selectExpr(jvm).collect()[0]["info"],
             "defaults": {
                 name: self.session.conf.get(name) for name in DEFAULTS if name not in given

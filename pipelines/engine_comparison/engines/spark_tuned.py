@@ -15,15 +15,15 @@ from ..describe import EngineFacts, engine_facts
 from ..workloads import load
 from ..workloads.image_inputs import list_path
 from ..workloads.image_workload import ImageWorkload
-from ..workloads.taxi_report import TaxiReport
-from .spark_application import DRIVER_OPTIONS, EXECUTOR_OPTIONS, SparkEngine
+from . import spark as documented
+from .spark_application import DRIVER_OPTIONS, EXECUTOR_OPTIONS
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
 
-class SparkTuned(SparkEngine):
+class SparkTuned(documented.Spark):
     """See the module."""
 
     facts: ClassVar[EngineFacts] = engine_facts(__name__)
@@ -49,20 +49,15 @@ class SparkTuned(SparkEngine):
         size = workload.input_bytes(self.context.input_facts)
         return size < 2**20 * int(self.tunable("quickCompilerBelowMiB"))
 
-    def taxi_report(self, workload: TaxiReport, output: str) -> None:
-        """The report in Spark SQL."""
-        self.report().write.parquet(f"s3a://{output}")
+    def _images(self, workload: ImageWorkload, columns: str, output: str) -> None:
+        """The list, spread over the cores, and the model over it, by the way that is set."""
+        if self.tunable("images") == "mapInArrow":
+            self._mapped(workload, columns).write.parquet(f"s3a://{output}")
+        else:
+            super()._images(workload, columns, output)
 
-    def image_predictions(self, workload: ImageWorkload, output: str) -> None:
-        """Labels of all images in the list."""
-        self._images(workload, "label string, confidence float").write.parquet(f"s3a://{output}")
-
-    def image_embeddings(self, workload: ImageWorkload, output: str) -> None:
-        """Vectors of all images in the list."""
-        self._images(workload, "embedding array<float>").write.parquet(f"s3a://{output}")
-
-    def _images(self, workload: ImageWorkload, columns: str) -> DataFrame:
-        """The list, spread over the cores, and the model over it."""
+    def _mapped(self, workload: ImageWorkload, columns: str) -> DataFrame:
+        """Python workers fetch, decode and ask the model."""
         facts = self.context.input_facts
         listed = self.session.read.schema("image_url string").parquet(f"s3a://{list_path(facts)}")
         workers = self.placement.workers if self.placement.holder else self.cores

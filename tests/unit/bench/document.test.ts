@@ -67,6 +67,23 @@ it("says what is to know about samples: still warming, disturbed, several proces
   expect(legend).toContain("of 2 driver processes");
 });
 
+it("compares driver processes of one round alone", () => {
+  const twice = (seconds: number, fork: number) => {
+    const { samples } = contender("b", [seconds, seconds, seconds, seconds]);
+    return samples.map((sample) => ({ ...sample, fork }));
+  };
+  const b = contender("b", [2, 2, 2, 2]);
+  const reference = {
+    ...b,
+    rounds: [0, 1],
+    forks: [b.forks[0], b.forks[0]],
+    samples: [...twice(2, 1), ...twice(4, 2)], // the machine was half as fast in the second
+  };
+  const a = { ...contender("a", [4, 4, 4, 4]), rounds: [1], against: "b" };
+  const [, row] = tableOf(outcome([a, reference])).rows;
+  expect(row[5]).toBe("1.00 [1.00, 1.00] of b");
+});
+
 it("the page has a place for every benchmark", () => {
   const page = fs.readFileSync(documentFile, "utf8");
   for (const { name } of benchmarks) {

@@ -7,6 +7,7 @@ export function contender(name: string, [first, ...hot]: number[]): Measured {
   };
   return {
     name,
+    rounds: [0],
     startUpSeconds: 0.5,
     oneShotSeconds: 0.5 + first,
     medianSeconds: 1,

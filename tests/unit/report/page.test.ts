@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
+import { engines } from "../../../results/catalog";
 import type { RunOutcome } from "../../../results/outcome";
 import { renderPage } from "../../../report/page";
 import { hostile } from "./hostile";
@@ -82,9 +83,21 @@ describe("the page", () => {
     const { document, text } = render(fullMatrix.map((name) => verified(name)));
     expect(document.querySelectorAll("script, img, iframe, object, embed, video").length).toBe(0);
     expect(text).not.toMatch(/url\(|@import|\b(src|srcset|xlink:href)=/);
-    const links = [...document.querySelectorAll("[href]")].map((one) => one.getAttribute("href")!);
-    expect(links.filter((href) => !href.startsWith("#") && href !== "data:,")).toEqual([]);
+    const hrefs = (which: string) =>
+      [...document.querySelectorAll(which)].map((one) => one.getAttribute("href")!);
+    expect(hrefs("[href]:not(a)")).toEqual(["data:,"]);
+    for (const href of hrefs("a")) expect(href).toMatch(/^(#|https:)/);
     expect(text).toContain("default-src &#39;none&#39;");
+  });
+
+  it("links the pages that documented contenders are written by", () => {
+    const { document } = render(fullMatrix.map((name) => verified(name)));
+    const links = [...document.querySelectorAll("#workload-1 a[href^=https]")].map(words);
+    const documented = engines().filter(
+      ({ name, use }) => use === "documented" && fullMatrix.includes(`${name}/taxi-report`),
+    );
+    expect(links).toEqual(documented.map(({ guides }) => guides["taxi-report"]));
+    expect(links.length).toBe(4);
   });
 
   it("has a description and a table of the same numbers for every chart", () => {
@@ -125,10 +138,12 @@ describe("a run that was profiled", () => {
     bottleneck: "read",
     oneShotBottleneck: "start-up",
   };
+  const untold = { ...stage, name: "Read", kind: "read", seconds: 2 };
   const { document } = render([
     verified("spark/taxi-report", { result: { profile } }),
     verified("ray/taxi-report", { result: { profile: { failed: "no statistics" } } }),
     verified("polars/taxi-report"),
+    verified("daft/taxi-report", { result: { profile: { ...profile, stages: [untold] } } }),
     verified("daft/image-embeddings"),
   ]);
   const [section, other] = document.querySelectorAll("section[id^=workload]");
@@ -138,6 +153,10 @@ describe("a run that was profiled", () => {
     expect(rowsOf(section, "Spark")).toContain(`Spark read start-up 2.00 s ${shares} 3.00 MiB`);
     expect(rowsOf(section, "Ray Data")).toContain(`Ray Data ✕ no statistics${" –".repeat(9)}`);
     expect(rowsOf(section, "Polars")).toContain(`Polars not asked for${" –".repeat(9)}`);
+  });
+
+  it("has no spilled bytes where its engine does not tell them", () => {
+    expect(rowsOf(section, "Daft")).toContain(`Daft read start-up 2.00 s 100 %${" –".repeat(6)}`);
   });
 
   it("has its stages in the engine's words, and what the nodes used", () => {
@@ -416,6 +435,29 @@ describe("samples", () => {
     );
     expect(table({ prices: { ...prices, currency: "EUR" } })).toContain("2.000.00400");
     expect(table({})).not.toContain("EUR");
+  });
+
+  it.each([
+    ["more cores", { limits: { cores: 4 } }],
+    ["more memory", { peakMemoryBytes: 9 * 2 ** 30 }],
+  ])("have no price of a machine where they need %s", (_what, result) => {
+    const prices = { machine: "two cores", cores: 2, memoryGiB: 8, pricePerHour: 3.6 };
+    const run = verified("daft/taxi-report", { result });
+    const data = { stack: "s", runs: [run], prices: { ...prices, currency: "EUR" } };
+    const { document } = parseHTML(renderPage(data));
+    const [, , , , , , , cost] = document.querySelectorAll("#workload-1 tbody tr:first-child > *");
+    expect(words(cost)).toBe("unknown");
+  });
+
+  it("say nothing of memory, CPU and money where only the driver was measured", () => {
+    const result = { configuration: { memoryMeasure: "driver" } };
+    const prices = { machine: "m", cores: 2, memoryGiB: 8, pricePerHour: 1, currency: "EUR" };
+    const run = verified("spark/taxi-report", { result });
+    const { document } = parseHTML(renderPage({ stack: "s", runs: [run], prices }));
+    const [times] = rowsOf(document.querySelector("#workload-1")!, "Spark");
+    expect(times).toMatch(/unknown unknown [\d.]+ % cpu$/);
+    expect(rowsOf(document, "Spark")).toContain("Spark unknown unknown 6.00 GiB driver");
+    expect(words(document.querySelector("#method"))).toContain("nobody measures");
   });
 
   it("are marked as the job says, which knows what its counters are worth", () => {

@@ -108,6 +108,7 @@ export function verified(run: string, varied: Varied = {}): RunOutcome {
       receivedBytes: images ? 1_060_000 : 6_300,
       sentBytes: images ? 9_400_000 : 31_000_000,
     },
+    limits: { cores: 2, memoryBytes: 6 * 2 ** 30 },
     peakMemoryBytes: shape.mib * 2 ** 20,
     idleMemoryBytes: (/spark|ray/.test(engine) ? 0.35 * shape.mib : 0) * 2 ** 20,
     cpuSeconds: 1.7 * totals.reduce((sum, total) => sum + total, 0),

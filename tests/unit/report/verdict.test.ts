@@ -32,6 +32,11 @@ describe("the verdict", () => {
     expect(times("faster", 3, 1 / 1.1)).toBeGreaterThanOrEqual(80);
   });
 
+  it("of one process, which is the default, asks for more", () => {
+    expect(times("within noise", 1, 1)).toBeGreaterThanOrEqual(95);
+    expect(times("slower", 1, 1.2)).toBeGreaterThanOrEqual(80);
+  });
+
   it.each([
     ["faster", [2, 2.1, 2.2, 2, 2.1], [1.5, 1.6, 1.7, 1.5, 1.6]],
     ["slower", [1.5, 1.6, 1.7, 1.6, 1.5], [2, 2.1, 2.2, 2.1, 2]],
@@ -84,6 +89,34 @@ describe("a comparison", () => {
       "npm start -- --config fareAbove=30",
     ],
     [
+      "a number of samples that was fixed",
+      {},
+      { result: { forks: [{ startUpSeconds: 1, state: "fixed", slope: 0 }] } },
+      "hot samples until they are steady against a fixed number of hot samples",
+      "npm start -- --config repeats= --config warmup=",
+    ],
+    [
+      "other cores",
+      { inputs: { cores: "2" } },
+      { inputs: { cores: "4" } },
+      "cores 2 -> 4",
+      "npm start -- --config sparkExecutors=1 --config sparkWorkerCores=2",
+    ],
+    [
+      "another store",
+      { inputs: { store: "3" } },
+      { inputs: { store: "s3 1" } },
+      "store 3 -> s3 1",
+      "npm start -- --config objectStore=minio",
+    ],
+    [
+      "other data",
+      {},
+      { inputs: { data: "0123456789abcdef" }, result: { rowsIn: 60_000 } },
+      "data of 1200000 -> 60000 rows",
+      "npm start -- --config taxiRows=1200000",
+    ],
+    [
       "an input more",
       {},
       { inputs: { batchSize: "8" } },
@@ -101,8 +134,8 @@ describe("a comparison", () => {
       "no hot samples",
       {},
       { hot: 0 },
-      "first samples against hot ones",
-      "npm start -- --config repeats=",
+      "hot samples until they are steady against first samples",
+      "npm start -- --config repeats= --config warmup=",
     ],
     [
       "too few samples",
@@ -131,6 +164,7 @@ describe("a comparison", () => {
     ["another commit", { commit: "f".repeat(40) }, "another commit, same run code"],
     ["a changed checkout", { result: { code: { commit: null, dirty: true } } }, "another commit"],
     ["another number of samples", { inputs: { maxSamples: "9" } }, "maxSamples 60 -> 9"],
+    ["a store that was made anew", { inputs: { store: "2" } }, "store 1 -> 2"],
   ])("marks %s", (_what, b, mark) => {
     const [{ marks, verdict }] = compared(before(), after(b));
     expect(verdict).toBeDefined();
@@ -155,7 +189,8 @@ describe("a comparison", () => {
   });
 
   it("of attempts of two engines names both", () => {
-    const [line] = compared(before(), after({}, "daft/taxi-report"));
+    const own = { inputs: { daftRunner: "native" } }; // no other contender has it
+    const [line] = compared(before(), after(own, "daft/taxi-report"));
     expect(line.run).toBe("spark/taxi-report -> daft/taxi-report");
     expect(line.verdict).toBe("faster");
   });
