@@ -1,8 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { version as sdkVersion } from "@pulumi/pulumi/version";
-import { npm, wrong } from "../infra/contracts/check";
-import type { UserError } from "../infra/contracts/errors";
+import { npm, wrong, type UserError } from "../infra/contracts/errors";
 import { check, deployed, type StackCheck, type StackContext } from "../infra/host/checks";
 import { checkout } from "../infra/host/folders";
 import { isOlder, numbersOf, probe } from "../infra/host/probe";
@@ -10,8 +9,9 @@ import { toolEnvironment } from "../infra/host/environment";
 import { readOwner } from "../infra/stack/owner";
 import { storeNamed } from "../infra/stores";
 import { targetNamed } from "../infra/targets";
-import { dataCheck } from "../pipelines/checks";
 import { chosenRuns } from "../pipelines/matrix";
+import { dataFacts, missingData } from "../pipelines/stored";
+import { workloadOf } from "../results/catalog";
 import { howToGetCli, noCli, pulumiProgram } from "./runners/pulumiCli";
 import { failedRuns } from "./terminal/stackOutputs";
 
@@ -77,6 +77,19 @@ const pulumiCheck = check({
     readOwner(stack)?.runner === "pulumi",
   observe: pulumiFacts,
   judge: wrongPulumi,
+});
+
+const dataCheck = check({
+  id: "data",
+  name: "the store has the data that runs read",
+  blocks: false,
+  applies: deployed,
+  after: ["docker", "store"],
+  observe: ({ stack, settings }) => {
+    const read = chosenRuns(settings).map(({ workload }) => workloadOf(workload).dataset);
+    return Promise.all([...new Set(read)].map((dataset) => dataFacts(stack, dataset)));
+  },
+  judge: (facts, { stack }) => missingData(facts, npm(stack, "start")),
 });
 
 /** What words in a run's failure point to: the row of docs/troubleshooting.md by its check. */

@@ -1,6 +1,6 @@
-import { explainFullDisk, UserError } from "../infra/contracts/errors";
+import { explainFullDisk, scriptOf, UserError } from "../infra/contracts/errors";
 import { Unfit, WrongUse } from "./errors";
-import { helpOf, parseArguments, scriptOf, usageOf, type Verb } from "./verb";
+import { helpOf, parseArguments, usageOf, type Verb } from "./verb";
 import { compare } from "./verbs/compare";
 import { destroy, refresh, rerun, start } from "./verbs/deploy";
 import { caches, doctor } from "./verbs/doctor";

@@ -4,7 +4,7 @@ import { checkSecrets, namespace, secretKeys, type Settings } from "../infra/set
 import { stackFiles } from "../infra/stack/files";
 import { readSettings } from "../infra/targets/readSettings";
 import { quoted } from "../infra/contracts/errors";
-import { fullKey, readStackFile, textOf, writeStackFile } from "./project";
+import { fullKey, readStackFile, textOf } from "./project";
 import type { ConfigValues, Declared, Project } from "./project";
 import { beforehand, WrongUse } from "./errors";
 
@@ -62,15 +62,6 @@ export function settingsOf({ all, committed, overlay }: Configuration): Settings
 
 function textsOf(values: ConfigValues): Record<string, string> {
   return Object.fromEntries(Object.entries(values).map(([key, { text }]) => [key, text]));
-}
-
-/** Keeps what `--config` has set. */
-export function saveOverlay(
-  project: Project,
-  stack: string,
-  { overlay }: Configuration,
-): Promise<void> {
-  return writeStackFile(stackFiles(stack).settings, project, stack, overlay);
 }
 
 function assign(project: Project, values: ConfigValues, assignment: string): ConfigValues {

@@ -1,5 +1,4 @@
-import { npm } from "../infra/contracts/check";
-import { UserError } from "../infra/contracts/errors";
+import { npm, UserError } from "../infra/contracts/errors";
 
 /** A command line that makes no sense: printed in one line, with the usage, and exit code 2. */
 export class WrongUse extends Error {}

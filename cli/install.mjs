@@ -1,65 +1,24 @@
-// What has to be there before TypeScript can run. Depends on nothing but Node itself.
+// What has to be there before TypeScript can run. Depends on nothing that has to be installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { platformFacts, unsupported } from "../infra/host/supported.cjs";
 
 /** The oldest Node that works, as in package.json. */
 export const minNode = [20, 19, 0];
 
-/**
- * What is wrong with a version of Node, as a message for the user.
- *
- * @param {string} version such as `20.19.0`
- * @returns {string | undefined}
- */
+/** What is wrong with a version of Node, why, and what to do. @param {string} version `20.19.0` */
 export function nodeProblem(version) {
   const found = version.split(".").map(Number);
   const differs = minNode.findIndex((part, index) => found[index] !== part);
   if (differs === -1 || found[differs] > minNode[differs]) return undefined;
   return [
     "Node " + version + " is too old: " + minNode.join(".") + " or later is needed",
-    "  why: Pulumi's SDK and the loader for TypeScript do not run on it",
-    "  do:  install Node 22 or 24 from https://nodejs.org, or by your version manager (nvm install 22)",
-  ].join("\n");
-}
-
-/**
- * Why this project does not run on a machine, as a message for the user; said before anything is
- * downloaded. The check `platform` in infra/host/platform.ts says it where another program starts it.
- *
- * @param {{ system: string, kernel: string, processor: string, glibc?: string }} machine the system
- *   and processor as Node names them, the text of /proc/version, and the version of glibc
- * @returns {string | undefined}
- */
-export function platformProblem({ system, kernel, processor, glibc }) {
-  const names = { darwin: "macOS", win32: "Windows" };
-  const isWsl1 = /microsoft/i.test(kernel) && !/WSL2|microsoft-standard/.test(kernel);
-  const refusal = (what, why, fix) => [what, "  why: " + why, "  do:  " + fix].join("\n");
-  if (system !== "linux" || isWsl1) {
-    return refusal(
-      (isWsl1 ? "WSL1" : (names[system] ?? system)) + " is not supported",
-      "MinIO, Spark and Ray are run as Linux processes; Linux (x86-64) and WSL2 are supported",
-      isWsl1
-        ? "in Windows: wsl --set-version <distribution> 2"
-        : "use a Linux machine or virtual machine, or WSL2 on Windows",
-    );
-  }
-  if (processor !== "x64" && processor !== "arm64") {
-    return refusal(
-      "Linux on " + processor + " is not supported",
-      "the engines' packages are not built for this processor",
-      "use a machine with an x86-64 processor",
-    );
-  }
-  const [major = 0, minor = 0] = (glibc ?? "").split(".").map(Number);
-  if (major > 2 || (major === 2 && minor >= 28)) return undefined;
-  return refusal(
-    glibc ? "glibc " + glibc + " is too old: 2.28 or later is needed" : "there is no glibc",
-    "the engines' packages are built for it; musl, as in Alpine Linux, does not run them",
-    "use Debian, Ubuntu, Fedora, or another distribution of the last years with glibc",
-  );
+    "Pulumi's SDK and the loader for TypeScript do not run on it",
+    "install Node 22 or 24 from https://nodejs.org, or by your version manager (nvm install 22)",
+  ];
 }
 
 /**
@@ -145,20 +104,6 @@ function lock(checkout) {
   return () => fs.closeSync(descriptor);
 }
 
-function kernel() {
-  try {
-    return fs.readFileSync("/proc/version", "utf8");
-  } catch {
-    return "";
-  }
-}
-
-/** The version of glibc that Node uses; undefined with another libc. */
-function glibc() {
-  process.report.excludeNetwork = true; // else it asks for the names of hosts
-  return process.report.getReport().header.glibcVersionRuntime;
-}
-
 /** What the shell, or a company, set for other programs of Node's, and each child would do, too. */
 const foreign =
   /^(NODE_(OPTIONS|PATH|ENV|TLS_REJECT_UNAUTHORIZED|USE_ENV_PROXY)|(TS_NODE|TSX|ESBUILD)_\w+)$/;
@@ -178,11 +123,10 @@ function forgetForeign() {
  */
 export async function begin(checkout, handOver) {
   forgetForeign();
-  const { platform: system, arch: processor } = process;
-  const machine = () => ({ system, processor, kernel: kernel(), glibc: glibc() });
-  const problem = nodeProblem(process.versions.node) ?? platformProblem(machine());
+  const problem = nodeProblem(process.versions.node) ?? unsupported(platformFacts());
   if (problem) {
-    console.error(problem);
+    const [what, why, fix] = problem;
+    console.error([what, "  why: " + why, "  do:  " + fix].join("\n"));
     process.exitCode = 2;
   } else if (install(checkout)) {
     // What `node --import tsx` does, without a second process.

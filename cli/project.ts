@@ -1,12 +1,13 @@
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse, stringify } from "yaml";
 import { quoted } from "../infra/contracts/errors";
 import { checkout } from "../infra/host/folders";
-import { writeWhole } from "../infra/stack/files";
+import { stackFiles, writeOnce, writeWhole } from "../infra/stack/files";
 import { Passphrase } from "../embedded/secrets";
+import { isObject } from "../embedded/values";
 import { Unfit } from "./errors";
-import { stackPassphrase } from "./passphrase";
 
 /** How Pulumi.yaml declares a configuration key. */
 export interface Declared {
@@ -110,9 +111,9 @@ function load(file: string): StackFile & Required<Pick<StackFile, "config">> {
   try {
     const text = fs.readFileSync(file, "utf8");
     const content: unknown = parse(text, { logLevel: "error" }) ?? {};
-    if (!isMap(content)) throw new TypeError("not a map of keys to values");
+    if (!isObject(content)) throw new TypeError("not a map of keys to values");
     const config = content.config ?? {};
-    if (!isMap(config)) throw new TypeError("`config` is not a map of keys to values");
+    if (!isObject(config)) throw new TypeError("`config` is not a map of keys to values");
     JSON.stringify(config); // no value of YAML that refers to itself
     return { ...content, config };
   } catch (error) {
@@ -123,10 +124,6 @@ function load(file: string): StackFile & Required<Pick<StackFile, "config">> {
       "repair the file, or remove it to use the defaults",
     );
   }
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function unseal(file: string, name: string, key: Passphrase, sealed: string): string {
@@ -176,5 +173,41 @@ function typed(text: string, type: Project["declared"][string]["type"]): unknown
     return JSON.parse(text) as unknown;
   } catch {
     return text; // such as 007, which Pulumi takes for a whole number too
+  }
+}
+
+/** The passphrase that encrypts a stack's secrets, and how the Pulumi CLI gets it. */
+interface StackPassphrase {
+  readonly text: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * The passphrase of `stack`: from Pulumi's own variables where the user set one, else from a file
+ * in the stack folder that is made on first use, readable by this user alone.
+ *
+ * @throws Unfit when the user's file cannot be read
+ */
+export function stackPassphrase(stack: string): StackPassphrase {
+  const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: file } = process.env;
+  if (given !== undefined) return { text: given, environment: {} };
+  if (file) return { text: readGiven(file), environment: {} };
+  const own = stackFiles(stack).passphrase;
+  if (!fs.existsSync(own)) writeOnce(own, `${randomBytes(24).toString("base64url")}\n`);
+  return {
+    text: fs.readFileSync(own, "utf8").trim(),
+    environment: { PULUMI_CONFIG_PASSPHRASE_FILE: own },
+  };
+}
+
+function readGiven(file: string): string {
+  try {
+    return fs.readFileSync(file, "utf8").trim();
+  } catch (error) {
+    throw new Unfit(
+      `PULUMI_CONFIG_PASSPHRASE_FILE is ${file}: ${(error as Error).message}`,
+      "the stack's secrets are encrypted with that passphrase",
+      "set it to the right file, or unset it to use the one in the stack folder",
+    );
   }
 }

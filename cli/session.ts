@@ -1,13 +1,14 @@
 import * as fs from "node:fs";
 import { checkout } from "../infra/host/folders";
 import { checkOwner, currentBackend, type Claimant } from "../infra/stack/claim";
+import { stackFiles } from "../infra/stack/files";
 import { inStackFolder, readOwner } from "../infra/stack/owner";
 import { UserError } from "../infra/contracts/errors";
 import type { Inputs } from "../results/result";
 import { chosenRuns } from "../pipelines/matrix";
 import { chooseRunner, whoMade, type Chosen } from "./runners/chooseRunner";
-import { loadConfiguration, saveOverlay, settingsOf, type Configuration } from "./config";
-import { readProject } from "./project";
+import { loadConfiguration, settingsOf, type Configuration } from "./config";
+import { readProject, writeStackFile } from "./project";
 import { installCli, isCliOnPath } from "./runners/pulumiCli";
 import { endLeftPlugins } from "./runners/pulumiLeft";
 import type { Runner, RunnerArgs } from "./runners/runner";
@@ -67,7 +68,9 @@ export async function openToDeploy(
   const chosen = chooseRunner({ stack, target, asked: asked.runner, made, cliThere });
   if (owner) beforehand(() => checkOwner(stack, owner, here(stack, target, chosen)));
   if (installing) await installCli();
-  if (keep && assignments.length > 0) await saveOverlay(project, stack, configuration);
+  if (keep && assignments.length > 0) {
+    await writeStackFile(stackFiles(stack).settings, project, stack, configuration.overlay);
+  }
   const runner = await makeRunner({ project, stack, configuration }, chosen);
   return { project, stack, configuration, runs, runner };
 }
@@ -127,22 +130,18 @@ export async function describeStack(stack: string): Promise<Omit<Session, "runne
   const { project, made } = lookAt(stack);
   if (!made) return undefined;
   const configuration = await loadConfiguration(project, stack);
-  return { project, stack, configuration, runs: runNamesIfAny(configuration) };
+  try {
+    return { project, stack, configuration, runs: runNames(configuration) };
+  } catch (error) {
+    if (error instanceof Unfit) return { project, stack, configuration, runs: [] };
+    throw error;
+  }
 }
 
 /** The names of the runs that a configuration asks for. @throws Unfit for one that makes no sense */
 function runNames(configuration: Configuration): string[] {
   const runs = beforehand(() => chosenRuns(settingsOf(configuration)));
   return runs.map(({ engine, workload }) => `${engine}/${workload}`);
-}
-
-function runNamesIfAny(configuration: Configuration): string[] {
-  try {
-    return runNames(configuration);
-  } catch (error) {
-    if (error instanceof Unfit) return [];
-    throw error;
-  }
 }
 
 /** What there is of a stack, without touching it; every verb that works on one begins with this. */

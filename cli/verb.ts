@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { quoted } from "../infra/contracts/errors";
+import { quoted, scriptOf } from "../infra/contracts/errors";
 import { WrongUse } from "./errors";
 
 /** An option of a verb. */
@@ -107,11 +107,6 @@ function parse(options: Options, argv: readonly string[]) {
     if (code?.startsWith("ERR_PARSE_ARGS_")) throw new WrongUse(message.split(". ")[0]);
     throw error;
   }
-}
-
-/** `npm run outputs`, `npm start` */
-export function scriptOf(name: string): string {
-  return name === "start" ? "npm start" : `npm run ${name}`;
 }
 
 /** `usage: npm run outputs -- [--json] [name] [--stack name]` */

@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import { guardGroup } from "./guard";
-import type { Difference } from "./diff";
 import { reveal, unsupportedKind, type Properties, type Value } from "./values";
 
 /**
@@ -33,11 +32,6 @@ export function unsupportedInput(inputs: Properties): string | undefined {
     }
   }
   return undefined;
-}
-
-/** Whether these differences of inputs need a new resource, as those of `triggers` do. */
-export function needsReplace(found: readonly Difference[]): boolean {
-  return found.some(({ path }) => path[0] === "triggers");
 }
 
 export function newId(name: string): string {

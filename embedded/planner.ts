@@ -1,4 +1,4 @@
-import { commandType, needsReplace, unsupportedInput } from "./command";
+import { commandType, unsupportedInput } from "./command";
 import { differences } from "./diff";
 import { Refusal } from "./errors";
 import type { Step } from "./steps";
@@ -63,7 +63,8 @@ export class Planner {
       return { kind: "same", old, now: { ...now, inputs: old.inputs } };
     }
     const diff = differences(old.inputs ?? {}, goal.inputs);
-    const replace = goal.custom && (this.forced.includes(urn) || needsReplace(diff));
+    const triggered = diff.some(({ path }) => path[0] === "triggers"); // only a new Command will do
+    const replace = goal.custom && (this.forced.includes(urn) || triggered);
     return { kind: replace ? "replace" : diff.length ? "update" : "same", old, now, diff };
   }
 

@@ -1,6 +1,5 @@
 import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
-import type { Settings } from "../infra/settings/schema";
 import { shortHash, stackFiles } from "../infra/stack/files";
 import { generation } from "../infra/stack/records";
 import { printed, step } from "../infra/stack/step";
@@ -62,23 +61,11 @@ export function declareRuns(args: ComparisonArgs): Summaries {
 }
 
 export interface RunArgs extends PipelineArgs {
-  /**
-   * What is run, and which of all it is.
-   *
-   * @example { engine: "spark", workload: "taxi-report", rank: 0 }
-   */
+  /** What is run. @example { engine: "spark", workload: "taxi-report", rank: 0, seed: true } */
   readonly run: ChosenRun;
-  /**
-   * All that the run depends on; the run is done again exactly when one of them changes.
-   *
-   * @example runInputs("spark", "taxi-report", settings, context, dataset.data)
-   */
+  /** What it depends on; it is done again when one changes. @example { fareAbove: "30" } */
   readonly inputs: Inputs;
-  /**
-   * What exists before the run starts, so that it has a quiet machine.
-   *
-   * @example [...platform.quiet, dataset.inspected]
-   */
+  /** What exists before, for a quiet machine. @example [...platform.quiet, dataset.inspected] */
   readonly after: readonly pulumi.Resource[];
 }
 
@@ -103,6 +90,7 @@ export class Run extends pulumi.ComponentResource {
     );
 
     const cluster = clusterOf(engineOf(engine), settings);
+    const lacksChecksums = !settings.s3Checksums && engineOf(engine).checksums !== undefined;
     // The script's `update` looks which result is published.
     const confirmed = isConfirmed(stack, name);
     const known = generation(stack, name, () => confirmed, "was not confirmed");
@@ -122,7 +110,7 @@ export class Run extends pulumi.ComponentResource {
           // What the clusters have, the executor knows.
           threads: settings.threads,
           // Of all that `whyNot` decides by, the one that is no input: the script's `update` asks it.
-          ...(lacksChecksums(engine, settings) ? { checksums: false } : {}),
+          ...(lacksChecksums ? { checksums: false } : {}),
         },
       },
       { parent: this, dependsOn: [output, ...after] },
@@ -135,11 +123,6 @@ export class Run extends pulumi.ComponentResource {
   }
 }
 
-/** Whether the store takes no checksums, and the contender cannot leave them out. */
-function lacksChecksums(engine: string, { s3Checksums }: Settings): boolean {
-  return !s3Checksums && engineOf(engine).checksums !== undefined;
-}
-
 /**
  * Hands the inputs to the script of a run or an oracle by a file. In the Command they are triggers
  * alone, so that a preview shows a changed one once.
@@ -149,18 +132,9 @@ function declareInputs(stack: string, name: string, inputs: Inputs): void {
 }
 
 export interface ReportArgs extends Omit<PipelineArgs, "settings"> {
-  /**
-   * The file that says what a machine costs.
-   *
-   * @default the page has no prices
-   * @example "docs/prices.example.json"
-   */
+  /** The file of a machine's price. @default no prices @example "docs/prices.example.json" */
   readonly prices?: string;
-  /**
-   * Summaries, in the order of the page.
-   *
-   * @example declareRuns({ chosen, settings, platform, buckets, stack })
-   */
+  /** Summaries, in the order of the page. @example declareRuns({ chosen, ...shared }) */
   readonly runs: Summaries;
 }
 

@@ -78,39 +78,18 @@ export async function lookAtExisting(
 
 /** What datasets, runs and the report are declared on. */
 export interface PipelineArgs {
-  /**
-   * The settings, with the clusters' size where they exist already.
-   *
-   * @example readSettings(pulumi.runtime.allConfig())
-   */
+  /** The settings, with clusters' own size. @example readSettings(pulumi.runtime.allConfig()) */
   readonly settings: Settings;
-  /**
-   * What the target has started.
-   *
-   * @example prepared.declare(declareStack(id))
-   */
+  /** What the target has started. @example prepared.declare(declareStack(id)) */
   readonly platform: Platform;
-  /**
-   * Where all data goes.
-   *
-   * @example new Buckets("buckets", { objectStore, prefixes: bucketPrefixes() })
-   */
+  /** Where all data goes. @example new Buckets("buckets", { objectStore, prefixes }) */
   readonly buckets: Buckets;
-  /**
-   * The stack's name, by which its folder is found.
-   *
-   * @example pulumi.getStack()
-   */
+  /** The stack's name, by which its folder is found. @example pulumi.getStack() */
   readonly stack: string;
 }
 
 export interface DatasetArgs extends PipelineArgs {
-  /**
-   * What the store has of it already, as {@link lookAtExisting} saw it.
-   *
-   * @default it is made and uploaded
-   * @example "0123456789ab"
-   */
+  /** What the store has already. @default it is made and uploaded @example "0123456789ab" */
   readonly existing?: string;
 }
 
@@ -150,12 +129,14 @@ export class Dataset extends pulumi.ComponentResource {
     const recipe = recipeOf(name, args.settings, bucket);
     this.data = shortHash(recipe);
     const version = shortHash({ ...recipe, environment: platform.environment });
+    const isMade = ({ version }: Readonly<Record<string, unknown>>) =>
+      fs.existsSync(path.join(datasetFolder(name, String(version)), "manifest.json"));
 
     const made = step(
       makingStep(name),
       {
         kind: "dataset",
-        spec: { ...recipe, version, generation: madeGeneration(stack, name) },
+        spec: { ...recipe, version, generation: generation(stack, makingStep(name), isMade) },
         deletes: false,
       },
       { parent: this, dependsOn: platform.python },
@@ -201,10 +182,4 @@ export class Dataset extends pulumi.ComponentResource {
       { parent: this, dependsOn: [platform.python, ...dependsOn] },
     );
   }
-}
-
-function madeGeneration(stack: string, name: string): string {
-  return generation(stack, makingStep(name), ({ version }) =>
-    fs.existsSync(path.join(datasetFolder(name, String(version)), "manifest.json")),
-  );
 }

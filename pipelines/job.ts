@@ -3,6 +3,7 @@ import * as path from "node:path";
 import * as readline from "node:readline";
 import type { Cluster, Executor } from "../infra/contracts/platform";
 import { UserError } from "../infra/contracts/errors";
+import { attempt } from "../infra/host/folders";
 import { unverified, type Unverified } from "../results/result";
 
 /** A line on a job's stdout. */
@@ -116,12 +117,8 @@ export async function runJob(
 }
 
 function parseEvent(line: string): JobEvent | undefined {
-  try {
-    const value = JSON.parse(line) as JobEvent;
-    return typeof value?.event === "string" ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = attempt(() => JSON.parse(line) as JobEvent | null);
+  return typeof value?.event === "string" ? value : undefined;
 }
 
 function jobFailed(
@@ -138,27 +135,23 @@ function jobFailed(
       "run npm run doctor: it says what to repair",
     );
   }
-  const why = `all of its output is in ${args.log}`;
+  const failed = (outcome: Unverified, what: string, fix = "read the log's last lines") =>
+    new JobFailure(outcome, what, `all of its output is in ${args.log}`, fix);
   if (last?.event === "failure") {
     const outcome = unverified.find((one) => one === last.outcome) ?? "failed";
-    return new JobFailure(outcome, last.reason, why, last.advice ?? "read the log's last lines");
+    return failed(outcome, last.reason, last.advice);
   }
   if (exit === "124") {
-    return new JobFailure(
-      "timed out",
-      `the job did not end within ${args.seconds} s and was ended`,
-      why,
-      "set runTimeoutSeconds higher, or give the engine more cores or memory",
-    );
+    const what = `the job did not end within ${args.seconds} s and was ended`;
+    const fix = "set runTimeoutSeconds higher, or give the engine more cores or memory";
+    return failed("timed out", what, fix);
   }
   if (exit === "137" && limitsMemory) {
-    return new JobFailure(
+    return failed(
       "out of memory",
       "the job was killed: its container had no memory left",
-      why,
       "set runMemory or containerMemory higher, or let the run take less by a smaller batchSize",
     );
   }
-  const what = `the job ended with ${exit} and no result`;
-  return new JobFailure("failed", what, why, "read the log's last lines");
+  return failed("failed", `the job ended with ${exit} and no result`);
 }

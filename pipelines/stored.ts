@@ -1,8 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { text } from "node:stream/consumers";
-import { wrong } from "../infra/contracts/check";
-import type { UserError } from "../infra/contracts/errors";
+import { wrong, type UserError } from "../infra/contracts/errors";
 import { datasetFolder } from "../infra/host/folders";
 import { readStepRecord, recordLoss } from "../infra/stack/records";
 import { bucketNamesOf, bucketRecord } from "../infra/stores/access";

@@ -3,6 +3,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tryLock, type Release } from "../embedded/fileLock";
 import { UserError } from "../infra/contracts/errors";
+import { attempt, readOr } from "../infra/host/folders";
 import { isStopped, runs, startOf } from "../infra/host/processTable";
 import { stackFiles, writeWhole } from "../infra/stack/files";
 
@@ -89,11 +90,8 @@ function firstOf(folder: string): string | undefined {
     const [, pid, start] = /-(\d+)-(\d*)\.ticket$/.exec(name) ?? [];
     if (pid === undefined) return false;
     if (runs(Number(pid), start)) return !isStopped(Number(pid));
-    try {
-      fs.rmSync(path.join(folder, name), { force: true });
-    } catch {
-      // another user's: /tmp lets only the owner remove it
-    }
+    // Unless it is another user's: /tmp lets only the owner remove it.
+    attempt(() => fs.rmSync(path.join(folder, name), { force: true }));
     return false;
   };
   return fs.readdirSync(folder).filter(isWaiting).sort()[0];
@@ -119,10 +117,6 @@ export function goOn(stack: string): void {
 
 /** Whether a run that waits for its turn should end. */
 export function isStopping(stack: string): boolean {
-  try {
-    const pid = Number(fs.readFileSync(stackFiles(stack).stopping, "utf8"));
-    return pid > 0 && process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+  const pid = Number(readOr(stackFiles(stack).stopping));
+  return pid > 0 && attempt(() => process.kill(pid, 0)) === true;
 }

@@ -68,6 +68,8 @@ const engine = z.strictObject({
   checksums: text.optional(),
   /** Why it does not survive a PNG with long texts or a long profile, if it does not. */
   longTexts: text.optional(),
+  /** Why it does not see images with names of hidden files, if it does not. */
+  hiddenNames: text.optional(),
   /** Why it does not survive a dataset without rows, if it does not. */
   noRows: text.optional(),
   /** The page of the engine's documentation that each workload follows. */

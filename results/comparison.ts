@@ -57,11 +57,8 @@ export function select(attempts: readonly Attempt[], text: string): Selection {
   if (found.length === 1) return found[0];
   if (found.length > 1) {
     const kinds = found.map(({ kind }) => `a ${kind}`).join(" and of ");
-    throw several(
-      text,
-      kinds,
-      found.flatMap(({ byRun }) => [...byRun.values()].map(described)),
-    );
+    const candidates = found.flatMap(({ byRun }) => [...byRun.values()].map(described));
+    throw several(text, kinds, candidates);
   }
   throw new UserError(
     `${JSON.stringify(text)} is no attempt, date or commit of this stack's history`,
@@ -84,10 +81,8 @@ function byDate(attempts: readonly Attempt[], text: string): Selection[] {
   const compact = /^(\d{4})(\d\d)(\d\d)$/.exec(text);
   const date = compact ? compact.slice(1).join("-") : text.replace(" ", "T").replace(/Z$/, "");
   if (!/^\d{4}-\d\d(-\d\d(T\d\d(:\d\d(:\d\d)?)?)?)?$/.test(date)) return [];
-  return last(
-    "date",
-    attempts.filter(({ at }) => utc(at).startsWith(date)),
-  );
+  const found = attempts.filter(({ at }) => utc(at).startsWith(date));
+  return last("date", found);
 }
 
 function byCommit(attempts: readonly Attempt[], text: string): Selection[] {

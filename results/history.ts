@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { attempt } from "../infra/host/folders";
 import { stackFiles } from "../infra/stack/files";
 import { engineOf, workloadOf } from "./catalog";
 import { named, readResult, type Failed, type Verified } from "./outcome";
@@ -91,13 +92,7 @@ function parseLines(text: string): unknown[] {
   return text
     .split("\n")
     .filter((line) => line.trim() !== "")
-    .map((line) => {
-      try {
-        return JSON.parse(line) as unknown;
-      } catch {
-        return undefined;
-      }
-    });
+    .map((line) => attempt(() => JSON.parse(line) as unknown));
 }
 
 const inputs = z.record(z.string(), z.string()).optional().catch(undefined);

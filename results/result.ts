@@ -88,13 +88,10 @@ export interface RunFailure {
 }
 
 /** What the stack says of a run that was skipped: what is known of it is of other inputs. */
-export interface RunSkipped {
+export interface RunSkipped extends Pick<RunFailure, "verified" | "published"> {
   /** Of the inputs that it has now. */
   readonly key: string;
   readonly status: "skipped";
-  readonly verified: false;
-  /** The key of the run that is published still, if any. */
-  readonly published: string | null;
 }
 
 /** The last thing that is known of a run: kept in the stack folder, and read by the commands. */

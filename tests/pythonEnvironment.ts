@@ -7,8 +7,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { shortHash } from "../infra/stack/files";
 import { checkout } from "../infra/host/folders";
-import { ensureEntry } from "../infra/toolchain/caches";
-import { BuildLog } from "../infra/toolchain/builds";
+import { BuildLog, ensureEntry } from "../infra/toolchain/caches";
 import { lockFile } from "../infra/toolchain/locks";
 import { ensureUv } from "../infra/toolchain/uv";
 

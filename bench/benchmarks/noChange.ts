@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { pathToFileURL } from "node:url";
 import { stringify } from "yaml";
 import * as embedded from "../../embedded";
-import { stackPassphrase } from "../../cli/passphrase";
+import { stackPassphrase } from "../../cli/project";
 import { isCliOnPath } from "../../cli/runners/pulumiCli";
 import { stackFolder } from "../../infra/host/folders";
 import { stackFiles } from "../../infra/stack/files";

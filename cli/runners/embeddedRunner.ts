@@ -4,7 +4,7 @@ import { readOr } from "../../infra/host/folders";
 import { stackFiles } from "../../infra/stack/files";
 import { idOf, idVariable, runnerVariable } from "../../infra/stack/claim";
 import { readOwner } from "../../infra/stack/owner";
-import { stackPassphrase } from "../passphrase";
+import { stackPassphrase } from "../project";
 import type { Runner, RunnerArgs, Watch } from "./runner";
 
 /** Deploys `stack` by the embedded runner; its state is in the stack folder. */

@@ -4,6 +4,7 @@ import * as path from "node:path";
 import type { PulumiCommand } from "@pulumi/pulumi/automation";
 import { version } from "@pulumi/pulumi/version";
 import { UserError } from "../../infra/contracts/errors";
+import { attempt } from "../../infra/host/folders";
 import { Unfit } from "../errors";
 
 /** Where `--install-cli` puts the CLI: as the Automation API does, a folder a version. */
@@ -24,15 +25,12 @@ export const noCli = [
 /** Whether a `pulumi` is on PATH. */
 export function isCliOnPath(): boolean {
   const folders = (process.env.PATH ?? "").split(path.delimiter).filter(Boolean);
-  return folders.some((folder) => {
-    const file = path.join(folder, "pulumi");
-    try {
-      fs.accessSync(file, fs.constants.X_OK);
-      return fs.statSync(file).isFile();
-    } catch {
-      return false;
-    }
-  });
+  return folders.some((folder) =>
+    attempt(() => {
+      fs.accessSync(path.join(folder, "pulumi"), fs.constants.X_OK);
+      return fs.statSync(path.join(folder, "pulumi")).isFile();
+    }),
+  );
 }
 
 /** The program to start: the one on PATH, else the installed one; undefined without one. */

@@ -1,5 +1,6 @@
 import type { EngineEvent, StepEventMetadata } from "@pulumi/pulumi/automation";
 import { describeDifferences, differences } from "../../embedded/diff";
+import { nameOf } from "../../embedded/urn";
 import type { Value } from "../../embedded/values";
 import type { Changes, PropertyDiff, StepEvent, StepOp } from "./runner";
 
@@ -66,7 +67,7 @@ export class PulumiEvents {
     const severity = event.severity === "info#err" ? "info" : event.severity;
     if (severity === "error") {
       // The reason of a step comes before its failure; the program's own errors have no step.
-      if (event.urn && isStep(event.urn)) {
+      if (event.urn && !event.urn.includes("::pulumi:pulumi:Stack::")) {
         this.reasons.set(event.urn, message);
         return;
       }
@@ -76,12 +77,8 @@ export class PulumiEvents {
   }
 }
 
-function isStep(urn: string): boolean {
-  return !urn.includes("::pulumi:pulumi:Stack::");
-}
-
 function named({ urn, type }: StepEventMetadata): { urn: string; type: string; name: string } {
-  return { urn, type, name: urn.split("::").slice(3).join("::") };
+  return { urn, type, name: nameOf(urn) };
 }
 
 /** Changed inputs; where a string holds JSON on both sides, what changed inside. */

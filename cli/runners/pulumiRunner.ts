@@ -1,33 +1,26 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation";
+import type { OutputMap, PreviewOptions, Stack } from "@pulumi/pulumi/automation";
 import { stackFiles, writeWhole } from "../../infra/stack/files";
 import { runnerVariable, stackBackendUrl } from "../../infra/stack/claim";
 import { UserError } from "../../infra/contracts/errors";
 import { stringify } from "yaml";
-import { stackPassphrase } from "../passphrase";
-import { writeStackFile } from "../project";
+import { stackPassphrase, writeStackFile } from "../project";
+import type { Chosen } from "./chooseRunner";
 import { findCli } from "./pulumiCli";
 import { PulumiEvents } from "./pulumiEvents";
 import { endLeftPlugins, hasPending, inUse, stackLocks } from "./pulumiLeft";
 import type { Outcome, Runner, RunnerArgs, StateResource, Watch } from "./runner";
 
-interface PulumiRunnerArgs extends RunnerArgs {
-  /** `stack folder`: a file backend there; `own`: the backend that the user has logged in to. */
-  readonly backend: "stack folder" | "own";
-}
+/** Backend `stack folder`: a file backend there; `own`: the one that the user has logged in to. */
+type PulumiRunnerArgs = RunnerArgs & Pick<Chosen, "backend">;
 
 /** How long a CLI may take that was asked to end at once (milliseconds). */
 const grace = 10_000;
 
 const never = new AbortController().signal;
 
-interface CallOptions {
-  readonly onEvent: (event: EngineEvent) => void;
-  readonly onError: (text: string) => void;
-  readonly signal?: AbortSignal;
-  readonly color: "never";
-}
+type CallOptions = Pick<PreviewOptions, "onEvent" | "onError" | "signal" | "color">;
 
 /** Deploys a stack by the Pulumi CLI, driven through the Automation API. */
 export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {

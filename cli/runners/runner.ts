@@ -1,4 +1,4 @@
-import type { Outcome, StepEvent } from "../../embedded";
+import type { Outcome, Resource, StepEvent } from "../../embedded";
 import type { Configuration } from "../config";
 import type { Project } from "../project";
 
@@ -14,10 +14,7 @@ export interface Watch {
 }
 
 /** What the verbs need of a resource of a stack. */
-export interface StateResource {
-  readonly urn: string;
-  readonly type: string;
-}
+export type StateResource = Pick<Resource, "urn" | "type">;
 
 /** What a runner is made of. */
 export interface RunnerArgs {

@@ -1,4 +1,4 @@
-import { npm } from "../../infra/contracts/check";
+import { npm } from "../../infra/contracts/errors";
 import { readHistory, type Attempt } from "../../results/history";
 import { isVerified } from "../../results/outcome";
 import { runKey, type Inputs } from "../../results/result";
@@ -17,20 +17,26 @@ export const explain = verb({
     const session = await openToDeploy(stack);
     if (!session.runs.includes(run)) throw noRun(run, stack, session.runs);
     const declared = await declaredRuns(session);
-    const explanation = explainRun(run, declared.get(run)!.inputs, readHistory(stack).attempts);
+    const found = explainRun(run, declared.get(run)!.inputs, readHistory(stack).attempts);
     const toDo = session.runs.filter((name) => declared.get(name)?.isDone);
     const others = toDo.filter((name) => name !== run);
-    const next = { command: npm(stack, "rerun", run), others, deployed: !toDo.includes(run) };
-    if (options.json) console.log(JSON.stringify(asJson(explanation, next), undefined, 2));
-    else for (const line of explanationLines(explanation, next)) console.log(line);
+    const command = npm(stack, "rerun", run);
+    const explanation = { ...found, command, others, deployed: !toDo.includes(run) };
+    if (options.json) console.log(JSON.stringify(asJson(explanation), undefined, 2));
+    else for (const line of explanationLines(explanation)) console.log(line);
     return 0;
   },
 });
 
-/** Why a run would be done again, or why not. */
-type Explanation = ReturnType<typeof explainRun>;
-/** One input of a run; undefined where the run had no input of that name, or has none now. */
-type ExplainedInput = Explanation["inputs"][number];
+/** Why a run would be done again or not, and what to do. */
+type Explanation = ReturnType<typeof explainRun> & {
+  /** Repeats the run. */
+  readonly command: string;
+  /** The other runs that any deployment would do now. */
+  readonly others: readonly string[];
+  /** Whether the result of exactly these inputs is deployed. */
+  readonly deployed: boolean;
+};
 
 /**
  * Compares what a run depends on now with what it depended on when it last came to a result.
@@ -44,6 +50,7 @@ export function explainRun(run: string, now: Inputs, attempts: readonly Attempt[
   const names = [...new Set([...Object.keys(old), ...Object.keys(now)])].sort();
   const value = (inputs: Inputs, name: string) =>
     Object.hasOwn(inputs, name) ? inputs[name] : undefined;
+  const inputs = names.map((name) => ({ name, old: value(old, name), now: value(now, name) }));
   return {
     run,
     /** The last attempt whose inputs are known. */
@@ -51,33 +58,16 @@ export function explainRun(run: string, now: Inputs, attempts: readonly Attempt[
     /** The last attempt of all, which may have failed. */
     last: own.at(-1),
     key: runKey(now),
-    inputs: names.map((name) => ({ name, old: value(old, name), now: value(now, name) })),
+    /** An input is undefined where the run had none of that name, or has none now. */
+    inputs,
+    changed: inputs.filter(({ old, now }) => old !== now),
   };
 }
 
-/** The inputs that differ. */
-export function changed({ inputs }: Explanation) {
-  return inputs.filter(({ old, now }) => old !== now);
-}
-
-/** What goes with an explanation. */
-interface WhatToDo {
-  /** Repeats the run. */
-  readonly command: string;
-  /** The other runs that any deployment would do now. */
-  readonly others: readonly string[];
-  /** Whether the result of exactly these inputs is deployed. */
-  readonly deployed: boolean;
-}
-
 /** The explanation for people; what has changed comes first. */
-export function explanationLines(
-  explanation: Explanation,
-  { command, others, deployed }: WhatToDo,
-): string[] {
-  const { run, key, recorded, last, inputs } = explanation;
-  const differing = changed(explanation);
-  const same = inputs.filter((input) => !differing.includes(input));
+export function explanationLines(explanation: Explanation): string[] {
+  const { run, key, recorded, last, inputs, changed, command, others } = explanation;
+  const same = inputs.filter((input) => !changed.includes(input));
   return [
     run,
     recorded && recorded.key !== key ? `key ${recorded.key} -> ${key}` : `key ${key}`,
@@ -88,9 +78,9 @@ export function explanationLines(
       ? [`the last attempt: ${last.status}: ${plain(last.reason)}`]
       : []),
     "",
-    ...textTable([["input", "old", "now", ""], ...[...differing, ...same].map(row)]),
+    ...textTable([["input", "old", "now", ""], ...[...changed, ...same].map(row)]),
     "",
-    verdict(explanation, deployed),
+    verdict(explanation),
     `to repeat this run alone: ${command}`,
     ...(others.length > 0
       ? [`(it also does what any deployment would do now: ${others.join(", ")})`]
@@ -98,28 +88,28 @@ export function explanationLines(
   ];
 }
 
-function row({ name, old, now }: ExplainedInput): string[] {
+function row({ name, old, now }: Explanation["inputs"][number]): string[] {
   const word = old === undefined ? "new" : now === undefined ? "gone" : "changed";
   return [name, plain(old ?? "-"), plain(now ?? "-"), old === now ? "" : word];
 }
 
-function verdict(explanation: Explanation, deployed: boolean): string {
-  const names = changed(explanation).map(({ name }) => name);
+function verdict({ changed, deployed, recorded }: Explanation): string {
   if (deployed) return "nothing has changed: npm start does not repeat it";
-  if (!explanation.recorded) return "npm start runs it";
-  if (names.length > 0) return `npm start repeats it, because of ${names.join(", ")}`;
+  if (!recorded) return "npm start runs it";
+  const names = changed.map(({ name }) => name).join(", ");
+  if (names !== "") return `npm start repeats it, because of ${names}`;
   return "nothing has changed, but no result of it is deployed: npm start repeats it";
 }
 
-function asJson(explanation: Explanation, { command, others, deployed }: WhatToDo) {
-  const { run, key, recorded, last, inputs } = explanation;
+function asJson(explanation: Explanation) {
+  const { run, key, recorded, last, inputs, changed, deployed, command, others } = explanation;
   return {
     run,
     key: { old: recorded?.key ?? null, now: key },
     inputs: Object.fromEntries(
       inputs.map(({ name, old, now }) => [name, { old: old ?? null, now: now ?? null }]),
     ),
-    changed: changed(explanation).map(({ name }) => name),
+    changed: changed.map(({ name }) => name),
     attempt: recorded?.attempt ?? null,
     lastAttempt: last ? { attempt: last.attempt, status: last.status } : null,
     deployed,

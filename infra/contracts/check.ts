@@ -1,4 +1,4 @@
-import { UserError } from "./errors";
+import { together, UserError } from "./errors";
 
 /** What checks look at: a stack by its settings, deployed or not. */
 export interface Context<Settings> {
@@ -53,11 +53,7 @@ export interface Finding<Settings> {
   readonly skippedFor?: string;
 }
 
-/**
- * Runs the checks that apply, one after the other.
- *
- * @param run what runs one check
- */
+/** Runs the checks that apply, one after the other. @param run what runs one check */
 export async function* examine<Settings>(
   context: Context<Settings>,
   checks: readonly Check<Settings>[],
@@ -101,31 +97,4 @@ export async function preflight<Settings>(
   const errors: UserError[] = [];
   for await (const finding of examine(context, blocking)) errors.push(...finding.errors);
   if (errors.length > 0) throw together(errors);
-}
-
-/** One error, as a check's judgement. */
-export function wrong(what: string, why: string, fix: string): UserError[] {
-  return [new UserError(what, why, fix)];
-}
-
-/** Several errors as one, so that they are fixed in one go. */
-export function together(errors: readonly UserError[]): UserError {
-  if (errors.length === 1) return errors[0];
-  const list = (part: "what" | "why" | "fix") =>
-    errors.map((error) => error[part]).join("\n       ");
-  return new UserError(list("what"), list("why"), list("fix"));
-}
-
-/** A command of this project on a stack, for messages: `npm run logs -- minio --stack two`. */
-export function npm(stack: string, verb: string, ...args: readonly string[]): string {
-  const all = [...args, ...(stack === "local" ? [] : ["--stack", stack])];
-  const script = verb === "start" ? "npm start" : `npm run ${verb}`;
-  return [script, ...(all.length > 0 ? ["--", ...all] : [])].join(" ");
-}
-
-/** Bytes for people. */
-export function size(bytes: number): string {
-  return bytes >= 2 ** 30
-    ? `${(bytes / 2 ** 30).toFixed(1)} GiB`
-    : `${Math.floor(bytes / 2 ** 20)} MiB`;
 }

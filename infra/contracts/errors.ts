@@ -18,6 +18,19 @@ export class UserError extends Error {
   }
 }
 
+/** One error, as a check's judgement. */
+export function wrong(what: string, why: string, fix: string): UserError[] {
+  return [new UserError(what, why, fix)];
+}
+
+/** Several errors as one, so that they are fixed in one go. */
+export function together(errors: readonly UserError[]): UserError {
+  if (errors.length === 1) return errors[0];
+  const list = (part: "what" | "why" | "fix") =>
+    errors.map((error) => error[part]).join("\n       ");
+  return new UserError(list("what"), list("why"), list("fix"));
+}
+
 /** Turns a full disk, which is nobody's bug, into a user's error; any other error is returned as it is. */
 export function explainFullDisk(error: unknown): unknown {
   const { code, path, message } = error as NodeJS.ErrnoException;
@@ -42,4 +55,22 @@ export function quoted(text: string): string {
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
     (unseen) => `\\u{${unseen.codePointAt(0)!.toString(16)}}`,
   );
+}
+
+/** `npm run outputs`, `npm start` */
+export function scriptOf(verb: string): string {
+  return verb === "start" ? "npm start" : `npm run ${verb}`;
+}
+
+/** A command of this project on a stack, for messages: `npm run logs -- minio --stack two`. */
+export function npm(stack: string, verb: string, ...args: readonly string[]): string {
+  const all = [...args, ...(stack === "local" ? [] : ["--stack", stack])];
+  return [scriptOf(verb), ...(all.length > 0 ? ["--", ...all] : [])].join(" ");
+}
+
+/** Bytes for people. */
+export function size(bytes: number): string {
+  return bytes >= 2 ** 30
+    ? `${(bytes / 2 ** 30).toFixed(1)} GiB`
+    : `${Math.floor(bytes / 2 ** 20)} MiB`;
 }

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { size, wrong, type Check, type Context } from "../contracts/check";
-import { UserError } from "../contracts/errors";
+import type { Check, Context } from "../contracts/check";
+import { size, UserError, wrong } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
 import { cacheFolder, checkout, homeFolder, readOr, stackFolder } from "./folders";
 import { findJava, findPython } from "./runtimes";

@@ -38,11 +38,6 @@ export function stackFolder(stack: string): string {
   return path.join(homeFolder(), stack);
 }
 
-/** Where downloaded files stay, from which datasets are made; shared by stacks. */
-export function downloadsFolder(): string {
-  return path.join(cacheFolder(), "downloads");
-}
-
 /** Where the files of a dataset are, with their `manifest.json`; shared by stacks. */
 export function datasetFolder(dataset: string, version: string): string {
   return path.join(cacheFolder(), "datasets", dataset, version);

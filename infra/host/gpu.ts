@@ -1,7 +1,6 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
-import { npm, wrong } from "../contracts/check";
-import { UserError } from "../contracts/errors";
+import { npm, UserError, wrong } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
 import type { Settings } from "../settings/schema";
 import { toolEnvironment } from "./environment";

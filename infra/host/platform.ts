@@ -1,79 +1,36 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
-import { wrong } from "../contracts/check";
-import type { UserError } from "../contracts/errors";
+import { wrong, type UserError } from "../contracts/errors";
 import { check, nearestExisting, stackFolders, type StackContext } from "./checks";
 import { attempt, readOr } from "./folders";
 
 /** What a machine is, before anything is asked of it. */
-export type PlatformFacts = ReturnType<typeof platformFacts>;
-
-/** Whether a kernel is Windows' own. @param version the text of /proc/version */
-export function isWsl(version: string): boolean {
-  return /microsoft/i.test(version);
+export interface PlatformFacts {
+  readonly system: string;
+  /** The text of /proc/version. */
+  readonly kernel: string;
+  readonly processor: string;
+  /** Undefined with another libc. */
+  readonly glibc?: string;
 }
 
-/** The kernel's version; empty on another system than Linux. */
-export function kernelVersion(): string {
-  return readOr("/proc/version") ?? "";
-}
-
-/**
- * Refuses machines that the services do not run on. cli/install.mjs says the same in the same words,
- * before anything is downloaded.
- */
-export function unsupportedPlatform(facts: PlatformFacts): UserError[] {
-  const { system, kernel, processor, glibc } = facts;
-  const isWsl1 = isWsl(kernel) && !/WSL2|microsoft-standard/.test(kernel);
-  if (system !== "linux" || isWsl1) {
-    const names: Readonly<Record<string, string>> = { darwin: "macOS", win32: "Windows" };
-    return wrong(
-      `${isWsl1 ? "WSL1" : (names[system] ?? system)} is not supported`,
-      "MinIO, Spark and Ray are run as Linux processes; Linux (x86-64) and WSL2 are supported",
-      isWsl1
-        ? "in Windows: wsl --set-version <distribution> 2"
-        : "use a Linux machine or virtual machine, or WSL2 on Windows",
-    );
-  }
-  if (processor !== "x64" && processor !== "arm64") {
-    return wrong(
-      `Linux on ${processor} is not supported`,
-      "the engines' packages are not built for this processor",
-      "use a machine with an x86-64 processor",
-    );
-  }
-  const [major = 0, minor = 0] = (glibc ?? "").split(".").map(Number);
-  if (major > 2 || (major === 2 && minor >= 28)) return [];
-  return wrong(
-    glibc ? `glibc ${glibc} is too old: 2.28 or later is needed` : "there is no glibc",
-    "the engines' packages are built for it; musl, as in Alpine Linux, does not run them",
-    "use Debian, Ubuntu, Fedora, or another distribution of the last years with glibc",
-  );
-}
-
-function platformFacts() {
-  const { report } = process as unknown as {
-    report: {
-      excludeNetwork: boolean;
-      getReport(): { header: { glibcVersionRuntime?: string } };
-    };
-  };
-  report.excludeNetwork = true; // else it asks for the names of hosts
-  return {
-    system: process.platform as string,
-    kernel: kernelVersion(),
-    processor: process.arch as string,
-    /** Undefined with another libc. */
-    glibc: report.getReport().header.glibcVersionRuntime,
-  };
-}
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- it has no types
+export const { isWsl, kernelVersion, platformFacts, unsupported } = require("./supported.cjs") as {
+  isWsl: (version: string) => boolean;
+  kernelVersion: () => string;
+  platformFacts: () => PlatformFacts;
+  unsupported: (facts: PlatformFacts) => Parameters<typeof wrong> | undefined;
+};
 
 export const platformCheck = check({
   id: "platform",
   name: "the system, its processor and its libc are supported",
   blocks: true,
   observe: platformFacts,
-  judge: unsupportedPlatform,
+  judge(facts) {
+    const trouble = unsupported(facts);
+    return trouble ? wrong(...trouble) : [];
+  },
 });
 
 /** @param isKnown whether passwd has a line for the user */

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import * as http from "node:http";
 import * as net from "node:net";
 import { toolEnvironment } from "./environment";
+import { attempt } from "./folders";
 
 /**
  * What a program prints, or undefined where it is missing, fails or does not answer in time.
@@ -14,17 +15,15 @@ export function probe(
   env = toolEnvironment("language"),
 ): string | undefined {
   const [program, ...args] = argv;
-  try {
-    return execFileSync(program, args, {
+  return attempt(() =>
+    execFileSync(program, args, {
       encoding: "utf8",
       timeout: timeoutMs,
       killSignal: "SIGKILL",
       stdio: ["ignore", "pipe", "ignore"],
       env,
-    });
-  } catch {
-    return undefined;
-  }
+    }),
+  );
 }
 
 /** The numbers that a version begins with: `v3.248.0-dev` is [3, 248, 0]. */
@@ -54,11 +53,6 @@ export function get(url: string): Promise<string | undefined> {
     request.on("timeout", () => request.destroy());
     request.on("error", () => resolve(undefined));
   });
-}
-
-/** Whether a TCP connection to a port of this machine is accepted. */
-export async function accepts(port: number): Promise<boolean> {
-  return (await silenceAt(`127.0.0.1:${port}`, 2_000)) === undefined;
 }
 
 /**

@@ -1,8 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { npm, size, wrong } from "../contracts/check";
-import type { UserError } from "../contracts/errors";
+import { npm, size, wrong, type UserError } from "../contracts/errors";
 import type { Machine } from "../contracts/target";
 import { readOr } from "./folders";
 import { check, nearestExisting, type Needed, type StackContext } from "./checks";

@@ -1,8 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { size, wrong } from "../contracts/check";
-import type { UserError } from "../contracts/errors";
+import { size, wrong, type UserError } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
 import { check, nearestExisting, writtenFolders } from "./checks";
 import { isWsl, kernelVersion } from "./platform";

@@ -1,6 +1,5 @@
 import type { BucketNames, BucketPurpose } from "../contracts/platform";
-import { wrong } from "../contracts/check";
-import type { UserError } from "../contracts/errors";
+import { wrong, type UserError } from "../contracts/errors";
 
 /** What each bucket is for, as the pipelines name them. */
 export const bucketPurposes = [

@@ -1,5 +1,4 @@
-import { size, wrong } from "../contracts/check";
-import type { UserError } from "../contracts/errors";
+import { size, wrong, type UserError } from "../contracts/errors";
 import type { Machine, Store } from "../contracts/target";
 import type { Settings } from "./schema";
 

@@ -23,7 +23,7 @@ const cpus = z
 /** A map from roles to values. A role that is not in it has no value. */
 function byRole<Schema extends z.ZodType<unknown, string>>(description: string, value: Schema) {
   const map = z.partialRecord(z.enum(containerRoles), z.coerce.string().pipe(value));
-  return object({ description }, map, ({ code, path, message }) =>
+  return object(description, map, ({ code, path, message }) =>
     path.length > 0 && code !== "unrecognized_keys"
       ? `${message} for ${String(path[0])}`
       : `must be an object with some of the keys ${containerRoles.join(", ")}`,
@@ -32,20 +32,20 @@ function byRole<Schema extends z.ZodType<unknown, string>>(description: string, 
 
 /** Target docker's images and the sizes of its containers. */
 export const containerSettings = {
-  baseImage: optional({
-    pattern: /^[a-z0-9][\w.\-/:@]*$/,
-    must: "must be the name of an image, such as debian:bookworm-slim",
-    description:
-      "Target docker: the base of the containers' images, with apt and Debian 12 or later or Ubuntu " +
+  baseImage: optional(
+    "Target docker: the base of the containers' images, with apt and Debian 12 or later or Ubuntu " +
       "22.04 or later. Empty means a Debian of an exact version, and NVIDIA's CUDA 12 runtime with " +
       "cuDNN 9 if there is a GPU.",
-  }),
-  extraCaCertificates: optional({
-    description:
-      "Target docker: a PEM file with certificates that the builds of the images trust besides the " +
+    {
+      pattern: /^[a-z0-9][\w.\-/:@]*$/,
+      must: "must be the name of an image, such as debian:bookworm-slim",
+    },
+  ),
+  extraCaCertificates: optional(
+    "Target docker: a PEM file with certificates that the builds of the images trust besides the " +
       "usual ones, for instance behind a proxy that inspects TLS. Relative to the checkout, or " +
       "absolute. No image keeps any of it.",
-  }),
+  ),
   containerMemory: byRole(
     'Target docker: memory of containers, such as `{"app": "6g"}`, for minio, spark-master, ' +
       "spark-worker, ray-head, ray-worker and app. For the others it follows from the sizes of " +
@@ -67,55 +67,47 @@ export const containerSettings = {
 
 /** The existing clusters of target cluster. */
 export const clusterSettings = {
-  clusterSize: choice(["whole", "stated"], {
-    default: "whole",
-    description:
-      "Target cluster: how much of Spark and Ray the runs take. `whole`: all cores that each has " +
+  clusterSize: choice(
+    "Target cluster: how much of Spark and Ray the runs take. `whole`: all cores that each has " +
       "when the program starts, by the master's page and the dashboard. `stated`: `sparkExecutors` " +
       "executors of `sparkWorkerCores` and `sparkWorkerMemory`, and `rayCpus`.",
-  }),
-  sparkMaster: optional({
-    pattern: /^spark:\/\/[\w.-]+:\d+(,[\w.-]+:\d+)*$/,
-    must: "must be the address of a standalone master, such as spark://master.example:7077",
-    description:
-      "Target cluster: the master of a Spark standalone cluster, such as " +
+    ["whole", "stated"],
+    "whole",
+  ),
+  sparkMaster: optional(
+    "Target cluster: the master of a Spark standalone cluster, such as " +
       "`spark://master.example:7077`.",
-  }),
-  sparkMasterUi: address({
-    must: "must be the address of a master's page, such as http://master.example:8080",
-    description:
-      "Target cluster: the master's page, which says the cluster's version and size. Empty means " +
+    {
+      pattern: /^spark:\/\/[\w.-]+:\d+(,[\w.-]+:\d+)*$/,
+      must: "must be the address of a standalone master, such as spark://master.example:7077",
+    },
+  ),
+  sparkMasterUi: address(
+    "Target cluster: the master's page, which says the cluster's version and size. Empty means " +
       "port 8080 of the master.",
-  }),
-  sparkSecret: secret({
-    description:
-      "Target cluster: the cluster's `spark.authenticate.secret`; set it with `--secret`. Empty " +
+    "must be the address of a master's page, such as http://master.example:8080",
+  ),
+  sparkSecret: secret(
+    "Target cluster: the cluster's `spark.authenticate.secret`; set it with `--secret`. Empty " +
       "means that the cluster asks for none.",
-  }),
-  sparkDriverHost: optional({
-    pattern: /^[\w.-]+$/,
-    must: "must be a name or an address of IPv4",
-    description:
-      "Target cluster: this machine's address as Spark's workers reach it. Empty means its address " +
+  ),
+  sparkDriverHost: optional(
+    "Target cluster: this machine's address as Spark's workers reach it. Empty means its address " +
       "on the route to the master.",
-  }),
-  sparkDriverPort: integer({
-    default: ports(0).sparkDriver[0],
-    min: 1024,
-    max: 65_000,
-    description:
-      "Target cluster: the first of 20 ports on which Spark's driver, on this machine, waits for the " +
+    { pattern: /^[\w.-]+$/, must: "must be a name or an address of IPv4" },
+  ),
+  sparkDriverPort: integer(
+    "Target cluster: the first of 20 ports on which Spark's driver, on this machine, waits for the " +
       "workers. `portOffset` is added.",
-  }),
-  rayAddress: address({
-    must: "must be the address of a dashboard, such as http://head.example:8265",
-    description:
-      "Target cluster: the dashboard of a Ray cluster, which takes the jobs, such as " +
+    { default: ports(0).sparkDriver[0], min: 1024, max: 65_000 },
+  ),
+  rayAddress: address(
+    "Target cluster: the dashboard of a Ray cluster, which takes the jobs, such as " +
       "`http://head.example:8265`.",
-  }),
-  rayToken: secret({
-    description:
-      "Target cluster: the Ray cluster's token; set it with `--secret`. Empty means that the " +
+    "must be the address of a dashboard, such as http://head.example:8265",
+  ),
+  rayToken: secret(
+    "Target cluster: the Ray cluster's token; set it with `--secret`. Empty means that the " +
       "cluster asks for none.",
-  }),
+  ),
 };

@@ -17,41 +17,38 @@ export interface Setting<
   readonly schema: Schema;
 }
 
-interface Described<Default> {
-  readonly default: Default;
-  readonly description: string;
-}
-
 function setting<Schema extends z.ZodType<unknown, string>>(
   type: Setting["type"],
-  { default: value, description }: Described<unknown>,
+  description: string,
+  value: unknown,
   schema: Schema,
 ): Setting<Schema, true> {
   return { type, default: value, description, secret: false, input: true, schema };
 }
 
 /** A whole number from `min` to `max`. */
-export function integer(given: Described<number> & { min: number; max: number }) {
-  const { min, max } = given;
+export function integer(description: string, rule: { default: number; min: number; max: number }) {
+  const { min, max } = rule;
   const schema = z
     .string()
     .regex(/^-?\d+$/, "must be a whole number")
     .transform(Number)
     .refine((n) => n >= min && n <= max, `must be from ${min} to ${max}`);
-  return setting("integer", given, schema);
+  return setting("integer", description, rule.default, schema);
 }
 
 /** One of some words. */
 export function choice<const Words extends readonly string[]>(
+  description: string,
   words: Words,
-  given: Described<Words[number]>,
+  usual: Words[number],
 ) {
-  return setting("string", given, z.enum(words));
+  return setting("string", description, usual, z.enum(words));
 }
 
-export function flag(given: Described<boolean>) {
+export function flag(description: string, usual: boolean) {
   const schema = z.enum(["true", "false"]).transform((text) => text === "true");
-  return setting("boolean", given, schema);
+  return setting("boolean", description, usual, schema);
 }
 
 /** A size; in bytes. */
@@ -60,45 +57,50 @@ export const bytes = z
   .regex(/^[1-9]\d*[mg]$/, "must be a size such as 1536m or 2g")
   .transform((text) => Number(text.slice(0, -1)) * (text.endsWith("g") ? 2 ** 30 : 2 ** 20));
 
-export function memory(given: Described<`${number}${"m" | "g"}`>) {
-  return setting("string", given, bytes);
+export function memory(description: string, usual: `${number}${"m" | "g"}`) {
+  return setting("string", description, usual, bytes);
 }
 
-/** Text that matches a pattern, or that a registry checks. */
-export function text(given: Described<string> & { pattern?: RegExp; must?: string }) {
-  const { pattern, must } = given;
-  return setting("string", given, pattern ? z.string().regex(pattern, must) : z.string());
+/** What a text must match, and how that is said. */
+interface Rule {
+  readonly pattern: RegExp;
+  readonly must: string;
+}
+
+/** Text that matches a rule, or that a registry checks. */
+export function text(description: string, usual: string, rule?: Rule) {
+  const schema = rule ? z.string().regex(rule.pattern, rule.must) : z.string();
+  return setting("string", description, usual, schema);
 }
 
 const optionalText = z.string().transform((given) => (given === "" ? undefined : given));
 
 /** Text that may be empty, which means that the target or the stack decides. */
-export function optional(given: { description: string; pattern?: RegExp; must?: string }) {
-  const { description, pattern, must } = given;
+export function optional(description: string, rule?: Rule) {
   const schema = optionalText.refine(
-    (value) => value === undefined || !pattern || pattern.test(value),
-    must,
+    (value) => value === undefined || !rule || rule.pattern.test(value),
+    rule?.must,
   );
-  return setting("string", { default: "", description }, schema);
+  return setting("string", description, "", schema);
 }
+
+const noControls: Rule = {
+  pattern: /^\P{Cc}+$/u,
+  must: "must be without line breaks and other control characters",
+};
 
 /** Optional text that is encrypted. Keys and tokens go into headers and files of lines. */
-export function secret(given: { description: string; pattern?: RegExp; must?: string }) {
-  const noControls = {
-    pattern: /^\P{Cc}+$/u,
-    must: "must be without line breaks and other control characters",
-  };
-  return { ...notInput(optional({ ...noControls, ...given })), secret: true };
+export function secret(description: string, rule = noControls) {
+  return { ...notInput(optional(description, rule)), secret: true };
 }
 
-/** An optional http or https address. */
-export function address(given: { description: string; must: string; path?: boolean }) {
-  const { description, must, path = false } = given;
+/** An optional http or https address. @param must what to say about a wrong one */
+export function address(description: string, must: string, { path = false } = {}) {
   const fits = (url: string) => isPlainUrl(url) && (path || new URL(url).pathname === "/");
   const schema = optionalText
     .refine((url) => url === undefined || fits(url), must)
     .transform((url) => (path ? url?.replace(/\/+$/, "") : url && new URL(url).origin));
-  return setting("string", { default: "", description }, schema);
+  return setting("string", description, "", schema);
 }
 
 function isPlainUrl(given: string): boolean {
@@ -108,19 +110,19 @@ function isPlainUrl(given: string): boolean {
 }
 
 /** A list of names as JSON. Whoever uses the list knows which names exist. */
-export function names(given: { description: string }) {
+export function names(description: string) {
   const list = z.array(z.string().min(1)).refine((all) => new Set(all).size === all.length);
   const schema = json(list, () => "must be a list of different names");
-  return notInput(setting("array", { default: [], ...given }, schema));
+  return notInput(setting("array", description, [], schema));
 }
 
 /** An object as JSON. @param must what to say about a wrong value */
 export function object<Schema extends z.ZodType>(
-  given: { description: string },
+  description: string,
   map: Schema,
   must: (issue: z.core.$ZodIssue) => string,
 ) {
-  return notInput(setting("object", { default: {}, ...given }, json(map, must)));
+  return notInput(setting("object", description, {}, json(map, must)));
 }
 
 function json<Schema extends z.ZodType>(schema: Schema, must: (issue: z.core.$ZodIssue) => string) {

@@ -74,7 +74,8 @@ function normal(url: string): string {
  * @throws UserError with the value that differs
  */
 export function checkOwner(stack: string, owner: Claimant, now: Claimant): void {
-  if (owner.checkout !== now.checkout && isCheckout(owner.checkout)) {
+  const isThere = () => fs.existsSync(path.join(owner.checkout, "Pulumi.yaml"));
+  if (owner.checkout !== now.checkout && isThere()) {
     throw new UserError(
       `stack ${stack} belongs to the checkout ${owner.checkout}, and this is ${now.checkout}`,
       "two checkouts would deploy over each other's services and results",
@@ -114,10 +115,6 @@ export function checkOwner(stack: string, owner: Claimant, now: Claimant): void 
 
 function runnerWords({ runner }: Claimant): string {
   return runner === "embedded" ? "the embedded runner" : "the Pulumi CLI";
-}
-
-function isCheckout(folder: string): boolean {
-  return fs.existsSync(path.join(folder, "Pulumi.yaml"));
 }
 
 /**

@@ -2,17 +2,11 @@ import { homeFolder, namesIn } from "../host/folders";
 import { isFree } from "../host/freePorts";
 import { readStepRecord, recordedNames } from "./records";
 
-/** Who has a port, or may take it at any time. */
-export interface Neighbour {
-  readonly stack: string;
-  readonly service: string;
-}
-
 /**
  * The recorded ports of this user's other stacks that run, with all of Ray's range for workers:
  * those listen only while a worker lives, so that asking the system does not show them.
  */
-export async function portsOfNeighbours(stack: string): Promise<Map<number, Neighbour>> {
+export async function portsOfNeighbours(stack: string) {
   const all = namesIn(homeFolder()).filter((name) => name !== stack);
   const running = await Promise.all(all.map(async (name) => ((await runs(name)) ? [name] : [])));
   return new Map(

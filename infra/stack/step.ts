@@ -146,23 +146,11 @@ export function givenCredentials(settings: Given, stack: string): Given {
 }
 
 export interface KeptCredentialsArgs {
-  /**
-   * The settings, with the secrets that the user has set.
-   *
-   * @example { minioRootUser: undefined, minioRootPassword: undefined }
-   */
+  /** The settings, with the user's secrets. @example readSettings(pulumi.runtime.allConfig()) */
   readonly settings: Given;
-  /**
-   * The stack's name: `local` and `dev` have credentials that everybody knows.
-   *
-   * @example "prod"
-   */
+  /** The stack's name: `local` and `dev` have credentials that everybody knows. @example "prod" */
   readonly stack: string;
-  /**
-   * Rises when the files were lost, so that they are written again.
-   *
-   * @example "1"
-   */
+  /** Rises when the files were lost, so that they are written again. @example "1" */
   readonly generation: string;
 }
 

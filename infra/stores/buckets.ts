@@ -11,17 +11,9 @@ import { bucketPurposes, ownBuckets } from "../settings/bucketNames";
 import { bucketRecord } from "./access";
 
 export interface BucketsArgs {
-  /**
-   * The store that they are made in.
-   *
-   * @example platform.objectStore
-   */
+  /** The store that they are made in. @example platform.objectStore */
   readonly objectStore: ObjectStore;
-  /**
-   * Of each bucket, what the stack puts into it; keys begin with one of these.
-   *
-   * @example { lake: ["taxi/"], images: ["images/"], warehouse: [], output: ["report/"] }
-   */
+  /** What the stack puts into each: keys begin with one of these. @example bucketPrefixes() */
   readonly prefixes: Readonly<Record<BucketPurpose, readonly string[]>>;
 }
 

@@ -223,35 +223,29 @@ export async function probeParts(client: Client, bucket: string, prefix: string)
     "x-amz-checksum-sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
     "content-length": "0",
   };
-  const lacking = (error: unknown, what: string, why: string, fix: string) => {
+  const lacking = (what: string, why: string, fix: string) => (error: unknown) => {
     const { code = "", message } = error as { code?: string; message: string };
     if (!isUnknownRequest.test(code)) throw error;
     throw new UserError(`the object store ${what} (${code}: ${message})`, why, fix);
   };
   if (sendsChecksums(client)) {
+    const noChecksums = lacking(
+      "takes no checksums in headers",
+      "uploads, and writes of some engines, send them",
+      "set s3Checksums to false: uploads are then compared with their manifest on this side alone",
+    );
     await client
       .makeRequestAsync({ method: "PUT", bucketName: bucket, objectName, headers }, "")
       .then((answer) => finished(answer.resume()))
-      .catch((error: unknown) =>
-        lacking(
-          error,
-          "takes no checksums in headers",
-          "uploads, and writes of some engines, send them",
-          "set s3Checksums to false: uploads are then compared with their manifest on this side alone",
-        ),
-      );
+      .catch(noChecksums);
   }
   if (!lacks(client, "bulkDelete")) {
-    await client
-      .removeObjects(bucket, [objectName])
-      .catch((error: unknown) =>
-        lacking(
-          error,
-          "does not delete many objects by one request",
-          "the outputs of earlier attempts, and a destroy, are deleted so",
-          "set s3BulkDelete to false: objects are then deleted one by one, which takes longer",
-        ),
-      );
+    const noBulkDelete = lacking(
+      "does not delete many objects by one request",
+      "the outputs of earlier attempts, and a destroy, are deleted so",
+      "set s3BulkDelete to false: objects are then deleted one by one, which takes longer",
+    );
+    await client.removeObjects(bucket, [objectName]).catch(noBulkDelete);
   }
   if (sendsChecksums(client)) await client.removeObject(bucket, objectName);
 }

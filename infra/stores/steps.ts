@@ -15,20 +15,17 @@ import { sync, type ManifestEntry } from "./upload";
 type S3StoreSpec = Omit<StoreRecord, "certificates" | "role"> & {
   /** The user's file, relative to the checkout or absolute, and the hash of what is in it. */
   readonly certificates: { readonly file: string; readonly hash: string } | null;
+  /** How often the keys changed. */
+  readonly keys?: number;
+  readonly generation: string;
 };
 
 /** Keeps how an external store is reached; its keys are kept with the stack's other secrets. */
 export const s3Store: StepVerbs<S3StoreSpec> = {
   async create({ stack, spec }) {
-    const { store, certificates, endpoint, region, pathStyle, buckets } = spec;
-    const { bulkDelete, checksums } = spec;
+    const { certificates, keys: _keys, generation: _generation, ...place } = spec;
     keepCertificates(stack, certificates);
-    return {
-      ...{ store, endpoint, region, pathStyle, buckets },
-      certificates: certificates?.hash ?? null,
-      ...(bulkDelete === false ? { bulkDelete } : {}),
-      ...(checksums === false ? { checksums } : {}),
-    };
+    return { ...place, certificates: certificates?.hash ?? null };
   },
 
   async delete({ stack }) {

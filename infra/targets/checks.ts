@@ -1,6 +1,6 @@
-import { npm, wrong } from "../contracts/check";
-import type { UserError } from "../contracts/errors";
+import { npm, wrong, type UserError } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
+import type { ServiceView } from "../contracts/target";
 import {
   check,
   deployed,
@@ -50,10 +50,7 @@ export const diskHere = (
   );
 
 /** A service in the words of what keeps it, e.g. RUNNING or `Up 5 minutes (healthy)`. */
-interface ServiceState {
-  readonly name: string;
-  readonly state: string;
-}
+type ServiceState = Pick<ServiceView, "name" | "state">;
 
 /** Checks of running services find nothing that a deployment must stop at. */
 export const whenDeployed = { blocks: false, applies: deployed, after: ["docker"] } as const;

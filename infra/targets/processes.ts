@@ -1,8 +1,7 @@
 import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { npm } from "../contracts/check";
-import { UserError } from "../contracts/errors";
+import { npm, UserError } from "../contracts/errors";
 import { datasetVariables, ownEnvironment } from "../host/environment";
 import { checkout } from "../host/folders";
 import { makeStackFolders } from "../stack/files";

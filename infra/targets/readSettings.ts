@@ -1,5 +1,4 @@
-import { together } from "../contracts/check";
-import { quoted, UserError } from "../contracts/errors";
+import { quoted, together, UserError } from "../contracts/errors";
 import type { Machine } from "../contracts/target";
 import { machine as thisMachine } from "../host/room";
 import { datasetConflicts } from "../settings/checks";

@@ -1,5 +1,4 @@
-import { npm, size, wrong } from "../contracts/check";
-import type { UserError } from "../contracts/errors";
+import { npm, size, wrong, type UserError } from "../contracts/errors";
 import { check, type Logs, type StackContext } from "../host/checks";
 import { readOr } from "../host/folders";
 import { ports } from "../settings/ports";

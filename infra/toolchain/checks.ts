@@ -1,6 +1,5 @@
 import * as path from "node:path";
-import { npm, wrong } from "../contracts/check";
-import type { UserError } from "../contracts/errors";
+import { npm, wrong, type UserError } from "../contracts/errors";
 import { check, deployed, type StackContext } from "../host/checks";
 import {
   covers,

@@ -6,8 +6,7 @@ import { downloadVariables, makeOwnFolders, proxies, trusted } from "../host/env
 import { cacheFolder, readOr } from "../host/folders";
 import { probe } from "../host/probe";
 import { findJava } from "../host/runtimes";
-import { buildFolders, runBuild } from "./builds";
-import type { Build } from "./caches";
+import { buildFolders, runBuild, type Build } from "./caches";
 import type { Jar } from "./locks";
 
 const advice =

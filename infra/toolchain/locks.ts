@@ -101,7 +101,7 @@ export interface Jar {
 }
 
 /** Reads lines of the form `group:artifact:version sha256`, or with a folder after that. */
-export function parseJars(lock: string): Jar[] {
+export function lockedJars(lock = text(locks.jars)): Jar[] {
   return lock
     .split("\n")
     .filter((line) => line.trim() !== "" && !line.startsWith("#"))
@@ -111,10 +111,6 @@ export function parseJars(lock: string): Jar[] {
       const [, group, artifact, version, sha256, folder] = found;
       return { group, artifact, version, sha256, folder };
     });
-}
-
-export function lockedJars(): Jar[] {
-  return parseJars(text(locks.jars));
 }
 
 /**

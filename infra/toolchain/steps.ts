@@ -5,8 +5,7 @@ import { removeLast, checkout } from "../host/folders";
 import { isEnvironmentUsable } from "../host/runtimes";
 import { stackFiles, shortHash } from "../stack/files";
 import type { StepContext, StepVerbs } from "../stack/runStep";
-import { BuildLog, runBuild } from "./builds";
-import { registerUse, releaseUse, ensureEntry, type Build } from "./caches";
+import { BuildLog, ensureEntry, registerUse, releaseUse, runBuild, type Build } from "./caches";
 import { customModel } from "./customModel";
 import { fetchJars } from "./jars";
 import {

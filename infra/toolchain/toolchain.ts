@@ -7,54 +7,22 @@ import type { Inspected } from "../stack/records";
 import type { ToolName } from "./tools";
 
 export interface ToolchainArgs {
-  /**
-   * The settings; `modelPath` names a custom model.
-   *
-   * @example { modelPath: "models/mine.onnx" }
-   */
+  /** The settings; `modelPath` names a custom model. @example { modelPath: "models/mine.onnx" } */
   readonly settings: Pick<Settings, "modelPath">;
-  /**
-   * What models run on; `cuda` installs ONNX Runtime with CUDA.
-   *
-   * @example "cpu"
-   */
+  /** What models run on; `cuda` installs ONNX Runtime with CUDA. @example "cpu" */
   readonly device: DeviceName;
-  /**
-   * Identity of the model file.
-   *
-   * @example modelIdentity(settings)
-   */
+  /** Identity of the model file. @example modelIdentity(settings) */
   readonly model: string;
-  /**
-   * Which tools the stack has already.
-   *
-   * @example inspected(stack, existingTools(stack))
-   */
+  /** Which tools the stack has already. @example inspected(stack, existingTools(stack)) */
   readonly observed: Inspected;
-  /**
-   * Whether MinIO is among the tools.
-   *
-   * @example true
-   */
-  readonly minio: boolean;
-  /**
-   * Whether Toxiproxy is among the tools.
-   *
-   * @default false
-   * @example true
-   */
-  readonly toxiproxy?: boolean;
-  /**
-   * Whether what Python workers of other machines import is packed for them.
-   *
-   * @default false
-   * @example true
-   */
-  readonly packages?: boolean;
+  /** Tools besides Python, the jars and the model. @example ["minio-binary"] */
+  readonly more: readonly MoreTool[];
 }
 
+type MoreTool = Exclude<ToolName, "python" | "jars" | "model">;
+
 /** A tool of the toolchain, and what makes those that use it start again. */
-export interface Tool {
+interface Tool {
   readonly resource: pulumi.Resource;
   /** Changes with the tool's content, and when it was made again. */
   readonly identity: string;
@@ -64,13 +32,8 @@ export interface Tool {
 export class Toolchain extends pulumi.ComponentResource {
   /** The locked Python environment, with Spark, Ray, Daft and supervisor. */
   readonly python: Tool;
-  /** The jars that let Spark speak S3. */
-  readonly jars: Tool;
-  readonly minioBinary?: Tool;
-  readonly toxiproxyBinary?: Tool;
-  /** What Python workers of other machines import. */
-  readonly packages?: Tool;
-  readonly model: Tool;
+  readonly more: ReadonlyMap<MoreTool, Tool>;
+  readonly all: readonly pulumi.Resource[];
 
   constructor(name: string, args: ToolchainArgs, opts?: pulumi.ComponentResourceOptions) {
     super("engine-comparison:local:Toolchain", name, {}, opts);
@@ -93,28 +56,21 @@ export class Toolchain extends pulumi.ComponentResource {
       };
     };
 
-    this.python = tool("python", { lock: pythonHash(device), device });
+    const lock = pythonHash(device);
+    this.python = tool("python", { lock, device });
     const onPython = [this.python.resource];
-    if (args.minio) {
-      this.minioBinary = tool("minio-binary", { version: minioVersion });
-    }
-    if (args.toxiproxy) {
-      this.toxiproxyBinary = tool("toxiproxy-binary", { version: toxiproxyVersion });
-    }
-    this.jars = tool("jars", { lock: lockHash("jars") }, onPython);
-    if (args.packages) {
-      const content = { lock: pythonHash(device), code: packingCode() };
-      this.packages = tool("packages", content, onPython);
-    }
-    const file = { model, ...(modelPath ? { modelPath } : {}) };
-    this.model = tool("model", file, onPython);
+    const declare: Readonly<Record<MoreTool, () => Tool>> = {
+      "minio-binary": () => tool("minio-binary", { version: minioVersion }),
+      "toxiproxy-binary": () => tool("toxiproxy-binary", { version: toxiproxyVersion }),
+      // What Python workers of other machines import.
+      packages: () => tool("packages", { lock, code: packingCode() }, onPython),
+    };
+    this.more = new Map(args.more.map((name) => [name, declare[name]()]));
+    // The jars let Spark speak S3.
+    const jars = tool("jars", { lock: lockHash("jars") }, onPython);
+    const file = tool("model", { model, ...(modelPath ? { modelPath } : {}) }, onPython);
+    const tools = [this.python, ...this.more.values(), jars, file];
+    this.all = tools.map(({ resource }) => resource);
     this.registerOutputs();
-  }
-
-  get all(): pulumi.Resource[] {
-    const { python, jars, minioBinary, toxiproxyBinary, packages, model } = this;
-    return [python, jars, minioBinary, toxiproxyBinary, packages, model].flatMap((tool) =>
-      tool ? [tool.resource] : [],
-    );
   }
 }

@@ -5,8 +5,14 @@ import { cacheFolder } from "../host/folders";
 import { probe } from "../host/probe";
 import { findPython, type Python } from "../host/runtimes";
 import { shortHash } from "../stack/files";
-import { runBuild, type BuildLog } from "./builds";
-import { ensureEntry, type Build, entryFolder, type Entry } from "./caches";
+import {
+  ensureEntry,
+  entryFolder,
+  runBuild,
+  type Build,
+  type BuildLog,
+  type Entry,
+} from "./caches";
 import { lockFile, lockHash } from "./locks";
 
 const advice =

@@ -72,6 +72,8 @@ class EngineFacts:
         checksums: Why it does not write to a store that takes no checksums; None if it does.
         long_texts: Why it does not survive a PNG with longer texts, or a longer profile, than
             Pillow reads by default; None if it does.
+        hidden_names: Why it does not see images whose names begin with `_` or a dot; None if it
+            does.
         no_rows: Why it does not survive a dataset without rows; None if it does.
         guides: The page of the engine's documentation that each workload's method follows.
         tunables: What it sets that the engine does not by default.
@@ -93,6 +95,7 @@ class EngineFacts:
     corrupt_images: str | None = None
     checksums: str | None = None
     long_texts: str | None = None
+    hidden_names: str | None = None
     no_rows: str | None = None
     guides: Mapping[str, str] = field(default_factory=dict)
     tunables: tuple[Tunable, ...] = ()
@@ -168,6 +171,7 @@ def engine_facts(module: str) -> EngineFacts:
             corrupt_images=about.optional_text("corruptImages"),
             checksums=about.optional_text("checksums"),
             long_texts=about.optional_text("longTexts"),
+            hidden_names=about.optional_text("hiddenNames"),
             no_rows=about.optional_text("noRows"),
             guides=about.texts_by_name("guides"),
             tunables=tuple(map(about.tunable, about.take("tunables", list, "a list", []))),

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../../infra/contracts/errors";
-import { datasetFolder, downloadsFolder } from "../../infra/host/folders";
+import { cacheFolder, datasetFolder } from "../../infra/host/folders";
 import { stackFiles } from "../../infra/stack/files";
 import type { StepVerbs } from "../../infra/stack/runStep";
 import type { BucketNames } from "../../infra/contracts/platform";
@@ -47,7 +47,8 @@ export const dataset = {
         });
       fs.mkdirSync(path.dirname(out), { recursive: true });
       try {
-        await (executor.collect ? executor.collect(out, make) : make(out, downloadsFolder()));
+        const downloads = path.join(cacheFolder(), "downloads"); // stays, for all stacks
+        await (executor.collect ? executor.collect(out, make) : make(out, downloads));
       } finally {
         writeProgress(stack, name, undefined);
       }

@@ -163,18 +163,20 @@ export function whyNot(
   stack: string,
   { engine, workload }: Pick<RunSpec, "engine" | "workload">,
 ): string | undefined {
-  const { unsupported, corruptImages, longTexts, noRows, checksums } = engineOf(engine);
+  const { unsupported, corruptImages, longTexts, hiddenNames, noRows, checksums } =
+    engineOf(engine);
   if (unsupported[workload] !== undefined) return unsupported[workload];
   if (checksums !== undefined && storeRecord(stack)?.checksums === false) {
     return `${checksums} (s3Checksums is false)`;
   }
   const inspected = readStepRecord(stack, inspectionStep(workloadOf(workload).dataset))?.result;
-  const { rows } = (inspected?.facts ?? {}) as { rows?: number };
+  const { rows, hidden } = (inspected?.facts ?? {}) as { rows?: number; hidden?: number };
   if (noRows !== undefined && rows === 0) return noRows;
   const found = readStepRecord(stack, oracleName(workload))?.result;
   const reasons = [
     [corruptImages, "corrupt or missing images", found?.rejected],
     [longTexts, "PNG images with long texts or profiles", found?.longTexts],
+    [hiddenNames, "images whose names begin with _ or a dot", hidden],
   ] as const;
   for (const [why, what, count] of reasons) {
     if (why !== undefined && Number(count ?? 0) > 0) {

@@ -8,10 +8,9 @@ import { numeric, ratioText, runTable, words } from "../table";
 import { engineName, workloadWords } from "../words";
 import { details } from "./details";
 import { memory, ratio, samples, startUp } from "./figures";
-import { gpuTable } from "./gpu";
 import type { Group } from "./overview";
 import { profiles } from "./profiles";
-import { requests } from "./requests";
+import { gpuTable, requests } from "./resources";
 import { verification } from "./verification";
 
 /** All runs of one workload: how long, against the reference, how much memory, and whether right. */

@@ -219,7 +219,7 @@ describe(`the life of a stack on Docker${reason ? ` (skipped: ${reason})` : ""}`
       docker("rm", "--force", container("ray-worker"));
       const doctor = await stack.run("doctor");
       expect(doctor.code, doctor.stdout + doctor.stderr).toBe(1);
-      expect(doctor.stdout).toContain(`wrong  services: ${container("ray-worker")} is not there`);
+      expect(doctor.stdout).toContain(`wrong  services: ${container("ray-worker")} does not exist`);
       // Ray's head asks its nodes now and then whether they live.
       await eventually("Ray misses the node", 60, async () =>
         (await stack.run("doctor")).stdout.includes("1 of 2 nodes of the Ray cluster"),

@@ -20,6 +20,8 @@ export interface Moment {
   readonly begun: (stack: TestStack, changed: string) => boolean;
   /** The interrupt comes this many seconds later at most. */
   readonly within: number;
+  /** Whether it can be over before anybody has seen it. */
+  readonly brief?: boolean;
   /** Whether the question is taken back after it, so that the run which was cut short is not done. */
   readonly takenBack?: boolean;
 }
@@ -39,11 +41,13 @@ const during = (step: string, after: Beginning, within = 2): Moment =>
   });
 
 /** While a run is in a phase that it announces. */
-const inPhase = (phase: string, run: string, within: number): Moment =>
-  at(`while ${run} is at ${phase}`, "another question is asked", within, (stack) => {
+const inPhase = (phase: string, run: string, within: number): Moment => ({
+  ...at(`while ${run} is at ${phase}`, "another question is asked", within, (stack) => {
     const progress = path.join(stack.folder, "runs", `${run}.progress.json`);
     return read<{ phase: string }>(progress)?.phase === phase;
-  });
+  }),
+  brief: phase === "verify" || phase === "publish",
+});
 
 /** While the state is written. */
 const writing = (after: Beginning): Moment =>
@@ -77,7 +81,7 @@ export function momentsOf(run: string): Moment[] {
     during(`oracle-${workload}`, "other data are asked for"),
     anyTime("other data are asked for", 20),
     inPhase("start-up", run, 1),
-    inPhase("sample 1/1", run, 1),
+    inPhase("first sample", run, 1),
     inPhase("verify", run, 0.2),
     inPhase("publish", run, 0),
     { ...inPhase("publish", run, 0.1), takenBack: true },
@@ -90,7 +94,12 @@ export function momentsOf(run: string): Moment[] {
   ];
 }
 
-/** Waits until a moment has come. @returns false when the command has `ended` before it */
+/**
+ * Waits until a moment has come.
+ *
+ * @returns false when the command has `ended` before it
+ * @throws Error when the command did nothing by which the moment is known
+ */
 export async function comes(
   moment: Moment,
   stack: TestStack,
@@ -108,6 +117,7 @@ export async function comes(
   const over = ended.then(() => false);
   const came = await Promise.race([begun, over]);
   for (const watcher of watchers) watcher.close();
+  if (!came && !moment.brief) throw new Error(`no command came to "${moment.name}"`);
   return came && Promise.race([sleep(random() * moment.within * 1000, true), over]);
 }
 

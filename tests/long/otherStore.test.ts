@@ -1,11 +1,12 @@
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Client } from "minio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { quickRuns } from "../defaults";
 import { claimKey, readClaim } from "../../infra/stores/claim";
-import { listObjects } from "../../infra/stores/client";
-import { freeOffset, small, TestStack } from "../e2e/stack";
+import { clientOf, listObjects } from "../../infra/stores/client";
+import { checkout, freeOffset, small, TestStack } from "../e2e/stack";
 import { MinioServer } from "../minioServer";
 
 const minutes = (n: number) => n * 60_000;
@@ -110,43 +111,55 @@ describe("a stack of target local on such a store", () => {
   );
 
   it(
-    "reads data that is there already, notices what changes in it, and never changes it",
+    "reads data that is there already by a key that may only read it, and notices what changes",
     async () => {
       await client.makeBucket("theirs", region);
       for (const name of (await listObjects(client, "e2e-lake", "taxi/")).keys()) {
         await client.copyObject("theirs", name, `/e2e-lake/${name}`);
       }
-      const theirs = async () => [...(await listObjects(client, "theirs", "")).keys()].sort();
+      // The pictures are read where the first stack has put them: their list names its bucket.
+      const data = { lake: "theirs", images: "e2e-bucket" };
+      const limited = limitedKey(Object.values(data), ["reader-*"]);
+      const asReader = clientOf({ ...server.access, ...limited });
+      for (const bucket of Object.values(data)) {
+        await expect(asReader.putObject(bucket, "new", "mine")).rejects.toThrow("Access Denied");
+      }
+      const theirs = () =>
+        Promise.all(
+          Object.values(data).map(async (bucket) => [...(await listObjects(client, bucket, ""))]),
+        );
       const before = await theirs();
       const reader = new TestStack("embedded", freeOffset(19_800));
       try {
         const up = await reader.start({
           ...small,
           matrix: "full",
-          engines: "daft,polars",
-          workloads: "taxi-report",
+          engines: "spark,ray,daft,plain,polars",
+          workloads: "taxi-report,image-predictions",
           portOffset: reader.portOffset,
           datasetSource: "existing",
-          bucketNames: '{"lake":"theirs"}',
+          bucketNames: JSON.stringify(data),
           bucketPrefix: "reader-",
           ...storeSettings(),
+          s3AccessKey: limited.accessKey,
+          s3SecretKey: limited.secretKey,
         });
         expect(up.code, up.stdout + up.stderr).toBe(0);
         const { runs: read } = await reader.outputs<Outputs>();
-        for (const run of ["daft/taxi-report", "polars/taxi-report"]) {
+        expect(Object.keys(read).sort()).toEqual([...runs].sort());
+        for (const run of runs) {
+          expect(read[run].status, run).toBe("verified");
           expect(read[run].checksum, run).toBe(outputs.runs[run].checksum);
         }
         expect(await reader.preview()).toEqual([]);
         expect(await theirs()).toEqual(before);
-        const months = before.filter((name) => name.endsWith(".parquet"));
-        await client.copyObject(
-          "theirs",
-          "taxi/yellow_tripdata_again.parquet",
-          `/theirs/${months[0]}`,
-        );
+        const again = "taxi/yellow_tripdata_again.parquet";
+        const [month] = before[0].map(([name]) => name).filter((name) => /parquet$/.test(name));
+        await client.copyObject("theirs", again, `/theirs/${month}`);
         const changed = (await reader.preview()).map(({ urn }) => urn.split("::").at(-1));
         expect(changed).toEqual(expect.arrayContaining(["taxi-files", "daft/taxi-report"]));
-        await client.removeObject("theirs", "taxi/yellow_tripdata_again.parquet");
+        expect(changed).not.toContain("daft/image-predictions");
+        await client.removeObject("theirs", again);
       } finally {
         const destroy = await reader.run("destroy");
         expect(destroy.code, destroy.stdout + destroy.stderr).toBe(0);
@@ -154,7 +167,7 @@ describe("a stack of target local on such a store", () => {
       }
       expect(await theirs()).toEqual(before);
     },
-    minutes(10),
+    minutes(20),
   );
 
   it(
@@ -180,6 +193,24 @@ describe("a stack of target local on such a store", () => {
     minutes(3),
   );
 });
+
+/** A key of the server that may read some buckets, and do all with others. */
+function limitedKey(reads: readonly string[], writes: readonly string[]) {
+  const { stdout: python } = spawnSync(
+    ...([process.execPath, ["--import", "tsx", "tests/pythonEnvironment.ts"]] as const),
+    { cwd: checkout, encoding: "utf8" },
+  );
+  const { caCertificates: _, ...store } = server.access;
+  const made = spawnSync(python.trim(), ["tests/python/limited_key.py"], {
+    cwd: checkout,
+    encoding: "utf8",
+    env: { SSL_CERT_FILE: server.caFile },
+    input: JSON.stringify({ store, name: "reader", reads, writes }),
+  });
+  expect(made.status, made.stderr).toBe(0);
+  const { accessKey, secretKey } = JSON.parse(made.stdout) as typeof store;
+  return { accessKey, secretKey };
+}
 
 function filesUnder(folder: string): string[] {
   return fs.readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {

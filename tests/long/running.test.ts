@@ -9,6 +9,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { quickRuns } from "../defaults";
+import { readOr } from "../../infra/host/folders";
 import { get } from "../../infra/host/probe";
 import { ports } from "../../infra/settings/ports";
 import { readBack } from "../e2e/readBack";
@@ -103,13 +104,9 @@ async function expectRightOrClear(some: readonly string[], done: Finished): Prom
 /** Does runs again while `disturb` does what it does. */
 async function rerun(some: readonly string[], disturb?: () => Promise<void>): Promise<Finished> {
   const before = some.map(lastAttempt);
-  const going = stack.begin("rerun", ...some);
-  const disturbed = disturb?.().then(() => true);
-  const first = await Promise.race([disturbed, going.finished]);
-  if (disturbed && first !== true) console.log(`${some.join()} ended undisturbed`);
-  await going.finished;
+  const [done] = await Promise.all([stack.run("rerun", ...some), disturb?.()]);
   some.forEach((run, n) => expect(lastAttempt(run), run).not.toBe(before[n]));
-  return going.finished;
+  return done;
 }
 
 /** The id of a run's last attempt, by its newest log. */
@@ -122,12 +119,13 @@ function lastAttempt(run: string): string {
   );
 }
 
-/** Waits until a run computes, which may be for a moment only. */
+/** Waits until a run computes, which may be for a moment only. @throws Error where it does not */
 async function computing(run: string): Promise<void> {
   const file = path.join(stack.folder, "runs", `${run}.progress.json`);
   for (const end = Date.now() + limit * 1000; Date.now() < end; await sleep(5)) {
-    if (fs.existsSync(file) && /"(sample|warm-up)/.test(fs.readFileSync(file, "utf8"))) return;
+    if (/"(first|hot) sample/.test(readOr(file) ?? "")) return;
   }
+  throw new Error(`${run} took no sample`);
 }
 
 /** The stack's processes whose command line has these words. */

@@ -191,6 +191,8 @@ function readState(text: string): Stored {
 function withoutSupervisor(text: string): string {
   const stored = readState(text);
   const { resources } = stored.deployment;
-  stored.deployment.resources = resources.filter(({ urn }) => !urn.endsWith("Command::supervisor"));
+  const others = resources.filter(({ urn }) => !urn.endsWith("::services-supervisor"));
+  expect(others.length).toBe(resources.length - 1);
+  stored.deployment.resources = others;
   return JSON.stringify(stored);
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as pe
 from PIL import Image, PngImagePlugin
 
 MONTH = "taxi/yellow_tripdata_2024-01.parquet"
@@ -48,6 +50,58 @@ def parquet(table: pa.Table, **options: Any) -> bytes:
     out = io.BytesIO()
     pq.write_table(table, out, **options)
     return out.getvalue()
+
+
+def renamed(table: pa.Table, name: str) -> pa.Table:
+    """With one column more, of any name."""
+    return table.append_column(name, pa.array([1] * len(table)))
+
+
+def two_groups(*given: tuple[pa.Table, dict[str, Any]]) -> bytes:
+    """A file whose row groups were written with different options."""
+    out, footers = io.BytesIO(), []
+    for table, options in given:
+        pq.write_table(table, pa.PythonFile(out, "w"), **options)
+        out.seek(0, io.SEEK_END)
+        footers.append(pq.read_metadata(io.BytesIO(out.getvalue())))
+    whole, end = footers[0], io.BytesIO()
+    for footer in footers[1:]:
+        whole.append_row_groups(footer)
+    whole.write_metadata_file(end)
+    return out.getvalue() + end.getvalue()[4:]
+
+
+class _Keys(pe.KmsClient):
+    """Wraps keys by nothing."""
+
+    def __init__(self, _: pe.KmsConnectionConfig) -> None:
+        super().__init__()
+
+    def wrap_key(self, key_bytes: bytes, _: str) -> str:
+        return base64.b64encode(key_bytes).decode()
+
+
+def encrypted(table: pa.Table, column: str, *, readable_footer: bool) -> bytes:
+    """A file with one encrypted column."""
+    properties = pe.CryptoFactory(_Keys).file_encryption_properties(
+        pe.KmsConnectionConfig(),
+        pe.EncryptionConfiguration(
+            footer_key="footer", column_keys={"column": [column]}, plaintext_footer=readable_footer
+        ),
+    )
+    out = io.BytesIO()
+    with pq.ParquetWriter(out, table.schema, encryption_properties=properties) as writer:
+        writer.write_table(table)
+    return out.getvalue()
+
+
+def of_codec(number: int) -> bytes:
+    """Trips whose columns say that they have a codec, by its number in Parquet's format."""
+    data = parquet(trips())
+    for name in trips().column_names:
+        text = name.encode()
+        data = data.replace(text + b"\x15\x02\x16", text + bytes([0x15, 2 * number, 0x16]))
+    return data
 
 
 def zones_csv(rows: Sequence[tuple[Any, ...]] = tuple(ZONE_ROWS)) -> bytes:

@@ -19,7 +19,8 @@ from engine_comparison.datasets.sample import taxi
 from engine_comparison.datasets.sample.photos import SOURCES
 from engine_comparison.datasets.sample.zones import pickup_weights, zones
 from engine_comparison.errors import UserError
-from engine_comparison.images import decode, reject_reason
+from engine_comparison.image_rule import reject_reason
+from engine_comparison.images import decode
 from engine_comparison.model.build import class_labels
 from engine_comparison.workloads.image_inputs import METADATA
 from engine_comparison.workloads.taxi_inputs import TRIPS, parse_zones

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -8,18 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine_comparison.images import (
+from engine_comparison.image_rule import (
     EMPTY,
     MISSING,
     NOT_AN_IMAGE,
     TRUNCATED,
     UNDECODABLE,
-    ImageRejected,
-    decode,
-    decode_batch,
-    decode_rest,
+    UNSUPPORTED,
+    is_whole,
     reject_reason,
 )
+from engine_comparison.images import ImageRejected, decode, decode_batch, decode_rest
 
 
 def encoded(kind: str = "JPEG", mode: str = "RGB", **options: object) -> bytes:
@@ -45,11 +46,89 @@ def without(jpeg: bytes, marker: int) -> bytes:
     return jpeg[:at] + jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big") :]
 
 
+def frame(jpeg: bytes, **fields: bytes) -> bytes:
+    """With other values in its frame: `marker`, `depth`, `width` or `sampling`, of all colours."""
+    at = next(jpeg.find(marker) for marker in (b"\xff\xc0", b"\xff\xc2") if marker in jpeg)
+    changed = bytearray(jpeg)
+    for name, value in fields.items():
+        for place in {"marker": [0], "depth": [4], "width": [7], "sampling": [11, 14, 17]}[name]:
+            changed[at + place : at + place + len(value)] = value
+    return bytes(changed)
+
+
+def adobe(jpeg: bytes, transform: int) -> bytes:
+    """With Adobe's marker, by which colours are RGB (0), YCbCr (1) or YCCK (2)."""
+    marker = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + bytes([transform])
+    return jpeg[:2] + marker + jpeg[2:]
+
+
+def in_two_scans(jpeg: bytes) -> bytes:
+    """With its first scan's colours said to be one, and the scan once more."""
+    at = jpeg.find(b"\xff\xda")
+    length = int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    body = jpeg[at + 2 + length : -2]
+    head = b"\xff\xda\0\x08\x01" + jpeg[at + 5 : at + 7] + jpeg[at + 11 : at + 14]
+    return jpeg[:at] + (head + body) * 2 + jpeg[-2:]
+
+
+def chunk(kind: bytes, data: bytes = b"") -> bytes:
+    checksum = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+
+ROWS = b"".join(b"\0" + bytes(range(100)) for _ in range(30))
+
+
+def png(
+    *chunks: bytes,
+    colours: int = 0,
+    rows: bytes | None = None,
+    interlaced: int = 0,
+    method: int = 0,
+) -> bytes:
+    """A grey PNG of 100 x 30 with chunks before its data, or other compressed data."""
+    header = struct.pack(">IIBBBBB", 100, 30, 8, colours, method, method, interlaced)
+    data = chunk(b"IDAT", zlib.compress(ROWS) if rows is None else rows)
+    return b"".join(
+        (PNG[:8], chunk(b"IHDR", header), *chunks, data if rows != b"" else b"", chunk(b"IEND"))
+    )
+
+
+def spoilt(file: bytes, kind: bytes) -> bytes:
+    """With a bit of the checksum of a chunk flipped."""
+    at = file.index(kind)
+    end = at + 4 + int.from_bytes(file[at - 4 : at], "big")
+    return file[:end] + bytes([file[end] ^ 1]) + file[end + 1 :]
+
+
+def interlaced() -> bytes:
+    """As `png`, in seven passes."""
+    picture = np.frombuffer(ROWS, np.uint8).reshape(30, 101)[:, 1:]
+    starts = (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)
+    starts += (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)
+    rows = [row for x, y, across, down in starts for row in picture[y::down, x::across]]
+    return png(rows=zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)), interlaced=1)
+
+
+OWN = np.full((224, 224, 3), 7, np.uint8)
+"""What an engine's own decoder made of a file."""
+
+
 @pytest.mark.parametrize(
     "data",
     [
         JPEG,
         PNG,
+        adobe(JPEG, 1),
+        adobe(without(JPEG, 0xE0), 0),
+        encoded(keep_rgb=True),
+        encoded(subsampling=0),
+        encoded(restart_marker_blocks=2),
+        frame(JPEG, marker=b"\xff\xc1"),
+        png(),
+        png(chunk(b"abCd", b"x"), chunk(b"tEXt", b"a\0b")),
+        png(chunk(b"PLTE", bytes(300)), colours=3),
+        interlaced(),
         encoded(progressive=True),
         encoded(mode="L"),
         encoded(mode="CMYK"),
@@ -83,6 +162,30 @@ def test_pictures_are_accepted_and_decoded_to_rgb(data):
         (marked(JPEG), UNDECODABLE),
         (JPEG[:2] + JPEG[-2:], UNDECODABLE),
         (without(JPEG, 0xC0), UNDECODABLE),
+        *(
+            (frame(JPEG, marker=bytes([0xFF, marker])), UNSUPPORTED)
+            for marker in (0xC3, 0xC5, 0xC9, 0xCA)
+        ),
+        (frame(JPEG, depth=b"\x0c"), UNSUPPORTED),
+        (frame(JPEG, width=b"\xff\xff"), UNSUPPORTED),
+        (frame(JPEG, sampling=b"\x31"), UNSUPPORTED),
+        (frame(JPEG, sampling=b"\x44"), UNSUPPORTED),
+        (adobe(JPEG, 0), UNSUPPORTED),
+        (adobe(JPEG, 2), UNSUPPORTED),
+        (in_two_scans(JPEG), UNSUPPORTED),
+        (JPEG.replace(b"\0\x3f\0", b"\0\x05\0", 1), UNSUPPORTED),
+        (without(JPEG, 0xC4), UNSUPPORTED),
+        (spoilt(PNG, b"IHDR"), UNDECODABLE),
+        (spoilt(PNG, b"IDAT"), UNDECODABLE),
+        (spoilt(PNG, b"IEND"), UNDECODABLE),
+        (spoilt(png(chunk(b"tEXt", b"a\0b")), b"tEXt"), UNDECODABLE),
+        (png(chunk(b"ABCD", b"x")), UNDECODABLE),
+        (png(colours=3), UNDECODABLE),
+        (png(chunk(b"IDAT"), chunk(b"tEXt", b"a\0b")), UNDECODABLE),
+        (PNG[:8] + chunk(b"CgBI", bytes(4)) + PNG[8:], UNDECODABLE),
+        (png(rows=b""), UNDECODABLE),
+        (png(interlaced=2), UNDECODABLE),
+        (png(method=1), UNDECODABLE),
         (PNG[:-12], TRUNCATED),
         (PNG[: len(PNG) // 2], TRUNCATED),
     ],
@@ -103,11 +206,34 @@ def test_a_truncated_photo_with_a_whole_thumbnail_is_rejected():
 
 
 def test_what_only_the_decoder_finds_has_a_reason_of_its_own():
-    at = PNG.index(b"IDAT")
-    damaged = PNG[: at + 8] + bytes(200) + PNG[at + 208 :]
+    damaged = png(rows=zlib.compress(b"\x09" + ROWS[1:]))  # there is no such filter of rows
     assert reject_reason(damaged) is None
     with pytest.raises(ImageRejected, match=UNDECODABLE):
         decode(damaged)
+
+
+@pytest.mark.parametrize("data", [PNG, png(), png(chunk(b"tEXt", b"a\0b")), interlaced()])
+def test_a_png_is_whole_that_has_all_rows_and_their_checksum(data):
+    assert is_whole(data)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        zlib.compress(ROWS)[:-4],
+        zlib.compress(ROWS)[:-1] + b"x",
+        zlib.compress(ROWS)[:40],
+        zlib.compress(ROWS[:-101]),
+        zlib.compress(ROWS + ROWS),
+        zlib.compress(bytes(2**28), 1),
+        b"no stream",
+    ],
+)
+def test_of_a_png_that_is_not_whole_the_shared_decoder_decides(rows):
+    data = png(rows=rows)
+    assert reject_reason(data) is None
+    assert not is_whole(data)
+    assert decode_rest([data], [OWN]).reasons == decode_batch([data]).reasons
 
 
 @given(st.integers(0, len(JPEG) - 1))
@@ -133,10 +259,6 @@ def test_a_batch_keeps_the_places_of_its_rejected_files():
     assert decoded.accepted == [0, 2]
     assert (decoded.pixels[1] == decode(PNG)).all()
     assert decode_batch([b""]).pixels.shape == (0, 224, 224, 3)
-
-
-OWN = np.full((224, 224, 3), 7, np.uint8)
-"""What an engine's own decoder made of a file."""
 
 
 def test_what_an_engine_has_decoded_itself_is_kept():
@@ -183,7 +305,7 @@ def test_damage_of_any_kind_is_rejected_or_decoded_and_nothing_else(data, damage
         spoilt[at % len(data)] = value
     file = bytes(spoilt)
     reason = reject_reason(file)
-    assert reason in (None, NOT_AN_IMAGE, TRUNCATED, UNDECODABLE)
+    assert reason in (None, NOT_AN_IMAGE, TRUNCATED, UNDECODABLE, UNSUPPORTED)
     # The engine's own decoder refused it, or took it: the reason is that of the shared rule.
     shared = decode_batch([file]).reasons
     assert decode_rest([file], [None]).reasons == shared

@@ -18,8 +18,10 @@ from clusters import Attempts, Event
 from given_inputs import (
     ZONE_ROWS,
     amounts_as,
+    encoded,
     listed,
     parquet,
+    photograph,
     picture,
     sixteen_bit,
     trips,
@@ -259,6 +261,49 @@ CASES: dict[str, tuple[dict[str, bytes], Answer]] = {
         },
         {" A": (1, 5000), "A ": (1, 4000), "\ufeffA": (1, 5550), "#A, x": (1, 7000)},
     ),
+    "fares-at-the-limit": (
+        months(
+            *(
+                trips(fare_amount=pa.array([30, 31, 29, 60], kind))
+                for kind in (pa.uint8(), pa.int64())
+            )
+        ),
+        {"Queens": (2, 11100), None: (2, 14000)},
+    ),
+    "fares-at-the-limit-in-float32": (
+        months(
+            trips(fare_amount=pa.array([30.0, 30.000002, 29.999998, 60.0], pa.float32())),
+            row_group_size=1,
+        ),
+        {"Queens": (1, 5550), None: (1, 7000)},
+    ),
+    "ties-in-float32": (
+        months(trips(total_amount=pa.array([2.675, -2.675, 0.125, 1.005], pa.float32()))),
+        {"EWR": (1, 267), "Queens": (1, -267), "Manhattan": (1, 13), None: (1, 100)},
+    ),
+    "columns-named-as-the-zones": (
+        months(
+            trips(
+                **{name: pa.array(["a"] * 4) for name in ("Borough", "Zone", "borough", "revenue")},
+                LocationID=pa.array([4] * 4),
+            )
+        ),
+        BASE,
+    ),
+    "zones-above-int32": (
+        {
+            **months(trips(PULocationID=pa.array([2**32 - 1, 2**31, 4, None], pa.uint32()))),
+            ZONES: zones_csv([(2**32 - 1, "Max", "", ""), (-1, "Minus", "", ""), (4, "A", "", "")]),
+        },
+        {"Max": (1, 5000), "A": (1, 4000), None: (2, 12550)},
+    ),
+    "zones-in-two-normal-forms": (
+        {
+            **months(trips()),
+            ZONES: zones_csv([(1, "\u00e9", "", ""), (4, "e\u0301", "", ""), (132, "E", "", "")]),
+        },
+        {"\u00e9": (1, 5000), "e\u0301": (1, 4000), "E": (1, 5550), None: (1, 7000)},
+    ),
     "nulls": (
         months(
             trips(
@@ -281,8 +326,8 @@ def put(store: fs.FileSystem, place: str, files: dict[str, bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def store(minio: dict[str, Any], creating: fs.FileSystem) -> fs.FileSystem:
-    for name in (*CASES, "album", "long", "worse"):
-        creating.create_dir(f"given-{name}")
+    for place in (*(f"given-{name}" for name in CASES), *ALBUMS):
+        creating.create_dir(place)
     return open_store(minio)
 
 
@@ -325,7 +370,15 @@ WHOLE = {
     "images/per%20cent#1.jpg": picture(2),
     "more/deep/er.png": picture(3, "PNG"),
     "root.jpg": picture(4),
+    "images/no-ending": picture(9),
+    "images/JPEG.WEBP": picture(10),
+    "images/grey.jpg": encoded(photograph(11).convert("L"), "JPEG"),
+    "images/cmyk.jpg": encoded(photograph(12).convert("CMYK"), "JPEG"),
+    "images/palette.jpg": encoded(photograph(13).quantize(64), "PNG", transparency=3),
+    "images/alpha.png": encoded(photograph(14).convert("LA"), "PNG"),
+    "images/turned.jpg": picture(15, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0"),
 }
+HIDDEN = {"images/_DSC0001.jpg": picture(16), "images/.a.jpg": picture(17)}
 LONG = {
     "images/text.png": with_long_text(5),
     "images/profile.png": picture(6, "PNG", icc_profile=b"x" * 3_000_000),
@@ -335,7 +388,12 @@ BAD = {
     "images/webp.jpg": picture(7, "WEBP"),
     "images/empty.jpg": b"",
 }
-ALBUMS = {"given-album": WHOLE, "given-long": WHOLE | LONG, "given-worse": WHOLE | LONG | BAD}
+ALBUMS = {
+    "given-album": WHOLE,
+    "given-hidden": WHOLE | HIDDEN,
+    "given-long": WHOLE | LONG,
+    "given-worse": WHOLE | LONG | BAD,
+}
 UNLISTED = {"images/unlisted.jpg": picture(8)}
 REJECTS = [
     {"reason": "empty", "count": 1},
@@ -349,7 +407,8 @@ REJECTS = [
 def albums(store: fs.FileSystem, minio: dict[str, Any]) -> dict[str, int]:
     """Pictures listed by addresses of all forms, some of them twice: place to how many they are.
 
-    The second place also has PNGs with long texts, the third those and pictures that are rejected.
+    One place also has names of hidden files, one PNGs with long texts, one those and pictures that
+    are rejected.
     """
     places = ALBUMS
     for place, pictures in places.items():
@@ -378,7 +437,12 @@ def test_the_oracle_counts_the_pictures_that_documented_contenders_may_not_survi
     looked_at: dict[str, Event],
 ):
     found = {place: (one["rejected"], one["longTexts"]) for place, one in looked_at.items()}
-    assert found == {"given-album": (0, 0), "given-long": (0, 2), "given-worse": (4, 2)}
+    assert found == {
+        "given-album": (0, 0),
+        "given-hidden": (0, 0),
+        "given-long": (0, 2),
+        "given-worse": (4, 2),
+    }
 
 
 @pytest.mark.parametrize("engine", by_time(doing("image-embeddings")))
@@ -389,6 +453,7 @@ def test_an_engine_answers_each_picture_once_however_it_is_listed(
     unsupported = {
         *({"given-worse"} if facts.corrupt_images else ()),
         *({"given-long", "given-worse"} if facts.long_texts else ()),
+        *({"given-hidden"} if facts.hidden_names else ()),
     }
     places = [place for place in looked_at if place not in unsupported]
     for place, answer in attempt(engine, "image-embeddings", places).items():

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
+import duckdb
 import inspect_large
 import numpy as np
 import pyarrow as pa
@@ -15,11 +17,15 @@ from given_inputs import (
     MONTH,
     ZONE_ROWS,
     amounts_as,
+    encrypted,
     listed,
+    of_codec,
     parquet,
     picture,
+    renamed,
     sixteen_bit,
     trips,
+    two_groups,
     with_long_text,
     zones_csv,
 )
@@ -133,7 +139,7 @@ OTHERS = {
     "taxi/fhvhv_tripdata_2024-01.parquet": parquet(pa.table({"PUlocationID": [1.0]})),
     "taxi/_backup.parquet": parquet(trips()),
     "taxi/.hidden.parquet": b"",
-    "taxi/_delta_log/00.checkpoint.parquet": b"?",
+    "taxi/_old/00.parquet": b"?",
 }
 
 
@@ -150,6 +156,14 @@ def file(table: pa.Table, name: str = MONTH, **options: Any) -> dict[str, bytes 
 
 
 OTHER = "taxi/yellow_tripdata_2024-02.parquet"
+
+
+def with_interval() -> bytes:
+    """Trips with a column as DuckDB writes intervals."""
+    with duckdb.connect() as database, NamedTemporaryFile(suffix=".parquet") as file:
+        database.register("trips", trips())
+        database.execute(f"COPY (SELECT *, INTERVAL 1 DAY AS lasted FROM trips) TO '{file.name}'")
+        return Path(file.name).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -189,6 +203,42 @@ OTHER = "taxi/yellow_tripdata_2024-02.parquet"
         ),
         (file(trips(at=pa.nulls(4, pa.time32("s")))), ["column at has the type time32"]),
         (
+            file(trips(at=pa.nulls(4, pa.list_(pa.timestamp("us", "+05:30"))))),
+            ["column at has the time zone +05:30"],
+        ),
+        (file(renamed(renamed(trips(), "x"), "x")), ["column x is there 2 times"]),
+        (file(trips().replace_schema_metadata({b"a": b"\xff"})), ["metadata is not UTF-8", MONTH]),
+        ({OTHER: with_interval()}, ["column lasted has the type INTERVAL", OTHER]),
+        *(
+            (
+                {OTHER: encrypted(trips(a=pa.array([1] * 4)), column, readable_footer=readable)},
+                ["the file or a column of it is encrypted", OTHER],
+            )
+            for column in ("fare_amount", "a")
+            for readable in (True, False)
+        ),
+        ({OTHER: of_codec(3)}, ["compression LZO", OTHER]),
+        ({OTHER: of_codec(5)}, ["compression UNKNOWN", OTHER]),
+        (
+            {OTHER: two_groups((trips(), {}), (trips(), {"compression": "brotli"}))},
+            ["compression BROTLI", OTHER],
+        ),
+        (
+            {
+                OTHER: two_groups(
+                    (trips().slice(0, 0), {}),
+                    (
+                        trips(),
+                        {
+                            "use_dictionary": False,
+                            "column_encoding": {"fare_amount": "BYTE_STREAM_SPLIT"},
+                        },
+                    ),
+                )
+            },
+            ["encoding BYTE_STREAM_SPLIT", OTHER],
+        ),
+        (
             file(trips(PULocationID=pa.array([1.0] * 4)), OTHER),
             [f"PULocationID is int32 in {MONTH} and double in {OTHER}", "one kind of number"],
         ),
@@ -201,7 +251,10 @@ OTHER = "taxi/yellow_tripdata_2024-02.parquet"
         ({"taxi/a.PARQUET": b""}, ["does not end in .parquet", "taxi/a.PARQUET"]),
         ({"taxi/a.parquet.gz": b""}, ["does not end in .parquet", "taxi/a.parquet.gz"]),
         ({"taxi/year=2024/a.parquet": b""}, ["in folders below taxi/", "taxi/year=2024/a"]),
+        ({"taxi/_delta_log/0.json": b"{}"}, ["taxi/ is a table of Delta", "plain Parquet"]),
+        ({"taxi/.hoodie/hoodie.properties": b""}, ["taxi/ is a table of Hudi"]),
         ({"taxi/a[1].parquet": b""}, ["pattern"]),
+        ({"taxi/a\x85.parquet": b""}, ["control character"]),
         ({MONTH: None}, ["There are no trips in s3://lake/taxi/"]),
         ({MONTH: None, **OTHERS}, ["There are no trips", "not read: taxi/"]),
         ({ZONES: None}, ["the zone table is missing", ZONES]),
@@ -266,7 +319,10 @@ def test_engines_read_one_form_of_the_zone_table(taxi: Store, content: bytes):
     [
         ("fare_amount", [45.0, NAN, 10.0, 60.0]),
         ("total_amount", [50.0, NAN, 40.0, 70.0]),
-        ("total_amount", [1e12, 1.0, 1.0, 1.0]),
+        ("total_amount", [1e9, 1.0, 1.0, 1.0]),
+        ("fare_amount", [-1e9, 45.0, 45.0, 45.0]),
+        ("trip_distance", [1.7e308, 1.0, 1.0, 1.0]),
+        ("PULocationID", [-0.0, 0.0, 4.0, 1.0]),
         ("tip_amount", [float("inf"), None, 1.0, 1.0]),
         ("trip_distance", [float("-inf"), 1.0, 1.0, 1.0]),
     ],
@@ -280,6 +336,18 @@ def test_the_oracle_refuses_amounts_that_engines_order_and_round_differently(
         workloads.load("taxi-report").right_answer(spec, taxi.filesystem)
     assert f"1 in {name} of s3://lake/{MONTH}" in refused.value.what
     assert "Write null" in refused.value.do
+
+
+@pytest.mark.parametrize("name", ["total_amount", "tip_amount", "trip_distance"])
+def test_the_oracle_refuses_amounts_that_cancel_out(taxi: Store, name: str):
+    cancelled = pa.array([9e8, 0.01, -9e8, 0.03])
+    taxi.put("lake", file(trips(**{name: cancelled, "PULocationID": pa.array([1] * 4)})))
+    spec = {"buckets": BUCKETS, "inputs": {"fareAbove": "30"}}
+    with pytest.raises(UserError, match=f"cancel out: {name} of EWR"):
+        workloads.load("taxi-report").right_answer(spec, taxi.filesystem)
+    refunds = pa.concat_tables([trips(total_amount=pa.array([50.0, -50.0, 1.0, -1.0]))] * 1000)
+    taxi.put("lake", file(refunds))
+    assert len(workloads.load("taxi-report").right_answer(spec, taxi.filesystem)) == 4
 
 
 def test_decimals_become_the_nearest_doubles_in_arrow_too():
@@ -350,7 +418,10 @@ def test_the_addresses_of_amazons_store_are_known(address: str):
         ("s3://pictures/*.jpg", "pattern"),
         ("images\\0.jpg", "pattern"),
         ("images/0.jpg\n", "control character"),
-        (" images/0.jpg", "a blank at an end"),
+        (" images/0.jpg", "a blank or byte order mark at an end"),
+        ("\ufeffimages/0.jpg", "a blank or byte order mark at an end"),
+        ("images/a\x85.jpg", "control character"),
+        ("s3n://KEY:SECRET@pictures/images/0.jpg", "has a key before its bucket"),
     ],
 )
 def test_an_address_of_no_image_is_refused_with_its_row(
@@ -381,6 +452,42 @@ def test_engines_read_one_form_of_the_list(photos: Store):
     assert (facts["rows"], facts["list"]) == (0, f"pictures/{LIST}")
 
 
+@pytest.mark.parametrize(
+    ("column", "options"),
+    [
+        (None, {"compression": "brotli"}),
+        (pa.field("IMAGE_URL", pa.string()), {}),
+        (pa.field("text", pa.string_view()), {}),
+        (pa.field("price", pa.decimal256(50, 2)), {}),
+        (pa.field("taken", pa.timestamp("ns", "+05:30")), {}),
+    ],
+)
+def test_a_list_that_engines_would_read_differently_is_written_anew(
+    photos: Store, column: pa.Field | None, options: dict[str, Any]
+):
+    table = pa.table({"image_url": ["s3://pictures/images/0.jpg"]})
+    if column is not None:
+        table = table.append_column(column, pa.nulls(1, column.type))
+    photos.put("pictures", {LIST: parquet(table, **options)})
+    facts = photos.inspect("photos")
+    assert facts["list"].startswith("output/inputs/")
+    assert image_urls(photos.filesystem, facts) == ["s3://pictures/images/0.jpg"]
+
+
+def test_names_that_spark_takes_for_hidden_ones_are_counted(photos: Store):
+    hidden = ["images/_DSC0001.jpg", "images/.a.jpg", "_b.jpg", "c.jpg._COPYING_"]
+    seen = ["images/_more/x.jpg", "images/.more/y.jpg", "z_.jpg"]
+    photos.put("pictures", {LIST: listed([*hidden, *seen])})
+    assert photos.inspect("photos")["hidden"] == len(hidden)
+
+
+def test_no_key_in_an_address_is_repeated(photos: Store):
+    photos.put("pictures", {LIST: listed(["s3n://KEY:SECRET@pictures/images/0.jpg"])})
+    refusal = photos.refusal("photos")
+    assert "row 1: s3n://pictures/images/0.jpg" in refusal
+    assert "SECRET" not in refusal
+
+
 def test_a_percent_sign_is_taken_as_the_store_has_it(photos: Store):
     names = ["a b.jpg", "c%20d.jpg", "e f.jpg", "e%20f.jpg"]
     photos.put("pictures", {f"images/{name}": picture(1) for name in names})
@@ -403,6 +510,12 @@ def test_images_anywhere_in_the_bucket_are_counted_once(photos: Store):
     assert prefixes_of([*many, "images/0.jpg"]) == ["images/", "top/"]
 
 
+def not_utf8() -> pa.Array:
+    """A string that is none."""
+    offsets = pa.py_buffer(np.array([0, 1], np.int32))
+    return pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(b"\xff")])
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -410,8 +523,20 @@ def test_images_anywhere_in_the_bucket_are_counted_once(photos: Store):
         (b"no table", "cannot be read as Parquet"),
         (parquet(pa.table({"url": ["a"]})), "column image_url is missing"),
         (parquet(pa.table({"Image_URL": ["a"]})), "is missing (Image_URL are there)"),
+        (
+            parquet(pa.table([["a"], ["b"]], names=["image_url"] * 2)),
+            "column image_url is there 2 times",
+        ),
         (parquet(pa.table({"image_url": [1]})), "has the type int64"),
         (parquet(pa.table({"image_url": pa.array([b"\xff"])})), "cannot be read"),
+        (parquet(pa.table({"image_url": not_utf8()})), "cannot be read"),
+        *(
+            (
+                encrypted(pa.table({"image_url": ["a"], "x": [1]}), "x", readable_footer=readable),
+                "is encrypted",
+            )
+            for readable in (True, False)
+        ),
     ],
 )
 def test_a_list_that_cannot_be_read_is_refused(photos: Store, content: bytes | None, said: str):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +19,7 @@ from jobs import (
     spec_of,
     write_oracles,
 )
-from minio import MinioAdmin
-from minio.credentials import StaticProvider
+from limited_key import add_key
 from partial_store import PartialStore, partial_store
 from pyarrow import fs
 
@@ -158,7 +155,7 @@ DATA = (BUCKETS["lake"], BUCKETS["images"])
 
 @pytest.fixture(scope="module")
 def readers(
-    real: dict[str, Any], model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    real: dict[str, Any], model_folder: Path
 ) -> list[tuple[dict[str, Any], dict[str, str]]]:
     """Stores and buckets of two stacks: the keys may read the data and write their own outputs."""
 
@@ -171,33 +168,7 @@ def readers(
         own = [buckets["warehouse"], buckets["output"]]
         for bucket in own:
             creating_store(real).create_dir(bucket)
-        statements = [
-            ("s3:ListBucket", DATA, ""),
-            ("s3:GetObject", DATA, "/*"),
-            ("s3:*", own, ""),
-            ("s3:*", own, "/*"),
-        ]
-        policy = tmp_path_factory.mktemp("policy") / "policy.json"
-        allowed = [
-            {
-                "Effect": "Allow",
-                "Action": [action],
-                "Resource": [f"arn:aws:s3:::{bucket}{end}" for bucket in places],
-            }
-            for action, places, end in statements
-        ]
-        policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": allowed}))
-        admin = MinioAdmin(
-            endpoint=real["endpoint"].removeprefix("http://"),
-            region=real["region"],
-            secure=False,
-            credentials=StaticProvider(real["accessKey"], real["secretKey"]),
-        )
-        secret = secrets.token_hex(16)
-        admin.policy_add(name, str(policy))
-        admin.user_add(name, secret)
-        admin.attach_policy([name], user=name)
-        store = {**real, "accessKey": name, "secretKey": secret}
+        store = add_key(real, name, DATA, own)
         write_oracles(store, model_folder, buckets)
         return store, buckets
 

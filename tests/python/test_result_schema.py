@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 import engine_comparison
-from engine_comparison import images
+from engine_comparison import image_rule
 from engine_comparison.profile import KINDS
 
 SCHEMA = json.loads((Path(engine_comparison.__file__).parent / "result.schema.json").read_text())
@@ -151,4 +151,4 @@ def test_the_kinds_of_stages_are_those_of_the_rule():
 
 def test_the_reasons_are_those_of_the_rule():
     reasons = SCHEMA["properties"]["rejects"]["items"]["properties"]["reason"]["enum"]
-    assert set(reasons) == set(images.REASONS)
+    assert set(reasons) == set(image_rule.REASONS)

@@ -32,48 +32,19 @@ export async function hasBucket(bucket: string): Promise<boolean> {
 const abandonedDays = 7;
 
 export interface AwsBucketArgs {
-  /**
-   * The bucket's name, which nobody else in AWS may have.
-   *
-   * @example "engine-comparison-prod-lake-0123456789ab"
-   */
+  /** The bucket's name, which nobody else in AWS may have. @example "me-lake-0123456789ab" */
   readonly bucket: string;
-  /**
-   * What the pipelines put into it; keys begin with one of these.
-   *
-   * @example ["taxi/"]
-   */
+  /** What the pipelines put into it; keys begin with one of these. @example ["taxi/"] */
   readonly prefixes: readonly string[];
-  /**
-   * The pipelines' role.
-   *
-   * @example new Role("pipelines", { assumeRolePolicy: JSON.stringify(takenByAccount(account)) })
-   */
+  /** The pipelines' role. @example new Role("pipelines", { assumeRolePolicy }) */
   readonly role: Role;
-  /**
-   * Identity of what is in the store: a new one means that its data is made again.
-   *
-   * @example "aws 123456789012 eu-central-1 1"
-   */
+  /** Identity of the data: another one makes it anew. @example "aws 123456789012 eu-west-1 1" */
   readonly dataId: string;
-  /**
-   * Where the bucket is.
-   *
-   * @example { id: "123456789012", partition: "aws", region: "eu-central-1" }
-   */
+  /** Where the bucket is. @example { id: "123456789012", partition: "aws", region: "eu-west-1" } */
   readonly account: Account;
-  /**
-   * Tags of the bucket.
-   *
-   * @example { project: "engine-comparison", stack: "prod" }
-   */
+  /** Tags of the bucket. @example { project: "engine-comparison", stack: "prod" } */
   readonly tags: Readonly<Record<string, string>>;
-  /**
-   * Whether Pulumi refuses to delete the bucket.
-   *
-   * @default false
-   * @example true
-   */
+  /** Whether Pulumi refuses to delete the bucket. @default false @example true */
   readonly protect?: boolean;
 }
 

@@ -15,11 +15,7 @@ import { askAccount, AwsBucket, hasBucket } from "./bucket";
 const placeOf = ({ id, region }: Account) => ({ account: id, region });
 
 /** What was found out about the account before anything is declared. */
-export interface SeenAccount {
-  readonly account: Account;
-  readonly buckets: BucketNames;
-  readonly generation: string;
-}
+type SeenAccount = Awaited<ReturnType<typeof lookAtAccount>>;
 
 /**
  * Asks AWS who deploys, and where; writes nothing.
@@ -27,11 +23,7 @@ export interface SeenAccount {
  * @param id the stack's id; undefined before its first up, when no bucket can be its own
  * @throws UserError where the program cannot talk to AWS, or a bucket is there already
  */
-export async function lookAtAccount(
-  settings: Settings,
-  stack: string,
-  id: string | undefined,
-): Promise<SeenAccount> {
+export async function lookAtAccount(settings: Settings, stack: string, id: string | undefined) {
   if (process.env[runnerVariable] === "embedded") {
     throw new UserError(
       'objectStore is "aws", and this is the embedded runner',
@@ -43,11 +35,7 @@ export async function lookAtAccount(
   keepPlace(stack, placeOf(account));
   const buckets = awsBucketNames(stack, account, settings.bucketPrefix, settings.bucketNames);
   if (id === undefined) await checkFree(Object.values(buckets), account);
-  return {
-    account,
-    buckets,
-    generation: generation(stack, storeStep, () => true),
-  };
+  return { account, buckets, generation: generation(stack, storeStep, () => true) };
 }
 
 /**
@@ -68,23 +56,11 @@ async function checkFree(buckets: readonly string[], { id }: Account): Promise<v
 }
 
 export interface AwsStoreArgs {
-  /**
-   * Tags of what is made, and whether Pulumi refuses to delete the buckets.
-   *
-   * @example { awsTags: { team: "data" }, awsProtect: true }
-   */
+  /** Tags and protection of buckets. @example { awsTags: { team: "data" }, awsProtect: true } */
   readonly settings: Pick<Settings, "awsTags" | "awsProtect">;
-  /**
-   * The stack's name, for tags.
-   *
-   * @example "prod"
-   */
+  /** The stack's name, for tags. @example "prod" */
   readonly stack: string;
-  /**
-   * The account that the provider is configured for, and the names of the buckets in it.
-   *
-   * @example await lookAtAccount(settings, stack, id)
-   */
+  /** What was seen of the account. @example await lookAtAccount(settings, stack, id) */
   readonly seen: SeenAccount;
 }
 

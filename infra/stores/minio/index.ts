@@ -1,4 +1,4 @@
-import { wrong } from "../../contracts/check";
+import { wrong } from "../../contracts/errors";
 import type { Store } from "../../contracts/target";
 import type { Settings } from "../../settings/schema";
 import { setExternal } from "../../settings/checks";

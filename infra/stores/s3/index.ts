@@ -1,6 +1,5 @@
 import { isIP } from "node:net";
-import { wrong } from "../../contracts/check";
-import type { UserError } from "../../contracts/errors";
+import { wrong, type UserError } from "../../contracts/errors";
 import type { Store } from "../../contracts/target";
 import { bucketsNamed, sharedBuckets } from "../../settings/bucketNames";
 import type { Settings } from "../../settings/schema";

@@ -1,6 +1,5 @@
-import type { Client } from "minio";
 import { UserError } from "../../contracts/errors";
-import type { BucketNames, BucketPurpose, ObjectStore } from "../../contracts/platform";
+import type { BucketPurpose, ObjectStore } from "../../contracts/platform";
 import { bucketPurposes, bucketsNamed, onlyRead } from "../../settings/bucketNames";
 import type { Settings } from "../../settings/schema";
 import { shortHash } from "../../stack/files";
@@ -11,29 +10,15 @@ import { readCertificates, storeRecord, storeStep } from "../access";
 import { checkClaim, readClaim } from "../claim";
 import { clientOf, explained, listAll, listingOf } from "../client";
 
-/** What was seen of an external store. */
-export interface SeenStore {
-  readonly buckets: BucketNames;
-  /** Hash of the certificates that are trusted for it, or null for the system's. */
-  readonly certificates: string | null;
-  /** Rises when what the stack had put there is gone, or is to be in other buckets. */
-  readonly generation: string;
-}
-
 /**
  * Looks at an external store, with its keys and certificates: whether it answers,
  * and whether its buckets are free or the stack's; writes nothing.
  *
  * @throws UserError with what is in the way
  */
-export async function lookAtStore(
-  settings: Settings,
-  stack: string,
-  id: string | undefined,
-): Promise<SeenStore> {
+export async function lookAtStore(settings: Settings, stack: string, id: string | undefined) {
   const { s3Endpoint } = settings;
-  const certificates = certificatesOf(settings);
-  const { client, buckets } = storeOfSettings(settings);
+  const { client, buckets, certificates } = storeOfSettings(settings);
   const read = onlyRead(settings.datasetSource);
   const written = bucketPurposes.filter((purpose) => !read.includes(purpose));
   const claims = await explained(() =>
@@ -52,14 +37,17 @@ export async function lookAtStore(
   }
   return {
     buckets,
+    /** Hash of the certificates that are trusted for it, or null for the system's. */
     certificates: certificates === undefined ? null : shortHash(certificates),
+    /** Rises when what the stack had put there is gone, or is to be in other buckets. */
     generation: generation(stack, storeStep, () => claims.every(Boolean), "lost buckets"),
   };
 }
 
 /** The store that settings name, which the stack may not know yet. */
-function storeOfSettings(settings: Settings): { client: Client; buckets: BucketNames } {
-  const certificates = certificatesOf(settings);
+function storeOfSettings(settings: Settings) {
+  const { s3CaCertificates: file } = settings;
+  const certificates = file === undefined ? undefined : readCertificates(file);
   const client = clientOf({
     endpoint: settings.s3Endpoint!,
     region: settings.s3Region,
@@ -70,17 +58,14 @@ function storeOfSettings(settings: Settings): { client: Client; buckets: BucketN
     secretKey: settings.s3SecretKey!,
     ...(certificates === undefined ? {} : { caCertificates: certificates }),
   });
-  return { client, buckets: bucketsNamed(settings.bucketPrefix, settings.bucketNames) };
-}
-
-function certificatesOf({ s3CaCertificates: file }: Settings): string | undefined {
-  return file === undefined ? undefined : readCertificates(file);
+  const buckets = bucketsNamed(settings.bucketPrefix, settings.bucketNames);
+  return { client, buckets, certificates };
 }
 
 /** Declares an external object store: only what the stack puts into it is the stack's. */
 export function declareStore(
   settings: Settings,
-  { buckets, certificates, generation }: SeenStore,
+  { buckets, certificates, generation }: Awaited<ReturnType<typeof lookAtStore>>,
   credentials: KeptCredentials,
 ): ObjectStore {
   const { s3Endpoint, s3Region, s3PathStyle, s3CaCertificates } = settings;

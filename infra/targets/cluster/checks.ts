@@ -7,8 +7,7 @@ import {
   type StackContext,
 } from "../../host/checks";
 import { silenceAt } from "../../host/probe";
-import { npm, wrong } from "../../contracts/check";
-import type { UserError } from "../../contracts/errors";
+import { npm, wrong, type UserError } from "../../contracts/errors";
 import type { Settings } from "../../settings/schema";
 import { storeChecks } from "../../stores/checks";
 import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";

@@ -1,4 +1,4 @@
-import { wrong } from "../../contracts/check";
+import { wrong } from "../../contracts/errors";
 import { type Target, load } from "../../contracts/target";
 import { shapedConflicts } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";

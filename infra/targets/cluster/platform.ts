@@ -4,7 +4,8 @@ import { inspected, type Inspected } from "../../stack/records";
 import { Toolchain } from "../../toolchain/toolchain";
 import { environmentHash } from "../../toolchain/locks";
 import { modelId } from "../../toolchain/checks";
-import type { Platform, Prepared } from "../../contracts/platform";
+import type { Platform } from "../../contracts/platform";
+import type { Target } from "../../contracts/target";
 import type { Settings } from "../../settings/schema";
 import type { DeclareStore } from "../../stores";
 import { preparedStore } from "../../stores/checks";
@@ -25,11 +26,7 @@ interface Facts {
  *   toolchain that jobs start from here
  * @throws UserError with all that is missing; nothing was written
  */
-export async function prepare(
-  asked: Settings,
-  stack: string,
-  id?: string,
-): Promise<Prepared<Settings>> {
+export const prepare: Target<Settings>["prepare"] = async (asked, stack, id) => {
   const context = contextOf({ stack, settings: asked, id, deployed: false });
   await preflight(context, checks);
   const settings = await sized(context);
@@ -41,14 +38,14 @@ export async function prepare(
     settings,
     declare: () => declare(settings, stack, { existing, model, declareStore }),
   };
-}
+};
 
 /** Declares the platform's resources. */
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { existing, model, declareStore } = facts;
   const device = "cpu";
-  const kinds = { minio: false, packages: true };
-  const tools = { settings, device, model, observed: existing, ...kinds } as const;
+  const more = ["packages"] as const;
+  const tools = { settings, device, model, observed: existing, more } as const;
   const toolchain = new Toolchain("toolchain", tools);
   const generation = existing.generation("credentials");
   const credentials = new KeptCredentials("credentials", { settings, stack, generation });

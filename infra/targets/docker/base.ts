@@ -21,41 +21,17 @@ import {
 } from "./inspect";
 
 export interface BaseArgs {
-  /**
-   * The stack's name, which the names of all that it has on the daemon begin with.
-   *
-   * @example "prod"
-   */
+  /** The stack's name, with which its names on the daemon begin. @example "prod" */
   readonly stack: string;
-  /**
-   * The stack's id, which all that it has on the daemon carries as a label.
-   *
-   * @example declareStack(known)
-   */
+  /** The stack's id, a label of all that it has on the daemon. @example declareStack(known) */
   readonly id: pulumi.Output<string>;
-  /**
-   * The settings.
-   *
-   * @example readSettings(pulumi.runtime.allConfig())
-   */
+  /** The settings. @example readSettings(pulumi.runtime.allConfig()) */
   readonly settings: Settings;
-  /**
-   * The daemon that all is made on.
-   *
-   * @example { host: "unix:///var/run/docker.sock", id: "PLX7:..." }
-   */
+  /** The daemon to use. @example { host: "unix:///var/run/docker.sock", id: "PLX7:..." } */
   readonly daemon: Daemon;
-  /**
-   * What the daemon says of itself.
-   *
-   * @example { ServerVersion: "28.3.0", NCPU: 8, MemTotal: 33554432000 }
-   */
+  /** What the daemon says of itself. @example { ServerVersion: "28.3.0", NCPU: 8 } */
   readonly info: DaemonInfo;
-  /**
-   * What the stack has on the daemon already.
-   *
-   * @example inspect(docker, known)
-   */
+  /** What the stack has on the daemon already. @example inspect(docker, known) */
   readonly existing: Existing;
 }
 
@@ -142,23 +118,11 @@ export function baseImage(settings: Pick<Settings, "baseImage">, device: "cpu" |
 }
 
 export interface ImageArgs {
-  /**
-   * What the image is for: a folder of `images/`.
-   *
-   * @example "engine"
-   */
+  /** What the image is for: a folder of `images/`. @example "engine" */
   readonly purpose: "engine" | "minio";
-  /**
-   * Where it is built, and by which settings.
-   *
-   * @example new Base("docker", { stack, id, settings, daemon, info, existing })
-   */
+  /** Where it is built, and by which settings. @example new Base("docker", args) */
   readonly base: Base;
-  /**
-   * Arguments of the build; they show in the image's history.
-   *
-   * @example { BASE_IMAGE: "debian:bookworm-slim", DEVICE: "cpu" }
-   */
+  /** Arguments of the build, which show in the image's history. @example { DEVICE: "cpu" } */
   readonly buildArgs: Readonly<Record<string, string>>;
 }
 

@@ -1,6 +1,5 @@
 import * as fs from "node:fs";
-import { npm, size, wrong } from "../../contracts/check";
-import type { UserError } from "../../contracts/errors";
+import { npm, size, wrong, type UserError } from "../../contracts/errors";
 import {
   check,
   foldersCheck,

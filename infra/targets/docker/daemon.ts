@@ -1,7 +1,6 @@
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
 import * as fs from "node:fs";
-import { wrong } from "../../contracts/check";
-import { UserError } from "../../contracts/errors";
+import { UserError, wrong } from "../../contracts/errors";
 import { toolEnvironment } from "../../host/environment";
 import { readJson, stackFiles, writeJson } from "../../stack/files";
 
@@ -56,30 +55,29 @@ export function daemonHost(): string {
   const args = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
   const answer = call(args, toolEnvironment("docker"), timeoutMs);
   if (answer.error) throw noDocker("the `docker` command is not on PATH");
-  if (answer.status !== 0) throw isPodman() ? podman() : noDocker(firstLine(answer.stderr));
+  if (answer.status !== 0) {
+    throw saysPodman(["--version"], toolEnvironment("docker"))
+      ? podman("the command `docker`")
+      : noDocker(firstLine(answer.stderr));
+  }
   return checkLocal(answer.stdout.trim());
 }
 
-/** Whether the command is Podman's, under the name of Docker's. */
-function isPodman(): boolean {
-  const { stdout } = call(["--version"], toolEnvironment("docker"), timeoutMs);
-  return /podman/i.test(stdout ?? "");
+/** Whether an answer of the `docker` command names Podman, whose command or socket it may be. */
+function saysPodman(args: readonly string[], env: Record<string, string>): boolean {
+  return /podman/i.test(call(args, env, timeoutMs).stdout ?? "");
 }
 
-function podman(): UserError {
+function podman(what: string): UserError {
   return new UserError(
-    "target docker needs a Docker daemon, and the command `docker` is Podman's",
+    `target docker needs a Docker daemon, and ${what} is Podman's`,
     "images are built and containers declared through Docker's own API, and Podman is not supported",
-    "install Docker Engine (https://docs.docker.com/engine/install/), or run `npm start`, which " +
+    "install Docker Engine (https://docs.docker.com/engine/install/) and unset DOCKER_HOST, or run `npm start`, which " +
       "deploys stack local without containers",
   );
 }
 
-/**
- * Refuses a daemon on another machine.
- *
- * @throws UserError, for instance for `ssh://somewhere`
- */
+/** Refuses a daemon on another machine. @throws UserError, for instance for `ssh://somewhere` */
 export function checkLocal(host: string): string {
   if (/^(unix|npipe):\/\/|^tcp:\/\/(127\.0\.0\.1|localhost|\[::1\])(:|$)/.test(host)) return host;
   throw new UserError(
@@ -99,7 +97,7 @@ const firstLine = (text: string) => text.trim().split("\n")[0];
 /**
  * Asks the daemon what it is and has.
  *
- * @throws UserError when it does not answer in time
+ * @throws UserError when it does not answer in time, or is Podman's
  */
 export function daemonInfo(host: string): DaemonInfo {
   const args = ["info", "--format", "{{json .}}"];
@@ -109,6 +107,13 @@ export function daemonInfo(host: string): DaemonInfo {
   const errors = info.ServerErrors ?? [];
   if (answer.status !== 0 || errors.length > 0 || !info.ServerVersion) {
     throw noDocker(errors[0] ?? (firstLine(answer.stderr) || `no answer from ${host}`));
+  }
+  // Podman's versions are below 10, and Docker's never were since 17: only such a one is asked.
+  if (parseInt(info.ServerVersion) < 10) {
+    const components = ["version", "--format", "{{json .Server.Components}}"];
+    if (saysPodman(components, new Docker(host).environment)) {
+      throw podman(`the daemon at ${host}`);
+    }
   }
   return info;
 }

@@ -108,21 +108,12 @@ export function healthScript(health: ContainerSpec["health"]): string {
     .join(" && ");
 }
 
-/** A port of a container that is published on this machine's loopback interface. */
-export interface Published {
-  readonly role: Role;
-  readonly purpose: string;
-  /** The port inside. */
-  readonly internal: number;
-  /** The port on 127.0.0.1. */
-  readonly external: number;
-}
-
 /**
- * What is published: what people and this machine's scripts need, nothing else. Drivers run inside
- * the network, so Spark's 7077 and Ray's 6379 stay there.
+ * The ports that are published on 127.0.0.1: what people and this machine's scripts need, nothing
+ * else. Drivers run inside the network, so Spark's 7077 and Ray's 6379 stay there.
  */
-export function published(portOffset: number): Published[] {
+export function published(portOffset: number) {
+  /** @param internal the port inside; the one on 127.0.0.1 is `external` */
   const row = (role: Role, purpose: string, internal: number) => ({
     ...{ role, purpose, internal, external: internal + portOffset },
   });

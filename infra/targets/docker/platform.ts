@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { shortHash } from "../../stack/files";
 import { contextOf, preflight } from "../../contracts/check";
-import type { Platform, Prepared } from "../../contracts/platform";
+import type { Platform } from "../../contracts/platform";
+import type { Target } from "../../contracts/target";
 import * as services from "../../services";
 import type { Settings } from "../../settings/schema";
 import { readCredentials, type SecretOwner } from "../../stack/credentials";
@@ -24,11 +25,7 @@ import { engineMounts, secretsMount, Service, type ServiceArgs } from "./service
  * @throws UserError before anything is written: no Docker, no GPU that is required, a name or port
  *   that is taken, a container that does not fit
  */
-export async function prepare(
-  settings: Settings,
-  stack: string,
-  id?: string,
-): Promise<Prepared<Settings>> {
+export const prepare: Target<Settings>["prepare"] = async (settings, stack, id) => {
   const context = contextOf({ stack, settings, id, deployed: false });
   await preflight(context, checks);
   const { host, info } = context.facts(daemonOf);
@@ -50,7 +47,7 @@ export async function prepare(
       return declare(settings, stack, { id, daemon, info, existing, plan, model });
     },
   };
-}
+};
 
 /** What is known of the daemon and the stack before anything is declared. */
 interface Facts extends Omit<BaseArgs, "stack" | "settings"> {

@@ -1,6 +1,5 @@
 import type * as docker from "@pulumi/docker";
-import { wrong } from "../../contracts/check";
-import type { UserError } from "../../contracts/errors";
+import { wrong, type UserError } from "../../contracts/errors";
 import { clampNote, gpusIn, missingGpu, type GpuFacts, type Missing } from "../../host/gpu";
 import { isOlder, probe } from "../../host/probe";
 import { containerRoles, type ContainerRole } from "../../settings/platforms";

@@ -28,73 +28,27 @@ export const engineMounts = (base: Base): Mount[] => [
 ];
 
 export interface ServiceArgs {
-  /**
-   * What the container is for; also its name inside the network.
-   *
-   * @example "spark-worker-1"
-   */
+  /** What the container is for; also its name inside the network. @example "spark-worker-1" */
   readonly role: Role;
-  /**
-   * The network, the volumes and the cleanup that it depends on.
-   *
-   * @example new Base("docker", { stack, id, settings, daemon, info, existing })
-   */
+  /** The network, volumes and cleanup that it depends on. @example new Base("docker", args) */
   readonly base: Base;
-  /**
-   * What it is started from.
-   *
-   * @example new Image("image-engine", { purpose: "engine", base, buildArgs })
-   */
+  /** What it is started from. @example new Image("image-engine", args) */
   readonly image: Image;
-  /**
-   * What it runs, and how one sees that it does its work.
-   *
-   * @example services.sparkMaster(place)
-   */
+  /** What it runs, and how one sees that it does its work. @example services.sparkMaster(place) */
   readonly spec: ContainerSpec;
-  /**
-   * Volumes, and where they are inside.
-   *
-   * @example engineMounts(base)
-   */
+  /** Volumes, and where they are inside. @example engineMounts(base) */
   readonly mounts: readonly Mount[];
-  /**
-   * What it may use at most.
-   *
-   * @example { memoryMib: 2048, shmMib: 64, cpus: 2 }
-   */
+  /** What it may use at most. @example { memoryMib: 2048, shmMib: 64, cpus: 2 } */
   readonly size: Size;
-  /**
-   * What is added to the usual ports where they are published on 127.0.0.1.
-   *
-   * @example 1000
-   */
+  /** What is added to the usual ports where they are published on 127.0.0.1. @example 1000 */
   readonly portOffset: number;
-  /**
-   * What lets it see the GPUs.
-   *
-   * @default it sees none
-   * @example gpuArgs(plan)
-   */
+  /** What lets it see the GPUs. @default it sees none @example gpuArgs(plan) */
   readonly gpu?: GpuArgs;
-  /**
-   * Changes when its secret does: the container is then replaced.
-   *
-   * @example "2.1"
-   */
+  /** Changes when its secret does: the container is then replaced. @example "2.1" */
   readonly secretVersion: pulumi.Input<string>;
-  /**
-   * Facts that are recorded when the service is healthy.
-   *
-   * @default none
-   * @example { endpoint: "http://127.0.0.1:9000" }
-   */
+  /** Facts to record of a healthy one. @default none @example { endpoint: "http://minio:9000" } */
   readonly facts?: Readonly<Record<string, string | number>>;
-  /**
-   * What has to exist before it starts.
-   *
-   * @example [credentials.placed, master.ready]
-   */
+  /** What has to exist before it starts. @example [credentials.placed, master.ready] */
   readonly after: readonly pulumi.Resource[];
 }
 

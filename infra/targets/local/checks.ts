@@ -1,6 +1,5 @@
 import * as fs from "node:fs";
-import { npm, wrong } from "../../contracts/check";
-import type { UserError } from "../../contracts/errors";
+import { npm, wrong, type UserError } from "../../contracts/errors";
 import { readOr } from "../../host/folders";
 import {
   check,

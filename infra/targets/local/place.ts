@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { checkout } from "../../host/folders";
 import { findJava } from "../../host/runtimes";
-import { accepts, get } from "../../host/probe";
+import { get, silenceAt } from "../../host/probe";
 import { ports } from "../../settings/ports";
 import {
   configurationFiles,
@@ -58,8 +58,10 @@ function placeOf(stack: string, portOffset: number): Place {
       return jobEnvironment(stack);
     },
     get spark() {
+      const lib = path.join(environmentOf(stack), "lib");
       return {
-        home: sparkHome(stack),
+        // The Spark that the Python package carries.
+        home: path.join(lib, fs.readdirSync(lib)[0], "site-packages", "pyspark"),
         folder: stackFiles(stack).sparkWorker,
         findGpus: path.join(checkout, "pipelines", "engine_comparison", "spark_gpus.sh"),
         env: { JAVA_HOME: findJava().home, SPARK_LOCAL_IP: here },
@@ -71,12 +73,6 @@ function placeOf(stack: string, portOffset: number): Place {
       options: { "temp-dir": rayFolder(stack) },
     },
   };
-}
-
-/** The Spark that the Python package carries. */
-function sparkHome(stack: string): string {
-  const lib = path.join(environmentOf(stack), "lib");
-  return path.join(lib, fs.readdirSync(lib)[0], "site-packages", "pyspark");
 }
 
 /** What a process needs to take part in, or talk to, the stack's Ray cluster. */
@@ -167,7 +163,7 @@ async function healthy(all: readonly Health[]): Promise<boolean> {
     const answers =
       "path" in each
         ? (await get(`${urlOf(each.port)}${each.path}`))?.includes(each.text ?? "")
-        : await accepts(each.port);
+        : (await silenceAt(`${here}:${each.port}`, 2_000)) === undefined;
     if (!answers) return false;
   }
   return true;

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { contextOf, preflight } from "../../contracts/check";
-import type { ObjectStore, Platform, Prepared } from "../../contracts/platform";
+import type { ObjectStore, Platform } from "../../contracts/platform";
+import type { Target } from "../../contracts/target";
 import { clampNote, deviceHere, gpuFacts, unusableGpu, type Device } from "../../host/gpu";
 import { untriedFacts, untriedMachine } from "../../host/platform";
 import { sparkGpus } from "../../services";
@@ -34,11 +35,7 @@ export interface Facts {
  *
  * @throws UserError with what is missing or taken; nothing was written
  */
-export async function prepare(
-  settings: Settings,
-  stack: string,
-  id?: string,
-): Promise<Prepared<Settings>> {
+export const prepare: Target<Settings>["prepare"] = async (settings, stack, id) => {
   const context = contextOf({ stack, settings, id, deployed: false });
   await preflight(context, checks);
   const device = context.facts(deviceHere);
@@ -58,7 +55,7 @@ export async function prepare(
     settings,
     declare: () => declare(settings, stack, { existing, device, model, declareStore }),
   };
-}
+};
 
 /** Declares the platform's resources. */
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
@@ -66,8 +63,10 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
   const { device, gpus } = facts.device;
   const toolchain = new Toolchain("toolchain", {
     ...{ settings, device, model, observed: existing },
-    minio: declareStore === undefined,
-    toxiproxy: settings.network !== "none",
+    more: [
+      ...(declareStore ? [] : (["minio-binary"] as const)),
+      ...(settings.network === "none" ? [] : (["toxiproxy-binary"] as const)),
+    ],
   });
   const generation = existing.generation("credentials");
   const credentials = new KeptCredentials("credentials", { settings, stack, generation });
@@ -88,29 +87,13 @@ export function declare(settings: Settings, stack: string, facts: Facts): Platfo
 }
 
 export interface ServicesArgs {
-  /**
-   * The settings.
-   *
-   * @example readSettings(pulumi.runtime.allConfig())
-   */
+  /** The settings. @example readSettings(pulumi.runtime.allConfig()) */
   readonly settings: Settings;
-  /**
-   * What is known of the machine and the stack.
-   *
-   * @example { existing, device: { device: "cpu", gpus: 0 }, model }
-   */
+  /** What is known of the machine and the stack. @example { existing, device, model } */
   readonly facts: Facts;
-  /**
-   * What the services are started from.
-   *
-   * @example new Toolchain("toolchain", { settings, device, model, observed, minio: true })
-   */
+  /** What the services are started from. @example new Toolchain("toolchain", tools) */
   readonly toolchain: Toolchain;
-  /**
-   * The secrets that the services are started with.
-   *
-   * @example new KeptCredentials("credentials", { settings, stack, generation })
-   */
+  /** Their secrets. @example new KeptCredentials("credentials", { settings, stack, generation }) */
   readonly credentials: KeptCredentials;
 }
 
@@ -154,7 +137,7 @@ class Services extends pulumi.ComponentResource {
     /** MinIO on one drive in the stack folder. */
     const ownStore = (): ObjectStore => {
       const { api, console } = ports(settings.portOffset).minio;
-      const binary = toolchain.minioBinary!;
+      const binary = toolchain.more.get("minio-binary")!;
       const record = "minio-data";
       const dataId = facts.existing.generation(record);
       const drive = { kind: "local-minio-data", record, spec: { generation: dataId } };
@@ -166,7 +149,7 @@ class Services extends pulumi.ComponentResource {
 
     /** What delays the store's answers to engines, where that is asked for. */
     const proxies = (): pulumi.Resource[] => {
-      const binary = toolchain.toxiproxyBinary;
+      const binary = toolchain.more.get("toxiproxy-binary");
       if (!binary) return [];
       const { endpoint, ready } = this.objectStore;
       const { hostname, port } = new URL(endpoint);

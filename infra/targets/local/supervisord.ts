@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../contracts/errors";
 import { parseLimits } from "../../host/checks";
-import { readOr } from "../../host/folders";
+import { attempt, readOr } from "../../host/folders";
 import { ownProcesses, runs, startedWith, startOf, withDescendants } from "../../host/processTable";
 import type { ServiceSpec } from "../../services";
 
@@ -71,11 +71,7 @@ const parser = new XMLParser({
   isArray: (name, path) => name === "member" || String(path).endsWith("data.value"),
 });
 
-/**
- * Reads the answer to a call.
- *
- * @throws RpcFault where the answer is a fault
- */
+/** Reads the answer to a call. @throws RpcFault where the answer is a fault */
 export function parseResponse(xml: string): RpcValue {
   const { methodResponse: { params, fault } = {} } = parser.parse(xml) as {
     methodResponse?: { params?: { param: { value: Value } }; fault?: { value: Value } };
@@ -224,12 +220,9 @@ export async function endOrphans(
     const elapsed = Date.now() - begin;
     if (alive.length === 0 || elapsed > patienceMs) return orphans.size;
     for (const pid of alive) {
-      try {
-        if (elapsed > graceMs) process.kill(pid, "SIGKILL");
-        else if (!warned.has(pid)) process.kill(pid, "SIGTERM");
-      } catch {
-        // it has ended by itself
-      }
+      const signal = elapsed > graceMs ? "SIGKILL" : "SIGTERM";
+      // Unless it has ended by itself.
+      if (signal === "SIGKILL" || !warned.has(pid)) attempt(() => process.kill(pid, signal));
       warned.add(pid);
     }
     await sleep(50);

@@ -112,7 +112,7 @@ class Daft(Engine):
             [f"s3://{path}" for path in trip_files(facts)],
             schema=daft_schema(schema),
             io_config=self._io(),
-        )
+        ).select(*schema.names)  # else the zones' columns hide behind those of the same name
         others = [name for name in AMOUNTS if schema.field(name).type != pa.float64()]
         cast = {name: col(name).cast(DataType.float64()) for name in others}
         return trips.with_columns(cast) if cast else trips

@@ -215,7 +215,9 @@ class Ray(OnRay):
         store = self.context.filesystem
         urls = image_urls(store, self.context.input_facts)
         paths = [url.removeprefix("s3://") for url in urls]
-        images = ray.data.read_images(paths, filesystem=store, include_paths=True, mode="RGB")
+        images = ray.data.read_images(
+            paths, filesystem=store, include_paths=True, mode="RGB", file_extensions=None
+        )
         answers = images.map_batches(
             ImageModel,
             fn_constructor_args=(self.task(workload),),

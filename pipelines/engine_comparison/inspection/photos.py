@@ -1,8 +1,9 @@
 """Photographs: the list of images, their addresses, and the first bytes of a sample.
 
 The facts have `list` (`<bucket>/<key>` of the list that engines read), `rows`, `bytes` (of the list
-and of all images in it), `repeated` (how many addresses name an image that was named before) and
-`prefixes` (of the images in the bucket: no two overlap).
+and of all images in it), `repeated` (how many addresses name an image that was named before),
+`prefixes` (of the images in the bucket: no two overlap) and `hidden` (how many images have names
+that Spark takes for those of hidden files).
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import one_line
-from ..images import EMPTY, HEAD_BYTES, MISSING, REASONS, first_reason
+from ..image_rule import EMPTY, HEAD_BYTES, MISSING, REASONS, first_reason
 from ..objects import list_files
 from ..workloads.image_inputs import METADATA_KEY, sampled
 from . import Facts, Inspection, examples
+from .footers import ENCRYPTED, faults, read_footer
 
 COLUMN = "image_url"
 SAMPLE = 1000
@@ -29,7 +31,8 @@ MAX_FOLDERS = 64
 """Above this number of folders with images, what they have in common is listed instead."""
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
-_UNUSABLE = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f]")
+_UNUSABLE = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f-\x9f]")
+_HIDDEN = re.compile(r"(^|/)[_.][^/]*$|\._COPYING_$")
 _AMAZON = re.compile(r"s3[.-]([a-z0-9-]+\.)?amazonaws\.com(\.cn)?$")
 
 PLAIN = "write it as s3://<bucket>/<key>, or as the key alone"
@@ -46,33 +49,34 @@ class Unusable(ValueError):
 def inspect(look: Inspection) -> Facts:
     """See `inspection`."""
     path = f"{look.bucket}/{METADATA_KEY}"
-    column = _read_list(look, path)
-    if column is None:
+    found = _read_list(look, path)
+    if found is None:
         return {}
-    given: list[str | None] = column.cast(pa.string()).to_pylist()
+    given, alike = found
     keys = _keys(look, given)
     prefixes = prefixes_of([literal for literal, _ in keys] + [other for _, other in keys])
     sizes: dict[str, int] = {}
     for prefix in prefixes:
         look.tell(f"listing {look.bucket}/{prefix}")
-        found = list_files(look.filesystem, f"{look.bucket}/{prefix}".rstrip("/"))
-        sizes.update((info.path[len(look.bucket) + 1 :], info.size) for info in found)
+        listed = list_files(look.filesystem, f"{look.bucket}/{prefix}".rstrip("/"))
+        sizes.update((info.path[len(look.bucket) + 1 :], info.size) for info in listed)
     images = list(dict.fromkeys(_existing(literal, other, sizes) for literal, other in keys))
     prefixes = prefixes_of(images)
     _first_bytes(look, images, sizes)
     urls = [f"s3://{look.bucket}/{key}" for key in images]
-    if urls != given or not _is_plain(column.type):
+    if urls != given or not alike:
         # Only the addresses: nothing else of the list is read.
         content = io.BytesIO()
         pq.write_table(pa.table({COLUMN: pa.array(urls, pa.string())}), content)
         path = look.keep(METADATA_KEY, content.getvalue())
-    listed = look.filesystem.get_file_info(path)
     return {
         "list": path,
         "rows": len(images),
-        "bytes": sum(sizes.get(key, 0) for key in images) + (listed.size or 0),
+        "bytes": sum(sizes.get(key, 0) for key in images)
+        + (look.filesystem.get_file_info(path).size or 0),
         "repeated": len(given) - len(images),
         "prefixes": prefixes,
+        "hidden": sum(_HIDDEN.search(key) is not None for key in images),
     }
 
 
@@ -80,28 +84,36 @@ def _is_plain(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _read_list(look: Inspection, path: str) -> pa.ChunkedArray | None:
-    """The list's one column that is needed; None where it cannot be cast to strings."""
+def _read_list(look: Inspection, path: str) -> tuple[list[str | None], bool] | None:
+    """The addresses, and whether all engines read the list alike; None where it is refused."""
 
     def wrong(what: str, do: str) -> None:
         look.refuse(f"list of images {METADATA_KEY}: {what}", do)
 
     try:
         with look.filesystem.open_input_file(path) as file:
+            metadata = read_footer(file)
+            if metadata is None:
+                wrong(ENCRYPTED, "write it without encryption")
+                return None
             parquet = pq.ParquetFile(file)
             names = parquet.schema_arrow.names
             if names.count(COLUMN) != 1:
                 alike = [name for name in names if name.lower() == COLUMN]
                 has = f" ({' and '.join(alike)} are there)" if alike else ""
-                wrong(f"column {COLUMN} is missing{has}", f"name the column {COLUMN}")
+                if COLUMN in names:
+                    wrong(f"column {COLUMN} is there {names.count(COLUMN)} times", "keep one")
+                else:
+                    wrong(f"column {COLUMN} is missing{has}", f"name the column {COLUMN}")
                 return None
             column = parquet.read([COLUMN]).column(0)
+            unlike = [name for name in names if name != COLUMN and name.lower() == COLUMN]
+            unlike += [what for what, _ in faults(metadata, parquet.schema_arrow, names)]
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         if not _is_plain(kind) and not any(is_text(kind) for is_text in _TEXTS):
             wrong(f"column {COLUMN} has the type {kind}", "write the addresses as strings")
             return None
-        column.cast(pa.string())
-        return column
+        return column.cast(pa.string()).to_pylist(), not unlike and _is_plain(column.type)
     except FileNotFoundError:
         wrong("it is missing", "upload it: a Parquet file with the images' addresses")
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -119,7 +131,8 @@ def _keys(look: Inspection, given: Sequence[str | None]) -> list[tuple[str, str]
         try:
             keys.append(key_of(address, look.bucket, look.endpoint))
         except Unusable as error:
-            look.refuse(f"{COLUMN} {error.what}", error.do, f"row {row}: {one_line(address, 80)}")
+            shown = one_line(re.sub("//[^/]*@", "//", address or ""), 80)  # no key and secret
+            look.refuse(f"{COLUMN} {error.what}", error.do, f"row {row}: {shown}")
     return keys
 
 
@@ -152,9 +165,12 @@ def key_of(address: str | None, bucket: str, endpoint: str) -> tuple[str, str]:
         raise Unusable(f"has the scheme {scheme}:", PLAIN)
     else:
         path = f"{bucket}/{rest}"
-    if not path.startswith(f"{bucket}/"):
+    place = path.partition("/")[0]
+    if "@" in place:
+        raise Unusable("has a key before its bucket", PLAIN)
+    if place != bucket or "/" not in path:
         raise Unusable(
-            f"is in bucket {path.partition('/')[0]}, not {bucket}",
+            f"is in bucket {place}, not {bucket}",
             "copy the images there, or set bucketNames to the bucket that has all of them",
         )
     key = path[len(bucket) + 1 :]
@@ -198,8 +214,8 @@ def _check_key(key: str) -> None:
             "pattern",
             "rename the object",
         )
-    if key != key.strip():
-        raise Unusable("has a blank at an end of its key", "rename the object")
+    if key != key.strip().strip("\ufeff"):
+        raise Unusable("has a blank or byte order mark at an end of its key", PLAIN)
 
 
 def prefixes_of(keys: Iterable[str]) -> list[str]:

@@ -13,22 +13,21 @@ import re
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import fs
 
 from ..errors import one_line
 from ..objects import list_files, read_bytes
 from ..workloads.taxi_inputs import AMOUNTS, TRIP_COLUMNS, TRIPS_PREFIX, ZONES, ZONES_KEY
 from . import Facts, Inspection, examples
+from .footers import ENCRYPTED, faults, read_footer
 
 OTHER_SERVICES = re.compile(r"(green|fhv|fhvhv)_tripdata")
 """What names of TLC's files of other services begin with; their trips are not yellow ones."""
 LIKE_PARQUET = re.compile(r"\.(parquet|parq|pqt?)(\.\w+)?$", re.IGNORECASE)
-PATTERN = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f]")
+PATTERN = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f-\x9f]")
 """What readers take for a pattern in a name, or cannot read at all."""
-CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4")
-UNKNOWN_TYPES = re.compile(r"(string|binary|list)_view|decimal(32|64|256)\(|time32\[")
-"""Types of Arrow of which one is enough, in any column, for Daft to read nothing of a file."""
+TABLE_FORMATS = {"_delta_log": "Delta", ".hoodie": "Hudi"}
+"""Folders with the log of a table, which says what files are data: others are of older versions."""
 MAX_DIGITS, MAX_SCALE = 18, 4
 """Of a decimal: each of its values has one nearest float64, which a division finds."""
 
@@ -66,6 +65,12 @@ def _choose(look: Inspection, found: list[fs.FileInfo]) -> tuple[list[fs.FileInf
     for info in found:
         key = info.path[len(look.bucket) + 1 :]
         below = key.split("/")[1:]
+        if below[0] in TABLE_FORMATS:
+            look.refuse(
+                f"{TRIPS_PREFIX}/ is a table of {TABLE_FORMATS[below[0]]}, and files of its older "
+                "versions may be there",
+                "write its trips as plain Parquet files",
+            )
         if not LIKE_PARQUET.search(key):
             continue
         if any(part[:1] in ("_", ".") for part in below) or OTHER_SERVICES.match(below[-1]):
@@ -106,8 +111,11 @@ def _footer(look: Inspection, info: fs.FileInfo) -> Footer:
     key = info.path[len(look.bucket) + 1 :]
     try:
         with look.filesystem.open_input_file(info.path) as file:
-            metadata = pq.read_metadata(file)
-            schema = metadata.schema.to_arrow_schema()
+            metadata = read_footer(file)
+        if metadata is None:
+            look.refuse(ENCRYPTED, "write it without encryption", key)
+            return Footer(key, info.size)
+        schema = metadata.schema.to_arrow_schema()
     except (pa.ArrowException, OSError, ValueError) as error:
         look.refuse(
             "the file cannot be read as Parquet",
@@ -136,32 +144,9 @@ def _footer(look: Inspection, info: fs.FileInfo) -> Footer:
                 else f"rename it to {name}",
                 key,
             )
-    for column in schema:
-        if UNKNOWN_TYPES.search(str(column.type)):
-            look.refuse(
-                f"column {column.name} has the type {column.type}, which not all engines know",
-                "write it as a string, a binary, a list, a decimal128 or a time64, or leave it out",
-                key,
-            )
-    columns = _columns(metadata)
-    for codec in sorted({one.compression for one in columns} - set(CODECS)):
-        look.refuse(
-            f"compression {codec}, which not all engines read", "write it with ZSTD or SNAPPY", key
-        )
-    if any("BYTE_STREAM_SPLIT" in one.encodings for one in columns):
-        look.refuse(
-            "encoding BYTE_STREAM_SPLIT, which not all engines read", "write it without it", key
-        )
+    for what, do in faults(metadata, schema, TRIP_COLUMNS):
+        look.refuse(what, do, key)
     return Footer(key, info.size, metadata.num_rows, types)
-
-
-def _columns(metadata: pq.FileMetaData) -> list[pq.ColumnChunkMetaData]:
-    """Of the columns that are read: how the first row group has them."""
-    if metadata.num_row_groups == 0:
-        return []
-    first = metadata.row_group(0)
-    columns = [first.column(at) for at in range(first.num_columns)]
-    return [one for one in columns if one.path_in_schema in TRIP_COLUMNS]
 
 
 def _family(name: str, kind: pa.DataType) -> str | None:

@@ -21,7 +21,8 @@ import pyarrow.compute as pc
 from PIL import Image, PngImagePlugin
 from pyarrow import fs
 
-from ..images import PNG_SIGNATURE, UNDECODABLE, ImageRejected, reject_reason
+from ..image_rule import PNG_SIGNATURE, UNDECODABLE, reject_reason
+from ..images import ImageRejected
 from ..model.contract import contract_file
 from ..model.session import ModelSession
 from ..objects import in_parallel, read_bytes

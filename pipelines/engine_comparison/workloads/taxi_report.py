@@ -20,7 +20,8 @@ The rules that engines are apt to read differently:
 - Nulls are ignored as in SQL: a null fare does not pass the filter; a null total adds nothing to
   the sums, and a null tip or distance is left out of the mean, while the trip is counted.
 - Amounts are compared, added and rounded in float64, whatever type the files have them in. There
-  is no NaN and no infinity among them: the oracle refuses such data (see `taxi_report_oracle`).
+  is no NaN and nothing from a billion on among them: the oracle refuses such data (see
+  `taxi_report_oracle`).
 - Cents are rounded half up, in 64-bit floating point, by floor(x * 100 + 0.5): a multiplication, an
   addition and a floor, each exactly rounded by IEEE 754, so that all engines get the same integer.
   (Their own `round` differ: half away from zero, half to even, decimal first.)

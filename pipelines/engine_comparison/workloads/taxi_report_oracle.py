@@ -22,10 +22,10 @@ from pyarrow import fs
 from ..errors import UserError
 from .taxi_inputs import AMOUNTS, TRIP_COLUMNS, ZONES_KEY
 
-MAX_DOLLARS = 1e12
-"""Above it, cents are not exact in float64."""
-
-
+MAX_AMOUNT = 1e9
+"""Dollars or miles. Below it, cents are exact in float64, and int64 has the sums of any table."""
+TOLERANCE = 1e-9
+"""That of the report's sums and means, see `taxi_report`: engines add in different orders."""
 BATCH = 2**18
 """Trips that are in memory at a time."""
 
@@ -36,10 +36,12 @@ class _Sum:
 
     count: int = 0
     parts: list[float] = field(default_factory=list)
+    size: float = 0.0
 
     def add(self, values: np.ndarray) -> None:
         self.count += len(values)
         self.parts.append(math.fsum(values))
+        self.size += float(np.abs(values).sum())
 
     def total(self) -> float | None:
         return math.fsum(self.parts) if self.count else None
@@ -74,7 +76,7 @@ def taxi_oracle(
         The columns of the workload's schema.
 
     Raises:
-        UserError: Amounts are not finite, or too large: which, in all files.
+        UserError: Amounts are not finite, or too large, or cancel out: which, in all files.
     """
     boroughs = _boroughs(filesystem, lake)
     groups: dict[str | None, _Group] = defaultdict(_Group)
@@ -85,10 +87,15 @@ def taxi_oracle(
                 columns = {name: _numbers(rows.column(name)) for name in TRIP_COLUMNS}
                 for name in AMOUNTS:
                     values, there = columns[name]
-                    fine = np.abs(values) < (MAX_DOLLARS if name == "total_amount" else math.inf)
+                    fine = (values > -MAX_AMOUNT) & (values < MAX_AMOUNT)
                     unusable[(path, name)] += int(np.count_nonzero(there & ~fine))
+                    columns[name] = values, there & fine
+                zones, there = columns["PULocationID"]
+                minus = there & (zones == 0) & np.signbit(zones)
+                unusable[(path, "PULocationID")] += int(np.count_nonzero(minus))
                 _add(groups, boroughs, columns, fare_above)
     _refuse({place: count for place, count in unusable.items() if count})
+    _refuse_cancelled(groups)
     return _report(groups)
 
 
@@ -118,8 +125,7 @@ def _add(
         group = groups[name]
         totals = given("total_amount", rows)
         group.trips += len(rows)
-        fine = totals[np.abs(totals) < MAX_DOLLARS]
-        group.cents += int(np.floor(fine * 100.0 + 0.5).astype(np.int64).sum())
+        group.cents += int(np.floor(totals * 100.0 + 0.5).astype(np.int64).sum())
         group.totals.add(totals)
         group.tips.add(given("tip_amount", rows))
         group.distances.add(given("trip_distance", rows))
@@ -160,7 +166,7 @@ def _boroughs(filesystem: fs.FileSystem, lake: str) -> dict[float, str]:
 
 
 def _refuse(unusable: Mapping[tuple[str, str], int]) -> None:
-    """Refuse amounts that are not finite, which engines order, add and round differently.
+    """Refuse values that engines order, add, round or join differently.
 
     Raises:
         UserError: There are some.
@@ -170,8 +176,34 @@ def _refuse(unusable: Mapping[tuple[str, str], int]) -> None:
     places = [f"{count} in {name} of s3://{path}" for (path, name), count in unusable.items()]
     more = f" and {len(places) - 20} more columns" if len(places) > 20 else ""
     raise UserError(
-        f"There are amounts that are NaN, infinite or a trillion and more: "
+        f"There are amounts that are NaN, infinite, or a billion and more, or zones of minus zero: "
         f"{', '.join(places[:20])}{more}.",
-        "Engines order, add and round such values differently, so there is no right answer.",
-        "Write null where an amount is not known, then run the same command again.",
+        "Engines order, add, round or join such values differently, so there is no right answer.",
+        "Write null where a value is not known, then run the same command again.",
     )
+
+
+def _refuse_cancelled(groups: Mapping[str | None, _Group]) -> None:
+    """Refuse amounts of which so much cancels out that the order of adding decides the result.
+
+    An addition rounds by half an ulp of what was added so far, up or down.
+
+    Raises:
+        UserError: There are such.
+    """
+    found = []
+    for borough, group in groups.items():
+        for name, given, result, parts in (
+            ("total_amount", group.totals, group.totals.total(), 1),
+            ("tip_amount", group.tips, group.tips.mean(), group.tips.count),
+            ("trip_distance", group.distances, group.distances.mean(), group.distances.count),
+        ):
+            rounding = 2.0**-53 * math.sqrt(given.count) * given.size / max(parts, 1)
+            if rounding > TOLERANCE / 2 * max(1.0, abs(result or 0.0)):
+                found.append(f"{name} of {borough or 'trips without a borough'}")
+    if found:
+        raise UserError(
+            f"There are amounts that cancel out: {', '.join(found[:20])}.",
+            "Engines add in different orders, and so much is lost that their results differ.",
+            "Write null where an amount is far too large, then run the same command again.",
+        )

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { secretKeys } from "../../../infra/settings/schema";
 import { stackFiles } from "../../../infra/stack/files";
-import { loadConfiguration, saveOverlay, settingsOf } from "../../../cli/config";
+import { loadConfiguration, settingsOf } from "../../../cli/config";
 import { readProject, type Project } from "../../../cli/project";
 import { writeStackFile } from "../../../cli/project";
 import { Unfit, WrongUse } from "../../../cli/errors";
@@ -39,7 +39,7 @@ function commit(config: string): void {
 
 async function set(...assignments: string[]) {
   const configuration = await loadConfiguration(project, stack, assignments);
-  await saveOverlay(project, stack, configuration);
+  await writeStackFile(stackFiles(stack).settings, project, stack, configuration.overlay);
   return configuration.all;
 }
 

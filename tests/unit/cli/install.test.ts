@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -16,7 +17,7 @@ interface Lock {
   readonly packages: Readonly<Record<string, Entry>>;
 }
 interface Install {
-  nodeProblem(version: string): string | undefined;
+  nodeProblem(version: string): readonly string[] | undefined;
   isCurrent(
     lock: Lock,
     installed: Lock | undefined,
@@ -37,7 +38,7 @@ describe("Node's version", () => {
   });
 
   it.each(["18.20.8", "20.18.3", "8.0.0"])("%s is refused, with what to do", (version) => {
-    const problem = install.nodeProblem(version);
+    const problem = install.nodeProblem(version)?.join("\n");
     expect(problem).toContain(`Node ${version} is too old: 20.19.0 or later is needed`);
     expect(problem).toContain("https://nodejs.org");
   });
@@ -47,6 +48,18 @@ describe("Node's version", () => {
     const { engines } = JSON.parse(text) as { engines: { node: string } };
     expect(install.minNode.join(".")).toContain(engines.node.replace(">=", ""));
   });
+});
+
+it("another system is refused before anything is downloaded", () => {
+  const script = `
+    Object.defineProperty(process, "platform", { value: "darwin" });
+    import("./cli/install.mjs").then(({ begin }) => begin("/nonexistent", () => console.log("begun")));`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["-e", script], {
+    cwd: checkout,
+    encoding: "utf8",
+  });
+  expect(stderr).toContain("macOS is not supported\n  why: MinIO, Spark and Ray are run as Linux");
+  expect([status, stdout]).toEqual([2, ""]);
 });
 
 describe("node_modules", () => {

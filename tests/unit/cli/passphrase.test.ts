@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect, it } from "vitest";
-import { stackPassphrase } from "../../../cli/passphrase";
+import { stackPassphrase } from "../../../cli/project";
 import { Unfit } from "../../../cli/errors";
 import { freshHome } from "./home";
 

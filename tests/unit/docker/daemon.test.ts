@@ -61,6 +61,19 @@ it("Podman behind the name docker is named, with what else to use", () => {
   );
 });
 
+it("Podman's socket behind Docker's command is named, too, and an old Docker is not", () => {
+  const daemon = (component: string) =>
+    fakeDocker(
+      `[ "$1" = version ] && echo '[{"Name":"${component}"}]' || echo '{"ServerVersion":"4.3.1"}'`,
+    );
+  daemon("Podman Engine");
+  expect(() => daemonInfo("unix:///run/podman/podman.sock")).toThrow(
+    /^target docker needs a Docker daemon, and the daemon at .*podman.sock is Podman's\n/,
+  );
+  daemon("Engine");
+  expect(daemonInfo("unix:///run/docker.sock").ServerVersion).toBe("4.3.1");
+});
+
 describe("the daemon", () => {
   it("is the one of the docker command's context, and every question goes there", () => {
     fakeDocker(

@@ -3,8 +3,8 @@ import * as path from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { allChecks } from "../../../cli/checks";
 import { look } from "../../../cli/verbs/doctor";
-import { contextOf, examine, npm, preflight, type Check } from "../../../infra/contracts/check";
-import { UserError } from "../../../infra/contracts/errors";
+import { contextOf, examine, preflight, type Check } from "../../../infra/contracts/check";
+import { npm, UserError } from "../../../infra/contracts/errors";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 

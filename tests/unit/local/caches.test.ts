@@ -6,6 +6,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
+  BuildLog,
   cachesInUse,
   clearCaches,
   ensureEntry,
@@ -13,13 +14,13 @@ import {
   isComplete,
   registerUse,
   releaseUse,
+  runBuild,
 } from "../../../infra/toolchain/caches";
 import { ivyXml, proxyOptions } from "../../../infra/toolchain/jars";
-import { BuildLog, runBuild } from "../../../infra/toolchain/builds";
 import { downloadVariables } from "../../../infra/host/environment";
 import { isAlive } from "../../../infra/host/processTable";
 import { customModel } from "../../../infra/toolchain/customModel";
-import { lockedJars, parseJars, modelIdentity } from "../../../infra/toolchain/locks";
+import { lockedJars, modelIdentity } from "../../../infra/toolchain/locks";
 import { pipSettings } from "../../../infra/toolchain/uv";
 import { exampleContract } from "../../defaults";
 import { existingTools } from "../../../infra/toolchain/tools";
@@ -81,7 +82,7 @@ describe("an entry of the cache", () => {
 
   it("ends a build whose script is killed", async () => {
     const script = `
-      const { BuildLog, runBuild } = require("./infra/toolchain/builds.ts");
+      const { BuildLog, runBuild } = require("./infra/toolchain/caches.ts");
       const log = new BuildLog(${JSON.stringify(log.file)});
       const command = "echo begun $$ >&2; exec sleep 600";
       runBuild({ log, folder: log.file }, { argv: ["/bin/sh", "-c", command], advice: "" });
@@ -214,11 +215,11 @@ describe("packages", () => {
 describe("locked jars", () => {
   it("are read with their hashes, and a line of another form is refused", () => {
     const sha256 = "0".repeat(64);
-    expect(parseJars(`# why\n\ng:a:1 ${sha256}\n`)).toEqual([
+    expect(lockedJars(`# why\n\ng:a:1 ${sha256}\n`)).toEqual([
       { group: "g", artifact: "a", version: "1", sha256 },
     ]);
-    expect(parseJars(`g:a:1 ${sha256} comet`)[0].folder).toBe("comet");
-    expect(() => parseJars("g:a:1")).toThrow("g:a:1");
+    expect(lockedJars(`g:a:1 ${sha256} comet`)[0].folder).toBe("comet");
+    expect(() => lockedJars("g:a:1")).toThrow("g:a:1");
     expect(lockedJars().length).toBeGreaterThan(30);
   });
 

@@ -169,7 +169,7 @@ it("each attempt asks for the store's keys when its turn has come", async () => 
 });
 
 describe("a run that its contender does not support", () => {
-  const inspected = (facts: { rows: number }) =>
+  const inspected = (facts: { rows: number; hidden?: number }) =>
     writeStepRecord(stack, "taxi-inspection", { generation: "1", result: { facts } });
   const found = (result: { rejected: number; longTexts: number }) =>
     writeStepRecord(stack, "oracle-taxi-report", { generation: "1", result });
@@ -191,11 +191,16 @@ describe("a run that its contender does not support", () => {
       { corruptImages: undefined, longTexts: "its decoder has limits" },
       "its decoder has limits (PNG images with long texts or profiles in the dataset: 2)",
     ],
+    [
+      "with names of hidden files that the inspection has found",
+      { corruptImages: undefined, hiddenNames: "its reader leaves them out" },
+      "its reader leaves them out (images whose names begin with _ or a dot in the dataset: 4)",
+    ],
     ["without rows", { corruptImages: undefined, noRows: "its join fails" }, "its join fails"],
   ])("%s has that outcome, and no job is started", async (_, says, reason) => {
     found({ rejected: 3, longTexts: 2 });
     writeStepRecord(stack, "object-store", { generation: "1", result: { checksums: false } });
-    inspected({ rows: 0 });
+    inspected({ rows: 0, hidden: 4 });
     mocked.says = says;
     const summary = await run.create({ stack, name, spec });
     expect(summary).toMatchObject({ status: "not supported", verified: false, reason, key });
@@ -220,10 +225,11 @@ describe("a run that its contender does not support", () => {
 
   it("is carried out where neither dataset nor store is in the way", async () => {
     found({ rejected: 0, longTexts: 0 });
-    inspected({ rows: 1 });
+    inspected({ rows: 1, hidden: 0 });
     mocked.says = {
       ...{ corruptImages: "its reader stops there", longTexts: "its decoder has limits" },
       ...{ noRows: "its join fails", checksums: "it sends them always" },
+      hiddenNames: "its reader leaves them out",
     };
     expect(await run.create({ stack, name, spec })).toMatchObject({ status: "verified" });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { changed, explainRun, explanationLines } from "../../../cli/verbs/explain";
+import { explainRun, explanationLines } from "../../../cli/verbs/explain";
 import { runKey } from "../../../results/result";
 import { parseHistory } from "../../../results/history";
 import { failedLine, resultLine } from "./lines";
@@ -23,12 +23,12 @@ describe("an explanation", () => {
     const explanation = explainRun(run, now, attempts);
     expect(explanation.key).toBe(runKey(now));
     expect(explanation.recorded?.attempt).toBe("2");
-    expect(changed(explanation)).toEqual([
+    expect(explanation.changed).toEqual([
       { name: "fareAbove", old: "30", now: "40" },
       { name: "retries", old: undefined, now: "auto" },
       { name: "store", old: "1", now: undefined },
     ]);
-    const lines = explanationLines(explanation, toDo(false, ["daft/taxi-report"]));
+    const lines = explanationLines({ ...explanation, ...toDo(false, ["daft/taxi-report"]) });
     expect(lines.filter((line) => / (changed|new|gone)$/.test(line))).toEqual([
       expect.stringMatching(/^fareAbove +30 +40 +changed$/),
       expect.stringMatching(/^retries +- +auto +new$/),
@@ -41,11 +41,11 @@ describe("an explanation", () => {
 
   it("says that nothing has changed", () => {
     const explanation = explainRun(run, recorded, attempts);
-    expect(changed(explanation)).toEqual([]);
-    expect(explanationLines(explanation, toDo(true))).toContain(
+    expect(explanation.changed).toEqual([]);
+    expect(explanationLines({ ...explanation, ...toDo(true) })).toContain(
       "nothing has changed: npm start does not repeat it",
     );
-    expect(explanationLines(explanation, toDo(false))).toContain(
+    expect(explanationLines({ ...explanation, ...toDo(false) })).toContain(
       "nothing has changed, but no result of it is deployed: npm start repeats it",
     );
   });
@@ -54,7 +54,7 @@ describe("an explanation", () => {
     const since = parseHistory(failedLine(run, { reason: "no memory" })).attempts;
     const explanation = explainRun(run, recorded, [...attempts, ...since]);
     expect(explanation.recorded?.attempt).toBe("2");
-    expect(explanationLines(explanation, toDo(false))).toContain(
+    expect(explanationLines({ ...explanation, ...toDo(false) })).toContain(
       "the last attempt: failed: no memory",
     );
   });
@@ -62,7 +62,7 @@ describe("an explanation", () => {
   it("works for a run that has never come to a result", () => {
     const explanation = explainRun("ray/taxi-report", recorded, attempts);
     expect(explanation.recorded).toBeUndefined();
-    expect(changed(explanation).length).toBe(Object.keys(recorded).length);
-    expect(explanationLines(explanation, toDo(false))).toContain("npm start runs it");
+    expect(explanation.changed.length).toBe(Object.keys(recorded).length);
+    expect(explanationLines({ ...explanation, ...toDo(false) })).toContain("npm start runs it");
   });
 });

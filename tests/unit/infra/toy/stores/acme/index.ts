@@ -1,4 +1,4 @@
-import { wrong } from "../../../../../../infra/contracts/check";
+import { wrong } from "../../../../../../infra/contracts/errors";
 import type { Store } from "../../../../../../infra/contracts/target";
 import type { Settings } from "../../../../../../infra/settings/schema";
 import type { KeptCredentials } from "../../../../../../infra/stack/step";

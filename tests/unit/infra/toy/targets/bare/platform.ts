@@ -26,7 +26,7 @@ export async function prepare(
   return {
     settings,
     declare() {
-      const tools = { settings, device, model, observed, minio: false } as const;
+      const tools = { settings, device, model, observed, more: [] } as const;
       const { all, python } = new Toolchain("toolchain", tools);
       const generation = observed.generation("credentials");
       const secrets = new KeptCredentials("credentials", { settings, stack, generation });

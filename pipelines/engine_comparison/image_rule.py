@@ -1,0 +1,281 @@
+"""Which image files are accepted: one rule for every engine, on the bytes.
+
+Decoders disagree about damaged and rare files: one raises, another fills the rest with grey and
+says nothing. So what they disagree about is left out before any of them sees it. No pixel is
+decoded for that, and damage inside the compressed data is not seen.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+
+from PIL import Image
+
+MISSING = "missing"
+"""The metadata names the image, the store does not have it."""
+EMPTY = "empty"
+"""The file has no bytes."""
+NOT_AN_IMAGE = "not-an-image"
+"""The file is neither JPEG nor PNG."""
+TRUNCATED = "truncated"
+"""The file starts as an image and ends before its end marker."""
+UNDECODABLE = "undecodable"
+"""The file begins as an image, but its structure is broken, or the shared decoder refuses it."""
+UNSUPPORTED = "unsupported"
+"""Decoders make different pictures of the file, or some make none: see `docs/datasets.md`."""
+
+REASONS = {
+    MISSING: "listed, and not in the store",
+    EMPTY: "no bytes",
+    NOT_AN_IMAGE: "neither JPEG nor PNG, whatever the name says",
+    TRUNCATED: "ends before its end marker",
+    UNDECODABLE: "broken",
+    UNSUPPORTED: "a PNG of 16 bits a channel, a JPEG of a rare kind, or too many pixels",
+}
+"""Each reason, and what it says of a file."""
+
+HEAD_BYTES = 33
+"""What `first_reason` needs of a file: a PNG's signature and its first chunk."""
+_MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+"""Pillow refuses larger pictures, against files that are small and fill the memory."""
+
+_MAX_SIDE = 65500
+"""Of a JPEG: libjpeg refuses longer ones (JPEG_MAX_DIMENSION), others do not."""
+_MAX_BLOCKS = 10
+"""Blocks of 8 x 8 that one unit of a JPEG with colours may have (D_MAX_BLOCKS_IN_MCU)."""
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# The chunks as all decoders take them: header, palette, data in one piece, end; others around.
+_PNG_ORDER = re.compile(r"I o* (P o*)? D+ o* E", re.VERBOSE)
+_PNG_LETTERS = {b"IHDR": "I", b"PLTE": "P", b"IDAT": "D", b"IEND": "E"}
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""By a PNG's colour type; 3 has a palette."""
+# Where the seven passes of an interlaced PNG begin and how far their pixels are apart: x and y.
+_PASSES = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+
+# JPEG markers (ITU-T T.81, table B.1) that stand alone, without a length: TEM and RST0 to RST7.
+_STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])
+_HUFFMAN_TABLES = 0xC4
+_START_OF_SCAN = 0xDA
+_END_OF_IMAGE = 0xD9
+_JFIF, _ADOBE = 0xE0, 0xEE
+# Markers of a frame's start (the same table): SOF0 to SOF15 without DHT, JPG and DAC. Decoders
+# agree about the first three: baseline, extended and progressive, by Huffman's code.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = 0xC2
+_COMMON_FRAMES = frozenset([0xC0, 0xC1, _PROGRESSIVE])
+# Markers with a length that libjpeg knows: frames, DHT, DAC, SOS, DQT, DNL, DRI, APPn, COM.
+_SEGMENTS = _FRAMES | {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE}
+_KNOWN = _SEGMENTS | _STANDALONE | {_END_OF_IMAGE, 0xFF}
+# Within a scan 0xFF is followed by 0x00 or a restart marker; anything else ends it.
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+
+
+def reject_reason(data: bytes | None) -> str | None:
+    """Decide by structure whether an image file is left out. Every engine uses this rule.
+
+    A JPEG's segments and scans are walked to the end marker (an embedded thumbnail has its own end
+    marker, so the last bytes of the file or any marker would not do); of a PNG the checksums are
+    compared. It takes microseconds.
+
+    Args:
+        data: The whole file, or None where there is none.
+
+    Returns:
+        One of `REASONS`; None if the image is accepted, unless the shared decoder refuses it.
+    """
+    if data is None:
+        return MISSING
+    if len(data) == 0:
+        return EMPTY
+    reason = first_reason(data)
+    if reason is not None:
+        return reason
+    return _png_reason(data) if data[:8] == PNG_SIGNATURE else _jpeg_reason(data)
+
+
+def first_reason(head: bytes) -> str | None:
+    """As much of `reject_reason` as the first `HEAD_BYTES` of a file that is not empty tell."""
+    if head[:3] == b"\xff\xd8\xff":
+        return None
+    if head[:8] != PNG_SIGNATURE:
+        return NOT_AN_IMAGE
+    if len(head) >= HEAD_BYTES:
+        if head[8:16] != b"\0\0\0\x0dIHDR":
+            return UNDECODABLE
+        if head[24] == 16 or _too_large(head[16:20], head[20:24]):
+            return UNSUPPORTED
+    return None
+
+
+def _too_large(width: bytes, height: bytes) -> bool:
+    return int.from_bytes(width, "big") * int.from_bytes(height, "big") > _MAX_PIXELS
+
+
+def _jpeg_reason(data: bytes) -> str | None:
+    """Walk the segments and scans to the end marker."""
+    at, frame, scanned = 2, 0, False
+    colours, transform = b"", b""
+    tables: set[int] = set()
+    jfif = False
+    while at + 2 <= len(data):
+        marker = data[at + 1]
+        if data[at] != 0xFF or marker not in _KNOWN:
+            return UNDECODABLE if scanned else NOT_AN_IMAGE
+        if marker == _END_OF_IMAGE:
+            return None if scanned else UNDECODABLE
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        if marker in _STANDALONE:
+            at += 2
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if end > len(data):
+            return TRUNCATED
+        segment, at = data[at + 4 : end], end
+        if marker in _FRAMES:
+            if frame:  # one picture has one frame; decoders disagree about a second one
+                return UNDECODABLE
+            frame, colours = marker, segment[5:6]
+            if marker not in _COMMON_FRAMES or _is_rare(segment):
+                return UNSUPPORTED
+        elif marker == _HUFFMAN_TABLES:
+            tables.update(_tables(segment))
+        elif marker == _JFIF:
+            jfif = jfif or segment[:5] == b"JFIF\0"
+        elif marker == _ADOBE:
+            transform = segment[11:12] if segment[:5] == b"Adobe" else transform
+        elif marker == _START_OF_SCAN:
+            behind = _AFTER_SCAN.search(data, at)
+            if behind is None or not frame:
+                return UNDECODABLE if behind else TRUNCATED
+            common = frame == _PROGRESSIVE or _is_common(segment, colours, tables)
+            if not common or not _is_clear(colours, transform, jfif):
+                return UNSUPPORTED
+            at, scanned = behind.start(), True
+    return TRUNCATED
+
+
+def _is_rare(frame: bytes) -> bool:
+    """Whether a JPEG's frame has what not all decoders take.
+
+    That is 12 bits, other than 1, 3 or 4 colours, too large a side, and sampling by thirds or of
+    which the first colour has not the most.
+    """
+    factors = [(sampling >> 4, sampling & 15) for sampling in frame[7::3]]
+    sides = frame[1:3], frame[3:5]
+    return (
+        frame[:1] != b"\x08"
+        or frame[5:6] not in (b"\1", b"\3", b"\4")
+        or max(int.from_bytes(side, "big") for side in sides) > _MAX_SIDE
+        or any(factor not in (1, 2, 4) for both in factors for factor in both)
+        or factors[0] != tuple(map(max, zip(*factors, strict=True)))
+        or (len(factors) > 1 and sum(across * down for across, down in factors) > _MAX_BLOCKS)
+        or _too_large(*sides)
+    )
+
+
+def _is_clear(colours: bytes, transform: bytes, jfif: bool) -> bool:
+    """Whether all that is said of a JPEG's colours means one thing, in what Adobe's marker says.
+
+    Its transform is 0 for RGB and CMYK, 1 for YCbCr, which JFIF says too, and 2 for YCCK.
+    """
+    if colours == b"\1" or not transform:
+        return True
+    return transform in (
+        (b"\0", b"\2") if colours == b"\4" else (b"\1",) if jfif else (b"\0", b"\1")
+    )
+
+
+def _tables(segment: bytes) -> Iterator[int]:
+    """The Huffman tables that a segment defines: 16 times the class, 0 or 1, and the number."""
+    at = 0
+    while at + 17 <= len(segment):
+        yield segment[at]
+        at += 17 + sum(segment[at + 1 : at + 17])
+
+
+def _is_common(scan: bytes, colours: bytes, tables: set[int]) -> bool:
+    """Whether a sequential scan is one that all decoders take.
+
+    That is one with all colours and all coefficients, whose tables are in the file: some decoders
+    know the usual tables.
+    """
+    used = scan[2 : 1 + 2 * scan[0] : 2] if scan else b""
+    needed = {both >> 4 for both in used} | {16 + (both & 15) for both in used}
+    return scan[:1] == colours and scan[-3:] == b"\0\x3f\0" and needed <= tables
+
+
+def is_progressive(data: bytes) -> bool:
+    """Whether an accepted JPEG has its coefficients in several scans (SOF2 and its kin)."""
+    at = 2
+    while data[at + 1] not in _FRAMES:
+        bare = data[at + 1] in _STANDALONE or data[at + 1] == 0xFF
+        at += (
+            1 + (data[at + 1] != 0xFF) if bare else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        )
+    return data[at + 1] == _PROGRESSIVE
+
+
+def _png_reason(data: bytes) -> str | None:
+    """Check the header, and the checksums and the order of the chunks up to the end."""
+    order, end = "", len(PNG_SIGNATURE)
+    for kind, start, end in _chunks(data):
+        if end > len(data):
+            return TRUNCATED
+        if zlib.crc32(data[start - 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            return UNDECODABLE
+        order += _PNG_LETTERS.get(kind, "?" if kind[:1].isupper() else "o")
+    if not order.endswith("E"):
+        return TRUNCATED
+    colours, methods = data[25], data[26:29]
+    wrong = colours not in _CHANNELS or methods[:2] != b"\0\0" or methods[2] > 1
+    without_palette = colours == 3 and "P" not in order
+    if wrong or without_palette or not _PNG_ORDER.fullmatch(order):
+        return UNDECODABLE
+    return None
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Of each chunk of a PNG up to the last one its kind, where its data begins, and its end."""
+    at, kind = len(PNG_SIGNATURE), b""
+    while at + 12 <= len(data) and kind != b"IEND":
+        kind, start = data[at + 4 : at + 8], at + 8
+        at = start + 4 + int.from_bytes(data[at : at + 4], "big")
+        yield kind, start, at
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether the compressed data of an accepted PNG has all rows, and ends with its checksum.
+
+    Not all decoders look at the checksum. It takes a quarter of the time of decoding.
+    """
+    width, height, depth, colours, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
+
+    def size(x: int, y: int, across: int, down: int) -> int:
+        columns, rows = (width - x + across - 1) // across, (height - y + down - 1) // down
+        return rows * (1 + (columns * depth * _CHANNELS[colours] + 7) // 8) if columns > 0 else 0
+
+    left = sum(size(*one) for one in (_PASSES if interlaced else [(0, 0, 1, 1)]))
+    stream = zlib.decompressobj()
+    try:
+        for kind, start, end in _chunks(data):
+            part = data[start : end - 4] if kind == b"IDAT" else b""
+            while part and left >= 0:
+                left -= len(stream.decompress(part, 2**20))
+                part = stream.unconsumed_tail
+    except zlib.error:
+        return False
+    return left == 0 and stream.eof
