@@ -132,6 +132,13 @@ def photograph(seed: int) -> Image.Image:
     return Image.fromarray(np.uint8(127 + 120 * np.stack(waves, axis=-1)))
 
 
+def turned(orientation: int) -> Image.Exif:
+    """EXIF that says how a picture is to be turned."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     out = io.BytesIO()
     image.save(out, kind, **options)

@@ -25,6 +25,7 @@ from given_inputs import (
     picture,
     sixteen_bit,
     trips,
+    turned,
     with_long_text,
     zones_csv,
 )
@@ -376,7 +377,7 @@ WHOLE = {
     "images/cmyk.jpg": encoded(photograph(12).convert("CMYK"), "JPEG"),
     "images/palette.jpg": encoded(photograph(13).quantize(64), "PNG", transparency=3),
     "images/alpha.png": encoded(photograph(14).convert("LA"), "PNG"),
-    "images/turned.jpg": picture(15, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0"),
+    "images/turned.jpg": picture(15, exif=turned(6)),
 }
 HIDDEN = {"images/_DSC0001.jpg": picture(16), "images/.a.jpg": picture(17)}
 LONG = {
