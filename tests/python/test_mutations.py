@@ -61,9 +61,10 @@ def lakes(store: fs.FileSystem, tmp_path_factory: pytest.TempPathFactory) -> lis
 
 
 @pytest.fixture(scope="module")
-def album(store: fs.FileSystem, pictures: list[bytes]) -> str:
-    """One dataset of images, all of them damaged."""
-    place = "mutants/album"
+def album(store: fs.FileSystem, creating: fs.FileSystem, pictures: list[bytes]) -> str:
+    """One dataset of images, all of them damaged, in a bucket of its own."""
+    place = "mutants-album"
+    creating.create_dir(place)
     names = [f"photo-{at:06}.jpg" for at in range(40 * TIMES)]
     for at, name in enumerate(names):
         data = mutations.mutated(pictures, mutations.IMAGES, SEED + at)
