@@ -232,11 +232,8 @@ function checkFamily(folder: string, one: Engine, own: readonly Workload[]): voi
   }
   const unguided = one.workloads.find((workload) => one.guides[workload] === undefined);
   if (one.use === "documented" && unguided !== undefined) {
-    throw refusal(
-      file,
-      `no "guides.${unguided}" and "documented" as "use"`,
-      "link the page of the engine's guide that it follows",
-    );
+    const what = `no "guides.${unguided}" and "documented" as "use"`;
+    throw refusal(file, what, "link the page of the engine's guide that it follows");
   }
   const decodes = own.some(({ question }) => question.includes("model"));
   if (decodes === (decoder !== undefined)) return;
