@@ -133,7 +133,7 @@ function sectionLines({ tables, notes, at }: Section, origin: Origin): string[] 
   const legends = [...new Set(tables.map(({ legend }) => legend))];
   return [
     ...tables.flatMap(({ title, rows }) => ["", `**${title}**`, "", ...markdown(rows)]),
-    ...[...legends, ...notes].flatMap((text) => ["", text]),
+    ...[...legends, notes.join(" ")].filter(Boolean).flatMap((text) => ["", text]),
     ...(first ? ["", provenance(first, at, origin)] : []),
     "",
   ];
