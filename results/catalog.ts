@@ -66,7 +66,7 @@ const engine = z.strictObject({
   corruptImages: text.optional(),
   /** Why it does not write to a store that takes no checksums, if it does not. */
   checksums: text.optional(),
-  /** Why it does not survive a PNG with long texts or a long profile, if it does not. */
+  /** Why it does not survive a PNG with a long or broken text or profile, if it does not. */
   longTexts: text.optional(),
   /** Why it does not see images with names of hidden files, if it does not. */
   hiddenNames: text.optional(),

@@ -70,8 +70,8 @@ class EngineFacts:
         unsupported: Workloads that the engine cannot do, and why, in one line.
         corrupt_images: Why it does not survive a corrupt image; None if it does.
         checksums: Why it does not write to a store that takes no checksums; None if it does.
-        long_texts: Why it does not survive a PNG with longer texts, or a longer profile, than
-            Pillow reads by default; None if it does.
+        long_texts: Why it does not survive a PNG with texts or a profile that Pillow refuses for
+            being long or broken; None if it does.
         hidden_names: Why it does not see images whose names begin with `_` or a dot; None if it
             does.
         no_rows: Why it does not survive a dataset without rows; None if it does.

@@ -3,6 +3,10 @@
 Decoders disagree about damaged and rare files: one raises, another fills the rest with grey and
 says nothing. So what they disagree about is left out before any of them sees it. No pixel is
 decoded for that, and damage inside the compressed data is not seen.
+
+No library does it. Readers of headers (Pillow's `open`, imagesize, the formats of Kaitai Struct)
+stop before a JPEG's scans, and Pillow's `verify` does nothing with a JPEG. Those that find damage
+decode all pixels (libvips with `fail_on`), and none says what other decoders make of a file.
 """
 
 from __future__ import annotations
@@ -48,11 +52,13 @@ _MAX_BLOCKS = 10
 """Blocks of 8 x 8 that one unit of a JPEG with colours may have (D_MAX_BLOCKS_IN_MCU)."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# The chunks as all decoders take them: header, palette, data in one piece, end; others around.
-_PNG_ORDER = re.compile(r"I o* (P o*)? D+ o* E", re.VERBOSE)
-_PNG_LETTERS = {b"IHDR": "I", b"PLTE": "P", b"IDAT": "D", b"IEND": "E"}
+# The chunks as all decoders take them: header, palette, data in one piece, end; others around, but
+# an animation's data (F) after the picture's.
+_PNG_ORDER = re.compile(r"I o* (P o*)? D+ [oF]* E", re.VERBOSE)
+_PNG_LETTERS = {b"IHDR": "I", b"PLTE": "P", b"IDAT": "D", b"IEND": "E", b"fdAT": "F"}
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """By a PNG's colour type; 3 has a palette."""
+_PALETTE_BYTES = range(3, 3 * 256 + 1, 3)
 # Where the seven passes of an interlaced PNG begin and how far their pixels are apart: x and y.
 _PASSES = (
     (0, 0, 8, 8),
@@ -171,14 +177,16 @@ def _jpeg_reason(data: bytes) -> str | None:
 def _is_rare(frame: bytes) -> bool:
     """Whether a JPEG's frame has what not all decoders take.
 
-    That is 12 bits, other than 1, 3 or 4 colours, too large a side, and sampling by thirds or of
-    which the first colour has not the most.
+    That is 12 bits, other than 1, 3 or 4 colours, two colours of one name, too large a side, and
+    sampling by thirds or of which the first colour has not the most.
     """
+    names = frame[6::3]
     factors = [(sampling >> 4, sampling & 15) for sampling in frame[7::3]]
     sides = frame[1:3], frame[3:5]
     return (
         frame[:1] != b"\x08"
         or frame[5:6] not in (b"\1", b"\3", b"\4")
+        or len(set(names)) < len(names)
         or max(int.from_bytes(side, "big") for side in sides) > _MAX_SIDE
         or any(factor not in (1, 2, 4) for both in factors for factor in both)
         or factors[0] != tuple(map(max, zip(*factors, strict=True)))
@@ -237,6 +245,11 @@ def _png_reason(data: bytes) -> str | None:
             return TRUNCATED
         if zlib.crc32(data[start - 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             return UNDECODABLE
+        content = data[start : end - 4]
+        if kind == b"PLTE" and len(content) not in _PALETTE_BYTES:
+            return UNDECODABLE
+        if kind == b"fcTL" and "D" not in order and not _is_first_frame(content, data):
+            return UNDECODABLE
         order += _PNG_LETTERS.get(kind, "?" if kind[:1].isupper() else "o")
     if not order.endswith("E"):
         return TRUNCATED
@@ -246,6 +259,20 @@ def _png_reason(data: bytes) -> str | None:
     if wrong or without_palette or not _PNG_ORDER.fullmatch(order):
         return UNDECODABLE
     return None
+
+
+def _is_first_frame(control: bytes, png: bytes) -> bool:
+    """Whether an animation's first frame, by its fcTL, is the whole picture of a PNG."""
+    whole = bytes(4) + png[16:24] + bytes(8)
+    return len(control) == 26 and control[:20] == whole and control[24] < 3 and control[25] < 2
+
+
+def pixels_only(data: bytes) -> bytes:
+    """An accepted file without what a PNG has besides its pixels, such as long or broken texts."""
+    if data[:8] != PNG_SIGNATURE:
+        return data
+    kept = (data[start - 8 : end] for kind, start, end in _chunks(data) if kind[:1].isupper())
+    return PNG_SIGNATURE + b"".join(kept)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

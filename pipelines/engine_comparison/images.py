@@ -18,6 +18,7 @@ from .image_rule import (
     UNDECODABLE,
     is_progressive,
     is_whole,
+    pixels_only,
     reject_reason,
 )
 
@@ -82,26 +83,10 @@ def decode(data: bytes | None, frame: Frame = WHOLE) -> np.ndarray:
     if reason is not None or data is None:
         raise ImageRejected(reason or MISSING)
     try:
-        with Image.open(io.BytesIO(_pixels_only(data)), formats=("JPEG", "PNG")) as image:
+        with Image.open(io.BytesIO(pixels_only(data)), formats=("JPEG", "PNG")) as image:
             return frame.of(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageRejected(UNDECODABLE) from error
-
-
-def _pixels_only(data: bytes) -> bytes:
-    """An accepted file without what a PNG has besides its pixels.
-
-    Pillow refuses a PNG for its long texts or profile, which no decoder needs.
-    """
-    if data[:8] != PNG_SIGNATURE:
-        return data
-    parts, at = [data[:8]], 8
-    while at + 12 <= len(data):
-        kind, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4], "big")
-        if kind[:1].isupper() or kind == b"tRNS":
-            parts.append(data[at:end])
-        at = end
-    return b"".join(parts)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ row for every image, the rejected ones with the reason in the column `rejected`.
 
 The result event has `workload`, `oracleKey`, `uri`, `rows`, `rejected`, `longTexts`, `checksum`
 and `seconds`: `rows` are those with an answer, which the checksum covers; `longTexts` are accepted
-images that Pillow refuses at its default limits.
+images that Pillow refuses as a whole, such as PNGs with long texts.
 """
 
 from __future__ import annotations

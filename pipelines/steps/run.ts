@@ -175,7 +175,7 @@ export function whyNot(
   const found = readStepRecord(stack, oracleName(workload))?.result;
   const reasons = [
     [corruptImages, "corrupt or missing images", found?.rejected],
-    [longTexts, "PNG images with long texts or profiles", found?.longTexts],
+    [longTexts, "PNG images with long or broken texts or profiles", found?.longTexts],
     [hiddenNames, "images whose names begin with _ or a dot", hidden],
   ] as const;
   for (const [why, what, count] of reasons) {

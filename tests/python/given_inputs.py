@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import struct
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -156,3 +158,13 @@ def with_long_text(seed: int) -> bytes:
     text = PngImagePlugin.PngInfo()
     text.add_text("XML:com.adobe.xmp", "x" * 3_000_000, zip=True)
     return picture(seed, "PNG", pnginfo=text)
+
+
+def with_broken_parts(seed: int) -> bytes:
+    """A PNG of which all but the pixels is broken: gamma, transparency and a compressed text."""
+    png = picture(seed, "PNG")
+    chunks = (b"gAMA", b"tRNS\0", b"zTXta\0\0no stream")
+    broken = (
+        struct.pack(">I", len(one) - 4) + one + struct.pack(">I", zlib.crc32(one)) for one in chunks
+    )
+    return png[:33] + b"".join(broken) + png[33:]

@@ -76,6 +76,25 @@ def chunk(kind: bytes, data: bytes = b"") -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
 
+def with_chunks(*chunks: bytes) -> bytes:
+    """A PNG with chunks behind its header."""
+    return PNG[:33] + b"".join(chunks) + PNG[33:]
+
+
+def first_frame(side: int, number: int = 0) -> bytes:
+    """What says of an animation's frame how large it is and where."""
+    return chunk(b"fcTL", struct.pack(">5I2H2B", number, side, 40, 0, 0, 1, 1, 0, 0))
+
+
+def with_names(jpeg: bytes, names: bytes) -> bytes:
+    """With other names of its colours, in its frame and its scan."""
+    changed = bytearray(jpeg)
+    for at, name in enumerate(names):
+        changed[jpeg.find(b"\xff\xc0") + 10 + 3 * at] = name
+        changed[jpeg.find(b"\xff\xda") + 5 + 2 * at] = name
+    return bytes(changed)
+
+
 ROWS = b"".join(b"\0" + bytes(range(100)) for _ in range(30))
 
 
@@ -135,6 +154,8 @@ OWN = np.full((224, 224, 3), 7, np.uint8)
         encoded("PNG", "RGBA"),
         encoded("PNG", "P"),
         encoded(comment=b"\xff\xd9 no end"),
+        with_chunks(chunk(b"gAMA"), chunk(b"cHRM", b"x"), chunk(b"acTL"), chunk(b"tRNS", b"\0")),
+        with_chunks(chunk(b"acTL", bytes(8)), first_frame(60)),
         JPEG + b"trailing bytes of a camera",
         PNG + b"\x00",
     ],
@@ -175,12 +196,21 @@ def test_pictures_are_accepted_and_decoded_to_rgb(data):
         (in_two_scans(JPEG), UNSUPPORTED),
         (JPEG.replace(b"\0\x3f\0", b"\0\x05\0", 1), UNSUPPORTED),
         (without(JPEG, 0xC4), UNSUPPORTED),
+        (with_names(JPEG, b"\1\1\1"), UNSUPPORTED),
         (spoilt(PNG, b"IHDR"), UNDECODABLE),
         (spoilt(PNG, b"IDAT"), UNDECODABLE),
         (spoilt(PNG, b"IEND"), UNDECODABLE),
         (spoilt(png(chunk(b"tEXt", b"a\0b")), b"tEXt"), UNDECODABLE),
         (png(chunk(b"ABCD", b"x")), UNDECODABLE),
         (png(colours=3), UNDECODABLE),
+        *(
+            (png(chunk(b"PLTE", bytes(size)), colours=colours), UNDECODABLE)
+            for size in (0, 47, 771)
+            for colours in (2, 3)
+        ),
+        (with_chunks(first_frame(10)), UNDECODABLE),
+        (with_chunks(first_frame(60, 1)), UNDECODABLE),
+        (with_chunks(chunk(b"fdAT", bytes(8))), UNDECODABLE),
         (png(chunk(b"IDAT"), chunk(b"tEXt", b"a\0b")), UNDECODABLE),
         (PNG[:8] + chunk(b"CgBI", bytes(4)) + PNG[8:], UNDECODABLE),
         (png(rows=b""), UNDECODABLE),

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from PIL import Image, PngImagePlugin
+from PIL import Image
 from pyarrow import fs
 
-from ..image_rule import PNG_SIGNATURE, UNDECODABLE, reject_reason
+from ..image_rule import PNG_SIGNATURE, UNDECODABLE, pixels_only, reject_reason
 from ..images import ImageRejected
 from ..model.contract import contract_file
 from ..model.session import ModelSession
@@ -29,16 +27,11 @@ from ..objects import in_parallel, read_bytes
 from .image_inputs import REJECTED, sampled
 
 LONG_TEXTS = "longTexts"
-"""The column that says of an accepted image whether Pillow refuses it at its default limits, for
-the length of a PNG's texts or profile."""
+"""The column that says of an accepted image whether Pillow refuses it as a whole, for the length of
+a PNG's texts or profile or because something besides its pixels is broken."""
 SAMPLED = "sampled"
 """The column by which an oracle says whether it asked the model about an image. It says of all
 images whether they are rejected."""
-
-_LIMITS = ("MAX_TEXT_CHUNK", "MAX_TEXT_MEMORY")
-_DEFAULT_LIMITS = tuple(getattr(PngImagePlugin, name) for name in _LIMITS)
-_NO_LIMITS = (2**31, 2**31)
-_limited = threading.Lock()
 
 
 class OracleModel:
@@ -106,8 +99,7 @@ def picture(file: bytes | None, size: int, crop: float | None = None) -> np.ndar
     if reason is not None or file is None:
         raise ImageRejected(str(reason))
     try:
-        # A PNG's texts say nothing of its pixels, however long they are.
-        pixels = np.array(_opened(file, _NO_LIMITS).convert("RGB"))
+        pixels = np.array(_opened(pixels_only(file)).convert("RGB"))
         height, width, _ = pixels.shape
         if crop is not None:
             side = max(1, int(min(height, width) * crop))
@@ -120,11 +112,11 @@ def picture(file: bytes | None, size: int, crop: float | None = None) -> np.ndar
 
 
 def has_long_texts(file: bytes | None) -> bool:
-    """Whether Pillow at its default limits refuses a picture that has no other fault."""
+    """Whether Pillow refuses a PNG as a whole."""
     if file is None or not file.startswith(PNG_SIGNATURE):
         return False
     try:
-        _opened(file, _DEFAULT_LIMITS)
+        _opened(file)
     except _UNREADABLE:
         return True
     return False
@@ -133,17 +125,10 @@ def has_long_texts(file: bytes | None) -> bool:
 _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
-def _opened(file: bytes, limits: tuple[int, ...]) -> Image.Image:
-    """A picture with its pixels; of a PNG's texts Pillow reads up to the limits, one for all."""
-    with _limited if file.startswith(PNG_SIGNATURE) else nullcontext():
-        for name, limit in zip(_LIMITS, limits, strict=True):
-            setattr(PngImagePlugin, name, limit)
-        try:
-            image = Image.open(io.BytesIO(file), formats=["JPEG", "PNG"])
-            image.load()
-        finally:
-            for name, limit in zip(_LIMITS, _DEFAULT_LIMITS, strict=True):
-                setattr(PngImagePlugin, name, limit)
+def _opened(file: bytes) -> Image.Image:
+    """A picture with its pixels."""
+    image = Image.open(io.BytesIO(file), formats=["JPEG", "PNG"])
+    image.load()
     return image
 
 

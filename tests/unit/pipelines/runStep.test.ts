@@ -189,7 +189,7 @@ describe("a run that its contender does not support", () => {
     [
       "with the long texts that the oracle has found",
       { corruptImages: undefined, longTexts: "its decoder has limits" },
-      "its decoder has limits (PNG images with long texts or profiles in the dataset: 2)",
+      "its decoder has limits (PNG images with long or broken texts or profiles in the dataset: 2)",
     ],
     [
       "with names of hidden files that the inspection has found",
