@@ -27,6 +27,7 @@ class StandIn(ThreadingHTTPServer):
     Attributes:
         objects: `<bucket>/<key>` to content.
         delay: Seconds before each answer.
+        withheld: Those of the objects that it lists and does not give.
         requests: Verb to how many there were; `LIST` for pages of listings.
     """
 
@@ -38,6 +39,7 @@ class StandIn(ThreadingHTTPServer):
         self.objects = dict(objects)
         self.sorted = sorted(self.objects)
         self.delay = delay
+        self.withheld: set[str] = set()
         self.requests: Counter[str] = Counter()
 
     @property
@@ -87,6 +89,9 @@ class Handler(BaseHTTPRequestHandler):
         content = self.server.objects.get(self.key)
         if content is None:
             self.answer(404, b"" if verb == "HEAD" else b"<Error><Code>NoSuchKey</Code></Error>")
+            return
+        if self.key in self.server.withheld:
+            self.answer(403, b"", with_body=False)
             return
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         headers = {"ETag": '"0"', "Last-Modified": MODIFIED}

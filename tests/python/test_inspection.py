@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import inspect_large
 import numpy as np
+import polars
 import pyarrow as pa
 import pytest
 from given_inputs import (
@@ -35,6 +36,7 @@ from stand_in_store import stand_in
 from engine_comparison import inspection, workloads
 from engine_comparison.errors import UserError
 from engine_comparison.images import decode
+from engine_comparison.inspection.footers import zones_of_time
 from engine_comparison.inspection.photos import key_of, prefixes_of
 from engine_comparison.store import open_store
 from engine_comparison.workloads.image_inputs import image_urls
@@ -151,6 +153,13 @@ def test_other_services_and_hidden_files_are_named_and_not_read(taxi: Store):
     assert sorted(facts["leftOut"]) == sorted(OTHERS)
 
 
+def test_every_zone_of_time_that_is_accepted_is_one_of_polars():
+    """It ends the process at others, wherever they are in a file."""
+    for zone in zones_of_time():
+        assert polars.Series([0]).cast(polars.Datetime("us", zone)).dtype.time_zone == zone
+    assert not zones_of_time() & {"Factory", "localtime", "posixrules"}
+
+
 def file(table: pa.Table, name: str = MONTH, **options: Any) -> dict[str, bytes | None]:
     return {name: parquet(table, **options)}
 
@@ -191,6 +200,14 @@ def with_interval() -> bytes:
                 column_encoding={"fare_amount": "BYTE_STREAM_SPLIT"},
             ),
             ["encoding BYTE_STREAM_SPLIT", MONTH],
+        ),
+        (
+            file(
+                amounts_as(pa.decimal128(9, 2)),
+                use_dictionary=False,
+                column_encoding={"fare_amount": "DELTA_BYTE_ARRAY"},
+            ),
+            ["encoding DELTA_BYTE_ARRAY", MONTH],
         ),
         (file(amounts_as(pa.decimal256(18, 4))), ["fare_amount has the type decimal256(18, 4)"]),
         (
@@ -255,6 +272,20 @@ def with_interval() -> bytes:
         ({"taxi/.hoodie/hoodie.properties": b""}, ["taxi/ is a table of Hudi"]),
         ({"taxi/a[1].parquet": b""}, ["pattern"]),
         ({"taxi/a\x85.parquet": b""}, ["control character"]),
+        ({"taxi/a\u2028.parquet": b""}, ["control character"]),
+        (
+            file(
+                trips().cast(
+                    pa.schema(
+                        [
+                            field.with_metadata({"ARROW:extension:name": "money"})
+                            for field in trips().schema
+                        ]
+                    )
+                )
+            ),
+            ["column fare_amount has Arrow's extension type money", MONTH],
+        ),
         ({MONTH: None}, ["There are no trips in s3://lake/taxi/"]),
         ({MONTH: None, **OTHERS}, ["There are no trips", "not read: taxi/"]),
         ({ZONES: None}, ["the zone table is missing", ZONES]),
@@ -290,6 +321,26 @@ def test_all_problems_are_said_at_once_and_each_once(taxi: Store):
     assert "and 6 more" in refusal
     assert "broken.parquet" in refusal
     assert "the zone table is missing" in refusal
+
+
+def test_a_refused_name_is_written_plainly_and_is_the_only_problem(taxi: Store):
+    taxi.put("lake", {MONTH: None, "taxi/a\n\x1b.parquet": b""})
+    refusal = taxi.refusal("taxi")
+    assert "has 1 problem" in refusal
+    assert "(taxi/a\\n\\x1b.parquet)" in refusal
+
+
+def test_objects_that_the_store_lists_and_does_not_give_are_named():
+    objects = {f"lake/{MONTH}": parquet(trips()), f"lake/{ZONES}": zones_csv()}
+    pictures = {f"pictures/images/{n}.jpg": picture(n) for n in range(2)}
+    names = [f"s3://{key}" for key in pictures]
+    with stand_in({**objects, **pictures, f"pictures/{LIST}": listed(names)}) as store:
+        store.withheld = {f"lake/{MONTH}", "pictures/images/1.jpg"}
+        spec = {"buckets": BUCKETS, "store": store.spec}
+        for dataset, key in (("taxi", MONTH), ("photos", "images/1.jpg")):
+            with pytest.raises(UserError) as refused:
+                inspection.inspect(dataset, spec, open_store(store.spec))
+            assert f"does not give it: ACCESS_DENIED ({key}): allow" in refused.value.what
 
 
 TABLES = [
@@ -416,6 +467,10 @@ def test_the_addresses_of_amazons_store_are_known(address: str):
         ("s3://pictures/a//b.jpg", "an empty part"),
         ("../images/0.jpg", "one of dots"),
         ("s3://pictures/*.jpg", "pattern"),
+        ("s3://pictures/images/0.jpg?versionId=1", "a query such as ?versionId= is not read"),
+        ("s3:/pictures/images/0.jpg", "has a scheme without //"),
+        ("file:/images/0.jpg", "has a scheme without //"),
+        ("data:image/jpeg;base64,/9j/4AAQ", "has a scheme without //"),
         ("images\\0.jpg", "pattern"),
         ("images/0.jpg\n", "control character"),
         (" images/0.jpg", "a blank or byte order mark at an end"),
@@ -485,6 +540,10 @@ def test_no_key_in_an_address_is_repeated(photos: Store):
     photos.put("pictures", {LIST: listed(["s3n://KEY:SECRET@pictures/images/0.jpg"])})
     refusal = photos.refusal("photos")
     assert "row 1: s3n://pictures/images/0.jpg" in refusal
+    assert "SECRET" not in refusal
+    photos.put("pictures", {LIST: listed(["https://a.example/b.jpg?Signature=SECRET"])})
+    refusal = photos.refusal("photos")
+    assert "row 1: https://a.example/b.jpg?..." in refusal
     assert "SECRET" not in refusal
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ PROGRESS_SECONDS = 1.0
 SHOWN = 25
 """Problems that a refusal lists; one problem is said once for all objects that have it."""
 EXAMPLES = 3
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -68,7 +70,23 @@ class Inspection:
         """
         places = self._problems.setdefault((what, do), [])
         if where:
-            places.append(where)
+            places.append(_CONTROL.sub(lambda found: ascii(found[0])[1:-1], where))
+
+    def refuse_unread(self, key: str, error: Exception) -> None:
+        """Note an object that the store lists and does not give.
+
+        Raises:
+            Exception: The error, if it is another one.
+        """
+        said = re.search(r"ACCESS_DENIED|INVALID_OBJECT_STATE|does not exist", str(error))
+        if said is None:
+            raise error
+        self.refuse(
+            f"the store lists the object and does not give it: {said[0]}",
+            "allow s3:GetObject for the key, restore the object from its archive, or upload it "
+            "again by a plain name",
+            key,
+        )
 
     def end(self) -> None:
         """Raise what was noted, all of it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
-from zoneinfo import available_timezones
+from importlib.resources import files
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +14,8 @@ CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4")
 UNKNOWN_TYPES = re.compile(r"(string|binary|list)_view|decimal(32|64|256)\(|time32\[")
 """Types of Arrow of which one is enough, in any column, for Daft to read nothing of a file."""
 _ZONES_OF_TIME = re.compile(r"tz=([^\]]*)")
-
+_ENCODINGS = ("BYTE_STREAM_SPLIT", "DELTA_BYTE_ARRAY")
+"""Those of numbers and decimals that not all engines read."""
 
 ENCRYPTED = "the file or a column of it is encrypted, and engines have no key"
 _TAIL_BYTES = 2**16
@@ -43,6 +44,12 @@ def read_footer(file: pa.NativeFile) -> pq.FileMetaData | None:
     return None if length == metadata.serialized_size + _SIGNATURE_BYTES else metadata
 
 
+def zones_of_time() -> set[str]:
+    """The time zones that all engines know: the system may know more, at which Polars ends."""
+    names = files("tzdata").joinpath("zones").read_text(encoding="ascii").split()
+    return set(names) - {"Factory"}
+
+
 def faults(
     metadata: pq.FileMetaData, schema: pa.Schema, read: Collection[str]
 ) -> Iterator[tuple[str, str]]:
@@ -60,7 +67,7 @@ def faults(
                 "write it as a string, a binary, a list, a decimal128 or a time64, or leave it out",
             )
         for zone in set(_ZONES_OF_TIME.findall(str(column.type))) - {"UTC"}:
-            if zone not in available_timezones():  # Polars ends at it
+            if zone not in zones_of_time():
                 yield (
                     f"column {column.name} has the time zone {zone}, which not all engines know",
                     "write it in UTC, or with a name such as America/New_York",
@@ -87,5 +94,6 @@ def faults(
     ]
     for codec in sorted({chunk.compression for chunk in chunks} - set(CODECS)):
         yield f"compression {codec}, which not all engines read", "write it with ZSTD or SNAPPY"
-    if any("BYTE_STREAM_SPLIT" in chunk.encodings for chunk in chunks):
-        yield "encoding BYTE_STREAM_SPLIT, which not all engines read", "write it without it"
+    used = {encoding for chunk in chunks for encoding in chunk.encodings}
+    for encoding in sorted(used.intersection(_ENCODINGS)):
+        yield f"encoding {encoding}, which not all engines read", "write it without it"

@@ -31,7 +31,9 @@ MAX_FOLDERS = 64
 """Above this number of folders with images, what they have in common is listed instead."""
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
-_UNUSABLE = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f-\x9f]")
+_CUT_SCHEME = re.compile(r"(s3[an]?|https?|file):/|data:\w+/", re.IGNORECASE)
+"""What paths of libraries leave of an address, and pictures that are written into it."""
+_UNUSABLE = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _HIDDEN = re.compile(r"(^|/)[_.][^/]*$|\._COPYING_$")
 _AMAZON = re.compile(r"s3[.-]([a-z0-9-]+\.)?amazonaws\.com(\.cn)?$")
 
@@ -131,7 +133,8 @@ def _keys(look: Inspection, given: Sequence[str | None]) -> list[tuple[str, str]
         try:
             keys.append(key_of(address, look.bucket, look.endpoint))
         except Unusable as error:
-            shown = one_line(re.sub("//[^/]*@", "//", address or ""), 80)  # no key and secret
+            shown = re.sub("//[^/]*@", "//", address or "")  # no key and secret, no signature
+            shown = one_line(re.sub(r"(?s)\?.*", "?...", shown), 80)
             look.refuse(f"{COLUMN} {error.what}", error.do, f"row {row}: {shown}")
     return keys
 
@@ -163,6 +166,8 @@ def key_of(address: str | None, bucket: str, endpoint: str) -> tuple[str, str]:
         path, decoded = _at_store(address, bucket, endpoint), True
     elif scheme:
         raise Unusable(f"has the scheme {scheme}:", PLAIN)
+    elif _CUT_SCHEME.match(address):
+        raise Unusable("has a scheme without //", PLAIN)
     else:
         path = f"{bucket}/{rest}"
     place = path.partition("/")[0]
@@ -208,9 +213,15 @@ def _at_store(address: str, bucket: str, endpoint: str) -> str:
 def _check_key(key: str) -> None:
     if not key or any(part in ("", ".", "..") for part in key.split("/")):
         raise Unusable("has an empty part or one of dots in its key", PLAIN)
+    if "?" in key:
+        raise Unusable(
+            "has a ? in its key: a query such as ?versionId= is not read, and readers take ? for a "
+            "pattern",
+            "write the key without a query, or rename the object",
+        )
     if _UNUSABLE.search(key):
         raise Unusable(
-            "has one of * ? [ ] { } \\ or a control character in its key: readers take it for a "
+            "has one of * [ ] { } \\ or a control character in its key: readers take it for a "
             "pattern",
             "rename the object",
         )
@@ -243,8 +254,14 @@ def _first_bytes(look: Inspection, images: Sequence[str], sizes: Mapping[str, in
     there = sampled([key for key in images if key not in reasons], SAMPLE)
 
     def first(key: str) -> str | None:
-        with look.filesystem.open_input_file(f"{look.bucket}/{key}") as file:
-            return first_reason(file.read(HEAD_BYTES))
+        try:
+            with look.filesystem.open_input_file(f"{look.bucket}/{key}") as file:
+                return first_reason(file.read(HEAD_BYTES))
+        except FileNotFoundError:
+            return MISSING
+        except OSError as error:
+            look.refuse_unread(key, error)
+            return None
 
     found = look.each("first bytes", first, there)
     reasons |= {key: why for key, why in zip(there, found, strict=True) if why is not None}

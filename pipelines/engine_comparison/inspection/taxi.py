@@ -24,7 +24,7 @@ from .footers import ENCRYPTED, faults, read_footer
 OTHER_SERVICES = re.compile(r"(green|fhv|fhvhv)_tripdata")
 """What names of TLC's files of other services begin with; their trips are not yellow ones."""
 LIKE_PARQUET = re.compile(r"\.(parquet|parq|pqt?)(\.\w+)?$", re.IGNORECASE)
-PATTERN = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f-\x9f]")
+PATTERN = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What readers take for a pattern in a name, or cannot read at all."""
 TABLE_FORMATS = {"_delta_log": "Delta", ".hoodie": "Hudi"}
 """Folders with the log of a table, which says what files are data: others are of older versions."""
@@ -61,7 +61,7 @@ def inspect(look: Inspection) -> Facts:
 
 def _choose(look: Inspection, found: list[fs.FileInfo]) -> tuple[list[fs.FileInfo], list[str]]:
     """Choose the files that are data by their names, and name those that are not."""
-    chosen, left_out = [], []
+    chosen, left_out, alike = [], [], 0
     for info in found:
         key = info.path[len(look.bucket) + 1 :]
         below = key.split("/")[1:]
@@ -73,6 +73,7 @@ def _choose(look: Inspection, found: list[fs.FileInfo]) -> tuple[list[fs.FileInf
             )
         if not LIKE_PARQUET.search(key):
             continue
+        alike += 1
         if any(part[:1] in ("_", ".") for part in below) or OTHER_SERVICES.match(below[-1]):
             left_out.append(key)
         elif len(below) > 1:
@@ -96,7 +97,7 @@ def _choose(look: Inspection, found: list[fs.FileInfo]) -> tuple[list[fs.FileInf
             )
         else:
             chosen.append(info)
-    if not chosen:
+    if not chosen and alike == len(left_out):
         which = f" (not read: {examples(left_out)})" if left_out else ""
         look.refuse(
             f"There are no trips in s3://{look.bucket}/{TRIPS_PREFIX}/: no yellow trips as "
@@ -117,17 +118,28 @@ def _footer(look: Inspection, info: fs.FileInfo) -> Footer:
             return Footer(key, info.size)
         schema = metadata.schema.to_arrow_schema()
     except (pa.ArrowException, OSError, ValueError) as error:
-        look.refuse(
-            "the file cannot be read as Parquet",
-            "upload it again, or move it away",
-            f"{key}: {one_line(error, 100)}",
-        )
+        if isinstance(error, FileNotFoundError) or "AWS Error" in str(error):
+            look.refuse_unread(key, error)
+        else:
+            look.refuse(
+                "the file cannot be read as Parquet",
+                "upload it again, or move it away",
+                f"{key}: {one_line(error, 100)}",
+            )
         return Footer(key, info.size)
     types = {}
     for name in TRIP_COLUMNS:
         alike = [other for other in schema.names if other.lower() == name.lower()]
         if alike == [name]:
-            types[name] = schema.field(name).type
+            column = schema.field(name)
+            types[name] = column.type
+            if kind := (column.metadata or {}).get(b"ARROW:extension:name"):
+                look.refuse(
+                    f"column {name} has Arrow's extension type {kind.decode(errors='replace')}, "
+                    "which not all engines read as a number",
+                    "write it as a plain number",
+                    key,
+                )
         elif len(alike) > 1:
             look.refuse(
                 f"columns whose names differ in upper and lower case only: {', '.join(alike)}",
@@ -230,7 +242,9 @@ def _zone_rows(look: Inspection, content: bytes) -> list[tuple[int, str, str, st
         header, *rows = [(lines.line_num, line) for line in lines if line]
     except (csv.Error, UnicodeDecodeError, ValueError) as error:
         reason = "it is empty" if isinstance(error, ValueError) and not content.strip() else error
-        wrong(f"not CSV in UTF-8: {one_line(reason, 100)}", "write it as CSV with a header")
+        wrong(
+            f"not CSV in UTF-8: {one_line(reason, 100)}", "write it as CSV with commas and a header"
+        )
         return []
     names = header[1]
     missing = [name for name in ZONES.names[:2] if names.count(name) != 1]
