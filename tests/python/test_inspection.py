@@ -469,6 +469,10 @@ def test_the_addresses_of_amazons_store_are_known(address: str):
         ("s3://pictures/*.jpg", "pattern"),
         ("s3://pictures/images/0.jpg?versionId=1", "a query such as ?versionId= is not read"),
         ("s3:/pictures/images/0.jpg", "has a scheme without //"),
+        ("s3:///images/0.jpg", "names no bucket, or no image in it"),
+        (f"{AT}/pictures", "names no bucket, or no image in it"),
+        ("https://[::1/pictures/0.jpg", "is not an address"),
+        ("images/" + 340 * "日" + ".jpg", "of more than 1024 bytes"),
         ("file:/images/0.jpg", "has a scheme without //"),
         ("data:image/jpeg;base64,/9j/4AAQ", "has a scheme without //"),
         ("images\\0.jpg", "pattern"),
@@ -554,6 +558,13 @@ def test_a_percent_sign_is_taken_as_the_store_has_it(photos: Store):
     assert urls == [
         f"s3://pictures/images/{name}" for name in ("a b.jpg", "c%20d.jpg", "e%20f.jpg")
     ]
+
+
+@pytest.mark.parametrize("folder", ["a%00b", "%2E%2E", "%2Fa", "a%2F%2Fb", "a%0Ab", "a%E2%80%A8b"])
+def test_a_percent_sign_that_stands_for_no_key_is_taken_as_it_is(photos: Store, folder: str):
+    url = f"s3://pictures/{folder}/0.jpg"
+    assert urls_of(photos, url) == [url]
+    assert photos.inspect("photos")["prefixes"] == [f"{folder}/"]
 
 
 def test_images_anywhere_in_the_bucket_are_counted_once(photos: Store):

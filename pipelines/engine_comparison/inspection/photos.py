@@ -29,6 +29,8 @@ SAMPLE = 1000
 """Images whose first bytes are read; of the others the run finds out what they are."""
 MAX_FOLDERS = 64
 """Above this number of folders with images, what they have in common is listed instead."""
+MAX_KEY_BYTES = 1024
+"""Of S3's keys; stores answer longer ones in ways of their own."""
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _CUT_SCHEME = re.compile(r"(s3[an]?|https?|file):/|data:\w+/", re.IGNORECASE)
@@ -119,7 +121,7 @@ def _read_list(look: Inspection, path: str) -> tuple[list[str | None], bool] | N
     except FileNotFoundError:
         wrong("it is missing", "upload it: a Parquet file with the images' addresses")
     except (pa.ArrowException, OSError, ValueError) as error:
-        wrong(f"it cannot be read as Parquet: {one_line(error, 100)}", "upload it again")
+        wrong(f"it cannot be read as Parquet: {one_line(error, 100)}", "upload it as Parquet")
     return None
 
 
@@ -135,7 +137,8 @@ def _keys(look: Inspection, given: Sequence[str | None]) -> list[tuple[str, str]
         except Unusable as error:
             shown = re.sub("//[^/]*@", "//", address or "")  # no key and secret, no signature
             shown = one_line(re.sub(r"(?s)\?.*", "?...", shown), 80)
-            look.refuse(f"{COLUMN} {error.what}", error.do, f"row {row}: {shown}")
+            where = f"row {row}: {shown}" if shown else f"row {row}"
+            look.refuse(f"{COLUMN} {error.what}", error.do, where)
     return keys
 
 
@@ -149,7 +152,7 @@ def key_of(address: str | None, bucket: str, endpoint: str) -> tuple[str, str]:
         endpoint: URL of the store.
 
     Returns:
-        The key as it is written, and percent-decoded; of an https address, decoded, twice.
+        The key as it is written, and percent-decoded, or twice the same where there is one only.
 
     Raises:
         Unusable: It names no image of the bucket.
@@ -173,27 +176,35 @@ def key_of(address: str | None, bucket: str, endpoint: str) -> tuple[str, str]:
     place = path.partition("/")[0]
     if "@" in place:
         raise Unusable("has a key before its bucket", PLAIN)
-    if place != bucket or "/" not in path:
+    if not place or "/" not in path:
+        raise Unusable("names no bucket, or no image in it", PLAIN)
+    if place != bucket:
         raise Unusable(
             f"is in bucket {place}, not {bucket}",
             "copy the images there, or set bucketNames to the bucket that has all of them",
         )
     key = path[len(bucket) + 1 :]
-    literal, other = (unquote(key),) * 2 if decoded else (key, unquote(key))
+    literal = unquote(key) if decoded else key
     _check_key(literal)
+    other = literal if decoded else unquote(literal)
+    try:
+        _check_key(other)
+    except Unusable:
+        other = literal
     return literal, other
 
 
 def _existing(literal: str, decoded: str, sizes: Mapping[str, int]) -> str:
     """Decide which of the two is meant: a key may have a percent sign, and then comes first."""
-    if literal in sizes or decoded not in sizes or _UNUSABLE.search(decoded):
-        return literal
-    return decoded
+    return decoded if literal not in sizes and decoded in sizes else literal
 
 
 def _at_store(address: str, bucket: str, endpoint: str) -> str:
     """Bucket, slash and key, still percent-encoded, of an address of http or https."""
-    parts, store = urlsplit(address), urlsplit(endpoint)
+    try:
+        parts, store = urlsplit(address), urlsplit(endpoint)
+    except ValueError as error:
+        raise Unusable(f"is not an address: {error}", PLAIN) from error
     host, own = (one.netloc.rpartition("@")[2].lower() for one in (parts, store))
     # Buckets lie below a path of the store, or have a host's name of their own.
     of_amazon = _AMAZON.search(own) is not None
@@ -225,6 +236,8 @@ def _check_key(key: str) -> None:
             "pattern",
             "rename the object",
         )
+    if len(key.encode()) > MAX_KEY_BYTES:
+        raise Unusable(f"has a key of more than {MAX_KEY_BYTES} bytes", "correct it")
     if key != key.strip().strip("\ufeff"):
         raise Unusable("has a blank or byte order mark at an end of its key", PLAIN)
 
