@@ -246,9 +246,11 @@ def _png_reason(data: bytes) -> str | None:
         if zlib.crc32(data[start - 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             return UNDECODABLE
         content = data[start : end - 4]
-        if kind == b"PLTE" and len(content) not in _PALETTE_BYTES:
-            return UNDECODABLE
-        if kind == b"fcTL" and "D" not in order and not _is_first_frame(content, data):
+        if (
+            (kind == b"PLTE" and len(content) not in _PALETTE_BYTES)
+            or (kind == b"bKGD" and data[25] == 3 and "P" not in order)
+            or (kind == b"fcTL" and "D" not in order and not _is_first_frame(content, data))
+        ):
             return UNDECODABLE
         order += _PNG_LETTERS.get(kind, "?" if kind[:1].isupper() else "o")
     if not order.endswith("E"):

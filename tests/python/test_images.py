@@ -208,6 +208,7 @@ def test_pictures_are_accepted_and_decoded_to_rgb(data):
             for size in (0, 47, 771)
             for colours in (2, 3)
         ),
+        (png(chunk(b"bKGD", b"\0"), chunk(b"PLTE", bytes(300)), colours=3), UNDECODABLE),
         (with_chunks(first_frame(10)), UNDECODABLE),
         (with_chunks(first_frame(60, 1)), UNDECODABLE),
         (with_chunks(chunk(b"fdAT", bytes(8))), UNDECODABLE),

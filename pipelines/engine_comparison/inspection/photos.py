@@ -29,8 +29,8 @@ SAMPLE = 1000
 """Images whose first bytes are read; of the others the run finds out what they are."""
 MAX_FOLDERS = 64
 """Above this number of folders with images, what they have in common is listed instead."""
-MAX_KEY_BYTES = 1024
-"""Of S3's keys; stores answer longer ones in ways of their own."""
+MAX_KEY_BYTES, MAX_PART_BYTES = 1024, 255
+"""Of S3's keys, and of MinIO's between slashes: longer ones are no missing images, but errors."""
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _CUT_SCHEME = re.compile(r"(s3[an]?|https?|file):/|data:\w+/", re.IGNORECASE)
@@ -236,8 +236,14 @@ def _check_key(key: str) -> None:
             "pattern",
             "rename the object",
         )
-    if len(key.encode()) > MAX_KEY_BYTES:
-        raise Unusable(f"has a key of more than {MAX_KEY_BYTES} bytes", "correct it")
+    if (
+        len(key.encode()) > MAX_KEY_BYTES
+        or max(map(len, key.encode().split(b"/"))) > MAX_PART_BYTES
+    ):
+        raise Unusable(
+            f"has a key of more than {MAX_KEY_BYTES} bytes, or of {MAX_PART_BYTES} between slashes",
+            "rename the object",
+        )
     if key != key.strip().strip("\ufeff"):
         raise Unusable("has a blank or byte order mark at an end of its key", PLAIN)
 
