@@ -16,10 +16,8 @@ export interface Declared {
   readonly value?: unknown;
 }
 
-/** The Pulumi project of a checkout. */
 export type Project = ReturnType<typeof readProject>;
 
-/** Reads the project in `folder`. */
 export function readProject(folder: string = checkout) {
   const file = parse(fs.readFileSync(path.join(folder, "Pulumi.yaml"), "utf8")) as {
     name: string;
@@ -43,7 +41,6 @@ interface ConfigValue {
   readonly secret: boolean;
 }
 
-/** Full keys to values. */
 export type ConfigValues = Readonly<Record<string, ConfigValue>>;
 
 interface StackFile {

@@ -93,7 +93,6 @@ export async function openAsItIs(stack: string): Promise<Session | undefined> {
 /** A step with triggers, a run or an oracle, as the program declares it now. */
 interface DeclaredRun {
   readonly inputs: Inputs;
-  /** What its script is given. */
   readonly spec: unknown;
   /** Whether a deployment would carry it out. */
   readonly isDone: boolean;

@@ -110,7 +110,6 @@ export function stopWaiting(stack: string): void {
   writeWhole(stackFiles(stack).stopping, String(process.pid));
 }
 
-/** Ends {@link stopWaiting}. */
 export function goOn(stack: string): void {
   fs.rmSync(stackFiles(stack).stopping, { force: true });
 }

@@ -33,7 +33,6 @@ export async function renderReport(
   return reportUrl(stack);
 }
 
-/** The step of a deployment. */
 export const reportStep = {
   async create({ stack, spec: { bucket, runs, prices } }) {
     const names = runs.map(({ run }) => run);
@@ -59,7 +58,6 @@ function renderHere(stack: string, runs: readonly string[], prices?: Prices): st
   return page;
 }
 
-/** Puts the report into the store. */
 async function keepInStore(stack: string, bucket: string, page: string): Promise<void> {
   const type = { "Content-Type": "text/html; charset=utf-8" };
   await storeClient(stack).putObject(bucket, reportKey, page, Buffer.byteLength(page), type);

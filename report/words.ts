@@ -68,7 +68,6 @@ export function workloadWords(workload: string) {
         const part = inputs[name] ? known.replace("{}", () => inputs[name]) : unknown;
         return sentence.replace(`{${name}}`, () => part);
       }, what.text),
-    /** How outputs are judged. */
     judged,
   };
 }

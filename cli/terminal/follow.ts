@@ -61,7 +61,6 @@ export class Interrupts {
   readonly kill = this.killing.signal;
   private last = 0;
 
-  /** @param say is called with what happens */
   constructor(private readonly say: (what: "stop" | "kill") => void) {}
 
   /** Listens to the process's signals. @returns what ends that */

@@ -58,7 +58,6 @@ function runLines(stack: string, run: string): string[] {
   return [head, ...more.map((line) => `    ${line}`)];
 }
 
-/** The runs whose last attempt failed, with why. */
 export function failedRuns(stack: string, runs: readonly string[]): [string, RunFailure][] {
   return runs.flatMap((run): [string, RunFailure][] => {
     const summary = summaryOf(stack, run);

@@ -38,9 +38,7 @@ export interface Target<Settings> {
   prepare(settings: Settings, stack: string, id: string | undefined): Promise<Prepared<Settings>>;
   /** What the target needs, causes first: what comes later may be their effect. */
   checks(): Promise<readonly Check<Settings>[]>;
-  /** How jobs of a stack are started. */
   executor(stack: string): Promise<Executor>;
-  /** The stack's services for people. */
   services(): Promise<Services>;
 }
 

@@ -56,7 +56,6 @@ export const userCheck = check({
   judge: unknownUser,
 });
 
-/** What is mounted at a folder. */
 export interface Mount {
   readonly type: string;
   readonly options: readonly string[];

@@ -2,7 +2,6 @@ import * as z from "zod";
 import { ports } from "./ports";
 import { bytes, object, optional, address, choice, integer, secret } from "./values";
 
-/** The roles of target docker's containers. */
 export const containerRoles = [
   "minio",
   "spark-master",

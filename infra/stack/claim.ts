@@ -176,7 +176,6 @@ interface Exported {
   };
 }
 
-/** The stack's id in an exported state. */
 export function idOf(state: string): string | undefined {
   return attempt(() => {
     const { deployment } = JSON.parse(state) as Exported;

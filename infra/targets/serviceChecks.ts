@@ -171,7 +171,6 @@ export const sparkCheck = (logs: Logs) =>
     judge: (facts, context) => sparkTrouble(facts, context, logs),
   });
 
-/** A node of a Ray cluster. */
 interface RayNode {
   readonly state?: string;
   readonly resources_total?: { readonly CPU?: number };

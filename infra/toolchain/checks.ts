@@ -14,7 +14,6 @@ import { entryFolder } from "./caches";
 import { lockedPackages, normalised, pythonEntry, type Locked, modelIdentity } from "./locks";
 import type { ToolResult } from "./tools";
 
-/** The identity of the model that the settings name. */
 export const modelId = ({ settings }: StackContext): string => modelIdentity(settings);
 
 export const modelCheck = check({

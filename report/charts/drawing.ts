@@ -5,7 +5,6 @@ import { plain, trusted, type Html } from "../html";
 import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { engineColor, engineName } from "../words";
 
-/** What all charts are given. */
 export interface Chart {
   readonly outcomes: readonly Outcome[];
   /** Unique on the page. */

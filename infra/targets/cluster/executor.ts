@@ -26,7 +26,6 @@ export function clustersOf(settings: Settings) {
     spark: sparkMaster
       ? {
           master: sparkMaster,
-          /** Whether it asks for a secret. */
           authenticates: sparkSecret !== undefined,
           workerCores: settings.sparkWorkerCores,
           workerMemory: sparkSize(settings.sparkWorkerMemory),
@@ -38,7 +37,6 @@ export function clustersOf(settings: Settings) {
     ray: rayAddress
       ? {
           dashboard: rayAddress.replace(/\/$/, ""),
-          /** Whether it asks for a token. */
           authenticates: rayToken !== undefined,
           cpus: settings.rayCpus,
         }

@@ -47,7 +47,6 @@ export class Base extends pulumi.ComponentResource {
   readonly cleanup: pulumi.Resource;
   readonly network: docker.Network;
   readonly networkGeneration: string;
-  /** MinIO's data. */
   readonly data: docker.Volume;
   /** Secrets, in files for the containers' user alone. */
   readonly credentials: docker.Volume;

@@ -153,7 +153,6 @@ function call(
   });
 }
 
-/** Runs the `docker` command on a stack's daemon. */
 export class Docker {
   constructor(readonly host: string) {}
 
@@ -193,7 +192,6 @@ export class Docker {
     return status === 0 ? stdout : undefined;
   }
 
-  /** The last lines that a container said. */
   tail(container: string, lines: number): string[] {
     const { text } = this.both(["logs", "--tail", String(lines), container]);
     return text.trimEnd().split("\n").slice(-lines);

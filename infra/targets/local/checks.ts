@@ -28,10 +28,8 @@ import { listeners, type Listener } from "./place";
 import { serviceVariable } from "./supervisord";
 import { inspect, localServices } from "./executor";
 
-/** What of the stack exists. */
 export const existingOf = ({ stack }: StackContext) => inspect(stack);
 
-/** Whether a tool must be installed. */
 const lacks =
   (...tools: readonly ToolName[]) =>
   async (context: StackContext) => {
@@ -42,7 +40,6 @@ const lacks =
 
 const lacksTools = lacks("python", "minio-binary", "toxiproxy-binary");
 
-/** The ports of services that are to be started. */
 const needed = async ({ settings, stack, facts }: StackContext) =>
   portsNeeded(settings, stack, await facts(existingOf));
 

@@ -43,7 +43,6 @@ export async function askSupervisor<Answer>(
   }
 }
 
-/** Whether the stack's supervisord answers. */
 export async function supervisorAnswers(stack: string): Promise<boolean> {
   return (await askSupervisor(stack, "getState")) !== undefined;
 }
