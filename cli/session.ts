@@ -48,7 +48,6 @@ export const deployOptions = {
 /**
  * Opens a stack to deploy it; it may not exist yet. What `config` says is kept for later verbs.
  *
- * @param asked what the command line says
  * @param keep false: `config` holds for this session only
  * @throws Unfit when settings, runner, checkout or target do not fit
  */

@@ -130,8 +130,6 @@ export interface SparkResources {
 /**
  * The GPUs that a Spark worker offers. Each is one worker's, also where all workers see all of them;
  * as many workers as a run takes executors share them out.
- *
- * @param index of the worker, from 1
  */
 export function sparkGpus(index: number, executors: number, gpus: number): number[] {
   return [...Array(gpus).keys()].filter((gpu) => gpu % executors === index - 1);

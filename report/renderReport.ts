@@ -18,8 +18,6 @@ const storeMs = 10_000;
  * the deployment itself leaves the report out when a run has failed. A store that does not answer is
  * no reason to have no report: its copy is made by the next deployment that works.
  *
- * @param runs the names of the runs that the settings ask for, in order
- * @param prices what a machine costs, where it is known
  * @returns the `file:` URL of the stack folder's copy
  */
 export async function renderReport(

@@ -71,7 +71,6 @@ const plugin = /^pulumi-(resource|language)/;
  * pkg/resource/provider/main.go of pulumi/pulumi cancels a context that nobody waits for), and idles
  * on for ever.
  *
- * @param folder the checkout
  * @returns how many were ended
  */
 export function endLeftPlugins(folder = checkout): number {

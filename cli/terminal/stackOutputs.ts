@@ -7,9 +7,6 @@ import { failureLines, runWords } from "./lines";
 /**
  * A stack's outputs with what the last attempt of each run came to, failed ones too: the state
  * alone has nothing of a run that has never succeeded, and the old result of one that failed now.
- *
- * @param runs the runs that the settings ask for
- * @param outputs as the runner has them
  */
 export function withRuns(
   stack: string,

@@ -89,7 +89,6 @@ export const destroy = verb({
  * Makes a stack what the program says, shows the outputs, and ends with the reasons of what failed.
  *
  * @param replace URNs of what is done again although nothing about it has changed
- * @returns the exit code
  */
 async function deploy(session: Session, replace: readonly string[] = []): Promise<number> {
   const { stack, runs, runner } = session;

@@ -135,7 +135,6 @@ export function checkStack(stack: string, target: string): string | undefined {
  * claims the stack, and restores a record that is gone.
  *
  * @param id the stack's id, if it is known
- * @returns the id
  * @throws UserError as {@link checkOwner}
  */
 export function claimStack(

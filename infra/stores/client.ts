@@ -148,7 +148,6 @@ export function listingOf(objects: ReadonlyMap<string, StoredObject>) {
 /**
  * Removes every object under `prefix`; a bucket that does not exist has none.
  *
- * @returns how many there were
  * @throws UserError as {@link removeObjects}
  */
 export async function removePrefix(

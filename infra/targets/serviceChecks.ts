@@ -76,8 +76,6 @@ const versions = {
 
 /**
  * Whether a cluster has the version that its clients are locked to; one that is not known passes.
- *
- * @param fix what to do about it
  */
 export function otherVersion(
   engine: keyof typeof versions,

@@ -169,7 +169,6 @@ export class Docker {
 
   /**
    * @param input the command's stdin: a text, or an open file
-   * @returns what it printed
    * @throws Error with what it said on stderr
    */
   run(args: readonly string[], input?: string | number): string {

@@ -85,8 +85,6 @@ export function localRayAccess(stack: string): Record<string, string> {
 
 /**
  * How a service is run, and what its step prints: addresses for people and jobs, nothing secret.
- *
- * @param name of the service's step
  */
 export function localService(stack: string, name: string, spec: LocalSpec) {
   const place = placeOf(stack, spec.portOffset);

@@ -199,7 +199,6 @@ const patienceMs = 10_000;
 /**
  * Ends the marked processes of a stack with their descendants, marked or not.
  *
- * @param which which services; all by default
  * @returns how many processes were ended
  */
 export async function endOrphans(
