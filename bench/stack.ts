@@ -6,7 +6,7 @@ import { executorOf } from "../infra/targets";
 import { checkout, stackFolder } from "../infra/host/folders";
 import { nextFreeOffset } from "../infra/host/freePorts";
 import { listeners } from "../infra/targets/local/place";
-import { portsOfNeighbours } from "../infra/stack/neighbours";
+import { portsOfNeighbours } from "../infra/targets/local/checks";
 import { UserError } from "../infra/contracts/errors";
 import { jobSpec, whyNot, type RunSpec } from "../pipelines/steps/run";
 import { oracleName } from "../pipelines/places";

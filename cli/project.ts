@@ -173,19 +173,16 @@ function typed(text: string, type: Project["declared"][string]["type"]): unknown
   }
 }
 
-/** The passphrase that encrypts a stack's secrets, and how the Pulumi CLI gets it. */
-interface StackPassphrase {
-  readonly text: string;
-  readonly environment: Readonly<Record<string, string>>;
-}
-
 /**
- * The passphrase of `stack`: from Pulumi's own variables where the user set one, else from a file
- * in the stack folder that is made on first use, readable by this user alone.
+ * The passphrase of `stack`, and how the Pulumi CLI gets it: from Pulumi's own variables where the user
+ * set one, else from a file in the stack folder that is made on first use, for this user alone.
  *
  * @throws Unfit when the user's file cannot be read
  */
-export function stackPassphrase(stack: string): StackPassphrase {
+export function stackPassphrase(stack: string): {
+  readonly text: string;
+  readonly environment: Readonly<Record<string, string>>;
+} {
   const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: file } = process.env;
   if (given !== undefined) return { text: given, environment: {} };
   if (file) return { text: readGiven(file), environment: {} };
