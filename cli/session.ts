@@ -4,6 +4,7 @@ import { checkOwner, currentBackend, type Claimant } from "../infra/stack/claim"
 import { stackFiles } from "../infra/stack/files";
 import { inStackFolder, readOwner } from "../infra/stack/owner";
 import { UserError } from "../infra/contracts/errors";
+import { load } from "../infra/contracts/target";
 import type { Inputs } from "../results/result";
 import { chosenRuns } from "../pipelines/matrix";
 import { chooseRunner, whoMade, type Chosen } from "./runners/chooseRunner";
@@ -158,10 +159,13 @@ function here(stack: string, target: string, { runner, backend }: Chosen): Claim
 async function makeRunner(args: RunnerArgs, { runner, backend }: Chosen): Promise<Runner> {
   // Each is loaded only when it is used: the Automation API alone takes half a second.
   if (runner === "embedded") {
-    const { embeddedRunner } = await import("./runners/embeddedRunner");
-    return embeddedRunner(args);
+    const name = "./runners/embeddedRunner";
+    return (await load(module, name, () => import("./runners/embeddedRunner"))).embeddedRunner(
+      args,
+    );
   }
-  const { pulumiRunner } = await import("./runners/pulumiRunner");
+  const name = "./runners/pulumiRunner";
+  const { pulumiRunner } = await load(module, name, () => import("./runners/pulumiRunner"));
   return pulumiRunner({ ...args, backend });
 }
 

@@ -107,8 +107,8 @@ export interface Store<Settings, Credentials = unknown> {
 }
 
 /**
- * Loads a module when it is needed, in steps too: those read TypeScript by tsx's part for CommonJS,
- * because the part for `import()` costs each of them a quarter of a CPU second.
+ * Loads a module of this project when it is needed. Commands and steps read TypeScript by `require`
+ * alone (infra/host/typeScript.cjs); tests know `import()` alone.
  *
  * @param from the module that asks: its `module`
  * @param name of what is loaded, as in `byImport`
