@@ -18,7 +18,6 @@ export type JobEvent =
       readonly outcome?: string;
     };
 
-/** A job that came to no result. */
 export class JobFailure extends UserError {
   /** @param outcome as the job said, or as its end shows */
   constructor(

@@ -28,7 +28,6 @@ export const explain = verb({
   },
 });
 
-/** Why a run would be done again or not, and what to do. */
 type Explanation = ReturnType<typeof explainRun> & {
   readonly command: string;
   /** The other runs that any deployment would do now. */

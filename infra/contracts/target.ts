@@ -42,7 +42,6 @@ export interface Target<Settings> {
   services(): Promise<Services>;
 }
 
-/** A service of a stack, as people ask for it. */
 export interface ServiceView {
   readonly name: string;
   /** In the words of what keeps it, e.g. RUNNING. */
@@ -55,7 +54,6 @@ export interface ServiceView {
   readonly url?: string;
 }
 
-/** What a target's services look like from the command line. */
 export interface Services {
   status(stack: string): Promise<ServiceView[]>;
   /** Starts an interactive shell next to the services, on this terminal. */

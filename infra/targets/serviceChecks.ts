@@ -174,7 +174,6 @@ interface RayNode {
   readonly resources_total?: { readonly CPU?: number };
 }
 
-/** What was found where a Ray cluster's dashboard should be. */
 export interface DashboardFacts extends ClusterFacts {
   /** Whether it does not take the token. */
   readonly refused?: boolean;

@@ -84,7 +84,6 @@ async function lock(file: string, onWait: () => void): Promise<Release> {
   }
 }
 
-/** A log file that grows while something is built. */
 export class BuildLog {
   /** For a child's output. */
   readonly descriptor: number;

@@ -24,7 +24,6 @@ export const modelCheck = check({
   judge: () => [],
 });
 
-/** The Python environment that the stack's services and jobs run in. */
 export interface EnvironmentFacts {
   readonly folder: string;
   /** What its interpreter says it is, e.g. `3.11.7`; undefined where it does not start. */

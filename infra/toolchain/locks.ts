@@ -70,7 +70,6 @@ export function lockFile(lock: keyof typeof locks): string {
   return path.join(checkout, "pipelines", locks[lock]);
 }
 
-/** Hash of the locked packages of Python. */
 export function pythonHash(device: DeviceName): string {
   const cpu = lockHash("python");
   return device === "cpu" ? cpu : shortHash([cpu, lockHash("gpu"), lockHash("cuda")]);

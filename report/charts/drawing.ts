@@ -115,7 +115,6 @@ export const inBand = {
 
 export const color = ({ engine }: { readonly engine: string }) => engineColor(engine);
 
-/** A value axis below the bands. */
 function valueAxis(options: Plot.AxisXOptions): Plot.Markish[] {
   return [
     Plot.gridX({ stroke: "var(--grid)", strokeOpacity: 1, ticks: options.ticks }),

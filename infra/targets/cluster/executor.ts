@@ -70,9 +70,7 @@ export function clusterExecutor(stack: string): Executor {
         store: storeAccess(stack),
         spark: cluster === "spark" ? await sparkOf(stack) : null,
         ray: cluster === "ray" ? rayOf(stack) : null,
-        model: model && {
-          path: path.basename(model.path),
-        },
+        model: model && { path: path.basename(model.path) },
         services: [],
         unmeasuredNodes: cluster !== "none",
         scratch,

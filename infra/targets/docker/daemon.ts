@@ -18,7 +18,6 @@ export interface DaemonInfo {
   readonly OperatingSystem?: string;
   /** Where images, containers and volumes are. */
   readonly DockerRootDir?: string;
-  readonly KernelVersion?: string;
   readonly NCPU?: number;
   readonly MemTotal?: number;
   readonly Runtimes?: Readonly<Record<string, unknown>>;

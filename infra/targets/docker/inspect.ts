@@ -159,7 +159,6 @@ export function orphans(stack: string, existing: Existing): string[] {
   return [...existing.containers].filter(([, { id }]) => !recorded.has(id)).map(([name]) => name);
 }
 
-/** Something on the daemon that has a name of the stack's. */
 export type Foreign = ReturnType<typeof takenNames>[number];
 
 /**
@@ -208,7 +207,6 @@ export interface Inspected {
 
 export type Container = ReturnType<typeof withRoles>[number];
 
-/** The containers that have a role in the stack. */
 export function withRoles(all: readonly Inspected[], stack: string) {
   return roles(maxWorkers).flatMap((role) => {
     const name = names(stack).container(role);

@@ -49,13 +49,11 @@ export const prepare: Target<Settings>["prepare"] = async (settings, stack, id) 
   };
 };
 
-/** What is known of the daemon and the stack before anything is declared. */
 interface Facts extends Omit<BaseArgs, "stack" | "settings"> {
   readonly plan: GpuPlan;
   readonly model: string;
 }
 
-/** Declares the platform's resources, in the order in which they become ready. */
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { info, plan } = facts;
   const { portOffset } = settings;

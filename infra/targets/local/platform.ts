@@ -19,7 +19,6 @@ import { checks, existingOf } from "./checks";
 import { stoppedServices } from "./executor";
 import { urlOf, type LocalSpec } from "./place";
 
-/** What is known of the machine and the stack before anything is declared. */
 export interface Facts {
   readonly existing: Inspected;
   readonly device: Device;

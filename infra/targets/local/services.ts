@@ -239,7 +239,6 @@ export const minioData = {
   },
 } satisfies StepVerbs<{ readonly generation: string }>;
 
-/** A service under the supervisor. */
 export const service = {
   async create({ stack, name, spec }) {
     const { service, result } = localService(stack, name, spec);
