@@ -107,6 +107,7 @@ export class Run extends pulumi.ComponentResource {
           output: place,
           seconds: settings.runTimeoutSeconds,
           limits: { cores: coresOf(cluster, settings), memoryBytes: settings.runMemory },
+          outOfMemory: settings.outOfMemory,
           // What the clusters have, the executor knows.
           threads: settings.threads,
           // Of all that `whyNot` decides by, the one that is no input: the script's `update` asks it.

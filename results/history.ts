@@ -58,7 +58,7 @@ export function leftOut(stack: string, { unreadable, otherSchemas }: History): s
  * @param current the summary that the state holds
  */
 export function settleRecord(stack: string, run: string, current: RunRecord["summary"]): void {
-  if (!isFailure(readRecord(stack, run)?.summary.status ?? "failed")) return;
+  if (!isFailure(readRecord(stack, run)?.summary ?? { status: "failed" })) return;
   const at = new Date().toISOString();
   if (current.status !== "verified") return writeRecord(stack, run, { summary: current, at });
   const past = parseLines(historyText(stack)) as (Partial<RunResult> | null | undefined)[];
@@ -98,6 +98,7 @@ function parseLines(text: string): unknown[] {
 const inputs = z.record(z.string(), z.string()).optional().catch(undefined);
 const failure = z.object({
   status: z.enum(unverified),
+  meant: z.literal(true).optional().catch(undefined),
   run: z.string(),
   at: z.string(),
   key: z.string(),

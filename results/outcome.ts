@@ -46,7 +46,7 @@ export function isVerified(outcome: Outcome): outcome is Verified {
 }
 
 export function isFailed(outcome: Outcome): outcome is Failed {
-  return isFailure(outcome.status);
+  return isFailure(outcome);
 }
 
 /** @param run `<engine>/<workload>` */

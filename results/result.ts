@@ -60,22 +60,23 @@ export interface RunResult {
 /** A run as the stack outputs it. */
 export type RunSummary = Readonly<ReturnType<typeof summarise>>;
 
-/** What an attempt may come to that fails its Command: the next deployment tries again. */
+/** What an attempt may come to that fails its Command, unless it is meant: the next deployment tries again. */
 export const failures = ["wrong", "failed", "out of memory", "timed out"] as const;
-export type Failure = (typeof failures)[number];
 
 /** What an attempt may come to without a result. */
 export const unverified = [...failures, "not supported"] as const;
 export type Unverified = (typeof unverified)[number];
 
-export function isFailure(status: string): status is Failure {
-  return failures.some((failure) => failure === status);
+export function isFailure({ status, meant = false }: { status: string; meant?: boolean }): boolean {
+  return !meant && failures.some((failure) => failure === status);
 }
 
 /** What the stack says of a run whose last attempt has no result: it failed, or cannot be. */
 export interface RunFailure {
   readonly key: string;
   readonly status: Unverified;
+  /** The setting `outOfMemory` makes an outcome of it: it is an answer, and fails nothing. */
+  readonly meant?: true;
   readonly verified: false;
   readonly attempt: string;
   readonly reason: string;

@@ -46,7 +46,7 @@ function line(what: string, name: string, more = ""): string {
 
 /** A run waits for its turn, so its step's time says nothing: its own measure is printed instead. */
 function ending({ op, seconds: took }: Ended, record?: RunRecord): string {
-  const ended = op !== "delete" && record && !isFailure(record.summary.status);
+  const ended = op !== "delete" && record && !isFailure(record.summary);
   return ended ? runWords(record.summary) : seconds(took);
 }
 

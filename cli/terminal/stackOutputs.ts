@@ -58,6 +58,6 @@ function runLines(stack: string, run: string): string[] {
 export function failedRuns(stack: string, runs: readonly string[]): [string, RunFailure][] {
   return runs.flatMap((run): [string, RunFailure][] => {
     const summary = summaryOf(stack, run);
-    return summary && isFailure(summary.status) ? [[run, summary as RunFailure]] : [];
+    return summary && isFailure(summary) ? [[run, summary as RunFailure]] : [];
   });
 }

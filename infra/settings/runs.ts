@@ -111,9 +111,17 @@ export const runSettings = {
   ),
   runMemory: memory(
     "Memory that a run may take, the same for every engine: its job and its engine's services " +
-      "together, as measured. A run with a higher peak fails. The default has room for the default " +
-      "memory of Spark's workers and for Spark's driver.",
+      "together, as measured. A run with a higher peak is `out of memory`. The default has room for " +
+      "the default memory of Spark's workers and for Spark's driver.",
     "6g",
+  ),
+  outOfMemory: notInput(
+    choice(
+      "What it is for a run to be `out of memory`. `failure`: it fails, and the next `up` tries again. " +
+        "`outcome`: an answer like others, for who asks which contenders can do with `runMemory`.",
+      ["failure", "outcome"],
+      "failure",
+    ),
   ),
   network: choice(
     "Target local: how far away the store is for the engines. With `10ms` or `50ms` they reach it by " +

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { UserError } from "../../infra/contracts/errors";
 import type { Cluster, BucketNames } from "../../infra/contracts/platform";
+import type { Settings } from "../../infra/settings/schema";
 import { stackFiles } from "../../infra/stack/files";
 import { readStepRecord } from "../../infra/stack/records";
 import { type StepContext, type StepResult, type StepVerbs } from "../../infra/stack/runStep";
@@ -42,6 +43,8 @@ export interface RunSpec {
   /** The time limit. */
   readonly seconds: number;
   readonly limits: { readonly cores: number; readonly memoryBytes: number };
+  /** What it is to take more memory than that. */
+  readonly outOfMemory: Settings["outOfMemory"];
   readonly threads: number;
 }
 
@@ -53,7 +56,7 @@ export function jobSpec(
   oracle: Inputs,
   attempt: string,
 ): Record<string, unknown> {
-  const { cluster: _cluster, rank: _rank, seconds: _seconds, ...question } = spec;
+  const { cluster: _cluster, rank: _rank, seconds: _seconds, outOfMemory: _, ...question } = spec;
   const keys = { key: runKey(inputs), oracleKey: runKey(oracle) };
   const facts = inputFacts(stack, spec.workload);
   return { ...question, ...keys, inputs, facts, attempt, kind: "run" };
@@ -75,18 +78,17 @@ export const run = {
     const { bucket, prefix } = spec.output;
     const published = await settlePublished(stack, bucket, prefix);
     const holds =
-      summary?.status === "not supported" ? isSoStill(context, summary) : published === key;
-    if (!summary || isFailure(summary.status) || summary.key !== key || !holds) {
-      return execute(context);
-    }
+      summary?.status === "verified" ? published === key : summary && isSoStill(context, summary);
+    if (!summary || summary.key !== key || !holds) return execute(context);
     writeProgress(stack, name, undefined); // of an attempt that was killed
     return { ...summary };
   },
 } satisfies StepVerbs<RunSpec>;
 
-/** Whether what a run was not supported for is so still. Without a log, no job has said it. */
-function isSoStill({ stack, spec }: StepContext<RunSpec>, { log, reason }: RunFailure): boolean {
-  return log !== null || whyNot(stack, spec) === reason;
+/** Whether an outcome without a result is so still. Without a log, no job has said it. */
+function isSoStill({ stack, spec }: StepContext<RunSpec>, left: RunFailure): boolean {
+  if (left.meant) return spec.outOfMemory === "outcome";
+  return !isFailure(left) && (left.log !== null || whyNot(stack, spec) === left.reason);
 }
 
 async function execute(context: StepContext<RunSpec>): Promise<StepResult> {
@@ -150,8 +152,8 @@ async function runAttempt(
     const reason = error instanceof UserError ? error.what : String(error);
     const status = error instanceof JobFailure ? error.outcome : "failed";
     const summary = leave(context, attempt, status, reason, log, published);
-    if (status === "not supported") return { ...summary };
-    throw error;
+    if (isFailure(summary)) throw error;
+    return { ...summary };
   }
 }
 
@@ -188,7 +190,7 @@ export function whyNot(
 
 /** Records an attempt without a result, which leaves what is published. @returns the summary */
 function leave(
-  { stack, name }: StepContext<RunSpec>,
+  { stack, name, spec }: StepContext<RunSpec>,
   attempt: string,
   status: RunFailure["status"],
   reason: string,
@@ -201,6 +203,9 @@ function leave(
     attempt,
     log,
     status,
+    ...(status === "out of memory" && spec.outOfMemory === "outcome"
+      ? { meant: true as const }
+      : {}),
     verified: false,
     reason,
     published,

@@ -12,7 +12,7 @@ import { oracle as oracleStep, run, type RunSpec } from "../../../pipelines/step
 import type { Engine } from "../../../results/catalog";
 import { expectedSeconds, readHistory } from "../../../results/history";
 import { readProgress, readRecord, writeInputs } from "../../../results/records";
-import { runKey } from "../../../results/result";
+import { isFailure, runKey } from "../../../results/result";
 
 const mocked = vi.hoisted(() => ({
   executor: {} as Executor,
@@ -58,6 +58,7 @@ const spec: RunSpec = {
   rank: 0,
   seconds: 60,
   limits: { cores: 2, memoryBytes: 1 },
+  outOfMemory: "failure",
   threads: 2,
 };
 const result = {
@@ -247,6 +248,26 @@ it.each(["wrong", "out of memory", "timed out"] as const)(
     expect(await run.update({ stack, name, spec })).toMatchObject({ status: "verified" });
   },
 );
+
+it("is out of memory by intention: an outcome, which the next up leaves until it is a failure again", async () => {
+  const failure = { event: "failure", reason: "2 GiB", advice: "", outcome: "out of memory" };
+  leader(`echo '${JSON.stringify(failure)}'; exit 1`);
+  const asked = { ...spec, outOfMemory: "outcome" as const };
+  const summary = await run.create({ stack, name, spec: asked });
+  expect(summary).toMatchObject({ status: "out of memory", meant: true, reason: "2 GiB" });
+  expect(isFailure(readRecord(stack, name)!.summary)).toBe(false);
+  expect(await run.update({ stack, name, spec: asked })).toEqual(summary);
+  expect(attempts()).toEqual(["out of memory"]);
+  await expect(run.update({ stack, name, spec })).rejects.toThrow("2 GiB");
+  expect(isFailure(readRecord(stack, name)!.summary)).toBe(true);
+});
+
+it.each(["wrong", "failed", "timed out"])("%s is meant by nobody", async (outcome) => {
+  const failure = { event: "failure", reason: "why", advice: "", outcome };
+  leader(`echo '${JSON.stringify(failure)}'; exit 1`);
+  const asked = { ...spec, outOfMemory: "outcome" as const };
+  await expect(run.create({ stack, name, spec: asked })).rejects.toThrow("why");
+});
 
 it("an attempt that finds out that it is not supported here is an outcome, and no failure", async () => {
   const failure = { event: "failure", reason: "no avx2", advice: "", outcome: "not supported" };

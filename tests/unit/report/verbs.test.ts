@@ -4,6 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { checkout } from "../../../infra/host/folders";
+import { freeOffset } from "../../e2e/stack";
 import { failedLine, resultLine } from "./lines";
 
 /** Each starts the command line anew, which takes seconds on a busy machine. */
@@ -32,7 +33,7 @@ describe("npm run explain", () => {
   const history = path.join(home, "local", "history", "results.jsonl");
   fs.mkdirSync(path.dirname(history), { recursive: true });
   // The ports of the default may be another stack's.
-  const settings = "config:\n  engine-comparison:portOffset: 20500\n";
+  const settings = `config:\n  engine-comparison:portOffset: ${freeOffset(20_500)}\n`;
   fs.writeFileSync(path.join(home, "local", "Pulumi.local.yaml"), settings);
   const recorded = resultLine(spark, { attempt: "1", inputs: { fareAbove: "25" } });
   fs.writeFileSync(history, `${recorded}\n${failedLine("ray/image-predictions", {})}\n`);
