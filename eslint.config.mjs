@@ -63,6 +63,13 @@ const wholeEnvironments = [
   message: "A child gets an environment from infra/host/environment.ts, not all of this process's.",
 }));
 
+/** Commands and steps read TypeScript by `require` alone: infra/host/typeScript.cjs. */
+const unread = {
+  selector:
+    'ImportExpression[source.value=/^[.]/]:not(CallExpression[callee.name="load"] ImportExpression)',
+  message: "Load it by `load` of infra/contracts/target.ts.",
+};
+
 /** Comparisons with the name of a target or store. */
 const namedParts = [
   "BinaryExpression[operator=/^[!=]==?$/]:has(> Literal) Identifier[name=/^(target|objectStore)$/]",
@@ -106,7 +113,7 @@ export default tseslint.config(
   {
     files: ["{infra,pipelines,results,report,cli}/**/*.ts"],
     ignores: ["infra/host/environment.ts"],
-    rules: { "no-restricted-syntax": ["error", ...namedParts, ...wholeEnvironments] },
+    rules: { "no-restricted-syntax": ["error", ...namedParts, ...wholeEnvironments, unread] },
   },
   {
     files: ["embedded/**"],

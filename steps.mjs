@@ -1,6 +1,6 @@
 // The one entry of all scripts behind the program's Commands:
 //
-//   node --require tsx/cjs steps.mjs <kind> <verb>
+//   node steps.mjs <kind> <verb>
 //
 // States record this line, so a kind's name is kept; where its code is may change.
 import { createRequire } from "node:module";
@@ -48,6 +48,7 @@ export const kinds = {
 
 const [kind, verb] = process.argv.slice(2);
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  require("./infra/host/typeScript.cjs");
   const { runStep } = require("./infra/stack/runStep.ts");
   await runStep(verb, Object.hasOwn(kinds, kind ?? "") ? kinds[kind] : undefined);
 }

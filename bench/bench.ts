@@ -177,7 +177,6 @@ function show({ tables, notes }: Section, say: (line: string) => void): void {
   for (const note of notes) say(note);
 }
 
-/** All that was measured, for a script. */
 function everything(sections: readonly Section[], code: ReturnType<typeof codeVersion>) {
   const benchmarks = sections.map(({ tables, ...section }) => {
     return { ...section, tables: tables.map(({ data }) => data) };

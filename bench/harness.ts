@@ -52,7 +52,6 @@ export type Outcome = Omit<Comparison, "contenders"> & {
 /**
  * Has the contenders take their samples.
  *
- * @param tell gets what is done now
  * @param stop aborted: the contenders are ended
  * @throws UserError when one fails, or an output of it is not right
  */

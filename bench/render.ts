@@ -4,7 +4,6 @@ import { bytes, moment, number, percent } from "../report/format";
 import type { Interval } from "../results/statistics";
 import { figuresOf, type Figures, type Host, type Outcome } from "./harness";
 
-/** A table as it is shown and put into the document. */
 export interface Table {
   readonly title: string;
   /** The first one has the heads. */
@@ -97,10 +96,8 @@ export function withNode(table: Table): Table {
   return { ...table, versions: { ...table.versions, node: process.versions.node } };
 }
 
-/** The page with the tables. */
 export const documentFile = path.join(checkout, "docs", "performance.md");
 
-/** What a benchmark found. */
 export interface Section {
   readonly name: string;
   readonly tables: readonly Table[];

@@ -6,14 +6,13 @@ import { executorOf } from "../infra/targets";
 import { checkout, stackFolder } from "../infra/host/folders";
 import { nextFreeOffset } from "../infra/host/freePorts";
 import { listeners } from "../infra/targets/local/place";
-import { portsOfNeighbours } from "../infra/stack/neighbours";
+import { portsOfNeighbours } from "../infra/targets/local/checks";
 import { UserError } from "../infra/contracts/errors";
 import { jobSpec, whyNot, type RunSpec } from "../pipelines/steps/run";
 import { oracleName } from "../pipelines/places";
 import type { Comparison, Plan } from "./harness";
 import type { Table } from "./render";
 
-/** What the command line asks for. */
 export interface Options {
   /** Trips: a table each. */
   readonly rows: readonly number[];
@@ -25,7 +24,6 @@ export interface Options {
   readonly config: readonly string[];
 }
 
-/** What a benchmark works with. */
 export interface Bench extends Options {
   readonly stack: BenchStack;
   /** Aborted: the user wants no more. */
@@ -149,7 +147,6 @@ export class BenchStack {
   }
 }
 
-/** Ports that no other stack uses. */
 export async function freeOffset(stack: string): Promise<number> {
   const portsAt = (offset: number) => listeners(offset, 2).map(({ port }) => port);
   const free = await nextFreeOffset(14_900, portsAt, await portsOfNeighbours(stack));

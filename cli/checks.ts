@@ -15,7 +15,6 @@ import { workloadOf } from "../results/catalog";
 import { howToGetCli, noCli, pulumiProgram } from "./runners/pulumiCli";
 import { failedRuns } from "./terminal/stackOutputs";
 
-/** What the Pulumi CLI and its plugins are. */
 export type PulumiFacts = ReturnType<typeof pulumiFacts>;
 
 export function wrongPulumi({ cli, sdk, wanted, installed, offline }: PulumiFacts): UserError[] {

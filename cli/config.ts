@@ -8,7 +8,6 @@ import { fullKey, readStackFile, textOf } from "./project";
 import type { ConfigValues, Declared, Project } from "./project";
 import { beforehand, WrongUse } from "./errors";
 
-/** The configuration that a stack is deployed with. */
 export type Configuration = Awaited<ReturnType<typeof loadConfiguration>>;
 
 /**

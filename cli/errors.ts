@@ -19,7 +19,6 @@ export function beforehand<T>(check: () => T): T {
   }
 }
 
-/** A verb that looks at a stack found none. */
 export function noStack(stack: string): UserError {
   return new UserError(
     `stack ${stack} is not deployed`,

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { platformFacts, unsupported } from "../infra/host/supported.cjs";
@@ -129,8 +130,7 @@ export async function begin(checkout, handOver) {
     console.error([what, "  why: " + why, "  do:  " + fix].join("\n"));
     process.exitCode = 2;
   } else if (install(checkout)) {
-    // What `node --import tsx` does, without a second process.
-    await import("tsx");
+    createRequire(import.meta.url)("../infra/host/typeScript.cjs");
     await handOver();
   } else {
     console.error("the Node packages could not be installed: see npm's message above");

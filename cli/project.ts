@@ -16,10 +16,8 @@ export interface Declared {
   readonly value?: unknown;
 }
 
-/** The Pulumi project of a checkout. */
 export type Project = ReturnType<typeof readProject>;
 
-/** Reads the project in `folder`. */
 export function readProject(folder: string = checkout) {
   const file = parse(fs.readFileSync(path.join(folder, "Pulumi.yaml"), "utf8")) as {
     name: string;
@@ -43,7 +41,6 @@ interface ConfigValue {
   readonly secret: boolean;
 }
 
-/** Full keys to values. */
 export type ConfigValues = Readonly<Record<string, ConfigValue>>;
 
 interface StackFile {
@@ -176,19 +173,16 @@ function typed(text: string, type: Project["declared"][string]["type"]): unknown
   }
 }
 
-/** The passphrase that encrypts a stack's secrets, and how the Pulumi CLI gets it. */
-interface StackPassphrase {
-  readonly text: string;
-  readonly environment: Readonly<Record<string, string>>;
-}
-
 /**
- * The passphrase of `stack`: from Pulumi's own variables where the user set one, else from a file
- * in the stack folder that is made on first use, readable by this user alone.
+ * The passphrase of `stack`, and how the Pulumi CLI gets it: from Pulumi's own variables where the user
+ * set one, else from a file in the stack folder that is made on first use, for this user alone.
  *
  * @throws Unfit when the user's file cannot be read
  */
-export function stackPassphrase(stack: string): StackPassphrase {
+export function stackPassphrase(stack: string): {
+  readonly text: string;
+  readonly environment: Readonly<Record<string, string>>;
+} {
   const { PULUMI_CONFIG_PASSPHRASE: given, PULUMI_CONFIG_PASSPHRASE_FILE: file } = process.env;
   if (given !== undefined) return { text: given, environment: {} };
   if (file) return { text: readGiven(file), environment: {} };

@@ -4,6 +4,7 @@ import { checkOwner, currentBackend, type Claimant } from "../infra/stack/claim"
 import { stackFiles } from "../infra/stack/files";
 import { inStackFolder, readOwner } from "../infra/stack/owner";
 import { UserError } from "../infra/contracts/errors";
+import { load } from "../infra/contracts/target";
 import type { Inputs } from "../results/result";
 import { chosenRuns } from "../pipelines/matrix";
 import { chooseRunner, whoMade, type Chosen } from "./runners/chooseRunner";
@@ -48,7 +49,6 @@ export const deployOptions = {
 /**
  * Opens a stack to deploy it; it may not exist yet. What `config` says is kept for later verbs.
  *
- * @param asked what the command line says
  * @param keep false: `config` holds for this session only
  * @throws Unfit when settings, runner, checkout or target do not fit
  */
@@ -93,7 +93,6 @@ export async function openAsItIs(stack: string): Promise<Session | undefined> {
 /** A step with triggers, a run or an oracle, as the program declares it now. */
 interface DeclaredRun {
   readonly inputs: Inputs;
-  /** What its script is given. */
   readonly spec: unknown;
   /** Whether a deployment would carry it out. */
   readonly isDone: boolean;
@@ -160,10 +159,13 @@ function here(stack: string, target: string, { runner, backend }: Chosen): Claim
 async function makeRunner(args: RunnerArgs, { runner, backend }: Chosen): Promise<Runner> {
   // Each is loaded only when it is used: the Automation API alone takes half a second.
   if (runner === "embedded") {
-    const { embeddedRunner } = await import("./runners/embeddedRunner");
-    return embeddedRunner(args);
+    const name = "./runners/embeddedRunner";
+    return (await load(module, name, () => import("./runners/embeddedRunner"))).embeddedRunner(
+      args,
+    );
   }
-  const { pulumiRunner } = await import("./runners/pulumiRunner");
+  const name = "./runners/pulumiRunner";
+  const { pulumiRunner } = await load(module, name, () => import("./runners/pulumiRunner"));
   return pulumiRunner({ ...args, backend });
 }
 

@@ -2,7 +2,6 @@ import { parseArgs } from "node:util";
 import { quoted, scriptOf } from "../infra/contracts/errors";
 import { WrongUse } from "./errors";
 
-/** An option of a verb. */
 export interface Option {
   readonly type: "boolean" | "string";
   /** May be given several times. */
@@ -15,7 +14,6 @@ export interface Option {
   readonly help: string;
 }
 
-/** Options by name. */
 export type Options = Readonly<Record<string, Option>>;
 
 /** What a command line has for each option. */
@@ -37,7 +35,6 @@ interface Positional {
   readonly help?: string;
 }
 
-/** What a verb is given. */
 interface Arguments<O extends Options = Options> {
   readonly stack: string;
   readonly positionals: readonly string[];
@@ -123,7 +120,6 @@ export function usageOf(name: string, { options = {}, positionals = [] }: Verb):
   return `usage: ${[scriptOf(name), "--", ...words, "[--stack name]"].join(" ")}`;
 }
 
-/** All that `--help` prints. */
 export function helpOf(name: string, declared: Verb): string {
   const { options = {}, positionals = [], stack = usualStack, notes } = declared;
   const rows = [

@@ -45,10 +45,7 @@ export class Engine {
   private readonly inFlight = new Set<Promise<unknown>>();
   private readonly stopped: Promise<never>;
 
-  /**
-   * @param write puts a state on disk
-   * @param stopper aborted when no new step is to start
-   */
+  /** @param stopper aborted when no new step is to start */
   constructor(
     private readonly options: RunOptions,
     private readonly state: State,

@@ -18,10 +18,7 @@ export class Planner {
   private readonly seen = new Map<string, Resource>();
   private readonly deletes = new Set<string>();
 
-  /**
-   * @param base the resources of the state
-   * @param forced URNs of resources to replace in any case
-   */
+  /** @param forced URNs of resources to replace in any case */
   constructor(
     private readonly own: Readonly<Record<"stack" | "project", string>>,
     private readonly base: readonly Resource[],

@@ -13,7 +13,6 @@ const reported = 32;
 /**
  * Runs the Pulumi program of a folder as the CLI's Node.js language host does.
  *
- * @param monitor address of the engine
  * @param stopping aborted: the program has to end soon
  * @returns what went wrong, as a sentence; empty when it is reported already; undefined if all is well
  */

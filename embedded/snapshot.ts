@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from "node:util";
 import { compact, type State } from "./state";
 import type { Operation, Resource } from "./types";
 
-/** What a step has done to the state. */
 interface Effect {
   readonly made?: Resource;
   readonly gone?: Resource;
@@ -20,7 +19,6 @@ export class Snapshot {
   private readonly pending = new Set<Operation>();
   private dirty: boolean;
 
-  /** @param write puts a state on disk */
   constructor(
     before: State,
     private readonly write: (state: State) => void,

@@ -51,7 +51,6 @@ export interface ServiceSpec {
   readonly settleSeconds?: number;
 }
 
-/** The region of the stack's own MinIO. */
 export const minioRegion = "us-east-1";
 
 /** The files that services read their secrets and settings from, by name. */
@@ -109,7 +108,6 @@ export function minio(place: Place): ServiceSpec {
   };
 }
 
-/** Where drivers and workers find Spark's master. */
 export function sparkMasterUrl({ host, ports }: Place): string {
   return `spark://${host("spark-master")}:${ports.sparkMaster.rpc}`;
 }
@@ -122,7 +120,6 @@ export function sparkMaster(place: Place): ServiceSpec {
   };
 }
 
-/** What a Spark worker offers. */
 export interface SparkResources {
   readonly cores: number;
   readonly memoryBytes: number;
@@ -133,8 +130,6 @@ export interface SparkResources {
 /**
  * The GPUs that a Spark worker offers. Each is one worker's, also where all workers see all of them;
  * as many workers as a run takes executors share them out.
- *
- * @param index of the worker, from 1
  */
 export function sparkGpus(index: number, executors: number, gpus: number): number[] {
   return [...Array(gpus).keys()].filter((gpu) => gpu % executors === index - 1);
@@ -176,7 +171,6 @@ function gpusOf(place: Place, gpus: readonly number[]): Record<string, string> {
   };
 }
 
-/** A size as Spark writes it. */
 export function sparkSize(bytes: number): string {
   return `${Math.floor(bytes / 2 ** 20)}m`;
 }
@@ -208,7 +202,6 @@ function sparkDaemon(
   };
 }
 
-/** What a node of Ray offers. */
 export interface RayResources {
   readonly cpus: number;
   readonly gpus: number;

@@ -18,7 +18,6 @@ export type JobEvent =
       readonly outcome?: string;
     };
 
-/** A job that came to no result. */
 export class JobFailure extends UserError {
   /** @param outcome as the job said, or as its end shows */
   constructor(
@@ -57,7 +56,6 @@ export interface JobArgs {
  * The leader's stdin stays open while this process lives: when it ends, however it ends, the leader
  * ends the job. Addresses and credentials go in by stdin too, never by argv or environment.
  *
- * @returns the module's result event
  * @throws JobFailure with the job's reason and the place of its log
  */
 export async function runJob(

@@ -6,13 +6,11 @@ import { reportKey } from "../results/records";
 /** The step that makes a dataset; its record says what was made, with the manifest's hash. */
 export const makingStep = (dataset: string): string => `${dataset}-files`;
 
-/** The step that uploads a dataset. */
 export const uploadStep = (dataset: string): string => `${dataset}-upload`;
 
 /** The step that looks at a dataset before any run; its record has what jobs get to know of it. */
 export const inspectionStep = (dataset: string): string => `${dataset}-inspection`;
 
-/** The step that computes a workload's right answer. */
 export const oracleName = (workload: string): string => `oracle-${workload}`;
 
 /** Where what an engine publishes of a workload lies; the prefix ends with a slash. */

@@ -22,7 +22,6 @@ import { inspectionStep, makingStep, uploadStep } from "./places";
 /** A dataset that runs read, and what the store has of it. */
 export interface DataFacts {
   readonly dataset: string;
-  /** The bucket's name. */
   readonly bucket: string;
   readonly bucketExists: boolean;
   readonly objects: ReadonlyMap<string, Pick<StoredObject, "size">>;

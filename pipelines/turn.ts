@@ -24,7 +24,6 @@ const lockName = "turn.lock";
  *
  * @param rank the run's declared place; runs of equal rank go in the order of their arrival
  * @param givesUp whether to give up; asked while it waits
- * @returns ends the turn
  * @throws UserError when it has given up
  */
 export async function takeTurn(
@@ -110,7 +109,6 @@ export function stopWaiting(stack: string): void {
   writeWhole(stackFiles(stack).stopping, String(process.pid));
 }
 
-/** Ends {@link stopWaiting}. */
 export function goOn(stack: string): void {
   fs.rmSync(stackFiles(stack).stopping, { force: true });
 }

@@ -23,7 +23,6 @@ export interface ReportData {
   readonly stack: string;
   /** Every run that was asked for, also those that failed or never came to an end. */
   readonly runs: readonly RunOutcome[];
-  /** What machines cost, where it was said. */
   readonly prices?: Prices;
 }
 

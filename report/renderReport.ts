@@ -18,8 +18,6 @@ const storeMs = 10_000;
  * the deployment itself leaves the report out when a run has failed. A store that does not answer is
  * no reason to have no report: its copy is made by the next deployment that works.
  *
- * @param runs the names of the runs that the settings ask for, in order
- * @param prices what a machine costs, where it is known
  * @returns the `file:` URL of the stack folder's copy
  */
 export async function renderReport(
@@ -33,7 +31,6 @@ export async function renderReport(
   return reportUrl(stack);
 }
 
-/** The step of a deployment. */
 export const reportStep = {
   async create({ stack, spec: { bucket, runs, prices } }) {
     const names = runs.map(({ run }) => run);
@@ -59,7 +56,6 @@ function renderHere(stack: string, runs: readonly string[], prices?: Prices): st
   return page;
 }
 
-/** Puts the report into the store. */
 async function keepInStore(stack: string, bucket: string, page: string): Promise<void> {
   const type = { "Content-Type": "text/html; charset=utf-8" };
   await storeClient(stack).putObject(bucket, reportKey, page, Buffer.byteLength(page), type);

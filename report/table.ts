@@ -28,11 +28,9 @@ export type Row =
   | { readonly name: Piece; readonly cells: readonly Piece[] }
   | { readonly name: Piece; readonly across: Piece };
 
-/** Columns of numbers. */
 export const numeric = (...names: readonly Piece[]): Column[] =>
   names.map((name) => ({ name, numeric: true }));
 
-/** Columns of words. */
 export const words = (...names: readonly Piece[]): Column[] => names.map((name) => ({ name }));
 
 /**

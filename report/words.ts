@@ -2,23 +2,13 @@ import { engines, workloads, type Engine, type Workload } from "../results/catal
 import type { Verified } from "../results/outcome";
 
 /** What an engine's file says; undefined where it is gone. */
-function known(engine: string): Engine | undefined {
+export function engineNamed(engine: string): Engine | undefined {
   return engines().find(({ name }) => name === engine);
 }
 
 /** An engine as people write it; one whose file is gone goes by its name. */
 export function engineName(engine: string): string {
-  return known(engine)?.label ?? engine;
-}
-
-/** The page of an engine's guide that it follows in a workload, where it follows one. */
-export function guideOf(engine: string, workload: string): string | undefined {
-  return known(engine)?.guides[workload];
-}
-
-/** Whether an engine does a workload; yes for an engine whose file is gone. */
-export function canDo(engine: string, workload: string): boolean {
-  return known(engine)?.workloads.includes(workload) ?? true;
+  return engineNamed(engine)?.label ?? engine;
 }
 
 /** The order of engines in every table and chart. */
@@ -68,7 +58,6 @@ export function workloadWords(workload: string) {
         const part = inputs[name] ? known.replace("{}", () => inputs[name]) : unknown;
         return sentence.replace(`{${name}}`, () => part);
       }, what.text),
-    /** How outputs are judged. */
     judged,
   };
 }

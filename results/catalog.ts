@@ -12,7 +12,6 @@ import { inputKeys, settingKeys, type Settings } from "../infra/settings/schema"
  * each, which the jobs read too (engine_comparison/describe.py). Nothing else lists them.
  */
 
-/** Where the Python package is. */
 export const packageFolder = path.join(checkout, "pipelines", "engine_comparison");
 
 /** Where the settings let a dataset come from, besides the store itself. */
@@ -104,7 +103,6 @@ const workload = z.strictObject({
       text,
       parts: z.record(z.string(), z.strictObject({ known: text, unknown: z.string() })),
     }),
-    /** How outputs are judged. */
     judged: text,
   }),
   order,
@@ -128,7 +126,6 @@ const origin = z.union(
 
 const dataset = z.strictObject({
   title: text,
-  /** What its bucket is for. */
   bucket: z.enum(bucketPurposes),
   /** The prefixes there that belong to it alone. */
   owns: z.array(text).min(1, { error: () => "must name a prefix" }),

@@ -7,7 +7,6 @@ import type { Verified } from "./outcome";
 import { median } from "./statistics";
 
 const prices = z.strictObject({
-  /** As people know it. */
   machine: z.string().min(1),
   cores: z.number().positive(),
   memoryGiB: z.number().positive(),

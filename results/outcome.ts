@@ -177,7 +177,6 @@ const stored = z.object({
   code: z.object({ commit: text, dirty: z.boolean().catch(false) }).catch({ dirty: false }),
 });
 
-/** One execution of a workload. */
 export type Sample = Readonly<ReturnType<typeof readSample>>;
 
 /** A result as the page and the commands have it. What a result may lack is optional. */

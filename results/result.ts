@@ -14,7 +14,6 @@ export function runKey(inputs: Inputs): string {
 /** Of result.schema.json: figures of another version mean something else. */
 export const schemaVersion = 2;
 
-/** One execution of the workload inside a run. */
 export interface Sample {
   /** Cold, before the run was steady, or one of those that count. */
   readonly kind: "first" | "warm" | "hot";
@@ -27,7 +26,6 @@ export interface Sample {
 /** Whether the samples had come to rest; `fixed` where `warmup` and `repeats` gave their number. */
 export type State = "steady" | "still warming" | "fixed";
 
-/** One driver process of a run. */
 export interface Fork {
   readonly startUpSeconds: number;
   readonly state: State;

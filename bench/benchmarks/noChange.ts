@@ -60,7 +60,12 @@ function besideBare(name: string, ours: Command, bare: Command): Contender[] {
 
 function byEmbedded(stack: string, scratch: string, commands: number): Contender[] {
   const start = ["cli/main.mjs", "start", "--stack", stack];
-  const up = ["--require", "tsx/cjs", "bench/bare/up.ts", path.join(scratch, "embedded")];
+  const up = [
+    "--require",
+    "./infra/host/typeScript.cjs",
+    "bench/bare/up.ts",
+    path.join(scratch, "embedded"),
+  ];
   return besideBare(
     "npm start",
     { argv: [process.execPath, ...start], environment: folders() },

@@ -97,7 +97,6 @@ function bytesReceived(): number {
   return fields.reduce((sum, [name, first]) => sum + (name === "lo" ? 0 : Number(first)), 0);
 }
 
-/** A step of a deployment. */
 export interface Step {
   readonly urn: string;
   readonly name: string;

@@ -67,7 +67,7 @@ async function uploaders(
   const version = path.basename(folder);
   const ours: Contender = {
     name: "upload step",
-    argv: [process.execPath, "--require", "tsx/cjs", "steps.mjs", "upload", "create"],
+    argv: [process.execPath, "steps.mjs", "upload", "create"],
     environment: {
       ...folders(),
       ENGINE_COMPARISON_STACK: stack.name,

@@ -12,7 +12,6 @@ export interface Chosen {
   readonly backend: "stack folder" | "own";
 }
 
-/** What is known when a runner is chosen. */
 export interface Situation {
   readonly stack: string;
   readonly target: string;

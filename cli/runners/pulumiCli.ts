@@ -11,18 +11,15 @@ import { Unfit } from "../errors";
 const installRoot = () => path.join(os.homedir(), ".pulumi", "versions", version);
 const installed = () => path.join(installRoot(), "bin", "pulumi");
 
-/** How to get the CLI, for messages. */
 export const howToGetCli =
   "install it from https://www.pulumi.com/docs/install/, or let `npm start -- --install-cli` do it";
 
-/** What is said where the CLI is needed and missing. */
 export const noCli = [
   "there is no Pulumi CLI on PATH",
   "this stack is deployed by the Pulumi CLI",
   howToGetCli,
 ] as const;
 
-/** Whether a `pulumi` is on PATH. */
 export function isCliOnPath(): boolean {
   const folders = (process.env.PATH ?? "").split(path.delimiter).filter(Boolean);
   return folders.some((folder) =>

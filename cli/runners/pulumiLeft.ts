@@ -49,7 +49,6 @@ export function isDeploying(project: string, stack: string): boolean {
   return stackLocks(project, stack).living !== undefined || (!!lock && isAlive(lock.pid));
 }
 
-/** A stack that another deployment works on. */
 export function inUse(stack: string, lock?: CliLock): UserError {
   const who = lock
     ? `process ${lock.pid} of ${lock.username} on ${lock.hostname}, since ${lock.timestamp}`
@@ -72,7 +71,6 @@ const plugin = /^pulumi-(resource|language)/;
  * pkg/resource/provider/main.go of pulumi/pulumi cancels a context that nobody waits for), and idles
  * on for ever.
  *
- * @param folder the checkout
  * @returns how many were ended
  */
 export function endLeftPlugins(folder = checkout): number {

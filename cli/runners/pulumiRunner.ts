@@ -95,8 +95,6 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
  * Writes a project folder for the CLI into the stack folder: Pulumi.yaml, which points to the
  * checkout's program, and `Pulumi.<stack>.yaml` with all that is set. The CLI writes into the
  * latter, and remembers a selected stack for the former, so the checkout is left as it is.
- *
- * @returns the folder
  */
 async function projectFolder({ project, stack, configuration }: PulumiRunnerArgs): Promise<string> {
   const { project: folder, backend } = stackFiles(stack);

@@ -4,7 +4,6 @@ import type { Project } from "../project";
 
 export type { Changes, Outcome, PropertyDiff, StepEvent, StepOp } from "../../embedded";
 
-/** How one follows a deployment and stops it. */
 export interface Watch {
   readonly onEvent: (event: StepEvent) => void;
   /** Aborted: no new step starts. */
@@ -13,10 +12,8 @@ export interface Watch {
   readonly kill: AbortSignal;
 }
 
-/** What the verbs need of a resource of a stack. */
 export type StateResource = Pick<Resource, "urn" | "type">;
 
-/** What a runner is made of. */
 export interface RunnerArgs {
   readonly project: Project;
   readonly stack: string;
@@ -38,6 +35,5 @@ export interface Runner {
   refresh(watch: Watch): Promise<Outcome>;
   /** The outputs of the last up, secrets as `[secret]`; empty where there are none. */
   outputs(): Promise<Record<string, unknown>>;
-  /** What the state has. */
   resources(): Promise<readonly StateResource[]>;
 }

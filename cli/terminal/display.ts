@@ -70,12 +70,10 @@ export class Display {
     return this.begun.size - this.waiting;
   }
 
-  /** How many runs wait for their turn. */
   get waiting(): number {
     return this.going().filter(({ progress }) => isWaiting(progress)).length;
   }
 
-  /** Says something in between. */
   say(line: string): void {
     this.show([line]);
   }

@@ -5,11 +5,7 @@ import { Display } from "./display";
 import type { Watch } from "../runners/runner";
 import type { Session } from "../session";
 
-/**
- * Shows what a runner does on stdout while it does it, and passes the user's Ctrl-C on to it.
- *
- * @param work starts the runner
- */
+/** Shows what a runner does on stdout while it does it, and passes the user's Ctrl-C on to it. */
 export async function follow<T>(session: Session, work: (watch: Watch) => Promise<T>): Promise<T> {
   const { stack, runs, runner } = session;
   const display = new Display({
@@ -61,7 +57,6 @@ export class Interrupts {
   readonly kill = this.killing.signal;
   private last = 0;
 
-  /** @param say is called with what happens */
   constructor(private readonly say: (what: "stop" | "kill") => void) {}
 
   /** Listens to the process's signals. @returns what ends that */

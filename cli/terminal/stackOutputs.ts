@@ -7,9 +7,6 @@ import { failureLines, runWords } from "./lines";
 /**
  * A stack's outputs with what the last attempt of each run came to, failed ones too: the state
  * alone has nothing of a run that has never succeeded, and the old result of one that failed now.
- *
- * @param runs the runs that the settings ask for
- * @param outputs as the runner has them
  */
 export function withRuns(
   stack: string,
@@ -58,7 +55,6 @@ function runLines(stack: string, run: string): string[] {
   return [head, ...more.map((line) => `    ${line}`)];
 }
 
-/** The runs whose last attempt failed, with why. */
 export function failedRuns(stack: string, runs: readonly string[]): [string, RunFailure][] {
   return runs.flatMap((run): [string, RunFailure][] => {
     const summary = summaryOf(stack, run);

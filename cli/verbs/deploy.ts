@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { load } from "../../infra/contracts/target";
 import { stackFiles } from "../../infra/stack/files";
 import { forgetStack } from "../../infra/stack/owner";
 import { readPrices } from "../../results/efficiency";
@@ -89,7 +90,6 @@ export const destroy = verb({
  * Makes a stack what the program says, shows the outputs, and ends with the reasons of what failed.
  *
  * @param replace URNs of what is done again although nothing about it has changed
- * @returns the exit code
  */
 async function deploy(session: Session, replace: readonly string[] = []): Promise<number> {
   const { stack, runs, runner } = session;
@@ -129,10 +129,14 @@ function settle({ stack, runs }: Session, { outputs }: Outcome): void {
   for (const run of runs) if (run in deployed) settleRecord(stack, run, deployed[run]);
 }
 
+/** What draws the page: large, and seldom needed. */
+export const rendering = () =>
+  load(module, "../../report/renderReport", () => import("../../report/renderReport"));
+
 /** After a failure the program leaves the report out, so it is rendered here from what is known. */
 async function reportOf({ stack, runs, configuration }: Session): Promise<{ reportUrl?: string }> {
   if (!runs.some((run) => summaryOf(stack, run))) return {};
-  const { renderReport } = await import("../../report/renderReport");
+  const { renderReport } = await rendering();
   const prices = readPrices(settingsOf(configuration).prices);
   return { reportUrl: await renderReport(stack, runs, prices) };
 }

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { contextOf, examine, runCheck, type Finding } from "../../infra/contracts/check";
 import { UserError } from "../../infra/contracts/errors";
+import { load } from "../../infra/contracts/target";
 import type { StackCheck, StackContext } from "../../infra/host/checks";
 import { cacheFolder } from "../../infra/host/folders";
 import type { Settings } from "../../infra/settings/schema";
 import { readOwner } from "../../infra/stack/owner";
+import { cachesInUse, clearCaches } from "../../infra/toolchain/caches";
 import { loadConfiguration, settingsOf } from "../config";
 import { readProject } from "../project";
 import { describeStack } from "../session";
@@ -20,7 +22,8 @@ export const doctor = verb({
   },
   notes: "exit code: 0 nothing wrong was found, 1 something was, 2 wrong use or settings",
   async run({ stack, options: { json } }) {
-    const { allChecks } = await import("../checks"); // with clients that no other verb needs
+    // With clients that no other verb needs.
+    const { allChecks } = await load(module, "../checks", () => import("../checks"));
     const context = await contextHere(stack);
     const findings: Finding<Settings>[] = [];
     for await (const finding of examine(context, await allChecks(context.settings.target), look)) {
@@ -99,7 +102,6 @@ export const caches = verb({
   summary: "show which stacks use the shared caches; empty them when no stack does",
   options: { clear: { type: "boolean", help: "empties them" } },
   async run({ options }) {
-    const { cachesInUse, clearCaches } = await import("../../infra/toolchain/caches");
     if (options.clear) {
       clearCaches();
       console.log(`emptied ${cacheFolder()}`);

@@ -28,9 +28,7 @@ export const explain = verb({
   },
 });
 
-/** Why a run would be done again or not, and what to do. */
 type Explanation = ReturnType<typeof explainRun> & {
-  /** Repeats the run. */
   readonly command: string;
   /** The other runs that any deployment would do now. */
   readonly others: readonly string[];
@@ -38,11 +36,7 @@ type Explanation = ReturnType<typeof explainRun> & {
   readonly deployed: boolean;
 };
 
-/**
- * Compares what a run depends on now with what it depended on when it last came to a result.
- *
- * @param attempts the history, in order
- */
+/** Compares what a run depends on now with what it depended on when it last came to a result. */
 export function explainRun(run: string, now: Inputs, attempts: readonly Attempt[]) {
   const own = attempts.filter((attempt) => attempt.run === run);
   const recorded = own.filter((attempt) => isVerified(attempt) && attempt.inputs).at(-1);

@@ -7,6 +7,7 @@ import { noStack, WrongUse } from "../errors";
 import { openAsItIs } from "../session";
 import { outputLines, withRuns } from "../terminal/stackOutputs";
 import { verb } from "../verb";
+import { rendering } from "./deploy";
 
 export const outputs = verb({
   summary: "print the stack's outputs: URLs, buckets, and the outcome of each run",
@@ -40,7 +41,7 @@ export const report = verb({
       // A deployment that was killed leaves records and no page.
       const runs = (await openAsItIs(stack))?.runs ?? [];
       if (!runs.some((run) => summaryOf(stack, run))) throw noStack(stack);
-      const { renderReport } = await import("../../report/renderReport");
+      const { renderReport } = await rendering();
       await renderReport(stack, runs);
     }
     console.log(file);

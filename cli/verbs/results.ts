@@ -41,7 +41,6 @@ function isMeant({ run, engine, workload }: Attempt, names: readonly string[]): 
   return names.length === 0 || names.some((name) => [run, engine, workload].includes(name));
 }
 
-/** The list for people: one line an attempt. */
 export function resultLines(attempts: readonly Attempt[]): string[] {
   const head = ["date (UTC)", "run", "key", "status", "one-shot", "median"];
   const more = ["samples", "device", "commit", "attempt"];

@@ -45,7 +45,6 @@ export interface Check<Settings, Facts = unknown> {
   judge(facts: Facts, context: Context<Settings>): readonly UserError[];
 }
 
-/** What a check came to. */
 export interface Finding<Settings> {
   readonly check: Check<Settings>;
   readonly errors: readonly UserError[];

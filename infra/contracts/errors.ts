@@ -42,7 +42,6 @@ export function explainFullDisk(error: unknown): unknown {
   );
 }
 
-/** As many characters of a value as are shown. */
 const maxShown = 200;
 
 /**
@@ -68,7 +67,6 @@ export function npm(stack: string, verb: string, ...args: readonly string[]): st
   return [scriptOf(verb), ...(all.length > 0 ? ["--", ...all] : [])].join(" ");
 }
 
-/** Bytes for people. */
 export function size(bytes: number): string {
   return bytes >= 2 ** 30
     ? `${(bytes / 2 ** 30).toFixed(1)} GiB`

@@ -7,10 +7,8 @@ export type DeviceName = "cpu" | "cuda";
 /** What a bucket is for, as the pipelines name it. */
 export type BucketPurpose = "lake" | "images" | "warehouse" | "output";
 
-/** The name of the bucket for each purpose. */
 export type BucketNames = Readonly<Record<BucketPurpose, string>>;
 
-/** A bucket as a store is asked for it. */
 export interface DeclaredBucket {
   readonly purpose: BucketPurpose;
   readonly bucket: string;

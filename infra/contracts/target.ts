@@ -38,13 +38,10 @@ export interface Target<Settings> {
   prepare(settings: Settings, stack: string, id: string | undefined): Promise<Prepared<Settings>>;
   /** What the target needs, causes first: what comes later may be their effect. */
   checks(): Promise<readonly Check<Settings>[]>;
-  /** How jobs of a stack are started. */
   executor(stack: string): Promise<Executor>;
-  /** The stack's services for people. */
   services(): Promise<Services>;
 }
 
-/** A service of a stack, as people ask for it. */
 export interface ServiceView {
   readonly name: string;
   /** In the words of what keeps it, e.g. RUNNING. */
@@ -57,7 +54,6 @@ export interface ServiceView {
   readonly url?: string;
 }
 
-/** What a target's services look like from the command line. */
 export interface Services {
   status(stack: string): Promise<ServiceView[]>;
   /** Starts an interactive shell next to the services, on this terminal. */
@@ -109,8 +105,8 @@ export interface Store<Settings, Credentials = unknown> {
 }
 
 /**
- * Loads a module when it is needed, in steps too: those read TypeScript by tsx's part for CommonJS,
- * because the part for `import()` costs each of them a quarter of a CPU second.
+ * Loads a module of this project when it is needed. Commands and steps read TypeScript by `require`
+ * alone (infra/host/typeScript.cjs); tests know `import()` alone.
  *
  * @param from the module that asks: its `module`
  * @param name of what is loaded, as in `byImport`

@@ -31,14 +31,12 @@ export const writtenFolders = () =>
     { folder: homeFolder(), variable: "ENGINE_COMPARISON_HOME" },
   ] as const;
 
-/** Where a stack writes. */
 export function stackFolders(stack: string): { folder: string; variable: string }[] {
   const [cache, home] = writtenFolders();
   const own = stackFolder(stack);
   return [cache, fs.existsSync(own) ? { ...home, folder: own } : home];
 }
 
-/** A folder that things are written to. */
 export interface Folder {
   readonly folder: string;
   /** What sets it. */

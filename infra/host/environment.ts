@@ -63,7 +63,6 @@ const plain = [
 
 const bundles = /^(REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$/;
 
-/** The variables that say which proxies to use. */
 const proxyVariable = /^(https?|all|no)_proxy$/i;
 
 const loopback = ["127.0.0.1", "localhost", "::1"];

@@ -52,7 +52,6 @@ export interface TakenPort {
   readonly freeOffset?: number;
 }
 
-/** Who has a port that is not free. */
 export function holderOf(port: number): string {
   const process = whoListens(port);
   return process ? `${process.name} (pid ${process.pid})` : "another user's process";

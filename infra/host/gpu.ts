@@ -13,7 +13,6 @@ export interface Smi {
   readonly text: string;
 }
 
-/** What is known of this machine's GPUs. */
 export interface GpuFacts {
   /** Undefined where there is no `nvidia-smi`. */
   readonly smi?: Smi;
@@ -26,7 +25,6 @@ export interface GpuFacts {
   readonly visible?: string;
 }
 
-/** What is missing for models to run on a GPU. */
 export interface Missing {
   readonly what: string;
   readonly fix: string;

@@ -56,7 +56,6 @@ export const userCheck = check({
   judge: unknownUser,
 });
 
-/** What is mounted at a folder. */
 export interface Mount {
   readonly type: string;
   readonly options: readonly string[];
@@ -66,7 +65,6 @@ export interface Mount {
  * The mount that a folder is in.
  *
  * @param table the text of /proc/self/mountinfo (proc_pid_mountinfo(5))
- * @returns undefined where the table does not say it
  */
 export function mountOf(folder: string, table: string): Mount | undefined {
   let found: (Mount & { readonly point: string }) | undefined;

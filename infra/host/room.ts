@@ -124,7 +124,6 @@ export const memoryCheck = (
     judge: (facts, { stack }) => tooLittleMemory(facts, stack),
   });
 
-/** Memory of this machine, for processes of this session. */
 export function memoryHere(served: boolean): Memory {
   return { free: freeMemory(), group: groupMemory(), served };
 }
@@ -215,7 +214,6 @@ export function sharedMemoryHere(): SharedMemory {
   return { of, bytes: blocks * bsize };
 }
 
-/** What this machine has. */
 export function machine(): Machine {
   return { cpus: os.availableParallelism(), memoryBytes: os.totalmem() };
 }

@@ -4,14 +4,12 @@ import { UserError } from "../contracts/errors";
 import { attempt, checkout, readOr } from "./folders";
 import { probe } from "./probe";
 
-/** A JDK that Spark runs on. */
 export interface Java {
   /** The folder for JAVA_HOME. */
   readonly home: string;
   readonly version: string;
 }
 
-/** What is known of a folder that may be a JDK. */
 export interface JavaFacts extends Java {
   readonly modules: ReadonlySet<string>;
 }
@@ -85,7 +83,6 @@ function majorOf(version: string): number {
   return first === 1 ? second : first;
 }
 
-/** An interpreter to make environments with. */
 export type Python = NonNullable<ReturnType<typeof askPython>>;
 
 /** The minor versions of Python 3 that the lock has wheels for, both ends included. */

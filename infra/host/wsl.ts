@@ -7,7 +7,6 @@ import { check, nearestExisting, writtenFolders } from "./checks";
 import { isWsl, kernelVersion } from "./platform";
 import { checkout, namesIn, readOr } from "./folders";
 
-/** What is particular to a machine in Windows. */
 export type WslFacts = ReturnType<typeof wslFacts>;
 
 /** Drives of Windows are reached by a protocol of Plan 9: V9FS_MAGIC of Linux. */

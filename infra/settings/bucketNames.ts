@@ -49,7 +49,6 @@ export function onlyRead(datasetSource: string): readonly BucketPurpose[] {
   return datasetSource === "existing" ? ["lake", "images"] : [];
 }
 
-/** Refuses one bucket for two purposes. */
 export function sharedBuckets(names: readonly string[]): UserError[] {
   if (new Set(names).size === names.length) return [];
   return wrong(

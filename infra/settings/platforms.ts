@@ -2,7 +2,6 @@ import * as z from "zod";
 import { ports } from "./ports";
 import { bytes, object, optional, address, choice, integer, secret } from "./values";
 
-/** The roles of target docker's containers. */
 export const containerRoles = [
   "minio",
   "spark-master",
@@ -13,7 +12,6 @@ export const containerRoles = [
 ] as const;
 export type ContainerRole = (typeof containerRoles)[number];
 
-/** A share of CPUs. */
 const cpus = z
   .string()
   .regex(/^\d+(\.\d{1,2})?$/, "must be a number of CPUs such as 2 or 1.5")
@@ -30,7 +28,6 @@ function byRole<Schema extends z.ZodType<unknown, string>>(description: string, 
   );
 }
 
-/** Target docker's images and the sizes of its containers. */
 export const containerSettings = {
   baseImage: optional(
     "Target docker: the base of the containers' images, with apt and Debian 12 or later or Ubuntu " +
@@ -65,7 +62,6 @@ export const containerSettings = {
   ),
 };
 
-/** The existing clusters of target cluster. */
 export const clusterSettings = {
   clusterSize: choice(
     "Target cluster: how much of Spark and Ray the runs take. `whole`: all cores that each has " +

@@ -143,7 +143,6 @@ export const runSettings = {
   ),
 };
 
-/** What the workloads read. */
 export const dataSettings = {
   datasetSource: choice(
     "Where the input comes from. `sample` is made on this machine, offline and seeded. `nyc` " +

@@ -37,7 +37,6 @@ export type Settings = Omit<AskedSettings, "daftRunner"> & {
   readonly threads: number;
 };
 
-/** Each key a setting may have. */
 export const settingKeys = Object.keys(entries) as (keyof Entries)[];
 
 /** The value of every setting that is not set: text, as Pulumi hands it over. */
@@ -51,7 +50,6 @@ export const settingDefaults: Readonly<Record<string, string>> = Object.fromEntr
 /** Keys whose values are encrypted and never shown. */
 export const secretKeys: readonly string[] = settingKeys.filter((key) => entries[key].secret);
 
-/** A setting that may be an input of a run. */
 export type InputKey = {
   [Key in keyof Entries]: Entries[Key]["input"] extends true ? Key : never;
 }[keyof Entries];

@@ -3,7 +3,6 @@ import { quoted } from "../contracts/errors";
 import { bucketNameRule, bucketPurposes, isBucketName } from "./bucketNames";
 import { address, flag, notInput, object, optional, secret, text } from "./values";
 
-/** Where the data is kept. */
 export const storeSettings = {
   objectStore: text(
     "Where all data lives. `minio`: the stack's own MinIO. `s3`: an external store that speaks S3 " +

@@ -26,7 +26,6 @@ function setting<Schema extends z.ZodType<unknown, string>>(
   return { type, default: value, description, secret: false, input: true, schema };
 }
 
-/** A whole number from `min` to `max`. */
 export function integer(description: string, rule: { default: number; min: number; max: number }) {
   const { min, max } = rule;
   const schema = z
@@ -37,7 +36,6 @@ export function integer(description: string, rule: { default: number; min: numbe
   return setting("integer", description, rule.default, schema);
 }
 
-/** One of some words. */
 export function choice<const Words extends readonly string[]>(
   description: string,
   words: Words,
@@ -142,7 +140,6 @@ function parseJson(given: string): unknown {
   }
 }
 
-/** A setting that is no input of any run. */
 export function notInput<Schema extends z.ZodType<unknown, string>>(
   given: Setting<Schema>,
 ): Setting<Schema, false> {

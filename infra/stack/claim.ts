@@ -135,7 +135,6 @@ export function checkStack(stack: string, target: string): string | undefined {
  * claims the stack, and restores a record that is gone.
  *
  * @param id the stack's id, if it is known
- * @returns the id
  * @throws UserError as {@link checkOwner}
  */
 export function claimStack(
@@ -176,7 +175,6 @@ interface Exported {
   };
 }
 
-/** The stack's id in an exported state. */
 export function idOf(state: string): string | undefined {
   return attempt(() => {
     const { deployment } = JSON.parse(state) as Exported;

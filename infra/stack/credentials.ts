@@ -5,7 +5,6 @@ import { readJson, stackFiles, writeJson, writeWhole } from "./files";
 import { readStepRecord } from "./records";
 import type { StepVerbs, StepContext } from "./runStep";
 
-/** What the stack's services are protected by. */
 export interface Credentials {
   readonly minioRootUser: string;
   readonly minioRootPassword: string;
@@ -17,7 +16,6 @@ export interface Credentials {
   readonly generations: Generations;
 }
 
-/** Whose secret it is. */
 export type SecretOwner = "minio" | "spark" | "ray" | "s3";
 
 /** How often each one's secret changed; its services restart when it does. */

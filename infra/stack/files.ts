@@ -112,7 +112,6 @@ export function writeOnce(file: string, text: string): boolean {
   }
 }
 
-/** Writes JSON; see {@link writeWhole}. */
 export function writeJson(file: string, value: unknown): void {
   writeWhole(file, JSON.stringify(value));
 }

@@ -34,8 +34,7 @@ export interface StepArgs {
  * With `triggers` the step is a run: replaced, so created anew, when they change. Without, it is a
  * thing that exists. Any other changed input runs `update`, which converges in place.
  *
- * The command starts with `exec`, because on cancel the provider kills only the shell. Of tsx it
- * takes the part for CommonJS: the rest runs a thread for ES modules, a quarter of a CPU second.
+ * The command starts with `exec`, because on cancel the provider kills only the shell.
  */
 export function step(
   name: string,
@@ -43,7 +42,7 @@ export function step(
   opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
   const { record = name } = args;
-  const verb = (name: string) => `exec node --require tsx/cjs steps.mjs ${args.kind} ${name}`;
+  const verb = (name: string) => `exec node steps.mjs ${args.kind} ${name}`;
   const inputs: command.local.CommandArgs = {
     create: verb("create"),
     update: verb("update"),

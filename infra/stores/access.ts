@@ -17,7 +17,6 @@ export const storeStep = "object-store";
 
 /** What that step records; nothing secret. */
 export interface StoreRecord {
-  /** The kind of store. */
   readonly store: string;
   readonly endpoint: string;
   readonly region: string;
@@ -88,7 +87,6 @@ function minioAccess(stack: string): Connection["store"] {
 /** What records that the stack's own store has a bucket. */
 export const bucketRecord = (bucket: string): string => `bucket-${bucket}`;
 
-/** The names of a deployed stack's buckets. */
 export function bucketNamesOf(stack: string): BucketNames {
   return storeRecord(stack)?.buckets ?? ownBuckets;
 }

@@ -20,7 +20,6 @@ export interface BucketsArgs {
 /** The buckets, made in the store's own way. */
 export class Buckets extends pulumi.ComponentResource {
   readonly names: BucketNames;
-  /** The bucket resources, to depend on. */
   readonly all: pulumi.Resource[];
 
   constructor(name: string, args: BucketsArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -7,7 +7,6 @@ import { check, deployed, type Logs, type StackCheck, type StackContext } from "
 import { storeAccess } from "./access";
 import { prepareStore, storeNamed } from "./index";
 
-/** The store that the settings ask for, looked at. */
 export const preparedStore = ({ settings, stack, id }: StackContext) =>
   prepareStore(settings, stack, id);
 

@@ -12,7 +12,6 @@ export const claimKey = ".engine-comparison.json";
 export interface Claim {
   /** Of the stack, random: names of stacks are not unique in a shared store. */
   readonly id: string;
-  /** The stack's name, for people. */
   readonly stack: string;
   /** Whether the stack made the bucket, and so removes it when nothing else is in it. */
   readonly made: boolean;

@@ -28,10 +28,8 @@ class StoreClient extends Client {
 const lacks = (client: Client, part: keyof StoreClient["parts"]) =>
   client instanceof StoreClient && client.parts[part] === false;
 
-/** Whether a client may send checksums in headers. */
 export const sendsChecksums = (client: Client) => !lacks(client, "checksums");
 
-/** An S3 client for a store. */
 export function clientOf(store: Connection["store"]): Client {
   const url = new URL(store.endpoint);
   const { bulkDelete, checksums } = store;
@@ -109,7 +107,6 @@ export interface StoredObject {
   readonly etag: string;
 }
 
-/** Every object under `prefix`, by name. */
 export async function listObjects(
   client: Client,
   bucket: string,
@@ -123,7 +120,6 @@ export async function listObjects(
   return found;
 }
 
-/** Every object under one of the prefixes, by name. */
 export async function listAll(
   client: Client,
   bucket: string,
@@ -152,7 +148,6 @@ export function listingOf(objects: ReadonlyMap<string, StoredObject>) {
 /**
  * Removes every object under `prefix`; a bucket that does not exist has none.
  *
- * @returns how many there were
  * @throws UserError as {@link removeObjects}
  */
 export async function removePrefix(
@@ -194,7 +189,6 @@ function notDeleted(bucket: string, refused: readonly DeleteError[]): UserError 
   );
 }
 
-/** Objects on their way at a time. */
 const parallel = 32;
 
 async function removeEach(client: Client, bucket: string, names: readonly string[]): Promise<void> {

@@ -19,7 +19,6 @@ export function storeNamed(name: string): Store<Settings, KeptCredentials> {
   return found;
 }
 
-/** Declares an external store. */
 export type DeclareStore = (credentials: KeptCredentials) => ObjectStore;
 
 /**

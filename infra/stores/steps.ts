@@ -15,7 +15,6 @@ import { sync, type ManifestEntry } from "./upload";
 type S3StoreSpec = Omit<StoreRecord, "certificates" | "role"> & {
   /** The user's file, relative to the checkout or absolute, and the hash of what is in it. */
   readonly certificates: { readonly file: string; readonly hash: string } | null;
-  /** How often the keys changed. */
   readonly keys?: number;
   readonly generation: string;
 };

@@ -57,7 +57,6 @@ export const whenDeployed = { blocks: false, applies: deployed, after: ["docker"
 
 const running = /^(RUNNING|Up\b(?!.*unhealthy))/;
 
-/** What to do where memory ran out. */
 export const smallerSizes =
   "set smaller sparkWorkerMemory, rayObjectStoreMemory or batchSize, or fewer sparkWorkers; close other programs";
 

@@ -27,7 +27,6 @@ export function targetOf(stack: string): Target<Settings> | undefined {
   return owner && targetNamed(owner.target);
 }
 
-/** How jobs of `stack` are started, by the target that it was made for. */
 export async function executorOf(stack: string): Promise<Executor> {
   const target = targetOf(stack);
   if (target) return target.executor(stack);

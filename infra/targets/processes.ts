@@ -11,7 +11,6 @@ import { jobEnvironment, pythonOf } from "../toolchain/tools";
 /**
  * What the step of a service that jobs need has recorded.
  *
- * @param name of the step
  * @throws UserError where it has recorded nothing
  */
 export function resultOf<Result>(stack: string, name: string): Result {

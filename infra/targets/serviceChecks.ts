@@ -76,8 +76,6 @@ const versions = {
 
 /**
  * Whether a cluster has the version that its clients are locked to; one that is not known passes.
- *
- * @param fix what to do about it
  */
 export function otherVersion(
   engine: keyof typeof versions,
@@ -171,13 +169,11 @@ export const sparkCheck = (logs: Logs) =>
     judge: (facts, context) => sparkTrouble(facts, context, logs),
   });
 
-/** A node of a Ray cluster. */
 interface RayNode {
   readonly state?: string;
   readonly resources_total?: { readonly CPU?: number };
 }
 
-/** What was found where a Ray cluster's dashboard should be. */
 export interface DashboardFacts extends ClusterFacts {
   /** Whether it does not take the token. */
   readonly refused?: boolean;

@@ -28,7 +28,6 @@ export function isComplete(entry: Entry): boolean {
   return fs.existsSync(path.join(entryFolder(entry), complete));
 }
 
-/** What a build is given. */
 export interface Build {
   /** Empty, and the entry's final place, because a Python environment cannot be moved. */
   readonly folder: string;
@@ -85,7 +84,6 @@ async function lock(file: string, onWait: () => void): Promise<Release> {
   }
 }
 
-/** A log file that grows while something is built. */
 export class BuildLog {
   /** For a child's output. */
   readonly descriptor: number;

@@ -14,7 +14,6 @@ import { entryFolder } from "./caches";
 import { lockedPackages, normalised, pythonEntry, type Locked, modelIdentity } from "./locks";
 import type { ToolResult } from "./tools";
 
-/** The identity of the model that the settings name. */
 export const modelId = ({ settings }: StackContext): string => modelIdentity(settings);
 
 export const modelCheck = check({
@@ -25,7 +24,6 @@ export const modelCheck = check({
   judge: () => [],
 });
 
-/** The Python environment that the stack's services and jobs run in. */
 export interface EnvironmentFacts {
   readonly folder: string;
   /** What its interpreter says it is, e.g. `3.11.7`; undefined where it does not start. */

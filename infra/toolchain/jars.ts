@@ -16,7 +16,6 @@ const advice =
 /**
  * Fetches jars into a build's folder with the Apache Ivy that pyspark carries.
  *
- * @param venv the environment that has pyspark
  * @throws UserError for what cannot be fetched, or is not what the lock has
  */
 export async function fetchJars(build: Build, venv: string, jars: readonly Jar[]): Promise<void> {

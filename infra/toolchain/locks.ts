@@ -28,7 +28,6 @@ export const locks = {
   jars: "jars.lock",
 } as const;
 
-/** A package of the lock. */
 export interface Locked {
   /** Its versions: more than one where they depend on Python's. */
   readonly versions: readonly string[];
@@ -56,7 +55,6 @@ export function lockedPackages(lock = text(locks.python)): Map<string, Locked> {
   return found;
 }
 
-/** The version of a Python package that the lock has. */
 export function lockedVersion(name: string): string {
   const [version] = lockedPackages().get(name)?.versions ?? [];
   if (version === undefined) throw new Error(`the lock has no ${name}`);
@@ -68,12 +66,10 @@ export function lockHash(lock: keyof typeof locks): string {
   return shortHash(text(locks[lock]).replace(/^[ \t]*#.*\n?/gm, ""));
 }
 
-/** The lock's path. */
 export function lockFile(lock: keyof typeof locks): string {
   return path.join(checkout, "pipelines", locks[lock]);
 }
 
-/** Hash of the locked packages of Python. */
 export function pythonHash(device: DeviceName): string {
   const cpu = lockHash("python");
   return device === "cpu" ? cpu : shortHash([cpu, lockHash("gpu"), lockHash("cuda")]);
@@ -90,7 +86,6 @@ export function environmentHash(device: DeviceName): string {
   return shortHash({ python: pythonHash(device), jars: lockHash("jars") });
 }
 
-/** A jar of the lock. */
 export interface Jar {
   readonly group: string;
   readonly artifact: string;

@@ -95,7 +95,6 @@ const linkerFlags = [
   `-X github.com/minio/minio/cmd.ShortCommitID=${commit}`,
 ].join(" ");
 
-/** Builds MinIO's server from source. */
 export const minioBinary = toolStep("minio-binary", async (log) => {
   const key = shortHash([minioVersion, linkerFlags, process.arch, process.platform]);
   const entry = `minio/${key}` as const;

@@ -56,7 +56,6 @@ export function environmentOf(stack: string): string {
   return link;
 }
 
-/** The Python interpreter of the stack's environment. */
 export function pythonOf(stack: string): string {
   return path.join(environmentOf(stack), "bin", "python");
 }

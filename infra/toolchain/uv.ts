@@ -86,11 +86,7 @@ export class Uv {
     readonly python: Python,
   ) {}
 
-  /**
-   * Installs exactly what the locks hold into an environment in the build's folder.
-   *
-   * @returns its interpreter
-   */
+  /** Installs exactly what the locks hold into an environment in the build's folder. */
   async environment(build: Build, locks: readonly string[]): Promise<string> {
     const python = path.join(build.folder, "bin", "python");
     await this.run(build, "venv", "--allow-existing", "--python", this.python.path, build.folder);

@@ -65,6 +65,18 @@ def _runtime_env(context: Context) -> dict[str, Any] | None:
     return {"worker_process_setup_hook": prepare}
 
 
+def idle_worker_milliseconds() -> int | None:
+    """How long the cluster keeps an idle worker; None where its nodes were not told.
+
+    Asked of a worker, which has the environment that its node was started with.
+    """
+    import ray
+
+    name = "RAY_idle_worker_killing_time_threshold_ms"
+    told = ray.get(ray.remote(num_cpus=0)(os.environ.get).remote(name))
+    return None if told is None else int(told)
+
+
 def disconnect() -> None:
     """Leave the cluster, if connected."""
     import ray

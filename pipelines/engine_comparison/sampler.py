@@ -79,8 +79,10 @@ class Watch:
                 if not Path("/proc/self/clear_refs").exists():
                     self._worse("pss-sampled")
             except OSError:
-                self._worse("pss-sampled")
                 with contextlib.suppress(psutil.Error):
+                    if process.status() == psutil.STATUS_ZOMBIE:
+                        continue  # it has no memory, and only root may open its file
+                    self._worse("pss-sampled")
                     self.window.unmarked.add((process.pid, process.create_time()))
         self.sample()
         if self.gpus:

@@ -5,7 +5,6 @@ import { plain, trusted, type Html } from "../html";
 import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { engineColor, engineName } from "../words";
 
-/** What all charts are given. */
 export interface Chart {
   readonly outcomes: readonly Outcome[];
   /** Unique on the page. */
@@ -116,7 +115,6 @@ export const inBand = {
 
 export const color = ({ engine }: { readonly engine: string }) => engineColor(engine);
 
-/** A value axis below the bands. */
 function valueAxis(options: Plot.AxisXOptions): Plot.Markish[] {
   return [
     Plot.gridX({ stroke: "var(--grid)", strokeOpacity: 1, ticks: options.ticks }),

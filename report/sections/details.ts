@@ -2,7 +2,7 @@ import { bytes, known, moment, seconds } from "../format";
 import { html, type Html, type Piece } from "../html";
 import { isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { absent, table, words } from "../table";
-import { engineName, guideOf } from "../words";
+import { engineName, engineNamed } from "../words";
 
 /** What is needed to repeat the runs of a workload, or to doubt them: folded away. */
 export function details(outcomes: readonly Outcome[]): Html {
@@ -47,7 +47,7 @@ function inputs(outcomes: readonly Outcome[]): Html {
 
 function attempt(outcome: Outcome): Html {
   const facts: [string, Piece][] = [["run", outcome.run]];
-  const guide = guideOf(outcome.engine, outcome.workload);
+  const guide = engineNamed(outcome.engine)?.guides[outcome.workload];
   if (guide !== undefined) facts.push(["written as in", html`<a href="${guide}">${guide}</a>`]);
   if (outcome.status !== "not run") {
     facts.push(["key", code(outcome.key)], ["attempt", outcome.attempt]);

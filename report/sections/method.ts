@@ -1,27 +1,86 @@
-import * as fs from "node:fs";
-import * as path from "node:path";
-import { html, trusted, type Html, type Piece } from "../html";
+import { html, type Html, type Piece } from "../html";
 import { disturbedAbove, isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { percent, plural } from "../format";
 import { bootstrapFrom } from "../../results/statistics";
 import { engineName, whatPersists } from "../words";
 
-/**
- * In words: what was measured, what was not, and what the figures are worth. A name in braces in
- * method.html stands for a value.
- */
+/** In words: what was measured, what was not, and what the figures are worth. */
 export function method(outcomes: readonly Outcome[]): Html {
   const verified = outcomes.filter(isVerified);
-  const values: Readonly<Record<string, Piece>> = {
-    repeats: repeats(verified),
-    measures: measures(verified),
-    persisting: persisting(verified),
-    disturbedAbove: percent(disturbedAbove),
-    disturbance: disturbance(verified),
-    bootstrapFrom,
-  };
-  const page = fs.readFileSync(path.join(__dirname, "method.html"), "utf8");
-  return trusted(page.replace(/\{(\w+)\}/g, (_, name: string) => html`${values[name]}`.text));
+  return html`<section id="method" aria-labelledby="method-heading" class="prose">
+    <h2 id="method-heading">How this was measured</h2>
+    <h3>What a figure covers</h3>
+    <ul>
+      <li>
+        A sample begins with the inputs in the object store and ends with the output in the object
+        store. Reading, decoding, computing and writing are all in it.
+      </li>
+      <li>
+        Start-up is measured apart and is in no sample: importing the engine, starting its driver,
+        connecting, and waiting for its workers.
+      </li>
+      <li>
+        ${repeats(verified)} Of each driver process only the first sample is cold. One-shot is
+        start-up and first sample together. Steady is the median of the hot samples, those after the
+        medians of the last two groups of three differ by at most 5 % or by no more than their
+        noise; where the budget (<code>measureSeconds</code>) is used up before, the run is marked
+        as still warming.
+      </li>
+      <li>
+        Peak memory is that of the job and its engine's services together: the largest sampled sum
+        of ${measures(verified)}. Figures that were measured in different ways are not comparable.
+      </li>
+      <li>
+        One run executes at a time on the machine. The output of the last sample is compared with an
+        oracle, which is other code than any engine's, and the exact columns of all other samples
+        with those of the last one. A wrong output is a failure and is not published.
+      </li>
+      <li>
+        Every engine gets the same inputs, the same model file and the same cores, and may use the
+        same memory; its inputs and its effective configuration show this. Job and services are held
+        to <code>cores</code> by CPU affinity or cpusets, to <code>runMemory</code> by measuring: a
+        run whose peak is above it fails.
+      </li>
+    </ul>
+    <h3>What persists between the samples of a run</h3>
+    <ul>
+      ${persisting(verified)}
+    </ul>
+    <h3>What was not measured</h3>
+    <ul>
+      <li>
+        Starting the object store and the Spark and Ray clusters; making and uploading the data;
+        installing anything; the oracle.
+      </li>
+      <li>Several runs at a time, and what an engine does under failures.</li>
+      <li>
+        The CPU of a process that lives for less than the pause between two readings, a quarter of a
+        second.
+      </li>
+      <li>
+        Other inputs. Sizes decide: an engine made for large clusters pays for that on small data.
+        The figures say how this machine did with these inputs.
+      </li>
+    </ul>
+    <h3>Noise</h3>
+    <ul>
+      <li>
+        The object store works on the same machine; its CPU is counted neither for an engine nor for
+        others.
+      </li>
+      <li>
+        No sample is taken again. One during which other processes used more than
+        ${percent(disturbedAbove)} of the machine's cores is marked (○ in the charts, ! in the
+        tables), and left out of the median where three others remain. ${disturbance(verified)}
+      </li>
+      <li>
+        An interval is of the samples of one attempt: with ${bootstrapFrom} or more hot samples a
+        bootstrap, over driver processes (<code>forks</code>) first and samples second, else from
+        min to max. With one driver process nothing is known of how far processes differ. Another
+        attempt on another day differs by more; <code>npm run compare</code> shows by how much.
+      </li>
+    </ul>
+  </section>`;
 }
 
 function repeats(verified: readonly Verified[]): string {

@@ -9,7 +9,7 @@ import {
   type Verified,
 } from "../../results/outcome";
 import { lack, ratioText, table, words } from "../table";
-import { byEngineOrder, canDo, engineColor, engineName } from "../words";
+import { byEngineOrder, engineColor, engineName, engineNamed } from "../words";
 
 /** The runs of one workload, and the id of its section on the page. */
 export interface Group {
@@ -26,8 +26,10 @@ export function overview(groups: readonly Group[]): Html {
     const byEngine = new Map(outcomes.map((run) => [run.engine, run]));
     const ratios = ratiosOf(outcomes);
     const longest = Math.max(0, ...outcomes.filter(isVerified).map(({ median }) => median));
-    return (engine: string) =>
-      cell(byEngine.get(engine), canDo(engine, workload), ratios?.get(engine), longest);
+    return (engine: string) => {
+      const can = engineNamed(engine)?.workloads.includes(workload) ?? true;
+      return cell(byEngine.get(engine), can, ratios?.get(engine), longest);
+    };
   });
   return html`<section id="glance" aria-labelledby="glance-heading" class="glance">
     <h2 id="glance-heading">At a glance</h2>

@@ -84,7 +84,7 @@ const cases: [string, Case][] = [
     {
       runner: "embedded",
       portOffset: freeOffset(17_200),
-      settings: { ...small, matrix: "full" },
+      settings: { ...small, matrix: "quick" },
       runs: ["taxi-report", "image-predictions", "image-embeddings"].flatMap(quickRuns),
       moments: [
         anyTime("nothing stands", 150),

@@ -29,6 +29,8 @@ from engine_comparison.check_gpu.clusters import spark_master as spark_master_in
 PIPELINES = Path(engine_comparison.__file__).parents[1]
 GPUS = 2
 """What Ray and a Spark worker are told that they have; see `fake_cuda`."""
+IDLE_WORKERS = {"RAY_idle_worker_killing_time_threshold_ms": "600000"}
+"""How long Ray keeps an idle worker, as infra/services.ts has it for the nodes of stacks."""
 
 Event = dict[str, Any]
 numbers = itertools.count(1)
@@ -40,7 +42,8 @@ def ray_node() -> Iterator[tuple[Service, dict[str, Any]]]:
     """A Ray head of two CPUs that says it has two GPUs: its process, and the section `ray`."""
     folder = Path(tempfile.mkdtemp(prefix="ec", dir="/tmp"))  # sockets in it need a short path
     try:
-        with ray_head_in(folder, environment(folder), cores=2, gpus=GPUS, store_mib=128) as head:
+        variables = {**environment(folder), **IDLE_WORKERS}
+        with ray_head_in(folder, variables, cores=2, gpus=GPUS, store_mib=128) as head:
             yield head
     finally:
         shutil.rmtree(folder, ignore_errors=True)

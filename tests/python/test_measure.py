@@ -64,6 +64,17 @@ sys.stdin.read()
 # Lets nobody read it (prctl(2), PR_SET_DUMPABLE).
 UNREADABLE = HOLDER.replace("import sys", "import ctypes, sys; ctypes.CDLL(None).prctl(4, 0)")
 
+# Prints how a user who is not root measures a zombie.
+ZOMBIE = """
+import os, subprocess
+from engine_comparison.sampler import Watch
+zombie = subprocess.Popen(["true"])
+os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+if os.geteuid() == 0:
+    os.seteuid(65534)
+print(Watch({"job": zombie.pid}).memory)
+"""
+
 Launch = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -214,6 +225,13 @@ def test_a_process_that_enters_a_container_makes_its_memory_no_less_well_measure
         reading = meter.read()
     assert reading.memory == "pss"
     assert reading.peak_memory < 100 * MEGABYTE
+
+
+def test_a_zombie_makes_memory_no_less_well_measured():
+    """Spark's start script leaves one in each of its containers."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", ZOMBIE]
+    assert subprocess.check_output(command, env=environment, text=True) == "pss\n"
 
 
 def test_a_process_that_grows_while_it_is_read_is_counted_once_and_whole(

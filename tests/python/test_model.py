@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -53,6 +57,25 @@ def test_two_builds_are_equal_byte_for_byte(tmp_path: Path, model_folder: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     for name in names:
         assert (tmp_path / name).read_bytes() == (model_folder / name).read_bytes()
+
+
+def test_the_image_copies_all_files_that_the_build_imports(tmp_path: Path):
+    checkout = Path(__file__).parents[2]
+    dockerfile = (checkout / "images/engine/Dockerfile").read_text().replace("\\\n", " ")
+    (stage,) = re.findall(r"^FROM environment AS model$(.*?)^FROM ", dockerfile, re.S | re.M)
+    for copied in re.findall(r"^COPY (.*)", stage, re.M):
+        *sources, target = copied.split()
+        into = tmp_path / target.lstrip("/")
+        for source in sources:
+            if (checkout / source).is_dir():
+                shutil.copytree(checkout / source, into)
+            else:
+                into.mkdir(parents=True, exist_ok=True)
+                shutil.copy(checkout / source, into)
+    command = [sys.executable, "-m", "engine_comparison.model.build", "--help"]
+    folder, alone = tmp_path / "build/package", {"PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=folder, env=alone, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_model_with_another_hash_is_not_written(tmp_path: Path, monkeypatch, capsys):

@@ -62,6 +62,7 @@ def test_ray_data_has_its_defaults_unless_a_tunable_says_otherwise(
     monkeypatch.setattr(context, "_default_context", None)
     monkeypatch.setattr(contender, "connect", lambda *_: None)
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(contender, "idle_worker_milliseconds", lambda: 600_000)
     spec = {"ray": {"cpus": 2}, "inputs": {}, "threads": 2}
     engine = engines.load(name)(Context(spec, local_store))
     engine.start()

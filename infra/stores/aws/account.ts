@@ -11,7 +11,6 @@ export interface Account {
   readonly region: string;
 }
 
-/** Characters in the name of a bucket. */
 const maxName = 63;
 
 /**

@@ -13,7 +13,6 @@ import { getBucket } from "@pulumi/aws/s3/getBucket";
 import { step } from "../../stack/step";
 import { pipelineAccess, tlsOnly, type Account } from "./account";
 
-/** Asks the provider. */
 export async function askAccount(): Promise<Account> {
   const { accountId, arn } = await getCallerIdentity();
   const { region } = await getRegion();

@@ -1,5 +1,5 @@
 import { wrong } from "../../contracts/errors";
-import type { Store } from "../../contracts/target";
+import { load, type Store } from "../../contracts/target";
 import { sharedBuckets } from "../../settings/bucketNames";
 import { setExternal } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
@@ -36,7 +36,7 @@ export const aws: Store<Settings> = {
   },
 
   async prepare(settings, stack, id) {
-    const { AwsStore, lookAtAccount } = await import("./store");
+    const { AwsStore, lookAtAccount } = await load(module, "./store", () => import("./store"));
     const seen = await lookAtAccount(settings, stack, id);
     return () => new AwsStore(storeStep, { settings, stack, seen });
   },

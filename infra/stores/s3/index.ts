@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { wrong, type UserError } from "../../contracts/errors";
-import type { Store } from "../../contracts/target";
+import { load, type Store } from "../../contracts/target";
 import { bucketsNamed, sharedBuckets } from "../../settings/bucketNames";
 import type { Settings } from "../../settings/schema";
 import type { KeptCredentials } from "../../stack/step";
@@ -13,16 +13,18 @@ export const s3: Store<Settings, KeptCredentials> = {
   rules,
 
   async prepare(settings, stack, id) {
-    const { lookAtStore, declareStore } = await import("./store");
+    const { lookAtStore, declareStore } = await store();
     const seen = await lookAtStore(settings, stack, id);
     return (credentials) => declareStore(settings, seen, credentials);
   },
 
   async existing(settings, purpose, prefixes) {
-    const { lookAtForeign } = await import("./store");
+    const { lookAtForeign } = await store();
     return lookAtForeign(settings, purpose, prefixes);
   },
 };
+
+const store = () => load(module, "./store", () => import("./store"));
 
 function rules(settings: Settings): UserError[] {
   const { s3CaCertificates, s3Endpoint, s3PathStyle } = settings;

@@ -27,7 +27,6 @@ import {
 /** Where a master's page is, unless the settings say. */
 const usualPort = 8080;
 
-/** What was found of the Spark cluster that the settings name. */
 interface SparkFacts {
   /** `host:port` of each; one leads, the others are standbys. */
   readonly masters: readonly string[];
@@ -123,7 +122,6 @@ function executorsOf(page: MasterPage, cores: number, mib: number): number {
     .reduce((sum, each) => sum + each, 0);
 }
 
-/** Asks the Ray cluster that the settings name. */
 async function rayFacts({ settings }: StackContext): Promise<DashboardFacts | undefined> {
   const { rayAddress, rayToken } = settings;
   return rayAddress === undefined ? undefined : askDashboard(rayAddress, rayToken);
@@ -207,7 +205,6 @@ export function sizeOf(page: MasterPage): Partial<Settings> {
   };
 }
 
-/** The tools that exist, and so need not be made. */
 export const toolsOf = ({ stack }: StackContext) => existingTools(stack);
 
 const lacks = (tool: ToolName) => (context: StackContext) => !context.facts(toolsOf).includes(tool);

@@ -26,7 +26,6 @@ export function clustersOf(settings: Settings) {
     spark: sparkMaster
       ? {
           master: sparkMaster,
-          /** Whether it asks for a secret. */
           authenticates: sparkSecret !== undefined,
           workerCores: settings.sparkWorkerCores,
           workerMemory: sparkSize(settings.sparkWorkerMemory),
@@ -38,7 +37,6 @@ export function clustersOf(settings: Settings) {
     ray: rayAddress
       ? {
           dashboard: rayAddress.replace(/\/$/, ""),
-          /** Whether it asks for a token. */
           authenticates: rayToken !== undefined,
           cpus: settings.rayCpus,
         }
@@ -72,9 +70,7 @@ export function clusterExecutor(stack: string): Executor {
         store: storeAccess(stack),
         spark: cluster === "spark" ? await sparkOf(stack) : null,
         ray: cluster === "ray" ? rayOf(stack) : null,
-        model: model && {
-          path: path.basename(model.path),
-        },
+        model: model && { path: path.basename(model.path) },
         services: [],
         unmeasuredNodes: cluster !== "none",
         scratch,

@@ -1,5 +1,5 @@
 import { wrong } from "../../contracts/errors";
-import { type Target, load } from "../../contracts/target";
+import { load, type Target } from "../../contracts/target";
 import { shapedConflicts } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
 
@@ -28,11 +28,11 @@ export const cluster: Target<Settings> = {
     ];
   },
 
-  prepare: async (...args) => (await import("./platform")).prepare(...args),
-  checks: async () => (await import("./checks")).checks,
-  async executor(stack) {
-    const { clusterExecutor } = await load(module, "./executor", () => import("./executor"));
-    return clusterExecutor(stack);
-  },
-  services: async () => (await import("./executor")).clusterServices,
+  prepare: async (...args) => (await platform()).prepare(...args),
+  checks: async () => (await load(module, "./checks", () => import("./checks"))).checks,
+  executor: async (stack) => (await executor()).clusterExecutor(stack),
+  services: async () => (await executor()).clusterServices,
 };
+
+const platform = () => load(module, "./platform", () => import("./platform"));
+const executor = () => load(module, "./executor", () => import("./executor"));

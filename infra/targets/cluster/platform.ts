@@ -12,7 +12,6 @@ import { preparedStore } from "../../stores/checks";
 import { clustersOf, clustersStep } from "./executor";
 import { checks, sized, toolsOf } from "./checks";
 
-/** What is known before anything is declared. */
 interface Facts {
   readonly existing: Inspected;
   readonly model: string;
@@ -40,7 +39,6 @@ export const prepare: Target<Settings>["prepare"] = async (asked, stack, id) => 
   };
 };
 
-/** Declares the platform's resources. */
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { existing, model, declareStore } = facts;
   const device = "cpu";

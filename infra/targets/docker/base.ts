@@ -47,7 +47,6 @@ export class Base extends pulumi.ComponentResource {
   readonly cleanup: pulumi.Resource;
   readonly network: docker.Network;
   readonly networkGeneration: string;
-  /** MinIO's data. */
   readonly data: docker.Volume;
   /** Secrets, in files for the containers' user alone. */
   readonly credentials: docker.Volume;
@@ -195,7 +194,6 @@ export class Image extends pulumi.ComponentResource {
  * that ours have is understood: all is shut out, then paths are let in, then names are shut out
  * again wherever they are.
  *
- * @param ignore the lines of the `.dockerignore`
  * @returns paths relative to `root`, sorted
  * @throws Error for a line of another form, which the builder would read differently
  */

@@ -58,7 +58,6 @@ export function daemonOf({ stack }: StackContext) {
   return { host, docker: new Docker(host), info: daemonInfo(host), recorded };
 }
 
-/** What the stack has on the daemon. */
 export const existingOf = ({ id, facts }: StackContext) => inspect(facts(daemonOf).docker, id);
 
 const containersOf = ({ stack, facts }: StackContext) => {

@@ -18,7 +18,6 @@ export interface DaemonInfo {
   readonly OperatingSystem?: string;
   /** Where images, containers and volumes are. */
   readonly DockerRootDir?: string;
-  readonly KernelVersion?: string;
   readonly NCPU?: number;
   readonly MemTotal?: number;
   readonly Runtimes?: Readonly<Record<string, unknown>>;
@@ -153,7 +152,6 @@ function call(
   });
 }
 
-/** Runs the `docker` command on a stack's daemon. */
 export class Docker {
   constructor(readonly host: string) {}
 
@@ -170,7 +168,6 @@ export class Docker {
 
   /**
    * @param input the command's stdin: a text, or an open file
-   * @returns what it printed
    * @throws Error with what it said on stderr
    */
   run(args: readonly string[], input?: string | number): string {
@@ -193,7 +190,6 @@ export class Docker {
     return status === 0 ? stdout : undefined;
   }
 
-  /** The last lines that a container said. */
   tail(container: string, lines: number): string[] {
     const { text } = this.both(["logs", "--tail", String(lines), container]);
     return text.trimEnd().split("\n").slice(-lines);

@@ -115,7 +115,6 @@ const leader = [
   "python -m engine_comparison.leader",
 ].join("\n");
 
-/** The services of target `docker`: the stack's containers. */
 export const dockerServices: Services = {
   async status(stack) {
     const all = [...containersOf(stack)].map(([name, { status }]) => ({ name, state: status }));

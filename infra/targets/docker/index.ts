@@ -1,5 +1,5 @@
 import { wrong } from "../../contracts/errors";
-import { type Target, load } from "../../contracts/target";
+import { load, type Target } from "../../contracts/target";
 import { shapedConflicts, startedHereConflicts } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
 
@@ -20,13 +20,11 @@ export const docker: Target<Settings> = {
     return [...conflicts, ...(store.external ? elsewhere : [])];
   },
 
-  prepare: async (...args) => (await import("./platform")).prepare(...args),
-  checks: async () => (await import("./checks")).checks,
-
-  async executor(stack) {
-    const { dockerExecutor } = await load(module, "./executor", () => import("./executor"));
-    return dockerExecutor(stack);
-  },
-
-  services: async () => (await import("./executor")).dockerServices,
+  prepare: async (...args) => (await platform()).prepare(...args),
+  checks: async () => (await load(module, "./checks", () => import("./checks"))).checks,
+  executor: async (stack) => (await executor()).dockerExecutor(stack),
+  services: async () => (await executor()).dockerServices,
 };
+
+const platform = () => load(module, "./platform", () => import("./platform"));
+const executor = () => load(module, "./executor", () => import("./executor"));

@@ -17,7 +17,6 @@ export function workerRoles(sparkWorkers: number): Role[] {
   return Array.from({ length: sparkWorkers }, (_, n) => `spark-worker-${n + 1}` as const);
 }
 
-/** The labels of what a stack has on the daemon. */
 export const labels = {
   /** The stack's id, by which all is found and removed. */
   id: "engine-comparison.id",
@@ -27,7 +26,6 @@ export const labels = {
   generation: "engine-comparison.generation",
 } as const;
 
-/** What a stack's volumes are for. */
 export const volumePurposes = ["minio-data", "credentials", "scratch", "model"] as const;
 export type VolumePurpose = (typeof volumePurposes)[number];
 
@@ -57,7 +55,6 @@ interface ExistingContainer extends Recorded {
   readonly status: string;
 }
 
-/** What a stack has on the daemon, by name. */
 export interface Existing {
   readonly containers: ReadonlyMap<string, ExistingContainer>;
   readonly network: Recorded | undefined;
@@ -162,7 +159,6 @@ export function orphans(stack: string, existing: Existing): string[] {
   return [...existing.containers].filter(([, { id }]) => !recorded.has(id)).map(([name]) => name);
 }
 
-/** Something on the daemon that has a name of the stack's. */
 export type Foreign = ReturnType<typeof takenNames>[number];
 
 /**
@@ -209,10 +205,8 @@ export interface Inspected {
   };
 }
 
-/** A container of a stack. */
 export type Container = ReturnType<typeof withRoles>[number];
 
-/** The containers that have a role in the stack. */
 export function withRoles(all: readonly Inspected[], stack: string) {
   return roles(maxWorkers).flatMap((role) => {
     const name = names(stack).container(role);

@@ -16,7 +16,6 @@ export const inside = ports(0);
 /** The object store as containers see it. */
 export const storeEndpoint = `http://minio:${inside.minio.api}`;
 
-/** Where drivers find Ray's head. */
 export const rayHeadAddress = `ray-head:${inside.ray.gcs}`;
 
 /** User and group of the images' processes. */
@@ -69,7 +68,6 @@ export const place: Place = {
   },
 };
 
-/** Where drivers find Spark's master. */
 export const sparkMasterUrl = masterOf(place);
 
 /** A service as a container runs it: whether it is healthy may also be said by a script. */

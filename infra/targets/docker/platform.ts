@@ -49,14 +49,11 @@ export const prepare: Target<Settings>["prepare"] = async (settings, stack, id) 
   };
 };
 
-/** What is known of the daemon and the stack before anything is declared. */
 interface Facts extends Omit<BaseArgs, "stack" | "settings"> {
   readonly plan: GpuPlan;
-  /** Identity of the model file that jobs load. */
   readonly model: string;
 }
 
-/** Declares the platform's resources, in the order in which they become ready. */
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { info, plan } = facts;
   const { portOffset } = settings;
@@ -198,7 +195,6 @@ function customModel(base: Base, writer: Image): pulumi.Resource | undefined {
   );
 }
 
-/** Says what the models run on, and why. */
 function logPlan(plan: GpuPlan, settings: Settings): void {
   if (plan.device === "cuda") void pulumi.log.info(`models run on ${plan.gpus.join(", ")}`);
   else if (settings.gpu !== "off")

@@ -7,12 +7,10 @@ import type { Settings } from "../../settings/schema";
 import { isDesktop, type DaemonInfo } from "./daemon";
 import type { Role } from "./inspect";
 
-/** What a container may use at most. */
 export interface Size {
   readonly memoryMib: number;
   /** CPUs, such as 1.5; undefined: all that the daemon has. */
   readonly cpus: number | undefined;
-  /** Size of /dev/shm. */
   readonly shmMib: number;
   /** The CPUs that all containers of an engine share, such as `0-1`; undefined: all. */
   readonly cpuSet?: string;

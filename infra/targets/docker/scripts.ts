@@ -22,7 +22,6 @@ export const cleanup = {
     return { removed: left.length };
   },
 
-  /** Removes all that carries the stack's id. */
   async delete({ stack, spec: { id } }) {
     const docker = Docker.of(stack);
     const kinds = [
@@ -67,7 +66,6 @@ export const ready = {
   },
 } satisfies StepVerbs<{
   readonly role: string;
-  /** The container's id. */
   readonly container: string;
   /** A bash script that succeeds in the container when the service does its work. */
   readonly health: string;

@@ -13,7 +13,6 @@ interface Mount {
   readonly readOnly?: boolean;
 }
 
-/** The stack's secrets. */
 export const secretsMount = ({ credentials }: Base): Mount => ({
   volume: credentials,
   path: paths.credentials,

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { npm, wrong, type UserError } from "../../contracts/errors";
-import { readOr } from "../../host/folders";
+import { homeFolder, namesIn, readOr } from "../../host/folders";
 import {
   check,
   javaCheck,
@@ -14,10 +14,9 @@ import { deviceHere, gpuCheck, gpuMemoryCheck } from "../../host/gpu";
 import { whoListens, ownProcesses, startedWith, type Process } from "../../host/processTable";
 import { memoryCheck, memoryHere, sharedMemoryCheck, sharedMemoryHere } from "../../host/room";
 import type { Settings } from "../../settings/schema";
-import { portsOfNeighbours, recordedPorts } from "../../stack/neighbours";
 import { stackFiles } from "../../stack/files";
 import { readOwner } from "../../stack/owner";
-import type { Inspected } from "../../stack/records";
+import { readStepRecord, recordedNames, type Inspected } from "../../stack/records";
 import { storeNamed } from "../../stores";
 import { storeChecks } from "../../stores/checks";
 import { environmentCheck, environmentHere, modelCheck } from "../../toolchain/checks";
@@ -28,10 +27,8 @@ import { listeners, type Listener } from "./place";
 import { serviceVariable } from "./supervisord";
 import { inspect, localServices } from "./executor";
 
-/** What of the stack exists. */
 export const existingOf = ({ stack }: StackContext) => inspect(stack);
 
-/** Whether a tool must be installed. */
 const lacks =
   (...tools: readonly ToolName[]) =>
   async (context: StackContext) => {
@@ -42,7 +39,6 @@ const lacks =
 
 const lacksTools = lacks("python", "minio-binary", "toxiproxy-binary");
 
-/** The ports of services that are to be started. */
 const needed = async ({ settings, stack, facts }: StackContext) =>
   portsNeeded(settings, stack, await facts(existingOf));
 
@@ -72,6 +68,38 @@ export function portsNeeded(
     ({ service, port }) =>
       !(existing.alive(service) && recordedPorts(stack, service).includes(port)),
   );
+}
+
+/**
+ * The recorded ports of this user's other stacks that run, with all of Ray's range for workers:
+ * those listen only while a worker lives, so that asking the system does not show them.
+ */
+export async function portsOfNeighbours(stack: string) {
+  const all = namesIn(homeFolder()).filter((name) => name !== stack);
+  const running = await Promise.all(all.map(async (name) => ((await runs(name)) ? [name] : [])));
+  return new Map(
+    running
+      .flat()
+      .flatMap((name) =>
+        recordedNames(name).flatMap((service) =>
+          recordedPorts(name, service).map((port) => [port, { stack: name, service }] as const),
+        ),
+      ),
+  );
+}
+
+async function runs(stack: string): Promise<boolean> {
+  const [api] = recordedPorts(stack, "minio");
+  return api !== undefined && !(await isFree(api));
+}
+
+function recordedPorts(stack: string, service: string): number[] {
+  const { ports = {} } = (readStepRecord(stack, service)?.result ?? {}) as {
+    ports?: Readonly<Record<string, number>>;
+  };
+  const { firstWorker = 0, lastWorker = -1, ...single } = ports;
+  const range = Array.from({ length: lastWorker - firstWorker + 1 }, (_, n) => firstWorker + n);
+  return [...Object.values(single), ...range];
 }
 
 /**

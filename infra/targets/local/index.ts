@@ -1,4 +1,4 @@
-import { type Target, load } from "../../contracts/target";
+import { load, type Target } from "../../contracts/target";
 import { proxyConflicts, startedHereConflicts } from "../../settings/checks";
 import type { Settings } from "../../settings/schema";
 
@@ -11,11 +11,12 @@ export const local: Target<Settings> = {
     ...startedHereConflicts(settings, machine),
     ...proxyConflicts(settings, store),
   ],
-  prepare: async (...args) => (await import("./platform")).prepare(...args),
-  checks: async () => (await import("./checks")).checks,
-  async executor(stack) {
-    const { localExecutor } = await load(module, "./executor", () => import("./executor"));
-    return localExecutor(stack);
-  },
-  services: async () => (await import("./executor")).localServices,
+
+  prepare: async (...args) => (await platform()).prepare(...args),
+  checks: async () => (await load(module, "./checks", () => import("./checks"))).checks,
+  executor: async (stack) => (await executor()).localExecutor(stack),
+  services: async () => (await executor()).localServices,
 };
+
+const platform = () => load(module, "./platform", () => import("./platform"));
+const executor = () => load(module, "./executor", () => import("./executor"));

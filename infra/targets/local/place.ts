@@ -25,10 +25,8 @@ import { environmentOf, jobEnvironment, pythonOf, toolFolder } from "../../toolc
 
 const here = "127.0.0.1";
 
-/** Where a port's page or API is. */
 export const urlOf = (port: number) => `http://${here}:${port}`;
 
-/** What a service is declared with. */
 export interface LocalSpec {
   readonly portOffset: number;
   /** Of a Spark worker. */
@@ -87,8 +85,6 @@ export function localRayAccess(stack: string): Record<string, string> {
 
 /**
  * How a service is run, and what its step prints: addresses for people and jobs, nothing secret.
- *
- * @param name of the service's step
  */
 export function localService(stack: string, name: string, spec: LocalSpec) {
   const place = placeOf(stack, spec.portOffset);
@@ -171,7 +167,6 @@ async function healthy(all: readonly Health[]): Promise<boolean> {
 
 /** One port that a stack on target `local` listens on. */
 export interface Listener {
-  /** The service's resource name. */
   readonly service: string;
   /** What the port is for, as printed for people. */
   readonly purpose: string;

@@ -19,11 +19,9 @@ import { checks, existingOf } from "./checks";
 import { stoppedServices } from "./executor";
 import { urlOf, type LocalSpec } from "./place";
 
-/** What is known of the machine and the stack before anything is declared. */
 export interface Facts {
   readonly existing: Inspected;
   readonly device: Device;
-  /** Identity of the model file that jobs load. */
   readonly model: string;
   /** The external store, where the stack is not to have its own. */
   readonly declareStore?: DeclareStore;
@@ -57,7 +55,6 @@ export const prepare: Target<Settings>["prepare"] = async (settings, stack, id) 
   };
 };
 
-/** Declares the platform's resources. */
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { existing, model, declareStore } = facts;
   const { device, gpus } = facts.device;

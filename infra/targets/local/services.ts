@@ -43,7 +43,6 @@ export async function askSupervisor<Answer>(
   }
 }
 
-/** Whether the stack's supervisord answers. */
 export async function supervisorAnswers(stack: string): Promise<boolean> {
   return (await askSupervisor(stack, "getState")) !== undefined;
 }
@@ -240,7 +239,6 @@ export const minioData = {
   },
 } satisfies StepVerbs<{ readonly generation: string }>;
 
-/** A service under the supervisor. */
 export const service = {
   async create({ stack, name, spec }) {
     const { service, result } = localService(stack, name, spec);

@@ -145,14 +145,12 @@ function quoted(word: string): string {
   return `"${word}"`;
 }
 
-/** A service as supervisord runs it. */
 interface Program extends Pick<ServiceSpec, "argv" | "env" | "stopSignal" | "stopSeconds"> {
   readonly name: string;
   readonly directory: string;
   readonly log: string;
 }
 
-/** The configuration file of one program. */
 export function programConf(program: Program): string {
   const variables = Object.entries(program.env).map(([name, value]) => `${name}=${quoted(value)}`);
   return section(`program:${program.name}`, {
@@ -201,7 +199,6 @@ const patienceMs = 10_000;
 /**
  * Ends the marked processes of a stack with their descendants, marked or not.
  *
- * @param which which services; all by default
  * @returns how many processes were ended
  */
 export async function endOrphans(

@@ -20,7 +20,7 @@ from ..describe import EngineFacts, engine_facts
 from ..placement import Holder
 from ..profile import Node, Stage, divided
 from ..ray_agents import Agents
-from ..ray_cluster import connect, disconnect
+from ..ray_cluster import connect, disconnect, idle_worker_milliseconds
 from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
 from ..workloads.taxi_inputs import (
@@ -87,6 +87,7 @@ class OnRay(Engine):
         data, defaults = DataContext.get_current(), DataContext()
         return {
             "cpus": self.cpus,
+            "idleWorkerMilliseconds": idle_worker_milliseconds(),
             "cluster": {
                 name: value
                 for name, value in ray.cluster_resources().items()

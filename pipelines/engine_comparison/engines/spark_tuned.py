@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from ..batches import ModelTask, task_count
 from ..describe import EngineFacts, engine_facts
 from ..workloads import load
-from ..workloads.image_inputs import list_path
+from ..workloads.image_inputs import image_urls
 from ..workloads.image_workload import ImageWorkload
 from . import spark as documented
 from .spark_application import DRIVER_OPTIONS, EXECUTOR_OPTIONS
@@ -57,12 +57,20 @@ class SparkTuned(documented.Spark):
             super()._images(workload, columns, output)
 
     def _mapped(self, workload: ImageWorkload, columns: str) -> DataFrame:
-        """Python workers fetch, decode and ask the model."""
-        facts = self.context.input_facts
-        listed = self.session.read.schema("image_url string").parquet(f"s3a://{list_path(facts)}")
+        """Python workers fetch, decode and ask the model.
+
+        The driver reads the list, which costs less than a stage that reads one file and shuffles
+        it: docs/findings/images-fixed-cost.md.
+        """
+        import pyarrow as pa
+
+        urls = image_urls(self.context.filesystem, self.context.input_facts)
+        listed = self.session.createDataFrame(pa.table({"image_url": pa.array(urls, pa.string())}))
         workers = self.placement.workers if self.placement.holder else self.cores
-        tasks = task_count(workload.count_inputs(facts), workers)
-        return listed.repartition(tasks).mapInArrow(
+        tasks = task_count(len(urls), workers)
+        if tasks != self.session.sparkContext.defaultParallelism:
+            listed = listed.repartition(tasks)
+        return listed.mapInArrow(
             _MapInArrow(self.task(workload)), f"image_url string, {columns}"
         )
 

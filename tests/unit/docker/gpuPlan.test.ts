@@ -10,7 +10,7 @@ const smi = (text: string) => ({ ok: true, text });
 /** Answers as machines give them. */
 const recorded: Record<string, GpuAnswers> = {
   none: {
-    info: { ServerVersion: "20.10.24+dfsg1", KernelVersion: "6.1.0-18-amd64", Runtimes: runtimes },
+    info: { ServerVersion: "20.10.24+dfsg1", Runtimes: runtimes },
     ...linux,
     cdiList: undefined,
     hook: false,
@@ -18,7 +18,7 @@ const recorded: Record<string, GpuAnswers> = {
   one: {
     info: {
       ServerVersion: "27.5.1",
-      KernelVersion: "6.8.0-51-generic",
+
       Runtimes: { ...runtimes, nvidia: { path: "nvidia-container-runtime" } },
     },
     ...linux,
@@ -37,7 +37,7 @@ const recorded: Record<string, GpuAnswers> = {
     info: {
       ServerVersion: "28.1.1",
       OperatingSystem: "Docker Desktop",
-      KernelVersion: "5.15.167.4-microsoft-standard-WSL2",
+
       Runtimes: runtimes,
     },
     ...linux,
@@ -51,7 +51,7 @@ const recorded: Record<string, GpuAnswers> = {
     info: {
       ServerVersion: "28.1.1",
       OperatingSystem: "Docker Desktop",
-      KernelVersion: "5.15.167.4-microsoft-standard-WSL2",
+
       Runtimes: { ...runtimes, nvidia: {} },
     },
     ...linux,

@@ -71,7 +71,7 @@ describe("target local", () => {
       if (type !== "command:local:Command") continue;
       expect(inputs.triggers, name).toBeUndefined();
       expect(inputs.create, name).toMatch(
-        /^exec node --require tsx\/cjs steps\.mjs [\w-]+ create$/,
+        /^exec node steps\.mjs [\w-]+ create$/,
       );
       expect(inputs.update, name).toMatch(/ update$/);
       expect(inputs.delete, name).toMatch(/ delete$/);

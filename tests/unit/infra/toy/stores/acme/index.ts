@@ -1,5 +1,5 @@
 import { wrong } from "../../../../../../infra/contracts/errors";
-import type { Store } from "../../../../../../infra/contracts/target";
+import { load, type Store } from "../../../../../../infra/contracts/target";
 import type { Settings } from "../../../../../../infra/settings/schema";
 import type { KeptCredentials } from "../../../../../../infra/stack/step";
 
@@ -13,7 +13,7 @@ export const acme: Store<Settings, KeptCredentials> = {
       ? []
       : wrong("s3AccessKey is not set", "acme refuses guests", "set both keys"),
   async prepare(settings) {
-    const { AcmeStore } = await import("./store");
+    const { AcmeStore } = await load(module, "./store", () => import("./store"));
     return (credentials) => new AcmeStore("object-store", { settings, credentials });
   },
 };

@@ -1,5 +1,5 @@
 import { wrong } from "../../../../../../infra/contracts/errors";
-import { type Target, load } from "../../../../../../infra/contracts/target";
+import { load, type Target } from "../../../../../../infra/contracts/target";
 import type { Settings } from "../../../../../../infra/settings/schema";
 
 /** Jobs as processes of this machine; Spark and Ray are not started, the store is external. */
@@ -12,11 +12,10 @@ export const bare: Target<Settings> = {
     store.external
       ? []
       : wrong("objectStore is minio", "nothing starts it", "set objectStore to s3"),
-  prepare: async (...args) => (await import("./platform")).prepare(...args),
+  prepare: async (...args) => (await platform()).prepare(...args),
   checks: async () => [],
-  async executor(stack) {
-    const { executor } = await load(module, "./platform", () => import("./platform"));
-    return executor(stack);
-  },
-  services: async () => (await import("./platform")).services,
+  executor: async (stack) => (await platform()).executor(stack),
+  services: async () => (await platform()).services,
 };
+
+const platform = () => load(module, "./platform", () => import("./platform"));
