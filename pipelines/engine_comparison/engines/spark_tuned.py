@@ -70,9 +70,7 @@ class SparkTuned(documented.Spark):
         tasks = task_count(len(urls), workers)
         if tasks != self.session.sparkContext.defaultParallelism:
             listed = listed.repartition(tasks)
-        return listed.mapInArrow(
-            _MapInArrow(self.task(workload)), f"image_url string, {columns}"
-        )
+        return listed.mapInArrow(_MapInArrow(self.task(workload)), f"image_url string, {columns}")
 
 
 class _MapInArrow:

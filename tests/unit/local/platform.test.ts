@@ -70,9 +70,7 @@ describe("target local", () => {
     for (const { type, inputs, name } of result.all) {
       if (type !== "command:local:Command") continue;
       expect(inputs.triggers, name).toBeUndefined();
-      expect(inputs.create, name).toMatch(
-        /^exec node steps\.mjs [\w-]+ create$/,
-      );
+      expect(inputs.create, name).toMatch(/^exec node steps\.mjs [\w-]+ create$/);
       expect(inputs.update, name).toMatch(/ update$/);
       expect(inputs.delete, name).toMatch(/ delete$/);
     }
