@@ -12,7 +12,6 @@ decode all pixels (libvips with `fail_on`), and none says what other decoders ma
 from __future__ import annotations
 
 import re
-import struct
 import zlib
 from collections.abc import Iterator
 
@@ -59,17 +58,6 @@ _PNG_LETTERS = {b"IHDR": "I", b"PLTE": "P", b"IDAT": "D", b"IEND": "E", b"fdAT":
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """By a PNG's colour type; 3 has a palette."""
 _PALETTE_BYTES = range(3, 3 * 256 + 1, 3)
-# Where the seven passes of an interlaced PNG begin and how far their pixels are apart: x and y.
-_PASSES = (
-    (0, 0, 8, 8),
-    (4, 0, 8, 8),
-    (0, 4, 4, 8),
-    (2, 0, 4, 4),
-    (0, 2, 2, 4),
-    (1, 0, 2, 2),
-    (0, 1, 1, 2),
-)
-
 # JPEG markers (ITU-T T.81, table B.1) that stand alone, without a length: TEM and RST0 to RST7.
 _STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])
 _HUFFMAN_TABLES = 0xC4
@@ -226,17 +214,6 @@ def _is_common(scan: bytes, colours: bytes, tables: set[int]) -> bool:
     return scan[:1] == colours and scan[-3:] == b"\0\x3f\0" and needed <= tables
 
 
-def is_progressive(data: bytes) -> bool:
-    """Whether an accepted JPEG has its coefficients in several scans (SOF2 and its kin)."""
-    at = 2
-    while data[at + 1] not in _FRAMES:
-        bare = data[at + 1] in _STANDALONE or data[at + 1] == 0xFF
-        at += (
-            1 + (data[at + 1] != 0xFF) if bare else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        )
-    return data[at + 1] == _PROGRESSIVE
-
-
 def _png_reason(data: bytes) -> str | None:
     """Check the header, and the checksums and the order of the chunks up to the end."""
     order, end = "", len(PNG_SIGNATURE)
@@ -284,27 +261,3 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         kind, start = data[at + 4 : at + 8], at + 8
         at = start + 4 + int.from_bytes(data[at : at + 4], "big")
         yield kind, start, at
-
-
-def is_whole(data: bytes) -> bool:
-    """Whether the compressed data of an accepted PNG has all rows, and ends with its checksum.
-
-    Not all decoders look at the checksum. It takes a quarter of the time of decoding.
-    """
-    width, height, depth, colours, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
-
-    def size(x: int, y: int, across: int, down: int) -> int:
-        columns, rows = (width - x + across - 1) // across, (height - y + down - 1) // down
-        return rows * (1 + (columns * depth * _CHANNELS[colours] + 7) // 8) if columns > 0 else 0
-
-    left = sum(size(*one) for one in (_PASSES if interlaced else [(0, 0, 1, 1)]))
-    stream = zlib.decompressobj()
-    try:
-        for kind, start, end in _chunks(data):
-            part = data[start : end - 4] if kind == b"IDAT" else b""
-            while part and left >= 0:
-                left -= len(stream.decompress(part, 2**20))
-                part = stream.unconsumed_tail
-    except zlib.error:
-        return False
-    return left == 0 and stream.eof

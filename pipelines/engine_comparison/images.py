@@ -14,10 +14,7 @@ from PIL import Image
 
 from .image_rule import (
     MISSING,
-    PNG_SIGNATURE,
     UNDECODABLE,
-    is_progressive,
-    is_whole,
     pixels_only,
     reject_reason,
 )
@@ -111,38 +108,6 @@ class Decoded:
     def accepted(self) -> list[int]:
         """Positions in the batch that `pixels` belong to, ascending."""
         return [at for at, reason in enumerate(self.reasons) if reason is None]
-
-
-def decode_rest(
-    files: Sequence[bytes | None], pixels: Sequence[np.ndarray | None], frame: Frame = WHOLE
-) -> Decoded:
-    """Complete a batch that an engine's own decoder has decoded, so that rejects are the same.
-
-    Where that decoder refused a file, the shared one decides. It decides about progressive JPEGs
-    too, and about PNGs that are not whole: of damaged ones, decoders accept different ones. Of
-    sequential JPEGs, those that pass `reject_reason` and Pillow refuses were refused by Daft's
-    decoder as well.
-
-    Args:
-        files: Whole files, or None where there is none.
-        pixels: What the engine's decoder made of each, uint8 [size, size, 3], or None.
-        frame: What the model sees.
-    """
-    done: list[np.ndarray] = []
-    reasons: list[str | None] = []
-    for data, own in zip(files, pixels, strict=True):
-        reason = reject_reason(data)
-        if reason is None and data is not None:
-            is_png = data[:8] == PNG_SIGNATURE
-            if own is not None and (is_whole(data) if is_png else not is_progressive(data)):
-                done.append(own)
-            else:
-                try:
-                    done.append(decode(data, frame))
-                except ImageRejected as rejected:
-                    reason = rejected.reason
-        reasons.append(reason)
-    return _decoded(done, reasons, frame.size)
 
 
 def decode_batch(files: Sequence[bytes | None], frame: Frame = WHOLE) -> Decoded:

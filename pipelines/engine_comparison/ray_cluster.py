@@ -72,9 +72,12 @@ def idle_worker_milliseconds() -> int | None:
     """
     import ray
 
-    name = "RAY_idle_worker_killing_time_threshold_ms"
-    told = ray.get(ray.remote(num_cpus=0)(os.environ.get).remote(name))
-    return None if told is None else int(told)
+    @ray.remote(num_cpus=0)
+    def told() -> str | None:
+        return os.environ.get("RAY_idle_worker_killing_time_threshold_ms")
+
+    milliseconds: str | None = ray.get(told.remote())
+    return None if milliseconds is None else int(milliseconds)
 
 
 def disconnect() -> None:

@@ -45,8 +45,8 @@ IN_PROCESS = [
     ("plain", "image-embeddings", "pillow"),
     ("daft", "taxi-report", ""),
     ("daft-tuned", "taxi-report", ""),
-    ("daft-tuned", "image-predictions", "own"),
-    ("daft-tuned", "image-embeddings", "own"),
+    ("daft-tuned", "image-predictions", "pillow"),
+    ("daft-tuned", "image-embeddings", "pillow"),
 ]
 """The contenders that need no cluster: engine, workload and decoder."""
 

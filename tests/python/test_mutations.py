@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import mutations
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,7 +19,7 @@ from clusters import Attempts, Event
 from pyarrow import fs
 
 from engine_comparison.datasets.sample import taxi
-from engine_comparison.images import SIZE, ImageRejected, decode, decode_batch, decode_rest
+from engine_comparison.images import ImageRejected, decode
 from engine_comparison.store import open_store
 from engine_comparison.workloads.image_inputs import METADATA, METADATA_KEY
 
@@ -117,7 +116,7 @@ def looked_at(album: str, attempt: Attempts) -> Event:
     return attempt("oracle", "image-embeddings", [album])[album]
 
 
-@pytest.mark.parametrize("engine", ["plain", "ray-tuned", "spark-tuned"])
+@pytest.mark.parametrize("engine", ["plain", "ray-tuned", "spark-tuned", "daft-tuned"])
 def test_all_engines_reject_the_same_damaged_images(
     store: fs.FileSystem, album: str, looked_at: Event, attempt: Attempts, engine: str
 ):
@@ -139,31 +138,6 @@ def reason_of(store: fs.FileSystem, path: str) -> str | None:
         except ImageRejected as rejected:
             return rejected.reason
     return None
-
-
-def test_dafts_own_decoder_rejects_the_same_damaged_images(pictures: list[bytes]):
-    for first in range(SEED, SEED + 1500 * TIMES, 100):
-        files = [
-            mutations.mutated(pictures, mutations.IMAGES, s) for s in range(first, first + 100)
-        ]
-        expected = decode_batch(files).reasons
-        found = decode_rest(files, decoded_by_daft(files)).reasons
-        pairs = enumerate(zip(expected, found, strict=True), first)
-        assert [(seed, pair) for seed, pair in pairs if pair[0] != pair[1]] == []
-
-
-def decoded_by_daft(files: list[bytes]) -> list[np.ndarray | None]:
-    """The pixels as the engine has them: see engines/daft_tuned.py."""
-    import daft
-    from daft import col, functions
-
-    picture = functions.decode_image(col("file"), on_error="null", mode="RGB")
-    square = functions.resize(picture, w=SIZE, h=SIZE)
-    fixed = square.cast(daft.DataType.image("RGB", SIZE, SIZE)).alias("pixels")
-    decoded = daft.from_pydict({"file": files}).select(fixed).to_arrow()
-    storage = decoded.column("pixels").combine_chunks().storage
-    pixels = iter(np.asarray(storage.flatten()).reshape(-1, SIZE, SIZE, 3))
-    return [next(pixels) if there else None for there in storage.is_valid().to_pylist()]
 
 
 @pytest.mark.parametrize("frames", [(0xC0, 0xC0), (0xC0, 0xCD), (0xC2, 0xC0)])

@@ -15,7 +15,7 @@ from ..profile import Kind, Stage, waits
 
 _KINDS: tuple[tuple[str, Kind], ...] = (
     ("^Read |Scan|url_download", "read"),
-    ("image_decode", "decode"),
+    ("image_decode|^UDF decode$", "decode"),
     ("Repartition|Shuffle|Exchange", "shuffle"),
     ("Write", "write"),
 )

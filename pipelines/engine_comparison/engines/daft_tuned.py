@@ -1,8 +1,8 @@
 """Daft as an expert of it would run these jobs.
 
 Trips are filtered after they were read (see docs/findings/daft-selectivity.md), and added up by
-zone before the zones are joined. Images are fetched, decoded and resized by Daft's native code; the
-process keeps the model.
+zone before the zones are joined. Daft fetches the images. A function decodes them by Pillow, which
+takes less than Daft's decoder (docs/findings/images-fixed-cost.md). The process keeps the model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ..batches import ModelTask, Sessions
 from ..describe import EngineFacts, engine_facts
-from ..images import Decoded, decode_rest
+from ..images import Decoded, Frame, decode_batch
 from ..model.session import read_shape
 from ..placement import Holder
 from ..workloads.image_inputs import REJECTED
@@ -89,8 +89,7 @@ class DaftTuned(documented.Daft):
         return self._trips().with_column("expensive", expensive).where(col("expensive"))
 
     def _images(self, workload: ImageWorkload, output: str) -> None:
-        """Fetch, decode, let the one rule decide, ask the model."""
-        import daft
+        """Fetch, decode, ask the model."""
         from daft import col, functions
 
         io, (frame, dimension) = self._io(), read_shape(self.context.model)
@@ -108,11 +107,10 @@ class DaftTuned(documented.Daft):
                 io_config=io,
             ).alias("file"),
         )
-        decoded = functions.decode_image(col("file"), on_error="null", mode="RGB")
-        square = daft.DataType.image("RGB", frame.size, frame.size)
-        pixels = documented.seen(decoded, frame).cast(square)
-        model = _model(task, dimension, bool(self.tunable("use_process")))
-        answered = files.select("image_url", model.answer(pixels, col("file")))
+        apart = bool(self.tunable("use_process"))
+        decoder, model = _decoder(frame, task.batch, apart), _model(task, dimension, apart)
+        decoded = files.select("image_url", decoder.decode(col("file")))
+        answered = decoded.select("image_url", model.answer(col("pixels"), col("reason")))
         accepted = answered.where(col(REJECTED).is_null()).exclude(REJECTED)
         self._write(accepted, output)
 
@@ -129,6 +127,34 @@ class DaftTuned(documented.Daft):
         if self.runner == "ray":
             return "the cluster, its worker processes and the sessions of the model in them"
         return "the process with its thread pool, and the session of the model"
+
+
+def _decoder(frame: Frame, batch: int, use_process: bool) -> Any:
+    """The shared decoder as a Daft class of its own: on GPUs, calls of the model's are few."""
+    import daft
+    from daft import DataType, Series
+
+    length = 3 * frame.size**2
+    square = DataType.fixed_size_list(DataType.uint8(), length)
+
+    @daft.cls(use_process=use_process)
+    class Decoder:
+        @daft.method.batch(
+            return_dtype=DataType.struct({"pixels": square, "reason": DataType.string()}),
+            unnest=True,
+            batch_size=batch,
+        )
+        def decode(self, files: Series) -> pa.Array:
+            """Pixels of the images that are accepted, and why the others are not."""
+            decoded = decode_batch(files.to_pylist(), frame)
+            rows = pa.FixedSizeListArray.from_arrays(decoded.pixels.reshape(-1), length)
+            row = iter(range(len(rows)))
+            places = [next(row) if reason is None else None for reason in decoded.reasons]
+            pixels = rows.take(pa.array(places, pa.int64()))
+            reasons = pa.array(decoded.reasons, pa.string())
+            return pa.StructArray.from_arrays([pixels, reasons], ["pixels", "reason"])
+
+    return Decoder()
 
 
 def _model(task: ModelTask, dimension: int | None, use_process: bool) -> Any:
@@ -156,13 +182,11 @@ def _model(task: ModelTask, dimension: int | None, use_process: bool) -> Any:
             unnest=True,
             batch_size=task.batch,
         )
-        def answer(self, images: Series, files: Series) -> pa.Array:
-            """Ask about images that Daft has decoded and resized, where its decoder could."""
-            frame = self.sessions.frame
-            storage = images.to_arrow().storage
-            pixels = iter(np.asarray(storage.flatten()).reshape(-1, frame.size, frame.size, 3))
-            own = [next(pixels) if there else None for there in storage.is_valid().to_pylist()]
-            decoded: Decoded = decode_rest(files.to_pylist(), own, frame)
+        def answer(self, pixels: Series, reasons: Series) -> pa.Array:
+            """Ask about the images that were accepted."""
+            size = self.sessions.frame.size
+            accepted = np.asarray(pixels.to_arrow().flatten()).reshape(-1, size, size, 3)
+            decoded = Decoded(accepted, reasons.to_pylist())
             names = [""] * len(decoded.reasons)
             with self.sessions.one() as session:
                 answered = self.workload.infer(session, names, decoded)
