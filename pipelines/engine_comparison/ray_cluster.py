@@ -72,9 +72,11 @@ def idle_worker_milliseconds() -> int | None:
     """
     import ray
 
+    name = "RAY_idle_worker_killing_time_threshold_ms"
+
     @ray.remote(num_cpus=0)
     def told() -> str | None:
-        return os.environ.get("RAY_idle_worker_killing_time_threshold_ms")
+        return os.environ.get(name)
 
     milliseconds: str | None = ray.get(told.remote())
     return None if milliseconds is None else int(milliseconds)
