@@ -42,7 +42,7 @@ export function pulumiProgram(): string | undefined {
  * @throws Unfit without a CLI, or with one that is too old for the SDK
  */
 export async function findCli(): Promise<PulumiCommand> {
-  const { PulumiCommand } = await import("@pulumi/pulumi/automation");
+  const { PulumiCommand } = await import("@pulumi/pulumi/automation/index.js");
   const program = pulumiProgram();
   if (program === undefined) throw new Unfit(...noCli);
   try {
@@ -63,7 +63,7 @@ export async function findCli(): Promise<PulumiCommand> {
  */
 export async function installCli(): Promise<void> {
   if (fs.existsSync(installed())) return;
-  const { PulumiCommand } = await import("@pulumi/pulumi/automation");
+  const { PulumiCommand } = await import("@pulumi/pulumi/automation/index.js");
   console.log(`installing the Pulumi CLI to ${installRoot()} ...`);
   try {
     await PulumiCommand.install({ root: installRoot() });

@@ -1,6 +1,13 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import type { OutputMap, PreviewOptions, Stack } from "@pulumi/pulumi/automation";
+import {
+  CommandError,
+  ConcurrentUpdateError,
+  LocalWorkspace,
+  type OutputMap,
+  type PreviewOptions,
+  type Stack,
+} from "@pulumi/pulumi/automation";
 import { stackFiles, writeWhole } from "../../infra/stack/files";
 import { runnerVariable, stackBackendUrl } from "../../infra/stack/claim";
 import { UserError } from "../../infra/contracts/errors";
@@ -24,7 +31,6 @@ type CallOptions = Pick<PreviewOptions, "onEvent" | "onError" | "signal" | "colo
 
 /** Deploys a stack by the Pulumi CLI, driven through the Automation API. */
 export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
-  const { LocalWorkspace } = await import("@pulumi/pulumi/automation");
   const own = args.backend === "own";
   const pulumiCommand = await findCli();
   const workDir = own ? args.project.folder : await projectFolder(args);
@@ -144,7 +150,6 @@ async function ended<T>(
   watch: Omit<Watch, "onEvent">,
   call: () => Promise<T>,
 ): Promise<T | undefined> {
-  const { CommandError, ConcurrentUpdateError } = await import("@pulumi/pulumi/automation");
   // The CLI ends its commands when it is stopped, and then has its state to write.
   const killed = new Promise<undefined>((resolve) =>
     watch.kill.addEventListener("abort", () => setTimeout(() => resolve(undefined), grace)),
@@ -174,7 +179,6 @@ async function resources(stack: Stack): Promise<readonly StateResource[]> {
 
 /** Tells a call's failure in the CLI's own words. @throws UserError */
 async function explained<T>(call: () => Promise<T>): Promise<T> {
-  const { CommandError } = await import("@pulumi/pulumi/automation");
   try {
     return await call();
   } catch (error) {
