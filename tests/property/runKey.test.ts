@@ -146,6 +146,7 @@ const settings: Record<string, [value: string, runs: string[], given?: Record<st
   objectStore: ["aws", none, { runTimeoutSeconds: "3000" }], // kept for a stack's life
   portOffset: ["1000", none],
   prices: ["prices.json", none],
+  outOfMemory: ["outcome", none],
   rayAddress: ["http://other.test:8265", none, cluster],
   rayToken: ["something", none, cluster],
   runTimeoutSeconds: ["77", none],
