@@ -36,7 +36,7 @@ from .publish import Place, publish, recover
 from .result import SCHEMA_VERSION, figures_of, validate
 from .samples import Plan, counted
 from .store import open_store
-from .store_checks import check_store, refusals_explained
+from .store_checks import check_answer, check_store, refusals_explained
 from .store_requests import Requests, read_requests
 from .workloads import Workload
 
@@ -161,11 +161,13 @@ class Attempt:
             traceback.print_exception(error)
 
     def _blame_input(self, error: Exception) -> None:
-        """Say it in one way for all engines where an input was the reason of a failure.
+        """Say it in one way for all engines where store or input were the reason of a failure.
 
         Raises:
-            UserError: An input file cannot be read.
+            UserError: The store does not answer any more, or an input file cannot be read.
         """
+        bucket = self.context.bucket(self.workload.input_purpose)
+        check_answer(self.context.store.endpoint, self.store, bucket)
         unreadable = self.workload.unreadable_input(self.store, self.context.input_facts)
         if unreadable:
             traceback.print_exception(error)

@@ -31,20 +31,35 @@ def check_store(spec: Mapping[str, Any], store: fs.FileSystem, buckets: Sequence
     try:
         socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS).close()
     except OSError as error:
-        raise UserError(
-            f"The object store at {endpoint} does not answer: {error}.",
-            "Every pipeline reads from it and writes to it.",
-            "See whether its service runs (npm run status) and what its log says (npm run logs).",
-        ) from error
+        raise _silent(endpoint, error) from error
     for bucket in buckets:
-        with refusals_explained(endpoint):
-            kind = store.get_file_info(bucket).type
-        if kind == fs.FileType.NotFound:
+        if check_answer(endpoint, store, bucket) == fs.FileType.NotFound:
             raise UserError(
                 f"The object store at {endpoint} has no bucket {bucket!r}.",
                 "The pipelines find their inputs and leave their outputs in buckets made before.",
                 "Deploy the stack (npm start, or pulumi up), which makes the buckets.",
             )
+
+
+def check_answer(endpoint: str, store: fs.FileSystem, bucket: str) -> fs.FileType:
+    """Ask the store for a bucket; returns what is there.
+
+    Raises:
+        UserError: It does not answer, or refuses the key.
+    """
+    try:
+        with refusals_explained(endpoint):
+            return store.get_file_info(bucket).type
+    except OSError as error:
+        raise _silent(endpoint, error) from error
+
+
+def _silent(endpoint: str, error: OSError) -> UserError:
+    return UserError(
+        f"The object store at {endpoint} does not answer: {one_line(error, 200)}.",
+        "Every pipeline reads from it and writes to it.",
+        "See whether its service runs (npm run status) and what its log says (npm run logs).",
+    )
 
 
 @contextlib.contextmanager

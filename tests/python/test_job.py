@@ -455,6 +455,20 @@ def test_a_truncated_input_is_named_as_the_reason_of_a_failure(
         job.carry_out()
 
 
+def test_a_store_that_is_lost_in_mid_run_is_named_in_place_of_an_input(store: fs.FileSystem):
+    class Lost:
+        def get_file_info(self, path: str) -> fs.FileInfo:
+            raise OSError(f"When getting information for {path}: AWS Error NETWORK_CONNECTION")
+
+    def lose(_: int) -> pa.Table:
+        job.attempt.store = Lost()
+        raise RuntimeError("the engine has waited in vain")
+
+    job = Job(store, spec_of("taxi-report"), lose)
+    with pytest.raises(UserError, match=r"store at http://localhost does not answer: .*lake"):
+        job.carry_out()
+
+
 def test_an_image_that_was_damaged_after_the_oracle_is_told_as_rejected(
     store: fs.FileSystem, oracle_model: OracleModel
 ):
