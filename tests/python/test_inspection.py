@@ -25,6 +25,7 @@ from given_inputs import (
     picture,
     renamed,
     sixteen_bit,
+    stating,
     trips,
     two_groups,
     with_long_text,
@@ -350,6 +351,9 @@ TABLES = [
     b"Borough,x,LocationID\n"
     + b"".join(f"{row[1]},{n},{row[0]}\n".encode() for n, row in enumerate(ZONE_ROWS)),
     b'"",' + b"\n7,".join(zones_csv().splitlines()) + b"\n",
+    zones_csv().replace(b"\n", b"\r"),
+    b"LocationID,Zone,Zone,Borough\n"
+    + b"".join(f" 0{row[0]} ,a,b,{row[1]}\n".encode() for row in ZONE_ROWS),
 ]
 
 
@@ -387,6 +391,29 @@ def test_the_oracle_refuses_amounts_that_engines_order_and_round_differently(
         workloads.load("taxi-report").right_answer(spec, taxi.filesystem)
     assert f"1 in {name} of s3://lake/{MONTH}" in refused.value.what
     assert "Write null" in refused.value.do
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "stated"),
+    [
+        ("fare_amount", pa.float64(), ("<d", 60.0, 55.0)),
+        ("fare_amount", pa.float32(), ("<f", 31.0, 40.0)),
+        ("fare_amount", pa.int64(), ("<q", 60, 55)),
+        ("PULocationID", pa.int32(), ("<i", 999, 500)),
+    ],
+)
+def test_the_oracle_refuses_footers_that_contradict_the_values(
+    taxi: Store, name: str, kind: pa.DataType, stated: tuple[str, float, float]
+):
+    """By them, some engines skip what they would find."""
+    table = trips(**{name: trips().column(name).cast(kind)})
+    spec = {"buckets": BUCKETS, "inputs": {"fareAbove": "30"}}
+    taxi.put("lake", file(table))
+    assert len(workloads.load("taxi-report").right_answer(spec, taxi.filesystem)) == 4
+    taxi.put("lake", {MONTH: stating(table, *stated)})
+    with pytest.raises(UserError, match="the footer of their file states") as refused:
+        workloads.load("taxi-report").right_answer(spec, taxi.filesystem)
+    assert f"1 in {name} of s3://lake/{MONTH}" in refused.value.what
 
 
 @pytest.mark.parametrize("name", ["total_amount", "tip_amount", "trip_distance"])
@@ -532,6 +559,15 @@ def test_a_list_that_engines_would_read_differently_is_written_anew(
     facts = photos.inspect("photos")
     assert facts["list"].startswith("output/inputs/")
     assert image_urls(photos.filesystem, facts) == ["s3://pictures/images/0.jpg"]
+
+
+def test_a_list_whose_addresses_are_of_an_extension_type_is_written_anew(photos: Store):
+    url = "s3://pictures/images/0.jpg"
+    field = pa.field("image_url", pa.string(), metadata={"ARROW:extension:name": "my.address"})
+    photos.put("pictures", {LIST: parquet(pa.table([[url]], schema=pa.schema([field])))})
+    facts = photos.inspect("photos")
+    assert facts["list"].startswith("output/inputs/")
+    assert image_urls(photos.filesystem, facts) == [url]
 
 
 def test_names_that_spark_takes_for_hidden_ones_are_counted(photos: Store):

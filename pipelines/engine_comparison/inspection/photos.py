@@ -113,6 +113,8 @@ def _read_list(look: Inspection, path: str) -> tuple[list[str | None], bool] | N
             column = parquet.read([COLUMN]).column(0)
             unlike = [name for name in names if name != COLUMN and name.lower() == COLUMN]
             unlike += [what for what, _ in faults(metadata, parquet.schema_arrow, names)]
+            if b"ARROW:extension:name" in (parquet.schema_arrow.field(COLUMN).metadata or {}):
+                unlike.append("an extension type")
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         if not _is_plain(kind) and not any(is_text(kind) for is_text in _TEXTS):
             wrong(f"column {COLUMN} has the type {kind}", "write the addresses as strings")
