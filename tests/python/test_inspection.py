@@ -501,6 +501,8 @@ def test_the_addresses_of_amazons_store_are_known(address: str):
         ("https://[::1/pictures/0.jpg", "is not an address"),
         ("images/" + 6 * (170 * "x" + "/") + ".jpg", "of more than 1024 bytes"),
         ("images/" + 90 * "日" + ".jpg", "or of 255 between slashes"),
+        ("images/0.jpg;", "a key that ends in ;"),
+        ("images/0.jpg.GZ", "as those of compressed files do"),
         ("file:/images/0.jpg", "has a scheme without //"),
         ("data:image/jpeg;base64,/9j/4AAQ", "has a scheme without //"),
         ("images\\0.jpg", "pattern"),
