@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
-import duckdb
 import inspect_large
 import numpy as np
 import polars
 import pyarrow as pa
 import pytest
+from given_forms import by_duckdb
 from given_inputs import (
     MONTH,
     ZONE_ROWS,
@@ -168,14 +167,6 @@ def file(table: pa.Table, name: str = MONTH, **options: Any) -> dict[str, bytes 
 OTHER = "taxi/yellow_tripdata_2024-02.parquet"
 
 
-def with_interval() -> bytes:
-    """Trips with a column as DuckDB writes intervals."""
-    with duckdb.connect() as database, NamedTemporaryFile(suffix=".parquet") as file:
-        database.register("trips", trips())
-        database.execute(f"COPY (SELECT *, INTERVAL 1 DAY AS lasted FROM trips) TO '{file.name}'")
-        return Path(file.name).read_bytes()
-
-
 @pytest.mark.parametrize(
     ("files", "said"),
     [
@@ -226,7 +217,9 @@ def with_interval() -> bytes:
         ),
         (file(renamed(renamed(trips(), "x"), "x")), ["column x is there 2 times"]),
         (file(trips().replace_schema_metadata({b"a": b"\xff"})), ["metadata is not UTF-8", MONTH]),
-        ({OTHER: with_interval()}, ["column lasted has the type INTERVAL", OTHER]),
+        ({OTHER: by_duckdb("INTERVAL 1 DAY")}, ["column c0 has the type INTERVAL", OTHER]),
+        ({OTHER: by_duckdb("42::VARIANT")}, ["column c0 has the type VARIANT", OTHER]),
+        ({OTHER: parquet(renamed(trips(), ""))}, ["a column has no name", OTHER]),
         *(
             (
                 {OTHER: encrypted(trips(a=pa.array([1] * 4)), column, readable_footer=readable)},
