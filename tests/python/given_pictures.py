@@ -183,12 +183,12 @@ def small(seed: int) -> bytes:
 
 
 KEYS = [
-    *parts('q"uote¦less<more>¦pipe|¦car^et¦tick`¦%¦%zz¦%25¦%2F¦a%2Fb¦co:lon¦:¦a:b:c¦;¦a;b¦a,'),
+    *parts('q"uote¦less<more>¦pipe|¦car^et¦tick`¦%¦%zz¦%25¦%2F¦a%2Fb¦co:lon¦:¦a:b:c¦;.jpg¦a;b¦a,'),
     *parts("\U0001f600¦\u00e9¦e\u0301¦A¦a¦a..jpg¦a .¦year=2024/a.jpg¦year=2025/month=1/a.jpg"),
     *parts(
         "content=1/a¦path=x/a.jpg¦length=x/b.jpg¦x.jpg/y.png¦nbsp\u00a0x¦\u202ertl¦zwj\u200d.jpg"
     ),
-    *parts("(1)¦$HOME¦-rf¦~¦+¦a+b¦ lead¦a  b¦a b¦&¦=¦@¦#¦a#b#c¦s3¦http¦x.parquet¦x.gz¦x.tar/y.jpg"),
+    *parts("(1)¦$HOME¦-rf¦~¦+¦a+b¦ lead¦a  b¦a b¦&¦=¦@¦#¦a#b#c¦s3¦http¦x.parquet¦x.gz/y.jpg¦x.tar"),
     *parts("\u0130¦ß¦\ufb01¦x_¦\u3000x¦0"),
     "n" * 251 + ".jpg",
     80 * "日",
