@@ -30,25 +30,18 @@ const zones = [
       message: `${room} is below ${from}.`,
     })),
   ),
-  ...registries.flatMap((room) =>
-    folders(room).map((part) => ({
+  ...registries.flatMap((room) => {
+    const names = fs.readdirSync(room).filter((name) => name !== "index.ts");
+    const shared = names.filter((name) => name.endsWith(".ts"));
+    const parts = names.filter((name) => !shared.includes(name));
+    return parts.map((part) => ({
       target: `./${room}/${part}`,
       from: `./${room}`,
-      except: fs
-        .readdirSync(room)
-        .filter((name) => name === part || (name.endsWith(".ts") && name !== "index.ts"))
-        .map((name) => `./${name}`),
+      except: [part, ...shared].map((name) => `./${name}`),
       message: `${room}/${part} imports no other part, and not the registry.`,
-    })),
-  ),
+    }));
+  }),
 ];
-
-function folders(room) {
-  return fs
-    .readdirSync(room, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name);
-}
 
 const ofProcess = 'MemberExpression[object.name="process"][property.name="env"]';
 const starts = "/^(spawn|spawnSync|execFile|execFileSync|execSync|fork)$/";

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { checkStack, claimStack } from "./infra/stack/claim";
-import { targetNamed } from "./infra/targets";
+import { prepare } from "./infra/targets";
 import { checkSecrets } from "./infra/settings/schema";
 import { declareStack } from "./infra/stack/step";
 import { readSettings } from "./infra/targets/readSettings";
@@ -24,7 +24,7 @@ async function program() {
   const asked = readSettings(config);
   const chosen = chosenRuns(asked);
   const known = checkStack(stack, asked.target);
-  const prepared = await targetNamed(asked.target).prepare(asked, stack, known);
+  const prepared = await prepare(asked, stack, known);
   const { settings } = prepared;
   const existing = await lookAtExisting(stack, settings, chosen);
   const id = pulumi.runtime.isDryRun() ? known : claimStack(stack, settings.target, known);

@@ -13,7 +13,10 @@ const syntax = {
   only: {
     type: "string",
     value: "name[,name]",
-    help: ["some of these, by default all but the last:", ...benchmarks.map(named)].join("\n"),
+    help: [
+      "some of these, by default all but the last:",
+      ...benchmarks.map(({ name, what }) => `  ${name.padEnd(18)} ${what}`),
+    ].join("\n"),
   },
   rows: {
     type: "string",
@@ -50,14 +53,13 @@ export const bench = verb({
   run: ({ stack, options }) => runBench(stack, options),
 });
 
-function named({ name, what }: Benchmark): string {
-  return `  ${name.padEnd(18)} ${what}`;
-}
-
 async function runBench(name: string, asked: Asked): Promise<number> {
   const chosen = chosenBenchmarks(asked.only);
   const options = optionsOf(asked);
-  const stop = stopping();
+  // By Ctrl-C what runs is ended, and the stack destroyed.
+  const stopper = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => stopper.abort());
+  const stop = stopper.signal;
   const stack = new BenchStack(name, options.config, stop);
   await stack.mustBeNew();
   const sections: Section[] = [];
@@ -83,17 +85,15 @@ async function runBench(name: string, asked: Asked): Promise<number> {
   } finally {
     await stack.destroy();
   }
-  if (asked.json) console.log(JSON.stringify(everything(sections, code), undefined, 2));
+  if (asked.json) {
+    const benchmarks = sections.map(({ tables, ...section }) => {
+      return { ...section, tables: tables.map(({ data }) => data) };
+    });
+    console.log(JSON.stringify({ command: command(), code, benchmarks }, undefined, 2));
+  }
   if (stop.aborted) failures.splice(0, failures.length, "interrupted");
   for (const failure of failures) console.error(failure);
   return failures.length === 0 ? 0 : 1;
-}
-
-/** Aborted by Ctrl-C: what runs is ended, and the stack destroyed. */
-function stopping(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => controller.abort());
-  return controller.signal;
 }
 
 /** @throws WrongUse for a name that no benchmark has */
@@ -108,7 +108,7 @@ export function chosenBenchmarks(only: string | undefined): readonly Benchmark[]
 
 /** @throws WrongUse for a value that is no whole number above zero */
 export function optionsOf(asked: Omit<Asked, "only" | "json">): Options {
-  const { rows, photos, samples, forks, config } = asked;
+  const { rows, photos, samples, forks, config = [] } = asked;
   return {
     rows: sizes("rows", rows),
     photos: sizes("photos", photos),
@@ -175,13 +175,6 @@ function show({ tables, notes }: Section, say: (line: string) => void): void {
     say(`\n${legend}`);
   }
   for (const note of notes) say(note);
-}
-
-function everything(sections: readonly Section[], code: ReturnType<typeof codeVersion>) {
-  const benchmarks = sections.map(({ tables, ...section }) => {
-    return { ...section, tables: tables.map(({ data }) => data) };
-  });
-  return { command: command(), code, benchmarks };
 }
 
 function command(): string {

@@ -21,8 +21,6 @@ export type Measured = Pick<RunResult, "samples" | "forks" | "oneShotSeconds" | 
   readonly startUpSeconds: number;
   readonly versions: Readonly<Record<string, string>>;
   readonly peakMemoryBytes: number;
-  /** What its outputs were found to be by the oracle. */
-  readonly verified: Readonly<Record<string, unknown>>;
 };
 
 /** How many samples each contender takes: inputs of a run, as engine_comparison/samples.py has them. */

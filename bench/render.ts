@@ -1,5 +1,6 @@
 import * as path from "node:path";
 import { checkout } from "../infra/host/folders";
+import type { codeVersion } from "../pipelines/inputs";
 import { bytes, moment, number, percent } from "../report/format";
 import type { Interval } from "../results/statistics";
 import { figuresOf, type Figures, type Host, type Outcome } from "./harness";
@@ -106,11 +107,7 @@ export interface Section {
   readonly at: string;
 }
 
-interface Origin {
-  readonly command: string;
-  readonly commit: string | null;
-  readonly dirty: boolean | null;
-}
+type Origin = ReturnType<typeof codeVersion> & { readonly command: string };
 
 /**
  * Replaces a benchmark's tables in a page; what is written around them stays.

@@ -137,6 +137,7 @@ export class BenchStack {
       const interrupt = () => child.kill("SIGINT");
       if (this.stop.aborted) interrupt();
       else this.stop.addEventListener("abort", interrupt);
+      child.once("exit", () => this.stop.removeEventListener("abort", interrupt));
     });
     if (code === 0) return;
     throw new UserError(

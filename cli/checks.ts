@@ -28,12 +28,9 @@ export function wrongPulumi({ cli, sdk, wanted, installed, offline }: PulumiFact
         )
       : [];
   if (!offline) return cliTrouble;
-  const missing = Object.entries(wanted).filter(
-    ([name, version]) =>
-      !installed.some((plugin) => plugin.name === name && plugin.version === version),
-  );
-  const plugins = missing.flatMap(([name, version]) => {
+  const plugins = Object.entries(wanted).flatMap(([name, version]) => {
     const others = installed.filter((plugin) => plugin.name === name).map((p) => p.version);
+    if (others.includes(version)) return [];
     return wrong(
       `the Pulumi plugin ${name} ${version} is not installed${others.length > 0 ? ` (${others.join(", ")} is)` : ""}`,
       "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION is set, so that the CLI does not download it",
@@ -115,11 +112,10 @@ const runsCheck = check({
   name: "no run failed last",
   blocks: false,
   applies: deployed,
-  observe: ({ stack, settings }) =>
-    failedRuns(
-      stack,
-      chosenRuns(settings).map(({ engine, workload }) => `${engine}/${workload}`),
-    ),
+  observe({ stack, settings }) {
+    const runs = chosenRuns(settings).map(({ engine, workload }) => `${engine}/${workload}`);
+    return failedRuns(stack, runs);
+  },
   judge: (failed, { stack }) =>
     failed.flatMap(([run, { reason, log }]) => {
       const row = rowOf(reason);
@@ -133,5 +129,5 @@ const runsCheck = check({
 
 /** All checks of a target, in the order of docs/troubleshooting.md: causes before their effects. */
 export async function allChecks(target: StackContext["settings"]["target"]): Promise<StackCheck[]> {
-  return [pulumiCheck, ...(await targetNamed(target).checks()), dataCheck, runsCheck];
+  return [pulumiCheck, ...(await targetNamed(target).checks()).checks, dataCheck, runsCheck];
 }

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse, stringify } from "yaml";
 import { quoted } from "../infra/contracts/errors";
-import { checkout } from "../infra/host/folders";
+import { attempt, checkout } from "../infra/host/folders";
 import { stackFiles, writeOnce, writeWhole } from "../infra/stack/files";
 import { Passphrase } from "../embedded/secrets";
 import { isObject } from "../embedded/values";
@@ -55,11 +55,7 @@ interface StackFile {
  * @returns no values where there is no file
  * @throws Unfit for a file that is not one, or secrets that the passphrase does not open
  */
-export async function readStackFile(
-  file: string,
-  project: Project,
-  stack: string,
-): Promise<ConfigValues> {
+export async function readStackFile(file: string, project: Project, stack: string) {
   const { config, encryptionsalt } = load(file);
   const secrets = Object.values(config).some((value) => ciphertext(value) !== undefined);
   const key = secrets ? await open(file, stack, encryptionsalt) : undefined;
@@ -166,11 +162,8 @@ export function textOf(value: unknown): string {
 /** Text as a value of YAML that passes Pulumi's check against the type in Pulumi.yaml. */
 function typed(text: string, type: Project["declared"][string]["type"]): unknown {
   if (type === undefined || type === "string") return text;
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text; // such as 007, which Pulumi takes for a whole number too
-  }
+  // What is no JSON stays text, such as 007, which Pulumi takes for a whole number too.
+  return attempt(() => JSON.parse(text) as unknown) ?? text;
 }
 
 /**

@@ -59,7 +59,13 @@ export async function openToDeploy(
 ): Promise<Session> {
   const { config: assignments = [], "install-cli": wantsCli = false } = asked;
   const { project, owner, made } = lookAt(stack);
-  if (assignments.length > 0 && made?.backend === "own") throw configuredByPulumi(stack);
+  if (assignments.length > 0 && made?.backend === "own") {
+    throw new Unfit(
+      `--config is given, but stack ${stack} was made by the Pulumi CLI with your own backend`,
+      "its settings are in your checkout's stack file",
+      `use pulumi config set --stack ${stack} key value`,
+    );
+  }
   const configuration = await loadConfiguration(project, stack, assignments);
   const installing = wantsCli && made?.runner !== "embedded";
   const runs = runNames(configuration);
@@ -156,23 +162,13 @@ function here(stack: string, target: string, { runner, backend }: Chosen): Claim
   return { checkout: fs.realpathSync(checkout), target, runner, backend: where };
 }
 
-async function makeRunner(args: RunnerArgs, { runner, backend }: Chosen): Promise<Runner> {
-  // Each is loaded only when it is used: the Automation API alone takes half a second.
-  if (runner === "embedded") {
-    const name = "./runners/embeddedRunner";
-    return (await load(module, name, () => import("./runners/embeddedRunner"))).embeddedRunner(
-      args,
-    );
-  }
-  const name = "./runners/pulumiRunner";
-  const { pulumiRunner } = await load(module, name, () => import("./runners/pulumiRunner"));
-  return pulumiRunner({ ...args, backend });
-}
+/** Each is loaded only when it is used: the Automation API alone takes half a second. */
+const runners = {
+  embedded: () =>
+    load(module, "./runners/embeddedRunner", () => import("./runners/embeddedRunner")),
+  pulumi: () => load(module, "./runners/pulumiRunner", () => import("./runners/pulumiRunner")),
+};
 
-function configuredByPulumi(stack: string): Unfit {
-  return new Unfit(
-    `--config is given, but stack ${stack} was made by the Pulumi CLI with your own backend`,
-    "its settings are in your checkout's stack file",
-    `use pulumi config set --stack ${stack} key value`,
-  );
+async function makeRunner(args: RunnerArgs, { runner, backend }: Chosen): Promise<Runner> {
+  return (await runners[runner]()).makeRunner({ ...args, backend });
 }

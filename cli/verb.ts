@@ -17,15 +17,7 @@ export interface Option {
 export type Options = Readonly<Record<string, Option>>;
 
 /** What a command line has for each option. */
-export type Values<O extends Options> = {
-  readonly [Name in keyof O]: O[Name] extends { readonly type: "boolean" }
-    ? boolean
-    : O[Name] extends { readonly multiple: true }
-      ? readonly string[]
-      : O[Name] extends { readonly default: string }
-        ? string
-        : string | undefined;
-};
+export type Values<O extends Options> = ReturnType<typeof parseArgs<{ options: O }>>["values"];
 
 /** An argument that is no option. */
 interface Positional {
@@ -87,11 +79,7 @@ export function parseArguments<O extends Options>(
       `--stack is ${quoted(stack)}: a name has letters, digits, dashes, underscores and dots`,
     );
   }
-  const absent = Object.entries(options ?? {}).map(([name, { type, multiple }]) => {
-    return [name, type === "boolean" ? false : multiple ? [] : undefined];
-  });
-  const found = { ...Object.fromEntries(absent), ...values } as Values<O>;
-  return { stack, positionals, options: found };
+  return { stack, positionals, options: values as unknown as Values<O> };
 }
 
 function parse(options: Options, argv: readonly string[]) {

@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import { guardGroup } from "./guard";
 import { reveal, unsupportedKind, type Properties, type Value } from "./values";
@@ -32,10 +31,6 @@ export function unsupportedInput(inputs: Properties): string | undefined {
     }
   }
   return undefined;
-}
-
-export function newId(name: string): string {
-  return name + randomBytes(4).toString("hex");
 }
 
 /**

@@ -10,7 +10,7 @@ import type { State } from "./state";
 import { operation, StepRunner, subject, type Step } from "./steps";
 import type { Changes, Goal, PropertyDiff, Resource, RunOptions } from "./types";
 import { nameOf, stackType } from "./urn";
-import { redact, unknownValue, type Properties } from "./values";
+import { mapValues, redact, unknownValue, type Properties } from "./values";
 
 interface Registered {
   readonly resource: Resource;
@@ -135,7 +135,7 @@ export class Engine {
       await this.runner.run(step);
       if (step.now) this.registered.set(step.now.urn, step.now);
       const declared = this.options.preview && step.now?.inputs;
-      const inputs = declared ? { inputs: redact(declared) as Properties } : {};
+      const inputs = declared ? { inputs: mapValues(declared, redact) } : {};
       this.emit("done", step, { ...took(), ...this.count(step), ...inputs });
       return true;
     } catch (error) {

@@ -11,7 +11,7 @@ import { Passphrase } from "./secrets";
 import { decryptState, readDeployment, statePath, writeState, type State } from "./state";
 import type { Deployment, EmbeddedOptions, Outcome, RunOptions } from "./types";
 import { stackPrefix, stackType } from "./urn";
-import { redact, type Properties } from "./values";
+import { mapValues, redact, type Properties } from "./values";
 
 export { EmbeddedError } from "./errors";
 export type * from "./types";
@@ -40,13 +40,13 @@ export async function refresh(options: EmbeddedOptions): Promise<Outcome> {
     }
     const changes = { same: state.resources.length };
     options.onEvent({ kind: "summary", changes });
-    return { ok: true, changes, outputs: redacted(stackOutputs(state)), errors: [] };
+    return { ok: true, changes, outputs: mapValues(stackOutputs(state), redact), errors: [] };
   });
 }
 
 /** The outputs of the last up, secrets as `[secret]`. */
 export function outputs(stackFolder: string): Record<string, unknown> {
-  return redacted(stackOutputs(decryptState(readDeployment(stackFolder))));
+  return mapValues(stackOutputs(decryptState(readDeployment(stackFolder))), redact);
 }
 
 /** The state as `pulumi stack import` takes it, secrets encrypted; undefined for a new stack. */
@@ -85,18 +85,14 @@ async function deploy(
     options.signal?.removeEventListener("abort", onAbort);
   }
   const ok = () => !failed && engine.errors.length === 0;
-  const found = redacted(await engine.finish(!ok()));
+  const found = mapValues(await engine.finish(!ok()), redact);
   const { changes, errors } = engine;
   options.onEvent({ kind: "summary", changes });
   return { ok: ok(), changes, outputs: found, errors };
 }
 
 /** @returns whether the program failed */
-async function program(
-  opening: Promise<Engine>,
-  options: RunOptions,
-  stopping: AbortSignal,
-): Promise<boolean> {
+async function program(opening: Promise<Engine>, options: RunOptions, stopping: AbortSignal) {
   const server = await serveMonitor(opening, options);
   try {
     const problem = await runProgram(options, server.address, stopping);
@@ -175,8 +171,4 @@ async function openState(options: EmbeddedOptions, stored: Deployment | undefine
 
 function stackOutputs(state: State): Properties {
   return state.resources.find(({ type }) => type === stackType)?.outputs ?? {};
-}
-
-function redacted(properties: Properties): Record<string, unknown> {
-  return redact(properties) as Record<string, unknown>;
 }

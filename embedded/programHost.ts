@@ -16,11 +16,7 @@ const reported = 32;
  * @param stopping aborted: the program has to end soon
  * @returns what went wrong, as a sentence; empty when it is reported already; undefined if all is well
  */
-export async function runProgram(
-  options: RunOptions,
-  monitor: string,
-  stopping: AbortSignal,
-): Promise<string | undefined> {
+export async function runProgram(options: RunOptions, monitor: string, stopping: AbortSignal) {
   const { projectDir } = options;
   const run = require.resolve("@pulumi/pulumi/cmd/run", { paths: [projectDir] });
   const args = [

@@ -6,6 +6,7 @@ import type { Deployment, Operation, Resource } from "./types";
 import {
   isObject,
   isSecret,
+  mapValues,
   secret,
   secretSignature,
   signatureKey,
@@ -103,10 +104,9 @@ export function writeState(stackFolder: string, state: State, passphrase: Passph
 
 /** The state with each secret converted. */
 function convert(state: State, change: (sealed: SecretValue & Properties) => Value): State {
-  const all = (properties: Properties | undefined) =>
-    transform(properties ?? {}, (part) =>
-      isSecret(part) ? change(part) : undefined,
-    ) as Properties;
+  const changed = (part: Value) => (isSecret(part) ? change(part) : undefined);
+  const all = (properties: Properties = {}) =>
+    mapValues(properties, (value) => transform(value, changed));
   const converted = (resource: Resource) =>
     compact({ ...resource, inputs: all(resource.inputs), outputs: all(resource.outputs) });
   return {

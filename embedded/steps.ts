@@ -1,5 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { act, commandType, newId } from "./command";
+import { randomBytes, randomUUID } from "node:crypto";
+import { act, commandType } from "./command";
 import type { Difference } from "./diff";
 import type { Snapshot } from "./snapshot";
 import type { Resource, RunOptions, StepOp } from "./types";
@@ -65,8 +65,9 @@ export class StepRunner {
   }
 
   private newId({ type, urn }: Resource): string {
-    if (type === commandType) return this.options.preview ? "" : newId(nameOf(urn));
-    return this.options.preview ? unknownValue : randomUUID();
+    const { preview } = this.options;
+    if (type !== commandType) return preview ? unknownValue : randomUUID();
+    return preview ? "" : nameOf(urn) + randomBytes(4).toString("hex");
   }
 
   private delete(old: Resource): Promise<void> {

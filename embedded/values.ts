@@ -46,13 +46,8 @@ export function unsupportedKind(value: Value): string | undefined {
   return kind ?? children(value).map(unsupportedKind).find(Boolean);
 }
 
-export function mapValues<From, To>(
-  values: Record<string, From>,
-  change: (value: From, key: string) => To,
-): Record<string, To> {
-  return Object.fromEntries(
-    Object.entries(values).map(([key, value]) => [key, change(value, key)]),
-  );
+export function mapValues<From, To>(values: Record<string, From>, change: (value: From) => To) {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(value)]));
 }
 
 /** Replaces parts of a value, the outer ones first; a part for which `leaf` gives nothing stays. */

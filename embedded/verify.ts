@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import * as z from "zod";
 import { dependencyUrns } from "./graph";
 import type { Deployment, Resource } from "./types";
@@ -59,7 +59,7 @@ export function verifyDeployment(parsed: unknown): Deployment {
 
 /** The format's check that a manifest is whole. @param version of the engine, as `v3.248.0` */
 export function magicOf(version: string): string {
-  return createHash("sha256").update(version).digest("hex");
+  return hash("sha256", version);
 }
 
 /** @throws Error when a resource has no id, is there twice, or comes before what it depends on */

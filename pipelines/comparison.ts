@@ -39,7 +39,8 @@ export function declareRuns(args: ComparisonArgs): Summaries {
   const oracles = workloads.map((workload) => {
     const name = oracleName(workload);
     const inputs = oracleInputs(workload, settings, context, dataOf(workload).data);
-    declareInputs(stack, name, inputs);
+    // For the script: in the Command they are triggers alone, so that a preview shows a change once.
+    if (!pulumi.runtime.isDryRun()) writeInputs(stack, name, inputs);
     return step(
       name,
       { kind: "oracle", triggers: inputs, spec: { workload, buckets: buckets.names } },
@@ -94,7 +95,7 @@ export class Run extends pulumi.ComponentResource {
     // The script's `update` looks which result is published.
     const confirmed = isConfirmed(stack, name);
     const known = generation(stack, name, () => confirmed, "was not confirmed");
-    declareInputs(stack, name, inputs);
+    if (!pulumi.runtime.isDryRun()) writeInputs(stack, name, inputs);
     const done = step(
       name,
       {
@@ -122,14 +123,6 @@ export class Run extends pulumi.ComponentResource {
     });
     this.registerOutputs({ key: runKey(inputs), summary: this.summary });
   }
-}
-
-/**
- * Hands the inputs to the script of a run or an oracle by a file. In the Command they are triggers
- * alone, so that a preview shows a changed one once.
- */
-function declareInputs(stack: string, name: string, inputs: Inputs): void {
-  if (!pulumi.runtime.isDryRun()) writeInputs(stack, name, inputs);
 }
 
 export interface ReportArgs extends Omit<PipelineArgs, "settings"> {

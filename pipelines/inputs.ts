@@ -124,13 +124,13 @@ function hashFiles(files: readonly string[]): string {
 }
 
 function packageFiles(folder: string): string[] {
-  return fs
-    .readdirSync(path.join(packageFolder, folder), { withFileTypes: true })
-    .flatMap((entry) => {
-      const name = path.posix.join(folder, entry.name);
-      if (entry.isDirectory()) return packageFiles(name);
-      return /\.(py|json)$/.test(entry.name) ? [name] : [];
-    });
+  const all = fs.readdirSync(path.join(packageFolder, folder), {
+    encoding: "utf8",
+    recursive: true,
+  });
+  return all
+    .filter((name) => /\.(py|json)$/.test(name))
+    .map((name) => path.posix.join(folder, name));
 }
 
 /**

@@ -58,10 +58,7 @@ export interface JobArgs {
  *
  * @throws JobFailure with the job's reason and the place of its log
  */
-export async function runJob(
-  executor: Executor,
-  args: JobArgs,
-): Promise<Extract<JobEvent, { event: "result" }>> {
+export async function runJob(executor: Executor, args: JobArgs) {
   const connection = args.unconnected ? {} : await executor.connection(args.cluster);
   fs.mkdirSync(path.dirname(args.log), { recursive: true });
   const log = fs.createWriteStream(args.log, { flags: "a", mode: 0o600 });
@@ -111,7 +108,7 @@ export async function runJob(
   await new Promise<void>((resolve) => log.end(resolve));
   if (unanswered) throw unanswered;
   if (last?.event === "result" && exit === "0") return last;
-  throw jobFailed(args, exit, last, executor.limitsMemory ?? false);
+  throw jobFailed(args, exit, executor.limitsMemory, last);
 }
 
 function parseEvent(line: string): JobEvent | undefined {
@@ -119,12 +116,7 @@ function parseEvent(line: string): JobEvent | undefined {
   return typeof value?.event === "string" ? value : undefined;
 }
 
-function jobFailed(
-  args: JobArgs,
-  exit: string | Error,
-  last: JobEvent | undefined,
-  limitsMemory: boolean,
-): JobFailure {
+function jobFailed(args: JobArgs, exit: string | Error, limitsMemory = false, last?: JobEvent) {
   if (exit instanceof Error) {
     return new JobFailure(
       "failed",

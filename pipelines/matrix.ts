@@ -53,15 +53,12 @@ export function chosenRuns(settings: Settings): ChosenRun[] {
       isIn(settings, run),
   );
   if (runs.length === 0) {
+    const seeds = all.filter(({ seed }) => seed).map((run) => `${run.engine}/${run.workload}`);
     throw new UserError(
       `engines [${settings.engines}], workloads [${settings.workloads}] and matrix ` +
         `${settings.matrix} leave nothing to run`,
       "a comparison without a run has no result",
-      "set matrix to quick, or add one of " +
-        all
-          .filter(({ seed }) => seed)
-          .map((run) => `${run.engine}/${run.workload}`)
-          .join(", "),
+      `set matrix to quick, or add one of ${seeds.join(", ")}`,
     );
   }
   checkClusters(runs, settings);

@@ -1,5 +1,5 @@
-import type { BucketNames, BucketPurpose } from "../infra/contracts/platform";
-import { bucketPurposes, onlyRead } from "../infra/settings/bucketNames";
+import { bucketPurposes, type BucketNames, type BucketPurpose } from "../infra/contracts/platform";
+import { onlyRead } from "../infra/settings/bucketNames";
 import { datasets, workloadOf, workloads } from "../results/catalog";
 import { reportKey } from "../results/records";
 
@@ -39,9 +39,7 @@ function outputPurpose(workload: string, datasetSource: string): BucketPurpose {
 const ofOutput = ["inputs/", "oracles/", "results/", `${reportKey.split("/")[0]}/`];
 
 /** All that a stack ever puts into each bucket, whatever it is asked to run. */
-export function bucketPrefixes(
-  datasetSource = "sample",
-): Readonly<Record<BucketPurpose, readonly string[]>> {
+export function bucketPrefixes(datasetSource = "sample") {
   const places = [
     ...(datasetSource === "existing" ? [] : datasets()).flatMap(({ bucket, owns }) =>
       owns.map((prefix) => ({ bucket, prefix })),

@@ -137,11 +137,7 @@ interface Manifest {
  * @param prefix of one engine's output of one workload, with a slash at its end
  * @returns the key of the published run; undefined without one, or not all of it
  */
-export async function settlePublished(
-  stack: string,
-  bucket: string,
-  prefix: string,
-): Promise<string | undefined> {
+export async function settlePublished(stack: string, bucket: string, prefix: string) {
   const client = storeClient(stack);
   return explained(async () => {
     const found = [...(await listObjects(client, bucket, prefix)).keys()];

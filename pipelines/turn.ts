@@ -38,7 +38,13 @@ export async function takeTurn(
   const remove = (name: string) => fs.rmSync(at(name), { force: true });
   try {
     for (;;) {
-      if (givesUp()) throw stopped();
+      if (givesUp()) {
+        throw new UserError(
+          "the run was stopped before its turn came",
+          "the deployment that it belongs to was interrupted",
+          "run the same command again: it goes on from here",
+        );
+      }
       fs.writeFileSync(at(ticket), ""); // each time: who cleans /tmp may have removed it
       if (Date.now() - arrived >= settleMs && firstOf(folder) === ticket) {
         const release = tryLock(at(lockName), 0o666);
@@ -94,14 +100,6 @@ function firstOf(folder: string): string | undefined {
     return false;
   };
   return fs.readdirSync(folder).filter(isWaiting).sort()[0];
-}
-
-function stopped(): UserError {
-  return new UserError(
-    "the run was stopped before its turn came",
-    "the deployment that it belongs to was interrupted",
-    "run the same command again: it goes on from here",
-  );
 }
 
 /** Lets runs of the stack that wait for their turn end instead; until {@link goOn}. */

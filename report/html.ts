@@ -1,10 +1,6 @@
 /** Text that is HTML already, and safe: made by {@link html}, or stated to be by {@link trusted}. */
 export class Html {
   constructor(readonly text: string) {}
-
-  toString(): string {
-    return this.text;
-  }
 }
 
 /** What a template may hold: text is escaped, HTML is not, nothing is left out. */
@@ -27,7 +23,7 @@ function text(piece: Piece): string {
   if (piece instanceof Html) return piece.text;
   if (piece === undefined || piece === false) return "";
   if (typeof piece === "object") return piece.map(text).join("");
-  return escape(plain(String(piece)));
+  return plain(String(piece)).replace(/[&<>"']/g, (character) => entities[character]);
 }
 
 const entities: Readonly<Record<string, string>> = {
@@ -37,10 +33,6 @@ const entities: Readonly<Record<string, string>> = {
   '"': "&quot;",
   "'": "&#39;",
 };
-
-function escape(value: string): string {
-  return value.replace(/[&<>"']/g, (character) => entities[character]);
-}
 
 /**
  * Text without what no page should carry: terminal colours (reasons come from logs), control

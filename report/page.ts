@@ -88,6 +88,9 @@ function style(): Html {
   return trusted(sheets.map((file) => fs.readFileSync(file, "utf8")).join("\n"));
 }
 
+/** `a, b and c` */
+const list = new Intl.ListFormat("en-GB");
+
 function lead(outcomes: readonly Outcome[]): Piece {
   const engines = [...new Set(outcomes.map(({ engine }) => engineName(engine)))];
   const of = (status: Outcome["status"]) => outcomes.filter((one) => one.status === status).length;
@@ -102,12 +105,7 @@ function lead(outcomes: readonly Outcome[]): Piece {
       : []),
   ];
   const joined = counts.flatMap((piece, at) => (at === 0 ? [piece] : [", ", piece]));
-  return html`${listed(engines)}: ${plural(outcomes.length, "run")}, ${joined}.`;
-}
-
-function listed(names: readonly string[]): string {
-  if (names.length < 2) return names.join("");
-  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  return html`${list.format(engines)}: ${plural(outcomes.length, "run")}, ${joined}.`;
 }
 
 function facts(stack: string, outcomes: readonly Outcome[]): Html {

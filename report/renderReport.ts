@@ -20,11 +20,7 @@ const storeMs = 10_000;
  *
  * @returns the `file:` URL of the stack folder's copy
  */
-export async function renderReport(
-  stack: string,
-  runs: readonly string[],
-  prices?: Prices,
-): Promise<string> {
+export async function renderReport(stack: string, runs: readonly string[], prices?: Prices) {
   const bucket = bucketNamesOf(stack).output;
   const kept = keepInStore(stack, bucket, renderHere(stack, runs, prices)).catch(() => undefined);
   await Promise.race([kept, sleep(storeMs, undefined, { ref: false })]);

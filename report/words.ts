@@ -1,5 +1,4 @@
 import { engines, workloads, type Engine, type Workload } from "../results/catalog";
-import type { Verified } from "../results/outcome";
 
 /** What an engine's file says; undefined where it is gone. */
 export function engineNamed(engine: string): Engine | undefined {
@@ -60,10 +59,4 @@ export function workloadWords(workload: string) {
       }, what.text),
     judged,
   };
-}
-
-/** What of an engine outlives a sample and so makes the next one hot, as the engine itself says. */
-export function whatPersists({ configuration }: Verified): string {
-  const said = configuration.persistsBetweenSamples;
-  return typeof said === "string" ? said : "not stated by the engine";
 }

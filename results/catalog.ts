@@ -2,9 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import * as z from "zod";
 import { UserError } from "../infra/contracts/errors";
-import type { Cluster } from "../infra/contracts/platform";
+import { bucketPurposes, clusters, type Cluster } from "../infra/contracts/platform";
 import { checkout } from "../infra/host/folders";
-import { bucketPurposes } from "../infra/settings/bucketNames";
 import { inputKeys, settingKeys, type Settings } from "../infra/settings/schema";
 
 /**
@@ -18,7 +17,6 @@ export const packageFolder = path.join(checkout, "pipelines", "engine_comparison
 export type Source = Exclude<Settings["datasetSource"], "existing">;
 const sources = ["sample", "nyc"] as const satisfies Source[];
 
-const clusters = ["none", "spark", "ray"] as const satisfies Cluster[];
 /** The settings that say on what something runs. */
 const runners = inputKeys.filter((key) => key.endsWith("Runner"));
 
@@ -144,13 +142,7 @@ export type Engine = Named & Readonly<z.output<typeof engine>>;
 export type Workload = Named & Readonly<z.output<typeof workload>>;
 export type Dataset = Named & Readonly<z.output<typeof dataset>>;
 
-interface Catalog {
-  readonly engines: readonly Engine[];
-  readonly workloads: readonly Workload[];
-  readonly datasets: readonly Dataset[];
-}
-
-let found: Catalog | undefined;
+let found: ReturnType<typeof readCatalog> | undefined;
 const catalog = () => (found ??= readCatalog(packageFolder));
 
 /** Every engine, in the order of their files' `order`, then of their names. */
@@ -193,7 +185,7 @@ function isCluster(name: unknown): name is Cluster {
  *
  * @throws UserError for a file that does not say what it should, naming file and key
  */
-export function readCatalog(folder: string): Catalog {
+export function readCatalog(folder: string) {
   const datasets = read(path.join(folder, "datasets"), dataset, ({ name, settings }) =>
     Object.keys(settings).map((source) => `${source}/${name}`),
   );

@@ -63,19 +63,12 @@ export const codeInputs = ["engineCode", "workloadCode", "coreCode"];
 
 /** The first condition for a comparison that does not hold; undefined where all do. */
 export function missingFor(a: Attempt | undefined, b: Attempt | undefined): Missing | undefined {
-  const absent = !a ? b?.run : !b ? a.run : undefined;
-  if (absent !== undefined || !a || !b) {
-    return { what: "one side has no attempt", command: again(absent!) };
-  }
-  const failed = [a, b].find((one) => !isVerified(one));
-  if (failed) {
+  if (!a || !b) return { what: "one side has no attempt", command: again((a ?? b)!.run) };
+  if (!isVerified(a) || !isVerified(b)) {
+    const failed = isVerified(a) ? b : a;
     const what = `attempt ${failed.attempt} is not verified (${failed.status})`;
     return { what, command: again(failed.run) };
   }
-  return missingInResults(a as Verified, b as Verified);
-}
-
-function missingInResults(a: Verified, b: Verified): Missing | undefined {
   if (a.workload !== b.workload) {
     const what = `${a.workload} is another workload than ${b.workload}`;
     return { what, command: `npm run results -- ${a.workload}` };

@@ -76,6 +76,7 @@ const sample = z.object({
   /** Of the job and its engine's services. */
   cpuSeconds: figure,
   othersCpuSeconds: figure,
+  /** Cold, before the run was steady, or one of those that count. */
   kind: z.enum(["first", "warm", "hot"]).catch("hot"),
   /** Which driver process of the run, from 1. */
   fork: z.number().catch(1),
@@ -83,8 +84,8 @@ const sample = z.object({
   disturbed: z.boolean().catch(false),
 });
 const fork = z.object({
-  startUpSeconds: z.number().catch(NaN),
   state: z.enum(["steady", "still warming", "fixed"]).catch("fixed"),
+  /** Change of time from one sample to the next, as a share of their median. */
   slope: z.number().catch(0),
 });
 const reject = z.object({

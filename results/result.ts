@@ -14,27 +14,13 @@ export function runKey(inputs: Inputs): string {
 /** Of result.schema.json: figures of another version mean something else. */
 export const schemaVersion = 2;
 
-export interface Sample {
-  /** Cold, before the run was steady, or one of those that count. */
-  readonly kind: "first" | "warm" | "hot";
-  /** Which driver process of the run, from 1. */
-  readonly fork: number;
-  readonly totalSeconds: number;
-  readonly [more: string]: unknown;
-}
-
 /** Whether the samples had come to rest; `fixed` where `warmup` and `repeats` gave their number. */
 export type State = "steady" | "still warming" | "fixed";
 
-export interface Fork {
-  readonly startUpSeconds: number;
-  readonly state: State;
-  /** Change of time from one sample to the next, as a share of their median. */
-  readonly slope: number;
-  readonly peakMemoryBytes: number;
-}
-
-/** What a job's result event says; pipelines/engine_comparison/result.schema.json is the contract. */
+/**
+ * What a job's result event says, as far as the program reads it by itself; outcome.ts reads the rest.
+ * The contract is pipelines/engine_comparison/result.schema.json.
+ */
 export interface RunResult {
   readonly schema: number;
   readonly engine: string;
@@ -46,8 +32,8 @@ export interface RunResult {
   readonly oneShotSeconds: number;
   /** Of the hot samples that count; of the first ones where there is no hot one. */
   readonly medianSeconds: number;
-  readonly forks: readonly Fork[];
-  readonly samples: readonly Sample[];
+  readonly forks: readonly { readonly state: State; readonly [more: string]: unknown }[];
+  readonly samples: readonly { readonly totalSeconds: number; readonly [more: string]: unknown }[];
   readonly rows: number;
   /** Images left out as corrupt or missing. */
   readonly rejected: number;
@@ -112,7 +98,7 @@ export function summarise(result: RunResult) {
 }
 
 /** A run is as steady as the least steady of its driver processes. */
-export function stateOf(forks: readonly Pick<Fork, "state">[]): State {
+export function stateOf(forks: readonly { readonly state: State }[]): State {
   const [first] = forks;
   return forks.find(({ state }) => state === "still warming")?.state ?? first.state;
 }

@@ -1,6 +1,6 @@
 /** Prints what a store at AWS gives the pipelines: each purpose's bucket, its prefixes and its policy. */
 import { awsBucketNames, pipelineAccess } from "../infra/stores/aws/account";
-import { bucketPurposes } from "../infra/settings/bucketNames";
+import { bucketPurposes } from "../infra/contracts/platform";
 import { bucketPrefixes } from "../pipelines/places";
 
 const account = { id: "123456789012", partition: "aws", region: "us-east-1" };

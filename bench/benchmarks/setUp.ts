@@ -112,25 +112,16 @@ export interface Step {
  * takes as long. In the order in which they ran.
  */
 export function longestChain(steps: readonly Step[]): Step[] {
-  const byUrn = new Map(steps.map((step) => [step.urn, step]));
-  const found = new Map<Step, Chain>();
-  const chainTo = (step: Step): Chain => {
-    const before = longest(step.needs.flatMap((urn) => byUrn.get(urn) ?? []));
-    return {
-      seconds: before.seconds + step.end - step.start,
-      steps: [...before.steps, step],
-    };
-  };
-  const longest = (some: readonly Step[]): Chain =>
-    some.reduce(
-      (best: Chain, step) => {
-        if (!found.has(step)) found.set(step, chainTo(step));
-        const chain = found.get(step)!;
-        return chain.seconds > best.seconds ? chain : best;
-      },
-      { seconds: 0, steps: [] },
-    );
-  return longest(steps).steps;
+  const chains = new Map<string, Chain>();
+  const longest = (some: Iterable<Chain>) =>
+    [...some].sort((a, b) => b.seconds - a.seconds).at(0) ?? { seconds: 0, steps: [] };
+  // What a step needs has ended before it.
+  for (const step of [...steps].sort((a, b) => a.end - b.end)) {
+    const before = longest(step.needs.flatMap((urn) => chains.get(urn) ?? []));
+    const seconds = before.seconds + step.end - step.start;
+    chains.set(step.urn, { seconds, steps: [...before.steps, step] });
+  }
+  return longest(chains.values()).steps;
 }
 
 interface Chain {

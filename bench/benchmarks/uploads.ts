@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { shortHash } from "../../infra/stack/files";
@@ -109,7 +109,7 @@ function writeFiles(folder: string, files: number, size: number): void {
     content.writeUInt32BE(at);
     const name = `${prefix}/${String(at).padStart(4, "0")}`;
     fs.writeFileSync(path.join(folder, name), content);
-    return { path: name, bytes: size, sha256: createHash("sha256").update(content).digest("hex") };
+    return { path: name, bytes: size, sha256: hash("sha256", content) };
   });
   fs.writeFileSync(path.join(folder, "manifest.json"), JSON.stringify(manifest));
 }

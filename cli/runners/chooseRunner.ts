@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import type * as embedded from "../../embedded";
 import { stackFiles } from "../../infra/stack/files";
 import { inStackFolder, type Owner, type RunnerName } from "../../infra/stack/owner";
 import { targetNamed } from "../../infra/targets";
@@ -66,23 +67,12 @@ export function whoMade(project: string, stack: string, owner?: Owner): Chosen |
     const backend = owner.backend === inStackFolder ? inStackFolder : "own";
     return { runner: owner.runner, backend };
   }
-  const { state } = stackFiles(stack);
-  if (holdsSomething(state)) return { runner: "embedded", backend: "stack folder" };
-  return holdsSomething(cliState(project, stack))
-    ? { runner: "pulumi", backend: "stack folder" }
-    : undefined;
+  const states = { embedded: stackFiles(stack).state, pulumi: cliState(project, stack) };
+  const runner = (["embedded", "pulumi"] as const).find((each) => holdsSomething(states[each]));
+  return runner && { runner, backend: "stack folder" };
 }
 
-interface Deployment {
-  readonly resources?: readonly { readonly type: string }[];
-}
-
-interface State {
-  /** The embedded runner's format. */
-  readonly deployment?: Deployment;
-  /** The format of the CLI's file backend. */
-  readonly checkpoint?: { readonly latest?: Deployment };
-}
+type Deployment = Pick<embedded.Deployment["deployment"], "resources">;
 
 /**
  * Whether a state has more than the stack itself, which exists before the program has looked at
@@ -90,7 +80,11 @@ interface State {
  */
 function holdsSomething(file: string): boolean {
   try {
-    const { deployment, checkpoint } = JSON.parse(fs.readFileSync(file, "utf8")) as State;
+    // In the embedded runner's format, and in that of the CLI's file backend.
+    const { deployment, checkpoint } = JSON.parse(fs.readFileSync(file, "utf8")) as {
+      deployment?: Deployment;
+      checkpoint?: { latest?: Deployment };
+    };
     const { resources = [] } = deployment ?? checkpoint?.latest ?? {};
     return resources.some(({ type }) => type !== "pulumi:pulumi:Stack");
   } catch (error) {

@@ -8,7 +8,7 @@ import { stackPassphrase } from "../project";
 import type { Runner, RunnerArgs, Watch } from "./runner";
 
 /** Deploys `stack` by the embedded runner; its state is in the stack folder. */
-export function embeddedRunner({ project, stack, configuration }: RunnerArgs): Runner {
+export function makeRunner({ project, stack, configuration }: RunnerArgs): Runner {
   const { root } = stackFiles(stack);
   const options = (watch: Pick<Watch, "onEvent"> & Partial<Watch>): embedded.EmbeddedOptions => ({
     projectDir: project.folder,

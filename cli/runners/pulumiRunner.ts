@@ -30,7 +30,7 @@ const never = new AbortController().signal;
 type CallOptions = Pick<PreviewOptions, "onEvent" | "onError" | "signal" | "color">;
 
 /** Deploys a stack by the Pulumi CLI, driven through the Automation API. */
-export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
+export async function makeRunner(args: PulumiRunnerArgs): Promise<Runner> {
   const own = args.backend === "own";
   const pulumiCommand = await findCli();
   const workDir = own ? args.project.folder : await projectFolder(args);
@@ -93,7 +93,11 @@ export async function pulumiRunner(args: PulumiRunnerArgs): Promise<Runner> {
       change(watch, (stack, options) => stack.destroy({ ...options, continueOnError: true })),
     refresh: (watch) => change(watch, (stack, options) => stack.refresh(options)),
     outputs,
-    resources: async () => resources(await selected()),
+    async resources() {
+      const stack = await selected();
+      const state = await explained(() => stack.exportStack());
+      return (state.deployment as { resources?: StateResource[] } | null)?.resources ?? [];
+    },
   };
 }
 
@@ -170,11 +174,6 @@ function shown(outputs: OutputMap): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(outputs).map(([name, one]) => [name, one.secret ? "[secret]" : one.value]),
   );
-}
-
-async function resources(stack: Stack): Promise<readonly StateResource[]> {
-  const state = await explained(() => stack.exportStack());
-  return (state.deployment as { resources?: StateResource[] } | null)?.resources ?? [];
 }
 
 /** Tells a call's failure in the CLI's own words. @throws UserError */

@@ -53,14 +53,14 @@ export function comparisonLines(lines: readonly Compared[]): string[] {
   const [names, ...table] = textTable([head, ...rows], ["A", "B", "B/A"]);
   return [
     names,
-    ...table.flatMap((line, at) => [line, ...notesOf(lines[at]).map((note) => `    ! ${note}`)]),
+    ...table.flatMap((line, at) => {
+      const { missing, marks } = lines[at];
+      const notes = missing ? [`${missing.what}; to compare: ${missing.command}`] : marks;
+      return [line, ...notes.map((note) => `    ! ${note}`)];
+    }),
     "",
     ...rule,
   ];
-}
-
-function notesOf({ missing, marks }: Compared): readonly string[] {
-  return missing ? [`${missing.what}; to compare: ${missing.command}`] : marks;
 }
 
 function medianOf(attempt: Attempt | undefined): string {

@@ -114,19 +114,17 @@ async function deploy(session: Session, replace: readonly string[] = []): Promis
   }
   const took = seconds((Date.now() - begun) / 1000);
   console.log(`\n${changesLine(outcome.changes)} in ${took}\n`);
-  if (outcome.ok) settle(session, outcome);
+  // The state's runs are what is deployed now.
+  const { runs: deployed = {} } = (outcome.ok ? outcome.outputs : {}) as {
+    runs?: Record<string, RunRecord["summary"]>;
+  };
+  for (const [run, summary] of Object.entries(deployed)) settleRecord(stack, run, summary);
   const report = outcome.ok || interrupted ? {} : await reportOf(session);
   const outputs = withRuns(stack, runs, { ...outcome.outputs, ...report });
   for (const line of outputLines(stack, runs, outputs)) console.log(line);
   if (outcome.ok) return 0;
   for (const line of whyFailed(session, outcome, interrupted)) console.log(line);
   return 1;
-}
-
-/** The state's runs are what is deployed now. */
-function settle({ stack, runs }: Session, { outputs }: Outcome): void {
-  const deployed = (outputs.runs ?? {}) as Readonly<Record<string, RunRecord["summary"]>>;
-  for (const run of runs) if (run in deployed) settleRecord(stack, run, deployed[run]);
 }
 
 /** What draws the page: large, and seldom needed. */

@@ -58,10 +58,7 @@ async function contextHere(stack: string): Promise<StackContext> {
 const maxMs = 60_000;
 
 /** Runs a check in any case: where one fails itself, the others may still find its cause. */
-export async function look(
-  check: StackCheck,
-  context: StackContext,
-): Promise<readonly UserError[]> {
+export async function look(check: StackCheck, context: StackContext) {
   const late = sleep(maxMs).then(() => {
     throw new Error(`no answer within ${maxMs / 1000} s`);
   });

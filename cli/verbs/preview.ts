@@ -57,7 +57,7 @@ export const preview = verb({
 type ToldStep = Required<Pick<Extract<StepEvent, { op: StepOp }>, "op" | "urn" | "name" | "diff">>;
 
 /** A line a step with the names of what changed; with `diff`, a line each with both values. */
-export function previewLines(steps: readonly ToldStep[], diff: boolean): string[] {
+export function previewLines(steps: readonly ToldStep[], diff = false): string[] {
   return steps.flatMap((step) => {
     const head = `${signs[step.op]} ${step.name}`;
     const causes = step.op === "update" || step.op === "replace" ? causesOf(step.diff) : [];

@@ -18,7 +18,7 @@ export const status = verb({
   async run({ stack, options }) {
     const described = await describeStack(stack);
     if (!described) throw noStack(stack);
-    const services = (await (await targetOf(stack)?.services())?.status(stack)) ?? [];
+    const services = (await (await servicesOf(stack))?.status(stack)) ?? [];
     const deploying = isDeploying(described.project.name, stack);
     const runs = described.runs.map((run) => ({
       run,
@@ -41,6 +41,8 @@ export const status = verb({
   },
 });
 
+const servicesOf = async (stack: string) => (await targetOf(stack)?.executor())?.services;
+
 function serviceLine({ name, state, pid, uptime, url }: ServiceView): string {
   const more = [
     ...(pid === undefined ? [] : [`pid ${pid}`]),
@@ -54,7 +56,7 @@ export const shell = verb({
   summary: "start a shell with the engines' environment, next to the services",
   notes: "The exit code is that of the shell.",
   async run({ stack }) {
-    const services = await targetOf(stack)?.services();
+    const services = await servicesOf(stack);
     if (!services) throw noStack(stack);
     // Ctrl-C is the shell's.
     process.on("SIGINT", () => undefined);
@@ -75,13 +77,12 @@ export const logs = verb({
     follow: { type: "boolean", short: "f", help: "goes on as the log grows, until Ctrl-C" },
     lines: { type: "string", short: "n", value: "n", default: "100", help: "how many lines" },
   },
-  async run({ stack, positionals: [name], options: { follow, lines } }) {
+  async run({ stack, positionals: [name], options: { follow = false, lines } }) {
     if (!/^\d{1,9}$/.test(lines)) {
       throw new WrongUse(`--lines is ${JSON.stringify(lines)}: it takes a whole number`);
     }
-    const services =
-      (await targetOf(stack)?.services())?.logs(stack) ?? new Map<string, ServiceLog>();
-    const found = new Map([...services, ...runLogs(stackFiles(stack).logs)]);
+    const ofServices = (await servicesOf(stack))?.logs(stack) ?? [];
+    const found = new Map([...ofServices, ...runLogs(stackFiles(stack).logs)]);
     if (found.size === 0) throw noStack(stack);
     if (name === undefined) {
       for (const [each, log] of found) {
@@ -115,18 +116,15 @@ function exited(child: ChildProcess): Promise<number> {
 
 /** The logs of the newest attempts, by `<engine>/<workload>`. */
 export function runLogs(folder: string): Map<string, ServiceLog> {
-  const attempts = walk(folder)
+  const all = fs.existsSync(folder)
+    ? fs.readdirSync(folder, { recursive: true, encoding: "utf8" })
+    : [];
+  const attempts = all
     .map((inside) => inside.split(path.sep))
-    .filter((parts) => parts.length === 3)
+    .filter((parts) => parts.length === 3 && parts[2].endsWith(".log"))
     // An attempt's name begins with its time, so the newest comes last.
     .sort((a, b) => (a.join("/") < b.join("/") ? -1 : 1));
   return new Map(
     attempts.map((parts) => [`${parts[0]}/${parts[1]}`, { file: path.join(folder, ...parts) }]),
   );
-}
-
-function walk(folder: string): string[] {
-  if (!fs.existsSync(folder)) return [];
-  const all = fs.readdirSync(folder, { recursive: true, encoding: "utf8" });
-  return all.filter((name) => name.endsWith(".log"));
 }

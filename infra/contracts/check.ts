@@ -41,8 +41,8 @@ export interface Check<Settings, Facts = unknown> {
   readonly after?: readonly string[];
   /** Gathers facts, without judging. @throws UserError where what has the facts does not answer */
   observe(context: Context<Settings>): Facts | Promise<Facts>;
-  /** Decides from facts alone. */
-  judge(facts: Facts, context: Context<Settings>): readonly UserError[];
+  /** Decides from facts alone. @default all is well where `observe` throws nothing */
+  judge?(facts: Facts, context: Context<Settings>): readonly UserError[];
 }
 
 export interface Finding<Settings> {
@@ -67,12 +67,10 @@ export async function* examine<Settings>(
   }
 }
 
-export async function runCheck<Settings>(
-  check: Check<Settings>,
-  context: Context<Settings>,
-): Promise<readonly UserError[]> {
+export async function runCheck<Settings>(check: Check<Settings>, context: Context<Settings>) {
   try {
-    return check.judge(await check.observe(context), context);
+    const facts = await check.observe(context);
+    return check.judge?.(facts, context) ?? [];
   } catch (error) {
     if (error instanceof UserError) return [error];
     throw error;

@@ -4,8 +4,9 @@ import type * as pulumi from "@pulumi/pulumi";
 /** What the models run on. */
 export type DeviceName = "cpu" | "cuda";
 
-/** What a bucket is for, as the pipelines name it. */
-export type BucketPurpose = "lake" | "images" | "warehouse" | "output";
+/** What each bucket is for, as the pipelines name them. */
+export const bucketPurposes = ["lake", "images", "warehouse", "output"] as const;
+export type BucketPurpose = (typeof bucketPurposes)[number];
 
 export type BucketNames = Readonly<Record<BucketPurpose, string>>;
 
@@ -93,7 +94,8 @@ export interface Connection {
 }
 
 /** What an engine computes on besides the process of its job, whose memory and CPU are its, too. */
-export type Cluster = "none" | "spark" | "ray";
+export const clusters = ["none", "spark", "ray"] as const;
+export type Cluster = (typeof clusters)[number];
 
 /**
  * How a script starts Python on the platform and what it passes to it. One implementation a target;

@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import type { Check } from "./check";
+import type { Check, Context } from "./check";
 import type { UserError } from "./errors";
 import type { Cluster, Executor, Prepared, BucketPurpose, ObjectStore } from "./platform";
 
@@ -9,7 +9,7 @@ export interface Machine {
   readonly memoryBytes: number;
 }
 
-/** Where things run: all that is asked of a target. Members load what they need when they are called. */
+/** Where things run: all that is asked of a target. The last three load it. */
 export interface Target<Settings> {
   /** The value of setting `target`. */
   readonly name: string;
@@ -29,17 +29,12 @@ export interface Target<Settings> {
       readonly store: Pick<Store<Settings>, "name" | "external">;
     },
   ): readonly UserError[];
-  /**
-   * Looks whether the target can be deployed here; writes nothing.
-   *
-   * @param id the stack's id; undefined before its first up
-   * @throws UserError with what is in the way
-   */
-  prepare(settings: Settings, stack: string, id: string | undefined): Promise<Prepared<Settings>>;
-  /** What the target needs, causes first: what comes later may be their effect. */
-  checks(): Promise<readonly Check<Settings>[]>;
-  executor(stack: string): Promise<Executor>;
-  services(): Promise<Services>;
+  /** Loads what the target needs, causes first: what comes later may be their effect. */
+  checks(): Promise<{ readonly checks: readonly Check<Settings>[] }>;
+  /** Loads what declares it, once nothing of {@link checks} is in the way; to prepare writes nothing. */
+  platform(): Promise<{ prepare(context: Context<Settings>): Promise<Prepared<Settings>> }>;
+  /** Loads how jobs run, and what they find there. */
+  executor(): Promise<{ executor(stack: string): Executor; readonly services: Services }>;
 }
 
 export interface ServiceView {
@@ -82,15 +77,10 @@ export interface Store<Settings, Credentials = unknown> {
   /**
    * Looks at an external store; writes nothing.
    *
-   * @param id the stack's id; undefined before its first up
    * @returns what declares it
    * @throws UserError with what is in the way
    */
-  prepare?(
-    settings: Settings,
-    stack: string,
-    id: string | undefined,
-  ): Promise<(credentials: Credentials) => ObjectStore>;
+  prepare?(context: Context<Settings>): Promise<(credentials: Credentials) => ObjectStore>;
   /**
    * Looks at data that was there before the stack. @default the store cannot have such data
    *

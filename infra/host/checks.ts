@@ -169,7 +169,6 @@ export const javaCheck = (blocks: Needed | false) =>
     name: "there is a full JDK 17 or 21",
     blocks,
     observe: findJava,
-    judge: () => [],
   });
 
 /** @param needed whether an environment must be made: one that exists has its interpreter */
@@ -179,5 +178,4 @@ export const pythonCheck = (needed: Needed) =>
     name: "there is a Python that the lock covers",
     blocks: needed,
     observe: async (context) => (await needed(context)) && findPython(),
-    judge: () => [],
   });

@@ -136,30 +136,27 @@ export function untriedMachine(facts: ReturnType<typeof untriedFacts>): UserErro
   const { processor, cpuinfo, folders } = facts;
   const flags = /^flags\s*:\s*(.*)$/m.exec(cpuinfo)?.[1].split(" ");
   const missing = processor === "x64" && flags ? features.filter((f) => !flags.includes(f)) : [];
+  const another = wrong(
+    `Linux on ${processor} is untried`,
+    "some packages may have no build for it, and results are not comparable with those of x86-64",
+    "use a machine with an x86-64 processor if something fails",
+  );
+  const old = wrong(
+    `the processor has no ${missing.join(", ")}`,
+    "engines may end with SIGILL, or compute by slower code",
+    "use a processor of x86-64-v3, or let the virtual machine have the host's (cpu: host)",
+  );
   return [
-    ...(processor === "x64"
-      ? []
-      : wrong(
-          `Linux on ${processor} is untried`,
-          "some packages may have no build for it, and results are not comparable with those of x86-64",
-          "use a machine with an x86-64 processor if something fails",
-        )),
-    ...(missing.length === 0
-      ? []
-      : wrong(
-          `the processor has no ${missing.join(", ")}`,
-          "engines may end with SIGILL, or compute by slower code",
-          "use a processor of x86-64-v3, or let the virtual machine have the host's (cpu: host)",
-        )),
-    ...folders.flatMap(({ folder, variable, mount }) =>
-      mount && network.test(mount.type)
-        ? wrong(
-            `${folder} is on a network file system (${mount.type})`,
-            "MinIO's makers do not support it, it is slow, and locks may not hold",
-            `set ${variable} to a folder on a local disk`,
-          )
-        : [],
-    ),
+    ...(processor === "x64" ? [] : another),
+    ...(missing.length === 0 ? [] : old),
+    ...folders.flatMap(({ folder, variable, mount }) => {
+      if (!mount || !network.test(mount.type)) return [];
+      return wrong(
+        `${folder} is on a network file system (${mount.type})`,
+        "MinIO's makers do not support it, it is slow, and locks may not hold",
+        `set ${variable} to a folder on a local disk`,
+      );
+    }),
   ];
 }
 

@@ -84,7 +84,7 @@ export interface Memory {
   /** Without swapping; undefined where the system does not say. */
   readonly free?: number;
   /** Of the control groups that this process is in. */
-  readonly group?: GroupMemory;
+  readonly group?: ReturnType<typeof groupMemory>;
   /** Whether the services have theirs already, or are on other machines. */
   readonly served: boolean;
 }
@@ -134,21 +134,16 @@ export function freeMemory(): number | undefined {
   return found ? Number(found[1]) * 1024 : undefined;
 }
 
-/** What a control group leaves to its processes. */
-export interface GroupMemory {
-  /** Bytes that may be had, with the file cache that would be dropped. */
-  readonly free: number;
-  readonly limit: number;
-}
-
 /** No limit is written as `max`, or by version 1 as a number that no machine has. */
 const unlimited = 2 ** 60;
 
 /**
  * The memory that the control groups of this process leave to it: those of a container, or of a
- * user's session; undefined where none has a limit.
+ * user's session.
+ *
+ * @returns bytes; `free` has the file cache that would be dropped. Undefined where none has a limit
  */
-export function groupMemory(read: typeof readOr = readOr): GroupMemory | undefined {
+export function groupMemory(read: typeof readOr = readOr) {
   const groups = read("/proc/self/cgroup") ?? "";
   const version2 = /^0::(\/.*)$/m.exec(groups)?.[1];
   const version1 = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(\/.*)$/m.exec(groups)?.[1];
@@ -169,7 +164,9 @@ export function groupMemory(read: typeof readOr = readOr): GroupMemory | undefin
     ...ancestors(version1).flatMap((group) =>
       leftIn(path.join("/sys/fs/cgroup/memory", group), files[1]),
     ),
-  ].sort((a, b) => a.free - b.free)[0];
+  ]
+    .sort((a, b) => a.free - b.free)
+    .at(0);
 }
 
 /** `/a/b`, `/a` and `/`: each may have a limit. Inside a container only the last is to be seen. */

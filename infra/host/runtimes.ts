@@ -59,7 +59,7 @@ export function inspectJava(home: string): JavaFacts | undefined {
  * @throws UserError that names what was found and how to install what is wanted
  */
 export function chooseJava(candidates: readonly JavaFacts[]): Java {
-  const fitting = candidates.filter(({ version }) => suitable.includes(majorOf(version)));
+  const fitting = candidates.filter(({ version }) => suitable.includes(parseInt(version)));
   const whole = fitting.find(({ modules }) => modules.has(wantedModule));
   if (whole) return { home: whole.home, version: whole.version };
   const wanted = `a full JDK ${suitable.join(" or ")}`;
@@ -76,11 +76,6 @@ export function chooseJava(candidates: readonly JavaFacts[]): Java {
 
 export function findJava(): Java {
   return chooseJava(javaHomes().flatMap((home) => inspectJava(home) ?? []));
-}
-
-function majorOf(version: string): number {
-  const [first, second] = version.split(/[.+-]/).map(Number);
-  return first === 1 ? second : first;
 }
 
 export type Python = NonNullable<ReturnType<typeof askPython>>;

@@ -1,13 +1,5 @@
-import type { BucketNames, BucketPurpose } from "../contracts/platform";
+import { bucketPurposes, type BucketNames, type BucketPurpose } from "../contracts/platform";
 import { wrong, type UserError } from "../contracts/errors";
-
-/** What each bucket is for, as the pipelines name them. */
-export const bucketPurposes = [
-  "lake",
-  "images",
-  "warehouse",
-  "output",
-] as const satisfies BucketPurpose[];
 
 /** The buckets of a store that the stack owns. */
 export const ownBuckets: BucketNames = {
@@ -36,12 +28,9 @@ export function isBucketName(name: string): boolean {
 }
 
 /** Names by the settings: what is named there, else the usual names after the prefix. */
-export function bucketsNamed(prefix: string | undefined, named: Partial<BucketNames>): BucketNames {
-  const prefixed = Object.entries(ownBuckets).map(([purpose, name]) => [
-    purpose,
-    prefix === undefined ? name : `${prefix}${name}`,
-  ]);
-  return { ...(Object.fromEntries(prefixed) as BucketNames), ...named };
+export function bucketsNamed(prefix = "", named: Partial<BucketNames>): BucketNames {
+  const all = bucketPurposes.map((purpose) => [purpose, prefix + ownBuckets[purpose]]);
+  return { ...(Object.fromEntries(all) as BucketNames), ...named };
 }
 
 /** What buckets are for of which a stack only reads what somebody else has put there. */

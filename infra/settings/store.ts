@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { quoted } from "../contracts/errors";
-import { bucketNameRule, bucketPurposes, isBucketName } from "./bucketNames";
+import { bucketPurposes } from "../contracts/platform";
+import { bucketNameRule, isBucketName } from "./bucketNames";
 import { address, flag, notInput, object, optional, secret, text } from "./values";
 
 export const storeSettings = {

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Deployment } from "../../embedded";
 import { UserError } from "../contracts/errors";
 import { toolEnvironment } from "../host/environment";
 import { attempt, checkout } from "../host/folders";
@@ -137,11 +138,7 @@ export function checkStack(stack: string, target: string): string | undefined {
  * @param id the stack's id, if it is known
  * @throws UserError as {@link checkOwner}
  */
-export function claimStack(
-  stack: string,
-  target: string,
-  id = randomBytes(8).toString("hex"),
-): string {
+export function claimStack(stack: string, target: string, id = randomBytes(8).toString("hex")) {
   const now = claimant(stack, target);
   let owner = readOwner(stack);
   if (!owner) {
@@ -166,19 +163,12 @@ function idInState(stack: string): string | undefined {
   return exported === undefined ? undefined : idOf(exported);
 }
 
-interface Exported {
-  readonly deployment?: {
-    readonly resources?: readonly {
-      readonly urn: string;
-      readonly inputs?: { readonly environment?: { readonly SPEC?: string } };
-    }[];
-  };
-}
-
+/** @param state as `pulumi stack export` prints it */
 export function idOf(state: string): string | undefined {
   return attempt(() => {
-    const { deployment } = JSON.parse(state) as Exported;
-    const first = deployment?.resources?.find(({ urn }) => urn.endsWith(`::${stackStep}`));
-    return (JSON.parse(first?.inputs?.environment?.SPEC ?? "{}") as { id?: string }).id;
+    const { deployment } = JSON.parse(state) as Deployment;
+    const first = deployment.resources?.find(({ urn }) => urn.endsWith(`::${stackStep}`));
+    const { SPEC = "{}" } = (first?.inputs?.environment ?? {}) as { SPEC?: string };
+    return (JSON.parse(SPEC) as { id?: string }).id;
   });
 }

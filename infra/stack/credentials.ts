@@ -30,7 +30,7 @@ export function readCredentials(stack: string): Credentials | undefined {
 }
 
 /** What stdin holds: what the settings gave, and nothing for what is to be random. */
-type Given = Partial<Omit<Credentials, "generations">>;
+export type Given = Partial<Omit<Credentials, "generations">>;
 
 /** Keeps the stack's secrets in files for its user alone; prints only how often each changed. */
 export const credentialsVerbs = {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -126,8 +126,8 @@ const maxSocketPath = 100;
 export function shortFolder(stack: string): string {
   const temporary = os.tmpdir();
   const base = temporary.length <= 20 ? temporary : "/tmp";
-  const hash = createHash("sha256").update(stackFolder(stack)).digest("hex");
-  return path.join(base, `ec-${hash.slice(0, 12)}`);
+  const name = hash("sha256", stackFolder(stack)).slice(0, 12);
+  return path.join(base, `ec-${name}`);
 }
 
 /**
@@ -180,5 +180,5 @@ export function canonicalJson(value: unknown): string {
 
 /** The first 16 hex digits of the SHA-256 of `value`'s canonical JSON. */
 export function shortHash(value: unknown): string {
-  return createHash("sha256").update(canonicalJson(value)).digest("hex").slice(0, 16);
+  return hash("sha256", canonicalJson(value)).slice(0, 16);
 }

@@ -62,11 +62,7 @@ export function writeOwner(stack: string, owner: Owner): void {
  * @param place such as `{ account: "123456789012", region: "eu-west-1" }`
  * @throws UserError where the stack has its data in another place
  */
-export function keepPlace(
-  stack: string,
-  place: Readonly<Record<string, string>>,
-  record = false,
-): void {
+export function keepPlace(stack: string, place: Readonly<Record<string, string>>, record = false) {
   const owner = readOwner(stack);
   const before = owner?.place ?? place;
   const moved = Object.keys(place).filter((key) => place[key] !== before[key]);

@@ -1,8 +1,7 @@
 import * as fs from "node:fs";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Settings } from "../settings/schema";
-import type { Generations } from "./credentials";
+import type { Generations, Given } from "./credentials";
 import { canonicalJson, stackFiles } from "./files";
 import { stackStep } from "./owner";
 import { readStepRecord, writeStepRecord } from "./records";
@@ -129,9 +128,6 @@ export function printed<T>(done: command.local.Command): pulumi.Output<T> {
 /** The credentials that everybody knows, for the stacks that people try things with. */
 const wellKnown = "minioadmin";
 const stacksWithWellKnown = ["local", "dev"];
-
-type Given = Pick<Settings, "minioRootUser" | "minioRootPassword"> &
-  Partial<Pick<Settings, "s3AccessKey" | "s3SecretKey" | "sparkSecret" | "rayToken">>;
 
 /**
  * What MinIO's root user is called and identified by, where undefined means a random value that is

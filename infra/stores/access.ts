@@ -16,14 +16,11 @@ import { readStepRecord } from "../stack/records";
 export const storeStep = "object-store";
 
 /** What that step records; nothing secret. */
-export interface StoreRecord {
+export interface StoreRecord extends Pick<
+  Connection["store"],
+  "endpoint" | "region" | "pathStyle" | "bulkDelete" | "checksums"
+> {
   readonly store: string;
-  readonly endpoint: string;
-  readonly region: string;
-  readonly pathStyle: boolean;
-  /** False for what the store does not have. */
-  readonly bulkDelete?: boolean;
-  readonly checksums?: boolean;
   /** Hash of the certificates that are trusted for it, or null for the system's. */
   readonly certificates: string | null;
   /** On AWS, the role by which it is reached. */

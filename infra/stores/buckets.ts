@@ -1,13 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
-import type {
-  BucketNames,
-  BucketPurpose,
-  DeclaredBucket,
-  ObjectStore,
+import {
+  bucketPurposes,
+  type BucketNames,
+  type BucketPurpose,
+  type DeclaredBucket,
+  type ObjectStore,
 } from "../contracts/platform";
 import { generation } from "../stack/records";
 import { step } from "../stack/step";
-import { bucketPurposes, ownBuckets } from "../settings/bucketNames";
+import { ownBuckets } from "../settings/bucketNames";
 import { bucketRecord } from "./access";
 
 export interface BucketsArgs {

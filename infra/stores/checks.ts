@@ -7,9 +7,6 @@ import { check, deployed, type Logs, type StackCheck, type StackContext } from "
 import { storeAccess } from "./access";
 import { prepareStore, storeNamed } from "./index";
 
-export const preparedStore = ({ settings, stack, id }: StackContext) =>
-  prepareStore(settings, stack, id);
-
 /** What answered where the store should be. */
 export interface StoreFacts {
   readonly endpoint: string;
@@ -86,8 +83,7 @@ export const storeChecks = (logs: Logs): readonly StackCheck[] => [
     // Pulumi's providers can be asked only in a running program.
     applies: ({ settings }) =>
       storeNamed(settings.objectStore).providers === undefined || pulumi.runtime.hasMonitor(),
-    observe: (context) => context.facts(preparedStore),
-    judge: () => [],
+    observe: (context) => context.facts(prepareStore),
   }),
   check({
     id: "store",

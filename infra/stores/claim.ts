@@ -24,11 +24,7 @@ export interface Claim {
  *
  * @param onlyReader for somebody who may read the data alone: a claim that is not to be seen is none
  */
-export async function readClaim(
-  client: Client,
-  bucket: string,
-  onlyReader = false,
-): Promise<Claim | undefined> {
+export async function readClaim(client: Client, bucket: string, onlyReader = false) {
   if (!(await client.bucketExists(bucket))) return undefined;
   try {
     return JSON.parse(await text(await client.getObject(bucket, claimKey))) as Claim;

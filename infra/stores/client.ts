@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import * as http from "node:http";
 import * as https from "node:https";
 import { finished } from "node:stream/promises";
-import { Client, type ClientOptions } from "minio";
+import { Client } from "minio";
 import pLimit from "p-limit";
 import { shortHash } from "../stack/files";
 import type { Connection } from "../contracts/platform";
@@ -14,44 +14,34 @@ export function storeClient(stack: string): Client {
   return clientOf(storeAccess(stack));
 }
 
-/** A client that knows which parts of S3 its store has. */
-class StoreClient extends Client {
-  constructor(
-    readonly parts: Pick<Connection["store"], "bulkDelete" | "checksums">,
-    options: ClientOptions,
-  ) {
-    super(options);
-  }
-}
+const stores = new WeakMap<Client, Connection["store"]>();
 
-/** What the store of a client does not have. */
-const lacks = (client: Client, part: keyof StoreClient["parts"]) =>
-  client instanceof StoreClient && client.parts[part] === false;
+/** Whether the store of a client does not have a part of S3. */
+const lacks = (client: Client, part: "bulkDelete" | "checksums") =>
+  stores.get(client)?.[part] === false;
 
 export const sendsChecksums = (client: Client) => !lacks(client, "checksums");
 
 export function clientOf(store: Connection["store"]): Client {
   const url = new URL(store.endpoint);
-  const { bulkDelete, checksums } = store;
   // Its own agent: Node's may ask a proxy (NODE_USE_ENV_PROXY).
   const agent =
     url.protocol === "https:"
       ? new https.Agent({ ca: store.caCertificates, keepAlive: true })
       : new http.Agent({ keepAlive: true });
-  return new StoreClient(
-    { bulkDelete, checksums },
-    {
-      endPoint: url.hostname.replace(/^\[|\]$/g, ""), // of an address of IPv6
-      port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
-      useSSL: url.protocol === "https:",
-      accessKey: store.accessKey,
-      secretKey: store.secretKey,
-      region: store.region,
-      pathStyle: store.pathStyle,
-      ...(store.sessionToken === undefined ? {} : { sessionToken: store.sessionToken }),
-      transportAgent: agent,
-    },
-  );
+  const client = new Client({
+    endPoint: url.hostname.replace(/^\[|\]$/g, ""), // of an address of IPv6
+    port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
+    useSSL: url.protocol === "https:",
+    accessKey: store.accessKey,
+    secretKey: store.secretKey,
+    region: store.region,
+    pathStyle: store.pathStyle,
+    ...(store.sessionToken === undefined ? {} : { sessionToken: store.sessionToken }),
+    transportAgent: agent,
+  });
+  stores.set(client, store);
+  return client;
 }
 
 /** What a user can do about codes that Node or a store answers with: problem, reason, fix. */
@@ -107,11 +97,7 @@ export interface StoredObject {
   readonly etag: string;
 }
 
-export async function listObjects(
-  client: Client,
-  bucket: string,
-  prefix: string,
-): Promise<Map<string, StoredObject>> {
+export async function listObjects(client: Client, bucket: string, prefix: string) {
   const found = new Map<string, StoredObject>();
   for await (const item of client.listObjectsV2(bucket, prefix, true)) {
     const { name, size, etag } = item as { name?: string; size: number; etag: string };
@@ -120,11 +106,7 @@ export async function listObjects(
   return found;
 }
 
-export async function listAll(
-  client: Client,
-  bucket: string,
-  prefixes: readonly string[],
-): Promise<Map<string, StoredObject>> {
+export async function listAll(client: Client, bucket: string, prefixes: readonly string[]) {
   const lists = await Promise.all(prefixes.map((prefix) => listObjects(client, bucket, prefix)));
   return new Map(lists.flatMap((list) => [...list]));
 }
@@ -150,11 +132,7 @@ export function listingOf(objects: ReadonlyMap<string, StoredObject>) {
  *
  * @throws UserError as {@link removeObjects}
  */
-export async function removePrefix(
-  client: Client,
-  bucket: string,
-  prefix: string,
-): Promise<number> {
+export async function removePrefix(client: Client, bucket: string, prefix: string) {
   if (!(await client.bucketExists(bucket))) return 0;
   const names = [...(await listObjects(client, bucket, prefix)).keys()];
   await removeObjects(client, bucket, names);
@@ -166,11 +144,7 @@ export async function removePrefix(
  *
  * @throws UserError that names the first object that the store did not delete, and why
  */
-export async function removeObjects(
-  client: Client,
-  bucket: string,
-  names: readonly string[],
-): Promise<void> {
+export async function removeObjects(client: Client, bucket: string, names: readonly string[]) {
   if (lacks(client, "bulkDelete")) return removeEach(client, bucket, names);
   const answers = await client.removeObjects(bucket, [...names]);
   // The library's type nests what its parser returns flat.
@@ -248,8 +222,4 @@ export async function probeParts(client: Client, bucket: string, prefix: string)
 const isUnknownRequest =
   /NotImplemented|NotSupported|Unsupported|MethodNotAllowed|Invalid(Request|Argument)|MissingContentMD5|BadRequest|^\d*$|UnknownError/i;
 
-interface DeleteError {
-  readonly Key?: string;
-  readonly Code?: string;
-  readonly Message?: string;
-}
+type DeleteError = Partial<Record<"Key" | "Code" | "Message", string>>;

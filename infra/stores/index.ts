@@ -1,6 +1,7 @@
 import type { Store } from "../contracts/target";
 import type { ObjectStore } from "../contracts/platform";
 import { UserError } from "../contracts/errors";
+import type { StackContext } from "../host/checks";
 import type { Settings } from "../settings/schema";
 import type { KeptCredentials } from "../stack/step";
 import { readStepRecord } from "../stack/records";
@@ -27,20 +28,12 @@ export type DeclareStore = (credentials: KeptCredentials) => ObjectStore;
  * @returns what declares it, or undefined where the target has to start it
  * @throws UserError with what is in the way
  */
-export async function prepareStore(
-  settings: Settings,
-  stack: string,
-  id?: string,
-): Promise<DeclareStore | undefined> {
-  checkSameStore(settings, stack);
-  return storeNamed(settings.objectStore).prepare?.(settings, stack, id);
-}
-
-/** @throws UserError where the stack has put its data elsewhere */
-function checkSameStore({ objectStore }: Settings, stack: string): void {
+export async function prepareStore(context: StackContext): Promise<DeclareStore | undefined> {
+  const { stack } = context;
+  const { objectStore } = context.settings;
   const record = storeRecord(stack)?.store;
   const before = record ?? (readStepRecord(stack, "minio-data") ? minio.name : objectStore);
-  if (before === objectStore) return;
+  if (before === objectStore) return storeNamed(objectStore).prepare?.(context);
   throw new UserError(
     `objectStore is "${objectStore}", and stack ${stack} was made with ${before}`,
     "a stack keeps its store for life: what it has put into the old one would be left behind",

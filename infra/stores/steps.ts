@@ -114,16 +114,14 @@ export const minioBucket: StepVerbs<{ bucket: string }> = {
   },
 };
 
-interface UploadSpec {
+export const upload: StepVerbs<{
   readonly dataset: string;
   /** Names the dataset's folder in the cache. */
   readonly version: string;
   readonly bucket: string;
   /** The prefixes that this dataset owns in the bucket. */
   readonly owns: readonly string[];
-}
-
-export const upload: StepVerbs<UploadSpec> = {
+}> = {
   async create({ stack, spec: { dataset, version, bucket, owns } }) {
     const folder = datasetFolder(dataset, version);
     const text = fs.readFileSync(path.join(folder, "manifest.json"), "utf8");

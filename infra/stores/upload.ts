@@ -32,12 +32,7 @@ const otherContent = ["XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"
  * @param folder where the file is, at its manifest path
  * @throws UserError when it is not the file that the manifest lists; the store has not kept it
  */
-export async function upload(
-  client: Client,
-  bucket: string,
-  folder: string,
-  entry: ManifestEntry,
-): Promise<void> {
+export async function upload(client: Client, bucket: string, folder: string, entry: ManifestEntry) {
   const file = path.join(folder, entry.path);
   // Another size than announced would leave the store waiting, or break the next request.
   if (fs.statSync(file, { throwIfNoEntry: false })?.size !== entry.bytes) throw notListed(entry);

@@ -29,12 +29,12 @@ export const machineChecks: readonly StackCheck[] = [
  * Whether the disks have room for what a target installs and starts on this machine.
  *
  * @param installs whether a tool must be installed
- * @param starts whether services must be started
+ * @param starts whether services must be started. @default none are
  */
 export const diskHere = (
   installs: Needed,
-  starts: Needed,
-  device: (context: StackContext) => DeviceName,
+  starts: Needed = () => false,
+  device: (context: StackContext) => DeviceName = () => "cpu",
 ) =>
   diskCheck(
     async (context) => {

@@ -1,5 +1,6 @@
+import { contextOf, preflight } from "../contracts/check";
 import { UserError } from "../contracts/errors";
-import type { Executor } from "../contracts/platform";
+import type { Executor, Prepared } from "../contracts/platform";
 import type { Target } from "../contracts/target";
 import type { Settings } from "../settings/schema";
 import { readOwner } from "../stack/owner";
@@ -21,6 +22,23 @@ export function targetNamed(name: string): Target<Settings> {
   );
 }
 
+/**
+ * Looks whether a stack can be deployed as the settings say; writes nothing.
+ *
+ * @param id the stack's id; undefined before its first up
+ * @throws UserError with what is in the way
+ */
+export async function prepare(
+  settings: Settings,
+  stack: string,
+  id: string | undefined,
+): Promise<Prepared<Settings>> {
+  const target = targetNamed(settings.target);
+  const context = contextOf({ stack, settings, id, deployed: false });
+  await preflight(context, (await target.checks()).checks);
+  return (await target.platform()).prepare(context);
+}
+
 /** The target that `stack` was made for, or undefined where nothing of the stack exists. */
 export function targetOf(stack: string): Target<Settings> | undefined {
   const owner = readOwner(stack);
@@ -29,7 +47,7 @@ export function targetOf(stack: string): Target<Settings> | undefined {
 
 export async function executorOf(stack: string): Promise<Executor> {
   const target = targetOf(stack);
-  if (target) return target.executor(stack);
+  if (target) return (await target.executor()).executor(stack);
   throw new UserError(
     `stack ${stack} is not deployed`,
     "jobs run beside its services",

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { npm, UserError } from "../contracts/errors";
@@ -69,10 +69,7 @@ export function shellQuoted(word: string): string {
 }
 
 /** Starts the user's shell on this terminal, with an environment added to that of this process. */
-export function shellHere(
-  stack: string,
-  environment: Readonly<Record<string, string>>,
-): ChildProcess {
+export function shellHere(stack: string, environment: Readonly<Record<string, string>>) {
   const program = process.env.SHELL || "/bin/sh";
   const [bin] = environment.PATH.split(path.delimiter);
   // The user's own start-up file may put another Python first, so ours goes first again after it.

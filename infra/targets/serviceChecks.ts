@@ -182,10 +182,7 @@ export interface DashboardFacts extends ClusterFacts {
 }
 
 /** Asks a Ray cluster for its version and its nodes. */
-export async function askDashboard(
-  url: string,
-  token: string | undefined,
-): Promise<DashboardFacts> {
+export async function askDashboard(url: string, token?: string): Promise<DashboardFacts> {
   const ask = (place: string) =>
     fetch(new URL(place, url), {
       headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },

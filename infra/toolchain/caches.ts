@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -153,7 +153,7 @@ export async function runBuild(
 function usesFolder(stack?: string): string {
   const stacks = path.join(cacheFolder(), "stacks");
   if (stack === undefined) return stacks;
-  const name = createHash("sha256").update(stackFolder(stack)).digest("hex").slice(0, 16);
+  const name = hash("sha256", stackFolder(stack)).slice(0, 16);
   return path.join(stacks, name);
 }
 

@@ -21,7 +21,6 @@ export const modelCheck = check({
   name: "the model that the settings name can be read",
   blocks: true,
   observe: (context) => context.facts(modelId),
-  judge: () => [],
 });
 
 export interface EnvironmentFacts {
@@ -103,13 +102,7 @@ export function environmentHere(stack: string): EnvironmentFacts | undefined {
   const lib = path.join(folder, "lib");
   const packages = namesIn(lib).flatMap((name) => namesIn(path.join(lib, name, "site-packages")));
   const entries = (["cpu", "cuda"] as const).map((device) => pythonEntry(device, result.version));
-  return {
-    folder,
-    python: now,
-    madeFor,
-    packages,
-    ofThisLock: entries.some((entry) => entry === result.entry),
-  };
+  return { folder, python: now, madeFor, packages, ofThisLock: entries.includes(result.entry) };
 }
 
 /** @param observe looks where the target's jobs run */

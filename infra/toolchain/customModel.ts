@@ -6,20 +6,15 @@ import { UserError } from "../contracts/errors";
 import { checkout } from "../host/folders";
 import { shortHash } from "../stack/files";
 
-/** The files of a custom model, by the names that jobs know, and a hash of all of them. */
-interface CustomModel {
-  readonly files: ReadonlyMap<string, string>;
-  readonly hash: string;
-}
-
 /**
  * Looks at a custom model: the ONNX file, its contract beside it, the labels that this names, and
  * the files that it keeps tensors in. A relative path starts at the checkout.
  *
  * @param identity what it was when the program looked at it
+ * @returns its files by the names that jobs know, and a hash of all of them
  * @throws UserError where a file cannot be read, or has changed since
  */
-export function customModel(modelPath: string, identity?: string): CustomModel {
+export function customModel(modelPath: string, identity?: string) {
   const model = path.resolve(checkout, modelPath);
   const beside = (name: string) => path.join(path.dirname(model), name);
   try {

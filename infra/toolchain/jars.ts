@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../contracts/errors";
@@ -26,7 +26,8 @@ export async function fetchJars(build: Build, venv: string, jars: readonly Jar[]
   // Not as arguments, which all users see: the address of a proxy may have a password in it.
   const options = path.join(work, "java-options");
   const given = [...proxyOptions(process.env), ...(await trustOptions(build, work))];
-  fs.writeFileSync(options, asOptionsFile(given), { mode: 0o600 });
+  const escaped = given.map((each) => each.replaceAll("\\", "\\\\").replaceAll('"', '\\"'));
+  fs.writeFileSync(options, escaped.map((each) => `"${each}"\n`).join(""), { mode: 0o600 });
   const ivyHome = path.join(cacheFolder(), "ivy");
   const settings = process.env.ENGINE_COMPARISON_IVY_SETTINGS;
   await runBuild(build, {
@@ -81,8 +82,7 @@ function certificatesIn(text: string): Map<string, string> {
   const blocks = text.matchAll(/-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----/g);
   return new Map(
     [...blocks].map(([block, content]) => {
-      const bytes = Buffer.from(content, "base64");
-      return [createHash("sha256").update(bytes).digest("hex"), `${block}\n`];
+      return [hash("sha256", Buffer.from(content, "base64")), `${block}\n`];
     }),
   );
 }
@@ -99,13 +99,7 @@ function ivyJar(venv: string): string {
 function verify(folder: string, { artifact, version, sha256, folder: place }: Jar): void {
   const name = `${artifact}-${version}.jar`;
   const file = path.join(folder, name);
-  const found = fs.existsSync(file)
-    ? createHash("sha256").update(fs.readFileSync(file)).digest("hex")
-    : "nothing";
-  if (found === sha256 && place) {
-    fs.mkdirSync(path.join(folder, place), { recursive: true });
-    fs.renameSync(file, path.join(folder, place, name));
-  }
+  const found = fs.existsSync(file) ? hash("sha256", fs.readFileSync(file)) : "nothing";
   if (found !== sha256) {
     throw new UserError(
       `${name} has the SHA-256 ${found} instead of ${sha256}`,
@@ -113,6 +107,9 @@ function verify(folder: string, { artifact, version, sha256, folder: place }: Ja
       "if a repository of your own serves another build, let it pass the original on",
     );
   }
+  if (!place) return;
+  fs.mkdirSync(path.join(folder, place), { recursive: true });
+  fs.renameSync(file, path.join(folder, place, name));
 }
 
 /** An Ivy module that wants exactly these jars, without what they depend on. */
@@ -160,11 +157,4 @@ export function proxyOptions(env: NodeJS.ProcessEnv): string[] {
     // By default Java gives no password to a proxy on the way to an https address.
     "-Djdk.http.auth.tunneling.disabledSchemes=",
   ];
-}
-
-/** Options of Java's launcher as it reads them from a file. */
-function asOptionsFile(options: readonly string[]): string {
-  return options
-    .map((option) => `"${option.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"\n`)
-    .join("");
 }

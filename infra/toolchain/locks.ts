@@ -116,15 +116,12 @@ export function lockedJars(lock = text(locks.jars)): Jar[] {
  */
 export function modelIdentity({ modelPath }: Pick<Settings, "modelPath">): string {
   if (modelPath !== undefined) return customModel(modelPath).hash;
-  const pins = path.join(checkout, "pipelines/engine_comparison/model/pins.json");
-  return shortHash(JSON.parse(fs.readFileSync(pins, "utf8")));
+  return shortHash(JSON.parse(text("engine_comparison/model/pins.json")));
 }
 
 /** Hash of the code that packs what Python workers of other machines import. */
 export function packingCode(): string {
-  return shortHash(
-    fs.readFileSync(path.join(checkout, "pipelines/engine_comparison/pack.py"), "utf8"),
-  );
+  return shortHash(text("engine_comparison/pack.py"));
 }
 
 /** The packed file in the folder of the tool `packages`. */

@@ -46,10 +46,6 @@ export function toolStep<Spec>(
 
 const logFile = (stack: string, tool: ToolName) => stackFiles(stack).log(`toolchain-${tool}`);
 
-interface PythonSpec {
-  readonly device: DeviceName;
-}
-
 /** What jobs import first: importing it once compiles it, and shows that the lock fits this machine. */
 const imports =
   "import daft, duckdb, numpy, onnxruntime, pandas, PIL.Image, polars, psutil, pyarrow.parquet, " +
@@ -58,7 +54,8 @@ const imports =
 const hasCuda = "assert 'CUDAExecutionProvider' in onnxruntime.get_available_providers()";
 
 /** Installs the locked Python environment, in which jobs, services and the supervisor run. */
-export const python = toolStep<PythonSpec>("python", async (log, { spec: { device } }) => {
+export const python = toolStep<{ device: DeviceName }>("python", async (log, { spec }) => {
+  const { device } = spec;
   const uv = await ensureUv(log);
   const { version } = uv.python;
   const entry = pythonEntry(device, version);
@@ -112,16 +109,13 @@ export const toxiproxyBinary = toolStep("toxiproxy-binary", async (log) => {
   return { entry, version: toxiproxyVersion };
 });
 
-interface ModelSpec {
+/** Puts the model that jobs load into the cache: built from a package's weights, or a custom one. */
+export const model = toolStep<{
   /** Identity of the model, and so its place in the cache. */
   readonly model: string;
   /** An ONNX file of the user's, relative to the checkout or absolute. */
   readonly modelPath?: string;
-}
-
-/** Puts the model that jobs load into the cache: built from a package's weights, or a custom one. */
-export const model = toolStep<ModelSpec>("model", async (log, { stack, spec }) => {
-  const { model, modelPath } = spec;
+}>("model", async (log, { stack, spec: { model, modelPath } }) => {
   const entry = `model/${model}` as const;
   await ensureEntry(entry, log, (build) =>
     modelPath === undefined

@@ -60,16 +60,12 @@ export function pythonOf(stack: string): string {
   return path.join(environmentOf(stack), "bin", "python");
 }
 
-/** Whether a recorded tool is still in the cache, whole, and still starts. */
-function isUsable(tool: ToolName, { entry }: ToolResult): boolean {
-  return isComplete(entry) && (tool !== "python" || isEnvironmentUsable(entryFolder(entry)));
-}
-
-/** Names of the recorded tools that are still in the cache, and of the credentials. */
+/** Names of the recorded tools that are still in the cache, whole, and start; and of the credentials. */
 export function existingTools(stack: string): string[] {
   const tools = toolNames.filter((tool) => {
-    const record = readStepRecord(stack, tool);
-    return record !== undefined && isUsable(tool, record.result as unknown as ToolResult);
+    const result = readStepRecord(stack, tool)?.result as ToolResult | undefined;
+    if (!result || !isComplete(result.entry)) return false;
+    return tool !== "python" || isEnvironmentUsable(entryFolder(result.entry));
   });
   return readCredentials(stack) ? [...tools, "credentials"] : tools;
 }

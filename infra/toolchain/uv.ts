@@ -134,11 +134,7 @@ export class Uv {
  * @param goMod what is to be the go.mod where Go works
  * @throws UserError when something cannot be downloaded or built
  */
-export async function runGo(
-  build: Build,
-  [verb, ...args]: readonly string[],
-  goMod?: string,
-): Promise<void> {
+export async function runGo(build: Build, [verb, ...args]: readonly string[], goMod?: string) {
   const { folder } = build;
   const go = await lockedGo(build.log);
   // Kept when the build is cut short, so that the next one goes on from there.

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { UserError } from "../../infra/contracts/errors";
@@ -18,14 +18,6 @@ import { writeProgress } from "../../results/records";
 import { datasetOf } from "../../results/catalog";
 import { runJob } from "../job";
 import { existingListing } from "../stored";
-
-interface DatasetSpec {
-  readonly dataset: string;
-  readonly source: string;
-  readonly settings: Readonly<Record<string, string>>;
-  /** Names the dataset's folder in the cache. */
-  readonly version: string;
-}
 
 /** Makes a dataset in the cache. */
 export const dataset = {
@@ -56,17 +48,16 @@ export const dataset = {
     const listed = fs.readFileSync(manifest, "utf8");
     const files = JSON.parse(listed) as { bytes: number }[];
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-    const manifestSha256 = createHash("sha256").update(listed).digest("hex");
+    const manifestSha256 = hash("sha256", listed);
     return { dataset, source, version, files: files.length, bytes, manifestSha256 };
   },
-} satisfies StepVerbs<DatasetSpec>;
-
-interface ExistingSpec {
+} satisfies StepVerbs<{
   readonly dataset: string;
-  readonly bucket: string;
-  /** Hash of the listing that the program saw. */
-  readonly existing: string;
-}
+  readonly source: string;
+  readonly settings: Readonly<Record<string, string>>;
+  /** Names the dataset's folder in the cache. */
+  readonly version: string;
+}>;
 
 /** Data that somebody else has put into the store. */
 export const existingDataset = {
@@ -84,17 +75,12 @@ export const existingDataset = {
     }
     return { dataset, source: "existing", version: hash, files, bytes, manifestSha256: hash };
   },
-} satisfies StepVerbs<ExistingSpec>;
-
-interface InspectionSpec {
+} satisfies StepVerbs<{
   readonly dataset: string;
-  readonly buckets: BucketNames;
-  readonly maxRejected: number;
-  /** Identity of the data. */
-  readonly data: string;
-  /** Hash of the listing of data that the stack did not put there. */
-  readonly existing?: string;
-}
+  readonly bucket: string;
+  /** Hash of the listing that the program saw. */
+  readonly existing: string;
+}>;
 
 /** Looks at a dataset: refuses all that engines would read differently, before any run. */
 export const inspection = {
@@ -115,7 +101,13 @@ export const inspection = {
     const seen = await explained(() => listAll(client, buckets[bucket], [...owns, ...prefixes]));
     return { facts, version: existing, seen: listingOf(seen).hash };
   },
-} satisfies StepVerbs<InspectionSpec>;
+} satisfies StepVerbs<{
+  readonly dataset: string;
+  readonly buckets: BucketNames;
+  readonly maxRejected: number;
+  /** Hash of the listing of data that the stack did not put there. */
+  readonly existing?: string;
+}>;
 
 /** What one engine publishes of one workload. */
 export const outputPrefix = {

@@ -139,7 +139,8 @@ async function runAttempt(
     const { event: _event, ...measured } = await job
       .then((done) => ((published = key), done))
       .finally(() => watch?.stop());
-    const dataset = datasetOf(stack, spec.workload);
+    // What was made of the inputs, where they were: the key has only what was asked for.
+    const dataset = readStepRecord(stack, makingStep(workloadOf(spec.workload).dataset))?.result;
     const result = { ...measured, dataset, code: codeVersion() } as unknown as RunResult;
     const summary = summarise(result);
     // The history comes last, so that an attempt which fails before is in it only as failed.
@@ -214,11 +215,6 @@ function leave(
   writeRecord(stack, name, { summary, at });
   appendHistory(stack, { stack, ...summary, run: name, inputs, code: codeVersion(), at });
   return summary;
-}
-
-/** What was made of the inputs, where they were: the key has only what was asked for. */
-function datasetOf(stack: string, workload: string): unknown {
-  return readStepRecord(stack, makingStep(workloadOf(workload).dataset))?.result;
 }
 
 /** Sorts by time, and is unique. */

@@ -2,7 +2,7 @@ import { html, type Html, type Piece } from "../html";
 import { disturbedAbove, isVerified, type Outcome, type Verified } from "../../results/outcome";
 import { percent, plural } from "../format";
 import { bootstrapFrom } from "../../results/statistics";
-import { engineName, whatPersists } from "../words";
+import { engineName } from "../words";
 
 /** In words: what was measured, what was not, and what the figures are worth. */
 export function method(outcomes: readonly Outcome[]): Html {
@@ -112,11 +112,13 @@ function measures(verified: readonly Verified[]): string {
   return [...found].map(inWords).join("; ") || "nothing was measured";
 }
 
+/** What of an engine outlives a sample and so makes the next one hot, as the engine itself says. */
 function persisting(verified: readonly Verified[]): Piece[] {
-  const byEngine = new Map(verified.map((run) => [run.engine, whatPersists(run)]));
-  return [...byEngine].map(
-    ([engine, what]) => html`<li><strong>${engineName(engine)}</strong>: ${what}.</li> `,
-  );
+  const byEngine = new Map(verified.map((run) => [run.engine, run.configuration]));
+  return [...byEngine].map(([engine, { persistsBetweenSamples: said }]) => {
+    const what = typeof said === "string" ? said : "not stated by the engine";
+    return html`<li><strong>${engineName(engine)}</strong>: ${what}.</li> `;
+  });
 }
 
 function disturbance(verified: readonly Verified[]): string {

@@ -9,7 +9,7 @@ import { key, value } from "./arbitraryConfig";
 
 // All of the CLI but what would deploy.
 vi.mock("../../cli/runners/embeddedRunner", () => ({
-  embeddedRunner: () => ({
+  makeRunner: () => ({
     name: "embedded",
     preview: () => Promise.resolve({ ok: true, changes: {}, outputs: {}, errors: [] }),
   }),

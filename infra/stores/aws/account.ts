@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
-import type { BucketNames } from "../../contracts/platform";
-import { bucketPurposes, ownBuckets } from "../../settings/bucketNames";
+import { hash } from "node:crypto";
+import { bucketPurposes, type BucketNames } from "../../contracts/platform";
+import { ownBuckets } from "../../settings/bucketNames";
 import { claimKey } from "../claim";
 
 /** Who deploys, and where: what the provider is configured with, by the usual AWS chain. */
@@ -27,10 +27,7 @@ export function awsBucketNames(
   prefix: string | undefined,
   named: Partial<BucketNames>,
 ): BucketNames {
-  const unique = createHash("sha256")
-    .update([partition, id, region, stack].join("\0"))
-    .digest("hex")
-    .slice(0, 12);
+  const unique = hash("sha256", [partition, id, region, stack].join("\0")).slice(0, 12);
   const start = prefix ?? `engine-comparison-${plain(stack)}-`;
   const name = (purpose: keyof BucketNames) => {
     const end = `${ownBuckets[purpose]}-${unique}`;
@@ -59,12 +56,7 @@ export interface Statement {
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
-export interface Policy {
-  readonly Version: "2012-10-17";
-  readonly Statement: readonly Statement[];
-}
-
-function policy(...statements: Statement[]): Policy {
+function policy(...statements: readonly Statement[]) {
   return { Version: "2012-10-17", Statement: statements };
 }
 
@@ -73,7 +65,7 @@ export function bucketArn({ partition }: Pick<Account, "partition">, bucket: str
 }
 
 /** Refuses whoever comes without TLS, whatever else allows them. */
-export function tlsOnly(account: Pick<Account, "partition">, bucket: string): Policy {
+export function tlsOnly(account: Pick<Account, "partition">, bucket: string) {
   const arn = bucketArn(account, bucket);
   return policy({
     Sid: "TlsOnly",
@@ -95,7 +87,7 @@ export function pipelineAccess(
   account: Pick<Account, "partition">,
   bucket: string,
   prefixes: readonly string[],
-): Policy {
+) {
   const arn = bucketArn(account, bucket);
   return policy(
     {
@@ -132,7 +124,7 @@ export function folderName(prefix: string): string {
 }
 
 /** Lets the account's own users and roles take the role, as far as they are allowed to take roles. */
-export function takenByAccount({ id, partition }: Pick<Account, "id" | "partition">): Policy {
+export function takenByAccount({ id, partition }: Pick<Account, "id" | "partition">) {
   return policy({
     Sid: "OwnAccount",
     Effect: "Allow",

@@ -9,7 +9,6 @@ import { BucketOwnershipControls } from "@pulumi/aws/s3/bucketOwnershipControls"
 import { BucketPolicy } from "@pulumi/aws/s3/bucketPolicy";
 import { BucketPublicAccessBlock } from "@pulumi/aws/s3/bucketPublicAccessBlock";
 import { BucketServerSideEncryptionConfiguration } from "@pulumi/aws/s3/bucketServerSideEncryptionConfiguration";
-import { getBucket } from "@pulumi/aws/s3/getBucket";
 import { step } from "../../stack/step";
 import { pipelineAccess, tlsOnly, type Account } from "./account";
 
@@ -17,14 +16,6 @@ export async function askAccount(): Promise<Account> {
   const { accountId, arn } = await getCallerIdentity();
   const { region } = await getRegion();
   return { id: accountId, partition: arn.split(":")[1], region };
-}
-
-/** Whether the account has a bucket already. What is not known of it is seen when it is made. */
-export async function hasBucket(bucket: string): Promise<boolean> {
-  return getBucket({ bucket }).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** After so many days an upload that was not completed is removed. */

@@ -35,7 +35,7 @@ export const aws: Store<Settings> = {
     ];
   },
 
-  async prepare(settings, stack, id) {
+  async prepare({ settings, stack, id }) {
     const { AwsStore, lookAtAccount } = await load(module, "./store", () => import("./store"));
     const seen = await lookAtAccount(settings, stack, id);
     return () => new AwsStore(storeStep, { settings, stack, seen });

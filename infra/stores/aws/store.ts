@@ -1,4 +1,5 @@
 import { Role } from "@pulumi/aws/iam/role";
+import { getBucket } from "@pulumi/aws/s3/getBucket";
 import * as pulumi from "@pulumi/pulumi";
 import { runnerVariable } from "../../stack/claim";
 import { keepPlace } from "../../stack/owner";
@@ -9,7 +10,7 @@ import { step } from "../../stack/step";
 import { UserError } from "../../contracts/errors";
 import { storeStep } from "../access";
 import { awsBucketNames, takenByAccount, type Account } from "./account";
-import { askAccount, AwsBucket, hasBucket } from "./bucket";
+import { askAccount, AwsBucket } from "./bucket";
 
 /** A stack's buckets cannot be moved to another account or region. */
 const placeOf = ({ id, region }: Account) => ({ account: id, region });
@@ -43,10 +44,12 @@ export async function lookAtAccount(settings: Settings, stack: string, id: strin
  * (https://github.com/hashicorp/terraform-provider-aws/issues/13587).
  */
 async function checkFree(buckets: readonly string[], { id }: Account): Promise<void> {
-  const found = await Promise.all(
-    buckets.map(async (bucket) => ((await hasBucket(bucket)) ? [bucket] : [])),
-  );
-  const taken = found.flat().join(", ");
+  // What is not known of a bucket is seen when it is made.
+  const has = (bucket: string) =>
+    getBucket({ bucket })
+      .then(() => [bucket])
+      .catch(() => []);
+  const taken = (await Promise.all(buckets.map(has))).flat().join(", ");
   if (taken === "") return;
   throw new UserError(
     `account ${id} has ${taken} already, and this stack is new`,

@@ -12,7 +12,7 @@ export const s3: Store<Settings, KeptCredentials> = {
   external: true,
   rules,
 
-  async prepare(settings, stack, id) {
+  async prepare({ settings, stack, id }) {
     const { lookAtStore, declareStore } = await store();
     const seen = await lookAtStore(settings, stack, id);
     return (credentials) => declareStore(settings, seen, credentials);

@@ -1,11 +1,10 @@
 import { UserError } from "../../contracts/errors";
-import type { BucketPurpose, ObjectStore } from "../../contracts/platform";
-import { bucketPurposes, bucketsNamed, onlyRead } from "../../settings/bucketNames";
+import { bucketPurposes, type BucketPurpose, type ObjectStore } from "../../contracts/platform";
+import { bucketsNamed, onlyRead } from "../../settings/bucketNames";
 import type { Settings } from "../../settings/schema";
 import { shortHash } from "../../stack/files";
-import type { KeptCredentials } from "../../stack/step";
 import { generation } from "../../stack/records";
-import { step } from "../../stack/step";
+import { step, type KeptCredentials } from "../../stack/step";
 import { readCertificates, storeRecord, storeStep } from "../access";
 import { checkClaim, readClaim } from "../claim";
 import { clientOf, explained, listAll, listingOf } from "../client";

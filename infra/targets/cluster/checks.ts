@@ -228,11 +228,7 @@ export const checks: readonly StackCheck[] = [
   ...machineChecks,
   javaCheck(lacks("jars")),
   pythonCheck(lacks("python")),
-  diskHere(
-    lacks("python"),
-    () => false,
-    () => "cpu",
-  ),
+  diskHere(lacks("python")),
   memoryCheck(() => memoryHere(true), false),
   modelCheck,
   environmentCheck(({ stack }) => environmentHere(stack)),

@@ -60,7 +60,7 @@ export const clusterRecord = {
  * Jobs that use the model start in its folder and know it by its name alone, because that is how it is
  * found on the clusters' workers, to which it is shipped.
  */
-export function clusterExecutor(stack: string): Executor {
+export function executor(stack: string): Executor {
   let scratch: string | undefined;
   return {
     async connection(cluster) {
@@ -119,7 +119,7 @@ function rayOf(stack: string) {
 }
 
 /** What target `cluster` runs on: nothing of it is the stack's. */
-export const clusterServices: Services = {
+export const services: Services = {
   async status(stack) {
     const { spark, ray } = resultOf<Clusters>(stack, clustersStep);
     const store = storeRecord(stack)?.endpoint;

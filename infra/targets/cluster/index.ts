@@ -28,11 +28,7 @@ export const cluster: Target<Settings> = {
     ];
   },
 
-  prepare: async (...args) => (await platform()).prepare(...args),
-  checks: async () => (await load(module, "./checks", () => import("./checks"))).checks,
-  executor: async (stack) => (await executor()).clusterExecutor(stack),
-  services: async () => (await executor()).clusterServices,
+  checks: () => load(module, "./checks", () => import("./checks")),
+  platform: () => load(module, "./platform", () => import("./platform")),
+  executor: () => load(module, "./executor", () => import("./executor")),
 };
-
-const platform = () => load(module, "./platform", () => import("./platform"));
-const executor = () => load(module, "./executor", () => import("./executor"));

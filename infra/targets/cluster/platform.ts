@@ -1,16 +1,14 @@
-import { contextOf, preflight } from "../../contracts/check";
 import { KeptCredentials, step } from "../../stack/step";
 import { inspected, type Inspected } from "../../stack/records";
 import { Toolchain } from "../../toolchain/toolchain";
 import { environmentHash } from "../../toolchain/locks";
 import { modelId } from "../../toolchain/checks";
-import type { Platform } from "../../contracts/platform";
-import type { Target } from "../../contracts/target";
+import type { Platform, Prepared } from "../../contracts/platform";
+import type { StackContext } from "../../host/checks";
 import type { Settings } from "../../settings/schema";
-import type { DeclareStore } from "../../stores";
-import { preparedStore } from "../../stores/checks";
+import { prepareStore, type DeclareStore } from "../../stores";
 import { clustersOf, clustersStep } from "./executor";
-import { checks, sized, toolsOf } from "./checks";
+import { sized, toolsOf } from "./checks";
 
 interface Facts {
   readonly existing: Inspected;
@@ -18,26 +16,18 @@ interface Facts {
   readonly declareStore: DeclareStore;
 }
 
-/**
- * Checks that the clusters and the store that the settings name exist, and are as they must be.
- *
- * @returns the settings with the clusters' size, and what declares how they are reached and the
- *   toolchain that jobs start from here
- * @throws UserError with all that is missing; nothing was written
- */
-export const prepare: Target<Settings>["prepare"] = async (asked, stack, id) => {
-  const context = contextOf({ stack, settings: asked, id, deployed: false });
-  await preflight(context, checks);
+/** The settings with the clusters' size; how they are reached, and the toolchain that jobs start from. */
+export async function prepare(context: StackContext): Promise<Prepared<Settings>> {
+  const { stack } = context;
   const settings = await sized(context);
   const model = context.facts(modelId);
-  const declareStore = await context.facts(preparedStore);
-  if (!declareStore) throw new Error("target cluster starts no store");
+  const declareStore = (await context.facts(prepareStore))!; // the target's rules refuse others
   const existing = inspected(stack, context.facts(toolsOf));
   return {
     settings,
     declare: () => declare(settings, stack, { existing, model, declareStore }),
   };
-};
+}
 
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { existing, model, declareStore } = facts;

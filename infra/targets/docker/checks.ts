@@ -114,11 +114,8 @@ export function takenBy(taken: readonly Foreign[], stack: string): UserError[] {
   );
 }
 
-/** In the last hour; Docker's own mark is for a container's first process alone. */
-function recentOomEvents(docker: Docker): string[] {
-  const filter = ["--since", "1h", "--until", "0s", "--filter", "event=oom"];
-  return docker.run(["events", ...filter, "--format", "{{.Actor.ID}}"]).split("\n");
-}
+/** Of the last hour; Docker's own mark is for a container's first process alone. */
+const oomEvents = ["events", "--since", "1h", "--until", "0s", "--filter", "event=oom"];
 
 /** @param oomEvents ids of containers in which the kernel ended a process */
 export function killedContainers(
@@ -232,7 +229,9 @@ export const checks: readonly StackCheck[] = [
     ...killed,
     observe: ({ facts }) => ({
       containers: facts(containersOf),
-      oomEvents: recentOomEvents(facts(daemonOf).docker),
+      oomEvents: facts(daemonOf)
+        .docker.run([...oomEvents, "--format", "{{.Actor.ID}}"])
+        .split("\n"),
     }),
     judge: ({ containers, oomEvents }, { stack }) => killedContainers(containers, oomEvents, stack),
   }),

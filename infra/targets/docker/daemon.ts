@@ -99,8 +99,8 @@ const firstLine = (text: string) => text.trim().split("\n")[0];
  * @throws UserError when it does not answer in time, or is Podman's
  */
 export function daemonInfo(host: string): DaemonInfo {
-  const args = ["info", "--format", "{{json .}}"];
-  const answer = call(args, new Docker(host).environment, timeoutMs);
+  const { environment } = new Docker(host);
+  const answer = call(["info", "--format", "{{json .}}"], environment, timeoutMs);
   if (answer.error) throw noDocker(`no answer within ${timeoutMs / 1000} s from ${host}`);
   const info = answer.stdout.trim() === "" ? {} : (JSON.parse(answer.stdout) as DaemonInfo);
   const errors = info.ServerErrors ?? [];
@@ -108,11 +108,9 @@ export function daemonInfo(host: string): DaemonInfo {
     throw noDocker(errors[0] ?? (firstLine(answer.stderr) || `no answer from ${host}`));
   }
   // Podman's versions are below 10, and Docker's never were since 17: only such a one is asked.
-  if (parseInt(info.ServerVersion) < 10) {
-    const components = ["version", "--format", "{{json .Server.Components}}"];
-    if (saysPodman(components, new Docker(host).environment)) {
-      throw podman(`the daemon at ${host}`);
-    }
+  const components = ["version", "--format", "{{json .Server.Components}}"];
+  if (parseInt(info.ServerVersion) < 10 && saysPodman(components, environment)) {
+    throw podman(`the daemon at ${host}`);
   }
   return info;
 }
@@ -125,11 +123,7 @@ export const daemonRecord = {
 };
 
 /** What is wrong where the daemon found now is not the one that has the stack's containers. */
-export function anotherDaemon(
-  stack: string,
-  recorded: Daemon | undefined,
-  now: Daemon,
-): UserError[] {
+export function anotherDaemon(stack: string, recorded: Daemon | undefined, now: Daemon) {
   if (!recorded || recorded.id === now.id) return [];
   return wrong(
     `stack ${stack} is on the Docker daemon ${recorded.host} (${recorded.id}), and this is ${now.host} (${now.id})`,
@@ -188,11 +182,6 @@ export class Docker {
   try(args: readonly string[], timeoutMs?: number): string | undefined {
     const { status, stdout } = call(args, this.environment, timeoutMs);
     return status === 0 ? stdout : undefined;
-  }
-
-  tail(container: string, lines: number): string[] {
-    const { text } = this.both(["logs", "--tail", String(lines), container]);
-    return text.trimEnd().split("\n").slice(-lines);
   }
 
   /** Starts a command with pipes, such as `exec -i`. */

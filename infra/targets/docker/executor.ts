@@ -28,7 +28,7 @@ export function appFacts({ rayCpus, sparkWorkers, sparkWorkerCores, ...settings 
 type AppFacts = ReturnType<typeof appFacts>;
 
 /** Runs jobs in the containers of target `docker`, by `docker exec`. */
-export function dockerExecutor(stack: string): Executor {
+export function executor(stack: string): Executor {
   const docker = Docker.of(stack);
   const job = `${process.pid}-${randomBytes(4).toString("hex")}`;
   const scratch = `${paths.scratch}/jobs/${job}`;
@@ -115,7 +115,7 @@ const leader = [
   "python -m engine_comparison.leader",
 ].join("\n");
 
-export const dockerServices: Services = {
+export const services: Services = {
   async status(stack) {
     const all = [...containersOf(stack)].map(([name, { status }]) => ({ name, state: status }));
     return all.sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -20,11 +20,7 @@ export const docker: Target<Settings> = {
     return [...conflicts, ...(store.external ? elsewhere : [])];
   },
 
-  prepare: async (...args) => (await platform()).prepare(...args),
-  checks: async () => (await load(module, "./checks", () => import("./checks"))).checks,
-  executor: async (stack) => (await executor()).dockerExecutor(stack),
-  services: async () => (await executor()).dockerServices,
+  checks: () => load(module, "./checks", () => import("./checks")),
+  platform: () => load(module, "./platform", () => import("./platform")),
+  executor: () => load(module, "./executor", () => import("./executor")),
 };
-
-const platform = () => load(module, "./platform", () => import("./platform"));
-const executor = () => load(module, "./executor", () => import("./executor"));

@@ -146,10 +146,7 @@ export function generationOf(
  *
  * @param recorded the generation of the volume that existed last, if it is known
  */
-export function volumeGeneration(
-  existing: string | undefined,
-  recorded: string | undefined,
-): string {
+export function volumeGeneration(existing?: string, recorded?: string): string {
   return existing ?? (recorded === undefined ? "1" : nextGeneration(recorded, "was lost"));
 }
 
@@ -165,12 +162,7 @@ export type Foreign = ReturnType<typeof takenNames>[number];
  * What has the names of the stack's containers, network and volumes, and is not the stack's: Docker
  * would hand out another stack's volume, with its data, as if it were new.
  */
-export function takenNames(
-  docker: Docker,
-  stack: string,
-  sparkWorkers: number,
-  own: string | undefined,
-) {
+export function takenNames(docker: Docker, stack: string, sparkWorkers: number, own?: string) {
   const { network, container, volume } = names(stack);
   const list = (kind: string, args: string[], field: string, wanted: string[]) =>
     rows(docker, args, [field, `.Label "${labels.id}"`])

@@ -1,8 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { shortHash } from "../../stack/files";
-import { contextOf, preflight } from "../../contracts/check";
-import type { Platform } from "../../contracts/platform";
-import type { Target } from "../../contracts/target";
+import type { Platform, Prepared } from "../../contracts/platform";
+import type { StackContext } from "../../host/checks";
 import * as services from "../../services";
 import type { Settings } from "../../settings/schema";
 import { readCredentials, type SecretOwner } from "../../stack/credentials";
@@ -11,7 +10,7 @@ import { generation } from "../../stack/records";
 import { modelId } from "../../toolchain/checks";
 import { environmentHash, minioVersion, modelIdentity } from "../../toolchain/locks";
 import { Base, baseImage, Image, type BaseArgs } from "./base";
-import { checks, daemonOf, existingOf, gpuPlanOf } from "./checks";
+import { daemonOf, existingOf, gpuPlanOf } from "./checks";
 import { daemonRecord, hasContainerdStore } from "./daemon";
 import { appFacts } from "./executor";
 import { steps, workerRoles, type Role } from "./inspect";
@@ -19,15 +18,9 @@ import { app, inside, place, urlOf, type ContainerSpec } from "./place";
 import { containerRole, gpuArgs, headObjectStoreMib, sizeOf, type GpuPlan } from "./resources";
 import { engineMounts, secretsMount, Service, type ServiceArgs } from "./service";
 
-/**
- * Checks that the seed's containers can run on this machine's Docker daemon.
- *
- * @throws UserError before anything is written: no Docker, no GPU that is required, a name or port
- *   that is taken, a container that does not fit
- */
-export const prepare: Target<Settings>["prepare"] = async (settings, stack, id) => {
-  const context = contextOf({ stack, settings, id, deployed: false });
-  await preflight(context, checks);
+/** The seed's containers on this machine's Docker daemon. */
+export async function prepare(context: StackContext): Promise<Prepared<Settings>> {
+  const { settings, stack } = context;
   const { host, info } = context.facts(daemonOf);
   const daemon = { host, id: info.ID ?? "" };
   const plan = context.facts(gpuPlanOf);
@@ -47,7 +40,7 @@ export const prepare: Target<Settings>["prepare"] = async (settings, stack, id) 
       return declare(settings, stack, { id, daemon, info, existing, plan, model });
     },
   };
-};
+}
 
 interface Facts extends Omit<BaseArgs, "stack" | "settings"> {
   readonly plan: GpuPlan;

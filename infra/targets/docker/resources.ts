@@ -1,5 +1,6 @@
 import type * as docker from "@pulumi/docker";
 import { wrong, type UserError } from "../../contracts/errors";
+import type { Machine } from "../../contracts/target";
 import { clampNote, gpusIn, missingGpu, type GpuFacts, type Missing } from "../../host/gpu";
 import { isOlder, probe } from "../../host/probe";
 import { containerRoles, type ContainerRole } from "../../settings/platforms";
@@ -9,8 +10,8 @@ import type { Role } from "./inspect";
 
 export interface Size {
   readonly memoryMib: number;
-  /** CPUs, such as 1.5; undefined: all that the daemon has. */
-  readonly cpus: number | undefined;
+  /** CPUs, such as 1.5. @default all that the daemon has */
+  readonly cpus?: number;
   readonly shmMib: number;
   /** The CPUs that all containers of an engine share, such as `0-1`; undefined: all. */
   readonly cpuSet?: string;
@@ -43,24 +44,17 @@ export function sizeOf(role: ContainerRole, settings: Settings, cpus: number): S
   const memory = settings.containerMemory[role];
   const shm = settings.containerShm[role];
   const wantedCpus = settings.containerCpus[role] ?? usual.cpus;
+  // A driver and its workers get the run's cores together, whatever each container may use.
+  const cores = role.startsWith("ray") ? settings.rayCpus : settings.threads;
   return {
     memoryMib: memory === undefined ? usual.memoryMib : mib(memory),
     shmMib: shm === undefined ? usual.shmMib : mib(shm),
     cpus: wantedCpus === undefined ? undefined : Math.min(wantedCpus, cpus),
-    ...cpuSetOf(role, settings, cpus),
+    ...(role === "minio" || cores >= cpus ? {} : { cpuSet: `0-${cores - 1}` }),
   };
 }
 
-/** A driver and its workers get the run's cores together, whatever each container may use. */
-function cpuSetOf(role: ContainerRole, settings: Settings, cpus: number): Pick<Size, "cpuSet"> {
-  const cores = role.startsWith("ray") ? settings.rayCpus : settings.threads;
-  return role === "minio" || cores >= cpus ? {} : { cpuSet: `0-${cores - 1}` };
-}
-
-function usualSize(
-  role: ContainerRole,
-  settings: Settings,
-): { memoryMib: number; shmMib: number; cpus?: number } {
+function usualSize(role: ContainerRole, settings: Settings): Size {
   const objectStore = mib(settings.rayObjectStoreMemory);
   switch (role) {
     case "minio":
@@ -95,10 +89,7 @@ export const headObjectStoreMib = 256;
  * Containers that do not fit into the daemon's memory by themselves. Together they may be allowed
  * more than there is: engines run one after the other.
  */
-export function tooLarge(
-  settings: Settings,
-  daemon: { cpus: number; memoryBytes: number },
-): UserError[] {
+export function tooLarge(settings: Settings, daemon: Machine): UserError[] {
   const available = mib(daemon.memoryBytes);
   return containerRoles.flatMap((role) => {
     const { memoryMib, shmMib } = sizeOf(role, settings, daemon.cpus);

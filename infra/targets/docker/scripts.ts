@@ -59,7 +59,10 @@ export const ready = {
       const [now] = JSON.parse(text ?? "[]") as Inspected[];
       const why =
         whyEnded(now) ?? (Date.now() > deadline ? `not healthy after ${seconds} s` : undefined);
-      if (why) throw notReady(now?.Name.slice(1) ?? role, why, docker.tail(container, 8));
+      if (why) {
+        const { text: log } = docker.both(["logs", "--tail", "8", container]);
+        throw notReady(now?.Name.slice(1) ?? role, why, log);
+      }
       await sleep(pollMs);
     }
     return { id: container, ...facts };
@@ -82,21 +85,15 @@ function whyEnded(now: Inspected | undefined): string | undefined {
   return ["exited", "dead"].includes(State.Status) ? code : undefined;
 }
 
-function notReady(name: string, why: string, log: readonly string[]): UserError {
-  const lines = log.map((line) => `  | ${line.slice(0, 300)}`);
+function notReady(name: string, why: string, log: string): UserError {
+  const last = log.trimEnd().split("\n").slice(-8);
+  const lines = last.map((line) => `  | ${line.slice(0, 300)}`);
   return new UserError(
     [`${name} is not ready: ${why}`, ...lines].join("\n"),
     "the next steps need it",
     `${why.includes(outOfMemory) ? "set containerMemory higher for it" : `read \`docker logs ${name}\``}; ` +
       "then run the same command again, which makes the container anew",
   );
-}
-
-interface CredentialsSpec extends Volume {
-  readonly generations: Generations;
-  readonly network: string;
-  readonly volumes: Readonly<Record<string, number>>;
-  readonly consoleUrl: string;
 }
 
 /** Reads lines of a name and a content in base64; each file is there whole or not at all. */
@@ -116,7 +113,14 @@ export const credentials = {
     const { generations, network, volumes } = spec;
     return { files: files.length, generations, network, volumes };
   },
-} satisfies StepVerbs<CredentialsSpec>;
+} satisfies StepVerbs<
+  Volume & {
+    readonly generations: Generations;
+    readonly network: string;
+    readonly volumes: Readonly<Record<string, number>>;
+    readonly consoleUrl: string;
+  }
+>;
 
 function filesOf(credentials: Credentials, consoleUrl: string): Record<string, string> {
   const { minioRootUser, minioRootPassword, sparkSecret, rayToken } = credentials;
@@ -148,11 +152,6 @@ function filesOf(credentials: Credentials, consoleUrl: string): Record<string, s
   };
 }
 
-interface ModelSpec extends Volume {
-  readonly model: string;
-  readonly modelPath: string;
-}
-
 /** Copies a model with all its files into the volume for it. */
 export const model = {
   async create({ stack, spec }) {
@@ -168,7 +167,7 @@ export const model = {
     }
     return { model: spec.model };
   },
-} satisfies StepVerbs<ModelSpec>;
+} satisfies StepVerbs<Volume & { readonly model: string; readonly modelPath: string }>;
 
 interface Volume {
   readonly volume: string;

@@ -25,7 +25,7 @@ import { diskHere, killed, machineChecks, servicesCheck, smallerSizes } from "..
 import { rayCheck, sparkCheck } from "../serviceChecks";
 import { listeners, type Listener } from "./place";
 import { serviceVariable } from "./supervisord";
-import { inspect, localServices } from "./executor";
+import { inspect, services } from "./executor";
 
 export const existingOf = ({ stack }: StackContext) => inspect(stack);
 
@@ -75,17 +75,14 @@ export function portsNeeded(
  * those listen only while a worker lives, so that asking the system does not show them.
  */
 export async function portsOfNeighbours(stack: string) {
-  const all = namesIn(homeFolder()).filter((name) => name !== stack);
-  const running = await Promise.all(all.map(async (name) => ((await runs(name)) ? [name] : [])));
-  return new Map(
-    running
-      .flat()
-      .flatMap((name) =>
-        recordedNames(name).flatMap((service) =>
-          recordedPorts(name, service).map((port) => [port, { stack: name, service }] as const),
-        ),
-      ),
-  );
+  const found = new Map<number, { readonly stack: string; readonly service: string }>();
+  for (const name of namesIn(homeFolder())) {
+    if (name === stack || !(await runs(name))) continue;
+    for (const service of recordedNames(name)) {
+      for (const port of recordedPorts(name, service)) found.set(port, { stack: name, service });
+    }
+  }
+  return found;
 }
 
 async function runs(stack: string): Promise<boolean> {
@@ -212,7 +209,7 @@ export const checks: readonly StackCheck[] = [
   modelCheck,
   servicesCheck(
     ({ settings }) => [...new Set(listenersOf(settings).map(({ service }) => service))],
-    ({ stack }) => localServices.status(stack),
+    ({ stack }) => services.status(stack),
   ),
   check({
     ...killed,

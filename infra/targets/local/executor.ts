@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Cluster, Executor } from "../../contracts/platform";
 import type { ServiceLog, Services, ServiceView } from "../../contracts/target";
+import { namesIn, readOr } from "../../host/folders";
 import { freeBlock } from "../../host/freePorts";
 import { findJava } from "../../host/runtimes";
 import { stackFiles } from "../../stack/files";
@@ -10,15 +11,15 @@ import { storeAccess } from "../../stores/access";
 import { makeScratch, modelOf, existingTools, toolFolder } from "../../toolchain/tools";
 import { pythonVariables, resultOf, shellHere, startLeader } from "../processes";
 import { localRayAccess } from "./place";
-import { askSupervisor, programStates, supervisorAnswers } from "./services";
+import { askSupervisor, programStates } from "./services";
 
 /** Runs jobs as processes of this user, next to the services of target `local`. */
-export function localExecutor(stack: string): Executor {
+export function executor(stack: string): Executor {
   let scratch: string | undefined;
   return {
     async connection(cluster) {
       const programs = await programStates(stack);
-      const running = programs.filter(({ pid }) => pid > 0);
+      const running = (programs ?? []).filter(({ pid }) => pid > 0);
       const services = running.filter(({ name }) => belongsTo(cluster, name));
       const stores = running.filter(({ name }) => ["minio", "toxiproxy"].includes(name));
       const shaped = readStepRecord(stack, "toxiproxy")?.result.shaped as Record<string, string>;
@@ -67,7 +68,7 @@ function rayOf(stack: string) {
 }
 
 /** The services of target `local`: processes under the stack's supervisor. */
-export const localServices: Services = {
+export const services: Services = {
   async status(stack) {
     const pid = await askSupervisor<number>(stack, "getPID");
     const supervisor = { name: "supervisor", state: pid === undefined ? "DEAD" : "RUNNING", pid };
@@ -78,8 +79,7 @@ export const localServices: Services = {
 
   logs(stack) {
     const { logs } = stackFiles(stack);
-    const names = fs.existsSync(logs) ? fs.readdirSync(logs) : [];
-    const files = names.filter((name) => name.endsWith(".log"));
+    const files = namesIn(logs).filter((name) => name.endsWith(".log"));
     return new Map<string, ServiceLog>(
       files.map((name) => [name.slice(0, -".log".length), { file: path.join(logs, name) }]),
     );
@@ -88,8 +88,9 @@ export const localServices: Services = {
 
 /** Services that a stack should have, by their records and by what its supervisor runs. */
 export async function serviceStatus(stack: string): Promise<ServiceView[]> {
-  const programs = await programStates(stack);
-  const gone = (await supervisorAnswers(stack)) ? "STOPPED" : "DEAD";
+  const answer = await programStates(stack);
+  const programs = answer ?? [];
+  const gone = answer ? "STOPPED" : "DEAD";
   const names = new Set([
     ...recordedNames(stack).filter(isService),
     ...programs.map(({ name }) => name),
@@ -129,8 +130,9 @@ export function shellEnvironment(stack: string): Record<string, string> {
 /** Looks at the stack's processes and files; changes nothing. */
 export async function inspect(stack: string): Promise<Inspected> {
   const alive = new Set<string>();
-  if (await supervisorAnswers(stack)) alive.add("supervisor");
-  for (const { name, statename } of await programStates(stack)) {
+  const programs = await programStates(stack);
+  if (programs) alive.add("supervisor");
+  for (const { name, statename } of programs ?? []) {
     if (statename === "RUNNING" || statename === "STARTING") alive.add(name);
   }
   if (fs.existsSync(stackFiles(stack).minioDataId)) alive.add("minio-data");
@@ -146,9 +148,8 @@ export async function inspect(stack: string): Promise<Inspected> {
 
 /** The generation of the data on MinIO's drive, where no record says it. */
 function dataId(stack: string): string | undefined {
-  const { minioDataId } = stackFiles(stack);
-  if (readStepRecord(stack, "minio-data") || !fs.existsSync(minioDataId)) return undefined;
-  return fs.readFileSync(minioDataId, "utf8");
+  if (readStepRecord(stack, "minio-data")) return undefined;
+  return readOr(stackFiles(stack).minioDataId);
 }
 
 /** Services with a record that do not run any more, e.g. after a reboot. */
@@ -158,8 +159,5 @@ export function stoppedServices(stack: string, inspected: Inspected): string[] {
 
 /** Whether a resource of this name is a service under the supervisor. */
 function isService(name: string): boolean {
-  return (
-    ["minio", "toxiproxy", "spark-master", "ray-head"].includes(name) ||
-    /^spark-worker-\d+$/.test(name)
-  );
+  return /^(minio|toxiproxy|spark-master|spark-worker-\d+|ray-head)$/.test(name);
 }

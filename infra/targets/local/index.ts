@@ -12,11 +12,7 @@ export const local: Target<Settings> = {
     ...proxyConflicts(settings, store),
   ],
 
-  prepare: async (...args) => (await platform()).prepare(...args),
-  checks: async () => (await load(module, "./checks", () => import("./checks"))).checks,
-  executor: async (stack) => (await executor()).localExecutor(stack),
-  services: async () => (await executor()).localServices,
+  checks: () => load(module, "./checks", () => import("./checks")),
+  platform: () => load(module, "./platform", () => import("./platform")),
+  executor: () => load(module, "./executor", () => import("./executor")),
 };
-
-const platform = () => load(module, "./platform", () => import("./platform"));
-const executor = () => load(module, "./executor", () => import("./executor"));

@@ -4,21 +4,7 @@ import { checkout } from "../../host/folders";
 import { findJava } from "../../host/runtimes";
 import { get, silenceAt } from "../../host/probe";
 import { ports } from "../../settings/ports";
-import {
-  configurationFiles,
-  minio,
-  rayAccess,
-  rayHead,
-  sparkMaster,
-  sparkMasterUrl,
-  sparkSize,
-  sparkWorker,
-  type Health,
-  type Place,
-  type RayResources,
-  type ServiceSpec,
-  type SparkResources,
-} from "../../services";
+import * as services from "../../services";
 import { readCredentials } from "../../stack/credentials";
 import { rayFolder, stackFiles, writeWhole } from "../../stack/files";
 import { environmentOf, jobEnvironment, pythonOf, toolFolder } from "../../toolchain/tools";
@@ -30,14 +16,14 @@ export const urlOf = (port: number) => `http://${here}:${port}`;
 export interface LocalSpec {
   readonly portOffset: number;
   /** Of a Spark worker. */
-  readonly worker?: SparkResources & { readonly index: number };
-  readonly ray?: RayResources;
+  readonly worker?: services.SparkResources & { readonly index: number };
+  readonly ray?: services.RayResources;
   /** Of the proxy before the store: the store's host and port. */
   readonly upstream?: string;
 }
 
 /** A stack's services on this machine: at the loopback interface, in the stack folder. */
-function placeOf(stack: string, portOffset: number): Place {
+function placeOf(stack: string, portOffset: number): services.Place {
   return {
     bind: here,
     host: () => here,
@@ -76,7 +62,7 @@ function placeOf(stack: string, portOffset: number): Place {
 /** What a process needs to take part in, or talk to, the stack's Ray cluster. */
 export function localRayAccess(stack: string): Record<string, string> {
   return {
-    ...rayAccess(stackFiles(stack).rayToken),
+    ...services.rayAccess(stackFiles(stack).rayToken),
     // Ray's own way, on other systems, to stay on the loopback interface; without it, the address
     // of the first interface is used, and everything listens on all of them.
     RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER: "0",
@@ -89,20 +75,20 @@ export function localRayAccess(stack: string): Record<string, string> {
 export function localService(stack: string, name: string, spec: LocalSpec) {
   const place = placeOf(stack, spec.portOffset);
   const { ports } = place;
-  const run = (service: ServiceSpec, result: Readonly<Record<string, unknown>>) => ({
+  const run = (service: services.ServiceSpec, result: Readonly<Record<string, unknown>>) => ({
     service: { ...service, healthy: () => healthy(service.health) },
     result,
   });
   if (spec.worker) {
     const { index, cores, memoryBytes } = spec.worker;
     const own = ports.sparkWorker(index);
-    return run(sparkWorker(place, index, spec.worker), {
-      ...{ cores, memory: sparkSize(memoryBytes), ui: urlOf(own.ui), ports: own },
+    return run(services.sparkWorker(place, index, spec.worker), {
+      ...{ cores, memory: services.sparkSize(memoryBytes), ui: urlOf(own.ui), ports: own },
     });
   }
   if (spec.ray) {
     const { cpus } = spec.ray;
-    return run(rayHead(place, spec.ray), {
+    return run(services.rayHead(place, spec.ray), {
       ...{ address: `${here}:${ports.ray.gcs}`, dashboard: urlOf(ports.ray.dashboard) },
       ...{ cpus, ports: ports.ray },
     });
@@ -115,19 +101,20 @@ export function localService(stack: string, name: string, spec: LocalSpec) {
     });
   }
   if (name === "minio") {
-    return run(minio(place), {
+    return run(services.minio(place), {
       ...{ endpoint: urlOf(ports.minio.api), console: urlOf(ports.minio.console) },
       ports: ports.minio,
     });
   }
-  return run(sparkMaster(place), {
-    ...{ master: sparkMasterUrl(place), ui: urlOf(ports.sparkMaster.ui) },
+  return run(services.sparkMaster(place), {
+    ...{ master: services.sparkMasterUrl(place), ui: urlOf(ports.sparkMaster.ui) },
     ...{ driverPorts: ports.sparkDriver, ports: ports.sparkMaster },
   });
 }
 
 /** The proxy by which engines reach the store over a shaped network. */
-function toxiproxy(stack: string, { ports, python, engine }: Place, upstream: string): ServiceSpec {
+function toxiproxy(stack: string, place: services.Place, upstream: string): services.ServiceSpec {
+  const { ports, python, engine } = place;
   const { api, ...delayed } = ports.toxiproxy;
   const program = path.join(toolFolder(stack, "toxiproxy-binary"), "server");
   const listeners = Object.entries(delayed).map(([network, port]) => `${network}=${here}:${port}`);
@@ -148,13 +135,13 @@ export function writeConfiguration(stack: string, portOffset: number): void {
   const credentials = readCredentials(stack);
   if (!credentials) throw new Error(`stack ${stack} has no credentials`);
   const { configuration, ports } = placeOf(stack, portOffset);
-  const files = configurationFiles(credentials, urlOf(ports.minio.console));
+  const files = services.configurationFiles(credentials, urlOf(ports.minio.console));
   for (const [name, text] of Object.entries(files)) {
     writeWhole(path.join(configuration, name), text);
   }
 }
 
-async function healthy(all: readonly Health[]): Promise<boolean> {
+async function healthy(all: readonly services.Health[]): Promise<boolean> {
   for (const each of all) {
     const answers =
       "path" in each

@@ -1,7 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { contextOf, preflight } from "../../contracts/check";
-import type { ObjectStore, Platform } from "../../contracts/platform";
-import type { Target } from "../../contracts/target";
+import type { ObjectStore, Platform, Prepared } from "../../contracts/platform";
+import type { StackContext } from "../../host/checks";
 import { clampNote, deviceHere, gpuFacts, unusableGpu, type Device } from "../../host/gpu";
 import { untriedFacts, untriedMachine } from "../../host/platform";
 import { sparkGpus } from "../../services";
@@ -10,12 +9,11 @@ import type { Settings } from "../../settings/schema";
 import type { SecretOwner } from "../../stack/credentials";
 import { KeptCredentials, step } from "../../stack/step";
 import type { Inspected } from "../../stack/records";
-import type { DeclareStore } from "../../stores";
-import { preparedStore } from "../../stores/checks";
+import { prepareStore, type DeclareStore } from "../../stores";
 import { modelId } from "../../toolchain/checks";
 import { environmentHash } from "../../toolchain/locks";
 import { Toolchain } from "../../toolchain/toolchain";
-import { checks, existingOf } from "./checks";
+import { existingOf } from "./checks";
 import { stoppedServices } from "./executor";
 import { urlOf, type LocalSpec } from "./place";
 
@@ -27,15 +25,9 @@ export interface Facts {
   readonly declareStore?: DeclareStore;
 }
 
-/**
- * Checks that target `local` can be deployed here: MinIO (or an external store), Spark and Ray as
- * processes of this user under one supervisor.
- *
- * @throws UserError with what is missing or taken; nothing was written
- */
-export const prepare: Target<Settings>["prepare"] = async (settings, stack, id) => {
-  const context = contextOf({ stack, settings, id, deployed: false });
-  await preflight(context, checks);
+/** MinIO (or an external store), Spark and Ray as processes of this user under one supervisor. */
+export async function prepare(context: StackContext): Promise<Prepared<Settings>> {
+  const { settings, stack } = context;
   const device = context.facts(deviceHere);
   const model = context.facts(modelId);
   const unused = device.missing
@@ -45,7 +37,7 @@ export const prepare: Target<Settings>["prepare"] = async (settings, stack, id) 
   for (const warning of [...untried, ...unused, clampNote(settings.gpuWorkers, device.gpus)]) {
     if (warning) await pulumi.log.warn(warning);
   }
-  const declareStore = await context.facts(preparedStore);
+  const declareStore = await context.facts(prepareStore);
   const existing = await context.facts(existingOf);
   const stopped = stoppedServices(stack, existing);
   if (stopped.length > 0) await pulumi.log.info(`services stopped: ${stopped.join(", ")}`);
@@ -53,7 +45,7 @@ export const prepare: Target<Settings>["prepare"] = async (settings, stack, id) 
     settings,
     declare: () => declare(settings, stack, { existing, device, model, declareStore }),
   };
-};
+}
 
 export function declare(settings: Settings, stack: string, facts: Facts): Platform {
   const { existing, model, declareStore } = facts;

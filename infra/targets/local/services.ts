@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { shortHash } from "../../stack/files";
 import { UserError } from "../../contracts/errors";
 import { ownEnvironment } from "../../host/environment";
 import { readOr, removeLast } from "../../host/folders";
@@ -13,6 +12,7 @@ import {
   makeStackFolders,
   rayFolder,
   shortFolder,
+  shortHash,
   stackFiles,
   supervisorSocket,
   writeWhole,
@@ -32,10 +32,7 @@ import {
 } from "./supervisord";
 
 /** A quick question to the stack's supervisord; undefined where it does not answer. */
-export async function askSupervisor<Answer>(
-  stack: string,
-  method: string,
-): Promise<Answer | undefined> {
+export async function askSupervisor<Answer>(stack: string, method: string) {
   try {
     return (await callSupervisor(supervisorSocket(stack), method, [], 5_000)) as Answer;
   } catch {
@@ -43,17 +40,12 @@ export async function askSupervisor<Answer>(
   }
 }
 
-export async function supervisorAnswers(stack: string): Promise<boolean> {
-  return (await askSupervisor(stack, "getState")) !== undefined;
-}
-
-/** supervisord's view of each program of the stack; empty where it does not answer. */
-export async function programStates(stack: string): Promise<readonly ProgramInfo[]> {
-  return (await askSupervisor<ProgramInfo[]>(stack, "getAllProcessInfo")) ?? [];
-}
+/** supervisord's view of each program of the stack; undefined where it does not answer. */
+export const programStates = (stack: string) =>
+  askSupervisor<readonly ProgramInfo[]>(stack, "getAllProcessInfo");
 
 async function programState(stack: string, name: string): Promise<ProgramInfo | undefined> {
-  return (await programStates(stack)).find((program) => program.name === name);
+  return (await programStates(stack))?.find((program) => program.name === name);
 }
 
 /** The stack's supervisord. Started afresh, it starts nothing: each service has its own step. */
@@ -86,7 +78,7 @@ export const supervisor = {
     const deadline = Date.now() + 30_000;
     const mayStart = () =>
       Date.now() < deadline && child.pid !== undefined && startOf(child.pid) !== "";
-    while (!(await supervisorAnswers(stack))) {
+    while (!(await programStates(stack))) {
       if (mayStart()) await sleep(50);
       else
         throw new UserError(
@@ -120,7 +112,7 @@ async function stopSupervisor(stack: string): Promise<void> {
     await callSupervisor(socket, "stopAllProcesses", [true], 60_000);
     await callSupervisor(socket, "shutdown");
     const deadline = Date.now() + 15_000;
-    while (Date.now() < deadline && (await supervisorAnswers(stack))) await sleep(50);
+    while (Date.now() < deadline && (await programStates(stack))) await sleep(50);
   } catch {
     // dead or hung: what it leaves is found by its mark
   }
@@ -142,11 +134,7 @@ export interface Service extends Omit<ServiceSpec, "health"> {
  * @param spec what the service depends on: when it differs from the running one's, that is restarted
  * @throws UserError with the last lines of its log when it does not become healthy; it is then ended
  */
-export async function convergeService(
-  stack: string,
-  service: Service,
-  spec: unknown,
-): Promise<void> {
+export async function convergeService(stack: string, service: Service, spec: unknown) {
   const id = stackId(stack);
   const { name } = service;
   const text = programConf({

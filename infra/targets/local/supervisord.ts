@@ -201,10 +201,7 @@ const patienceMs = 10_000;
  *
  * @returns how many processes were ended
  */
-export async function endOrphans(
-  id: string,
-  which: (service: string) => boolean = () => true,
-): Promise<number> {
+export async function endOrphans(id: string, which: (service: string) => boolean = () => true) {
   const begin = Date.now();
   const orphans = new Map<number, string>();
   const warned = new Set<number>();

@@ -15,7 +15,6 @@ export function contender(name: string, [first, ...hot]: number[]): Measured {
     versions: { [name]: "1.2" },
     samples: [sample("first")(first), ...hot.map(sample("hot"))],
     peakMemoryBytes: 2 ** 30,
-    verified: {},
   };
 }
 

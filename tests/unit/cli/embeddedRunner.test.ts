@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { embeddedRunner } from "../../../cli/runners/embeddedRunner";
+import { makeRunner as embeddedRunner } from "../../../cli/runners/embeddedRunner";
 import { stackFolder } from "../../../infra/host/folders";
 import { UserError } from "../../../infra/contracts/errors";
 

@@ -12,7 +12,7 @@ const run = "polars/taxi-report";
 vi.mock("@pulumi/aws/getCallerIdentity", () => ({ getCallerIdentity: unexpected }));
 vi.mock("@pulumi/aws/getRegion", () => ({ getRegion: unexpected }));
 vi.mock(import("../../../cli/runners/pulumiRunner"), () => ({
-  pulumiRunner: async () => ({ name: "pulumi", preview }) as unknown as Runner,
+  makeRunner: async () => ({ name: "pulumi", preview }) as unknown as Runner,
 }));
 
 function unexpected(): never {

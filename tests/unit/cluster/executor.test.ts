@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { clusterExecutor } from "../../../infra/targets/cluster/executor";
+import { executor } from "../../../infra/targets/cluster/executor";
 import { checkout } from "../../../infra/host/folders";
 import { writeStepRecord } from "../../../infra/stack/records";
 
@@ -32,7 +32,7 @@ function install(tool: string): string {
 
 /** Where a job starts, as a Python that only tells that says it. */
 async function startsIn(): Promise<string> {
-  const job = clusterExecutor(stack).start("none", true);
+  const job = executor(stack).start("none", true);
   return (await text(job.stdout)).trim();
 }
 

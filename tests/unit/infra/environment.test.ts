@@ -153,7 +153,6 @@ describe("a program that is started", () => {
     ["docker run", () => new Docker(host).run(["ps"]), ofDocker],
     ["docker try", () => new Docker(host).try(["ps"]), ofDocker],
     ["docker both", () => new Docker(host).both(["ps"], 5_000), ofDocker],
-    ["docker tail", () => new Docker(host).tail("app", 1), ofDocker],
   ])("%s gets its own variables and no secret of Pulumi", (_name, start, own) => {
     try {
       start();

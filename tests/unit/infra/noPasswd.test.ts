@@ -32,7 +32,7 @@ it("a user without HOME and an entry in passwd is told what to set", () => {
 
 it("a user without an entry in passwd is told that Spark does not run", async () => {
   const facts = await userCheck.observe({} as never);
-  const [error] = userCheck.judge(facts, {} as never);
+  const [error] = userCheck.judge!(facts, {} as never);
   expect(error.message).toMatch(/^the user \d+ has no line in \/etc\/passwd[^]*useradd --uid/);
   expect(unknownUser({ uid: 1000, isKnown: true })).toEqual([]);
 });

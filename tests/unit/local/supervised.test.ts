@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { localExecutor } from "../../../infra/targets/local/executor";
+import { executor as localExecutor } from "../../../infra/targets/local/executor";
 import { inspect, stoppedServices } from "../../../infra/targets/local/executor";
 import { claimStack } from "../../../infra/stack/claim";
 import { stackFiles, supervisorSocket } from "../../../infra/stack/files";

@@ -12,7 +12,7 @@ export const acme: Store<Settings, KeptCredentials> = {
     s3AccessKey && s3SecretKey
       ? []
       : wrong("s3AccessKey is not set", "acme refuses guests", "set both keys"),
-  async prepare(settings) {
+  async prepare({ settings }) {
     const { AcmeStore } = await load(module, "./store", () => import("./store"));
     return (credentials) => new AcmeStore("object-store", { settings, credentials });
   },

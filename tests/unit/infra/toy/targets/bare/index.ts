@@ -12,10 +12,11 @@ export const bare: Target<Settings> = {
     store.external
       ? []
       : wrong("objectStore is minio", "nothing starts it", "set objectStore to s3"),
-  prepare: async (...args) => (await platform()).prepare(...args),
-  checks: async () => [],
-  executor: async (stack) => (await platform()).executor(stack),
-  services: async () => (await platform()).services,
+  checks: async () => ({ checks: [] }),
+  platform,
+  executor: platform,
 };
 
-const platform = () => load(module, "./platform", () => import("./platform"));
+function platform() {
+  return load(module, "./platform", () => import("./platform"));
+}

@@ -1,6 +1,7 @@
 import type { Executor } from "../../../../../../infra/contracts/platform";
 import type { Prepared } from "../../../../../../infra/contracts/platform";
 import type { Services } from "../../../../../../infra/contracts/target";
+import type { StackContext } from "../../../../../../infra/host/checks";
 import type { Settings } from "../../../../../../infra/settings/schema";
 import { KeptCredentials } from "../../../../../../infra/stack/step";
 import { inspected } from "../../../../../../infra/stack/records";
@@ -14,14 +15,11 @@ import { Toolchain } from "../../../../../../infra/toolchain/toolchain";
 import { existingTools } from "../../../../../../infra/toolchain/tools";
 
 /** Looks at what is there; writes nothing. */
-export async function prepare(
-  settings: Settings,
-  stack: string,
-  id: string | undefined,
-): Promise<Prepared<Settings>> {
+export async function prepare(context: StackContext): Promise<Prepared<Settings>> {
+  const { settings, stack } = context;
   const model = modelIdentity(settings);
   const observed = inspected(stack, existingTools(stack));
-  const declareStore = await prepareStore(settings, stack, id);
+  const declareStore = await context.facts(prepareStore);
   const device = "cpu";
   return {
     settings,
