@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
+
 from .errors import ToldError, UserError
 from .gpu_measure import uses_since
 from .host import cores
@@ -21,6 +23,8 @@ from .measure import AskingMeter, Meter, Reading, Sampler
 from .samples import Sample
 
 _STOP_SECONDS = 60
+_NOTICE_SECONDS = 5
+"""A Ray node that has lost one of its processes takes a few seconds to end the others."""
 PACKAGE_PARENT = Path(__file__).parents[1]
 
 Fields = dict[str, Any]
@@ -60,6 +64,11 @@ class DriverProcess:
             env={**os.environ, "PYTHONPATH": path},
         )
         self.pid = self._process.pid
+        self._services = {
+            str(service["name"]): psutil.Process(service["pid"])
+            for service in spec.get("services", [])
+            if psutil.pid_exists(service["pid"])
+        }
         if cores is not None:
             confine([self.pid], cores)  # before it has read its spec, let alone loaded a library
         self._send(spec)
@@ -68,22 +77,35 @@ class DriverProcess:
         """Have an order carried out.
 
         Raises:
-            UserError: What the process says of something that the user can change.
+            UserError: What the process says of something that the user can change, or a service
+                that it runs on has ended, and the process with it.
             ToldError: It failed otherwise, or ended without a word.
         """
         assert self._process.stdout is not None
         self._send(order)
         line = self._process.stdout.readline()
         if not line:
-            code = self._process.wait()
-            how = f"by signal {-code}" if code < 0 else f"with {code}"
-            raise ToldError(f"The engine's process ended {how} and without a word.")
+            raise self._silent_end()
         answer: Fields = json.loads(line)
         if answer["event"] != "failure":
             return answer
         if answer["kind"] == "user":
             raise UserError(answer["reason"], "", answer["advice"], answer["outcome"])
         raise ToldError(answer["reason"])
+
+    def _silent_end(self) -> Exception:
+        """What to say of a process that has said nothing, such as Ray's when its node is lost."""
+        code = self._process.wait()
+        how = f"by signal {-code}" if code < 0 else f"with {code}"
+        psutil.wait_procs(self._services.values(), _NOTICE_SECONDS)
+        lost = [name for name, service in self._services.items() if not service.is_running()]
+        if not lost:
+            return ToldError(f"The engine's process ended {how} and without a word.")
+        return UserError(
+            f"{', '.join(lost)} ended during the run, and then the engine's process ended {how}.",
+            "The engine's work is done there.",
+            f"See why {lost[0]} ended (npm run logs), and run it again.",
+        )
 
     def stop(self) -> None:
         """Let it stop its engine by itself, or end it."""
@@ -233,8 +255,6 @@ def confine(pids: Iterable[int], cores: int) -> None:
         pids: The roots.
         cores: How many.
     """
-    import psutil
-
     if not hasattr(os, "sched_setaffinity"):
         return
     allowed = set(sorted(os.sched_getaffinity(0))[: max(1, cores)])

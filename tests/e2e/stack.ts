@@ -175,7 +175,8 @@ export function freePort(): Promise<number> {
 
 /**
  * The first of every hundred port offsets from one on with which a stack could stand now. Below 22,500
- * its ports are also below those that Linux gives to outgoing connections.
+ * its ports are also below those that Linux gives to outgoing connections. No other stack is at an
+ * offset next to it: the ports of that one's Ray workers are not taken before there is a worker.
  */
 export function freeOffset(from: number): number {
   const tables = ["/proc/net/tcp", "/proc/net/tcp6"].filter((file) => fs.existsSync(file));
@@ -184,8 +185,9 @@ export function freeOffset(from: number): number {
     .map((row) => row.trim().split(/\s+/))
     .filter(([, , , state]) => state === "0A");
   const taken = new Set(fields.map(([, address]) => parseInt(address.split(":")[1], 16)));
+  const isTaken = (at: number) => listeners(at, 2).some(({ port }) => taken.has(port));
   let offset = from;
-  while (listeners(offset, 2).some(({ port }) => taken.has(port))) offset += 100;
+  while ([-100, 0, 100].some((next) => isTaken(offset + next))) offset += 100;
   return offset;
 }
 

@@ -12,6 +12,7 @@ import { quickRuns } from "../defaults";
 import { readOr } from "../../infra/host/folders";
 import { get } from "../../infra/host/probe";
 import { ports } from "../../infra/settings/ports";
+import type { Unverified } from "../../results/result";
 import { readBack } from "../e2e/readBack";
 import { asFlags, eventually, freeOffset, small, TestStack, type Finished } from "../e2e/stack";
 import { redirectStore, StoreProxy, type Weather } from "./proxy";
@@ -36,7 +37,7 @@ const settings = {
 };
 
 interface Summary {
-  readonly status: "verified" | "failed";
+  readonly status: "verified" | Unverified;
   readonly key: string;
   /** Of a failure: why, and the key of what is published. */
   readonly reason?: string;
@@ -83,7 +84,7 @@ async function summaries(): Promise<{
 /** Holds that every run of these is verified or says why not, and what is published is right. */
 async function expectRightOrClear(some: readonly string[], done: Finished): Promise<string[]> {
   const outputs = await summaries();
-  const failed = some.filter((run) => outputs.runs[run].status === "failed");
+  const failed = some.filter((run) => outputs.runs[run].status !== "verified");
   expect(done.code, done.stdout + done.stderr).toBe(failed.length > 0 ? 1 : 0);
   for (const run of failed) {
     const reason = outputs.runs[run].reason ?? "";
@@ -191,7 +192,9 @@ describe(`a process is killed in mid-run (seed ${seed})`, () => {
         await computing(run);
         await kill(/^ray::DashboardAgent/);
       });
-      await expectRightOrClear([run], done);
+      for (const failed of await expectRightOrClear([run], done)) {
+        expect((await summaries()).runs[failed].reason).toContain("ray-head");
+      }
       await eventually("another raylet answers", 180, async () => {
         const agent = `http://127.0.0.1:${ports(portOffset).ray.dashboardAgent}`;
         const others = processesOf(/\/raylet\/raylet /).filter((pid) => pid !== raylet);
@@ -252,19 +255,19 @@ describe(`the network to the store (seed ${seed})`, () => {
     minutes(25),
   );
 
-  it(
-    "that is gone in mid-run ends in clear failures",
-    async () => {
+  it.each(taxi)(
+    "that is gone in the middle of %s ends in a clear failure",
+    async (run) => {
       proxy.weather = { kind: "calm" };
       direct = redirectStore(stack, await listening());
-      const done = await rerun(taxi, async () => {
-        await computing(taxi[0]);
+      const done = await rerun([run], async () => {
+        await computing(run);
         proxy.goAway();
       });
       direct();
-      expect(await expectRightOrClear(taxi, done)).toEqual(taxi);
+      expect(await expectRightOrClear([run], done)).toEqual([run]);
     },
-    minutes(25),
+    minutes(8),
   );
 
   it(
@@ -303,7 +306,7 @@ describe("what is asked for does not fit", () => {
       const done = await stack.run("rerun", ...taxi);
       resize("2200m");
       expect(done.code, done.stdout + done.stderr).toBe(1);
-      expect(done.stdout + done.stderr).toMatch(/no room left|disk is full|no space left/i);
+      expect(done.stdout + done.stderr).toMatch(/no room left|no space (is )?left/i);
       const again = await stack.run("rerun", ...taxi);
       expect(await expectRightOrClear(taxi, again)).toEqual([]);
       await expectTruth(stack, runs, settings);

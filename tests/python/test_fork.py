@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -56,8 +58,8 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     return "busy"
 
 
-def forked(module: str, cores: int | None, kind: str = "user") -> Fork:
-    driver = DriverProcess({"kind": kind}, cores, module)
+def forked(module: str, cores: int | None, kind: str = "user", **spec: Any) -> Fork:
+    driver = DriverProcess({"kind": kind, **spec}, cores, module)
     return Fork(driver, lambda pid: Sampler(pid, []))
 
 
@@ -97,6 +99,22 @@ def test_a_failure_is_told_in_the_words_of_the_process(
 def test_a_process_that_ends_without_a_word_is_told(module: str):
     with forked(module, None) as fork, pytest.raises(ToldError, match="ended with 3"):
         fork.sample("die")
+
+
+def test_a_process_that_ends_with_its_service_names_it(module: str):
+    """As Ray's driver does when its node is lost; the node takes a while to end."""
+    running, lost = (subprocess.Popen(["sleep", seconds]) for seconds in ("60", "2"))
+    services = [{"name": "spark-master", "pid": running.pid}, {"name": "ray-head", "pid": lost.pid}]
+    try:
+        with forked(module, None, services=services) as fork, pytest.raises(UserError) as told:
+            fork.sample("die")
+        assert told.value.what == (
+            "ray-head ended during the run, and then the engine's process ended with 3."
+        )
+    finally:
+        for service in (running, lost):
+            service.kill()
+            service.wait()
 
 
 def test_the_process_ends_with_its_fork(module: str):
