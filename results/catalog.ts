@@ -67,8 +67,8 @@ const engine = z.strictObject({
   longTexts: text.optional(),
   /** Why it does not see images with names of hidden files, if it does not. */
   hiddenNames: text.optional(),
-  /** Why it does not survive a dataset without rows, if it does not. */
-  noRows: text.optional(),
+  /** Workloads in which it does not survive a dataset without rows, and why. */
+  noRows: z.record(z.string(), text).default({}),
   /** The page of the engine's documentation that each workload follows. */
   guides: z.record(z.string(), z.url({ protocol: /^https$/ })).default({}),
   tunables: z.array(tunable).default([]),
@@ -206,6 +206,7 @@ export function readCatalog(folder: string) {
     check("engines", one, "seed", one.seed === undefined ? [] : [one.seed], own);
     check("engines", one, "reference", one.reference, own);
     check("engines", one, "guides", Object.keys(one.guides), own);
+    check("engines", one, "noRows", Object.keys(one.noRows), own);
     check("engines", one, "unsupported", Object.keys(one.unsupported), others);
     checkFamily(folder, one, own);
   }

@@ -74,7 +74,7 @@ class EngineFacts:
             being long or broken; None if it does.
         hidden_names: Why it does not see images whose names begin with `_` or a dot; None if it
             does.
-        no_rows: Why it does not survive a dataset without rows; None if it does.
+        no_rows: Why it does not survive a dataset without rows, by workload; none if it does.
         guides: The page of the engine's documentation that each workload's method follows.
         tunables: What it sets that the engine does not by default.
         seed: The one of its workloads that is computed with `matrix: seed`.
@@ -96,7 +96,7 @@ class EngineFacts:
     checksums: str | None = None
     long_texts: str | None = None
     hidden_names: str | None = None
-    no_rows: str | None = None
+    no_rows: Mapping[str, str] = field(default_factory=dict)
     guides: Mapping[str, str] = field(default_factory=dict)
     tunables: tuple[Tunable, ...] = ()
     seed: str | None = None
@@ -172,7 +172,7 @@ def engine_facts(module: str) -> EngineFacts:
             checksums=about.optional_text("checksums"),
             long_texts=about.optional_text("longTexts"),
             hidden_names=about.optional_text("hiddenNames"),
-            no_rows=about.optional_text("noRows"),
+            no_rows=about.texts_by_name("noRows"),
             guides=about.texts_by_name("guides"),
             tunables=tuple(map(about.tunable, about.take("tunables", list, "a list", []))),
             seed=about.optional_text("seed"),

@@ -58,20 +58,24 @@ _PNG_LETTERS = {b"IHDR": "I", b"PLTE": "P", b"IDAT": "D", b"IEND": "E", b"fdAT":
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """By a PNG's colour type; 3 has a palette."""
 _PALETTE_BYTES = range(3, 3 * 256 + 1, 3)
-# JPEG markers (ITU-T T.81, table B.1) that stand alone, without a length: TEM and RST0 to RST7.
-_STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])
+# JPEG markers (ITU-T T.81, table B.1) that libjpeg takes outside scans, and others do not: TEM
+# and RST0 to RST7, which stand alone, without a length, DAC and DNL.
+_MISPLACED = frozenset([0x01, *range(0xD0, 0xD8), 0xCC, 0xDC])
 _HUFFMAN_TABLES = 0xC4
 _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
 _JFIF, _ADOBE = 0xE0, 0xEE
+_UNCLEAR = (
+    -1
+)  # of a marker of Adobe's that ends too early, or comes behind the frame of a grey JPEG
 # Markers of a frame's start (the same table): SOF0 to SOF15 without DHT, JPG and DAC. Decoders
 # agree about the first three: baseline, extended and progressive, by Huffman's code.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = 0xC2
 _COMMON_FRAMES = frozenset([0xC0, 0xC1, _PROGRESSIVE])
-# Markers with a length that libjpeg knows: frames, DHT, DAC, SOS, DQT, DNL, DRI, APPn, COM.
-_SEGMENTS = _FRAMES | {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE}
-_KNOWN = _SEGMENTS | _STANDALONE | {_END_OF_IMAGE, 0xFF}
+# Markers with a length that libjpeg knows: frames, DHT, SOS, DQT, DRI, APPn, COM.
+_SEGMENTS = _FRAMES | {0xC4, 0xDA, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE}
+_KNOWN = _SEGMENTS | _MISPLACED | {_END_OF_IMAGE, 0xFF}
 # Within a scan 0xFF is followed by 0x00 or a restart marker; anything else ends it.
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
@@ -120,7 +124,8 @@ def _too_large(width: bytes, height: bytes) -> bool:
 def _jpeg_reason(data: bytes) -> str | None:
     """Walk the segments and scans to the end marker."""
     at, frame, scanned = 2, 0, False
-    colours, transform = b"", b""
+    colours, names = b"", b""
+    transform: int | None = None
     tables: set[int] = set()
     jfif = False
     while at + 2 <= len(data):
@@ -132,9 +137,8 @@ def _jpeg_reason(data: bytes) -> str | None:
         if marker == 0xFF:  # fill byte
             at += 1
             continue
-        if marker in _STANDALONE:
-            at += 2
-            continue
+        if marker in _MISPLACED:
+            return UNSUPPORTED
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if end > len(data):
             return TRUNCATED
@@ -142,21 +146,22 @@ def _jpeg_reason(data: bytes) -> str | None:
         if marker in _FRAMES:
             if frame:  # one picture has one frame; decoders disagree about a second one
                 return UNDECODABLE
-            frame, colours = marker, segment[5:6]
+            frame, colours, names = marker, segment[5:6], segment[6::3]
             if marker not in _COMMON_FRAMES or _is_rare(segment):
                 return UNSUPPORTED
         elif marker == _HUFFMAN_TABLES:
             tables.update(_tables(segment))
         elif marker == _JFIF:
             jfif = jfif or segment[:5] == b"JFIF\0"
-        elif marker == _ADOBE:
-            transform = segment[11:12] if segment[:5] == b"Adobe" else transform
+        elif marker == _ADOBE and segment[:5] == b"Adobe":
+            late = frame and len(names) == 1
+            transform = segment[11] if len(segment) > 11 and not late else _UNCLEAR
         elif marker == _START_OF_SCAN:
             behind = _AFTER_SCAN.search(data, at)
             if behind is None or not frame:
                 return UNDECODABLE if behind else TRUNCATED
             common = frame == _PROGRESSIVE or _is_common(segment, colours, tables)
-            if not common or not _is_clear(colours, transform, jfif):
+            if not common or not _is_clear(names, transform, jfif):
                 return UNSUPPORTED
             at, scanned = behind.start(), True
     return TRUNCATED
@@ -183,16 +188,16 @@ def _is_rare(frame: bytes) -> bool:
     )
 
 
-def _is_clear(colours: bytes, transform: bytes, jfif: bool) -> bool:
-    """Whether all that is said of a JPEG's colours means one thing, in what Adobe's marker says.
+def _is_clear(names: bytes, transform: int | None, jfif: bool) -> bool:
+    """Whether all that is said of a JPEG's colours means one thing.
 
-    Its transform is 0 for RGB and CMYK, 1 for YCbCr, which JFIF says too, and 2 for YCCK.
+    Adobe's transform is 0 for RGB and CMYK, 1 for YCbCr and 2 for YCCK. JFIF says YCbCr, and the
+    names R, G and B say RGB, by which some decoders go, whatever the markers say.
     """
-    if colours == b"\1" or not transform:
-        return True
-    return transform in (
-        (b"\0", b"\2") if colours == b"\4" else (b"\1",) if jfif else (b"\0", b"\1")
-    )
+    if names == b"RGB":
+        return not jfif and transform in (None, 0)
+    meant = {1: (0, 1, 2), 4: (0, 2)}.get(len(names), (1,) if jfif else (0, 1))
+    return transform is None or transform in meant
 
 
 def _tables(segment: bytes) -> Iterator[int]:

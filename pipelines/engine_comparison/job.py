@@ -174,8 +174,8 @@ class Attempt:
             raise UserError(
                 unreadable,
                 f"{self.engine} stopped there, and no engine may leave out input.",
-                "If the store answers (`npm run status`), its objects are not what was uploaded: "
-                "`npm run destroy` and `npm start` upload them again.",
+                "If the store answers (`npm run status`), the object is damaged: write your own "
+                "data again; `npm run destroy` and `npm start` make this project's data again.",
             ) from error
 
     def _measure(self) -> tuple[Fields, list[str], list[Uses]]:

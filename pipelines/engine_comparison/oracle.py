@@ -51,8 +51,8 @@ def answer(spec: Mapping[str, Any], filesystem: fs.FileSystem) -> pa.Table:
         raise UserError(
             unreadable,
             "There is no right answer without it, and so no run is begun.",
-            "If the store answers (`npm run status`), its objects are not what was uploaded: "
-            "`npm run destroy` and `npm start` upload them again.",
+            "If the store answers (`npm run status`), the object is damaged: write your own data "
+            "again; `npm run destroy` and `npm start` make this project's data again.",
         ) from error
 
 

@@ -174,7 +174,7 @@ export function whyNot(
   }
   const inspected = readStepRecord(stack, inspectionStep(workloadOf(workload).dataset))?.result;
   const { rows, hidden } = (inspected?.facts ?? {}) as { rows?: number; hidden?: number };
-  if (noRows !== undefined && rows === 0) return noRows;
+  if (noRows[workload] !== undefined && rows === 0) return noRows[workload];
   const found = readStepRecord(stack, oracleName(workload))?.result;
   const reasons = [
     [corruptImages, "corrupt or missing images", found?.rejected],

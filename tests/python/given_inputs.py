@@ -54,6 +54,20 @@ def parquet(table: pa.Table, **options: Any) -> bytes:
     return out.getvalue()
 
 
+def stating(table: pa.Table, form: str, value: float, instead: float) -> bytes:
+    """A file whose footer states another minimum or maximum; `form` is that of `struct`."""
+    data = parquet(table)
+    at = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer = data[at:].replace(struct.pack(form, value), struct.pack(form, instead))
+    assert footer != data[at:]
+    return data[:at] + footer
+
+
+def parts(text: str) -> list[str]:
+    """What is between its broken bars."""
+    return text.split("¦")
+
+
 def renamed(table: pa.Table, name: str) -> pa.Table:
     """With one column more, of any name."""
     return table.append_column(name, pa.array([1] * len(table)))

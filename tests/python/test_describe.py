@@ -135,6 +135,7 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, C
         (having("reference", True), 'has true as "reference", not a list of strings'),
         (having("unsupported", {"a": 1}), 'has {"a": 1} as "unsupported", not an object of'),
         (having("corruptImages", True), 'has true as "corruptImages", not a string'),
+        (having("noRows", "x"), 'has "x" as "noRows", not an object of strings'),
         (having("guides", []), 'has [] as "guides", not an object of strings'),
         (having("tunables", {}), 'has {} as "tunables", not a list'),
         (having("tunables", [{"name": "a"}]), 'has {"name": "a"} in "tunables", not an object of'),

@@ -6,6 +6,16 @@ import zlib
 
 import numpy as np
 import pytest
+from given_pictures import (
+    adobe,
+    before_scan,
+    chunk,
+    segment,
+    with_chunks,
+    with_names,
+    with_segments,
+    without,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -39,12 +49,6 @@ def marked(jpeg: bytes) -> bytes:
     return jpeg[: at + 1] + b"\x37" + jpeg[at + 2 :]
 
 
-def without(jpeg: bytes, marker: int) -> bytes:
-    """Without the first segment of a kind."""
-    at = jpeg.find(bytes([0xFF, marker]))
-    return jpeg[:at] + jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big") :]
-
-
 def frame(jpeg: bytes, **fields: bytes) -> bytes:
     """With other values in its frame: `marker`, `depth`, `width` or `sampling`, of all colours."""
     at = next(jpeg.find(marker) for marker in (b"\xff\xc0", b"\xff\xc2") if marker in jpeg)
@@ -53,12 +57,6 @@ def frame(jpeg: bytes, **fields: bytes) -> bytes:
         for place in {"marker": [0], "depth": [4], "width": [7], "sampling": [11, 14, 17]}[name]:
             changed[at + place : at + place + len(value)] = value
     return bytes(changed)
-
-
-def adobe(jpeg: bytes, transform: int) -> bytes:
-    """With Adobe's marker, by which colours are RGB (0), YCbCr (1) or YCCK (2)."""
-    marker = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + bytes([transform])
-    return jpeg[:2] + marker + jpeg[2:]
 
 
 def in_two_scans(jpeg: bytes) -> bytes:
@@ -70,28 +68,9 @@ def in_two_scans(jpeg: bytes) -> bytes:
     return jpeg[:at] + (head + body) * 2 + jpeg[-2:]
 
 
-def chunk(kind: bytes, data: bytes = b"") -> bytes:
-    checksum = zlib.crc32(kind + data)
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
-
-
-def with_chunks(*chunks: bytes) -> bytes:
-    """A PNG with chunks behind its header."""
-    return PNG[:33] + b"".join(chunks) + PNG[33:]
-
-
 def first_frame(side: int, number: int = 0) -> bytes:
     """What says of an animation's frame how large it is and where."""
     return chunk(b"fcTL", struct.pack(">5I2H2B", number, side, 40, 0, 0, 1, 1, 0, 0))
-
-
-def with_names(jpeg: bytes, names: bytes) -> bytes:
-    """With other names of its colours, in its frame and its scan."""
-    changed = bytearray(jpeg)
-    for at, name in enumerate(names):
-        changed[jpeg.find(b"\xff\xc0") + 10 + 3 * at] = name
-        changed[jpeg.find(b"\xff\xda") + 5 + 2 * at] = name
-    return bytes(changed)
 
 
 ROWS = b"".join(b"\0" + bytes(range(100)) for _ in range(30))
@@ -136,6 +115,9 @@ def interlaced() -> bytes:
         adobe(JPEG, 1),
         adobe(without(JPEG, 0xE0), 0),
         encoded(keep_rgb=True),
+        with_names(without(JPEG, 0xE0), b"RGB"),
+        with_names(adobe(without(JPEG, 0xE0), 0), b"RGB"),
+        adobe(encoded(mode="L"), 2),
         encoded(subsampling=0),
         encoded(restart_marker_blocks=2),
         frame(JPEG, marker=b"\xff\xc1"),
@@ -149,8 +131,10 @@ def interlaced() -> bytes:
         encoded("PNG", "RGBA"),
         encoded("PNG", "P"),
         encoded(comment=b"\xff\xd9 no end"),
-        with_chunks(chunk(b"gAMA"), chunk(b"cHRM", b"x"), chunk(b"acTL"), chunk(b"tRNS", b"\0")),
-        with_chunks(chunk(b"acTL", bytes(8)), first_frame(60)),
+        with_chunks(
+            PNG, chunk(b"gAMA"), chunk(b"cHRM", b"x"), chunk(b"acTL"), chunk(b"tRNS", b"\0")
+        ),
+        with_chunks(PNG, chunk(b"acTL", bytes(8)), first_frame(60)),
         JPEG + b"trailing bytes of a camera",
         PNG + b"\x00",
     ],
@@ -192,6 +176,20 @@ def test_pictures_are_accepted_and_decoded_to_rgb(data):
         (JPEG.replace(b"\0\x3f\0", b"\0\x05\0", 1), UNSUPPORTED),
         (without(JPEG, 0xC4), UNSUPPORTED),
         (with_names(JPEG, b"\1\1\1"), UNSUPPORTED),
+        (with_names(JPEG, b"RGB"), UNSUPPORTED),
+        (with_names(adobe(without(JPEG, 0xE0), 1), b"RGB"), UNSUPPORTED),
+        (with_segments(JPEG, segment(0xEE, b"Adobe\0\x64")), UNSUPPORTED),
+        (adobe(encoded(mode="L"), 3), UNSUPPORTED),
+        *(
+            (before_scan(encoded(mode=mode), marker), UNSUPPORTED)
+            for mode, marker in (
+                ("L", adobe(b"", 1)),
+                ("RGB", segment(0xCC, b"\0\x10")),
+                ("RGB", segment(0xDC, b"\0\x28")),
+                ("RGB", b"\xff\xd0"),
+                ("RGB", b"\xff\x01"),
+            )
+        ),
         (spoilt(PNG, b"IHDR"), UNDECODABLE),
         (spoilt(PNG, b"IDAT"), UNDECODABLE),
         (spoilt(PNG, b"IEND"), UNDECODABLE),
@@ -204,9 +202,9 @@ def test_pictures_are_accepted_and_decoded_to_rgb(data):
             for colours in (2, 3)
         ),
         (png(chunk(b"bKGD", b"\0"), chunk(b"PLTE", bytes(300)), colours=3), UNDECODABLE),
-        (with_chunks(first_frame(10)), UNDECODABLE),
-        (with_chunks(first_frame(60, 1)), UNDECODABLE),
-        (with_chunks(chunk(b"fdAT", bytes(8))), UNDECODABLE),
+        (with_chunks(PNG, first_frame(10)), UNDECODABLE),
+        (with_chunks(PNG, first_frame(60, 1)), UNDECODABLE),
+        (with_chunks(PNG, chunk(b"fdAT", bytes(8))), UNDECODABLE),
         (png(chunk(b"IDAT"), chunk(b"tEXt", b"a\0b")), UNDECODABLE),
         (PNG[:8] + chunk(b"CgBI", bytes(4)) + PNG[8:], UNDECODABLE),
         (png(rows=b""), UNDECODABLE),

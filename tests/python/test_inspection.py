@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
-import duckdb
 import inspect_large
 import numpy as np
 import polars
 import pyarrow as pa
 import pytest
+from given_forms import by_duckdb
 from given_inputs import (
     MONTH,
     ZONE_ROWS,
@@ -25,6 +24,7 @@ from given_inputs import (
     picture,
     renamed,
     sixteen_bit,
+    stating,
     trips,
     two_groups,
     with_long_text,
@@ -167,14 +167,6 @@ def file(table: pa.Table, name: str = MONTH, **options: Any) -> dict[str, bytes 
 OTHER = "taxi/yellow_tripdata_2024-02.parquet"
 
 
-def with_interval() -> bytes:
-    """Trips with a column as DuckDB writes intervals."""
-    with duckdb.connect() as database, NamedTemporaryFile(suffix=".parquet") as file:
-        database.register("trips", trips())
-        database.execute(f"COPY (SELECT *, INTERVAL 1 DAY AS lasted FROM trips) TO '{file.name}'")
-        return Path(file.name).read_bytes()
-
-
 @pytest.mark.parametrize(
     ("files", "said"),
     [
@@ -225,7 +217,9 @@ def with_interval() -> bytes:
         ),
         (file(renamed(renamed(trips(), "x"), "x")), ["column x is there 2 times"]),
         (file(trips().replace_schema_metadata({b"a": b"\xff"})), ["metadata is not UTF-8", MONTH]),
-        ({OTHER: with_interval()}, ["column lasted has the type INTERVAL", OTHER]),
+        ({OTHER: by_duckdb("INTERVAL 1 DAY")}, ["column c0 has the type INTERVAL", OTHER]),
+        ({OTHER: by_duckdb("42::VARIANT")}, ["column c0 has the type VARIANT", OTHER]),
+        ({OTHER: parquet(renamed(trips(), ""))}, ["a column has no name", OTHER]),
         *(
             (
                 {OTHER: encrypted(trips(a=pa.array([1] * 4)), column, readable_footer=readable)},
@@ -350,6 +344,9 @@ TABLES = [
     b"Borough,x,LocationID\n"
     + b"".join(f"{row[1]},{n},{row[0]}\n".encode() for n, row in enumerate(ZONE_ROWS)),
     b'"",' + b"\n7,".join(zones_csv().splitlines()) + b"\n",
+    zones_csv().replace(b"\n", b"\r"),
+    b"LocationID,Zone,Zone,Borough\n"
+    + b"".join(f" 0{row[0]} ,a,b,{row[1]}\n".encode() for row in ZONE_ROWS),
 ]
 
 
@@ -387,6 +384,29 @@ def test_the_oracle_refuses_amounts_that_engines_order_and_round_differently(
         workloads.load("taxi-report").right_answer(spec, taxi.filesystem)
     assert f"1 in {name} of s3://lake/{MONTH}" in refused.value.what
     assert "Write null" in refused.value.do
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "stated"),
+    [
+        ("fare_amount", pa.float64(), ("<d", 60.0, 55.0)),
+        ("fare_amount", pa.float32(), ("<f", 31.0, 40.0)),
+        ("fare_amount", pa.int64(), ("<q", 60, 55)),
+        ("PULocationID", pa.int32(), ("<i", 999, 500)),
+    ],
+)
+def test_the_oracle_refuses_footers_that_contradict_the_values(
+    taxi: Store, name: str, kind: pa.DataType, stated: tuple[str, float, float]
+):
+    """By them, some engines skip what they would find."""
+    table = trips(**{name: trips().column(name).cast(kind)})
+    spec = {"buckets": BUCKETS, "inputs": {"fareAbove": "30"}}
+    taxi.put("lake", file(table))
+    assert len(workloads.load("taxi-report").right_answer(spec, taxi.filesystem)) == 4
+    taxi.put("lake", {MONTH: stating(table, *stated)})
+    with pytest.raises(UserError, match="the footer of their file states") as refused:
+        workloads.load("taxi-report").right_answer(spec, taxi.filesystem)
+    assert f"1 in {name} of s3://lake/{MONTH}" in refused.value.what
 
 
 @pytest.mark.parametrize("name", ["total_amount", "tip_amount", "trip_distance"])
@@ -474,6 +494,8 @@ def test_the_addresses_of_amazons_store_are_known(address: str):
         ("https://[::1/pictures/0.jpg", "is not an address"),
         ("images/" + 6 * (170 * "x" + "/") + ".jpg", "of more than 1024 bytes"),
         ("images/" + 90 * "日" + ".jpg", "or of 255 between slashes"),
+        ("images/0.jpg;", "a key that ends in ;"),
+        ("images/0.jpg.GZ", "as those of compressed files do"),
         ("file:/images/0.jpg", "has a scheme without //"),
         ("data:image/jpeg;base64,/9j/4AAQ", "has a scheme without //"),
         ("images\\0.jpg", "pattern"),
@@ -532,6 +554,15 @@ def test_a_list_that_engines_would_read_differently_is_written_anew(
     facts = photos.inspect("photos")
     assert facts["list"].startswith("output/inputs/")
     assert image_urls(photos.filesystem, facts) == ["s3://pictures/images/0.jpg"]
+
+
+def test_a_list_whose_addresses_are_of_an_extension_type_is_written_anew(photos: Store):
+    url = "s3://pictures/images/0.jpg"
+    field = pa.field("image_url", pa.string(), metadata={"ARROW:extension:name": "my.address"})
+    photos.put("pictures", {LIST: parquet(pa.table([[url]], schema=pa.schema([field])))})
+    facts = photos.inspect("photos")
+    assert facts["list"].startswith("output/inputs/")
+    assert image_urls(photos.filesystem, facts) == [url]
 
 
 def test_names_that_spark_takes_for_hidden_ones_are_counted(photos: Store):

@@ -1,7 +1,7 @@
 """Ray Data as its guides show it, on a running Ray cluster, with this process as its driver.
 
-Nothing in its `DataContext` is changed. Filled in are the addresses, the zone table's schema, the
-type of a join's keys, and sizes of pools with which a job ends on the cores there are.
+Nothing in its `DataContext` is changed. Filled in are addresses, the schemas of trips and zones,
+the type of a join's keys, and sizes of pools with which a job ends on the cores there are.
 """
 
 from __future__ import annotations
@@ -171,9 +171,11 @@ class Ray(OnRay):
         from ray.data.expressions import col
 
         store, facts = self.context.filesystem, self.context.input_facts
-        trips = ray.data.read_parquet(trip_files(facts), filesystem=store, **reading)
-        trips = trips.select_columns(list(TRIP_COLUMNS))
         schema = trip_schema(facts)
+        # Without it, other columns have to be of types in all files that Arrow can unify.
+        trips = ray.data.read_parquet(
+            trip_files(facts), filesystem=store, schema=schema, **reading
+        ).select_columns(list(TRIP_COLUMNS))
         others = [name for name in AMOUNTS if schema.field(name).type != pa.float64()]
         if others:
             trips = trips.map_batches(

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from ..describe import EngineFacts, engine_facts
-from ..workloads.taxi_inputs import TRIP_COLUMNS, doubles, read_zones, trip_files
+from ..workloads.taxi_inputs import TRIP_COLUMNS, doubles, read_zones, trip_files, trip_schema
 from ..workloads.taxi_report import TaxiReport
 from . import ray
 
@@ -56,11 +56,16 @@ class RayArrow(ray.OnRay):
         """The trips, by the reader that is set."""
         import ray.data
 
-        store, files = self.context.filesystem, trip_files(self.context.input_facts)
+        store, facts = self.context.filesystem, self.context.input_facts
+        files = trip_files(facts)
         blocks = self.blocks(len(files))
         if self.tunable("reader") == "ray":
             return ray.data.read_parquet(
-                files, columns=list(TRIP_COLUMNS), filesystem=store, override_num_blocks=blocks
+                files,
+                columns=list(TRIP_COLUMNS),
+                filesystem=store,
+                schema=trip_schema(facts),
+                override_num_blocks=blocks,
             )
         listed = ray.data.from_items([{"path": file} for file in files], override_num_blocks=blocks)
         return listed.map_batches(

@@ -14,6 +14,8 @@ CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4")
 UNKNOWN_TYPES = re.compile(r"(string|binary|list)_view|decimal(32|64|256)\(|time32\[")
 """Types of Arrow of which one is enough, in any column, for Daft to read nothing of a file."""
 _ZONES_OF_TIME = re.compile(r"tz=([^\]]*)")
+_VARIANT = re.compile(r"group field_id=-?\d+ (.*) \(Variant\(")
+"""A column of Parquet's VARIANT in pyarrow's text of a schema, which alone has it: not Arrow's."""
 _ENCODINGS = ("BYTE_STREAM_SPLIT", "DELTA_BYTE_ARRAY")
 """Those of numbers and decimals that not all engines read."""
 
@@ -81,6 +83,13 @@ def faults(
             f"column {path} has the type INTERVAL of Parquet, which not all engines know",
             "write it as a number, or leave it out",
         )
+    for name in _VARIANT.findall(repr(metadata.schema)):
+        yield (
+            f"column {name} has the type VARIANT of Parquet, which not all engines know",
+            "write it as a string or a struct, or leave it out",
+        )
+    if "" in schema.names:
+        yield "a column has no name, and engines give it different ones", "name it"
     for part in (part for pair in (metadata.metadata or {}).items() for part in pair):
         try:
             part.decode()

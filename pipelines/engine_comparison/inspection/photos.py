@@ -36,6 +36,8 @@ _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _CUT_SCHEME = re.compile(r"(s3[an]?|https?|file):/|data:\w+/", re.IGNORECASE)
 """What paths of libraries leave of an address, and pictures that are written into it."""
 _UNUSABLE = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ENDINGS = re.compile(r"(;|\.(gz|bz2|zst|lz4|br|snappy))$", re.IGNORECASE)
+"""What Ray cuts off, or takes for compressed files."""
 _HIDDEN = re.compile(r"(^|/)[_.][^/]*$|\._COPYING_$")
 _AMAZON = re.compile(r"s3[.-]([a-z0-9-]+\.)?amazonaws\.com(\.cn)?$")
 
@@ -113,6 +115,8 @@ def _read_list(look: Inspection, path: str) -> tuple[list[str | None], bool] | N
             column = parquet.read([COLUMN]).column(0)
             unlike = [name for name in names if name != COLUMN and name.lower() == COLUMN]
             unlike += [what for what, _ in faults(metadata, parquet.schema_arrow, names)]
+            if b"ARROW:extension:name" in (parquet.schema_arrow.field(COLUMN).metadata or {}):
+                unlike.append("an extension type")
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         if not _is_plain(kind) and not any(is_text(kind) for is_text in _TEXTS):
             wrong(f"column {COLUMN} has the type {kind}", "write the addresses as strings")
@@ -234,6 +238,12 @@ def _check_key(key: str) -> None:
         raise Unusable(
             "has one of * [ ] { } \\ or a control character in its key: readers take it for a "
             "pattern",
+            "rename the object",
+        )
+    if _ENDINGS.search(key):
+        raise Unusable(
+            "has a key that ends in ; or as those of compressed files do, such as .gz: readers "
+            "cut it off, or unpack the image",
             "rename the object",
         )
     if (

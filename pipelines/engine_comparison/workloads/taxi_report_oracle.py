@@ -10,7 +10,7 @@ import csv
 import io
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,15 +76,21 @@ def taxi_oracle(
         The columns of the workload's schema.
 
     Raises:
-        UserError: Amounts are not finite, or too large, or cancel out: which, in all files.
+        UserError: Amounts are not finite, or too large, or cancel out, or values are beyond what
+            footers state: which, in all files.
     """
     boroughs = _boroughs(filesystem, lake)
     groups: dict[str | None, _Group] = defaultdict(_Group)
     unusable: dict[tuple[str, str], int] = defaultdict(int)
+    beyond: dict[tuple[str, str], int] = defaultdict(int)
     for path in facts["files"]:
         with filesystem.open_input_file(path) as file:
-            for rows in pq.ParquetFile(file).iter_batches(BATCH, columns=list(TRIP_COLUMNS)):
+            for limits, rows in _batches(pq.ParquetFile(file)):
                 columns = {name: _numbers(rows.column(name)) for name in TRIP_COLUMNS}
+                for name, (least, most) in limits.items():
+                    values, there = columns[name]
+                    outside = there & ((values < least) | (values > most))
+                    beyond[(path, name)] += int(np.count_nonzero(outside))
                 for name in AMOUNTS:
                     values, there = columns[name]
                     fine = (values > -MAX_AMOUNT) & (values < MAX_AMOUNT)
@@ -94,7 +100,18 @@ def taxi_oracle(
                 minus = there & (zones == 0) & np.signbit(zones)
                 unusable[(path, "PULocationID")] += int(np.count_nonzero(minus))
                 _add(groups, boroughs, columns, fare_above)
-    _refuse({place: count for place, count in unusable.items() if count})
+    _refuse(
+        unusable,
+        "There are amounts that are NaN, infinite, or a billion and more, or zones of minus zero",
+        "Engines order, add, round or join such values differently, so there is no right answer.",
+        "Write null where a value is not known, then run the same command again.",
+    )
+    _refuse(
+        beyond,
+        "Values are below the minimum or above the maximum that the footer of their file states",
+        "Some engines skip rows by what footers state, and would miss trips.",
+        "Write the files again, then run the same command again.",
+    )
     _refuse_cancelled(groups)
     return _report(groups)
 
@@ -165,22 +182,34 @@ def _boroughs(filesystem: fs.FileSystem, lake: str) -> dict[float, str]:
     return {int(row["LocationID"]): row["Borough"] for row in rows}
 
 
-def _refuse(unusable: Mapping[tuple[str, str], int]) -> None:
-    """Refuse values that engines order, add, round or join differently.
+def _batches(
+    trips: pq.ParquetFile,
+) -> Iterator[tuple[dict[str, tuple[float, float]], pa.RecordBatch]]:
+    """The rows of a file, with the minimum and maximum of columns as its footer states them."""
+    leaves = range(trips.metadata.num_columns)
+    read = [at for at in leaves if trips.metadata.schema.column(at).path in TRIP_COLUMNS]
+    for group in range(trips.num_row_groups):
+        stated = {}
+        for chunk in map(trips.metadata.row_group(group).column, read):
+            if chunk.statistics is not None and chunk.statistics.has_min_max:
+                limits = float(chunk.statistics.min), float(chunk.statistics.max)
+                stated[chunk.path_in_schema] = limits
+        for rows in trips.iter_batches(BATCH, [group], columns=list(TRIP_COLUMNS)):
+            yield stated, rows
+
+
+def _refuse(counts: Mapping[tuple[str, str], int], what: str, why: str, do: str) -> None:
+    """Refuse values, which are counted by file and column.
 
     Raises:
         UserError: There are some.
     """
-    if not unusable:
-        return
-    places = [f"{count} in {name} of s3://{path}" for (path, name), count in unusable.items()]
-    more = f" and {len(places) - 20} more columns" if len(places) > 20 else ""
-    raise UserError(
-        f"There are amounts that are NaN, infinite, or a billion and more, or zones of minus zero: "
-        f"{', '.join(places[:20])}{more}.",
-        "Engines order, add, round or join such values differently, so there is no right answer.",
-        "Write null where a value is not known, then run the same command again.",
-    )
+    places = [
+        f"{count} in {name} of s3://{path}" for (path, name), count in counts.items() if count
+    ]
+    if places:
+        more = f" and {len(places) - 20} more columns" if len(places) > 20 else ""
+        raise UserError(f"{what}: {', '.join(places[:20])}{more}.", why, do)
 
 
 def _refuse_cancelled(groups: Mapping[str | None, _Group]) -> None:

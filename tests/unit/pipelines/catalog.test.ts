@@ -113,6 +113,7 @@ describe("the catalog", () => {
     ["engines", "polars", '"own" as "decoder" and no image', (one) => (one.decoder = "own")],
     ["engines", "polars", '"x" as "reference"', (one) => (one.reference = ["x"])],
     ["engines", "polars", '"x" as "guides"', (one) => (one.guides = { x: "https://a.test" })],
+    ["engines", "polars", '"x" as "noRows"', (one) => (one.noRows = { x: "it fails" })],
     ["engines", "spark", 'no "guides.taxi-report" and "documented"', (one) => delete one.guides],
     [
       "engines",

@@ -197,7 +197,11 @@ describe("a run that its contender does not support", () => {
       { corruptImages: undefined, hiddenNames: "its reader leaves them out" },
       "its reader leaves them out (images whose names begin with _ or a dot in the dataset: 4)",
     ],
-    ["without rows", { corruptImages: undefined, noRows: "its join fails" }, "its join fails"],
+    [
+      "without rows",
+      { corruptImages: undefined, noRows: { "taxi-report": "its join fails" } },
+      "its join fails",
+    ],
   ])("%s has that outcome, and no job is started", async (_, says, reason) => {
     found({ rejected: 3, longTexts: 2 });
     writeStepRecord(stack, "object-store", { generation: "1", result: { checksums: false } });
@@ -214,7 +218,10 @@ describe("a run that its contender does not support", () => {
 
   it("is carried out when what was in the way is gone, and told anew when something else is", async () => {
     writeStepRecord(stack, "object-store", { generation: "1", result: { checksums: false } });
-    mocked.says = { checksums: "it sends them always", noRows: "its join fails" };
+    mocked.says = {
+      checksums: "it sends them always",
+      noRows: { "taxi-report": "its join fails" },
+    };
     await run.create({ stack, name, spec });
     writeStepRecord(stack, "object-store", { generation: "1", result: {} });
     inspected({ rows: 0 });
@@ -226,10 +233,10 @@ describe("a run that its contender does not support", () => {
 
   it("is carried out where neither dataset nor store is in the way", async () => {
     found({ rejected: 0, longTexts: 0 });
-    inspected({ rows: 1, hidden: 0 });
+    inspected({ rows: 0, hidden: 0 });
     mocked.says = {
       ...{ corruptImages: "its reader stops there", longTexts: "its decoder has limits" },
-      ...{ noRows: "its join fails", checksums: "it sends them always" },
+      ...{ noRows: { "image-predictions": "its reader fails" }, checksums: "it sends them always" },
       hiddenNames: "its reader leaves them out",
     };
     expect(await run.create({ stack, name, spec })).toMatchObject({ status: "verified" });

@@ -17,6 +17,7 @@ vi.mock(import("../../../results/catalog"), async (original) => {
     packages: [],
     workloads: ["taxi-report"],
     unsupported: {},
+    noRows: {},
     guides: {},
     tunables: [],
     reference: [],
