@@ -18,7 +18,7 @@ export const schemaVersion = 2;
 export type State = "steady" | "still warming" | "fixed";
 
 /**
- * What a job's result event says, as far as the program reads it by itself; outcome.ts reads the rest.
+ * The fields of a job's result event that the program names; outcome.ts says which others there are.
  * The contract is pipelines/engine_comparison/result.schema.json.
  */
 export interface RunResult {
