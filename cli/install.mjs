@@ -82,7 +82,9 @@ function npmCi(checkout) {
   // The rest undoes what an .npmrc may say for other projects.
   const options = [
     ...["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-    ...["--no-global", "--package-lock", "--no-dry-run", "--include=optional"],
+    ...["--no-global", "--location=user", "--no-workspaces", "--package-lock", "--no-dry-run"],
+    ...["--include=optional", "--install-strategy=hoisted"],
+    ...[`--os=${process.platform}`, `--cpu=${process.arch}`, "--libc=glibc"],
   ];
   const npm = process.env.npm_execpath;
   const [program, first] = npm?.endsWith(".js") ? [process.execPath, [npm]] : ["npm", []];
@@ -92,7 +94,9 @@ function npmCi(checkout) {
     stdio: ["ignore", "ignore", "inherit"],
   });
   if (done.error) console.error("npm could not be started: " + done.error.message);
-  return done.status === 0;
+  if (done.status !== 0 || isInstalled(checkout)) return done.status === 0;
+  console.error("npm installed other packages: look in `npm config list` for what makes it do so");
+  return false;
 }
 
 /** One installation at a time in a checkout: the kernel holds the lock until this process ends. */
@@ -106,13 +110,40 @@ function lock(checkout) {
 }
 
 /** What the shell, or a company, set for other programs of Node's, and each child would do, too. */
-const foreign =
-  /^(NODE_(OPTIONS|PATH|ENV|TLS_REJECT_UNAUTHORIZED|USE_ENV_PROXY)|(TS_NODE|TSX|ESBUILD)_\w+)$/;
+const foreign = [
+  /^NODE_(OPTIONS|PATH|ENV|TLS_REJECT_UNAUTHORIZED|USE_ENV_PROXY)$/,
+  /^(TS_NODE|TSX|ESBUILD|PULUMI_(NODEJS|OPTION))_\w+$/,
+  // npm's, but for where packages are, and how to get there.
+  /^npm_config_(?!_|@|\/\/|(.*registry|.*proxy|ca|cafile|cert|key|strict[_-]ssl|cache|(user|global)config)$|fetch)/i,
+];
+
+function isWritable(folder) {
+  try {
+    fs.accessSync(folder, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function forgetForeign() {
-  for (const name of Object.keys(process.env)) if (foreign.test(name)) delete process.env[name];
+  for (const name of Object.keys(process.env)) {
+    if (foreign.some((pattern) => pattern.test(name))) delete process.env[name];
+  }
+  // It may have been a session's, or a job's, that has ended.
+  if (!isWritable(os.tmpdir()))
+    for (const name of ["TMPDIR", "TMP", "TEMP"]) delete process.env[name];
   // gRPC asks a proxy for Pulumi's engine, too, unless the list of exceptions is written as it likes.
   process.env.no_grpc_proxy = "127.0.0.1";
+}
+
+function noTemporary() {
+  if (isWritable(os.tmpdir())) return undefined;
+  return [
+    os.tmpdir() + " cannot be written by this user",
+    "TypeScript, the Pulumi CLI, sockets and jobs need a folder for temporary files",
+    "set TMPDIR to one, with a short path",
+  ];
 }
 
 /**
@@ -124,7 +155,8 @@ function forgetForeign() {
  */
 export async function begin(checkout, handOver) {
   forgetForeign();
-  const problem = nodeProblem(process.versions.node) ?? unsupported(platformFacts());
+  const problem =
+    nodeProblem(process.versions.node) ?? unsupported(platformFacts()) ?? noTemporary();
   if (problem) {
     const [what, why, fix] = problem;
     console.error([what, "  why: " + why, "  do:  " + fix].join("\n"));

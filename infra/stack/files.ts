@@ -120,12 +120,13 @@ export function writeJson(file: string, value: unknown): void {
 const maxSocketPath = 100;
 
 /**
- * A folder with a short path for sockets, named by a hash of the stack folder. It lives under
- * /tmp, so a reboot may remove it: whoever uses it calls {@link makeShortFolder} first.
+ * A folder with a short path for sockets, named by a hash of the stack folder. It lives under /tmp, so
+ * a reboot may remove it: whoever uses it calls {@link makeShortFolder} first. TMPDIR differs between
+ * sessions, and so counts only where /tmp cannot be written.
  */
 export function shortFolder(stack: string): string {
-  const temporary = os.tmpdir();
-  const base = temporary.length <= 20 ? temporary : "/tmp";
+  const isTmpWritable = attempt(() => fs.accessSync("/tmp", fs.constants.W_OK) ?? true);
+  const base = isTmpWritable ? "/tmp" : os.tmpdir();
   const name = hash("sha256", stackFolder(stack)).slice(0, 12);
   return path.join(base, `ec-${name}`);
 }
@@ -143,7 +144,7 @@ export function makeShortFolder(stack: string): string {
     throw new UserError(
       `${folder} belongs to another user`,
       "the sockets of this stack's services go there, and that user could answer on them",
-      "remove it, or set TMPDIR to a folder that only you can write to, with a short path",
+      "have it removed, or set ENGINE_COMPARISON_HOME to another folder, which gives it another name",
     );
   }
   fs.chmodSync(folder, 0o700);

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -60,6 +61,68 @@ it("another system is refused before anything is downloaded", () => {
   });
   expect(stderr).toContain("macOS is not supported\n  why: MinIO, Spark and Ray are run as Linux");
   expect([status, stdout]).toEqual([2, ""]);
+});
+
+describe("what was set for other programs", () => {
+  /** What `begin` makes of an environment, in a checkout where npm is asked, which only records it. */
+  function begun(environment: Readonly<Record<string, string>>) {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "ec-install-"));
+    const seen = path.join(folder, "seen.json");
+    const npm = path.join(folder, "npm.js");
+    const record = "JSON.stringify({ env: process.env, argv: process.argv.slice(2) })";
+    fs.writeFileSync(npm, `require("fs").writeFileSync(${JSON.stringify(seen)}, ${record});`);
+    const lock = { packages: { "": {}, a: { version: "1.0.0" } } };
+    fs.writeFileSync(path.join(folder, "package-lock.json"), JSON.stringify(lock));
+    const script = `import("./cli/install.mjs").then(({ begin }) => begin(${JSON.stringify(folder)}, () => console.log("begun")));`;
+    const done = spawnSync(process.execPath, ["-e", script], {
+      ...{ cwd: checkout, encoding: "utf8" },
+      env: { PATH: process.env.PATH, npm_execpath: npm, ...environment },
+    });
+    const said = JSON.parse(fs.readFileSync(seen, "utf8")) as {
+      env: Record<string, string>;
+      argv: string[];
+    };
+    fs.rmSync(folder, { recursive: true });
+    return { ...said, ...done };
+  }
+
+  it("is forgotten, but for where npm's packages are", () => {
+    const kept = {
+      npm_config_registry: "http://registry",
+      "npm_config_@me:registry": "http://mine",
+      "npm_config_//registry/:_authToken": "token",
+      npm_config_cafile: "/company.pem",
+      npm_config_https_proxy: "http://proxy",
+      npm_config_userconfig: "/npmrc",
+      npm_config_fetch_retries: "9",
+    };
+    const others = {
+      npm_config_os: "darwin",
+      npm_config_install_strategy: "linked",
+      npm_config_workspace: "another",
+      NPM_CONFIG_LOCATION: "global",
+      npm_config_package_lock_only: "true",
+      PULUMI_NODEJS_TSCONFIG_PATH: "/nonexistent",
+      PULUMI_OPTION_PARALLEL: "1",
+      TS_NODE_PROJECT: "/nonexistent",
+      TMPDIR: "/nonexistent",
+    };
+    const { env } = begun({ ...kept, ...others });
+    expect(env).toMatchObject(kept);
+    for (const name of Object.keys(others)) expect(env).not.toHaveProperty(name);
+  });
+
+  it("in an .npmrc does not change what is installed, and another outcome is told", () => {
+    const { argv, status, stdout, stderr } = begun({});
+    expect(argv).toEqual(
+      expect.arrayContaining([
+        ...["--no-workspaces", "--location=user", "--install-strategy=hoisted"],
+        ...[`--os=${process.platform}`, `--cpu=${process.arch}`],
+      ]),
+    );
+    expect(stderr).toContain("npm installed other packages: look in `npm config list`");
+    expect([status, stdout]).toEqual([1, ""]);
+  });
 });
 
 describe("node_modules", () => {
