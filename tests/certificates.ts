@@ -12,19 +12,24 @@ export class Authority {
   readonly certificate: string;
 
   constructor(private readonly name = "tests' own authority") {
-    this.certificate = this.sign(this.name, this.keys.publicKey, [
-      extension(basicConstraints, true, sequence(Buffer.from([0x01, 0x01, 0xff]))),
-      extension(keyUsage, true, Buffer.from([0x03, 0x02, 0x01, 0x06])),
-    ]);
+    this.certificate = this.sign(this.name, this.keys.publicKey, ofAuthorities);
+  }
+
+  /** The authority's own certificate, for an address of IPv4, too. */
+  itself(address: string): Signed {
+    const extensions = [...ofAuthorities, extension(subjectAltName, false, sequence(ip(address)))];
+    return {
+      certificate: this.sign(this.name, this.keys.publicKey, extensions),
+      key: this.keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    };
   }
 
   /** A server's certificate, for an address of IPv4. */
   server(address: string): Signed {
     const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const ip = tagged(0x87, Buffer.from(address.split(".").map(Number)));
     return {
       certificate: this.sign("server", keys.publicKey, [
-        extension(subjectAltName, false, sequence(ip)),
+        extension(subjectAltName, false, sequence(ip(address))),
       ]),
       key: keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
     };
@@ -69,6 +74,13 @@ const ecdsaWithSha256 = sequence(oid("2a8648ce3d040302"));
 const basicConstraints = oid("551d13");
 const keyUsage = oid("551d0f");
 const subjectAltName = oid("551d11");
+
+const ofAuthorities = [
+  extension(basicConstraints, true, sequence(Buffer.from([0x01, 0x01, 0xff]))),
+  extension(keyUsage, true, Buffer.from([0x03, 0x02, 0x01, 0x06])),
+];
+
+const ip = (address: string) => tagged(0x87, Buffer.from(address.split(".").map(Number)));
 
 function integer(value: number): Buffer {
   const hex = value.toString(16).padStart(2, "0");

@@ -22,6 +22,10 @@ const lacks = (client: Client, part: "bulkDelete" | "checksums") =>
 
 export const sendsChecksums = (client: Client) => !lacks(client, "checksums");
 
+/** How often what a store refuses for now (SlowDown) is tried again, and how long at first after that. */
+export const maxRetries = 4;
+export const baseDelayMs = 200;
+
 export function clientOf(store: Connection["store"]): Client {
   const url = new URL(store.endpoint);
   // Its own agent: Node's may ask a proxy (NODE_USE_ENV_PROXY).
@@ -39,6 +43,7 @@ export function clientOf(store: Connection["store"]): Client {
     pathStyle: store.pathStyle,
     ...(store.sessionToken === undefined ? {} : { sessionToken: store.sessionToken }),
     transportAgent: agent,
+    retryOptions: { maximumRetryCount: maxRetries, baseDelayMs },
   });
   stores.set(client, store);
   return client;
@@ -67,11 +72,35 @@ const explanations: readonly (readonly [RegExp, (said: string) => string, string
     "look at `npm run status` and `npm run logs -- minio`, then run `npm start` again",
   ],
   [
+    /^(MovedPermanently|(Permanent|Temporary)Redirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException)$/,
+    (said) => `the object store has the bucket elsewhere (${said})`,
+    "requests go to s3Endpoint and are signed for s3Region, and none is sent on to another place",
+    "set s3Region to the bucket's region, and s3Endpoint to the store's address there",
+  ],
+  [
+    /^SlowDown$/,
+    (said) => `the object store is asked too often, or is not ready (${said})`,
+    "it still answered so at the last of several tries",
+    "wait, then run the same command again: what is there already is skipped",
+  ],
+  [
+    /^NotS3$/,
+    (said) => `what answers at the object store's address does not speak S3 here (${said})`,
+    "it may be a proxy, a page, a store with a fault, or one that sends on to https or another region",
+    "check s3Endpoint and s3Region",
+  ],
+  [
     /^XMinioStorageFull$/,
     (said) => `the object store has no room left (${said})`,
     "it takes no more objects; what it has is as it was",
     "make room on the disk of the stack folder, then run the same command again",
   ],
+];
+
+/** What the library says of answers that have no code of S3. */
+const otherAnswers: readonly (readonly [RegExp, string])[] = [
+  [/^Request failed after .*status: (429|503)$/, "SlowDown"],
+  [/^(Request failed after .*|MethodNotAllowed|Missing tag: .*|)$/, "NotS3"],
 ];
 
 /**
@@ -83,7 +112,8 @@ export async function explained<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const { code = "", message } = error as { code?: string; message: string };
+    const { code: said, message } = error as { code?: string; message: string };
+    const code = said || (otherAnswers.find(([sign]) => sign.test(message))?.[1] ?? "");
     const known = explanations.find(([sign]) => sign.test(code));
     if (!known) throw error;
     const [, what, why, fix] = known;

@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { finished, pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, S3Error } from "minio";
 import pLimit from "p-limit";
 import { UserError } from "../contracts/errors";
-import { listAll, removeObjects, sendsChecksums } from "./client";
+import { baseDelayMs, listAll, maxRetries, removeObjects, sendsChecksums } from "./client";
 
 /** One file of a dataset: its key in the bucket, its size in bytes and its SHA-256 in hex. */
 export interface ManifestEntry {
@@ -52,21 +53,28 @@ async function put(client: Client, bucket: string, file: string, entry: Manifest
     [`x-amz-meta-${sha256Metadata}`]: entry.sha256,
     ...(signed ? {} : { "x-amz-checksum-sha256": checksum }),
   };
-  const body =
-    entry.bytes <= small
-      ? fs.readFileSync(file)
-      : fs.createReadStream(file, { highWaterMark: 2 ** 20 });
-  try {
-    const answer = await client.makeRequestStreamAsync(
-      { method: "PUT", bucketName: bucket, objectName: entry.path, headers },
-      body,
-      signed ? entry.sha256 : "",
-      [200],
-      "",
-    );
-    await finished(answer.resume()); // then its connection is free for the next file
-  } catch (error) {
-    throw otherContent.includes((error as S3Error).code ?? "") ? notListed(entry) : error;
+  // A stream can be sent once: the library's second try would wait for more of it for ever.
+  const once = Object.create(client, { retryOptions: { value: { disableRetry: true } } }) as Client;
+  for (let tries = 1; ; tries++) {
+    const body =
+      entry.bytes <= small
+        ? fs.readFileSync(file)
+        : fs.createReadStream(file, { highWaterMark: 2 ** 20 });
+    try {
+      const answer = await once.makeRequestStreamAsync(
+        { method: "PUT", bucketName: bucket, objectName: entry.path, headers },
+        body,
+        signed ? entry.sha256 : "",
+        [200],
+        "",
+      );
+      return void (await finished(answer.resume())); // then its connection is free for the next file
+    } catch (error) {
+      const { code = "", message } = error as S3Error;
+      if (otherContent.includes(code)) throw notListed(entry);
+      if (tries > maxRetries || !message.startsWith("Request failed after")) throw error;
+      await sleep(baseDelayMs * 2 ** tries);
+    }
   }
 }
 

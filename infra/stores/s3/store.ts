@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { isIP } from "node:net";
+import * as tls from "node:tls";
 import { UserError } from "../../contracts/errors";
 import { bucketPurposes, type BucketPurpose, type ObjectStore } from "../../contracts/platform";
 import { bucketsNamed, onlyRead } from "../../settings/bucketNames";
@@ -23,6 +26,9 @@ export async function lookAtStore(settings: Settings, stack: string, id: string 
   const claims = await explained(() =>
     Promise.all(written.map((purpose) => readClaim(client, buckets[purpose]))),
   );
+  const host = bare(new URL(s3Endpoint!).hostname);
+  const hosts = Object.values(buckets).map((bucket) => `${bucket}.${host}`);
+  await checkCertificate(s3Endpoint!, settings.s3PathStyle ? [host] : hosts);
   claims.forEach((claim, at) => {
     if (claim) checkClaim(buckets[written[at]], claim, id);
   });
@@ -42,6 +48,41 @@ export async function lookAtStore(settings: Settings, stack: string, id: string 
     generation: generation(stack, storeStep, () => claims.every(Boolean), "lost buckets"),
   };
 }
+
+/**
+ * Looks whether all engines take a store's certificate. The library, pyarrow and Java are content with
+ * less than rustls, by which Daft, Polars and DataFusion speak TLS.
+ *
+ * @param hosts the names in the requests: the store's, or those of buckets
+ * @throws UserError with what they would refuse; nothing is said of what cannot be reached
+ */
+export async function checkCertificate(endpoint: string, hosts: readonly string[]): Promise<void> {
+  const { hostname, port, protocol } = new URL(endpoint);
+  if (protocol !== "https:") return;
+  const [servername] = hosts.filter((host) => isIP(host) === 0);
+  // Nothing is sent by this connection: whether the certificate is trusted is asked with each request.
+  const place = { host: bare(hostname), port: Number(port || 443), servername };
+  const socket = tls.connect({ ...place, rejectUnauthorized: false, timeout: 10_000 });
+  socket.once("timeout", () => socket.destroy(new Error("no answer")));
+  const reached = await once(socket, "secureConnect").catch(() => undefined);
+  const certificate = reached && socket.getPeerX509Certificate();
+  socket.destroy();
+  if (certificate === undefined) return;
+  const named = (host: string) =>
+    isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host, { subject: "never" });
+  const unnamed = hosts.find((host) => named(host) === undefined);
+  const refused = (what: string) =>
+    new UserError(
+      `the object store's certificate ${what}`,
+      "Daft, Polars and DataFusion refuse such a certificate, though others do not",
+      "give the store one with subjectAltName and without CA:TRUE (openssl req -x509 needs " +
+        "-addext basicConstraints=critical,CA:FALSE), and s3CaCertificates the new one or its authority's",
+    );
+  if (certificate.ca) throw refused("is an authority's (CA:TRUE)");
+  if (unnamed !== undefined) throw refused(`does not name ${unnamed} as subjectAltName`);
+}
+
+const bare = (host: string) => host.replace(/^\[|\]$/g, ""); // of an address of IPv6
 
 /** The store that settings name, which the stack may not know yet. */
 function storeOfSettings(settings: Settings) {
