@@ -3,6 +3,8 @@ import * as path from "node:path";
 import type { Check, Context } from "../contracts/check";
 import { size, UserError, wrong } from "../contracts/errors";
 import type { Settings } from "../settings/schema";
+import { groupLimit } from "./controlGroups";
+import { proxies } from "./environment";
 import { cacheFolder, checkout, homeFolder, readOr, stackFolder } from "./folders";
 import { findJava, findPython } from "./runtimes";
 
@@ -48,10 +50,13 @@ export interface Folder {
 /** What supervisord's configuration, Java's options or a list of folders has no way to write. */
 const odd = /[":\\\p{Cc}]|\s[;#]/u;
 
+/** What supervisord and MinIO take for a pattern or a variable in the names of their own files. */
+const pattern = /[*?[{}%]/;
+
 /** @param plain whether services that cannot take every name are started from the folders */
 export function unusableFolders(folders: readonly Folder[], plain: boolean): UserError[] {
   return folders.flatMap(({ folder, variable, writable }) => {
-    const found = odd.exec(folder)?.[0];
+    const [found] = odd.exec(folder) ?? (variable && pattern.exec(folder)) ?? [];
     if (plain && found !== undefined) {
       return wrong(
         `the path ${folder} contains ${JSON.stringify(found)}`,
@@ -103,53 +108,75 @@ export function parseLimits(text: string) {
     processes: soft("Max processes"),
     /** Bytes of address space. */
     addresses: soft("Max address space"),
+    /** Bytes of data and heap. */
+    data: soft("Max data size"),
     /** Bytes of a file. */
     file: soft("Max file size"),
+    /** Seconds of a processor. */
+    cpu: soft("Max cpu time"),
+    /** What the control groups leave, of processes and threads. */
+    group: undefined as ReturnType<typeof groupLimit>,
   };
 }
 
 /** MinIO and Ray keep thousands of files open; a JVM and Ray's parts start hundreds of threads each. */
 const minLimit = 4096;
 
-export function tooLowLimits({ files, processes, addresses, file }: Limits): UserError[] {
-  const bounded = (bytes: number, what: string, option: string, why: string) =>
-    bytes === Infinity
+export function tooLowLimits(limits: Limits): UserError[] {
+  const { files, processes, addresses, data, file, cpu, group } = limits;
+  const bounded = (limit: number, what: string, option: string, why: string) =>
+    limit === Infinity
       ? []
       : wrong(
-          `${what} ${size(bytes)} (ulimit -${option})`,
+          `${what} (ulimit -${option})`,
           why,
           `ulimit -${option} unlimited, or remove the limit for this user from /etc/security/limits.conf`,
         );
-  const low = (limit: number, what: string, why: string, item: string) => {
-    const fix = `raise ${item} for this user to ${minLimit} or more in /etc/security/limits.conf, and log in again`;
-    return limit < minLimit ? wrong(what, why, fix) : [];
-  };
+  const low = (limit: number, what: string, why: string, raise: string) =>
+    limit < minLimit ? wrong(what, why, `raise ${raise}`) : [];
+  const inFile = (item: string) =>
+    `${item} for this user to ${minLimit} or more in /etc/security/limits.conf, and log in again`;
   const noFiles = "MinIO and Ray need thousands: too many open files";
   const noThread =
     "a JVM and Ray start hundreds: pthread_create failed, unable to create native thread";
+  const reserved = "JVMs and Ray reserve much more than they use: could not reserve enough space";
+  const ofUser = `this user may have ${processes} processes and threads (ulimit -u)`;
+  const ofGroup = `this session or container may have ${group?.free} more processes and threads (pids.max is ${group?.limit})`;
   return [
-    ...low(files, `a process may have ${files} open files (ulimit -Hn)`, noFiles, "nofile"),
+    ...low(files, `a process may have ${files} open files (ulimit -Hn)`, noFiles, inFile("nofile")),
+    ...low(processes, ofUser, noThread, inFile("nproc")),
     ...low(
-      processes,
-      `this user may have ${processes} processes and threads (ulimit -u)`,
+      group?.free ?? Infinity,
+      ofGroup,
       noThread,
-      "nproc",
+      "that limit: docker run or podman run --pids-limit, podPidsLimit of Kubernetes, TasksMax of systemd",
+    ),
+    ...bounded(addresses, `a process may have addresses for ${size(addresses)}`, "v", reserved),
+    ...bounded(data, `a process may have ${size(data)} of data`, "d", reserved),
+    ...bounded(
+      file,
+      `a file may have ${size(file)}`,
+      "f",
+      "data and logs are cut off: File size limit exceeded",
     ),
     ...bounded(
-      addresses,
-      "a process may have addresses for",
-      "v",
-      "JVMs and Ray reserve much more than they use: could not reserve enough space",
+      cpu,
+      `a process may use a processor for ${cpu} s`,
+      "t",
+      "services and long runs are ended by SIGXCPU or SIGKILL when they have used that up",
     ),
-    ...bounded(file, "a file may have", "f", "data and logs are cut off: File size limit exceeded"),
   ];
 }
 
-const limitsHere = () => parseLimits(readOr("/proc/self/limits") ?? "");
+const limitsHere = (): Limits => ({
+  ...parseLimits(readOr("/proc/self/limits") ?? ""),
+  group: groupLimit("pids"),
+});
 
 /** Whether the services would not even start; with a little more they may, on little data. */
-export function startsNothing({ files, processes, addresses, file }: Limits): boolean {
-  return Math.min(files, processes) < minLimit / 4 || Math.min(addresses, file) < Infinity;
+export function startsNothing({ files, processes, addresses, data, file, group }: Limits): boolean {
+  const fewest = Math.min(files, processes, group?.free ?? Infinity);
+  return fewest < minLimit / 4 || Math.min(addresses, data, file) < Infinity;
 }
 
 export const limitsCheck = check({
@@ -159,6 +186,39 @@ export const limitsCheck = check({
   observe: limitsHere,
   judge: tooLowLimits,
 });
+
+/**
+ * What some of the programs that download cannot use.
+ *
+ * @param given as {@link proxies} has them: those in upper case say the same
+ */
+export function unusableProxies({ https_proxy, http_proxy }: ReturnType<typeof proxies>) {
+  const why = "pip, uv, Go and Java download by it, and not all of them know other kinds";
+  return Object.entries({ https_proxy, http_proxy }).flatMap(([name, value]): UserError[] => {
+    if (!value) return [];
+    const [scheme] = /^[a-z\d]+(?=:\/\/)/i.exec(value) ?? ["http"];
+    if (scheme.toLowerCase() !== "http") {
+      const fix = `set ${name} to a proxy of HTTP, such as http://proxy.example:3128, or unset it`;
+      return wrong(`${name} or all_proxy names a proxy of ${scheme}`, why, fix);
+    }
+    if (URL.canParse(value.includes("://") ? value : `http://${value}`)) return [];
+    return wrong(
+      `${name} or all_proxy is not an address`,
+      why,
+      "set it to http://name:password@proxy.example:3128, with %23 for a # in the password, %40 for an @",
+    );
+  });
+}
+
+/** @param needed whether something must be downloaded */
+export const proxyCheck = (needed: Needed) =>
+  check({
+    id: "proxy",
+    name: "downloads can use the proxy",
+    blocks: needed,
+    observe: async (context) => ((await needed(context)) ? proxies() : {}),
+    judge: unusableProxies,
+  });
 
 /** Whether something must still be made, for which a tool or room is needed. */
 export type Needed = (context: StackContext) => boolean | Promise<boolean>;

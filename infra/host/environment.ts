@@ -63,20 +63,28 @@ const plain = [
 
 const bundles = /^(REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$/;
 
-const proxyVariable = /^(https?|all|no)_proxy$/i;
-
 const loopback = ["127.0.0.1", "localhost", "::1"];
 
+/** The first that has a value, in lower case or in upper. */
+const valueOf = (from: NodeJS.ProcessEnv, ...names: readonly string[]) =>
+  names.map((name) => from[name] || from[name.toUpperCase()]).find(Boolean);
+
 /**
- * The proxies that the caller's environment names. Loopback is never behind one, whatever the list of
- * exceptions says and however it is written: some programs take a blank in it for a part of a name.
+ * The proxies that the caller's environment names, in the variables that every program reads: not all
+ * read all_proxy. Loopback is never behind one, whatever the list of exceptions says and however it is
+ * written: some programs take a blank in it for a part of a name.
  */
 export function proxies(from: NodeJS.ProcessEnv = process.env): Environment {
-  const found = allowed([proxyVariable], from);
-  if (Object.keys(found).length === 0) return {};
-  const given = (from.no_proxy || from.NO_PROXY || "").split(/[\s,]+/).filter(Boolean);
+  const http = valueOf(from, "http_proxy", "all_proxy");
+  const https = valueOf(from, "https_proxy", "all_proxy");
+  if (!http && !https) return {};
+  const given = (valueOf(from, "no_proxy") ?? "").split(/[\s,]+/).filter(Boolean);
   const direct = given.includes("*") ? "*" : [...new Set([...given, ...loopback])].join(",");
-  return { ...found, no_proxy: direct, NO_PROXY: direct };
+  return {
+    ...(http ? { http_proxy: http, HTTP_PROXY: http } : {}),
+    ...(https ? { https_proxy: https, HTTPS_PROXY: https } : {}),
+    ...{ no_proxy: direct, NO_PROXY: direct },
+  };
 }
 
 /**

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
-import * as path from "node:path";
 import { npm, size, wrong, type UserError } from "../contracts/errors";
 import type { Machine } from "../contracts/target";
+import { groupLimit } from "./controlGroups";
 import { readOr } from "./folders";
 import { check, nearestExisting, type Needed, type StackContext } from "./checks";
 
@@ -84,7 +84,7 @@ export interface Memory {
   /** Without swapping; undefined where the system does not say. */
   readonly free?: number;
   /** Of the control groups that this process is in. */
-  readonly group?: ReturnType<typeof groupMemory>;
+  readonly group?: ReturnType<typeof groupLimit>;
   /** Whether the services have theirs already, or are on other machines. */
   readonly served: boolean;
 }
@@ -125,54 +125,13 @@ export const memoryCheck = (
   });
 
 export function memoryHere(served: boolean): Memory {
-  return { free: freeMemory(), group: groupMemory(), served };
+  return { free: freeMemory(), group: groupLimit("memory"), served };
 }
 
 /** Memory that could be had without swapping; undefined where the system does not say. */
 export function freeMemory(): number | undefined {
   const found = /^MemAvailable:\s+(\d+) kB/m.exec(readOr("/proc/meminfo") ?? "");
   return found ? Number(found[1]) * 1024 : undefined;
-}
-
-/** No limit is written as `max`, or by version 1 as a number that no machine has. */
-const unlimited = 2 ** 60;
-
-/**
- * The memory that the control groups of this process leave to it: those of a container, or of a
- * user's session.
- *
- * @returns bytes; `free` has the file cache that would be dropped. Undefined where none has a limit
- */
-export function groupMemory(read: typeof readOr = readOr) {
-  const groups = read("/proc/self/cgroup") ?? "";
-  const version2 = /^0::(\/.*)$/m.exec(groups)?.[1];
-  const version1 = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(\/.*)$/m.exec(groups)?.[1];
-  const files = [
-    ["memory.max", "memory.current", "inactive_file"],
-    ["memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"],
-  ] as const;
-  const leftIn = (folder: string, [limitFile, usageFile, cached]: (typeof files)[number]) => {
-    const limit = Number(read(path.join(folder, limitFile)));
-    const usage = Number(read(path.join(folder, usageFile)));
-    if (!(limit < unlimited) || Number.isNaN(usage)) return [];
-    const stat = read(path.join(folder, "memory.stat")) ?? "";
-    const cache = Number(new RegExp(`^${cached} (\\d+)$`, "m").exec(stat)?.[1] ?? 0);
-    return [{ free: Math.max(0, limit - usage + cache), limit }];
-  };
-  return [
-    ...ancestors(version2).flatMap((group) => leftIn(path.join("/sys/fs/cgroup", group), files[0])),
-    ...ancestors(version1).flatMap((group) =>
-      leftIn(path.join("/sys/fs/cgroup/memory", group), files[1]),
-    ),
-  ]
-    .sort((a, b) => a.free - b.free)
-    .at(0);
-}
-
-/** `/a/b`, `/a` and `/`: each may have a limit. Inside a container only the last is to be seen. */
-function ancestors(group: string | undefined): string[] {
-  if (group === undefined) return [];
-  return group === "/" ? ["/"] : [group, ...ancestors(path.dirname(group))];
 }
 
 /** Shared memory where Ray's object store is. */

@@ -137,8 +137,7 @@ export function ivyXml(jars: readonly Jar[]): string {
 export function proxyOptions(env: NodeJS.ProcessEnv): string[] {
   const given = proxies(env);
   const options = (["http", "https"] as const).flatMap((scheme) => {
-    const names = [`${scheme}_proxy`, `${scheme}_proxy`.toUpperCase(), "all_proxy", "ALL_PROXY"];
-    const value = names.map((name) => given[name]).find(Boolean);
+    const value = given[`${scheme}_proxy`];
     if (!value) return [];
     const { hostname, port, username, password } = new URL(
       value.includes("://") ? value : `http://${value}`,

@@ -2,6 +2,7 @@ import { machine, memoryCheck, memoryHere } from "../../host/room";
 import {
   check,
   javaCheck,
+  proxyCheck,
   pythonCheck,
   type StackCheck,
   type StackContext,
@@ -228,6 +229,7 @@ export const checks: readonly StackCheck[] = [
   ...machineChecks,
   javaCheck(lacks("jars")),
   pythonCheck(lacks("python")),
+  proxyCheck(lacks("python")),
   diskHere(lacks("python")),
   memoryCheck(() => memoryHere(true), false),
   modelCheck,

@@ -130,7 +130,7 @@ it("looks on target cluster at what is the stack's or this machine's, and at no 
   const checks = (await allChecks("cluster")).filter(({ applies }) => applies?.(context) ?? true);
   expect(checks.map(({ id }) => id)).toEqual([
     ...["platform", "untried", "user", "wsl", "folders", "mounts"],
-    ...["jdk", "python", "disk", "memory", "model"],
+    ...["jdk", "python", "proxy", "disk", "memory", "model"],
     ...["environment", "store-access", "store", "spark", "ray", "data", "runs"],
   ]);
 });

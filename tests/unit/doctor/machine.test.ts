@@ -4,7 +4,10 @@ import {
   startsNothing,
   tooLowLimits,
   unusableFolders,
+  unusableProxies,
 } from "../../../infra/host/checks";
+import { groupLimit } from "../../../infra/host/controlGroups";
+import { proxies } from "../../../infra/host/environment";
 import {
   isWsl,
   mountOf,
@@ -14,7 +17,6 @@ import {
   type PlatformFacts,
 } from "../../../infra/host/platform";
 import {
-  groupMemory,
   loads,
   tooLittleDisk,
   tooLittleMemory,
@@ -93,7 +95,46 @@ describe("memory", () => {
     ["no limit", none, undefined],
     ["no control groups", {}, undefined],
   ])("reads the room of control groups: %s", (_, files, room) => {
-    expect(groupMemory((file) => files[file])).toEqual(room);
+    expect(groupLimit("memory", (file) => files[file])).toEqual(room);
+  });
+
+  it.each([
+    ["2", "0::/pod\n", "/sys/fs/cgroup/pod"],
+    ["1", "8:pids:/pod\n", "/sys/fs/cgroup/pids/pod"],
+  ])("reads how many processes control groups of version %s leave", (_, groups, folder) => {
+    const files: Record<string, string> = {
+      "/proc/self/cgroup": groups,
+      [`${folder}/pids.max`]: "1024\n",
+      [`${folder}/pids.current`]: "24\n",
+    };
+    expect(groupLimit("pids", (file) => files[file])).toEqual({ free: 1000, limit: 1024 });
+    const unlimited = { ...files, [`${folder}/pids.max`]: "max\n" };
+    expect(groupLimit("pids", (file) => unlimited[file])).toBeUndefined();
+  });
+});
+
+describe("proxies", () => {
+  it.each([
+    [
+      { all_proxy: "socks5h://127.0.0.1:1080" },
+      "https_proxy or all_proxy names a proxy of socks5h",
+    ],
+    [
+      { HTTPS_PROXY: "https://me:pw@proxy:3128" },
+      "https_proxy or all_proxy names a proxy of https",
+    ],
+    [{ https_proxy: "http://me:p#w@proxy:3128" }, "https_proxy or all_proxy is not an address"],
+    [
+      { https_proxy: "http://proxy:3128", ALL_PROXY: "socks5://proxy" },
+      "http_proxy or all_proxy names",
+    ],
+    [{ https_proxy: "proxy:3128", http_proxy: "http://me:p%23w@[::1]:3128/" }, ""],
+    [{}, ""],
+  ])("%j", (given: NodeJS.ProcessEnv, words) => {
+    const said = problems(unusableProxies(proxies(given)));
+    expect(said).not.toMatch(/pw|p#w/);
+    if (words === "") expect(said).toBe("");
+    else expect(said).toContain(words);
   });
 });
 
@@ -128,8 +169,25 @@ describe("limits", () => {
       text("524288", "95041", "Max file size             1073741824  unlimited   bytes\n"),
       "a file may have 1.0 GiB (ulimit -f)",
     ],
+    [
+      text("524288", "95041", "Max cpu time              1800       unlimited  seconds\n"),
+      "a process may use a processor for 1800 s (ulimit -t)",
+    ],
+    [
+      text("524288", "95041", "Max data size             8589934592  unlimited  bytes\n"),
+      "a process may have 8.0 GiB of data (ulimit -d)",
+    ],
   ])("%j", (limits, words) => {
     expect(problems(tooLowLimits(parseLimits(limits)))).toBe(words);
+  });
+
+  it("of a control group are named, too, and stop a deployment", () => {
+    const few = { ...parseLimits(""), group: { free: 500, limit: 512 } };
+    expect(problems(tooLowLimits(few))).toBe(
+      "this session or container may have 500 more processes and threads (pids.max is 512)",
+    );
+    expect(startsNothing(few)).toBe(true);
+    expect(startsNothing({ ...few, group: { free: 2000, limit: 2048 } })).toBe(false);
   });
 
   it("stop a deployment where no service would start", () => {
@@ -153,8 +211,11 @@ describe("folders", () => {
   it.each([
     ["are well", [cache, home], ""],
     ["belong to root", [{ ...cache, writable: false }], "/home/me/.cache cannot be written by"],
-    ["have blanks and letters of any language", [{ ...cache, folder: "/Jörg's caches/中 %#" }], ""],
+    ["have blanks and letters of any language", [{ ...cache, folder: "/Jörg's caches/中#" }], ""],
     ["have a colon", [{ ...cache, folder: "/a:b" }], 'the path /a:b contains ":"'],
+    ["are a pattern", [{ ...cache, folder: "/a[b" }], 'the path /a[b contains "["'],
+    ["have a percent", [{ ...home, folder: "/a%2Fb" }], 'the path /a%2Fb contains "%"'],
+    ["are Jenkins's", [{ ...home, folder: "/a%2Fb", variable: "" }], ""],
     ["have a quote", [{ ...home, folder: '/a"b' }], `the path /a"b contains "\\""`],
     ["begin a comment", [{ ...home, folder: "/a ;b" }], 'the path /a ;b contains " ;"'],
   ])("that %s", (_, folders, words) => {

@@ -98,8 +98,16 @@ describe("the environment of a child", () => {
     [{ HTTPS_PROXY: "http://p", NO_PROXY: "a" }, "a,127.0.0.1,localhost,::1"],
     [{ https_proxy: "http://p", no_proxy: "*" }, "*"],
   ])("never has loopback behind a proxy (%j)", (given: NodeJS.ProcessEnv, expected) => {
-    expect(proxies(given)).toEqual({ ...given, no_proxy: expected, NO_PROXY: expected });
+    const named = { https_proxy: "http://p", HTTPS_PROXY: "http://p" };
+    expect(proxies(given)).toEqual({ ...named, no_proxy: expected, NO_PROXY: expected });
     expect(proxies({})).toEqual({});
+  });
+
+  it("names the proxy for all addresses by what every program reads", () => {
+    const found = proxies({ ALL_PROXY: "http://all", HTTPS_PROXY: "http://p", http_proxy: "" });
+    expect(found).toMatchObject({ https_proxy: "http://p", HTTPS_PROXY: "http://p" });
+    expect(found).toMatchObject({ http_proxy: "http://all", HTTP_PROXY: "http://all" });
+    expect(found).not.toHaveProperty("ALL_PROXY");
   });
 });
 
