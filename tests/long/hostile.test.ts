@@ -61,6 +61,18 @@ function writeDotfiles(): void {
   write(".mc/config.json", "{");
   write(".ray/auth_token", "not-the-token");
   write(".docker/config.json", "{");
+  write(".pydistutils.cfg", "[install]\nprefix=/nonexistent\n");
+  write(".condarc", "channels: {");
+  write(".mavenrc", "exit 1\n");
+  write(".gitconfig", '[url "http://192.0.2.1/"]\n\tinsteadOf = https://\n');
+  for (const file of [".curlrc", ".wgetrc"]) write(file, "proxy = http://192.0.2.1\n");
+  // Above the checkout, as in a repository of many projects.
+  write("my code/package.json", '{ "type": "module", "workspaces": ["*"] }');
+  write("my code/tsconfig.json", "{ broken");
+  write("my code/pyproject.toml", "[tool.uv]\noffline = true\n[tool.ruff\n");
+  write("my code/Pulumi.yaml", "name: another\nruntime: python\n");
+  write("my code/.python-version", "2.7\n");
+  write("my code/.env", "AWS_ENDPOINT_URL=http://192.0.2.1\n");
   for (const file of [".bashrc", ".bash_profile", ".profile", ".zshenv"]) write(file, "exit 1\n");
   const version = findPython().version.split(".").slice(0, 2).join(".");
   const site = `.local/lib/python${version}/site-packages`;
@@ -99,6 +111,10 @@ function variables(port: number): NodeJS.ProcessEnv {
     SHELL: "/bin/bash",
     TERM: "dumb",
     TMPDIR: temporary,
+    XDG_RUNTIME_DIR: nowhere,
+    CI: "true",
+    FORCE_COLOR: "3",
+    NO_COLOR: "1",
     LANG: "tr_TR.UTF-8",
     LC_ALL: "POSIX",
     TZ: "Pacific/Kiritimati",
@@ -114,7 +130,14 @@ function variables(port: number): NodeJS.ProcessEnv {
     NODE_TLS_REJECT_UNAUTHORIZED: "0",
     TSX_TSCONFIG_PATH: nowhere,
     ESBUILD_BINARY_PATH: nowhere,
+    NODE_EXTRA_CA_CERTS: nowhere,
+    NODE_PENDING_DEPRECATION: "1",
     npm_config_global: "true",
+    npm_config_os: "darwin",
+    npm_config_workspace: "another",
+    LD_PRELOAD: at("conda/lib/libz.so.1"),
+    OPENSSL_CONF: nowhere,
+    GODEBUG: "netdns=go+2",
     PYTHONHOME: nowhere,
     PYTHONPATH: at("modules"),
     PYTHONUSERBASE: at(".local"),
@@ -178,6 +201,13 @@ function variables(port: number): NodeJS.ProcessEnv {
     CDPATH: "/",
     // Plugins are installed there already.
     PULUMI_HOME: process.env.PULUMI_HOME ?? path.join(os.homedir(), ".pulumi"),
+    PULUMI_BACKEND_URL: "https://192.0.2.1",
+    PULUMI_ACCESS_TOKEN: "x",
+    PULUMI_STACK: "another",
+    PULUMI_NODEJS_TSCONFIG_PATH: nowhere,
+    PULUMI_OPTION_PARALLEL: "1",
+    PULUMI_OPTION_TARGET: "urn:another",
+    PULUMI_DIY_BACKEND_GZIP: "true",
     GREP_OPTIONS: "--no-such-option",
     POSIXLY_CORRECT: "1",
   };
@@ -201,7 +231,7 @@ function run(verb: string, ...args: string[]): Promise<Finished> {
 
 beforeAll(async () => {
   root = fs.mkdtempSync(path.join(os.tmpdir(), "ec-hostile-"));
-  home = path.join(root, "Jörg Müller & Söhne");
+  home = path.join(root, "Jörg's#1, (Müller & Söhne)");
   copy = path.join(home, "my code", "engine comparison");
   writeDotfiles();
   // Whatever is installed already is there under the default name of the caches.
@@ -251,6 +281,6 @@ describe.each([
       expect(preview.code, preview.stdout + preview.stderr).toBe(0);
       expect(asked).toBe(0);
     },
-    minutes(20),
+    minutes(40), // runs take their turns with those of other stacks of the machine
   );
 });
