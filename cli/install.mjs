@@ -117,6 +117,11 @@ const foreign = [
   /^npm_config_(?!_|@|\/\/|(.*registry|.*proxy|ca|cafile|cert|key|strict[_-]ssl|cache|(user|global)config)$|fetch)/i,
 ];
 
+const folders = [
+  ...["ENGINE_COMPARISON_HOME", "ENGINE_COMPARISON_CACHE", "ENGINE_COMPARISON_IVY_SETTINGS"],
+  ...["XDG_STATE_HOME", "XDG_CACHE_HOME", "PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE_FILE"],
+];
+
 function isWritable(folder) {
   try {
     fs.accessSync(folder, fs.constants.W_OK);
@@ -129,6 +134,10 @@ function isWritable(folder) {
 function forgetForeign() {
   for (const name of Object.keys(process.env)) {
     if (foreign.some((pattern) => pattern.test(name))) delete process.env[name];
+  }
+  // Children start in the checkout.
+  for (const name of folders) {
+    if (process.env[name]) process.env[name] = path.resolve(process.env[name]);
   }
   // It may have been a session's, or a job's, that has ended.
   if (!isWritable(os.tmpdir()))

@@ -24,13 +24,15 @@ export const loads = {
   stack: { what: "a stack", bytes: 2 * gib },
   /** MinIO takes no more objects when its drive is nearly full; Spark and Ray spill to disk. */
   runs: { what: "a run", bytes: gib },
+  /** Sockets, Ray's logs, what TypeScript was compiled to. */
+  temporary: { what: "what is temporary", bytes: gib / 4 },
 } as const;
 
 /** A disk that is written to. */
 export interface DiskUse {
   readonly folder: string;
-  /** What puts things elsewhere. */
-  readonly variable: string;
+  /** What puts things elsewhere, where something does. */
+  readonly variable?: string;
   readonly load: Load;
 }
 
@@ -40,7 +42,10 @@ const minFiles = 20_000;
 
 export function tooLittleDisk(disks: readonly Disk[]): UserError[] {
   return disks.flatMap(({ folder, variable, load, freeBytes, freeFiles }) => {
-    const fix = `make room (npm run caches shows what the caches hold), or set ${variable} to a folder on another disk`;
+    const fix =
+      variable === undefined
+        ? "make room there"
+        : `make room (npm run caches shows what the caches hold), or set ${variable} to a folder on another disk`;
     if (freeBytes < load.bytes) {
       const what = `${size(freeBytes)} is free in ${folder}, and ${load.what} takes ${size(load.bytes)}`;
       return wrong(what, "it would stop half-way: no space left on device", fix);

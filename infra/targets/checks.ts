@@ -1,3 +1,4 @@
+import * as path from "node:path";
 import { npm, wrong, type UserError } from "../contracts/errors";
 import type { DeviceName } from "../contracts/platform";
 import type { ServiceView } from "../contracts/target";
@@ -14,6 +15,7 @@ import { stackFolder } from "../host/folders";
 import { mountsCheck, platformCheck, untriedCheck, userCheck } from "../host/platform";
 import { diskCheck, loads } from "../host/room";
 import { wslCheck } from "../host/wsl";
+import { shortFolder } from "../stack/files";
 
 /** What processes of this user need of the machine, before what each target needs. */
 export const machineChecks: readonly StackCheck[] = [
@@ -44,6 +46,7 @@ export const diskHere = (
       return [
         { ...cache, load: tools },
         { ...home, folder: stackFolder(context.stack), load },
+        { folder: path.dirname(shortFolder(context.stack)), load: loads.temporary },
       ];
     },
     async (context) => (await installs(context)) || starts(context),

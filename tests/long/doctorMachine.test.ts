@@ -115,17 +115,25 @@ describe(`file systems${mayMount ? "" : " (skipped: this user may not mount)"}`,
   });
 });
 
-/** A control group with 700 MiB, in version 1 or 2 of the interface; undefined where none can be made. */
-function limitedGroup(): string | undefined {
-  const limits = [
+/** The files of a limit by which a group's folder is known, in version 1 or 2 of the interface. */
+const limits = {
+  memory: [
     ["/sys/fs/cgroup/memory", "memory.limit_in_bytes"],
     ["/sys/fs/cgroup", "memory.max"],
-  ] as const;
-  for (const [hierarchy, limit] of limits) {
-    const group = path.join(hierarchy, `ec-doctor-${process.pid}`);
+  ],
+  pids: [
+    ["/sys/fs/cgroup/pids", "pids.max"],
+    ["/sys/fs/cgroup", "pids.max"],
+  ],
+} as const;
+
+/** A control group with a limit; undefined where none can be made. */
+function limitedGroup(controller: keyof typeof limits, value: number): string | undefined {
+  for (const [hierarchy, limit] of limits[controller]) {
+    const group = path.join(hierarchy, `ec-doctor-${process.pid}-${controller}`);
     try {
       fs.mkdirSync(group);
-      fs.writeFileSync(path.join(group, limit), String(700 * 2 ** 20));
+      fs.writeFileSync(path.join(group, limit), String(value));
       return group;
     } catch {
       fs.rmSync(group, { recursive: true, force: true });
@@ -134,21 +142,36 @@ function limitedGroup(): string | undefined {
   return undefined;
 }
 
-const group = limitedGroup();
+const little = limitedGroup("memory", 700 * 2 ** 20);
+const few = limitedGroup("pids", 600);
 
-describe(`control groups${group ? "" : " (skipped: none can be made)"}`, () => {
+describe(`control groups${little && few ? "" : " (skipped: none can be made)"}`, () => {
   afterAll(() => {
-    if (group) fs.rmdirSync(group);
+    for (const group of [little, few]) if (group) fs.rmdirSync(group);
   });
 
-  it.skipIf(!group)("memory: a group with little", async () => {
-    const enter = `echo $$ >${group}/cgroup.procs && exec "$@"`;
-    const said = await look({}, "sh", "-c", enter, "sh");
+  const entering = (group: string) =>
+    ["sh", "-c", `echo $$ >${group}/cgroup.procs && exec "$@"`, "sh"] as const;
+
+  it.skipIf(!little)("memory: a group with little", async () => {
+    const said = await look({}, ...entering(little!));
     expect(said.code).toBe(1);
     expect(said.wrong).toEqual({
       memory: [
         expect.stringMatching(
           "of memory is free, and the services take .*: the control group of this session or container ends at 700 MiB$",
+        ),
+      ],
+    });
+  });
+
+  it.skipIf(!few)("limits: a group with few processes", async () => {
+    const said = await look({}, ...entering(few!));
+    expect(said.code).toBe(1);
+    expect(said.wrong).toEqual({
+      limits: [
+        expect.stringMatching(
+          /^this session or container may have 5\d\d more processes and threads \(pids.max is 600\)$/,
         ),
       ],
     });

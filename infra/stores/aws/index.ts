@@ -28,7 +28,15 @@ export const aws: Store<Settings> = {
       `a run is given keys of AWS that hold for ${sessionSeconds} s from shortly before its start`,
       `set runTimeoutSeconds to ${maxRunSeconds} or less`,
     );
+    const names = [settings.bucketPrefix ?? "", ...Object.values(bucketNames)];
+    const dotted = names.find((name) => name.includes("."));
+    const uncertified = wrong(
+      `"${dotted}" has a dot, and objectStore is "aws"`,
+      "AWS's certificate names buckets without dots: engines would refuse it for this one",
+      "set bucketPrefix and bucketNames without dots",
+    );
     return [
+      ...(dotted === undefined ? [] : uncertified),
       ...(useless.length > 0 ? external : []),
       ...(runTimeoutSeconds > maxRunSeconds ? tooLong : []),
       ...sharedBuckets(Object.values(bucketNames)),

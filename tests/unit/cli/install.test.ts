@@ -112,6 +112,12 @@ describe("what was set for other programs", () => {
     for (const name of Object.keys(others)) expect(env).not.toHaveProperty(name);
   });
 
+  it("as a folder is the same for children, which start in the checkout", () => {
+    const { env } = begun({ ENGINE_COMPARISON_HOME: "a/../state", XDG_CACHE_HOME: "" });
+    expect(env.ENGINE_COMPARISON_HOME).toBe(path.join(checkout, "state"));
+    expect(env.XDG_CACHE_HOME).toBe("");
+  });
+
   it("in an .npmrc does not change what is installed, and another outcome is told", () => {
     const { argv, status, stdout, stderr } = begun({});
     expect(argv).toEqual(

@@ -5,6 +5,7 @@ import { allChecks } from "../../../cli/checks";
 import { look } from "../../../cli/verbs/doctor";
 import { contextOf, examine, preflight, type Check } from "../../../infra/contracts/check";
 import { npm, UserError } from "../../../infra/contracts/errors";
+import { cacheFolder, stackFolder } from "../../../infra/host/folders";
 import { readSettings } from "../../../infra/targets/readSettings";
 import { defaultConfig, largeMachine } from "../../defaults";
 
@@ -132,6 +133,15 @@ it("looks on target cluster at what is the stack's or this machine's, and at no 
     ...["platform", "untried", "user", "wsl", "folders", "mounts"],
     ...["jdk", "python", "proxy", "disk", "memory", "model"],
     ...["environment", "store-access", "store", "spark", "ray", "data", "runs"],
+  ]);
+});
+
+it("asks every disk that is written to, that of /tmp, too", async () => {
+  const settings = readSettings(defaultConfig({ target: "local", gpu: "off" }), largeMachine);
+  const disk = (await allChecks("local")).find(({ id }) => id === "disk");
+  const seen = (await disk!.observe(subject(settings))) as { folder: string }[];
+  expect(seen.map(({ folder }) => folder)).toEqual([
+    ...[cacheFolder(), stackFolder("one"), "/tmp"],
   ]);
 });
 

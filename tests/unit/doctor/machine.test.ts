@@ -48,6 +48,10 @@ describe("disk", () => {
       { load: loads.toolchain("cuda") },
       "8.0 GiB is free in /data, and the toolchain takes 12.0 GiB",
     ],
+    [
+      { folder: "/tmp", variable: undefined, load: loads.temporary, freeBytes: 2 ** 21 },
+      "2 MiB is free in /tmp, and what is temporary takes 256 MiB",
+    ],
     [{ freeFiles: 12 }, "only 12 more files can be made in /data"],
   ])("%j", (more, words) => {
     expect(problems(tooLittleDisk([{ ...disk, ...more }]))).toBe(words);

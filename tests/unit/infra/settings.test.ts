@@ -102,6 +102,7 @@ describe("settings", () => {
       { ...s3, network: "10ms", s3Endpoint: "http://s3.example", s3PathStyle: "false" },
       "or buckets in host names",
     ],
+    [{ objectStore: "aws", bucketPrefix: "my.team-" }, '"my.team-" has a dot'],
     [{ objectStore: "aws", network: "10ms" }, "objectStore is aws with https"],
     [{ bucketPrefix: "me-" }, "bucketPrefix is set, but objectStore is minio"],
     [{ ...s3, bucketNames: '{"lake":"one","output":"one"}' }, "two purposes the same bucket"],

@@ -49,7 +49,7 @@ describe("what answers at a store's address", () => {
       response.writeHead(status).end(request.method === "HEAD" ? "" : body);
     });
     for (const work of [() => readClaim(client, "lake"), () => listObjects(client, "lake", "")]) {
-      const told: unknown = await explained(work).catch((thrown: unknown) => thrown);
+      const told: unknown = await explained<unknown>(work).catch((thrown: unknown) => thrown);
       expect(told).toBeInstanceOf(UserError);
       expect((told as UserError).fix).toMatch(/s3Endpoint.*s3Region|s3Region.*s3Endpoint/);
     }
