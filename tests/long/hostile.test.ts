@@ -71,7 +71,6 @@ function writeDotfiles(): void {
   write("my code/tsconfig.json", "{ broken");
   write("my code/pyproject.toml", "[tool.uv]\noffline = true\n[tool.ruff\n");
   write("my code/Pulumi.yaml", "name: another\nruntime: python\n");
-  write("my code/.python-version", "2.7\n");
   write("my code/.env", "AWS_ENDPOINT_URL=http://192.0.2.1\n");
   for (const file of [".bashrc", ".bash_profile", ".profile", ".zshenv"]) write(file, "exit 1\n");
   const version = findPython().version.split(".").slice(0, 2).join(".");
@@ -135,7 +134,7 @@ function variables(port: number): NodeJS.ProcessEnv {
     npm_config_global: "true",
     npm_config_os: "darwin",
     npm_config_workspace: "another",
-    LD_PRELOAD: at("conda/lib/libz.so.1"),
+    LD_PRELOAD: nowhere,
     OPENSSL_CONF: nowhere,
     GODEBUG: "netdns=go+2",
     PYTHONHOME: nowhere,
