@@ -106,16 +106,14 @@ export function parseLimits(text: string) {
   return {
     files: number(files),
     processes: soft("Max processes"),
-    /** Bytes of address space. */
+    /** Processes and threads of all in the control group. */
+    grouped: Infinity,
+    /** Bytes of address space, of data with heap, and of a file. */
     addresses: soft("Max address space"),
-    /** Bytes of data and heap. */
     data: soft("Max data size"),
-    /** Bytes of a file. */
     file: soft("Max file size"),
     /** Seconds of a processor. */
     cpu: soft("Max cpu time"),
-    /** What the control groups leave, of processes and threads. */
-    group: undefined as ReturnType<typeof groupLimit>,
   };
 }
 
@@ -123,59 +121,43 @@ export function parseLimits(text: string) {
 const minLimit = 4096;
 
 export function tooLowLimits(limits: Limits): UserError[] {
-  const { files, processes, addresses, data, file, cpu, group } = limits;
-  const bounded = (limit: number, what: string, option: string, why: string) =>
-    limit === Infinity
-      ? []
-      : wrong(
-          `${what} (ulimit -${option})`,
-          why,
-          `ulimit -${option} unlimited, or remove the limit for this user from /etc/security/limits.conf`,
-        );
-  const low = (limit: number, what: string, why: string, raise: string) =>
-    limit < minLimit ? wrong(what, why, `raise ${raise}`) : [];
-  const inFile = (item: string) =>
-    `${item} for this user to ${minLimit} or more in /etc/security/limits.conf, and log in again`;
-  const noFiles = "MinIO and Ray need thousands: too many open files";
-  const noThread =
+  const { files, processes, grouped, addresses, data, file, cpu } = limits;
+  const raise = (item: string) =>
+    `raise ${item} for this user to ${minLimit} or more in /etc/security/limits.conf, and log in again`;
+  const unlimit = (option: string) =>
+    `ulimit -${option} unlimited, or remove the limit for this user from /etc/security/limits.conf`;
+  const threads =
     "a JVM and Ray start hundreds: pthread_create failed, unable to create native thread";
   const reserved = "JVMs and Ray reserve much more than they use: could not reserve enough space";
+  const low = (limit: number, what: string, why: string, fix: string) =>
+    limit < minLimit ? wrong(what, why, fix) : [];
+  const bounded = (limit: number, what: string, option: string, why: string) =>
+    limit < Infinity ? wrong(`${what} (ulimit -${option})`, why, unlimit(option)) : [];
+  const noFiles = "MinIO and Ray need thousands: too many open files";
   const ofUser = `this user may have ${processes} processes and threads (ulimit -u)`;
-  const ofGroup = `this session or container may have ${group?.free} more processes and threads (pids.max is ${group?.limit})`;
+  const ofGroup = `this session or container may have ${grouped} processes and threads (pids.max)`;
+  const cut = "data and logs are cut off: File size limit exceeded";
+  const used = "services and long runs are ended by SIGXCPU or SIGKILL when they have used that up";
+  const more = "raise it: docker or podman run --pids-limit, Kubernetes' podPidsLimit, TasksMax";
   return [
-    ...low(files, `a process may have ${files} open files (ulimit -Hn)`, noFiles, inFile("nofile")),
-    ...low(processes, ofUser, noThread, inFile("nproc")),
-    ...low(
-      group?.free ?? Infinity,
-      ofGroup,
-      noThread,
-      "that limit: docker run or podman run --pids-limit, podPidsLimit of Kubernetes, TasksMax of systemd",
-    ),
+    ...low(files, `a process may have ${files} open files (ulimit -Hn)`, noFiles, raise("nofile")),
+    ...low(processes, ofUser, threads, raise("nproc")),
+    ...low(grouped, ofGroup, threads, more),
     ...bounded(addresses, `a process may have addresses for ${size(addresses)}`, "v", reserved),
     ...bounded(data, `a process may have ${size(data)} of data`, "d", reserved),
-    ...bounded(
-      file,
-      `a file may have ${size(file)}`,
-      "f",
-      "data and logs are cut off: File size limit exceeded",
-    ),
-    ...bounded(
-      cpu,
-      `a process may use a processor for ${cpu} s`,
-      "t",
-      "services and long runs are ended by SIGXCPU or SIGKILL when they have used that up",
-    ),
+    ...bounded(file, `a file may have ${size(file)}`, "f", cut),
+    ...bounded(cpu, `a process may use a processor for ${cpu} s`, "t", used),
   ];
 }
 
 const limitsHere = (): Limits => ({
   ...parseLimits(readOr("/proc/self/limits") ?? ""),
-  group: groupLimit("pids"),
+  grouped: groupLimit("pids")?.limit ?? Infinity,
 });
 
 /** Whether the services would not even start; with a little more they may, on little data. */
-export function startsNothing({ files, processes, addresses, data, file, group }: Limits): boolean {
-  const fewest = Math.min(files, processes, group?.free ?? Infinity);
+export function startsNothing({ files, processes, grouped, addresses, data, file }: Limits) {
+  const fewest = Math.min(files, processes, grouped);
   return fewest < minLimit / 4 || Math.min(addresses, data, file) < Infinity;
 }
 
@@ -187,25 +169,18 @@ export const limitsCheck = check({
   judge: tooLowLimits,
 });
 
-/**
- * What some of the programs that download cannot use.
- *
- * @param given as {@link proxies} has them: those in upper case say the same
- */
+/** @param given as {@link proxies} has them: those in upper case say the same */
 export function unusableProxies({ https_proxy, http_proxy }: ReturnType<typeof proxies>) {
-  const why = "pip, uv, Go and Java download by it, and not all of them know other kinds";
   return Object.entries({ https_proxy, http_proxy }).flatMap(([name, value]): UserError[] => {
     if (!value) return [];
     const [scheme] = /^[a-z\d]+(?=:\/\/)/i.exec(value) ?? ["http"];
-    if (scheme.toLowerCase() !== "http") {
-      const fix = `set ${name} to a proxy of HTTP, such as http://proxy.example:3128, or unset it`;
-      return wrong(`${name} or all_proxy names a proxy of ${scheme}`, why, fix);
-    }
-    if (URL.canParse(value.includes("://") ? value : `http://${value}`)) return [];
+    const isHttp = scheme.toLowerCase() === "http";
+    const isAddress = URL.canParse(value.includes("://") ? value : `http://${value}`);
+    if (isHttp && isAddress) return [];
     return wrong(
-      `${name} or all_proxy is not an address`,
-      why,
-      "set it to http://name:password@proxy.example:3128, with %23 for a # in the password, %40 for an @",
+      `${name} or all_proxy ${isHttp ? "is not an address" : `names a proxy of ${scheme}`}`,
+      "pip, uv, Go and Java download by it, and not all of them know other proxies than of HTTP",
+      "set it to http://proxy.example:3128 or unset it; in a password, %23 is a # and %40 an @",
     );
   });
 }

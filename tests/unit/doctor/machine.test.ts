@@ -186,12 +186,12 @@ describe("limits", () => {
   });
 
   it("of a control group are named, too, and stop a deployment", () => {
-    const few = { ...parseLimits(""), group: { free: 500, limit: 512 } };
+    const few = { ...parseLimits(""), grouped: 512 };
     expect(problems(tooLowLimits(few))).toBe(
-      "this session or container may have 500 more processes and threads (pids.max is 512)",
+      "this session or container may have 512 processes and threads (pids.max)",
     );
     expect(startsNothing(few)).toBe(true);
-    expect(startsNothing({ ...few, group: { free: 2000, limit: 2048 } })).toBe(false);
+    expect(startsNothing({ ...few, grouped: 2048 })).toBe(false);
   });
 
   it("stop a deployment where no service would start", () => {
