@@ -119,7 +119,7 @@ const foreign = [
 
 const folders = [
   ...["ENGINE_COMPARISON_HOME", "ENGINE_COMPARISON_CACHE", "ENGINE_COMPARISON_IVY_SETTINGS"],
-  ...["XDG_STATE_HOME", "XDG_CACHE_HOME", "PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE_FILE"],
+  ...["XDG_STATE_HOME", "XDG_CACHE_HOME", "PULUMI_HOME", "PULUMI_CONFIG_PASSPHRASE_FILE", "TMPDIR"],
 ];
 
 function isWritable(folder) {
@@ -134,6 +134,11 @@ function isWritable(folder) {
 function forgetForeign() {
   for (const name of Object.keys(process.env)) {
     if (foreign.some((pattern) => pattern.test(name))) delete process.env[name];
+  }
+  try {
+    process.env.HOME ||= os.userInfo().homedir;
+  } catch {
+    // passwd does not know the user: the check `user` says what to do
   }
   // Children start in the checkout.
   for (const name of folders) {

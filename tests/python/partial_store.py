@@ -7,6 +7,7 @@ trailers, and answers as stores do that have never heard of them.
 from __future__ import annotations
 
 import http.client
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 ERROR = b"<Error><Code>NotImplemented</Code><Message>not here</Message></Error>"
+BUSY = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"
 
 
 class PartialStore(ThreadingHTTPServer):
@@ -22,6 +24,7 @@ class PartialStore(ThreadingHTTPServer):
 
     Attributes:
         refused: What it was asked for and does not know: `delete` or the header's name.
+        busy: Every how manieth request it refuses for now (SlowDown); 0 for none.
     """
 
     daemon_threads = True
@@ -31,6 +34,8 @@ class PartialStore(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.behind = behind
         self.refused: list[str] = []
+        self.busy = 0
+        self.asked = itertools.count(1)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -41,6 +46,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.server.busy and next(self.server.asked) % self.server.busy == 0:
+            self.reply(503, {"Content-Type": "application/xml"}, BUSY)
+            return
         unknown = self.unknown()
         if unknown:
             self.server.refused.append(unknown)

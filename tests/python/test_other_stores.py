@@ -113,6 +113,24 @@ def test_engines_with_clusters_too(
     assert server.refused == []
 
 
+@pytest.mark.parametrize("dataset", ["taxi", "photos"])
+def test_a_store_that_is_asked_too_often_is_asked_again(
+    partial: tuple[PartialStore, dict[str, Any]], tmp_path: Path, dataset: str
+):
+    server, store = partial
+    spec = {
+        **{"store": store, "dataset": dataset, "buckets": BUCKETS, "scratch": str(tmp_path)},
+        "inputs": {"maxRejected": "3"},
+    }
+    found = []
+    for server.busy in (0, 4):
+        *_, result = run_job(spec, module="engine_comparison.inspection.step")
+        server.busy = 0
+        assert result["event"] == "result", result
+        found.append(result["facts"])
+    assert found[0] == found[1]
+
+
 def test_prefixes_are_deleted_one_by_one_with_all_markers(
     partial: tuple[PartialStore, dict[str, Any]], real: dict[str, Any]
 ):

@@ -18,13 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import one_line
-from ..image_rule import EMPTY, HEAD_BYTES, MISSING, REASONS, first_reason
+from ..image_rule import EMPTY, MISSING, REASONS, first_reason
 from ..objects import list_files
 from ..workloads.image_inputs import METADATA_KEY, sampled
 from . import Facts, Inspection, examples
 from .footers import ENCRYPTED, faults, read_footer
 
 COLUMN = "image_url"
+READ_BYTES = 4096
+"""Read of each image. pyarrow tries again what a store refuses for now if its XML fits in there."""
 SAMPLE = 1000
 """Images whose first bytes are read; of the others the run finds out what they are."""
 MAX_FOLDERS = 64
@@ -285,7 +287,7 @@ def _first_bytes(look: Inspection, images: Sequence[str], sizes: Mapping[str, in
     def first(key: str) -> str | None:
         try:
             with look.filesystem.open_input_file(f"{look.bucket}/{key}") as file:
-                return first_reason(file.read(HEAD_BYTES))
+                return first_reason(file.read(READ_BYTES))
         except FileNotFoundError:
             return MISSING
         except OSError as error:

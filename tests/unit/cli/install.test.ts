@@ -113,7 +113,9 @@ describe("what was set for other programs", () => {
   });
 
   it("as a folder is the same for children, which start in the checkout", () => {
-    const { env } = begun({ ENGINE_COMPARISON_HOME: "a/../state", XDG_CACHE_HOME: "" });
+    const given = { ENGINE_COMPARISON_HOME: "a/../state", XDG_CACHE_HOME: "", HOME: "" };
+    const { env } = begun(given);
+    expect(env.HOME).toBe(os.userInfo().homedir);
     expect(env.ENGINE_COMPARISON_HOME).toBe(path.join(checkout, "state"));
     expect(env.XDG_CACHE_HOME).toBe("");
   });
