@@ -27,7 +27,7 @@ from typing import Any
 
 from engine_comparison import workloads
 from engine_comparison.checks import judge_all
-from engine_comparison.engines import Context
+from engine_comparison.context import Context
 from engine_comparison.errors import ToldError, UserError
 from engine_comparison.fork import Fork, process_fork
 from engine_comparison.host import describe_host

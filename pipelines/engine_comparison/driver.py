@@ -21,7 +21,8 @@ import sys
 from typing import Any
 
 from . import engines, workloads
-from .engines import Context, Engine, timed
+from .context import Context
+from .engines import Engine, timed
 from .model.session import thread_environment
 from .protocol import Channel, Spec, run_module
 from .store_checks import refusals_explained

@@ -11,21 +11,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
 from .errors import ToldError, UserError
 from .gpu_measure import uses_since
-from .host import cores
+from .host import PACKAGE_PARENT, cores
 from .measure import AskingMeter, Meter, Reading, Sampler
 from .samples import Sample
 
 _STOP_SECONDS = 60
 _NOTICE_SECONDS = 5
 """A Ray node that has lost one of its processes takes a few seconds to end the others."""
-PACKAGE_PARENT = Path(__file__).parents[1]
 
 Fields = dict[str, Any]
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .engines import Context
+from .context import Context
 from .errors import UserError
 from .objects import in_parallel, list_parquet
 from .oracle import oracle_path

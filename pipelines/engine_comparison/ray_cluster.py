@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from .engines import PACKAGE_PARENT, Context
+from .context import Context
 from .errors import UserError, one_line
+from .host import PACKAGE_PARENT
 from .store import CONNECT_SECONDS, send_no_checksums, trust
 
 

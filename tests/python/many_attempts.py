@@ -17,8 +17,8 @@ from functools import partial
 from typing import Any
 
 from engine_comparison import engines, oracle, workloads
+from engine_comparison.context import Context
 from engine_comparison.driver import Driver
-from engine_comparison.engines import Context
 from engine_comparison.fork import Fork
 from engine_comparison.job import Attempt
 from engine_comparison.measure import Sampler

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bench.harness import rounds, run_benchmark
-from engine_comparison.engines import PACKAGE_PARENT
 from engine_comparison.errors import ToldError, UserError
+from engine_comparison.host import PACKAGE_PARENT
 from engine_comparison.protocol import Channel
 
 

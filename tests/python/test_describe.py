@@ -14,7 +14,7 @@ import pytest
 import engine_comparison
 from engine_comparison import describe, engines, workloads
 from engine_comparison.datasets import make
-from engine_comparison.engines import PACKAGE_PARENT
+from engine_comparison.host import PACKAGE_PARENT
 from engine_comparison.workloads import image_embeddings, image_predictions
 from engine_comparison.workloads.image_workload import ImageWorkload
 

@@ -17,9 +17,10 @@ from pyarrow import fs
 
 from engine_comparison import publish, workloads
 from engine_comparison.checks import check_memory
+from engine_comparison.context import Context
 from engine_comparison.describe import EngineFacts
 from engine_comparison.driver import Driver
-from engine_comparison.engines import Context, Engine
+from engine_comparison.engines import Engine
 from engine_comparison.errors import UserError
 from engine_comparison.fork import Fork
 from engine_comparison.gpu_measure import GpuUse

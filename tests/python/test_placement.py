@@ -16,8 +16,10 @@ from pyarrow import fs
 
 from engine_comparison import engines, placement, workloads
 from engine_comparison.batches import ModelTask, Sessions
-from engine_comparison.engines import Context, Engine
+from engine_comparison.context import Context
+from engine_comparison.engines import Engine
 from engine_comparison.errors import UserError
+from engine_comparison.host import PACKAGE_PARENT
 from engine_comparison.images import Decoded, Frame, decode_batch
 from engine_comparison.model import session as sessions
 from engine_comparison.model.session import CPU, Device, ModelSession
@@ -187,7 +189,7 @@ def test_spark_is_asked_for_gpus_by_its_resource_settings(
     monkeypatch.setenv("PYTHONPATH", "/wheels")
     asked = engine.settings("127.0.0.1")
     # Workers find what the driver finds, whatever Python has as its own.
-    assert asked["spark.executorEnv.PYTHONPATH"] == f"{engines.PACKAGE_PARENT}:/wheels"
+    assert asked["spark.executorEnv.PYTHONPATH"] == f"{PACKAGE_PARENT}:/wheels"
     assert asked["spark.executor.resource.gpu.amount"] == "2"
     assert asked["spark.task.resource.gpu.amount"] == "1"
     assert asked.get("spark.task.cpus") == ("4" if name == "spark-tuned" else None)

@@ -21,10 +21,12 @@ from profiles import assert_profile
 from pyarrow import fs
 
 from engine_comparison import engines, workloads
-from engine_comparison.engines import Context, spark_application
+from engine_comparison.context import Context
+from engine_comparison.engines import spark_application
 from engine_comparison.engines.spark_application import DRIVER_OPTIONS, EXECUTOR_OPTIONS
 from engine_comparison.engines.spark_comet import X86_64_V3, lacks
 from engine_comparison.errors import UserError
+from engine_comparison.host import PACKAGE_PARENT
 from engine_comparison.objects import list_parquet
 from engine_comparison.store import open_store
 
@@ -241,7 +243,7 @@ def test_properties_keep_backslashes():
 READ_BACK = """
 import json, pathlib, psutil, sys
 from engine_comparison import engines, workloads
-from engine_comparison.engines import Context
+from engine_comparison.context import Context
 from engine_comparison.profile import with_bottleneck
 spec = json.loads(sys.stdin.read())
 engine = engines.load(spec["engine"])(Context.open(spec))
@@ -300,7 +302,7 @@ def test_what_the_application_has_is_read_back_from_it(
     done = subprocess.run(
         [sys.executable, "-c", READ_BACK],
         input=json.dumps(given),
-        env={**environment(tmp_path), "PYTHONPATH": str(engines.PACKAGE_PARENT)},
+        env={**environment(tmp_path), "PYTHONPATH": str(PACKAGE_PARENT)},
         stdout=subprocess.PIPE,
         text=True,
         timeout=500,

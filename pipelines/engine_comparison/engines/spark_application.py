@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from ..errors import UserError, one_line
+from ..host import PACKAGE_PARENT
 from ..placement import Holder
 from ..profile import Node, Stage
 from ..store import CONNECT_SECONDS
 from ..workloads.taxi_inputs import AMOUNTS, trip_files, trip_schema, zone_schema, zones_path
-from . import PACKAGE_PARENT, Engine
+from . import Engine
 from .spark_profile import SETTINGS, EventLog
 
 if TYPE_CHECKING:
