@@ -246,15 +246,12 @@ def process_fork(
 def confine(pids: Iterable[int], cores: int) -> None:
     """Hold processes, their threads and their descendants to the first cores that we may use.
 
-    What they start later inherits it. It does nothing where the system has no affinity, and where
-    there are not more cores than that; a process that is gone is left out.
+    What they start later inherits it. A process that is gone is left out.
 
     Args:
         pids: The roots.
         cores: How many.
     """
-    if not hasattr(os, "sched_setaffinity"):
-        return
     allowed = set(sorted(os.sched_getaffinity(0))[: max(1, cores)])
     for pid in pids:
         with contextlib.suppress(psutil.Error):

@@ -159,7 +159,6 @@ def test_only_comets_contender_has_comets_jar_and_divides_the_workers_memory(con
 def test_comet_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text(f"flags : {' '.join(sorted(X86_64_V3))}\n")
-    monkeypatch.setattr("platform.system", lambda: "Linux")
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     assert lacks(False, cpuinfo) is None
     assert "certificates" in str(lacks(True, cpuinfo))

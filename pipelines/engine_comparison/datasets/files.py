@@ -160,7 +160,4 @@ def bucket_name(settings: Mapping[str, str]) -> str:
 
 def cores() -> int:
     """The cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
