@@ -22,7 +22,7 @@ from pyarrow import fs
 
 from engine_comparison import engines, workloads
 from engine_comparison.context import Context
-from engine_comparison.engines import spark_application
+from engine_comparison.engines import spark_application, spark_launch
 from engine_comparison.engines.spark_application import DRIVER_OPTIONS, EXECUTOR_OPTIONS
 from engine_comparison.engines.spark_comet import X86_64_V3, lacks
 from engine_comparison.errors import UserError
@@ -202,10 +202,10 @@ def test_sparks_secrets_are_in_a_private_file_and_nowhere_else(context: Context)
     try:
         conf = context.scratch / "conf"
         settings = engine.settings("127.0.0.1")
-        spark_application._write_private(
-            conf / "spark-defaults.conf", spark_application._as_properties(settings)
+        spark_launch.write_private(
+            conf / "spark-defaults.conf", spark_launch.as_properties(settings)
         )
-        spark_application._set_environment(conf, "127.0.0.1", None, sys.executable)
+        spark_launch.set_environment(conf, "127.0.0.1", None, sys.executable)
         added = {name: os.environ[name] for name in os.environ.keys() - before.keys()}
     finally:
         os.environ.clear()
@@ -236,7 +236,7 @@ def test_workers_on_other_machines_get_all_files_of_the_model(
 
 
 def test_properties_keep_backslashes():
-    assert spark_application._as_properties({"a": "b\\c"}) == "a=b\\\\c\n"
+    assert spark_launch.as_properties({"a": "b\\c"}) == "a=b\\\\c\n"
 
 
 READ_BACK = """
