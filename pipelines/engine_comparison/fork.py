@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import psutil
 
-from .errors import ToldError, UserError
+from .errors import ProcessError, UserError
 from .gpu_measure import uses_since
 from .host import PACKAGE_PARENT, cores
 from .measure import AskingMeter, Meter, Reading, Sampler
@@ -77,7 +77,7 @@ class DriverProcess:
         Raises:
             UserError: What the process says of something that the user can change, or a service
                 that it runs on has ended, and the process with it.
-            ToldError: It failed otherwise, or ended without a word.
+            ProcessError: It failed otherwise, or ended without a word.
         """
         assert self._process.stdout is not None
         self._send(order)
@@ -89,7 +89,7 @@ class DriverProcess:
             return answer
         if answer["kind"] == "user":
             raise UserError(answer["reason"], "", answer["advice"], answer["outcome"])
-        raise ToldError(answer["reason"])
+        raise ProcessError(answer["reason"])
 
     def _silent_end(self) -> Exception:
         """What to say of a process that has said nothing, such as Ray's when its node is lost."""
@@ -98,7 +98,7 @@ class DriverProcess:
         psutil.wait_procs(self._services.values(), _NOTICE_SECONDS)
         lost = [name for name, service in self._services.items() if not service.is_running()]
         if not lost:
-            return ToldError(f"The engine's process ended {how} and without a word.")
+            return ProcessError(f"The engine's process ended {how} and without a word.")
         return UserError(
             f"{', '.join(lost)} ended during the run, and then the engine's process ended {how}.",
             "The engine's work is done there.",

@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from .errors import ToldError, UserError, is_full_disk, is_out_of_memory, one_line
+from .errors import ProcessError, UserError, is_full_disk, is_out_of_memory, one_line
 
 Spec = dict[str, Any]
 
@@ -134,7 +134,9 @@ def run_module(body: Callable[[Channel, Spec], dict[str, Any]]) -> int:
                 "Make room, then deploy again; what was published before is unchanged.",
             )
             return 1
-        reason = str(error) if isinstance(error, ToldError) else f"{type(error).__name__}: {error}"
+        reason = (
+            str(error) if isinstance(error, ProcessError) else f"{type(error).__name__}: {error}"
+        )
         outcome = "out of memory" if is_out_of_memory(error) else "failed"
         channel.failure(reason, "The log has the whole traceback.", kind="bug", outcome=outcome)
         return 1

@@ -141,7 +141,7 @@ class Workbench:
 
         Raises:
             UserError: The contender cannot do it.
-            ToldError: It failed.
+            ProcessError: It failed.
         """
         spec = self.spec(engine, device)
         outputs = [f"output/{engine}-{device}/{at}" for at in range(SAMPLES)]
