@@ -35,10 +35,9 @@ class Channel:
         current: The phase announced last; a failure is reported as having happened in it.
     """
 
-    def __init__(self, stream: TextIO, answers: TextIO | None = None) -> None:
-        """Send to `stream`, and read answers to questions from `answers`: standard input."""
+    def __init__(self, stream: TextIO) -> None:
+        """Send to `stream`; answers to questions come on standard input."""
         self._stream = stream
-        self._answers = answers or sys.stdin
         self._ended = False
         self.current = "start"
 
@@ -63,7 +62,7 @@ class Channel:
             RuntimeError: There is none.
         """
         self.tell({"event": event, **more})
-        line = self._answers.readline()
+        line = sys.stdin.readline()
         if not line:
             raise RuntimeError(f"nobody is left to answer {event!r}")
         answer: dict[str, Any] = json.loads(line)
