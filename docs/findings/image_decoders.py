@@ -11,6 +11,7 @@ thread answers. The quantiles are what tolerances of contenders with another dec
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import metadata
@@ -18,27 +19,25 @@ from pathlib import Path
 
 os.environ.update(DAFT_PROGRESS_BAR="0", DO_NOT_TRACK="true")
 
-import daft
 import numpy as np
-from daft import col, functions
+from PIL import Image
 
 from engine_comparison.datasets.sample import photos
-from engine_comparison.engines.daft import seen
+from engine_comparison.engines.daft import Daft
 from engine_comparison.images import Frame, decode_batch
 from engine_comparison.model.session import ModelSession
 from engine_comparison.verify import cosines
 from engine_comparison.workloads.image_predictions import NEAR
 
 QUANTILES = (0.0, 0.001, 0.01, 0.05, 0.5)
+WIDTHS = (3, 8, 16, 32, 64, 96, 128, 160, 200, 300)
 SEED = 42
 BATCH = 50
 
 
 def by_daft(files: list[bytes], frame: Frame) -> np.ndarray:
     """Decode and resize by Daft; uint8 [n, size, size, 3]."""
-    decoded, size = seen(functions.decode_image(col("file"), mode="RGB"), frame), frame.size
-    table = daft.from_pydict({"file": files}).select(decoded.alias("pixels")).to_arrow()
-    return np.array(table.column("pixels").to_pylist(), np.uint8).reshape(-1, size, size, 3)
+    return np.stack([Daft.decoded(file, frame) for file in files])
 
 
 def main(model: Path, count: int) -> None:
@@ -50,7 +49,7 @@ def main(model: Path, count: int) -> None:
     for at in range(0, count, BATCH):
         batch = files[at : at + BATCH]
         sides = (decode_batch(batch, session.frame).pixels, by_daft(batch, session.frame))
-        pixels.append(np.abs(sides[0].astype(int) - sides[1]).mean(axis=(1, 2, 3)))
+        pixels.append(distances(*sides))
         vectors.append(cosines(*(session.embed(side) for side in sides)))
         shares.append([session.likelihoods(side) for side in sides])
     cosine, distance = np.concatenate(vectors), np.concatenate(pixels)
@@ -74,6 +73,7 @@ def main(model: Path, count: int) -> None:
     ):
         print(f"| {name} | " + " | ".join(f"{value:.4f}" for value in values) + " |")
     of_what_is_wrong(session, files[: 2 * len(sources)])
+    of_widths(session, files[: 4 * len(sources)])
 
 
 def of_what_is_wrong(session: ModelSession, files: list[bytes]) -> None:
@@ -89,6 +89,53 @@ def of_what_is_wrong(session: ModelSession, files: list[bytes]) -> None:
     print(f"two photographs: at most {apart.max():.2f}")
     print(f"two crops of one photograph: {crops.min():.2f} to {crops.max():.2f}")
     print(f"red and blue swapped: {swapped.min():.2f} to {swapped.max():.2f}")
+
+
+def of_widths(session: ModelSession, files: list[bytes]) -> None:
+    """Print how far pixels and answers are apart for pictures of some widths, and for mistakes."""
+    frame = session.frame
+    print("| pixels wide | distance, mean | most | least cosine | below 0.995 | labels near |")
+    print("|--:|--:|--:|--:|--:|--:|")
+    for width in WIDTHS:
+        small = [one for file in files for one in scaled(file, width)]
+        right, other = decode_batch(small, frame).pixels, by_daft(small, frame)
+        apart = distances(right, other)
+        cosine = cosines(session.embed(right), session.embed(other))
+        shares = session.likelihoods(right)
+        chosen = session.likelihoods(other).argmax(axis=1)
+        near = shares[np.arange(len(small)), chosen] >= NEAR
+        print(
+            f"| {width} | {apart.mean():.2f} | {apart.max():.2f} | {cosine.min():.4f} "
+            f"| {(cosine < 0.995).mean():.0%} | {near.mean():.1%} |"
+        )
+    pixels = decode_batch(files, frame).pixels
+    nearest = np.stack([unsmoothed(file, frame.size) for file in files])
+    print(f"nearest neighbours: {distances(pixels, nearest).mean():.1f} of 255")
+    print(f"red and blue swapped: {distances(pixels, pixels[..., ::-1]).mean():.1f} of 255")
+
+
+def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """How far the pixels of pictures are apart on average, of 255; float64 [n]."""
+    apart: np.ndarray = np.abs(one.astype(np.int16) - other).mean(axis=(1, 2, 3))
+    return apart
+
+
+def scaled(file: bytes, width: int) -> list[bytes]:
+    """A picture scaled to a width: as PNG, and as JPEG with colours of half and of full width."""
+    whole = Image.open(io.BytesIO(file)).convert("RGB")
+    picture = whole.resize((width, max(1, width * whole.height // whole.width)))
+    files = []
+    for kind, options in (("PNG", {}), ("JPEG", {"subsampling": 2}), ("JPEG", {"subsampling": 0})):
+        out = io.BytesIO()
+        picture.save(out, kind, **options)
+        files.append(out.getvalue())
+    return files
+
+
+def unsmoothed(file: bytes, size: int) -> np.ndarray:
+    """A picture scaled without interpolation; uint8 [size, size, 3]."""
+    whole = Image.open(io.BytesIO(file)).convert("RGB")
+    return np.array(whole.resize((size, size), Image.Resampling.NEAREST))
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ def pictures_of_all_kinds() -> dict[str, bytes]:
 
 def tiny_pictures() -> dict[str, bytes]:
     """Pictures of so few pixels that decoders' rounding is much of them; name to content."""
-    sizes = ((1, 1), (1, 300), (300, 1), (9, 7), (2000, 3))
+    sizes = ((1, 1), (1, 300), (300, 1), (9, 7), (2000, 3), *((n, n) for n in range(2, 7)), (3, 90))
     pictures = {f"{w}x{h}": encoded(photograph(26).resize((w, h)), "JPEG") for w, h in sizes}
     for colours in (2, 3, 6):
         for size in ((1, 1), (3, 5)):

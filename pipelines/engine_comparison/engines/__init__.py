@@ -19,11 +19,14 @@ from dataclasses import asdict
 from importlib import metadata
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ..batches import ModelTask
 from ..context import Context
 from ..describe import EngineFacts
 from ..describe import names as described
 from ..errors import UserError
+from ..images import Frame
 from ..objects import delete_prefix
 from ..placement import VISIBLE, Holder, Placement, place
 from ..profile import Node, Profile, Stage
@@ -179,6 +182,21 @@ class Engine(ABC):
         """What the timers of our own functions recorded of the last sample; see `timers`."""
         place = self.context.timers
         return read_timers(self.context.filesystem, place, workers) if place else []
+
+    @classmethod
+    def decoded(cls, file: bytes, frame: Frame) -> np.ndarray:
+        """One image as its own decoder gives it to a model, asked for outside of a job.
+
+        Only where its `decoder` is `own`: the job judges its answers by that.
+
+        Args:
+            file: The whole file, which is accepted.
+            frame: What of it the model sees.
+
+        Returns:
+            uint8 array [size, size, 3], RGB.
+        """
+        raise NotImplementedError(f"{cls.facts.name} has no decoder of its own")
 
     @abstractmethod
     def persists(self) -> str:
