@@ -27,8 +27,8 @@ from typing import Any
 
 from engine_comparison import workloads
 from engine_comparison.checks import judge_all
-from engine_comparison.engines import Context
-from engine_comparison.errors import ToldError, UserError
+from engine_comparison.context import Context
+from engine_comparison.errors import ProcessError, UserError
 from engine_comparison.fork import Fork, process_fork
 from engine_comparison.host import describe_host
 from engine_comparison.objects import delete_prefix
@@ -130,8 +130,8 @@ class Contender:
             return work()
         except UserError as error:
             raise UserError(f"{self.name}: {error.what}", error.why, error.do) from error
-        except ToldError as error:
-            raise ToldError(f"{self.name}: {error}") from error
+        except ProcessError as error:
+            raise ProcessError(f"{self.name}: {error}") from error
 
 
 def run_benchmark(channel: Channel, spec: Spec) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def run_benchmark(channel: Channel, spec: Spec) -> dict[str, Any]:
 
     Raises:
         UserError: A contender failed, or its output is not right.
-        ToldError: A contender failed.
+        ProcessError: A contender failed.
     """
     plan = Plan.of(spec["plan"])
     contenders = {each["name"]: Contender(channel, plan, each) for each in spec["contenders"]}

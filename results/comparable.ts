@@ -74,7 +74,7 @@ export function missingFor(a: Attempt | undefined, b: Attempt | undefined): Miss
     return { what, command: `npm run results -- ${a.workload}` };
   }
   if (canonicalJson(a.host) !== canonicalJson(b.host)) {
-    return { what: "they are of two hosts", command: `${again(b.run)} on the host of A` };
+    return { what: "they are of two hosts; measure B on A's", command: again(b.run) };
   }
   if (a.device !== b.device) {
     const gpu = a.device === "cuda" ? "required" : "off";

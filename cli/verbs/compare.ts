@@ -24,12 +24,19 @@ export const compare = verb({
     for (const line of leftOut(stack, history)) console.error(line);
     const { attempts } = history;
     const [a, b] = positionals.map((text) => select(attempts, text));
-    const lines = compared(a, b);
+    const lines = compared(a, b).map((line) => onStack(stack, line));
     if (options.json) console.log(JSON.stringify(lines.map(asJson), undefined, 2));
     else for (const line of comparisonLines(lines)) console.log(line);
     return exitCode(lines);
   },
 });
+
+/** A comparison with the stack named in the command that supplies what is missing. */
+export function onStack(stack: string, line: Compared): Compared {
+  if (!line.missing || stack === "local") return line;
+  const command = `${line.missing.command} --stack ${stack}`;
+  return { ...line, missing: { ...line.missing, command } };
+}
 
 /** What a script gets: whether all can be compared, and none is slower. */
 export function exitCode(lines: readonly Compared[]): number {

@@ -52,7 +52,7 @@ export const runSettings = {
   ),
   tunables: object(
     "Other values of what tuned contenders set, by contender and name, such as " +
-      '`{"ray-tuned": {"blocks": 4}}`. Each contender\'s file in ' +
+      '`{"ray-tuned": {"override_num_blocks": 4}}`. Each contender\'s file in ' +
       "`pipelines/engine_comparison/engines/` lists its tunables with their values and reasons.",
     z.record(z.string(), z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))),
     () => "must be an object of objects, whose values are texts, numbers or true and false",

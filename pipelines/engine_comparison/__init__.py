@@ -9,6 +9,7 @@ The folders, in the direction of their imports (a line imports only from lines a
     model/                              builds and runs the one model file
     workloads/                          what is computed: schemas, verification, right answers
     datasets/, oracle                   makes the inputs; stores the right answers
+    context                             what a job is given
     batches                             images through the model, for workers of engines
     engines/, ray_cluster               one file an engine; the way to a Ray cluster
     publish, ray_job, job, leader       one attempt: start, measure, verify, publish

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .engines import Context
+from .context import Context
 from .errors import UserError
 from .judge import judge, read_table
 from .measure import Reading

@@ -1,30 +1,21 @@
 """What an engine, a workload or a dataset says of itself: a JSON file beside its Python file.
 
-The program that starts the jobs runs no Python and reads the same files. A file's name is the name
-of what it describes, with underscores for dashes; what it may hold is in the classes below. A key
-that is not there, unknown, or of another type is refused, here and there.
+The program that starts the jobs reads the same files, without Python, and checks them before any
+job starts (results/catalog.ts). A file's name is the name of what it describes, with underscores
+for dashes; the classes below say what it may have.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, NoReturn
+from typing import Any
 
-from .errors import UserError
-
-PURPOSES = ("lake", "images", "warehouse", "output")
-"""What buckets are for."""
-USES = ("documented", "tuned", "other")
-"""How a contender uses its engine."""
-DECODERS = ("pillow", "own")
-"""What a contender decodes images with."""
 _DATASETS = f"{__package__}.datasets"
-
 
 Scalar = str | int | float | bool
 """The value of a tunable."""
@@ -112,7 +103,7 @@ class WorkloadFacts:
         name: As in `image-predictions`.
         title: As people write it.
         dataset: The name of what it reads.
-        purpose: What the bucket of the output is for, one of `PURPOSES`.
+        purpose: What the bucket of the output is for, `lake`, `images`, `warehouse` or `output`.
         prefix: Of the output in that bucket, without slashes at the ends.
         question: Names of the settings that decide what the right answer is, and `model` if the
             model's file does.
@@ -137,7 +128,7 @@ class DatasetFacts:
     Attributes:
         name: That of the module in each source's folder.
         title: As people write it.
-        bucket: What its bucket is for, one of `PURPOSES`.
+        bucket: What its bucket is for, `lake`, `images`, `warehouse` or `output`.
         owns: The prefixes there that belong to it alone.
         sources: Where it can be had from. What its settings are with each, and where their values
             come from, is for the program that starts the jobs.
@@ -154,53 +145,25 @@ def engine_facts(module: str) -> EngineFacts:
     """What is beside an engine's module; give it `__name__`.
 
     Raises:
-        UserError: There is no such file, or it has not what it should have.
+        OSError: There is no such file.
+        TypeError: It lacks a key, or has an unknown one.
     """
-    with _described(module) as about:
-        return EngineFacts(
-            name=about.name,
-            label=about.text("label"),
-            engine=about.text("engine"),
-            use=about.one_of("use", USES),
-            cluster=about.text("cluster"),
-            settings=about.texts("settings"),
-            packages=about.texts("packages"),
-            workloads=about.texts("workloads"),
-            decoder=about.one_of("decoder", DECODERS) if "decoder" in about.fields else None,
-            unsupported=about.texts_by_name("unsupported"),
-            corrupt_images=about.optional_text("corruptImages"),
-            checksums=about.optional_text("checksums"),
-            long_texts=about.optional_text("longTexts"),
-            hidden_names=about.optional_text("hiddenNames"),
-            no_rows=about.texts_by_name("noRows"),
-            guides=about.texts_by_name("guides"),
-            tunables=tuple(map(about.tunable, about.take("tunables", list, "a list", []))),
-            seed=about.optional_text("seed"),
-            order=about.order(),
-            reference=about.texts("reference", []),
-        )
+    fields = _read(module)
+    tunables = tuple(Tunable(**one) for one in fields.pop("tunables", ()))
+    return EngineFacts(**fields, tunables=tunables)
 
 
 def workload_facts(module: str) -> WorkloadFacts:
     """What is beside a workload's module; give it `__name__`.
 
     Raises:
-        UserError: There is no such file, or it has not what it should have.
+        OSError: There is no such file.
+        TypeError: It lacks a key, or has an unknown one.
     """
-    with _described(module) as about:
-        for key in ("unit", "sentences"):
-            about.take(key, dict, "an object")
-        about.take("usualSeconds", int, "a whole number")
-        return WorkloadFacts(
-            name=about.name,
-            title=about.text("title"),
-            dataset=about.one_of("dataset", names(_DATASETS)),
-            purpose=about.one_of("purpose", PURPOSES),
-            prefix=about.text("prefix"),
-            question=about.texts("question"),
-            manner=about.texts("manner"),
-            order=about.order(),
-        )
+    fields = _read(module)
+    for key in ("unit", "sentences", "usual_seconds"):  # for the report
+        del fields[key]
+    return WorkloadFacts(**fields)
 
 
 @lru_cache
@@ -208,16 +171,12 @@ def dataset_facts(name: str) -> DatasetFacts:
     """What the file of a dataset says.
 
     Raises:
-        UserError: There is no such file, or it has not what it should have.
+        OSError: There is no such file.
+        TypeError: It lacks a key, or has an unknown one.
     """
-    with _described(f"{_DATASETS}.{name.replace('-', '_')}") as about:
-        return DatasetFacts(
-            name=about.name,
-            title=about.text("title"),
-            bucket=about.one_of("bucket", PURPOSES),
-            owns=about.texts("owns"),
-            sources=tuple(about.take("settings", dict, "an object")),
-        )
+    fields = _read(f"{_DATASETS}.{name.replace('-', '_')}")
+    sources = tuple(fields.pop("settings"))
+    return DatasetFacts(**fields, sources=sources)
 
 
 def names(package: str) -> list[str]:
@@ -228,110 +187,16 @@ def names(package: str) -> list[str]:
     )
 
 
-@contextmanager
-def _described(module: str) -> Iterator[_Description]:
-    """The file beside a module. At the end of the block, what was not asked for is refused."""
+def _read(module: str) -> dict[str, Any]:
+    """The file beside a module and its name; keys in snake case, lists as tuples."""
     package, _, name = module.rpartition(".")
-    about = _Description(f"{package.rpartition('.')[2]}/{name}.json", name.replace("_", "-"))
-    try:
-        text = files(package).joinpath(f"{name}.json").read_text(encoding="utf-8")
-    except OSError:
-        about.refuse("is missing")
-    try:
-        fields = json.loads(text)
-    except ValueError as error:
-        about.refuse(f"is not valid JSON: {error}")
-    if not isinstance(fields, dict):
-        about.refuse("is not a JSON object")
-    about.fields = fields
-    yield about
-    about.end()
-
-
-class _Description:
-    """What is in a file, taken key by key."""
-
-    def __init__(self, file: str, name: str) -> None:
-        self.file, self.name = file, name
-        self.fields: dict[str, Any] = {}
-        self._taken: set[str] = set()
-
-    def take(self, key: str, kind: type, words: str, default: Any = None) -> Any:
-        """The value of a key, which has to be of a type."""
-        self._taken.add(key)
-        value = self.fields.get(key, default)
-        if value is None:
-            self.refuse(f'has no "{key}"')
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            self.refuse(f'has {json.dumps(value)} as "{key}", not {words}')
-        return value
-
-    def text(self, key: str) -> str:
-        """A string that is not empty."""
-        value: str = self.take(key, str, "a string")
-        if not value:
-            self.refuse(f'has an empty "{key}"')
-        return value
-
-    def one_of(self, key: str, known: Sequence[str]) -> str:
-        """One of the known strings."""
-        value = self.text(key)
-        if value not in known:
-            self.refuse(f'has "{value}" as "{key}", not one of {", ".join(known)}')
-        return value
-
-    def optional_text(self, key: str) -> str | None:
-        """A string that is not empty, if it is there."""
-        return self.text(key) if key in self.fields else None
-
-    def texts_by_name(self, key: str) -> dict[str, str]:
-        """An object whose values are strings; empty if it is not there."""
-        values: dict[str, str] = self.take(key, dict, "an object of strings", {})
-        if not all(isinstance(value, str) and value for value in values.values()):
-            self.refuse(f'has {json.dumps(values)} as "{key}", not an object of strings')
-        return values
-
-    def tunable(self, said: Any) -> Tunable:
-        """One of the `tunables`."""
-        names = [one.name for one in fields(Tunable)]
-        fits = isinstance(said, dict) and sorted(said) == sorted(names)
-        if fits:
-            *words, value, default = (
-                said[name] for name in ("name", "why", "source", "value", "default")
+    described = json.loads(files(package).joinpath(f"{name}.json").read_text(encoding="utf-8"))
+    return {
+        "name": name.replace("_", "-"),
+        **{
+            re.sub("[A-Z]", lambda upper: f"_{upper.group().lower()}", key): (
+                tuple(value) if isinstance(value, list) else value
             )
-            fits = all(isinstance(word, str) and word for word in words)
-            fits = fits and isinstance(value, Scalar)
-            fits = fits and (default is None or isinstance(default, Scalar))
-        if not fits:
-            self.refuse(
-                f'has {json.dumps(said)} in "tunables", not an object of {", ".join(names)}'
-            )
-        return Tunable(**said)
-
-    def texts(self, key: str, default: list[str] | None = None) -> tuple[str, ...]:
-        """A list of strings."""
-        values = self.take(key, list, "a list of strings", default)
-        if not all(isinstance(value, str) and value for value in values):
-            self.refuse(f'has {json.dumps(values)} as "{key}", not a list of strings')
-        return tuple(values)
-
-    def order(self) -> int | None:
-        """The whole number `order`, if it is there."""
-        order: int | None = None
-        if "order" in self.fields:
-            order = self.take("order", int, "a whole number")
-        return order
-
-    def end(self) -> None:
-        """Refuse what nobody asked for."""
-        for key in self.fields:
-            if key not in self._taken:
-                self.refuse(f'has an unknown "{key}"')
-
-    def refuse(self, what: str) -> NoReturn:
-        """Raise a complaint about the file."""
-        raise UserError(
-            f"engine_comparison/{self.file} {what}.",
-            "Jobs and the program that starts them read from it what the file beside it is.",
-            "Correct the file: engine_comparison/describe.py says what it may hold.",
-        )
+            for key, value in described.items()
+        },
+    }

@@ -21,8 +21,9 @@ import sys
 from typing import Any
 
 from . import engines, workloads
-from .engines import Context, Engine, timed
-from .model.session import thread_environment
+from .context import Context
+from .engines import Engine, timed
+from .model.session import ONE_THREAD
 from .protocol import Channel, Spec, run_module
 from .store_checks import refusals_explained
 from .workloads import Workload
@@ -30,7 +31,7 @@ from .workloads import Workload
 
 def serve(channel: Channel, spec: Spec) -> dict[str, Any]:
     """Do what is ordered until there is nobody left to order."""
-    os.environ.update(thread_environment())
+    os.environ.update(ONE_THREAD)
     workload, engine = workloads.load(spec["workload"]), engines.load(spec["engine"])
     with refusals_explained(spec["store"]["endpoint"]):
         driver = Driver(engine(Context.open(spec)), workload)

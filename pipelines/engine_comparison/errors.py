@@ -27,7 +27,7 @@ class UserError(Exception):
         return f"{self.what}\n{self.why}\n{self.do}"
 
 
-class ToldError(Exception):
+class ProcessError(Exception):
     """An error of another process, in the words of that process."""
 
 

@@ -11,21 +11,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
-from .errors import ToldError, UserError
+from .errors import ProcessError, UserError
 from .gpu_measure import uses_since
-from .host import cores
+from .host import PACKAGE_PARENT, cores
 from .measure import AskingMeter, Meter, Reading, Sampler
 from .samples import Sample
 
 _STOP_SECONDS = 60
 _NOTICE_SECONDS = 5
 """A Ray node that has lost one of its processes takes a few seconds to end the others."""
-PACKAGE_PARENT = Path(__file__).parents[1]
 
 Fields = dict[str, Any]
 
@@ -79,7 +77,7 @@ class DriverProcess:
         Raises:
             UserError: What the process says of something that the user can change, or a service
                 that it runs on has ended, and the process with it.
-            ToldError: It failed otherwise, or ended without a word.
+            ProcessError: It failed otherwise, or ended without a word.
         """
         assert self._process.stdout is not None
         self._send(order)
@@ -91,7 +89,7 @@ class DriverProcess:
             return answer
         if answer["kind"] == "user":
             raise UserError(answer["reason"], "", answer["advice"], answer["outcome"])
-        raise ToldError(answer["reason"])
+        raise ProcessError(answer["reason"])
 
     def _silent_end(self) -> Exception:
         """What to say of a process that has said nothing, such as Ray's when its node is lost."""
@@ -100,7 +98,7 @@ class DriverProcess:
         psutil.wait_procs(self._services.values(), _NOTICE_SECONDS)
         lost = [name for name, service in self._services.items() if not service.is_running()]
         if not lost:
-            return ToldError(f"The engine's process ended {how} and without a word.")
+            return ProcessError(f"The engine's process ended {how} and without a word.")
         return UserError(
             f"{', '.join(lost)} ended during the run, and then the engine's process ended {how}.",
             "The engine's work is done there.",
@@ -248,15 +246,12 @@ def process_fork(
 def confine(pids: Iterable[int], cores: int) -> None:
     """Hold processes, their threads and their descendants to the first cores that we may use.
 
-    What they start later inherits it. It does nothing where the system has no affinity, and where
-    there are not more cores than that; a process that is gone is left out.
+    What they start later inherits it. A process that is gone is left out.
 
     Args:
         pids: The roots.
         cores: How many.
     """
-    if not hasattr(os, "sched_setaffinity"):
-        return
     allowed = set(sorted(os.sched_getaffinity(0))[: max(1, cores)])
     for pid in pids:
         with contextlib.suppress(psutil.Error):

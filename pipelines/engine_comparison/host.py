@@ -1,4 +1,4 @@
-"""The machine that a process is on: its cores, its name, what it has done."""
+"""The machine that a process is on: its cores, its name, what it has done, where the package is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+PACKAGE_PARENT = Path(__file__).parents[1]
+"""The folder to put on a process's `sys.path` so that it can import `engine_comparison`."""
 
 
 def cores() -> int:

@@ -22,7 +22,7 @@ from typing import Any
 
 from . import ray_job, workloads
 from .checks import check_alike, check_memory, judge_all
-from .engines import Context
+from .context import Context
 from .errors import UserError
 from .fork import Fork, process_fork
 from .gpu_measure import Uses

@@ -197,12 +197,8 @@ def _reap() -> None:
 def _descendants(job: int) -> Iterator[int]:
     """The living processes below the leader and those of the job's session.
 
-    Below the leader finds a grandchild that opened its own session, too. Without a `/proc`
-    (not Linux) the job's process group is all that can be named.
+    Below the leader finds a grandchild that opened its own session, too.
     """
-    if not os.path.isdir("/proc/self"):
-        yield from _group_leader(job)
-        return
     table = dict(_process_table())
     ours = {os.getpid()}
     grown = True
@@ -212,15 +208,6 @@ def _descendants(job: int) -> Iterator[int]:
         grown = bool(found)
     ours |= {pid for pid, (_, session) in table.items() if session == job}
     yield from ours - {os.getpid()}
-
-
-def _group_leader(job: int) -> Iterator[int]:
-    """The job's process group as a negative pid, while it has members."""
-    try:
-        os.killpg(job, 0)
-    except OSError:
-        return
-    yield -job
 
 
 def _process_table() -> Iterator[tuple[int, tuple[int, int]]]:
@@ -238,9 +225,8 @@ def _process_table() -> Iterator[tuple[int, tuple[int, int]]]:
 
 
 def _prctl(option: int, value: int = 1) -> None:
-    """Linux's prctl(2); elsewhere nothing, and the process group has to do."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+    """Calls Linux's prctl(2)."""
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
 if __name__ == "__main__":

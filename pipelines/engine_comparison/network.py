@@ -84,8 +84,7 @@ def main(program: str, api: str, upstream: str, *listeners: str) -> int:
 
 def _end_with_parent() -> None:
     """In the child: Linux kills it when this process is killed, whose place another one takes."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _wait(api: str, proxy: subprocess.Popen[bytes]) -> None:

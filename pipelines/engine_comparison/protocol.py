@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from .errors import ToldError, UserError, is_full_disk, is_out_of_memory, one_line
+from .errors import ProcessError, UserError, is_full_disk, is_out_of_memory, one_line
 
 Spec = dict[str, Any]
 
@@ -35,10 +35,9 @@ class Channel:
         current: The phase announced last; a failure is reported as having happened in it.
     """
 
-    def __init__(self, stream: TextIO, answers: TextIO | None = None) -> None:
-        """Send to `stream`, and read answers to questions from `answers`: standard input."""
+    def __init__(self, stream: TextIO) -> None:
+        """Send to `stream`; answers to questions come on standard input."""
         self._stream = stream
-        self._answers = answers or sys.stdin
         self._ended = False
         self.current = "start"
 
@@ -63,7 +62,7 @@ class Channel:
             RuntimeError: There is none.
         """
         self.tell({"event": event, **more})
-        line = self._answers.readline()
+        line = sys.stdin.readline()
         if not line:
             raise RuntimeError(f"nobody is left to answer {event!r}")
         answer: dict[str, Any] = json.loads(line)
@@ -134,7 +133,9 @@ def run_module(body: Callable[[Channel, Spec], dict[str, Any]]) -> int:
                 "Make room, then deploy again; what was published before is unchanged.",
             )
             return 1
-        reason = str(error) if isinstance(error, ToldError) else f"{type(error).__name__}: {error}"
+        reason = (
+            str(error) if isinstance(error, ProcessError) else f"{type(error).__name__}: {error}"
+        )
         outcome = "out of memory" if is_out_of_memory(error) else "failed"
         channel.failure(reason, "The log has the whole traceback.", kind="bug", outcome=outcome)
         return 1

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from .engines import PACKAGE_PARENT, Context
+from .context import Context
 from .errors import UserError, one_line
+from .host import PACKAGE_PARENT
 from .store import CONNECT_SECONDS, send_no_checksums, trust
 
 
@@ -75,10 +76,10 @@ def idle_worker_milliseconds() -> int | None:
     name = "RAY_idle_worker_killing_time_threshold_ms"
 
     @ray.remote(num_cpus=0)
-    def told() -> str | None:
+    def threshold() -> str | None:
         return os.environ.get(name)
 
-    milliseconds: str | None = ray.get(told.remote())
+    milliseconds: str | None = ray.get(threshold.remote())
     return None if milliseconds is None else int(milliseconds)
 
 

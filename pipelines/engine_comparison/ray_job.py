@@ -65,7 +65,7 @@ def submit(channel: Channel, spec: Spec, module: str) -> dict[str, Any]:
     from ray.job_submission import JobSubmissionClient
 
     name = f"{spec['attempt']}-{spec['engine']}-{spec['workload']}"
-    with _told(dashboard):
+    with _refusal_explained(dashboard):
         client = JobSubmissionClient(dashboard)
         client.submit_job(
             entrypoint=f"python -m {module} {SHIPPED}",
@@ -157,7 +157,7 @@ def _events(text: str) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _told(dashboard: str) -> Iterator[None]:
+def _refusal_explained(dashboard: str) -> Iterator[None]:
     """Turn what the submission raises into a `UserError`."""
     try:
         yield

@@ -1,15 +1,15 @@
 """The samples of a run: how many, which of them count, and whether others were in the way.
 
 The rule, for each driver process. The budget (`measureSeconds`) begins when the first sample has
-ended. At least `LEAST` hot samples are taken, and then more until the run is steady, or the budget
-or `maxSamples` is used up. Steady: the medians of the last two groups of `GROUP` samples differ by
+ended. At least `MIN_HOT` hot samples are taken, and more until the run is steady, or the budget or
+`maxSamples` is used up. Steady: the medians of the last two groups of `GROUP` samples differ by
 at most `STEADY_WITHIN`, or by no more than their noise, which is the mean of the groups' ranges
 (under a linear trend of d a sample the medians differ by 3 d and the ranges are 2 d, so a trend is
 never taken for noise). Where the budget ends before two groups were taken, the run is steady if the
 change over all of them, by the slope, is within `STEADY_WITHIN`.
 
 No sample is taken again. One that others disturbed is kept and marked, and left out of the median
-where `LEAST` others remain.
+where `MIN_HOT` others remain.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DISTURBED_ABOVE = 0.1
 GRAIN_SECONDS = 0.1
 """CPU of others below this is no disturbance: it is as much as the counters are wrong by, which the
 kernel counts in hundredths of a second for each process, and which are read four times a second."""
-LEAST = 3
+MIN_HOT = 3
 """Hot samples that are always taken."""
 GROUP = 3
 """Samples of a group of which the median is taken."""
@@ -105,7 +105,7 @@ class Plan:
             max_samples=int(inputs.get("maxSamples", cls.max_samples)),
             forks=max(1, int(inputs.get("forks", cls.forks))),
             warmup=int(inputs.get("warmup", cls.warmup)),
-            repeats=max(1, int(inputs.get("repeats", LEAST))) if fixed else None,
+            repeats=max(1, int(inputs.get("repeats", MIN_HOT))) if fixed else None,
         )
 
     def is_done(self, samples: Sequence[Sample], seconds: float) -> bool:
@@ -118,7 +118,7 @@ class Plan:
         if self.repeats is not None:
             return len(samples) >= self.warmup + self.repeats
         hot = len(samples) - 1
-        if hot < min(LEAST, self.max_samples):
+        if hot < min(MIN_HOT, self.max_samples):
             return False
         spent = seconds >= self.measure_seconds or hot >= self.max_samples
         return spent or (len(_calm(samples[1:])) >= 2 * GROUP and is_steady(samples[1:]))
@@ -141,7 +141,7 @@ def is_steady(hot: Sequence[Sample]) -> bool:
     seconds = [one.total_seconds for one in _calm(hot)]
     if len(seconds) < 2 * GROUP:
         change = slope(hot) * (len(seconds) - 1)
-        return len(seconds) >= LEAST and abs(change) <= STEADY_WITHIN
+        return len(seconds) >= MIN_HOT and abs(change) <= STEADY_WITHIN
     groups = seconds[-2 * GROUP : -GROUP], seconds[-GROUP:]
     before, after = (median(group) for group in groups)
     noise = fmean(max(group) - min(group) for group in groups)
@@ -163,7 +163,7 @@ def slope(hot: Sequence[Sample]) -> float:
 def _calm(samples: Sequence[Sample]) -> list[Sample]:
     """The samples that count: the undisturbed ones where there are enough of them, else all."""
     calm = [one for one in samples if not one.disturbed]
-    return calm if len(calm) >= LEAST else list(samples)
+    return calm if len(calm) >= MIN_HOT else list(samples)
 
 
 def median_seconds(forks: Sequence[Sequence[Sample]]) -> float:

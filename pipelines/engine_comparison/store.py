@@ -8,7 +8,6 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -181,10 +180,9 @@ def certificates_file(pem: str) -> str:
     Raises:
         UserError: Another user has the folder.
     """
-    folder = Path("/tmp" if os.name == "posix" else tempfile.gettempdir())
-    folder /= f"engine-comparison-{getpass.getuser()}"
+    folder = Path(f"/tmp/engine-comparison-{getpass.getuser()}")
     folder.mkdir(mode=0o700, exist_ok=True)
-    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+    if folder.stat().st_uid != os.getuid():
         raise UserError(
             f"{folder} belongs to another user.",
             "The certificates that are trusted for the object store go there.",

@@ -20,7 +20,7 @@ from engine_comparison.model.build import build
 from engine_comparison.model.session import ModelSession
 from engine_comparison.workloads.image_oracle import OracleModel
 
-pytest_plugins = ["clusters"]
+pytest_plugins = ["clusters", "scripted"]
 
 # How long an example takes says more about what else the machine does than about the code.
 settings.register_profile(

@@ -17,12 +17,12 @@ from functools import partial
 from typing import Any
 
 from engine_comparison import engines, oracle, workloads
+from engine_comparison.context import Context
 from engine_comparison.driver import Driver
-from engine_comparison.engines import Context
 from engine_comparison.fork import Fork
 from engine_comparison.job import Attempt
 from engine_comparison.measure import Sampler
-from engine_comparison.model.session import thread_environment
+from engine_comparison.model.session import ONE_THREAD
 from engine_comparison.protocol import Channel
 
 TOLD = ("checksum", "rejects", "note", "rejected", "longTexts", "configuration")
@@ -40,7 +40,7 @@ def main() -> None:
     os.dup2(2, 1)  # engines print what they please
     request = json.loads(sys.stdin.readline())
     spec, places = request["spec"], request["places"]
-    os.environ.update(thread_environment())
+    os.environ.update(ONE_THREAD)
     workload = workloads.load(spec["workload"])
     engine: Any = None
     if spec["engine"] != "oracle":

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bench.harness import rounds, run_benchmark
-from engine_comparison.engines import PACKAGE_PARENT
-from engine_comparison.errors import ToldError, UserError
+from engine_comparison.errors import ProcessError, UserError
+from engine_comparison.host import PACKAGE_PARENT
 from engine_comparison.protocol import Channel
 
 
@@ -86,5 +86,5 @@ def test_a_contender_that_fails_fails_the_benchmark() -> None:
 
 def test_a_contender_whose_process_dies_fails_the_benchmark() -> None:
     kill = "import os; os.kill(os.getppid(), 9)"
-    with pytest.raises(ToldError, match=r"dead: .* ended by signal 9"):
+    with pytest.raises(ProcessError, match=r"dead: .* ended by signal 9"):
         measured(command("dead", kill))

@@ -56,25 +56,6 @@ def test_without_a_gpu_it_checks_what_can_be_checked_and_exits_with_0(tmp_path: 
     assert found["ok"]
 
 
-def test_another_python_is_asked_in_the_place_of_this_one(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    called: list[tuple[list[str], str]] = []
-
-    def call(command: list[str], env: dict[str, str]) -> int:
-        called.append((command, env["PYTHONPATH"]))
-        return 7
-
-    monkeypatch.setattr(subprocess, "call", call)
-    arguments = ["--python", "/other/python", "--json", "x"]
-    assert check.main(arguments) == 7
-    command = ["/other/python", "-m", "engine_comparison.check_gpu", *arguments]
-    assert called == [(command, str(PIPELINES))]
-    monkeypatch.undo()
-    assert check.main(["--python", "/no/python"]) == 1
-    assert "FAILED   Python: /no/python: No such file" in capsys.readouterr().out
-
-
 DRIVER = """
 from fake_nvml import FakeNvml, NVMLError, NVMLError_LibraryNotFound, Row
 _gpu = FakeNvml([Row(0.0, busy=50, used=2**30, power=100_000)])
@@ -154,7 +135,7 @@ def test_all_contenders_are_checked_on_a_gpu_and_on_the_cpu(tmp_path: Path, doub
     lines = [line for one in notes.iterdir() for line in one.read_text().splitlines()]
     said = [json.loads(line) for line in lines]
     assert not [one for one in said if "refused" in one]
-    assert {one["gpu"] for one in said} == {0}
+    assert {one["gpu"] for one in said if "cpu" not in one} == {0}
     assert {tuple(one["ran"]) for one in said if "ran" in one} == {(runs.BATCH, 224, 224, 3)}
     opened = {one["pid"] for one in said if "options" in one}
     assert len(opened) >= len(names) + 1  # each in processes of its own, and the probe's
@@ -255,25 +236,6 @@ def test_with_a_gpu_every_contender_runs_on_it_and_on_the_cpu(machine: Machine, 
     assert "cuDNN 9.28.0" in machine.line("ONNX Runtime on the GPU")["said"]
 
 
-def test_a_driver_that_is_too_old_is_a_failure(machine: Machine, capsys: Any):
-    machine.nvml = FakeNvml(GPU, driver="470.256.02")
-    assert machine.check(capsys) == 1
-    line = machine.line("driver")
-    assert line["state"] == FAILED
-    assert "older than 525.60.13, which CUDA 12 needs" in line["said"]
-    assert "do: install a newer driver" in machine.printed
-
-
-def test_a_driver_that_does_not_work_is_a_failure_and_none_is_not(machine: Machine, capsys: Any):
-    machine.nvml = FakeNvml()
-    assert machine.check(capsys) == 1
-    assert machine.line("driver")["said"] == "it does not work: NVML: Driver Not Loaded"
-    assert "do: restart the machine" in machine.printed
-    machine.nvml.missing = True
-    assert machine.check(capsys) == 0
-    assert machine.line("GPU")["said"] == "no GPU: NVML: Library Not Found"
-
-
 def test_a_driver_that_hangs_is_a_failure(
     machine: Machine, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ):
@@ -315,15 +277,24 @@ def test_a_contender_that_hangs_is_ended(
     assert machine.line("plain on the GPU")["said"] == "it did not end within 0 s"
 
 
-def test_all_processes_of_a_check_have_one_end(monkeypatch: pytest.MonkeyPatch):
-    called: list[str] = []
-    monkeypatch.setattr(subprocess, "call", lambda _, env: called.append(env[check._STAGE]) or 7)
+def test_another_python_is_asked_in_the_place_of_this_one_and_has_the_same_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    called: list[Any] = []
+    monkeypatch.setattr(subprocess, "call", lambda command, env: called.append((command, env)) or 7)
     monkeypatch.setattr(check.time, "monotonic", lambda: 1000.0)
-    assert check.main(["--python", "/other/python"]) == 7
-    assert called == [f"python {1000.0 + check.LIMIT_SECONDS - check.END_SECONDS}"]
-    monkeypatch.setenv(check._STAGE, "python 900")
+    arguments = ["--python", "/other/python", "--json", "x"]
+    assert check.main(arguments) == 7
+    [(command, environment)] = called
+    assert command == ["/other/python", "-m", "engine_comparison.check_gpu", *arguments]
+    assert environment["PYTHONPATH"] == str(PIPELINES)
+    end = 1000.0 + check.LIMIT_SECONDS - check.END_SECONDS
+    assert environment[check._STAGE] == f"python {end}"
     with pytest.raises(check.TooLate), check.TimeLeft(900.0).limit():
         pytest.fail("the end was before")
+    monkeypatch.undo()
+    assert check.main(["--python", "/no/python"]) == 1
+    assert "FAILED   Python: /no/python: No such file" in capsys.readouterr().out
 
 
 def test_an_onnx_runtime_without_cuda_is_a_failure(machine: Machine, capsys: Any):
@@ -339,35 +310,37 @@ def test_an_onnx_runtime_without_cuda_is_a_failure(machine: Machine, capsys: Any
     assert {device for _, device in machine.bench.ran} == {"cpu"}
 
 
+RUNTIME = "ONNX Runtime on the GPU"
+NOT_STARTED = {"opened": ["CPUExecutionProvider"], "log": "a\n[E:onnxruntime] Error: libcudnn.so.9"}
+WRONG = {**RIGHT, "verified": False, "message": "75.0% of the labels agree"}
+
+
 @pytest.mark.parametrize(
-    ("changed", "said", "do"),
+    ("what", "found", "name", "said", "do"),
     [
-        (
-            {"opened": ["CPUExecutionProvider"], "log": "a\n[E:onnxruntime] Error: libcudnn.so.9"},
-            "did not start: [E:onnxruntime] Error: libcudnn.so.9",
-            "requirements-cuda.lock",
-        ),
-        ({"difference": 3.5}, "logits differ from the CPU's by 3.5", "errors of its memory"),
-        ({"difference": float("nan")}, "logits differ", "errors of its memory"),
-        ({"failed": "exit code -11: "}, "exit code -11", "nvidia-smi"),
+        ("nvml", FakeNvml(GPU, driver="470.256.02"), "driver", "older than 525.60.13", "newer"),
+        ("nvml", FakeNvml(), "driver", "not work: NVML: Driver Not Loaded", "restart the machine"),
+        ("probed", NOT_STARTED, RUNTIME, "did not start: [E:onnxruntime] Error", "cuda.lock"),
+        ("probed", {"difference": 3.5}, RUNTIME, "from the CPU's by 3.5", "errors of its memory"),
+        ("probed", {"difference": float("nan")}, RUNTIME, "differ", "errors of its memory"),
+        ("probed", {"failed": "exit code -11: "}, RUNTIME, "exit code -11", "nvidia-smi"),
+        ("bench", Bench(WRONG), "plain on the GPU", "wrong answers: 75.0% of the", "report it"),
     ],
 )
-def test_what_onnx_runtime_lacks_is_said(
-    machine: Machine, capsys: Any, changed: dict[str, Any], said: str, do: str
+def test_what_does_not_work_is_a_failure_with_what_to_do(
+    machine: Machine, capsys: Any, what: str, found: Any, name: str, said: str, do: str
 ):
-    machine.probed = {**PROBED, **changed}
+    setattr(machine, what, {**PROBED, **found} if what == "probed" else found)
     assert machine.check(capsys) == 1
-    line = machine.line("ONNX Runtime on the GPU")
+    line = machine.line(name)
     assert (line["state"], said in line["said"], do in line["do"]) == (FAILED, True, True)
+    assert f"\n{'':8} do: {line['do']}\n" in machine.printed
 
 
-def test_a_wrong_answer_is_a_failure(machine: Machine, capsys: Any):
-    machine.bench = Bench({**RIGHT, "verified": False, "message": "75.0% of the labels agree"})
-    assert machine.check(capsys) == 1
-    line = machine.line("plain on the GPU")
-    assert line["state"] == FAILED
-    assert "wrong answers: 75.0% of the labels agree" in line["said"]
-    assert "report it with the JSON file" in line["do"]
+def test_no_driver_is_no_failure(machine: Machine, capsys: Any):
+    machine.nvml.missing = True
+    assert machine.check(capsys) == 0
+    assert machine.line("GPU")["said"] == "no GPU: NVML: Library Not Found"
 
 
 def test_a_contender_that_fails_keeps_no_other_from_running(

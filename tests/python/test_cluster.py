@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from engine_comparison.engines import PACKAGE_PARENT
 from engine_comparison.errors import UserError
+from engine_comparison.host import PACKAGE_PARENT
 from engine_comparison.pack import ROOTS, pack, with_requirements
 from engine_comparison.ray_job import PACKAGES, _events, check_versions, is_elsewhere
 

@@ -15,8 +15,9 @@ from pyarrow import fs
 from engine_comparison import engines, workloads
 from engine_comparison.batches import fetched_ahead
 from engine_comparison.check_gpu.clusters import free_port
+from engine_comparison.context import Context
 from engine_comparison.describe import EngineFacts, Tunable
-from engine_comparison.engines import Context, Engine
+from engine_comparison.engines import Engine
 from engine_comparison.errors import UserError
 from engine_comparison.ray_cluster import _check_resources
 

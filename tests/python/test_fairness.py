@@ -19,6 +19,7 @@ from pyarrow import fs
 
 from engine_comparison import engines
 from engine_comparison.datasets.sample import photos
+from engine_comparison.host import PACKAGE_PARENT
 from engine_comparison.store import open_store
 
 PLACE = "fetched"
@@ -119,8 +120,9 @@ def test_a_model_persists_between_samples_as_the_contender_says(
 START = """
 import json, sys
 from engine_comparison import engines
+from engine_comparison.context import Context
 spec = json.load(sys.stdin)
-engine = engines.load(spec["engine"])(engines.Context(spec, None))
+engine = engines.load(spec["engine"])(Context(spec, None))
 engine.start()
 """
 
@@ -149,7 +151,7 @@ def test_an_allocator_has_the_engines_default_unless_a_tunable_says_otherwise(
     done = subprocess.run(
         [sys.executable, "-c", START],
         input=json.dumps(spec),
-        cwd=engines.PACKAGE_PARENT,
+        cwd=PACKAGE_PARENT,
         env=environment,
         capture_output=True,
         text=True,

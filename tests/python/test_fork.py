@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from engine_comparison.errors import ToldError, UserError
+from engine_comparison.errors import ProcessError, UserError
 from engine_comparison.fork import DriverProcess, Fork, confine
 from engine_comparison.measure import Sampler
 
@@ -86,7 +86,7 @@ def test_a_service_that_runs_already_is_confined_with_its_threads(module: str):
         driver.stop()
 
 
-@pytest.mark.parametrize(("kind", "error"), [("user", UserError), ("bug", ToldError)])
+@pytest.mark.parametrize(("kind", "error"), [("user", UserError), ("bug", ProcessError)])
 def test_a_failure_is_told_in_the_words_of_the_process(
     module: str, kind: str, error: type[Exception]
 ):
@@ -97,7 +97,7 @@ def test_a_failure_is_told_in_the_words_of_the_process(
 
 
 def test_a_process_that_ends_without_a_word_is_told(module: str):
-    with forked(module, None) as fork, pytest.raises(ToldError, match="ended with 3"):
+    with forked(module, None) as fork, pytest.raises(ProcessError, match="ended with 3"):
         fork.sample("die")
 
 

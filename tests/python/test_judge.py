@@ -14,8 +14,8 @@ from PIL import Image
 from pyarrow import fs
 
 from engine_comparison import judge, workloads
+from engine_comparison.context import Context
 from engine_comparison.datasets.sample import photos
-from engine_comparison.engines import Context
 from engine_comparison.engines.daft import ENGINE as DAFT
 from engine_comparison.images import Frame
 from engine_comparison.model.session import ModelSession

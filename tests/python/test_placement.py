@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import weakref
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,12 @@ from PIL import Image
 from pyarrow import fs
 
 from engine_comparison import engines, placement, workloads
-from engine_comparison.batches import ModelTask, Sessions
-from engine_comparison.engines import Context, Engine
+from engine_comparison.batches import ModelTask
+from engine_comparison.context import Context
+from engine_comparison.engines import Engine
 from engine_comparison.errors import UserError
+from engine_comparison.host import PACKAGE_PARENT
 from engine_comparison.images import Decoded, Frame, decode_batch
-from engine_comparison.model import session as sessions
-from engine_comparison.model.session import CPU, Device, ModelSession
 from engine_comparison.placement import VISIBLE, Holder, Placement, place
 from engine_comparison.timers import Timers
 
@@ -109,24 +110,11 @@ def test_reading_keeps_a_cpu_beside_a_pool_of_actors():
     assert place(Holder.RAY_POOL, 2, 2, cores=2).workers == 1
 
 
-class Outside:
-    """Ray's context in a driver."""
-
-    def get_accelerator_ids(self) -> dict[str, list[str]]:
-        return {"GPU": []}
-
-    def get_actor_id(self) -> None:
-        return None
-
-
-class InActor(Outside):
-    """Ray's context in an actor with a GPU."""
-
-    def get_accelerator_ids(self) -> dict[str, list[str]]:
-        return {"GPU": ["1"]}
-
-    def get_actor_id(self) -> str:
-        return "a"
+def context_of_ray(gpus: list[str], actor: str | None) -> Callable[[], SimpleNamespace]:
+    """Ray's context in a process that has some GPUs, and is an actor or not."""
+    ids = {"GPU": gpus}
+    found = SimpleNamespace(get_accelerator_ids=lambda: ids, get_actor_id=lambda: actor)
+    return lambda: found
 
 
 ON_RAY = [Holder.RAY_POOL, Holder.RAY_ACTOR, Holder.DAFT_POOL, Holder.DAFT_WORKER]
@@ -138,7 +126,7 @@ def test_no_session_opens_in_the_driver_of_a_cluster(
 ):
     import ray
 
-    monkeypatch.setattr(ray, "get_runtime_context", Outside)
+    monkeypatch.setattr(ray, "get_runtime_context", context_of_ray([], None))
     task = ModelTask({}, {"path": "m"}, Placement(1, holder), "image-embeddings")
     with pytest.raises(UserError, match="a process that was given none"):
         task.session()
@@ -148,7 +136,7 @@ def test_no_session_opens_in_the_driver_of_a_cluster(
 def test_a_session_opens_in_what_ray_gave_a_gpu(holder: Holder, monkeypatch: pytest.MonkeyPatch):
     import ray
 
-    monkeypatch.setattr(ray, "get_runtime_context", InActor)
+    monkeypatch.setattr(ray, "get_runtime_context", context_of_ray(["1"], "a"))
     monkeypatch.setenv(VISIBLE, "0")
     assert Placement(2, holder, visible="1,3").gpu(1) == 1
     # Daft's worker has lost what the stack shows it, and gets it back.
@@ -187,7 +175,7 @@ def test_spark_is_asked_for_gpus_by_its_resource_settings(
     monkeypatch.setenv("PYTHONPATH", "/wheels")
     asked = engine.settings("127.0.0.1")
     # Workers find what the driver finds, whatever Python has as its own.
-    assert asked["spark.executorEnv.PYTHONPATH"] == f"{engines.PACKAGE_PARENT}:/wheels"
+    assert asked["spark.executorEnv.PYTHONPATH"] == f"{PACKAGE_PARENT}:/wheels"
     assert asked["spark.executor.resource.gpu.amount"] == "2"
     assert asked["spark.task.resource.gpu.amount"] == "1"
     assert asked.get("spark.task.cpus") == ("4" if name == "spark-tuned" else None)
@@ -262,81 +250,6 @@ def test_dafts_classes_ask_for_gpus(
         assert made.pop() == more
 
 
-class Runtime:
-    """As much of ONNX Runtime as opening a session touches; keeps what it is asked for."""
-
-    def __init__(self) -> None:
-        self.asked: list[Any] = []
-
-    def session(self, model: Any, options: Any, providers: list[Any], **more: Any) -> Any:
-        assert more == {"enable_fallback": 0}
-        self.asked.append((model, providers))
-        return self
-
-    def get_providers(self) -> list[str]:
-        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
-
-
-@pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
-    import onnxruntime
-
-    double = Runtime()
-    monkeypatch.setattr(onnxruntime, "get_available_providers", double.get_providers)
-    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
-    monkeypatch.setattr(onnxruntime, "InferenceSession", double.session)
-    return double
-
-
-def test_a_session_on_a_gpu_searches_no_algorithm_exhaustively(runtime: Runtime, tmp_path: Path):
-    sessions._open(tmp_path / "m", Device(1, 32), 1)
-    sessions._open(tmp_path / "m", CPU, 1)
-    (_, [(provider, options)]), (_, on_cpu) = runtime.asked
-    assert provider == "CUDAExecutionProvider"
-    assert options == {"device_id": "1", "cudnn_conv_algo_search": "HEURISTIC"}
-    assert on_cpu == ["CPUExecutionProvider"]
-
-
-def test_a_gpu_that_fails_is_not_replaced_by_the_cpu(model_folder: Path):
-    from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
-
-    class Failing:
-        def run(self, *_: Any) -> None:
-            raise EPFail("CUDA failure 2: out of memory")
-
-    session = ModelSession(model_folder / "model.onnx")
-    session.runtime._sess = Failing()
-    with pytest.raises(EPFail, match="out of memory"):
-        session.embed(np.zeros((1, 224, 224, 3), np.uint8))
-
-
-def test_a_gpu_without_memory_for_the_model_is_named(
-    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    import onnxruntime
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise RuntimeError("CUDA failure 2: out of memory")
-
-    monkeypatch.setattr(onnxruntime, "InferenceSession", fail)
-    with pytest.raises(UserError, match=r"on GPU 1: CUDA failure 2: out of memory") as refused:
-        sessions._open(tmp_path / "m", Device(1, 32), 1)
-    assert "no other program holds the memory of GPU 1" in refused.value.do
-
-
-def test_the_configuration_has_what_cuda_was_given(
-    model_folder: Path, monkeypatch: pytest.MonkeyPatch
-):
-    on_cpu = ModelSession(model_folder / "model.onnx")
-    assert "cuda" not in on_cpu.configuration()
-    given = {"CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"}}
-    monkeypatch.setattr(on_cpu.runtime, "get_provider_options", lambda: given)
-    monkeypatch.setattr(sessions, "_open", lambda *_: on_cpu.runtime)
-    configuration = ModelSession(model_folder / "model.onnx", Device(1, 4, True)).configuration()
-    assert configuration["gpu"] == {"gpu": 1, "batch": 4, "half": True}
-    assert configuration["cuda"] == {"cudnn_conv_algo_search": "HEURISTIC"}
-
-
 def test_versions_are_those_of_onnx_runtime_with_cuda_where_it_is_installed(
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -352,24 +265,6 @@ def test_versions_are_those_of_onnx_runtime_with_cuda_where_it_is_installed(
     assert versions == {"pyarrow": version("pyarrow"), "onnxruntime-gpu": "1.23.2"}
 
 
-def test_half_precision_is_for_gpus_and_keeps_the_models_inputs_and_outputs(
-    runtime: Runtime, model_folder: Path
-):
-    import onnx
-
-    path = model_folder / "model.onnx"
-    sessions._open(path, Device(0, 32, half=True), 1)
-    sessions._open(path, Device(None, None, half=True), 1)
-    (halved, _), (whole, _) = runtime.asked
-    assert whole == str(path)
-    before, after = onnx.load(path).graph, onnx.load_from_string(halved).graph
-    assert [*after.input, *after.output] == [*before.input, *before.output]
-    kinds = {one.data_type for one in after.initializer}
-    assert onnx.TensorProto.FLOAT16 in kinds
-    assert onnx.TensorProto.FLOAT not in kinds
-    assert len(halved) < 0.6 * path.stat().st_size
-
-
 @pytest.mark.parametrize(
     "name", [name for name in CONTENDERS if engines.load(name).facts.use != "documented"]
 )
@@ -378,90 +273,6 @@ def test_half_precision_is_a_declared_tunable(name: str):
     assert not engine_on(name, gpus="1").task(workload).half
     halved = engine_on(name, gpus="1", tunables='{"fp16":true}').task(workload)
     assert halved.half
-
-
-def test_a_gpu_gets_batches_of_one_shape_and_a_cpu_those_that_there_are(
-    model_folder: Path, monkeypatch: pytest.MonkeyPatch
-):
-    path = model_folder / "model.onnx"
-    on_cpu = ModelSession(path)
-    monkeypatch.setattr(sessions, "_open", lambda *_: on_cpu.runtime)
-    on_gpu = ModelSession(path, Device(0, 4))
-    pixels = np.random.default_rng(1).integers(0, 255, (6, 224, 224, 3), np.uint8)
-    for session, shapes in ((on_cpu, [6]), (on_gpu, [4, 4])):
-        ran: list[int] = []
-        prepare = session._prepare
-
-        def noted(part: np.ndarray, ran: list[int] = ran, prepare: Any = prepare) -> Any:
-            ran.append(len(part))
-            return prepare(part)
-
-        monkeypatch.setattr(session, "_prepare", noted)
-        vectors = session.embed(pixels)
-        assert ran == shapes
-        assert vectors.shape == (6, 1280)
-        np.testing.assert_allclose(vectors, on_cpu.embed(pixels), atol=1e-5)
-
-
-def test_float_models_get_batches_of_one_shape_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from test_model import float_model, write_contract
-
-    float_model(tmp_path / "model.onnx", {"last": 3}, batch="n")
-    write_contract(tmp_path / "model.onnx")
-    on_cpu = ModelSession(tmp_path / "model.onnx")
-    shapes: list[tuple[int, ...]] = []
-
-    class Noting:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(on_cpu.runtime, name)
-
-        def run(self, outputs: list[str], feed: dict[str, np.ndarray]) -> Any:
-            shapes.extend(array.shape for array in feed.values())
-            return on_cpu.runtime.run(outputs, feed)
-
-    monkeypatch.setattr(sessions, "_open", lambda *_: Noting())
-    on_gpu = ModelSession(tmp_path / "model.onnx", Device(0, 4))
-    pixels = np.random.default_rng(1).integers(0, 255, (5, 32, 32, 3), np.uint8)
-    np.testing.assert_allclose(on_gpu.embed(pixels), on_cpu.embed(pixels), atol=1e-6)
-    assert shapes == [(4, 3, 32, 32)] * 2
-
-
-class Task(ModelTask):
-    """A task whose sessions are names."""
-
-    def session(self, worker: int = 0) -> Any:
-        return f"session {worker}"
-
-
-def test_threads_of_a_process_have_a_gpus_session_one_at_a_time_and_share_a_cpus():
-    on_gpus = Sessions(Task({}, {}, Placement(2, Holder.JOB), ""))
-    with on_gpus.one() as first, on_gpus.one() as second:
-        assert {first, second} == {"session 0", "session 1"}
-    with on_gpus.one() as again:
-        assert again == second  # the one that was given back first
-    on_cpu = Sessions(Task({}, {}, Placement(2), ""))
-    with on_cpu.one() as first, on_cpu.one() as second:
-        assert (first, second) == ("session 0", "session 0")
-
-
-def test_sessions_that_a_query_opened_are_closed_when_the_next_one_opens_its_own():
-    class Opened:
-        """In the place of a session."""
-
-    class Fresh(ModelTask):
-        def fresh_session(self, worker: int = 0) -> Any:
-            return Opened()
-
-    task = Fresh({}, {}, Placement(2, Holder.FRESH), "")
-    queries = [type("Model", (), {}) for _ in range(2)]
-    first = Sessions.of(queries[0], task)
-    opened = [weakref.ref(one) for one in first._all]
-    assert Sessions.of(queries[0], task) is first
-    assert [one() is None for one in opened] == [False, False]
-    second = Sessions.of(queries[1], task)
-    assert [one() is None for one in opened] == [True, True]
-    with second.one() as session:
-        assert isinstance(session, Opened)
 
 
 @pytest.mark.parametrize("decoders", [0, 3])
@@ -508,17 +319,12 @@ def test_a_tasks_images_reach_the_actor_and_come_back_in_order(
     files["broken"] = b"no image"
     asked: list[int] = []
 
-    class Actor:
-        answer: Any
-
     def answer(pixels: np.ndarray) -> list[pa.Array]:
         asked.append(len(pixels))
         columns: list[pa.Array] = workload.answer(session, pixels)
         return columns
 
-    actor = Actor()
-    actor.answer = Actor()
-    actor.answer.remote = answer
+    actor = SimpleNamespace(answer=SimpleNamespace(remote=answer))
     monkeypatch.setattr(ray, "get", lambda columns: columns)
     monkeypatch.setattr(ModelTask, "reader", lambda _: files.get)
     task = ModelTask({}, {}, Placement(1, Holder.RAY_ACTOR), "image-embeddings", concurrency=2)

@@ -20,7 +20,7 @@ from engine_comparison.store import open_store
 PROFILE = """
 import json, os, sys
 from engine_comparison import engines, workloads
-from engine_comparison.engines import Context
+from engine_comparison.context import Context
 from engine_comparison.profile import with_bottleneck
 spec = json.loads(sys.stdin.read())
 engine = engines.load(spec["engine"])(Context.open(spec))

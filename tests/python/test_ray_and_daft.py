@@ -21,7 +21,8 @@ from pyarrow import csv, fs
 
 from engine_comparison import engines, workloads
 from engine_comparison.batches import ModelTask
-from engine_comparison.engines import Context
+from engine_comparison.context import Context
+from engine_comparison.host import PACKAGE_PARENT
 from engine_comparison.images import Frame, decode_batch
 from engine_comparison.placement import Placement
 from engine_comparison.workloads.image_inputs import image_urls, read_image
@@ -76,7 +77,8 @@ def test_ray_data_has_its_defaults_unless_a_tunable_says_otherwise(
 READ_BACK = """
 import json, sys
 from engine_comparison import engines
-engine = engines.load(sys.argv[1])(engines.Context(
+from engine_comparison.context import Context
+engine = engines.load(sys.argv[1])(Context(
     {"workload": "taxi-report", "inputs": {}, "threads": 2}, None))
 engine.start()
 print(json.dumps(engine.configuration()))
@@ -91,7 +93,7 @@ def test_daft_has_its_defaults_unless_a_tunable_says_otherwise(name: str, alloca
 
     read = subprocess.run(  # Daft's settings and its allocator's are those of a process
         [sys.executable, "-c", READ_BACK, name],
-        cwd=engines.PACKAGE_PARENT,
+        cwd=PACKAGE_PARENT,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,

@@ -21,10 +21,12 @@ from profiles import assert_profile
 from pyarrow import fs
 
 from engine_comparison import engines, workloads
-from engine_comparison.engines import Context, spark_application
+from engine_comparison.context import Context
+from engine_comparison.engines import spark_application, spark_launch
 from engine_comparison.engines.spark_application import DRIVER_OPTIONS, EXECUTOR_OPTIONS
 from engine_comparison.engines.spark_comet import X86_64_V3, lacks
 from engine_comparison.errors import UserError
+from engine_comparison.host import PACKAGE_PARENT
 from engine_comparison.objects import list_parquet
 from engine_comparison.store import open_store
 
@@ -157,7 +159,6 @@ def test_only_comets_contender_has_comets_jar_and_divides_the_workers_memory(con
 def test_comet_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text(f"flags : {' '.join(sorted(X86_64_V3))}\n")
-    monkeypatch.setattr("platform.system", lambda: "Linux")
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     assert lacks(False, cpuinfo) is None
     assert "certificates" in str(lacks(True, cpuinfo))
@@ -201,10 +202,10 @@ def test_sparks_secrets_are_in_a_private_file_and_nowhere_else(context: Context)
     try:
         conf = context.scratch / "conf"
         settings = engine.settings("127.0.0.1")
-        spark_application._write_private(
-            conf / "spark-defaults.conf", spark_application._as_properties(settings)
+        spark_launch.write_private(
+            conf / "spark-defaults.conf", spark_launch.as_properties(settings)
         )
-        spark_application._set_environment(conf, "127.0.0.1", None, sys.executable)
+        spark_launch.set_environment(conf, "127.0.0.1", None, sys.executable)
         added = {name: os.environ[name] for name in os.environ.keys() - before.keys()}
     finally:
         os.environ.clear()
@@ -235,13 +236,13 @@ def test_workers_on_other_machines_get_all_files_of_the_model(
 
 
 def test_properties_keep_backslashes():
-    assert spark_application._as_properties({"a": "b\\c"}) == "a=b\\\\c\n"
+    assert spark_launch.as_properties({"a": "b\\c"}) == "a=b\\\\c\n"
 
 
 READ_BACK = """
 import json, pathlib, psutil, sys
 from engine_comparison import engines, workloads
-from engine_comparison.engines import Context
+from engine_comparison.context import Context
 from engine_comparison.profile import with_bottleneck
 spec = json.loads(sys.stdin.read())
 engine = engines.load(spec["engine"])(Context.open(spec))
@@ -300,7 +301,7 @@ def test_what_the_application_has_is_read_back_from_it(
     done = subprocess.run(
         [sys.executable, "-c", READ_BACK],
         input=json.dumps(given),
-        env={**environment(tmp_path), "PYTHONPATH": str(engines.PACKAGE_PARENT)},
+        env={**environment(tmp_path), "PYTHONPATH": str(PACKAGE_PARENT)},
         stdout=subprocess.PIPE,
         text=True,
         timeout=500,

@@ -2,8 +2,9 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect, it } from "vitest";
 import { configurationPage, pulumiYaml } from "../../docs/configuration";
+import { settingKeys } from "../../infra/settings/schema";
 import { minioVersion } from "../../infra/toolchain/locks";
-import { catalogSchemas } from "../../results/catalog";
+import { catalogSchemas, type Engine, engines } from "../../results/catalog";
 import { exampleContract } from "../defaults";
 
 const checkout = path.join(__dirname, "..", "..");
@@ -50,6 +51,18 @@ it.each(pages)("every `npm run` in %s is a script of package.json", (page) => {
   };
   for (const [, script] of text.matchAll(/npm run (?:-s )?([a-z:]+)/g)) {
     expect(Object.keys(scripts), page).toContain(script);
+  }
+});
+
+it.each(pages)("every setting and every tunable that %s sets exists", (page) => {
+  const text = fs.readFileSync(path.join(checkout, page), "utf8");
+  for (const [, key] of text.matchAll(/--config (\w+)=/g)) expect(settingKeys, page).toContain(key);
+  const shown = path.join(checkout, "tests", "python", "polars_threads.json");
+  const toy = JSON.parse(fs.readFileSync(shown, "utf8")) as Pick<Engine, "tunables">;
+  const all = [...engines(), { name: "polars-threads", ...toy }];
+  const tunables = all.flatMap((one) => one.tunables.map(({ name }) => `${one.name} ${name}`));
+  for (const [, contender, name] of text.matchAll(/\{"([\w-]+)": \{"([\w.]+)":/g)) {
+    expect(tunables, page).toContain(`${contender} ${name}`);
   }
 });
 

@@ -33,7 +33,7 @@ LIMIT_SECONDS = 600
 """How long all takes at most."""
 END_SECONDS = 80
 """Of these, what is kept for ending: a contender's process gets 60 s before it is killed."""
-MOST_IMAGES, MOST_CORES = 1024, 32
+MAX_IMAGES, MAX_CORES = 1024, 32
 """A machine with a GPU may have far more cores: the check is to be short."""
 _RUN_SECONDS = 120
 _STAGE = "ENGINE_COMPARISON_CHECK_GPU"
@@ -107,14 +107,14 @@ class TimeLeft:
         self.end = end
 
     @contextmanager
-    def limit(self, most: float = LIMIT_SECONDS) -> Iterator[None]:
+    def limit(self, seconds: float = LIMIT_SECONDS) -> Iterator[None]:
         """Raise in what takes longer than that, or than what is left.
 
         Raises:
             TooLate: Nothing is left.
             TimeoutError: The block was ended.
         """
-        left = min(most, self.end - time.monotonic())
+        left = min(seconds, self.end - time.monotonic())
         if left <= 0:
             raise TooLate(f"{LIMIT_SECONDS // 60} minutes are over")
 
@@ -175,8 +175,8 @@ def _work(found: Findings, on_gpu: bool, asked: argparse.Namespace, time_left: T
     from . import runs
 
     found.facts["host"] = describe_host()
-    used = min(MOST_CORES, cores())
-    size = runs.Size(min(MOST_IMAGES, runs.BATCH * used) if on_gpu else 24, used)
+    used = min(MAX_CORES, cores())
+    size = runs.Size(min(MAX_IMAGES, runs.BATCH * used) if on_gpu else 24, used)
     jars, log = _jars(asked.wheels), asked.json.with_suffix(".log")
     found.facts["images"], found.facts["runs"] = size.images, []
     folder = Path(tempfile.mkdtemp(prefix="ec", dir="/tmp"))  # Ray's sockets need a short path

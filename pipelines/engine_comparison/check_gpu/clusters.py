@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from ..fork import PACKAGE_PARENT
+from ..host import PACKAGE_PARENT
 
 WAIT_SECONDS = 120
 """How long a service may take until it listens."""

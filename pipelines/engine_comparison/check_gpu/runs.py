@@ -17,11 +17,12 @@ import psutil
 import pyarrow as pa
 
 from .. import engines, workloads
+from ..context import Context
 from ..datasets.sample import photos
 from ..describe import EngineFacts
-from ..engines import Context
-from ..fork import PACKAGE_PARENT, process_fork
+from ..fork import process_fork
 from ..gpu_measure import figures
+from ..host import PACKAGE_PARENT
 from ..judge import read_table
 from ..model.build import build
 from ..samples import median_seconds
@@ -140,7 +141,7 @@ class Workbench:
 
         Raises:
             UserError: The contender cannot do it.
-            ToldError: It failed.
+            ProcessError: It failed.
         """
         spec = self.spec(engine, device)
         outputs = [f"output/{engine}-{device}/{at}" for at in range(SAMPLES)]

@@ -114,7 +114,7 @@ def write_manifest(folder: Path) -> Manifest:
     )
 
 
-def whole_number(settings: Mapping[str, str], name: str, least: int, most: int) -> int:
+def whole_number(settings: Mapping[str, str], name: str, minimum: int, maximum: int) -> int:
     """Read one of a dataset's settings, which are all strings.
 
     Raises:
@@ -124,12 +124,12 @@ def whole_number(settings: Mapping[str, str], name: str, least: int, most: int) 
     try:
         number = int(str(text))
     except ValueError:
-        number = least - 1
-    if not least <= number <= most:
+        number = minimum - 1
+    if not minimum <= number <= maximum:
         raise UserError(
             f"The setting {name} of the dataset is {text!r}.",
             "The dataset is made from it, the same one from the same settings.",
-            f"Give a whole number from {least} to {most}.",
+            f"Give a whole number from {minimum} to {maximum}.",
         )
     return number
 
@@ -160,7 +160,4 @@ def bucket_name(settings: Mapping[str, str]) -> str:
 
 def cores() -> int:
     """The cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))

@@ -130,12 +130,10 @@ class Daft(Engine):
         )
 
     def image_predictions(self, workload: ImageWorkload, output: str) -> None:
-        """Labels of all images in the list."""
+        """Labels, or vectors, of all images in the list."""
         self._images(workload, output)
 
-    def image_embeddings(self, workload: ImageWorkload, output: str) -> None:
-        """Vectors of all images in the list."""
-        self._images(workload, output)
+    image_embeddings = image_predictions
 
     def _images(self, workload: ImageWorkload, output: str) -> None:
         """Fetch, decode, resize, ask the model, write."""
@@ -270,16 +268,13 @@ def cents() -> daft.Expression:
     return functions.floor(col("total_amount") * 100 + 0.5).cast(DataType.int64())
 
 
-def _threads_started() -> int | None:
+def _threads_started() -> int:
     """Daft's threads for computing: its workers, and those that were in a function of ours.
 
-    Daft does not say how many workers it has. None where the system has no /proc.
+    Daft does not say how many workers it has.
     """
-    tasks = Path("/proc/self/task")
-    if not tasks.is_dir():
-        return None
     count = 0
-    for task in tasks.iterdir():
+    for task in Path("/proc/self/task").iterdir():
         with suppress(OSError):  # a thread that has ended meanwhile
             count += (task / "comm").read_text().startswith("DAFTCPU")
     return count

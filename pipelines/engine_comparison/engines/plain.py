@@ -40,15 +40,10 @@ class Plain(Engine):
         import onnxruntime  # noqa: F401
 
     def image_predictions(self, workload: ImageWorkload, output: str) -> None:
-        """Labels of all images in the list."""
-        self._images(workload, output)
+        """Labels, or vectors, of all images in the list.
 
-    def image_embeddings(self, workload: ImageWorkload, output: str) -> None:
-        """Vectors of all images in the list."""
-        self._images(workload, output)
-
-    def _images(self, workload: ImageWorkload, output: str) -> None:
-        """Every thread takes its share of the batches; on the CPU they have one session."""
+        Every thread takes its share of the batches; on the CPU they have one session.
+        """
         store, size = self.context.filesystem, self.context.batch_size
         urls = image_urls(store, self.context.input_facts)
         batches = [urls[at : at + size] for at in range(0, len(urls), size)]
@@ -68,6 +63,8 @@ class Plain(Engine):
                 pq.write_table(table, stream)
 
         self._written = Stage("write", "write", timed(write), table.num_rows, table.nbytes)
+
+    image_embeddings = image_predictions
 
     def stages(self, began: float, seconds: float) -> list[Stage]:
         """See `Engine.stages`."""

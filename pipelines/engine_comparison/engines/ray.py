@@ -204,12 +204,10 @@ class Ray(OnRay):
         )
 
     def image_predictions(self, workload: ImageWorkload, output: str) -> None:
-        """Labels of all images in the list."""
+        """Labels, or vectors, of all images in the list."""
         self._images(workload, output)
 
-    def image_embeddings(self, workload: ImageWorkload, output: str) -> None:
-        """Vectors of all images in the list."""
-        self._images(workload, output)
+    image_embeddings = image_predictions
 
     def _images(self, workload: ImageWorkload, output: str) -> None:
         """Read the images, and map batches of them by a pool of actors that have the model."""

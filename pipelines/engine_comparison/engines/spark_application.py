@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
 
 from ..errors import UserError, one_line
+from ..host import PACKAGE_PARENT
 from ..placement import Holder
 from ..profile import Node, Stage
-from ..store import CONNECT_SECONDS
 from ..workloads.taxi_inputs import AMOUNTS, trip_files, trip_schema, zone_schema, zones_path
-from . import PACKAGE_PARENT, Engine
+from . import Engine
+from .spark_launch import as_properties, own_address, set_environment, write_private
 from .spark_profile import SETTINGS, EventLog
+from .spark_store import s3a_settings, trust_options, trust_store
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,9 +44,6 @@ DEFAULTS = (
 
 _SECRET_WORDS = ("secret", "key", "password", "token", "credential")
 _PROPERTIES = "spark-defaults.conf"
-_TRUST_STORE = "object-store.p12"
-_TRUST_STORE_PASSWORD = "changeit"
-"""No secret: what is in it is public, and the format wants one."""
 DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
 EXECUTOR_OPTIONS = "spark.executor.extraJavaOptions"
 
@@ -104,10 +101,10 @@ class SparkEngine(Engine):
 
     def start(self) -> None:
         """Start a driver JVM, connect to the master and wait for the executors."""
-        host = self.given.get("driverHost") or _own_address(self.given["master"])
+        host = self.given.get("driverHost") or own_address(self.given["master"])
         conf = self.context.scratch / "spark-conf"
-        _write_private(conf / _PROPERTIES, _as_properties(self.settings(host)))
-        _set_environment(conf, host, self.given.get("javaHome"), self._worker_python())
+        write_private(conf / _PROPERTIES, as_properties(self.settings(host)))
+        set_environment(conf, host, self.given.get("javaHome"), self._worker_python())
         from pyspark.sql import SparkSession
 
         try:
@@ -122,7 +119,7 @@ class SparkEngine(Engine):
             ) from error
         if self._ships:
             self.session.sparkContext.addPyFile(str(self._packed_code()))
-        self._trust_the_store()
+        trust_store(self.session.sparkContext, self.context.store, self.context.scratch)
         self._wait_for_executors()
 
     def trips_and_zones(self) -> tuple[DataFrame, DataFrame]:
@@ -177,14 +174,13 @@ class SparkEngine(Engine):
             "spark.pyspark.python": self._worker_python(),
             "spark.local.dir": str(self.context.scratch / "spark-local"),
             "spark.sql.warehouse.dir": str(self.context.scratch / "spark-warehouse"),
-            **self._store_settings(),
+            **s3a_settings(self.context.store),
             **self.placement.asks,
             **self.choices(),
             **self._profile_settings(),
         }
-        for name, trust in zip(
-            (DRIVER_OPTIONS, EXECUTOR_OPTIONS), self._trust_options(), strict=True
-        ):
+        trusted = trust_options(self.context.store, self.context.scratch)
+        for name, trust in zip((DRIVER_OPTIONS, EXECUTOR_OPTIONS), trusted, strict=True):
             if options := f"{settings.get(name, '')} {trust}".strip():
                 settings[name] = options
         return settings
@@ -204,32 +200,6 @@ class SparkEngine(Engine):
     def jar_folders(self) -> list[Path]:
         """Folders of jars that this contender adds to Spark's: those that speak S3."""
         return [Path(self.given["jars"])]
-
-    def _trust_the_store(self) -> None:
-        """Make the trust store that the JVMs' options name, and send it to the executors.
-
-        A JVM reads it at its first TLS connection, which is after this, or after a task's files
-        have come.
-        """
-        file = self.context.store.ca_file
-        if file is None:
-            return
-        jvm: Any = self.session.sparkContext._jvm
-        trusted = jvm.java.security.KeyStore.getInstance("PKCS12")
-        trusted.load(None, None)
-        x509 = jvm.java.security.cert.CertificateFactory.getInstance("X.509")
-        with_file = jvm.java.io.FileInputStream(file)
-        for at, certificate in enumerate(x509.generateCertificates(with_file).toArray()):
-            trusted.setCertificateEntry(str(at), certificate)
-        with_file.close()
-        made = self.context.scratch / _TRUST_STORE
-        out = jvm.java.io.FileOutputStream(str(made))
-        utf8 = jvm.java.nio.charset.StandardCharsets.UTF_8
-        # The characters as an array of Java's: a string of Java's would come as one of Python's.
-        password = utf8.decode(jvm.java.nio.ByteBuffer.wrap(_TRUST_STORE_PASSWORD.encode()))
-        trusted.store(out, password.array())
-        out.close()
-        self.session.sparkContext.addFile(str(made))
 
     def _wait_for_executors(self) -> None:
         """Wait until all executors are there.
@@ -305,38 +275,6 @@ class SparkEngine(Engine):
         )
         return Path(made)
 
-    def _store_settings(self) -> dict[str, str]:
-        """S3A's address and keys for this store; how often it tries again is its own default."""
-        store = self.context.store
-        s3a = {
-            "endpoint": store.endpoint,
-            "endpoint.region": store.region,
-            "path.style.access": str(store.path_style).lower(),
-            "connection.ssl.enabled": str(store.encrypted).lower(),
-            "access.key": store.access_key,
-            "secret.key": store.secret_key,
-            **({"session.token": store.session_token} if store.session_token else {}),
-            **({} if store.bulk_delete else {"multiobjectdelete.enable": "false"}),
-            "aws.credentials.provider": (
-                "org.apache.hadoop.fs.s3a."
-                f"{'Temporary' if store.session_token else 'Simple'}AWSCredentialsProvider"
-            ),
-        }
-        return {f"spark.hadoop.fs.s3a.{name}": value for name, value in s3a.items()}
-
-    def _trust_options(self) -> tuple[str, str]:
-        """The options of the driver's and of the executors' JVMs that name the trust store.
-
-        Files that are added to a job come to an executor's working folder.
-        """
-        if self.context.store.ca_certificates is None:
-            return "", ""
-        rest = f"-Djavax.net.ssl.trustStorePassword={_TRUST_STORE_PASSWORD}"
-        return (
-            f"-Djavax.net.ssl.trustStore={self.context.scratch / _TRUST_STORE} {rest}",
-            f"-Djavax.net.ssl.trustStore={_TRUST_STORE} {rest}",
-        )
-
     def persists(self) -> str:
         """See `Engine.persists`."""
         return (
@@ -405,50 +343,3 @@ def _ddl(schema: pa.Schema) -> str:
         kind, _, rest = str(field.type).partition("(")
         columns.append(f"{field.name} {words.get(kind, kind)}{'(' + rest if rest else ''}")
     return ", ".join(columns)
-
-
-def _own_address(master: str) -> str:
-    """The address of this machine on the way to the master, to which its workers can connect back.
-
-    Raises:
-        UserError: The master does not answer.
-    """
-    parts = urlsplit(master)
-    try:
-        reached = socket.create_connection(
-            (parts.hostname or "", parts.port or 7077), CONNECT_SECONDS
-        )
-        with reached:
-            return str(reached.getsockname()[0])
-    except OSError as error:
-        raise UserError(
-            f"The Spark master at {master} does not answer: {error}.",
-            "Spark's driver gets its executors from it.",
-            "See whether spark-master runs (npm run status) and its log (npm run logs).",
-        ) from error
-
-
-def _set_environment(conf: Path, host: str, java_home: str | None, worker_python: str) -> None:
-    """What pyspark and the JVM's launcher read from the environment. No secret is in it."""
-    os.environ.update(
-        SPARK_CONF_DIR=str(conf),
-        SPARK_LOCAL_IP=host,
-        PYSPARK_PYTHON=worker_python,
-        PYSPARK_DRIVER_PYTHON=sys.executable,
-        **({"JAVA_HOME": java_home} if java_home else {}),
-    )
-    for name in ("PYSPARK_SUBMIT_ARGS", "HADOOP_CONF_DIR", "SPARK_HOME", "SPARK_REMOTE"):
-        os.environ.pop(name, None)
-
-
-def _as_properties(settings: dict[str, str]) -> str:
-    """Settings in the format of java.util.Properties, in which a backslash has to be doubled."""
-    escaped = ((name, value.replace("\\", "\\\\")) for name, value in settings.items())
-    return "".join(f"{name}={value}\n" for name, value in escaped)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, in a folder that only its owner can enter."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)

@@ -71,8 +71,8 @@ def lacks(own_certificates: bool, cpuinfo: Path = Path("/proc/cpuinfo")) -> str 
     """What Comet needs and is not here, in words; None if all is."""
     if own_certificates:
         return "its reader of S3 trusts the system's certificates alone"
-    if platform.system() != "Linux" or platform.machine() not in ("x86_64", "aarch64"):
-        return f"its jar has no library for {platform.system()} on {platform.machine()}"
+    if platform.machine() not in ("x86_64", "aarch64"):
+        return f"its jar has no library for {platform.machine()}"
     if platform.machine() == "x86_64":
         words = cpuinfo.read_text(encoding="utf-8").split()
         if missing := sorted(X86_64_V3.difference(words)):

@@ -37,13 +37,11 @@ CPU = Device()
 _CUDA = "CUDAExecutionProvider"
 
 
-def thread_environment(threads: int = 1) -> dict[str, str]:
-    """Environment variables that keep native libraries from starting more threads than meant.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Environment variables that keep native libraries to one thread each.
 
-    With one worker a core, a library that starts a thread a core takes the other workers' cores.
-    """
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    return {name: str(threads) for name in names}
+With one worker a core, a library that starts a thread a core takes the other workers' cores.
+"""
 
 
 class ModelSession:
@@ -59,13 +57,12 @@ class ModelSession:
         providers: What ONNX Runtime runs it on, in order.
     """
 
-    def __init__(self, path: str | Path, device: Device = CPU, threads: int = 1) -> None:
+    def __init__(self, path: str | Path, device: Device = CPU) -> None:
         """Load a model.
 
         Args:
             path: The ONNX file, with its contract beside it.
             device: What it runs on. There is no silent way from a GPU to the CPU.
-            threads: Threads for one batch.
 
         Raises:
             UserError: No such file, no CUDA, or a model of another kind than its contract says.
@@ -79,7 +76,7 @@ class ModelSession:
             )
         self._contract = read_contract(self._path)
         self.frame, self.labels = self._contract.frame, self._contract.labels
-        self.runtime = _open(self._path, device, threads)
+        self.runtime = _open(self._path, device)
         self._device = device
         self.providers: list[str] = self.runtime.get_providers()
         inputs, outputs = map(_tensors, (self.runtime.get_inputs(), self.runtime.get_outputs()))
@@ -279,7 +276,7 @@ def _width_in_file(path: str, output: str) -> int | None:
     return int(width) or None
 
 
-def _open(path: Path, device: Device, threads: int) -> Any:
+def _open(path: Path, device: Device) -> Any:
     import onnxruntime
 
     if device.gpu is not None:
@@ -288,7 +285,7 @@ def _open(path: Path, device: Device, threads: int) -> Any:
         if hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # CUDA's libraries, where they were installed as wheels
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1  # there is a worker a core
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     # Threads that spin while they wait take the cores from the engine's own work.
@@ -350,11 +347,11 @@ _opening = Lock()
 
 
 @lru_cache(maxsize=16)
-def _cached(path: str, device: Device, threads: int) -> ModelSession:
-    return ModelSession(path, device, threads)
+def _cached(path: str, device: Device) -> ModelSession:
+    return ModelSession(path, device)
 
 
-def open_session(model: Mapping[str, str], device: Device = CPU, threads: int = 1) -> ModelSession:
+def open_session(model: Mapping[str, str], device: Device = CPU) -> ModelSession:
     """The session of this process for a spec's `model` on a device: loaded once, then kept.
 
     For workers of engines that call a plain function for each batch.
@@ -362,10 +359,9 @@ def open_session(model: Mapping[str, str], device: Device = CPU, threads: int = 
     Args:
         model: `{"path": ...}`.
         device: What it runs on.
-        threads: Threads for one batch.
 
     Raises:
         UserError: As for `ModelSession`.
     """
     with _opening:  # threads that ask at once would each load it
-        return _cached(model["path"], device, threads)
+        return _cached(model["path"], device)

@@ -87,9 +87,9 @@ def taxi_oracle(
         with filesystem.open_input_file(path) as file:
             for limits, rows in _batches(pq.ParquetFile(file)):
                 columns = {name: _numbers(rows.column(name)) for name in TRIP_COLUMNS}
-                for name, (least, most) in limits.items():
+                for name, (minimum, maximum) in limits.items():
                     values, there = columns[name]
-                    outside = there & ((values < least) | (values > most))
+                    outside = there & ((values < minimum) | (values > maximum))
                     beyond[(path, name)] += int(np.count_nonzero(outside))
                 for name in AMOUNTS:
                     values, there = columns[name]

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { comparisonLines, exitCode } from "../../../cli/verbs/compare";
+import { comparisonLines, exitCode, onStack } from "../../../cli/verbs/compare";
 import { parseHistory } from "../../../results/history";
 import { compare, judge, select } from "../../../results/comparison";
 import { random } from "../../../results/statistics";
@@ -78,8 +78,8 @@ describe("a comparison", () => {
       "another host",
       {},
       { result: { host: { cpu: "other", cores: 64 } } },
-      "they are of two hosts",
-      "npm run rerun -- spark/taxi-report on the host of A",
+      "they are of two hosts; measure B on A's",
+      "npm run rerun -- spark/taxi-report",
     ],
     [
       "other inputs",
@@ -157,6 +157,13 @@ describe("a comparison", () => {
     expect(lines[0].verdict).toBeUndefined();
     expect(exitCode(lines)).toBe(3);
     expect(comparisonLines(lines).join("\n")).toContain(`! ${what}; to compare: ${command}`);
+  });
+
+  it("has a command for the stack that the attempts are of", () => {
+    const [line] = compared(before(), after({ inputs: { batchSize: "8" } }));
+    const command = "npm run rerun -- spark/taxi-report";
+    expect(onStack("two", line).missing!.command).toBe(`${command} --stack two`);
+    expect(onStack("local", line).missing!.command).toBe(command);
   });
 
   it.each<[string, ResultLine, string]>([

@@ -121,11 +121,11 @@ class Downloads:
         place.parent.mkdir(parents=True, exist_ok=True)
         waiting = f"{words}: waiting for another download into {place.parent}"
         with alone_in(place.parent, lambda: self._say(waiting)):
-            if not self._stands(remote, words):
+            if not self._is_present(remote, words):
                 self._download(session, remote, words)
         return place
 
-    def _stands(self, remote: Remote, words: str) -> bool:
+    def _is_present(self, remote: Remote, words: str) -> bool:
         """Whether the file is there as it was when it was checked; a damaged one is removed."""
         place = self.place(remote)
         record = _record(place)

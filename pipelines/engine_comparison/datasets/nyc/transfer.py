@@ -57,8 +57,8 @@ class Patience:
     Attributes:
         connect: For a connection.
         read: For the next bytes.
-        window: How long a transfer may be slower than `least_rate`.
-        least_rate: Bytes a second.
+        window: How long a transfer may be slower than `min_rate`.
+        min_rate: Bytes a second.
         attempts: Failed attempts in a row after which the download fails.
         progress: Bytes by which an attempt must be ahead of all earlier ones to start a new row.
         backoff: Doubled after each failed attempt; the first is followed by the second at once.
@@ -69,7 +69,7 @@ class Patience:
     connect: float = 10
     read: float = 30
     window: float = 60
-    least_rate: int = 2000
+    min_rate: int = 2000
     attempts: int = 6
     progress: int = 1 << 20
     backoff: float = 1
@@ -230,7 +230,7 @@ def _chunks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
         yield chunk
         received += len(chunk)
         if time.monotonic() - began >= patience.window:
-            if received < patience.least_rate * patience.window:
+            if received < patience.min_rate * patience.window:
                 raise InterruptedTransferError(f"{received} bytes came in {patience.window:g} s")
             began, received = time.monotonic(), 0
 

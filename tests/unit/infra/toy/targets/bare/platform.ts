@@ -1,5 +1,4 @@
-import type { Executor } from "../../../../../../infra/contracts/platform";
-import type { Prepared } from "../../../../../../infra/contracts/platform";
+import type { Executor, Prepared } from "../../../../../../infra/contracts/platform";
 import type { Services } from "../../../../../../infra/contracts/target";
 import type { StackContext } from "../../../../../../infra/host/checks";
 import type { Settings } from "../../../../../../infra/settings/schema";
@@ -8,11 +7,9 @@ import { inspected } from "../../../../../../infra/stack/records";
 import { prepareStore } from "../../../../../../infra/stores";
 import { storeAccess } from "../../../../../../infra/stores/access";
 import { pythonVariables, shellHere, startLeader } from "../../../../../../infra/targets/processes";
-import { makeScratch, modelOf } from "../../../../../../infra/toolchain/tools";
-import { environmentHash } from "../../../../../../infra/toolchain/locks";
-import { modelIdentity } from "../../../../../../infra/toolchain/locks";
+import { environmentHash, modelIdentity } from "../../../../../../infra/toolchain/locks";
 import { Toolchain } from "../../../../../../infra/toolchain/toolchain";
-import { existingTools } from "../../../../../../infra/toolchain/tools";
+import { existingTools, makeScratch, modelOf } from "../../../../../../infra/toolchain/tools";
 
 /** Looks at what is there; writes nothing. */
 export async function prepare(context: StackContext): Promise<Prepared<Settings>> {
