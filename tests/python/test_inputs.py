@@ -487,10 +487,19 @@ def albums(store: fs.FileSystem, minio: dict[str, Any]) -> dict[str, int]:
     return {place: len(pictures) + missing.get(place, 0) for place, pictures in places.items()}
 
 
+@pytest.fixture(
+    scope="module",
+    params=["image-embeddings", pytest.param("image-predictions", marks=pytest.mark.long)],
+)
+def workload(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
 @pytest.fixture(scope="module")
-def looked_at(albums: dict[str, int], attempt: Attempts) -> dict[str, Event]:
+def looked_at(albums: dict[str, int], attempt: Attempts, workload: str) -> dict[str, Event]:
     """What the oracle says of the albums."""
-    return attempt("oracle", "image-embeddings", list(albums))
+    return attempt("oracle", workload, list(albums))
 
 
 def test_the_oracle_counts_the_pictures_that_documented_contenders_may_not_survive(
@@ -508,17 +517,17 @@ def test_the_oracle_counts_the_pictures_that_documented_contenders_may_not_survi
 
 @pytest.mark.parametrize("engine", by_time(doing("image-embeddings")))
 def test_an_engine_answers_each_picture_once_however_it_is_listed(
-    looked_at: dict[str, Event], attempt: Attempts, engine: str
+    looked_at: dict[str, Event], attempt: Attempts, workload: str, engine: str
 ):
     facts = engines.load(engine).facts
     unsupported = {
         *({"given-worse"} if facts.corrupt_images else ()),
         *({"given-long", "given-worse"} if facts.long_texts else ()),
         *({"given-hidden"} if facts.hidden_names else ()),
-        *({"given-none"} if "image-embeddings" in facts.no_rows else ()),
+        *({"given-none"} if workload in facts.no_rows else ()),
     }
     places = [place for place in looked_at if place not in unsupported]
-    for place, answer in attempt(engine, "image-embeddings", places).items():
+    for place, answer in attempt(engine, workload, places).items():
         assert answer["event"] == "result", answer
         assert answer["checksum"] == looked_at[place]["checksum"]
         assert answer["rejects"] == (REJECTS if place == "given-worse" else [])
