@@ -324,6 +324,7 @@ OTHER = "taxi/yellow_tripdata_2024-02.parquet"
         ({MONTH: None, **OTHERS}, ["There are no trips", "not read: taxi/"]),
         ({ZONES: None}, ["the zone table is missing", ZONES]),
         ({ZONES: b""}, ["not CSV", "it is empty"]),
+        ({ZONES: b"\xef\xbb\xbf\n"}, ["not CSV", "it is empty"]),
         (
             {ZONES: b"\x1b[2J\xef\xbb\xbfBorough\n"},
             ["header is \\x1b[2J\\ufeffBorough: LocationID"],
