@@ -76,8 +76,12 @@ _COMMON_FRAMES = frozenset([0xC0, 0xC1, _PROGRESSIVE])
 # Markers with a length that libjpeg knows: frames, DHT, SOS, DQT, DRI, APPn, COM.
 _SEGMENTS = _FRAMES | {0xC4, 0xDA, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE}
 _KNOWN = _SEGMENTS | _MISPLACED | {_END_OF_IMAGE, 0xFF}
+_RESTART_INTERVAL = 0xDD
 # Within a scan 0xFF is followed by 0x00 or a restart marker; anything else ends it.
-_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_MARKER = re.compile(rb"\xff([^\x00\xff])")
+_RESTARTS = range(0xD0, 0xD8)
+_COEFFICIENTS = 64
+_NOT_SENT = 255
 
 
 def reject_reason(data: bytes | None) -> str | None:
@@ -124,7 +128,9 @@ def _too_large(width: bytes, height: bytes) -> bool:
 def _jpeg_reason(data: bytes) -> str | None:
     """Walk the segments and scans to the end marker."""
     at, frame, scanned = 2, 0, False
-    colours, names = b"", b""
+    names, said = b"", b""
+    interval = 0
+    sent: dict[int, bytearray] = {}
     transform: int | None = None
     tables: set[int] = set()
     jfif = False
@@ -133,6 +139,8 @@ def _jpeg_reason(data: bytes) -> str | None:
         if data[at] != 0xFF or marker not in _KNOWN:
             return UNDECODABLE if scanned else NOT_AN_IMAGE
         if marker == _END_OF_IMAGE:
+            if any(any(bits) for bits in sent.values()):
+                return UNSUPPORTED
             return None if scanned else UNDECODABLE
         if marker == 0xFF:  # fill byte
             at += 1
@@ -146,43 +154,106 @@ def _jpeg_reason(data: bytes) -> str | None:
         if marker in _FRAMES:
             if frame:  # one picture has one frame; decoders disagree about a second one
                 return UNDECODABLE
-            frame, colours, names = marker, segment[5:6], segment[6::3]
+            frame, names, said = marker, segment[6::3], segment
+            if frame == _PROGRESSIVE:
+                sent = {name: bytearray([_NOT_SENT] * _COEFFICIENTS) for name in names}
             if marker not in _COMMON_FRAMES or _is_rare(segment):
                 return UNSUPPORTED
         elif marker == _HUFFMAN_TABLES:
-            tables.update(_tables(segment))
+            found = _tables(segment)
+            if found is None:
+                return UNDECODABLE
+            tables |= found
+        elif marker == _RESTART_INTERVAL:
+            interval = int.from_bytes(segment, "big")
         elif marker == _JFIF:
             jfif = jfif or segment[:5] == b"JFIF\0"
         elif marker == _ADOBE and segment[:5] == b"Adobe":
             late = frame and len(names) == 1
             transform = segment[11] if len(segment) > 11 and not late else _UNCLEAR
         elif marker == _START_OF_SCAN:
-            behind = _AFTER_SCAN.search(data, at)
+            behind, restarts = _scan_end(data, at)
             if behind is None or not frame:
-                return UNDECODABLE if behind else TRUNCATED
-            common = frame == _PROGRESSIVE or _is_common(segment, colours, tables)
+                return TRUNCATED if behind is None else UNDECODABLE
+            common = _adds(segment, sent) if sent else _is_common(segment, names, tables)
             if not common or not _is_clear(names, transform, jfif):
                 return UNSUPPORTED
-            at, scanned = behind.start(), True
+            if restarts != _restarts(segment, said, interval):
+                return UNSUPPORTED
+            at, scanned = behind, True
     return TRUNCATED
+
+
+def _scan_end(data: bytes, at: int) -> tuple[int | None, bytes]:
+    """Where a scan ends, and the numbers of the restart markers in it."""
+    restarts = bytearray()
+    for found in _MARKER.finditer(data, at):
+        if found[1][0] not in _RESTARTS:
+            return found.start(), bytes(restarts)
+        restarts.append(found[1][0] - _RESTARTS[0])
+    return None, bytes(restarts)
+
+
+def _restarts(scan: bytes, frame: bytes, interval: int) -> bytes:
+    """The numbers of the restart markers that a scan has, if it is whole."""
+    height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
+    sampling = zip(frame[6::3], frame[7::3], strict=True)
+    factors = {name: (both >> 4, both & 15) for name, both in sampling}
+    largest = tuple(map(max, zip(*factors.values(), strict=True)))
+    names = _names(scan)
+    # A scan of one colour has its blocks, others have units of blocks of all their colours.
+    across, down = factors[names[0]] if len(names) == 1 else (1, 1)
+    if len(names) == 1:
+        width, height = -(-width * across // largest[0]), -(-height * down // largest[1])
+        largest = 1, 1
+    units = -(-width // (8 * largest[0])) * -(-height // (8 * largest[1]))
+    return bytes(at % 8 for at in range((units - 1) // interval)) if interval else b""
+
+
+def _names(scan: bytes) -> bytes:
+    """The colours of a scan."""
+    return scan[1 : 1 + 2 * scan[0] : 2] if scan else b""
+
+
+def _adds(scan: bytes, sent: dict[int, bytearray]) -> bool:
+    """Whether a scan of a progressive JPEG goes on where others of its colours ended.
+
+    Args:
+        scan: Its header.
+        sent: Of each colour and coefficient how many bits are missing, which is brought up to date.
+    """
+    names = _names(scan)
+    if len(scan) < 4 + 2 * len(names) or not names or names != bytes(n for n in sent if n in names):
+        return False
+    first, last, bits = scan[-3:]
+    if not first <= last < _COEFFICIENTS:
+        return False
+    for name in names:
+        for at in range(first, last + 1):
+            if sent[name][at] != (bits >> 4 or _NOT_SENT):
+                return False
+            sent[name][at] = bits & 15
+    return True
 
 
 def _is_rare(frame: bytes) -> bool:
     """Whether a JPEG's frame has what not all decoders take.
 
     That is 12 bits, other than 1, 3 or 4 colours, two colours of one name, too large a side, and
-    sampling by thirds or of which the first colour has not the most.
+    sampling by thirds, by half and a quarter of the lines, or of which the first colour has not
+    the most.
     """
     names = frame[6::3]
     factors = [(sampling >> 4, sampling & 15) for sampling in frame[7::3]]
     sides = frame[1:3], frame[3:5]
     return (
         frame[:1] != b"\x08"
-        or frame[5:6] not in (b"\1", b"\3", b"\4")
+        or (frame[5:6], len(frame)) not in ((b"\1", 9), (b"\3", 15), (b"\4", 18))
         or len(set(names)) < len(names)
         or max(int.from_bytes(side, "big") for side in sides) > _MAX_SIDE
         or any(factor not in (1, 2, 4) for both in factors for factor in both)
         or factors[0] != tuple(map(max, zip(*factors, strict=True)))
+        or {2, 4} <= {down for _, down in factors}
         or (len(factors) > 1 and sum(across * down for across, down in factors) > _MAX_BLOCKS)
         or _too_large(*sides)
     )
@@ -200,23 +271,33 @@ def _is_clear(names: bytes, transform: int | None, jfif: bool) -> bool:
     return transform is None or transform in meant
 
 
-def _tables(segment: bytes) -> Iterator[int]:
-    """The Huffman tables that a segment defines: 16 times the class, 0 or 1, and the number."""
+def _tables(segment: bytes) -> set[int] | None:
+    """The Huffman tables that a segment defines; None if one is no table.
+
+    Each is 16 times its class, 0 or 1, and its number.
+    """
+    found = set()
     at = 0
-    while at + 17 <= len(segment):
-        yield segment[at]
-        at += 17 + sum(segment[at + 1 : at + 17])
+    while at < len(segment):
+        counts = segment[at + 1 : at + 17]
+        end = at + 17 + sum(counts)
+        codes = sum(count << (16 - length) for length, count in enumerate(counts, 1))
+        if len(counts) < 16 or end > len(segment) or codes > 2**16 or segment[at] & 0xEC:
+            return None
+        found.add(segment[at])
+        at = end
+    return found
 
 
-def _is_common(scan: bytes, colours: bytes, tables: set[int]) -> bool:
+def _is_common(scan: bytes, names: bytes, tables: set[int]) -> bool:
     """Whether a sequential scan is one that all decoders take.
 
-    That is one with all colours and all coefficients, whose tables are in the file: some decoders
-    know the usual tables.
+    That is one with all colours in the order of the frame and all coefficients, whose tables are in
+    the file: some decoders know the usual tables.
     """
     used = scan[2 : 1 + 2 * scan[0] : 2] if scan else b""
     needed = {both >> 4 for both in used} | {16 + (both & 15) for both in used}
-    return scan[:1] == colours and scan[-3:] == b"\0\x3f\0" and needed <= tables
+    return _names(scan) == names and scan[-3:] == b"\0\x3f\0" and needed <= tables
 
 
 def _png_reason(data: bytes) -> str | None:

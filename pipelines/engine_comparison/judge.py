@@ -35,7 +35,7 @@ from .workloads.image_workload import ImageWorkload
 
 NEAR_PIXELS, NEAR_EACH = 1.5, 6.0
 """How far the pixels of another decoder may be from Pillow's, of 255: of all images on average, and
-of each. Those of Daft are 0.2 away, and up to 4.0 of pictures that are 3 pixels wide. Without
+of each. Those of Daft are 0.2 away, and up to 4.0 of pictures 3 pixels wide. Scaled without
 interpolation they are 3.7 away, with swapped colours 24 (docs/findings/image-decoders.md)."""
 Fields = dict[str, Any]
 """Fields of the result event."""

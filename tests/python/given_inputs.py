@@ -54,13 +54,60 @@ def parquet(table: pa.Table, **options: Any) -> bytes:
     return out.getvalue()
 
 
+def edited(data: bytes, old: bytes, new: bytes) -> bytes:
+    """A file with other bytes in its footer."""
+    at = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer = data[at:-8].replace(old, new)
+    assert footer != data[at:-8]
+    return data[:at] + footer + len(footer).to_bytes(4, "little") + data[-4:]
+
+
 def stating(table: pa.Table, form: str, value: float, instead: float) -> bytes:
     """A file whose footer states another minimum or maximum; `form` is that of `struct`."""
-    data = parquet(table)
-    at = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
-    footer = data[at:].replace(struct.pack(form, value), struct.pack(form, instead))
-    assert footer != data[at:]
-    return data[:at] + footer
+    return edited(parquet(table), struct.pack(form, value), struct.pack(form, instead))
+
+
+def stating_nulls(nulls: int) -> bytes:
+    """Trips of which a footer states another number of tips that are null."""
+    most = b"\x28\x08" + struct.pack("<d", 3.0)
+    return edited(parquet(trips()), b"\x16\x02" + most, bytes([0x16, 2 * nulls]) + most)
+
+
+def stating_rows(rows: int) -> bytes:
+    """Trips in one row group whose file states another number of rows."""
+    return edited(parquet(trips()), b"\x16\x08\x19\x1c", bytes([0x16, 2 * rows, 0x19, 0x1C]))
+
+
+def stating_values(name: str, count: int) -> bytes:
+    """Trips of which one column states another number of values."""
+    before = name.encode() + b"\x15\x02\x16"
+    return edited(parquet(trips()), before + b"\x08", before + bytes([2 * count]))
+
+
+def in_other_files() -> bytes:
+    """Trips whose footer says that the columns are in another file."""
+    data, footer = parquet(trips()), io.BytesIO()
+    metadata = pq.read_metadata(io.BytesIO(data))
+    metadata.set_file_path("other.parquet")
+    metadata.write_metadata_file(footer)
+    return data + footer.getvalue()[4:]
+
+
+def of_decimals_as_bytes() -> bytes:
+    """Trips with fares as decimals of 9 digits in Parquet's BYTE_ARRAY."""
+    fares = pa.array([n.to_bytes(2, "big") for n in (4500, 5000, 3100, 6000)], pa.binary())
+    data = parquet(trips(fare_amount=fares), store_schema=False)
+    decimal = bytes([0x25, 2 * 5, 0x15, 2 * 2, 0x15, 2 * 9, 0])  # converted type, scale, digits
+    return edited(data, b"fare_amount\0", b"fare_amount" + decimal)
+
+
+def with_arrow_schema(schema: bytes, **columns: pa.Array) -> bytes:
+    """Trips with this as Arrow's schema in the metadata."""
+    table, out = trips(**columns), io.BytesIO()
+    with pq.ParquetWriter(out, table.schema, store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(schema).decode()})
+    return out.getvalue()
 
 
 def parts(text: str) -> list[str]:

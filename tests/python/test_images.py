@@ -41,6 +41,7 @@ def encoded(kind: str = "JPEG", mode: str = "RGB", **options: object) -> bytes:
 
 
 JPEG, PNG, PROGRESSIVE = encoded(), encoded("PNG"), encoded(progressive=True)
+RESTARTED = encoded(restart_marker_blocks=1)
 
 
 def marked(jpeg: bytes) -> bytes:
@@ -59,6 +60,14 @@ def frame(jpeg: bytes, **fields: bytes) -> bytes:
     return bytes(changed)
 
 
+def sampled_by(factors: bytes) -> bytes:
+    """A JPEG with other factors of sampling, a byte a colour."""
+    changed = bytearray(JPEG)
+    for at, both in enumerate(factors):
+        changed[JPEG.find(b"\xff\xc0") + 11 + 3 * at] = both
+    return bytes(changed)
+
+
 def in_two_scans(jpeg: bytes) -> bytes:
     """With its first scan's colours said to be one, and the scan once more."""
     at = jpeg.find(b"\xff\xda")
@@ -66,6 +75,17 @@ def in_two_scans(jpeg: bytes) -> bytes:
     body = jpeg[at + 2 + length : -2]
     head = b"\xff\xda\0\x08\x01" + jpeg[at + 5 : at + 7] + jpeg[at + 11 : at + 14]
     return jpeg[:at] + (head + body) * 2 + jpeg[-2:]
+
+
+def of_scans(jpeg: bytes, count: int) -> bytes:
+    """With its first scans alone, as of a download that was broken off, and an end."""
+    return b"\xff\xda".join(jpeg.split(b"\xff\xda")[: count + 1]) + b"\xff\xd9"
+
+
+def in_another_order(jpeg: bytes) -> bytes:
+    """With the first two colours of its scan exchanged."""
+    at = jpeg.find(b"\xff\xda") + 5
+    return jpeg[:at] + jpeg[at + 2 : at + 4] + jpeg[at : at + 2] + jpeg[at + 4 :]
 
 
 def first_frame(side: int, number: int = 0) -> bytes:
@@ -119,7 +139,12 @@ def interlaced() -> bytes:
         with_names(adobe(without(JPEG, 0xE0), 0), b"RGB"),
         adobe(encoded(mode="L"), 2),
         encoded(subsampling=0),
-        encoded(restart_marker_blocks=2),
+        *(encoded(restart_marker_blocks=count) for count in (1, 2, 100)),
+        *(encoded(mode=mode, restart_marker_blocks=3) for mode in ("L", "CMYK")),
+        *(
+            encoded(mode=mode, progressive=True, restart_marker_blocks=1, subsampling=sampling)
+            for mode, sampling in (("L", -1), ("RGB", 0), ("RGB", 1), ("RGB", 2), ("CMYK", -1))
+        ),
         frame(JPEG, marker=b"\xff\xc1"),
         png(),
         png(chunk(b"abCd", b"x"), chunk(b"tEXt", b"a\0b")),
@@ -174,6 +199,16 @@ def test_pictures_are_accepted_and_decoded_to_rgb(data):
         (adobe(JPEG, 2), UNSUPPORTED),
         (in_two_scans(JPEG), UNSUPPORTED),
         (JPEG.replace(b"\0\x3f\0", b"\0\x05\0", 1), UNSUPPORTED),
+        (in_another_order(JPEG), UNSUPPORTED),
+        *((of_scans(PROGRESSIVE, count), UNSUPPORTED) for count in (1, 5, 9)),
+        (without(RESTARTED, 0xDD), UNSUPPORTED),
+        (RESTARTED.replace(b"\xff\xd3", b"", 1), UNSUPPORTED),
+        (RESTARTED.replace(b"\xff\xd3", b"\xff\xd5", 1), UNSUPPORTED),
+        (before_scan(JPEG, segment(0xDD, b"\0\2")), UNSUPPORTED),
+        (before_scan(JPEG, segment(0xC4, b"\3\3" + bytes(15) + b"\0\1\2")), UNDECODABLE),
+        (before_scan(JPEG, segment(0xC4, b"\x09" + bytes(16))), UNDECODABLE),
+        (before_scan(JPEG, segment(0xC4, b"\0")), UNDECODABLE),
+        (sampled_by(b"\x14\x12\x11"), UNSUPPORTED),
         (without(JPEG, 0xC4), UNSUPPORTED),
         (with_names(JPEG, b"\1\1\1"), UNSUPPORTED),
         (with_names(JPEG, b"RGB"), UNSUPPORTED),

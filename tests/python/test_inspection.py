@@ -18,15 +18,21 @@ from given_inputs import (
     ZONE_ROWS,
     amounts_as,
     encrypted,
+    in_other_files,
     listed,
     of_codec,
+    of_decimals_as_bytes,
     parquet,
     picture,
     renamed,
     sixteen_bit,
     stating,
+    stating_nulls,
+    stating_rows,
+    stating_values,
     trips,
     two_groups,
+    with_arrow_schema,
     with_long_text,
     zones_csv,
 )
@@ -39,6 +45,7 @@ from engine_comparison.images import decode
 from engine_comparison.inspection.footers import zones_of_time
 from engine_comparison.inspection.photos import key_of, prefixes_of
 from engine_comparison.store import open_store
+from engine_comparison.workloads import taxi_report_oracle
 from engine_comparison.workloads.image_inputs import image_urls
 from engine_comparison.workloads.taxi_inputs import doubles, read_zones, trip_files, trip_schema
 
@@ -164,6 +171,12 @@ def file(table: pa.Table, name: str = MONTH, **options: Any) -> dict[str, bytes 
     return {name: parquet(table, **options)}
 
 
+def as_arrow(**types: pa.DataType) -> bytes:
+    """Arrow's schema of trips of which some columns have other types, or which has more columns."""
+    fields = {field.name: field.type for field in trips().schema}
+    return pa.schema(fields | types).serialize().to_pybytes()
+
+
 OTHER = "taxi/yellow_tripdata_2024-02.parquet"
 
 
@@ -257,6 +270,33 @@ OTHER = "taxi/yellow_tripdata_2024-02.parquet"
             file(amounts_as(pa.decimal128(10, 2)), OTHER),
             [f"tip_amount is double in {MONTH} and decimal128(10, 2) in {OTHER}"],
         ),
+        *(
+            ({OTHER: with_arrow_schema(schema)}, ["a schema of Arrow's (ARROW:schema)", OTHER])
+            for schema in (
+                as_arrow(PULocationID=pa.int64()),
+                as_arrow(fare_amount=pa.string()),
+                as_arrow(more=pa.int8()),
+                pa.schema(list(reversed(trips().schema))).serialize().to_pybytes(),
+                as_arrow().replace(b"tip_amount", b"tip_am\xffunt"),
+            )
+        ),
+        ({OTHER: stating_rows(5)}, ["another number of rows than its row groups", OTHER]),
+        *(
+            (
+                {OTHER: stating_values("fare_amount", count)},
+                ["column fare_amount has another number of values", OTHER],
+            )
+            for count in (3, 5)
+        ),
+        ({OTHER: in_other_files()}, ["its columns are in other files", OTHER]),
+        *(
+            (
+                {OTHER: stating(trips(), "<d", bound, NAN)},
+                ["column fare_amount has a minimum or maximum of NaN", OTHER],
+            )
+            for bound in (31.0, 60.0)
+        ),
+        ({OTHER: of_decimals_as_bytes()}, ["fare_amount has decimals of different lengths", OTHER]),
         ({OTHER: b""}, ["cannot be read as Parquet", OTHER]),
         ({OTHER: b"PAR1 no PAR1"}, ["cannot be read as Parquet", OTHER]),
         ({"taxi/a.PARQUET": b""}, ["does not end in .parquet", "taxi/a.PARQUET"]),
@@ -284,6 +324,11 @@ OTHER = "taxi/yellow_tripdata_2024-02.parquet"
         ({MONTH: None, **OTHERS}, ["There are no trips", "not read: taxi/"]),
         ({ZONES: None}, ["the zone table is missing", ZONES]),
         ({ZONES: b""}, ["not CSV", "it is empty"]),
+        ({ZONES: b"\xef\xbb\xbf\n"}, ["not CSV", "it is empty"]),
+        (
+            {ZONES: b"\x1b[2J\xef\xbb\xbfBorough\n"},
+            ["header is \\x1b[2J\\ufeffBorough: LocationID"],
+        ),
         ({ZONES: zones_csv().decode().encode("utf-16")}, ["not CSV in UTF-8"]),
         ({ZONES: zones_csv().replace(b",", b";")}, ["not CSV in UTF-8"]),
         ({ZONES: zones_csv([(1, "", "x", "y")])}, ["an empty Borough", "line 2"]),
@@ -303,6 +348,26 @@ def test_what_would_be_read_differently_is_refused(taxi: Store, files: dict, sai
     refusal = taxi.refusal("taxi")
     for words in said:
         assert words in refusal
+
+
+@pytest.mark.parametrize(
+    ("schema", "columns"),
+    [
+        (as_arrow(), {}),
+        (as_arrow(PULocationID=pa.dictionary(pa.int8(), pa.int32())), {}),
+        (
+            as_arrow(PULocationID=pa.uint32()),
+            {"PULocationID": pa.array([1, 132, 4, 999], pa.int64())},
+        ),
+        (as_arrow(at=pa.timestamp("us", "UTC")), {"at": pa.nulls(4, pa.timestamp("us"))}),
+        (as_arrow(more=pa.binary()), {"more": pa.array(["a"] * 4)}),
+    ],
+)
+def test_a_schema_of_arrows_that_says_the_same_is_accepted(
+    taxi: Store, schema: bytes, columns: dict[str, pa.Array]
+):
+    taxi.put("lake", {OTHER: with_arrow_schema(schema, **columns)})
+    assert taxi.inspect("taxi")["rows"] == 8
 
 
 def test_all_problems_are_said_at_once_and_each_once(taxi: Store):
@@ -407,6 +472,19 @@ def test_the_oracle_refuses_footers_that_contradict_the_values(
     with pytest.raises(UserError, match="the footer of their file states") as refused:
         workloads.load("taxi-report").right_answer(spec, taxi.filesystem)
     assert f"1 in {name} of s3://lake/{MONTH}" in refused.value.what
+
+
+@pytest.mark.parametrize("nulls", [0, 4])
+def test_the_oracle_refuses_footers_with_another_number_of_nulls(
+    taxi: Store, monkeypatch: pytest.MonkeyPatch, nulls: int
+):
+    monkeypatch.setattr(taxi_report_oracle, "BATCH", 3)
+    spec = {"buckets": BUCKETS, "inputs": {"fareAbove": "30"}}
+    assert len(workloads.load("taxi-report").right_answer(spec, taxi.filesystem)) == 4
+    taxi.put("lake", {MONTH: stating_nulls(nulls)})
+    with pytest.raises(UserError, match="nulls are not as many") as refused:
+        workloads.load("taxi-report").right_answer(spec, taxi.filesystem)
+    assert f"1 in tip_amount of s3://lake/{MONTH}" in refused.value.what
 
 
 @pytest.mark.parametrize("name", ["total_amount", "tip_amount", "trip_distance"])

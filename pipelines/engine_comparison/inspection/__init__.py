@@ -32,7 +32,8 @@ PROGRESS_SECONDS = 1.0
 SHOWN = 25
 """Problems that a refusal lists; one problem is said once for all objects that have it."""
 EXAMPLES = 3
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
+"""What a terminal does not show, or obeys."""
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -68,9 +69,9 @@ class Inspection:
             do: What to do about it.
             where: The object's key, or the row, that has it.
         """
-        places = self._problems.setdefault((what, do), [])
+        places = self._problems.setdefault((_shown(what), do), [])
         if where:
-            places.append(_CONTROL.sub(lambda found: ascii(found[0])[1:-1], where))
+            places.append(_shown(where))
 
     def refuse_unread(self, key: str, error: Exception) -> None:
         """Note an object that the store lists and does not give.
@@ -151,6 +152,10 @@ class Inspection:
             with self.filesystem.open_output_stream(path) as stream:
                 stream.write(content)
         return path
+
+
+def _shown(text: str) -> str:
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def examples(places: Sequence[str]) -> str:

@@ -1,7 +1,9 @@
-"""What of a Parquet file not all engines read, as its footer says."""
+"""What of a Parquet file not all engines read, or read alike, as its footer says."""
 
 from __future__ import annotations
 
+import base64
+import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -19,6 +21,7 @@ _VARIANT = re.compile(r"group field_id=-?\d+ (.*) \(Variant\(")
 _ENCODINGS = ("BYTE_STREAM_SPLIT", "DELTA_BYTE_ARRAY")
 """Those of numbers and decimals that not all engines read."""
 
+WRITE_AGAIN = "write the file again, by another program"
 ENCRYPTED = "the file or a column of it is encrypted, and engines have no key"
 _TAIL_BYTES = 2**16
 """What is read of a file's end at first: nearly all footers."""
@@ -95,14 +98,76 @@ def faults(
             part.decode()
         except UnicodeDecodeError:
             yield "text of its metadata is not UTF-8", "write it without that text"
-    chunks = [
-        metadata.row_group(group).column(at)
-        for at, column in enumerate(columns)
-        if column.path in read
-        for group in range(metadata.num_row_groups)
-    ]
+    if _unlike_arrow(metadata, schema, read):
+        yield (
+            "its metadata has a schema of Arrow's (ARROW:schema) with other columns or types than "
+            "the file has, by which some engines go",
+            WRITE_AGAIN,
+        )
+    groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+    if metadata.num_rows != sum(group.num_rows for group in groups):
+        yield "its footer has another number of rows than its row groups", WRITE_AGAIN
+    chunks = []
+    for at, column in enumerate(columns):
+        if column.path not in read:
+            continue
+        own = [group.column(at) for group in groups]
+        chunks += own
+        values = [chunk.num_values for chunk in own]
+        if column.max_repetition_level == 0 and values != [group.num_rows for group in groups]:
+            yield (
+                f"column {column.path} has another number of values than its row group has rows",
+                WRITE_AGAIN,
+            )
+        if any(map(_states_nan, own)):
+            yield f"column {column.path} has a minimum or maximum of NaN in the footer", WRITE_AGAIN
+        if column.physical_type == "BYTE_ARRAY" and column.converted_type == "DECIMAL":
+            yield (
+                f"column {column.path} has decimals of different lengths (BYTE_ARRAY), which not "
+                "all engines read",
+                "write them as integers, or with one length (FIXED_LEN_BYTE_ARRAY)",
+            )
+    if any(chunk.file_path for chunk in chunks):
+        yield "its columns are in other files, which not all engines read", WRITE_AGAIN
     for codec in sorted({chunk.compression for chunk in chunks} - set(CODECS)):
         yield f"compression {codec}, which not all engines read", "write it with ZSTD or SNAPPY"
-    used = {encoding for chunk in chunks for encoding in chunk.encodings}
-    for encoding in sorted(used.intersection(_ENCODINGS)):
+    encodings = {encoding for chunk in chunks for encoding in chunk.encodings}
+    for encoding in sorted(encodings.intersection(_ENCODINGS)):
         yield f"encoding {encoding}, which not all engines read", "write it without it"
+
+
+def _states_nan(chunk: pq.ColumnChunkMetaData) -> bool:
+    stated = chunk.statistics
+    return (
+        chunk.physical_type in ("FLOAT", "DOUBLE")
+        and stated is not None
+        and stated.has_min_max
+        and (math.isnan(stated.min) or math.isnan(stated.max))
+    )
+
+
+def _unlike_arrow(metadata: pq.FileMetaData, schema: pa.Schema, read: Collection[str]) -> bool:
+    """Whether a schema of Arrow's in the metadata contradicts Parquet's own."""
+    text = (metadata.metadata or {}).get(b"ARROW:schema")
+    if text is None:
+        return False
+    stored = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
+    try:
+        names = stored.names
+    except UnicodeDecodeError:
+        return True
+    return names != schema.names or any(
+        _as_written(one.type) != _as_written(own.type)
+        and (one.type, own.type) != (pa.uint32(), pa.int64())
+        for one, own in zip(stored, schema, strict=True)
+        if one.name in read
+    )
+
+
+def _as_written(kind: pa.DataType) -> pa.DataType:
+    """A type of Arrow's without what Parquet itself does not tell apart."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    return pa.timestamp("us") if pa.types.is_timestamp(kind) else kind

@@ -241,7 +241,7 @@ def _zone_rows(look: Inspection, content: bytes) -> list[tuple[int, str, str, st
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         header, *rows = [(lines.line_num, line) for line in lines if line]
     except (csv.Error, UnicodeDecodeError, ValueError) as error:
-        reason = "it is empty" if isinstance(error, ValueError) and not content.strip() else error
+        reason = error if content.strip(b"\xef\xbb\xbf\r\n") else "it is empty"
         wrong(
             f"not CSV in UTF-8: {one_line(reason, 100)}", "write it as CSV with commas and a header"
         )

@@ -61,6 +61,27 @@ class _Group:
     distances: _Sum = field(default_factory=_Sum)
 
 
+class _Stated:
+    """What a footer states of a column in a row group, compared with its values as they come."""
+
+    def __init__(self, chunk: pq.ColumnChunkMetaData, rows: int) -> None:
+        self._statistics, self._left, self._nulls = chunk.statistics, rows, 0
+
+    def untrue(self, values: np.ndarray, there: np.ndarray) -> int:
+        """How many of the next values are beyond the limits; one more if nulls are not as many."""
+        stated, found = self._statistics, 0
+        if stated is None:
+            return 0
+        if stated.has_min_max:
+            minimum, maximum = float(stated.min), float(stated.max)
+            found += int(np.count_nonzero(there & ((values < minimum) | (values > maximum))))
+        self._left -= len(values)
+        self._nulls += int(np.count_nonzero(~there))
+        if stated.has_null_count and self._left == 0 and self._nulls != stated.null_count:
+            found += 1
+        return found
+
+
 def taxi_oracle(
     filesystem: fs.FileSystem, lake: str, facts: Mapping[str, Any], fare_above: float
 ) -> pa.Table:
@@ -76,21 +97,19 @@ def taxi_oracle(
         The columns of the workload's schema.
 
     Raises:
-        UserError: Amounts are not finite, or too large, or cancel out, or values are beyond what
+        UserError: Amounts are not finite, or too large, or cancel out, or values are not as
             footers state: which, in all files.
     """
     boroughs = _boroughs(filesystem, lake)
     groups: dict[str | None, _Group] = defaultdict(_Group)
     unusable: dict[tuple[str, str], int] = defaultdict(int)
-    beyond: dict[tuple[str, str], int] = defaultdict(int)
+    untrue: dict[tuple[str, str], int] = defaultdict(int)
     for path in facts["files"]:
         with filesystem.open_input_file(path) as file:
-            for limits, rows in _batches(pq.ParquetFile(file)):
+            for stated, rows in _batches(pq.ParquetFile(file)):
                 columns = {name: _numbers(rows.column(name)) for name in TRIP_COLUMNS}
-                for name, (minimum, maximum) in limits.items():
-                    values, there = columns[name]
-                    outside = there & ((values < minimum) | (values > maximum))
-                    beyond[(path, name)] += int(np.count_nonzero(outside))
+                for name, said in stated.items():
+                    untrue[(path, name)] += said.untrue(*columns[name])
                 for name in AMOUNTS:
                     values, there = columns[name]
                     fine = (values > -MAX_AMOUNT) & (values < MAX_AMOUNT)
@@ -107,8 +126,9 @@ def taxi_oracle(
         "Write null where a value is not known, then run the same command again.",
     )
     _refuse(
-        beyond,
-        "Values are below the minimum or above the maximum that the footer of their file states",
+        untrue,
+        "Values are below the minimum or above the maximum that the footer of their file states, "
+        "or nulls are not as many",
         "Some engines skip rows by what footers state, and would miss trips.",
         "Write the files again, then run the same command again.",
     )
@@ -182,19 +202,15 @@ def _boroughs(filesystem: fs.FileSystem, lake: str) -> dict[float, str]:
     return {int(row["LocationID"]): row["Borough"] for row in rows}
 
 
-def _batches(
-    trips: pq.ParquetFile,
-) -> Iterator[tuple[dict[str, tuple[float, float]], pa.RecordBatch]]:
-    """The rows of a file, with the minimum and maximum of columns as its footer states them."""
+def _batches(trips: pq.ParquetFile) -> Iterator[tuple[dict[str, _Stated], pa.RecordBatch]]:
+    """The rows of a file, with what its footer states of their columns."""
     leaves = range(trips.metadata.num_columns)
     read = [at for at in leaves if trips.metadata.schema.column(at).path in TRIP_COLUMNS]
-    for group in range(trips.num_row_groups):
-        stated = {}
-        for chunk in map(trips.metadata.row_group(group).column, read):
-            if chunk.statistics is not None and chunk.statistics.has_min_max:
-                limits = float(chunk.statistics.min), float(chunk.statistics.max)
-                stated[chunk.path_in_schema] = limits
-        for rows in trips.iter_batches(BATCH, [group], columns=list(TRIP_COLUMNS)):
+    for number in range(trips.num_row_groups):
+        group = trips.metadata.row_group(number)
+        chunks = map(group.column, read)
+        stated = {chunk.path_in_schema: _Stated(chunk, group.num_rows) for chunk in chunks}
+        for rows in trips.iter_batches(BATCH, [number], columns=list(TRIP_COLUMNS)):
             yield stated, rows
 
 
