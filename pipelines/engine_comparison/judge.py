@@ -141,9 +141,11 @@ def by_its_own_pixels(
         verdict: What they came to by the oracle's.
 
     Returns:
-        The same if the pixels are not near Pillow's. Otherwise what the answers come to; if they
-        are right, with the agreement with both.
+        The same if no answers were compared, or the pixels are not near Pillow's. Otherwise what
+        the answers come to; if they are right, with the agreement with both.
     """
+    if verdict.agreement is None:
+        return verdict
     model = OracleModel(context.model, load(context.spec["engine"]).decoded)
     accepted, _ = workload.split(of_sample(oracle))
     names = accepted.column(workload.key).to_pylist()

@@ -13,7 +13,7 @@ from given_inputs import encoded
 from PIL import Image
 from pyarrow import fs
 
-from engine_comparison import judge, workloads
+from engine_comparison import engines, judge, workloads
 from engine_comparison.context import Context
 from engine_comparison.datasets.sample import photos
 from engine_comparison.engines.daft import ENGINE as DAFT
@@ -122,3 +122,18 @@ def test_answers_are_not_judged_by_a_decoder_that_is_wrong(
     _, again = judged(WORKLOADS[1], DAFT.decoded)
     assert not again.verified
     assert "of 255 from Pillow's on average, and more than 6.0 in 's3://images/" in again.message
+
+
+def test_what_is_wrong_before_answers_are_compared_asks_no_model(pictures: fs.FileSystem):
+    without_model = Context({"engine": "daft", "inputs": INPUTS}, pictures)
+    verdict = Verdict(False, message="The output has the wrong shape.")
+    workload, none = WORKLOADS[0], pa.table({})
+    assert judge.by_its_own_pixels(without_model, workload, none, none, verdict) == verdict
+
+
+def test_contenders_with_a_decoder_of_their_own_can_be_judged_by_it():
+    contenders = [engines.load(name) for name in engines.names()]
+    for contender in contenders:
+        has_own = contender.decoded.__func__ is not engines.Engine.decoded.__func__
+        assert has_own or contender.facts.decoder != "own", contender.facts.name
+    assert DAFT.facts.decoder == "own"

@@ -18,8 +18,8 @@ NEAR = 0.8
 """A label is as good as the oracle's first choice if the oracle finds it at least 0.8 as likely.
 
 Where the model wavers between two labels, the last digits of the pixels decide, and they differ
-between decoders. Of 1000 sample pictures, decoded by Daft and by Pillow, 97.8 % got the same label,
-and 99.8 % the same or a near one; with red and blue swapped it is 79 % and 81 %."""
+between decoders. Of 1000 sample pictures, decoded by Daft and by Pillow, 97.4 % got the same label,
+and all the same or a near one (docs/findings/image-decoders.md)."""
 AGREEMENT = 0.98
 """Share of labels that must be the oracle's or near it where the decoder is another one."""
 CONFIDENCE = 0.05
