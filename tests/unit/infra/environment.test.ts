@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   datasetVariables,
   downloadVariables,
@@ -12,6 +12,7 @@ import {
 import { gpuFacts } from "../../../infra/host/gpu";
 import { inspectJava } from "../../../infra/host/runtimes";
 import { askPython } from "../../../infra/host/runtimes";
+import { shortFolder } from "../../../infra/stack/files";
 import { assumeRole } from "../../../infra/stores/access";
 import { daemonHost, daemonInfo, Docker } from "../../../infra/targets/docker/daemon";
 import { codeVersion } from "../../../pipelines/inputs";
@@ -174,4 +175,11 @@ describe("a program that is started", () => {
     const specific = names.filter((name) => /^(AWS|DOCKER|GIT|GO)|proxy$/.test(name));
     expect([...new Set(specific)].sort()).toEqual(own);
   });
+});
+
+it("the folder for a stack's sockets is the same in all sessions, whatever TMPDIR is", () => {
+  const before = shortFolder("one");
+  vi.stubEnv("TMPDIR", "/another");
+  expect(shortFolder("one")).toBe(before);
+  vi.unstubAllEnvs();
 });
