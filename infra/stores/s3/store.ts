@@ -51,7 +51,8 @@ export async function lookAtStore(settings: Settings, stack: string, id: string 
 
 /**
  * Looks whether all engines take a store's certificate. The library, pyarrow and Java are content with
- * less than rustls, by which Daft, Polars and DataFusion speak TLS.
+ * less than rustls, by which Daft, Polars and DataFusion speak TLS. See
+ * https://github.com/briansmith/webpki/issues/114 (CAUsedAsEndEntity).
  *
  * @param hosts the names in the requests: the store's, or those of buckets
  * @throws UserError with what they would refuse; nothing is said of what cannot be reached
